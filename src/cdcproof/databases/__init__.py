@@ -1,0 +1,1 @@
+"""Databases: one contract, one module per make."""

@@ -1,0 +1,82 @@
+"""The contract of an environment: where a pipeline runs, and how its services are listed and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from cdcproof.pipeline import Pipeline, Role
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """What was seen of one service.
+
+    `healthy` is None where the service has no health check. `restarts_24h` and `uptime_seconds` are None
+    where the environment cannot know them (an address without a container engine).
+    """
+
+    name: str
+    role: Role
+    up: bool
+    healthy: bool | None
+    detail: str
+    uptime_seconds: float | None = None
+    restarts_24h: int | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``up``, ``up, unhealthy`` or ``down``: the word that checks compare."""
+        if not self.up:
+            return "down"
+        return "up, unhealthy" if self.healthy is False else "up"
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """Use of the file system that holds `path`, in percent as `df` counts it; inodes None where it has none."""
+
+    path: str
+    used_percent: float
+    inodes_used_percent: float | None
+    free_bytes: int
+    total_bytes: int
+    biggest: tuple[tuple[str, int], ...] = ()
+    """What takes the space below `path`: entry and its bytes, largest first."""
+
+
+class Environment(Protocol):
+    """Where a pipeline runs. `live`, `compose` and `embedded` implement it; tests/contract holds them to it."""
+
+    name: str
+
+    def locate(self, pipeline: Pipeline) -> Pipeline:
+        """The pipeline with the addresses at which this environment serves it (unchanged for `live`)."""
+        ...
+
+    def header(self, pipeline: Pipeline) -> list[str]:
+        """Lines for the top of every report: what runs here, and how it differs from production."""
+        ...
+
+    def services(self, pipeline: Pipeline) -> tuple[ServiceState, ...]:
+        """The state of every expected service, all looked at side by side, each within 3 seconds.
+
+        A service that does not answer is `up=False`. Raises `CouldNotLookError` when the thing that
+        lists services (the container engine) cannot be asked.
+        """
+        ...
+
+    def logs(self, pipeline: Pipeline, service: str, lines: int = 50) -> str:
+        """The last lines of a service's log. Raises `CouldNotLookError` where there is none to read."""
+        ...
+
+    def restart_command(self, service: str) -> tuple[str, ...]:
+        """Commands an operator can paste: first to read the log, then to restart the service."""
+        ...
+
+    def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
+        """The file systems of the data volumes and of the backup directory.
+
+        Raises `CouldNotLookError` for a path that does not exist or cannot be read.
+        """
+        ...

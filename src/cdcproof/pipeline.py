@@ -1,0 +1,287 @@
+"""The pipeline: the expected state, read from a TOML file that holds no secrets.
+
+Every model is frozen and refuses unknown keys. `load` turns whatever is wrong with a file into a
+`ConfigError` that names the file, the line and the key.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from cdcproof.errors import ConfigError
+
+Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Role = Literal["source", "target", "zookeeper", "kafka", "registry", "connect", "monitoring"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Database(_Model):
+    """Where a database is and whose account we use; the password is in the environment."""
+
+    type: Literal["sqlserver", "postgresql"]
+    host: Name
+    port: int = Field(ge=1, le=65535)
+    database: Name
+    user: Name
+    password_env: Name
+    schema_name: Name = Field(alias="schema")
+    publication: str | None = None
+    """PostgreSQL source only: the publication that the source connector reads."""
+    slot: str | None = None
+    """PostgreSQL source only: the replication slot that the source connector reads."""
+    encrypt: bool = True
+    """TLS to SQL Server; PostgreSQL negotiates by itself (sslmode=prefer)."""
+    trust_server_certificate: bool = False
+    """SQL Server only: accept a certificate that no known authority signed."""
+
+
+class HttpService(_Model):
+    """A service with an HTTP address."""
+
+    url: Name
+    user: str | None = None
+    password_env: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return url.rstrip("/")
+
+
+class Kafka(_Model):
+    """The brokers."""
+
+    bootstrap_servers: Name
+
+
+class Exporters(_Model):
+    """Where `cdcproof exporter` serves its metrics."""
+
+    reconciliation_url: Name = "http://localhost:9103/metrics"
+    connect_url: Name = "http://localhost:9104/metrics"
+
+
+class Service(_Model):
+    """A service that must be up. `container` is its name at the container engine, `endpoint` its address without one.
+
+    `endpoint` is ``http://host:port/path`` (must answer below 500) or ``tcp://host:port`` (must accept).
+    """
+
+    name: Name
+    role: Role
+    container: str | None = None
+    endpoint: str | None = None
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_endpoint(cls, endpoint: str | None) -> str | None:
+        if endpoint and not re.fullmatch(r"(https?://\S+|tcp://[^\s/:]+:\d+)", endpoint):
+            raise ValueError("must be http://host:port/path, https://… or tcp://host:port")
+        return endpoint
+
+
+class Table(_Model):
+    """A replicated table under the name the runbook uses for it."""
+
+    name: Name
+    source: Name
+    """Schema-qualified name at the source: ``dbo.customers``."""
+    target: Name
+    """Schema-qualified name at the target: ``public.customers``."""
+    topic: Name
+    key: tuple[Name, ...] = Field(min_length=1)
+
+    @field_validator("source", "target")
+    @classmethod
+    def _is_qualified(cls, name: str) -> str:
+        if name.count(".") != 1 or not all(name.split(".")):
+            raise ValueError("must be schema.table")
+        return name
+
+
+class Connector(_Model):
+    """A connector that must run with this many tasks."""
+
+    name: Name
+    kind: Literal["source", "sink"]
+    tasks: int = Field(default=1, ge=1)
+
+    @property
+    def consumer_group(self) -> str:
+        """The group a sink connector consumes with, as Connect names it."""
+        return f"connect-{self.name}"
+
+
+class Thresholds(_Model):
+    """Limits, each with its unit in its name."""
+
+    report_age_hours: float = Field(default=2, gt=0)
+    """The runbook reconciles hourly: one missed run is tolerated, a second is not."""
+    clock_skew_seconds: float = Field(default=60, ge=0)
+    lag_records: int = Field(default=10_000, ge=0)
+    lag_seconds: float = Field(default=300, gt=0)
+    disk_warn_percent: float = Field(default=70, gt=0, le=100)
+    disk_fail_percent: float = Field(default=80, gt=0, le=100)
+    backup_keep_days: float = Field(default=7, gt=0)
+    slot_retained_mebibytes: float = Field(default=1024, gt=0)
+    restarts_24h: int = Field(default=3, ge=0)
+
+    @model_validator(mode="after")
+    def _warn_below_fail(self) -> Thresholds:
+        if self.disk_warn_percent > self.disk_fail_percent:
+            raise ValueError("disk_warn_percent must not be above disk_fail_percent")
+        return self
+
+
+class Paths(_Model):
+    """Where files are; relative paths are relative to the working directory, as in the runbook's commands."""
+
+    reconciliation_reports: Path = Path("reconciliation_reports")
+    backups: Path | None = Path("/var/backups/cdc")
+    """None: this pipeline has no backup directory on this machine."""
+    volumes: tuple[Path, ...] = ()
+    """Directories whose file systems hold data; in `compose` the containers' data mounts are looked at as well."""
+
+
+class Waiver(_Model):
+    """A known failure that is accepted until a day, with a reason."""
+
+    step: Name
+    reason: Annotated[str, StringConstraints(min_length=10, strip_whitespace=True)]
+    expires: date
+
+
+class Pipeline(_Model):
+    """The expected state of one pipeline."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    environment: Literal["live", "compose", "embedded"] = "live"
+    source: Database
+    target: Database
+    connect: HttpService
+    kafka: Kafka
+    registry: HttpService | None = None
+    prometheus: HttpService | None = None
+    pushgateway: HttpService | None = None
+    exporters: Exporters = Exporters()
+    services: tuple[Service, ...] = Field(min_length=1)
+    connectors: tuple[Connector, ...] = Field(min_length=1)
+    tables: tuple[Table, ...] = Field(min_length=1)
+    thresholds: Thresholds = Thresholds()
+    paths: Paths = Paths()
+    waivers: tuple[Waiver, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Pipeline:
+        for what, names in {
+            "services": [s.name for s in self.services],
+            "connectors": [c.name for c in self.connectors],
+            "tables": [t.name for t in self.tables],
+            "tables.topic": [t.topic for t in self.tables],
+            "waivers": [w.step for w in self.waivers],
+        }.items():
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what}: {', '.join(twice)} is listed twice")
+        return self
+
+    @property
+    def expected_states(self) -> dict[str, str]:
+        """Connector and task (``name`` and ``name/0``) to the state it must be in."""
+        return {
+            subject: "RUNNING"
+            for connector in self.connectors
+            for subject in (connector.name, *(f"{connector.name}/{task}" for task in range(connector.tasks)))
+        }
+
+    @property
+    def sinks(self) -> tuple[Connector, ...]:
+        """The sink connectors."""
+        return tuple(c for c in self.connectors if c.kind == "sink")
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """The tables' names, in the order of the file."""
+        return tuple(t.name for t in self.tables)
+
+
+def load(path: Path) -> Pipeline:
+    """Read a pipeline file. Raises `ConfigError` naming file, line and key for anything wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        known = sorted(p.stem for p in Path("fixtures/pipelines").glob("*.toml"))
+        raise ConfigError(
+            "There is no such pipeline file.",
+            f"Name one with --pipeline PATH{', or one of: ' + ', '.join(known) if known else ''}; "
+            "write one from a running Connect with: cdcproof init --connect-url URL",
+            path,
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The file cannot be read: {error}", path=path) from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        raise ConfigError(f"Not valid TOML: {error}", path=path, line=int(line[1]) if line else None) from None
+    try:
+        return Pipeline.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        location = tuple(first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = "this key is not known; see docs/PIPELINE.md for all keys"
+        elif first["type"] == "missing":
+            message = "this key is required"
+        key = ".".join(str(part) for part in location)
+        raise ConfigError(f"{key}: {message}" if key else message, path=path, line=line_of(text, location)) from None
+
+
+def resolve(name_or_path: str) -> Path:
+    """The file meant by `--pipeline`: a path, or the name of a file in fixtures/pipelines/."""
+    path = Path(name_or_path)
+    if path.suffix == ".toml" or path.exists():
+        return path
+    return Path("fixtures/pipelines") / f"{name_or_path}.toml"
+
+
+def line_of(text: str, location: tuple[int | str, ...]) -> int | None:
+    """The line (from 1) of the key at `location`, or of the nearest table around it; None when neither is found.
+
+    `tomllib` keeps no positions, so this follows the headers: good enough for the flat files we read.
+    """
+    header: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    best: tuple[int, int] | None = None
+    wanted = [str(part) for part in location]
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        array = re.match(r"\[\[\s*([\w.\-]+)\s*\]\]", stripped)
+        table = re.match(r"\[\s*([\w.\-]+)\s*\]", stripped)
+        key = re.match(r"""["']?([\w\-]+)["']?\s*=""", stripped)
+        if array:
+            counts[array[1]] = counts.get(array[1], -1) + 1
+            header = (*array[1].split("."), str(counts[array[1]]))
+            seen = header
+        elif table:
+            header = tuple(table[1].split("."))
+            seen = header
+        elif key:
+            seen = (*header, key[1])
+        else:
+            continue
+        if list(seen) == wanted[: len(seen)] and (best is None or len(seen) > best[0]):
+            best = (len(seen), number)
+    return best[1] if best else None

@@ -1,0 +1,1 @@
+"""Reconciliation: are the rows of source and target the same?"""

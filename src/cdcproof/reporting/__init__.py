@@ -1,0 +1,1 @@
+"""One record of what a check saw, and its renderers."""

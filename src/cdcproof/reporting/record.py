@@ -1,0 +1,109 @@
+"""What a run saw, as data: written once, rendered many times (console, HTML, Allure, metrics, summary)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cdcproof.findings import Difference, Verdict
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Something that was looked at. `text` is redacted, may have many lines, and is never a picture."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """The outcome of one check in one run. Times are seconds and Unix seconds."""
+
+    step: str
+    title: str
+    suite: str
+    severity: str
+    verdict: Verdict
+    started_at: float
+    duration_seconds: float
+    differences: tuple[Difference, ...] = ()
+    action: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it was not checked, is blocked (with the step that blocks it) or is waived."""
+    blocked_by: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def runbook(self) -> str:
+        """The place in the runbook document."""
+        return f"docs/RUNBOOK.md#{self.step.replace('.', '-')}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form; `from_dict` reads it back equal."""
+        return {**asdict(self), "verdict": str(self.verdict)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> StepRecord:
+        """Read what `as_dict` wrote."""
+        return cls(
+            **{
+                **data,
+                "verdict": Verdict(data["verdict"]),
+                "differences": tuple(Difference(**d) for d in data["differences"]),
+                "action": tuple(data["action"]),
+                "evidence": tuple(Evidence(**e) for e in data["evidence"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a suite: `suites` is what was selected, `header` says where it ran and on what."""
+
+    pipeline: str
+    environment: str
+    suites: tuple[str, ...]
+    started_at: float
+    duration_seconds: float
+    header: tuple[str, ...]
+    steps: tuple[StepRecord, ...]
+
+    @property
+    def is_green(self) -> bool:
+        """Every check was looked at and is right; a run without checks is not green."""
+        return bool(self.steps) and all(step.verdict.is_green for step in self.steps)
+
+    def counts(self) -> dict[Verdict, int]:
+        """Number of steps per verdict, in the order of `Verdict`, zeros left out."""
+        return {v: n for v in Verdict if (n := sum(step.verdict is v for step in self.steps))}
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form; `from_dict` reads it back equal."""
+        return {**asdict(self), "steps": [step.as_dict() for step in self.steps]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Run:
+        """Read what `as_dict` wrote."""
+        return cls(
+            **{
+                **data,
+                "suites": tuple(data["suites"]),
+                "header": tuple(data["header"]),
+                "steps": tuple(StepRecord.from_dict(step) for step in data["steps"]),
+            }
+        )
+
+
+def table(rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows as aligned text for evidence: the first row's keys are the columns, None is shown as ``-``."""
+    rows = list(rows)
+    if not rows:
+        return ""
+    columns = list(rows[0])
+    cells = [columns, *[["-" if row.get(c) is None else str(row.get(c)) for c in columns] for row in rows]]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+    )

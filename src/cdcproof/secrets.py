@@ -1,0 +1,117 @@
+"""Secrets: a value that does not print itself, and the scrubber in front of every sink."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote
+
+from cdcproof.errors import UsageError
+
+REDACTED = "[redacted]"
+
+# Below this length a secret would also hit innocent text ("a", "sa"); it is then scrubbed only as a key's value.
+_SHORTEST_SCRUBBED = 4
+
+_SECRET_KEY = re.compile(
+    r"(password|passwd|pwd|secret|token|api[._-]?key|credential|sasl\.jaas\.config|private[._-]?key)",
+    re.IGNORECASE,
+)
+_KEY_VALUE = re.compile(
+    r"""(?P<key>["']?[\w.\-]*(?:password|passwd|pwd|secret|token)["']?\s*[:=]\s*)(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s,;&}]+)""",
+    re.IGNORECASE,
+)
+_URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]*://[^\s:/@]*):[^\s/@]+@", re.IGNORECASE)
+
+
+class Secret:
+    """A string that is only read where it is used: `secret.reveal()`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        _known.add(value)
+
+    def reveal(self) -> str:
+        """Return the value itself; call it in the line that hands it to a driver."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({REDACTED!r})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+_known: set[str] = set()
+
+
+def from_environment(name: str, used_for: str) -> Secret:
+    """Read the secret held by environment variable `name`; `used_for` names it in the error."""
+    value = os.environ.get(name)
+    if value is None:
+        raise UsageError(
+            f"The environment variable {name}, the password for {used_for}, is not set.",
+            f"export {name}=…   (or name another variable as password_env in the pipeline's TOML)",
+        )
+    return Secret(value)
+
+
+def scrub(text: str) -> str:
+    """Remove every secret this process has seen, and anything that stands where a secret stands."""
+    for value in sorted(_known, key=len, reverse=True):
+        if len(value) >= _SHORTEST_SCRUBBED:
+            for form in {value, quote(value, safe=""), _json_form(value)}:
+                text = text.replace(form, REDACTED)
+    text = _URL_USERINFO.sub(rf"\g<scheme>:{REDACTED}@", text)
+    return _KEY_VALUE.sub(_redact_value, text)
+
+
+def redact(config: Mapping[str, object]) -> dict[str, object]:
+    """Copy a connector's configuration with the values of secret-bearing keys redacted.
+
+    A reference such as ``${file:/etc/secrets:db}`` is not a secret and stays readable.
+    """
+    return {
+        key: REDACTED if is_secret_key(key) and not is_reference(value) and value not in (None, "") else value
+        for key, value in config.items()
+    }
+
+
+def inline_secrets(config: Mapping[str, object]) -> list[str]:
+    """Keys whose secret stands in clear in the configuration, in order."""
+    return [k for k, v in config.items() if is_secret_key(k) and v not in (None, "") and not is_reference(v)]
+
+
+def is_secret_key(key: str) -> bool:
+    """Whether a configuration key of this name holds a secret."""
+    return bool(_SECRET_KEY.search(key))
+
+
+def is_reference(value: object) -> bool:
+    """Whether the value is a ConfigProvider reference or an unfilled ``${NAME}``."""
+    return isinstance(value, str) and value.startswith("${") and value.endswith("}")
+
+
+def known(values: Iterable[str]) -> None:
+    """Tell the scrubber about values that are secret but never were a `Secret` (e.g. read from Connect)."""
+    _known.update(v for v in values if v)
+
+
+def _json_form(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _redact_value(match: re.Match[str]) -> str:
+    value = match["value"]
+    if is_reference(value.strip("\"'")) or value.strip("\"'") in ("", REDACTED, "null", "None"):
+        return match[0]
+    quote_mark = value[0] if value[0] in "\"'" else ""
+    return f"{match['key']}{quote_mark}{REDACTED}{quote_mark}"
