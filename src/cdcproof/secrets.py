@@ -15,7 +15,7 @@ REDACTED = "[redacted]"
 _SHORTEST_SCRUBBED = 4
 
 _SECRET_KEY = re.compile(
-    r"(password|passwd|pwd|secret|token|api[._-]?key|credential|sasl\.jaas\.config|private[._-]?key)",
+    r"(password|passwd|pwd|secret|token|api[._-]?key|credential|user\.info|sasl\.jaas\.config|private[._-]?key)",
     re.IGNORECASE,
 )
 _KEY_VALUE = re.compile(

@@ -1,0 +1,244 @@
+"""The door to Kafka Connect's REST interface.
+
+Connect judges a connector apart from its tasks: a connector stays RUNNING when every task has failed. Hence the
+states here are always told for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from cdcproof.clients.http import Http, NotFoundError, despite_rebalance
+from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.pipeline import HttpService
+from cdcproof.secrets import inline_secrets, known
+
+T = TypeVar("T")
+
+SERVICE_NAME = "Kafka Connect"
+_CAUSE = "Caused by: "
+_LONGEST_CAUSE = 300
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task. `trace` is the whole Java stack trace of a failed task, else empty."""
+
+    id: int
+    state: str
+    worker: str
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class Connector:
+    """One connector. `config` is as Connect tells it, secrets included: redact before it is shown anywhere."""
+
+    name: str
+    kind: str
+    """source or sink; unknown while Connect does not say."""
+    state: str
+    worker: str
+    tasks: tuple[Task, ...]
+    config: Mapping[str, str] = field(repr=False)
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class ConnectorStates:
+    """Every connector of one Connect cluster, as one answer told them. A task's subject is ``connector/id``."""
+
+    connectors: tuple[Connector, ...]
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Subject to state, connectors and tasks."""
+        return {subject: part.state for subject, part in self._parts().items()}
+
+    @property
+    def details(self) -> dict[str, str]:
+        """Subject to the worker, and to the line of the trace that names the cause where it has one."""
+        return {
+            subject: f"worker {part.worker}" + (f"; {root_cause(part.trace)}" if part.trace else "")
+            for subject, part in self._parts().items()
+        }
+
+    @property
+    def traces(self) -> dict[str, str]:
+        """Subject to whole trace, of those that have one."""
+        return {subject: part.trace for subject, part in self._parts().items() if part.trace}
+
+    def get(self, name: str) -> Connector | None:
+        """The connector of that name, None when there is none."""
+        return next((c for c in self.connectors if c.name == name), None)
+
+    def _parts(self) -> dict[str, Connector | Task]:
+        parts: dict[str, Connector | Task] = {}
+        for connector in self.connectors:
+            parts[connector.name] = connector
+            parts.update({f"{connector.name}/{task.id}": task for task in connector.tasks})
+        return parts
+
+
+@dataclass(frozen=True)
+class Version:
+    """What `GET /` tells; `kafka_cluster_id` is empty where Connect does not say."""
+
+    version: str
+    kafka_cluster_id: str
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A connector class that the worker has installed."""
+
+    class_name: str
+    kind: str
+    version: str
+
+
+class Connect:
+    """Kafka Connect at one address. Errors as `cdcproof.clients.http.Http`.
+
+    Writes are tried again while Connect is rebalancing; they return when Connect has taken the order,
+    which is not yet when it is done.
+    """
+
+    def __init__(self, service: HttpService) -> None:
+        self.url = service.url
+        self._http = Http.to(SERVICE_NAME, service)
+
+    def version(self) -> Version:
+        """Version and Kafka cluster of the worker that answers."""
+        answer = self._object(self._http.get_json("/"), "/")
+        if "version" not in answer:
+            raise UnexpectedAnswerError(f"{self.url} answers, but not as Kafka Connect does: no version in its answer.")
+        return Version(str(answer["version"]), str(answer.get("kafka_cluster_id") or ""))
+
+    def states(self) -> ConnectorStates:
+        """Every connector, its tasks and its configuration, by one request (Connect 2.3 or newer)."""
+        answer = self._object(
+            self._http.get_json("/connectors", {"expand": ["status", "info"]}), "/connectors?expand=status&expand=info"
+        )
+        try:
+            connectors = tuple(_connector(name, answer[name]) for name in sorted(answer))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UnexpectedAnswerError(
+                f"{self.url}/connectors tells a connector in a form we do not know: {type(error).__name__} {error}"
+            ) from None
+        return ConnectorStates(connectors)
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """Connector classes installed at the worker that answers."""
+        answer = self._http.get_json("/connector-plugins")
+        try:
+            return tuple(Plugin(p["class"], p["type"], str(p.get("version") or "")) for p in answer)
+        except (KeyError, TypeError, AttributeError):
+            raise UnexpectedAnswerError(f"{self.url}/connector-plugins answers in a form we do not know.") from None
+
+    def topics(self, name: str) -> tuple[str, ...]:
+        """Topics the connector has used since it was made or they were reset; sorted.
+
+        Raises `RefusedError` where the worker does not track them (`topic.tracking.enable=false`).
+        """
+        answer = self._object(self._http.get_json(f"{_path(name)}/topics"), f"{_path(name)}/topics")
+        try:
+            return tuple(sorted(answer[name]["topics"]))
+        except (KeyError, TypeError):
+            raise UnexpectedAnswerError(f"{self.url}{_path(name)}/topics answers in a form we do not know.") from None
+
+    def offsets(self, name: str) -> tuple[dict[str, Any], ...]:
+        """Committed positions as Connect tells them: ``{"partition": {…}, "offset": {…}}`` each. Connect 3.5 or newer."""
+        try:
+            answer = self._object(self._http.get_json(f"{_path(name)}/offsets"), f"{_path(name)}/offsets")
+        except NotFoundError as error:
+            if "HTTP 404" not in error.message:  # Connect's own words for an address it does not know
+                raise
+            raise UnexpectedAnswerError(
+                f"{self.url} does not tell offsets: this needs Kafka Connect 3.5 or newer."
+            ) from None
+        return tuple(answer.get("offsets") or ())
+
+    def put_config(self, name: str, config: Mapping[str, str]) -> None:
+        """Create the connector, or give it this configuration."""
+        _know_secrets(config)
+        self._write(lambda: self._http.put_json(f"{_path(name)}/config", dict(config)))
+
+    def delete(self, name: str) -> None:
+        """Delete the connector; its topics and its consumer group stay."""
+        self._write(lambda: self._http.delete(_path(name)))
+
+    def pause(self, name: str) -> None:
+        """Pause connector and tasks."""
+        self._write(lambda: self._http.put_json(f"{_path(name)}/pause"))
+
+    def resume(self, name: str) -> None:
+        """Resume what was paused or stopped."""
+        self._write(lambda: self._http.put_json(f"{_path(name)}/resume"))
+
+    def stop(self, name: str) -> None:
+        """Stop the connector: its tasks go, its offsets can be changed. Connect 3.5 or newer."""
+        self._write(lambda: self._http.put_json(f"{_path(name)}/stop"))
+
+    def restart(self, name: str, *, include_tasks: bool = True, only_failed: bool = False) -> None:
+        """Restart the connector, with its tasks and only those that failed where so asked. Connect 3.0 or newer."""
+        flags = {"includeTasks": str(include_tasks).lower(), "onlyFailed": str(only_failed).lower()}
+        self._write(lambda: self._http.post(f"{_path(name)}/restart", params=flags))
+
+    def _write(self, request: Callable[[], T]) -> T:
+        return despite_rebalance(request)
+
+    def _object(self, answer: Any, path: str) -> dict[str, Any]:
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswerError(
+                f"{self.url}{path} does not answer with a JSON object, as Kafka Connect 2.3 and newer do.",
+                "Check that connect.url is the address of Kafka Connect.",
+            )
+        return answer
+
+
+def restart_failed_command(url: str, name: str) -> str:
+    """The command that restarts what has failed of a connector: a bare ``/restart`` leaves failed tasks failed."""
+    return f"curl -X POST '{url}{_path(name)}/restart?includeTasks=true&onlyFailed=true'"
+
+
+def root_cause(trace: str) -> str:
+    """The line of a Java stack trace that says most: the last "Caused by", else the first line."""
+    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    causes = [line.removeprefix(_CAUSE) for line in lines if line.startswith(_CAUSE)]
+    line = causes[-1] if causes else lines[0] if lines else ""
+    return line[:_LONGEST_CAUSE] + "…" if len(line) > _LONGEST_CAUSE else line
+
+
+def _connector(name: str, told: Mapping[str, Any]) -> Connector:
+    status, info = told["status"], told["info"]
+    config = {str(key): str(value) for key, value in info["config"].items()}
+    _know_secrets(config)
+    return Connector(
+        name=name,
+        kind=status.get("type") or info.get("type") or "unknown",
+        state=status["connector"]["state"],
+        worker=status["connector"].get("worker_id") or "",
+        tasks=tuple(
+            sorted(
+                (
+                    Task(int(t["id"]), t["state"], t.get("worker_id") or "", t.get("trace") or "")
+                    for t in status["tasks"]
+                ),
+                key=lambda task: task.id,
+            )
+        ),
+        config=config,
+        trace=status["connector"].get("trace") or "",
+    )
+
+
+def _know_secrets(config: Mapping[str, str]) -> None:
+    known(str(config[key]) for key in inline_secrets(config))
+
+
+def _path(name: str) -> str:
+    return f"/connectors/{quote(name, safe='')}"

@@ -1,0 +1,320 @@
+"""The door to Kafka: the only module that imports confluent_kafka. It only reads.
+
+Every call ends within `DEADLINE_SECONDS`. The client's own log lines go nowhere: what it knows of a failure is in
+the error.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
+
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.waiting import Deadline
+
+T = TypeVar("T")
+
+DEADLINE_SECONDS = 5.0
+_PROBE_SECONDS = 1.5
+_MOST_PARTITIONS_TIMED = 200
+_ABSENT_STATE = "DEAD"
+_READ_ONE_RECORD = {
+    "group.id": "cdcproof-lag",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "allow.auto.create.topics": False,
+    "auto.offset.reset": "earliest",
+    "isolation.level": "read_uncommitted",
+    "fetch.wait.max.ms": 50,
+    "max.partition.fetch.bytes": 65536,
+    "queued.min.messages": 1,
+}
+
+_silent = logging.getLogger("cdcproof.kafka")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """A consumer group. A group that was never there, or is forgotten, has the state DEAD and no members."""
+
+    name: str
+    state: str
+    members: int
+
+    @property
+    def exists(self) -> bool:
+        """Whether the brokers know the group."""
+        return self.state != _ABSENT_STATE
+
+
+@dataclass(frozen=True)
+class PartitionLag:
+    """How far a group is behind in one partition.
+
+    `committed` is None when the group has committed nothing there: the lag is then counted from the log's start.
+    `lag_seconds` is the age of the first record not yet consumed: 0 when there is none, None when it could not
+    be read in time, below zero when a clock is wrong.
+    """
+
+    topic: str
+    partition: int
+    committed: int | None
+    log_start: int
+    log_end: int
+    lag_seconds: float | None = None
+
+    @property
+    def lag_records(self) -> int:
+        """Offsets between what is committed and the log's end."""
+        return max(0, self.log_end - (self.log_start if self.committed is None else self.committed))
+
+    @property
+    def lost_records(self) -> int:
+        """Offsets that were deleted by retention before the group consumed them."""
+        return 0 if self.committed is None else max(0, self.log_start - self.committed)
+
+    @property
+    def next_offset(self) -> int:
+        """Where the group goes on reading."""
+        return self.log_start if self.committed is None else max(self.committed, self.log_start)
+
+
+class Kafka:
+    """A Kafka cluster, by ``host:port`` of one or several brokers separated by commas.
+
+    Every method raises `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`, never the client's exception.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._config: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "client.id": "cdcproof",
+            "socket.connection.setup.timeout.ms": 3000,
+            "logger": _silent,
+        }
+        self._admin: AdminClient | None = None
+
+    def brokers(self) -> int:
+        """Number of brokers in the cluster that are up."""
+        return len(self._metadata(Deadline(DEADLINE_SECONDS)).brokers)
+
+    def topics(self) -> dict[str, int]:
+        """Topic to number of partitions, internal topics included."""
+        metadata = self._metadata(Deadline(DEADLINE_SECONDS))
+        return {name: len(metadata.topics[name].partitions) for name in sorted(metadata.topics)}
+
+    def group(self, name: str) -> Group:
+        """The consumer group, whether it exists or not."""
+        deadline = Deadline(DEADLINE_SECONDS)
+        self._probe(deadline)
+        described = self._describe(name, deadline)
+        if described is None:
+            return Group(name, _ABSENT_STATE, 0)
+        return Group(name, described.state.name, len(described.members))
+
+    def lag(self, group: str, topics: Collection[str] = ()) -> tuple[PartitionLag, ...]:
+        """The group's lag in every partition of its topics, sorted.
+
+        Its topics are those it has committed to, those its members are assigned, and `topics`; a group that was
+        never there has the lag of `topics` from their start, or an empty one.
+        """
+        deadline = Deadline(DEADLINE_SECONDS)
+        metadata = self._metadata(deadline)
+        missing = sorted(set(topics) - set(metadata.topics))
+        if missing:
+            raise UnexpectedAnswerError(f"Kafka at {self.bootstrap} has no topic {', '.join(missing)}.")
+        committed = self._committed(group, deadline)
+        used = {topic for topic, _ in committed} | self._assigned_topics(group, deadline) | set(topics)
+        partitions = [
+            TopicPartition(topic, partition)
+            for topic in sorted(used & set(metadata.topics))  # a deleted topic's commits linger
+            for partition in sorted(metadata.topics[topic].partitions)
+        ]
+        if not partitions:
+            return ()
+        starts = self._offsets(partitions, OffsetSpec.earliest(), deadline)
+        ends = self._offsets(partitions, OffsetSpec.latest(), deadline)
+        found = [
+            PartitionLag(topic, partition, committed.get((topic, partition)), start, ends[topic, partition])
+            for (topic, partition), start in starts.items()
+        ]
+        return tuple(self._with_ages(found, deadline))
+
+    def _committed(self, group: str, deadline: Deadline) -> dict[tuple[str, int], int]:
+        futures = self._call(
+            lambda: self._client().list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group)], request_timeout=_left(deadline)
+            )
+        )
+        answer = self._result(futures[group], deadline)
+        return {(p.topic, p.partition): p.offset for p in answer.topic_partitions if p.offset >= 0}
+
+    def _assigned_topics(self, group: str, deadline: Deadline) -> set[str]:
+        described = self._describe(group, deadline)
+        if described is None:
+            return set()
+        return {
+            partition.topic
+            for member in described.members
+            if member.assignment
+            for partition in member.assignment.topic_partitions or ()
+        }
+
+    def _describe(self, group: str, deadline: Deadline) -> Any:
+        """The client's description of the group; None when there is no such group."""
+        futures = self._call(lambda: self._client().describe_consumer_groups([group], request_timeout=_left(deadline)))
+        try:
+            return futures[group].result(_left(deadline))
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return None
+            raise self._ours(error) from None
+        except FutureTimeoutError:
+            raise self._no_answer() from None
+
+    def _offsets(
+        self, partitions: Iterable[TopicPartition], which: OffsetSpec, deadline: Deadline
+    ) -> dict[tuple[str, int], int]:
+        futures = self._call(
+            lambda: self._client().list_offsets(
+                {TopicPartition(p.topic, p.partition): which for p in partitions}, request_timeout=_left(deadline)
+            )
+        )
+        return {(p.topic, p.partition): self._result(future, deadline).offset for p, future in futures.items()}
+
+    def _with_ages(self, lags: Iterable[PartitionLag], deadline: Deadline) -> list[PartitionLag]:
+        """The same with `lag_seconds`, sorted by topic and partition."""
+        lags = [lag if lag.next_offset < lag.log_end else replace(lag, lag_seconds=0.0) for lag in lags]
+        behind = sorted((lag for lag in lags if lag.lag_seconds is None), key=lambda lag: -lag.lag_records)
+        ages = self._ages_seconds(behind[:_MOST_PARTITIONS_TIMED], deadline) if behind else {}
+        return sorted(
+            (replace(lag, lag_seconds=ages.get((lag.topic, lag.partition), lag.lag_seconds)) for lag in lags),
+            key=lambda lag: (lag.topic, lag.partition),
+        )
+
+    def _ages_seconds(self, lags: list[PartitionLag], deadline: Deadline) -> dict[tuple[str, int], float | None]:
+        """Age of the first record from `next_offset` on, by topic and partition; those not read in time are left out.
+
+        0 where only control records of a transaction are left; None for a record without a time stamp. The consumer
+        belongs to nobody: partitions are assigned, nothing is ever committed.
+        """
+        ages: dict[tuple[str, int], float | None] = {}
+        try:
+            consumer = Consumer({**self._config, **_READ_ONE_RECORD})
+        except KafkaException as error:
+            raise self._ours(error) from None
+        try:
+            consumer.assign([TopicPartition(lag.topic, lag.partition, lag.next_offset) for lag in lags])
+            while len(ages) < len(lags) and not deadline.passed:
+                message = consumer.poll(min(0.5, deadline.remaining_seconds))
+                if message is None:
+                    continue
+                place = (message.topic(), message.partition())
+                fault = message.error()
+                if fault is None:
+                    kind, milliseconds = message.timestamp()
+                    age = None if kind == TIMESTAMP_NOT_AVAILABLE else time.time() - milliseconds / 1000
+                elif fault.code() == KafkaError._PARTITION_EOF:
+                    age = 0.0
+                else:
+                    raise self._ours(KafkaException(fault))
+                ages.setdefault(place, age)
+                consumer.pause([TopicPartition(*place)])
+        except KafkaException as error:
+            raise self._ours(error) from None
+        finally:
+            consumer.close()
+        return ages
+
+    def _metadata(self, deadline: Deadline) -> ClusterMetadata:
+        self._probe(deadline)
+        return self._call(lambda: self._client().list_topics(timeout=_left(deadline)))
+
+    def _client(self) -> AdminClient:
+        if self._admin is None:
+            self._admin = AdminClient(self._config)
+        return self._admin
+
+    def _probe(self, deadline: Deadline) -> None:
+        """Fail at once when no broker accepts a connection: the client itself would try until its time is up."""
+        reasons = []
+        for server in self.bootstrap.split(","):
+            host, _, port = server.strip().rpartition(":")
+            if not host or not port.isdigit():
+                raise UnexpectedAnswerError(
+                    f"{server.strip()!r} is not the address of a Kafka broker.",
+                    "Write kafka.bootstrap_servers as host:port, several separated by commas.",
+                )
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), min(_PROBE_SECONDS, _left(deadline))).close()
+            except OSError as error:
+                reasons.append(f"{server.strip()}: {error.strerror or error}")
+            else:
+                return
+        raise UnreachableError(
+            f"Kafka does not answer at {self.bootstrap}: {'; '.join(reasons)}.",
+            "Check that the broker is running and that kafka.bootstrap_servers is right.",
+        )
+
+    def _call(self, request: Callable[[], T]) -> T:
+        try:
+            return request()
+        except KafkaException as error:
+            raise self._ours(error) from None
+
+    def _result(self, future: Future[Any], deadline: Deadline) -> Any:
+        try:
+            return future.result(_left(deadline))
+        except KafkaException as error:
+            raise self._ours(error) from None
+        except FutureTimeoutError:
+            raise self._no_answer() from None
+
+    def _ours(self, error: KafkaException) -> CouldNotLookError:
+        cause = error.args[0]
+        told = f"Kafka at {self.bootstrap}: {cause.str()}."
+        match cause.code():
+            case KafkaError._TIMED_OUT | KafkaError._TIMED_OUT_QUEUE | KafkaError.REQUEST_TIMED_OUT:
+                return self._no_answer()
+            case KafkaError._TRANSPORT | KafkaError._ALL_BROKERS_DOWN | KafkaError._RESOLVE:
+                return self._no_answer()
+            case (
+                KafkaError._AUTHENTICATION
+                | KafkaError.TOPIC_AUTHORIZATION_FAILED
+                | KafkaError.GROUP_AUTHORIZATION_FAILED
+                | KafkaError.CLUSTER_AUTHORIZATION_FAILED
+                | KafkaError.SASL_AUTHENTICATION_FAILED
+            ):
+                return RefusedError(told, "Grant the account Describe on the cluster, its topics and groups.")
+        return UnexpectedAnswerError(told)
+
+    def _no_answer(self) -> UnreachableError:
+        return UnreachableError(
+            f"Kafka at {self.bootstrap} accepts connections but does not answer within {DEADLINE_SECONDS:g} s.",
+            "Check the broker's log, and that the address it advertises (advertised.listeners) can be reached from here.",
+        )
+
+
+def _left(deadline: Deadline) -> float:
+    """Seconds left, but enough for one exchange: zero would mean "for ever" to the client."""
+    return max(0.1, deadline.remaining_seconds)
