@@ -1,0 +1,294 @@
+"""The only door to the container engine (Docker's Engine API, through the `docker` package).
+
+Everything here reads; nothing starts, stops or changes a container. The engine is the one that
+``DOCKER_HOST`` names, else the local socket.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import docker
+import docker.errors
+
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.secrets import scrub
+
+T = TypeVar("T")
+
+TIMEOUT_SECONDS = 3.0
+_DAY_SECONDS = 86_400
+_SERVICE_LABEL = "com.docker.compose.service"
+_FOLDER_LABEL = "com.docker.compose.project.working_dir"
+_REMEDY = (
+    "Start it (systemctl start docker), name it in DOCKER_HOST, or give the services an endpoint in the pipeline file."
+)
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A data volume or a writable directory. `host_directory` is where the engine's own machine keeps it."""
+
+    path: str
+    host_directory: Path
+
+
+@dataclass(frozen=True)
+class Container:
+    """What the engine tells about a container. Times are Unix seconds; None where there is none.
+
+    `state` is the engine's word (running, exited, restarting, paused, created, dead); `healthy` is None
+    without a health check and False while it has not passed yet. `restart_count` counts the restarts by the
+    container's restart policy since it was last started by hand.
+    """
+
+    name: str
+    service: str
+    """Name of the service in its compose file, empty for a container that no compose file made."""
+    state: str
+    healthy: bool | None
+    health: str
+    exit_code: int
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    restart_count: int
+    published: Mapping[int, int]
+    """Port in the container to port of the host."""
+    mounts: tuple[Mount, ...]
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs; a paused one does not."""
+        return self.state == "running"
+
+
+@dataclass(frozen=True)
+class MountUse:
+    """Use of the file system that holds `path` in a container; inodes None where the file system has none."""
+
+    path: str
+    used_percent: float
+    inodes_used_percent: float | None
+    free_bytes: int
+    total_bytes: int
+
+
+class Engine:
+    """A connection to the engine. Use as a context manager.
+
+    Every method raises `UnreachableError` (no answer), `RefusedError` (no permission) or
+    `UnexpectedAnswerError`; none waits longer than the timeout for a single answer.
+    """
+
+    def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        # the engine's version is asked at once, so that a missing engine is told here
+        self._client = _ask(lambda: docker.from_env(version="auto", timeout=cast(int, timeout_seconds)))
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._client.close()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the engine's paths are paths of this machine: it is reached by a socket file."""
+        return self._client.api.base_url.startswith("http+docker://localhost")
+
+    def version(self) -> str:
+        """One line: name and version of the engine."""
+        return f"Docker {_ask(self._client.version).get('Version', 'of unknown version')}"
+
+    def containers(self, names: Collection[str]) -> dict[str, Container]:
+        """The containers of these names, running or not; a name that the engine does not know is left out."""
+        return {c.name: c for c in self._inspect(lambda found: found & frozenset(names))}
+
+    def of_compose_folder(self, folder: str) -> dict[str, Container]:
+        """By service name, the containers that compose made from the files of this folder (an absolute path)."""
+        labels = {"label": f"{_FOLDER_LABEL}={folder}"}
+        return {c.service: c for c in self._inspect(lambda found: found, labels) if c.service}
+
+    def starts(self, since: float) -> dict[str, int]:
+        """How often each container was started since then, as far as the engine remembers.
+
+        A lower bound: the engine keeps only its last few hundred events, and health checks use them up.
+        """
+        events = _ask(
+            lambda: list(
+                self._client.api.events(
+                    since=int(since),
+                    until=int(time.time()) + 1,
+                    filters={"type": "container", "event": "start"},
+                    decode=True,
+                )
+            )
+        )
+        names = [event["Actor"]["Attributes"]["name"] for event in events]
+        return {name: names.count(name) for name in names}
+
+    def logs(self, name: str, lines: int) -> str:
+        """The last lines a container wrote, redacted."""
+        raw = _ask(lambda: self._client.containers.get(name).logs(tail=lines))
+        return scrub(raw.decode(errors="replace")).rstrip("\n")
+
+    def use_of(self, container: Container) -> tuple[MountUse, ...]:
+        """Use of the file systems behind a running container's mounts, asked of `df` inside it."""
+        paths = [mount.path for mount in container.mounts]
+        if not paths:
+            return ()
+        blocks = self._df(container.name, "-Pk", paths)
+        inodes = self._df(container.name, "-Pi", paths)
+        return tuple(_use(path, blocks[path], inodes[path]) for path in paths)
+
+    def _df(self, name: str, flags: str, paths: list[str]) -> dict[str, tuple[int, int, int]]:
+        answer = _ask(lambda: self._client.containers.get(name).exec_run(["df", flags, *paths]))
+        text = cast(bytes, answer.output).decode(errors="replace")
+        if answer.exit_code != 0:
+            raise CouldNotLookError(
+                f"df in container {name} failed with status {answer.exit_code}: {text.strip()}",
+                "Name the directories of the data volumes as paths.volumes in the pipeline file.",
+            )
+        return dict(zip(paths, parse_df(text, len(paths)), strict=True))
+
+    def _inspect(
+        self, wanted: Callable[[frozenset[str]], frozenset[str]], filters: dict[str, str] | None = None
+    ) -> Iterator[Container]:
+        listed = _ask(lambda: self._client.api.containers(all=True, filters=filters or {}))
+        names = wanted(frozenset(name.lstrip("/") for entry in listed for name in entry["Names"] or ()))
+        for name in sorted(names):
+            try:
+                yield read_container(_ask(lambda name=name: self._client.api.inspect_container(name)))  # type: ignore[misc]
+            except _GoneError:
+                continue  # removed between the two questions
+
+
+class _GoneError(UnexpectedAnswerError):
+    """The engine does not know this container."""
+
+
+def restarts_24h(container: Container, starts_seen: int, now: float) -> int | None:
+    """Restarts in the last 24 hours. The engine keeps no history, so this may be a lower bound.
+
+    Exact for a container that was started, or made, more or less than a day ago respectively; None for one that
+    was never started.
+    """
+    if container.started_at is None:
+        return None
+    if container.started_at < now - _DAY_SECONDS:
+        return 0
+    if container.created_at > now - _DAY_SECONDS:
+        return max(container.restart_count, starts_seen - 1, 0)
+    return max(1, starts_seen)
+
+
+def read_container(answer: Mapping[str, Any]) -> Container:
+    """Read the engine's answer to "inspect"."""
+    try:
+        state = answer["State"]
+        health = (state.get("Health") or {}).get("Status", "none")
+        labels = answer["Config"].get("Labels") or {}
+        return Container(
+            name=answer["Name"].lstrip("/"),
+            service=labels.get(_SERVICE_LABEL, ""),
+            state=state["Status"],
+            healthy=None if health == "none" else health == "healthy",
+            health=health,
+            exit_code=state["ExitCode"],
+            created_at=_unix(answer["Created"]) or 0.0,
+            started_at=_unix(state["StartedAt"]),
+            finished_at=_unix(state["FinishedAt"]),
+            restart_count=answer["RestartCount"],
+            published=_published(answer),
+            mounts=tuple(
+                Mount(mount["Destination"], Path(mount["Source"]))
+                for mount in answer.get("Mounts") or ()
+                if mount["Type"] in ("volume", "bind") and mount["RW"]
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnexpectedAnswerError(
+            f"The container engine described a container in a way that is not understood: {error!r}"
+        ) from None
+
+
+def parse_df(text: str, rows: int) -> tuple[tuple[int, int, int], ...]:
+    """Read ``df -P``: total, used and free of each row (blocks of 1 KiB, or inodes), ``-`` as 0."""
+    found = tuple(
+        (_count(total), _count(used), _count(free))
+        for total, used, free in re.findall(
+            r"^.*?\s+(\d+|-)\s+(\d+|-)\s+(-?\d+|-)\s+(?:\d+%|-)\s+\S", text, re.MULTILINE
+        )
+    )
+    if len(found) != rows:
+        raise UnexpectedAnswerError(f"df was asked for {rows} paths and gave {len(found)} rows: {text.strip()}")
+    return found
+
+
+def _use(path: str, blocks: tuple[int, int, int], inodes: tuple[int, int, int]) -> MountUse:
+    total, used, free = blocks
+    return MountUse(
+        path=path,
+        used_percent=_percent(used, free),
+        inodes_used_percent=_percent(inodes[1], inodes[2]) if inodes[0] else None,
+        free_bytes=free * 1024,
+        total_bytes=total * 1024,
+    )
+
+
+def _percent(used: int, free: int) -> float:
+    # as df counts: of what is not reserved for root
+    return 100.0 * used / (used + free) if used + free else 0.0
+
+
+def _count(field: str) -> int:
+    return 0 if field == "-" else int(field)
+
+
+def _published(answer: Mapping[str, Any]) -> dict[int, int]:
+    # the bindings asked for are still there when the container is stopped; those in force know a port chosen by the engine
+    found: dict[int, int] = {}
+    for ports in (answer["HostConfig"].get("PortBindings"), (answer.get("NetworkSettings") or {}).get("Ports")):
+        for port, bindings in (ports or {}).items():
+            number, _, protocol = port.partition("/")
+            host_port = next((b["HostPort"] for b in bindings or () if b.get("HostPort")), "")
+            if protocol == "tcp" and host_port.isdigit():
+                found[int(number)] = int(host_port)
+    return found
+
+
+def _unix(timestamp: str) -> float | None:
+    # "0001-01-01T00:00:00Z" is the engine's "never"; nanoseconds are more than datetime reads
+    if timestamp.startswith("0001-"):
+        return None
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", timestamp)).timestamp()
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except docker.errors.NotFound as error:
+        raise _GoneError(f"The container engine does not know it: {error.explanation}") from None
+    except docker.errors.APIError as error:
+        raise UnexpectedAnswerError(f"The container engine answered: {error.explanation or error}") from None
+    except (docker.errors.DockerException, OSError) as error:  # what `requests` raises is an OSError
+        text = str(error)
+        if "Permission denied" in text:
+            raise RefusedError(
+                "The container engine refuses this account: permission denied on its socket.",
+                "Add the account to the group docker, or run as an account that may ask the engine.",
+            ) from None
+        raise UnreachableError(f"The container engine does not answer: {text}", _REMEDY) from None
+
+
+def _ask(question: Callable[[], T]) -> T:
+    with _our_errors():
+        return question()

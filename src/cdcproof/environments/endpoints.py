@@ -1,0 +1,87 @@
+"""Whether an address answers: ``tcp://host:port`` accepts, ``http(s)://host:port/path`` answers below 500."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from cdcproof.waiting import Deadline
+
+T = TypeVar("T")
+
+# Connecting and answering may each take this long; together they stay below the 3 seconds a service is given.
+_STEP_TIMEOUT_SECONDS = 1.4
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an address did. `healthy` is None for a bare TCP port, which says nothing about what is behind it."""
+
+    up: bool
+    healthy: bool | None
+    detail: str
+
+
+def probe(endpoint: str) -> Answer:
+    """Ask one address. Never raises for an address that does not answer."""
+    try:
+        return _ask(urlsplit(endpoint))
+    except ssl.SSLError as error:
+        return Answer(up=True, healthy=False, detail=f"{endpoint} answers, but TLS fails: {error.reason or error}")
+    except http.client.HTTPException as error:
+        return Answer(up=True, healthy=False, detail=f"{endpoint} does not speak HTTP: {type(error).__name__}")
+    except OSError as error:
+        return Answer(up=False, healthy=None, detail=f"{endpoint}: {_reason(error)}")
+
+
+def side_by_side(jobs: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T]:
+    """Run all jobs at once; a job that has no result within `seconds` is left out. A job's error is raised here.
+
+    Daemon threads, because looking up a name cannot be interrupted and must not hold up the end of the program.
+    """
+    results: dict[str, T] = {}
+    errors: list[BaseException] = []
+
+    def run(name: str, job: Callable[[], T]) -> None:
+        try:
+            results[name] = job()
+        except Exception as error:  # noqa: BLE001  handed to the caller's thread
+            errors.append(error)
+
+    deadline = Deadline(seconds)
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in jobs.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(deadline.remaining_seconds)
+    if errors:
+        raise errors[0]
+    return dict(results)
+
+
+def _ask(address: SplitResult) -> Answer:
+    host = address.hostname or ""
+    if address.scheme == "tcp":
+        with socket.create_connection((host, address.port), timeout=_STEP_TIMEOUT_SECONDS):
+            return Answer(up=True, healthy=None, detail=f"{address.geturl()} accepts connections")
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    with closing(kind(host, address.port, timeout=_STEP_TIMEOUT_SECONDS)) as connection:
+        connection.request("GET", f"{address.path or '/'}{'?' + address.query if address.query else ''}")
+        status = connection.getresponse().status
+    return Answer(up=True, healthy=status < _SERVER_ERROR, detail=f"{address.geturl()} answers {status}")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "the name cannot be resolved"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (error.strerror or str(error)).lower()

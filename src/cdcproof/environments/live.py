@@ -1,0 +1,195 @@
+"""The operator's own pipeline, by address.
+
+Services are looked at through the container engine where they are containers, else at their endpoints.
+Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+
+from cdcproof.clients.containers import Container, Engine, restarts_24h
+from cdcproof.environments.base import FileSystem, ServiceState
+from cdcproof.environments.disk import measure
+from cdcproof.environments.endpoints import Answer, probe, side_by_side
+from cdcproof.errors import ConfigError, CouldNotLookError
+from cdcproof.pipeline import Pipeline, Service
+
+_LOOK_SECONDS = 3.0
+_DAY_SECONDS = 86_400
+_NO_ANSWER = Answer(up=False, healthy=None, detail="no answer within 3 s")
+
+
+class Live:
+    """Implements `environments.base.Environment` over what the pipeline file names."""
+
+    name = "live"
+
+    def __init__(self) -> None:
+        self._containers: dict[str, str] = {}
+
+    def locate(self, pipeline: Pipeline) -> Pipeline:
+        """The pipeline as it is; notes the containers' names for `restart_command`."""
+        self._containers = {s.name: s.container for s in pipeline.services if s.container}
+        return pipeline
+
+    def header(self, pipeline: Pipeline) -> list[str]:
+        """Where the two databases and Connect are, and how services are looked at."""
+        ends = [f"{d.type} {d.host}:{d.port}/{d.database}" for d in (pipeline.source, pipeline.target)]
+        contained = sum(service.container is not None for service in pipeline.services)
+        return [
+            f"{self.name}: {ends[0]} to {ends[1]}, Kafka Connect {pipeline.connect.url}",
+            f"services: {contained} by the container engine, {len(pipeline.services) - contained} by their address",
+        ]
+
+    def services(self, pipeline: Pipeline) -> tuple[ServiceState, ...]:
+        """Every expected service, from the engine if it names a container, else from its endpoint.
+
+        Raises `ConfigError` for a service with neither, and `CouldNotLookError` when the engine does not answer
+        and a container has no endpoint to fall back on.
+        """
+        for service in pipeline.services:
+            if not service.container and not service.endpoint:
+                raise ConfigError(
+                    f"services: {service.name} has neither a container nor an endpoint, so it cannot be looked at.",
+                    'Add endpoint = "tcp://host:port" (or http://…), or container = "name", to it.',
+                )
+        named = [s.container for s in pipeline.services if s.container]
+        try:
+            known = _look_at_containers(named) if named else {}
+            without_engine = ""
+        except CouldNotLookError as error:
+            blind = [s.name for s in pipeline.services if s.container and not s.endpoint]
+            if blind:
+                raise CouldNotLookError(
+                    f"The services {', '.join(blind)} could not be looked at. {error.message}", error.remedy
+                ) from None
+            known, without_engine = {}, "; the container engine could not be asked"
+        by_address = [s for s in pipeline.services if not s.container or without_engine]
+        answers = side_by_side({s.name: partial(probe, s.endpoint or "") for s in by_address}, _LOOK_SECONDS)
+        return tuple(
+            _by_address(s, answers.get(s.name, _NO_ANSWER), without_engine if s.container else "")
+            if s in by_address
+            else _by_container(s, known)
+            for s in pipeline.services
+        )
+
+    def logs(self, pipeline: Pipeline, service: str, lines: int = 50) -> str:
+        """The last lines of a container's log, redacted."""
+        container = next((s.container for s in pipeline.services if s.name == service), None)
+        if not container:
+            raise CouldNotLookError(
+                f"The log of {service} cannot be read: the pipeline file names no container for it.",
+                f"Read it on its own machine (journalctl -u {service} -n {lines}), or name its container.",
+            )
+        with Engine() as engine:
+            return engine.logs(container, lines)
+
+    def restart_command(self, service: str) -> tuple[str, ...]:
+        """The runbook's two commands."""
+        return (
+            f"docker logs {self._containers.get(service, service)} --tail 50",
+            f"docker compose restart {service}",
+        )
+
+    def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
+        """The backup directory, the volumes that the pipeline file names, and the containers' data mounts.
+
+        Raises `CouldNotLookError` when a path cannot be read, or when there is nothing to look at.
+        """
+        paths = [*pipeline.paths.volumes, *([pipeline.paths.backups] if pipeline.paths.backups else [])]
+        found = [measure(path) for path in paths]
+        named = [s.container for s in pipeline.services if s.container]
+        if named:
+            try:
+                found += _mounts(named)
+            except CouldNotLookError:
+                # volumes that are named by path stand in for the mounts that cannot be reached
+                if not pipeline.paths.volumes:
+                    raise
+        if not found:
+            raise CouldNotLookError(
+                "There is no directory whose disk use could be looked at.",
+                "Name the directories that hold data as volumes, and the backup directory as backups, in [paths].",
+            )
+        return tuple(found)
+
+
+def _look_at_containers(names: list[str]) -> dict[str, tuple[Container, int | None]]:
+    now = time.time()
+    with Engine() as engine:
+        starts = engine.starts(now - _DAY_SECONDS)
+        return {
+            name: (container, restarts_24h(container, starts.get(name, 0), now))
+            for name, container in engine.containers(names).items()
+        }
+
+
+def _by_container(service: Service, known: dict[str, tuple[Container, int | None]]) -> ServiceState:
+    if service.container not in known:
+        return ServiceState(
+            service.name,
+            service.role,
+            up=False,
+            healthy=None,
+            detail=f"the container engine knows no container {service.container}",
+        )
+    container, restarts = known[service.container]
+    now = time.time()
+    return ServiceState(
+        name=service.name,
+        role=service.role,
+        up=container.running,
+        healthy=container.healthy if container.running else None,
+        detail=_told(container, now),
+        uptime_seconds=max(0.0, now - container.started_at) if container.running and container.started_at else None,
+        restarts_24h=restarts,
+    )
+
+
+def _told(container: Container, now: float) -> str:
+    if not container.running:
+        ended = f", {(now - container.finished_at) / 60:,.0f} min ago" if container.finished_at else ""
+        return f"container {container.name} is {container.state} (exit status {container.exit_code}){ended}"
+    health = "" if container.healthy is None else f", health check: {container.health}"
+    restarts = f", {container.restart_count} restarts by its policy" if container.restart_count else ""
+    return f"container {container.name} is running{health}{restarts}"
+
+
+def _by_address(service: Service, answer: Answer, note: str) -> ServiceState:
+    return ServiceState(
+        service.name, service.role, up=answer.up, healthy=answer.healthy, detail=f"{answer.detail}{note}"
+    )
+
+
+def _mounts(names: list[str]) -> list[FileSystem]:
+    with Engine() as engine:
+        return [
+            replace(seen, path=f"{container.name}:{seen.path}")
+            for container in engine.containers(names).values()
+            for seen in _from_outside(engine, container) or _from_inside(engine, container)
+        ]
+
+
+def _from_outside(engine: Engine, container: Container) -> list[FileSystem]:
+    """Works for a stopped container too, and knows what takes the space; empty where this account may not look."""
+    if not engine.is_local:
+        return []  # its paths are on another machine
+    try:
+        return [replace(measure(mount.host_directory), path=mount.path) for mount in container.mounts]
+    except CouldNotLookError:
+        return []
+
+
+def _from_inside(engine: Engine, container: Container) -> list[FileSystem]:
+    if container.mounts and not container.running:
+        raise CouldNotLookError(
+            f"The disk use of the volumes of {container.name} cannot be measured while it is {container.state}.",
+            f"Start it, or name its directories as paths.volumes: {container.mounts[0].host_directory}",
+        )
+    return [
+        FileSystem(use.path, use.used_percent, use.inodes_used_percent, use.free_bytes, use.total_bytes)
+        for use in engine.use_of(container)
+    ]
