@@ -107,9 +107,9 @@ class Connect:
     which is not yet when it is done.
     """
 
-    def __init__(self, service: HttpService) -> None:
+    def __init__(self, service: HttpService, timeout_seconds: tuple[float, float] = (3.0, 10.0)) -> None:
         self.url = service.url
-        self._http = Http.to(SERVICE_NAME, service)
+        self._http = Http.to(SERVICE_NAME, service, timeout_seconds)
 
     def version(self) -> Version:
         """Version and Kafka cluster of the worker that answers."""

@@ -54,12 +54,12 @@ class Http:
         self._session.headers["User-Agent"] = "cdcproof"
 
     @classmethod
-    def to(cls, service_name: str, service: HttpService) -> Http:
+    def to(cls, service_name: str, service: HttpService, timeout_seconds: tuple[float, float] = (3.0, 10.0)) -> Http:
         """The door to a service of the pipeline file; reads its password from the environment when it has a user."""
         auth = None
         if service.user and service.password_env:
             auth = (service.user, from_environment(service.password_env, service_name))
-        return cls(service_name, service.url, auth)
+        return cls(service_name, service.url, auth, timeout_seconds)
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """GET and decode JSON."""
