@@ -124,6 +124,19 @@ def require_at_most(
         raise Finding(over, action)
 
 
+def require_at_least(found: Mapping[str, float], limit: float, *, unit: str, action: tuple[str, ...] = ()) -> None:
+    """Demand that every measured value is at least `limit`; NaN is under any limit."""
+    if not found:
+        raise Finding((Difference("", f"at least {_number(limit)} {unit}", "nothing was measured"),), action)
+    under = tuple(
+        Difference(subject, f"at least {_number(limit)} {unit}", f"{_number(value)} {unit}")
+        for subject, value in found.items()
+        if not value >= limit
+    )
+    if under:
+        raise Finding(under, action)
+
+
 def warn_above(
     found: Mapping[str, float],
     limit: float,
@@ -136,23 +149,6 @@ def warn_above(
     over = _over(found, limit, unit, details or {})
     if over:
         raise Concern(over, action)
-
-
-def require_none(
-    found: Mapping[str, str] | Collection[str],
-    *,
-    of: str,
-    expected: str = "none",
-    action: tuple[str, ...] = (),
-) -> None:
-    """Demand that no problem was found. `found` maps subject to what is wrong with it; `of` names what was looked at.
-
-    The caller proves that it looked by its evidence; this function only judges the problems.
-    """
-    if not found:
-        return
-    problems = found if isinstance(found, Mapping) else dict.fromkeys(found, of)
-    raise Finding(tuple(Difference(subject, expected, text) for subject, text in problems.items()), action)
 
 
 def warn_if_any(found: Mapping[str, str], *, expected: str = "none", action: tuple[str, ...] = ()) -> None:

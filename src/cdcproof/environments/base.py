@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +50,10 @@ class Environment(Protocol):
     """Where a pipeline runs. `live`, `compose` and `embedded` implement it; tests/contract holds them to it."""
 
     name: str
+
+    def running(self) -> AbstractContextManager[None]:
+        """Within it the pipeline can be looked at: `compose` starts what is not up and stops what it started."""
+        ...
 
     def locate(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline with the addresses at which this environment serves it (unchanged for `live`)."""

@@ -1,0 +1,66 @@
+# The same commands locally and in CI. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cdcproof
+# what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
+export CDCPROOF_PIPELINE ?=
+
+.PHONY: help morning up down status test lint format lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+morning: $(INSTALLED) ## the morning health check; starts and fills the embedded pipeline when none is configured
+ifeq ($(CDCPROOF_PIPELINE),)
+	@$(BIN)/cdcproof up
+	@$(BIN)/cdcproof load
+	@$(BIN)/cdcproof reconcile --pipeline embedded --validate-checksums
+endif
+	@$(BIN)/pytest -m morning
+
+up: $(INSTALLED) ## start the embedded pipeline and the exporter
+	@$(BIN)/cdcproof up
+
+down: $(INSTALLED) ## stop everything that `up` started
+	@$(BIN)/cdcproof down
+
+status: $(INSTALLED) ## list what runs
+	@$(BIN)/cdcproof status
+
+test: $(INSTALLED) ## all tests, on a pipeline of their own
+	@$(BIN)/pytest tests
+
+lint: $(INSTALLED) ## linter, formatter, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED) ## format the code, and mend what the linter can
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
+	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	    --no-emit-find-links --extra embedded --extra dev --output-file requirements.lock pyproject.toml
+
+clean: ## stop everything and remove all that was made: environment, cache, state, reports
+	@if [ -x $(BIN)/cdcproof ]; then $(BIN)/cdcproof down --all --remove; fi
+	rm -rf $(VENV) $(CACHE) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
+	find reports -mindepth 1 ! -name .gitkeep -delete
+	rm -rf reconciliation_reports
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "cdcproof needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "Setting up $(VENV) (once; about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

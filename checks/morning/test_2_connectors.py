@@ -1,0 +1,25 @@
+"""Runbook, morning health check 2: check connector status."""
+
+import pytest
+
+from cdcproof.findings import require_equal
+
+
+@pytest.mark.runbook(
+    "morning.2-connectors",
+    severity="critical",
+    needs=[f"morning.1-services:{role}" for role in ("connect", "kafka", "source", "target")],
+)
+def test_every_connector_and_task_is_running(connect, pipeline, evidence, remedies):
+    """Every connector and every one of its tasks is RUNNING."""
+    found = connect.states()
+    evidence.saw("Connectors and tasks", found.rows())
+    for subject, trace in found.traces.items():
+        evidence.saw(f"Trace of {subject}", trace)
+
+    require_equal(
+        found.states,
+        pipeline.expected_states,
+        details=found.details,
+        action=remedies.run_connectors(found.states),
+    )

@@ -1,0 +1,36 @@
+"""Runbook, morning health check 4: check metrics."""
+
+import pytest
+
+from cdcproof.findings import require_equal, warn_if_any
+
+
+@pytest.mark.runbook("morning.4-metrics-reconciliation", severity="major", needs=["morning.3-reconciliation"])
+def test_the_metrics_show_no_new_mismatch(reconciliation_metrics, evidence, remedies):
+    """`reconciliation_row_count_mismatch_total` shows no mismatch of the last 24 hours that still stands."""
+    evidence.saw("Mismatch counters on the reconciliation exporter", reconciliation_metrics.rows())
+
+    require_equal(
+        reconciliation_metrics.mismatches(),
+        reconciliation_metrics.no_mismatches(),
+        details=reconciliation_metrics.details(),
+        action=remedies.reconcile(reconciliation_metrics.tables_not_matching()),
+    )
+    warn_if_any(
+        reconciliation_metrics.passing_mismatches(),
+        expected="no mismatch in the last 24 h",
+        action=remedies.read_reports(),
+    )
+
+
+@pytest.mark.runbook("morning.4-metrics-connectors", severity="major", needs=["morning.2-connectors"])
+def test_the_metrics_show_every_connector_running(connector_metrics, pipeline, evidence, remedies):
+    """`connector_state` is 1 for every expected connector."""
+    found = connector_metrics.labelled("connector_state", "connector")
+    evidence.saw("connector_state on the connector exporter", [{"connector": c, "state": s} for c, s in found.items()])
+
+    require_equal(
+        found,
+        {connector.name: 1.0 for connector in pipeline.connectors},
+        action=remedies.compare_exporter_with_connect(),
+    )

@@ -1,0 +1,32 @@
+"""Beyond the runbook: a service that is up must also answer the account that the checks use."""
+
+import pytest
+
+from cdcproof.findings import require_at_least
+
+
+@pytest.mark.runbook("morning.6-source-answers", severity="critical", needs=["morning.1-services:source"])
+def test_the_source_answers(source, evidence):
+    """The source database answers a query of the checks' own account."""
+    evidence.saw("Source", source.version())
+
+
+@pytest.mark.runbook("morning.6-target-answers", severity="critical", needs=["morning.1-services:target"])
+def test_the_target_answers(target, evidence):
+    """The target database answers a query of the checks' own account."""
+    evidence.saw("Target", target.version())
+
+
+@pytest.mark.runbook("morning.6-kafka-answers", severity="critical", needs=["morning.1-services:kafka"])
+def test_kafka_answers(kafka, evidence):
+    """Kafka answers with its brokers and topics."""
+    brokers = kafka.brokers()
+    evidence.saw("Kafka", [{"brokers": brokers, "topics": len(kafka.topics())}])
+
+    require_at_least({"brokers": brokers}, 1, unit="brokers")
+
+
+@pytest.mark.runbook("morning.6-registry-answers", severity="major", needs=["morning.1-services:registry"])
+def test_the_schema_registry_answers(registry, evidence):
+    """The schema registry lists its subjects."""
+    evidence.saw("Schema registry", [{"subjects": len(registry.subjects())}])

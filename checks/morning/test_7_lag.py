@@ -1,0 +1,18 @@
+"""Beyond the runbook: what was read from the source also arrives."""
+
+import pytest
+
+from cdcproof.findings import require_at_most, require_equal
+
+
+@pytest.mark.runbook("morning.7-sink-lag", severity="critical", needs=["morning.2-connectors"])
+def test_the_sink_keeps_up(sink_lag, pipeline, evidence, remedies):
+    """Every sink's consumer group exists, and its lag in records and in time is below the limit."""
+    limits = pipeline.thresholds
+    evidence.saw("Consumer groups and their lag", sink_lag.rows())
+    action = remedies.look_at_sink(sink_lag.groups())
+
+    require_equal(sink_lag.groups(), sink_lag.expected_groups(), action=action)
+    require_equal(sink_lag.lost_records(), sink_lag.no_lost_records(), action=action)
+    require_at_most(sink_lag.records(), limits.lag_records, unit="records behind", action=action)
+    require_at_most(sink_lag.seconds(), limits.lag_seconds, unit="s behind", action=action)

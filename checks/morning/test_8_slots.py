@@ -1,0 +1,19 @@
+"""Beyond the runbook: a PostgreSQL source must not lose or hoard its log."""
+
+import pytest
+
+from cdcproof.findings import require_at_most, require_equal
+
+
+@pytest.mark.runbook(
+    "morning.8-replication-slots", severity="critical", needs=["morning.1-services:source", "morning.2-connectors"]
+)
+def test_no_replication_slot_is_inactive_or_losing_wal(slots, pipeline, evidence, remedies):
+    """Every replication slot of a PostgreSQL source is active, and its log is kept but not hoarded."""
+    evidence.saw("Replication slots", slots.rows())
+    action = remedies.look_at_slots(slots.failing())
+
+    require_equal(slots.found(), slots.expected(), details=slots.details(), action=action)
+    require_at_most(
+        slots.retained_mebibytes(), pipeline.thresholds.slot_retained_mebibytes, unit="MiB of WAL", action=action
+    )

@@ -1,0 +1,66 @@
+"""`cdcproof remedy STEP`: the steps for one finding; run, one by one and confirmed, only with --allow-acts."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cdcproof.errors import OperationError, UsageError
+from cdcproof.secrets import scrub
+
+EXAMPLE = "cdcproof remedy morning.2-connectors\n  cdcproof remedy morning.2-connectors --allow-acts"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("step", help="the check's step id, as the report shows it: morning.2-connectors")
+    parser.add_argument("--allow-acts", action="store_true", help="run the commands, asking before each one")
+    parser.add_argument(
+        "--reports-dir", type=Path, default=Path("reports"), help="where the run's reports are (reports)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the steps; with --allow-acts, ask for each command and run what is confirmed."""
+    from cdcproof.reporting import journal
+
+    latest = journal.latest(arguments.reports_dir)
+    steps = {step.step: step for step in latest.steps}
+    if arguments.step not in steps:
+        raise UsageError(f"The latest run has no check {arguments.step}.", f"It has: {', '.join(steps)}")
+    step = steps[arguments.step]
+    if not step.action:
+        blocked = f" It is blocked by {step.blocked_by}: ask for that one's remedy." if step.blocked_by else ""
+        print(f"{step.step} was {step.verdict}: there is nothing to do.{blocked}")
+        return 0
+    print(f"{step.step} was {step.verdict}: {step.title}")
+    for line in step.action:
+        print(f"  {line}")
+    if not arguments.allow_acts:
+        print("Nothing was done. Paste the lines, or let them be run one by one with --allow-acts.")
+        return 0
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "--allow-acts asks before each command and needs a terminal.", "Run it from one, or paste the commands."
+        )
+    commands = [line for line in step.action if not line.startswith("#")]
+    for command in commands:
+        if input(f"run: {command}\n  [y/N] ").strip().lower() not in ("y", "yes"):
+            print("  left out")
+            continue
+        _journal(arguments.reports_dir, command)
+        # the commands come from our own report of this pipeline and were confirmed one by one
+        status = subprocess.run(["bash", "-c", command], check=False, timeout=600).returncode
+        print()
+        if status:
+            raise OperationError(f"The command ended with status {status}; the rest was not run.", command)
+    return 0
+
+
+def _journal(directory: Path, command: str) -> None:
+    """Every act is written down before it is done."""
+    with (directory / "acts.log").open("a", encoding="utf-8") as log:
+        log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} remedy: {scrub(command)}\n")

@@ -1,0 +1,82 @@
+"""What the reconciliation exporter says about mismatches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cdcproof.findings import ABSENT
+
+MISMATCHES = "reconciliation_row_count_mismatch_total"
+LAST_MISMATCH = "reconciliation_last_mismatch_timestamp_seconds"
+LAST_MATCH = "reconciliation_last_match_timestamp_seconds"
+_WINDOW_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class MismatchMetrics:
+    """Counters and times by table, as scraped at `now` (Unix seconds).
+
+    A mismatch *stands* when it was counted in the last 24 hours and no later report matched. One that a later
+    report resolved (rows in flight, a repair) is worth a look, not an alarm.
+    """
+
+    tables: tuple[str, ...]
+    mismatches_total: Mapping[str, float]
+    last_mismatch: Mapping[str, float]
+    last_match: Mapping[str, float]
+    now: float
+
+    def no_mismatches(self) -> dict[str, str]:
+        """What must hold for every expected table."""
+        return dict.fromkeys(self.tables, "no standing mismatch")
+
+    def mismatches(self) -> dict[str, str]:
+        """What was seen for every expected table; a series that is absent stays absent."""
+        return {table: self._word(table) for table in self.tables if table in self.mismatches_total}
+
+    def details(self) -> dict[str, str]:
+        """Table to when the exporter last saw it mismatch."""
+        missing = {t: f"the exporter has no {MISMATCHES} for it" for t in self.tables if t not in self.mismatches_total}
+        return {**missing, **{t: f"counted at {_clock(at)}" for t, at in self.last_mismatch.items() if at}}
+
+    def passing_mismatches(self) -> dict[str, str]:
+        """Mismatches of the last 24 hours that a later report resolved."""
+        return {
+            table: f"mismatch at {_clock(at)}, match again at {_clock(self.last_match[table])}"
+            for table in self.tables
+            if (at := self.last_mismatch.get(table, 0)) > self.now - _WINDOW_SECONDS
+            and self.last_match.get(table, 0) > at
+        }
+
+    def tables_not_matching(self) -> tuple[str, ...]:
+        """Tables with a standing mismatch or without a series."""
+        found = self.mismatches()
+        return tuple(t for t in self.tables if found.get(t) != "no standing mismatch")
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row per expected table, for the report."""
+        return [
+            {
+                "table": table,
+                "mismatches counted": f"{self.mismatches_total[table]:g}" if table in self.mismatches_total else ABSENT,
+                "last mismatch": _clock(self.last_mismatch.get(table, 0)),
+                "last match": _clock(self.last_match.get(table, 0)),
+            }
+            for table in self.tables
+        ]
+
+    def _word(self, table: str) -> str:
+        total = self.mismatches_total[table]
+        if not total >= 0:
+            return "no number (NaN)"
+        at = self.last_mismatch.get(table)
+        if total and at is None:
+            return f"{total:g} mismatches, and no time of the last one"
+        stands = total and at and at > self.now - _WINDOW_SECONDS and not self.last_match.get(table, 0) > at
+        return f"a mismatch, {total:g} counted in all" if stands else "no standing mismatch"
+
+
+def _clock(seconds: float) -> str | None:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S") if seconds else None

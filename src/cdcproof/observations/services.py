@@ -1,0 +1,82 @@
+"""The pipeline's services, as the environment listed them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cdcproof.environments.base import ServiceState
+from cdcproof.errors import CouldNotLookError
+
+
+@dataclass(frozen=True)
+class Services:
+    """What was seen of every expected service. A subject is ``name (role)``, so that a check can need a role."""
+
+    seen: tuple[ServiceState, ...]
+    expected_subjects: tuple[str, ...]
+    read_log: Callable[[str], str]
+
+    def expected(self) -> tuple[str, ...]:
+        """Subjects that must be up."""
+        return self.expected_subjects
+
+    def verdicts(self) -> dict[str, str]:
+        """Subject to ``up``, ``up, unhealthy`` or ``down``."""
+        return {subject(s.name, s.role): s.verdict for s in self.seen}
+
+    def details(self) -> dict[str, str]:
+        """Subject to what is known about it."""
+        return {subject(s.name, s.role): s.detail for s in self.seen}
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all services seen."""
+        return tuple(s.name for s in self.seen)
+
+    def failing(self) -> tuple[str, ...]:
+        """Names of services that are not up and healthy."""
+        return tuple(s.name for s in self.seen if s.verdict != "up")
+
+    def restarts_24h(self) -> dict[str, float]:
+        """Subject to its restarts in the last 24 hours, where that can be known; never empty."""
+        return {subject(s.name, s.role): float(s.restarts_24h or 0) for s in self.seen}
+
+    def logs_of_failing(self) -> dict[str, str]:
+        """Name of each failing service to the end of its log, or to why there is none to read."""
+        logs = {}
+        for name in self.failing():
+            try:
+                logs[name] = self.read_log(name)
+            except CouldNotLookError as error:
+                logs[name] = f"not readable: {error}"
+        return logs
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row per service, for the report."""
+        return [
+            {
+                "service": s.name,
+                "role": s.role,
+                "state": s.verdict,
+                "up for": uptime(s.uptime_seconds),
+                "restarts 24 h": s.restarts_24h,
+                "detail": s.detail,
+            }
+            for s in self.seen
+        ]
+
+
+def subject(name: str, role: str) -> str:
+    """How differences name a service."""
+    return f"{name} ({role})"
+
+
+def uptime(seconds: float | None) -> str | None:
+    """``3 d 04:05`` or ``00:05:17``; None stays None."""
+    if seconds is None:
+        return None
+    whole = timedelta(seconds=int(seconds))
+    hours, rest = divmod(whole.seconds, 3600)
+    minutes, secs = divmod(rest, 60)
+    return f"{whole.days} d {hours:02}:{minutes:02}" if whole.days else f"{hours:02}:{minutes:02}:{secs:02}"

@@ -1,0 +1,150 @@
+"""What an operator does next: commands that can be pasted, for what a check found. Nothing here acts.
+
+A line that starts with ``#`` is advice, not a command. Each list goes from looking to acting.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from cdcproof.environments.base import Environment
+from cdcproof.findings import ABSENT
+from cdcproof.observations.disks import OldFiles
+from cdcproof.pipeline import Database, Pipeline
+
+Commands = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Remedies:
+    """The commands for one pipeline in one environment. `pipeline_option` names its file to our own commands."""
+
+    environment: Environment
+    pipeline: Pipeline
+    pipeline_option: str
+
+    def restart_services(self, names: Collection[str]) -> Commands:
+        """Read the log, then restart: the runbook's action for a service that is down."""
+        return tuple(command for name in names for command in self.environment.restart_command(name))
+
+    def read_logs(self, names: Collection[str]) -> Commands:
+        """Read the logs of services, and no more."""
+        return tuple(self.environment.restart_command(name)[0] for name in names)
+
+    def run_connectors(self, states: Mapping[str, str]) -> Commands:
+        """Bring every connector to RUNNING by the call that fits the state it is in.
+
+        A bare `/restart` leaves failed tasks failed, so failed tasks are asked for by name of the parameters.
+        """
+        expected = {c.name for c in self.pipeline.connectors}
+        commands: list[str] = []
+        for name in dict.fromkeys(_owner(subject) for subject in states):
+            if name not in expected:
+                commands.append(f"# {name} is not in the pipeline file: add it there, or delete it at Connect")
+                continue
+            mine = {state for subject, state in states.items() if _owner(subject) == name}
+            own = states.get(name, ABSENT)
+            if own in ("PAUSED", "STOPPED"):
+                commands.append(self._curl("PUT", f"/connectors/{name}/resume"))
+            elif "FAILED" in mine:
+                commands.append(self._curl("GET", f"/connectors/{name}/status"))
+                commands.append(self._curl("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed=true"))
+            elif mine != {"RUNNING"} or self._tasks(states, name) != self._expected_tasks(name):
+                commands.append(self._curl("GET", f"/connectors/{name}/status"))
+                commands.append("# tasks are being assigned or are too few: look again in a minute, then at tasks.max")
+        commands += [
+            f"# {name} does not exist at Connect: deploy it from its file\n"
+            + self._curl(
+                "PUT", f"/connectors/{name}/config", f" -H 'Content-Type: application/json' -d @{name}.config.json"
+            )
+            for name in sorted(expected - set(states))
+        ]
+        return tuple(line for command in commands for line in command.splitlines())
+
+    def reconcile(self, tables: Collection[str]) -> Commands:
+        """Compare again now, contents included; what still differs is named in the new report."""
+        if not tables:
+            return ()
+        return (
+            f"cdcproof reconcile {self.pipeline_option} --tables {','.join(tables)} --validate-checksums",
+            *self.read_reports(),
+        )
+
+    def read_reports(self) -> Commands:
+        """The runbook's look at the reports."""
+        directory = shlex.quote(str(self.pipeline.paths.reconciliation_reports))
+        return (f"ls -lht {directory} | head",)
+
+    def compare_exporter_with_connect(self) -> Commands:
+        """Both sides of a contradiction between the exporter and Connect."""
+        return (
+            f"curl -s {self.pipeline.exporters.connect_url} | grep connector_state",
+            self._curl("GET", "/connectors?expand=status"),
+        )
+
+    def free_space(self, old_files: OldFiles | None) -> Commands:
+        """The runbook's clean-up of old backups, listed before it is deleted; advice where it would free nothing."""
+        if not old_files or not old_files.count:
+            return ("# no backup is old enough to delete: see in the report what takes the space",)
+        find = f"find {shlex.quote(str(old_files.directory))} -type f -mtime +{old_files.days:g}"
+        return (f"{find} -ls", f"{find} -delete")
+
+    def look_at_sink(self, groups: Collection[str]) -> Commands:
+        """What keeps a sink from writing: its own state, then locks at the target."""
+        return (
+            *(self._curl("GET", f"/connectors/{name.removeprefix('connect-')}/status") for name in groups),
+            _psql(
+                self.pipeline.target,
+                "SELECT pid, wait_event_type, state, query FROM pg_stat_activity WHERE "
+                "cardinality(pg_blocking_pids(pid)) > 0 OR state LIKE 'idle in transaction%'",
+            ),
+        )
+
+    def look_at_slots(self, names: Collection[str]) -> Commands:
+        """Show the slots; dropping one loses its position, so that is advice."""
+        if self.pipeline.source.type != "postgresql":
+            return ()
+        return (
+            _psql(self.pipeline.source, "SELECT slot_name, active, wal_status, restart_lsn FROM pg_replication_slots"),
+            *(f"# if nobody needs {name} any more: SELECT pg_drop_replication_slot('{name}')" for name in names),
+        )
+
+    def look_at_tables(self, names: Collection[str]) -> Commands:
+        """Which connector should carry the tables, and what the source captures."""
+        source = self.pipeline.source
+        captured = (
+            (_psql(source, "SELECT * FROM pg_publication_tables"),)
+            if source.type == "postgresql"
+            else (
+                f"sqlcmd -S {source.host},{source.port} -d {source.database} -U {source.user} "
+                "-Q 'EXEC sys.sp_cdc_help_change_data_capture'",
+            )
+        )
+        # the configuration may hold passwords: only the keys that select tables are shown
+        includes = tuple(
+            self._curl("GET", f"/connectors/{c.name}/config") + " | tr ',' '\\n' | grep -E 'table.include|topics'"
+            for c in self.pipeline.connectors
+        )
+        return (*captured, *includes, *(f"# missing somewhere: {name}" for name in names))
+
+    def _tasks(self, states: Mapping[str, str], name: str) -> int:
+        return sum(subject.startswith(f"{name}/") for subject in states)
+
+    def _expected_tasks(self, name: str) -> int:
+        return next(c.tasks for c in self.pipeline.connectors if c.name == name)
+
+    def _curl(self, method: str, path: str, more: str = "") -> str:
+        verb = "" if method == "GET" else f" -X {method}"
+        return f"curl -s{verb}{more} {shlex.quote(self.pipeline.connect.url + path)}"
+
+
+def _owner(subject: str) -> str:
+    """The connector that a state is about: ``sink`` for ``sink`` and for its task ``sink/0``."""
+    return subject.rpartition("/")[0] or subject
+
+
+def _psql(database: Database, statement: str) -> str:
+    url = f"postgresql://{database.user}@{database.host}:{database.port}/{database.database}"
+    return f'PGPASSWORD="${database.password_env}" psql {shlex.quote(url)} -c {shlex.quote(statement)}'

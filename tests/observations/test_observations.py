@@ -1,0 +1,214 @@
+"""What follows from what was seen: services, lag, slots, tables, metrics, disks."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from cdcproof.clients.kafka import Group, PartitionLag
+from cdcproof.databases.base import Slot, TableName
+from cdcproof.environments.base import FileSystem, ServiceState
+from cdcproof.errors import CouldNotLookError
+from cdcproof.findings import Concern, Finding, require_at_most, require_equal, warn_if_any
+from cdcproof.observations.disks import Disks, OldFiles, size
+from cdcproof.observations.lag import SinkLag
+from cdcproof.observations.metrics import MismatchMetrics
+from cdcproof.observations.services import Services, uptime
+from cdcproof.observations.slots import Slots
+from cdcproof.observations.tables import TableSets
+from tests.pipelines import pipeline_of
+
+MEBIBYTE = 1024 * 1024
+
+
+class TestServices:
+    def state(self, name, *, up=True, healthy=None):
+        return ServiceState(name, "kafka", up, healthy, "detail")
+
+    def test_an_unhealthy_service_is_not_up(self):
+        services = Services((self.state("a"), self.state("b", healthy=False)), ("a (kafka)", "b (kafka)"), str)
+
+        assert services.verdicts() == {"a (kafka)": "up", "b (kafka)": "up, unhealthy"}
+        assert services.failing() == ("b",)
+
+    def test_a_service_the_environment_did_not_list_is_a_difference(self):
+        services = Services((self.state("a"),), ("a (kafka)", "b (kafka)"), str)
+
+        with pytest.raises(Finding, match=r"b \(kafka\): expected up, found absent"):
+            require_equal(services.verdicts(), dict.fromkeys(services.expected(), "up"))
+
+    def test_a_log_that_cannot_be_read_is_said_so(self):
+        def refuse(name):
+            raise CouldNotLookError(f"no log of {name}")
+
+        assert Services((self.state("a", up=False),), (), refuse).logs_of_failing() == {
+            "a": "not readable: no log of a"
+        }
+
+    @pytest.mark.parametrize(("seconds", "told"), [(None, None), (59.9, "00:00:59"), (90061, "1 d 01:01")])
+    def test_uptime(self, seconds, told):
+        assert uptime(seconds) == told
+
+
+class TestSinkLag:
+    def lag(self, *partitions, group=None):
+        group = group or Group("connect-sink", "STABLE", 1)
+        return SinkLag((group,), {group.name: partitions})
+
+    def test_a_group_that_keeps_up(self):
+        lag = self.lag(PartitionLag("t", 0, 10, 0, 10, 0.0))
+
+        assert lag.groups() == lag.expected_groups()
+        assert lag.records() == {"connect-sink": 0}
+        assert lag.seconds() == {"connect-sink": 0}
+
+    @pytest.mark.parametrize(
+        ("group", "word"),
+        [
+            (Group("g", "DEAD", 0), "absent"),
+            (Group("g", "EMPTY", 0), "empty, 0 members"),
+            (Group("g", "STABLE", 0), "stable, 0 members"),
+            (Group("g", "PREPARING_REBALANCING", 1), "consuming"),
+        ],
+    )
+    def test_the_word_for_a_group(self, group, word):
+        assert self.lag(group=group).groups() == {"g": word}
+
+    def test_records_that_retention_deleted_unread(self):
+        lag = self.lag(PartitionLag("t", 0, 10, 25, 40, 1.0))
+
+        assert lag.lost_records() == {"connect-sink": "15 records deleted unread"}
+
+    def test_an_age_that_could_not_be_read_is_over_any_limit(self):
+        for order in (1, -1):
+            partitions = [PartitionLag("a", 0, 1, 0, 1, 3.0), PartitionLag("b", 0, 0, 0, 1, None)][::order]
+            assert math.isnan(self.lag(*partitions).seconds()["connect-sink"])
+            with pytest.raises(Finding, match="no number"):
+                require_at_most(self.lag(*partitions).seconds(), 1e9, unit="s")
+
+    def test_a_group_without_partitions_measures_nothing(self):
+        with pytest.raises(Finding, match="nothing was measured"):
+            require_at_most(self.lag().records(), 10, unit="records")
+
+
+class TestSlots:
+    def test_the_connectors_slot_must_exist(self):
+        slots = Slots((), "cdc")
+
+        with pytest.raises(Finding, match="cdc: expected active, WAL reserved, found absent"):
+            require_equal(slots.found(), slots.expected())
+
+    def test_no_slot_at_all_is_a_finding_even_where_its_name_is_not_known(self):
+        with pytest.raises(Finding):
+            require_equal(Slots((), None).found(), Slots((), None).expected())
+
+    @pytest.mark.parametrize("slot", [Slot("b", False, "reserved", 0), Slot("b", True, "lost", 0)])
+    def test_another_slot_counts_as_well(self, slot):
+        slots = Slots((Slot("a", True, "reserved", 0), slot), "a")
+
+        assert slots.failing() == ("b",)
+
+    def test_held_back_log_in_mebibytes(self):
+        assert Slots((Slot("a", True, "reserved", 3 * MEBIBYTE),), "a").retained_mebibytes() == {"a": 3.0}
+
+
+class TestTableSets:
+    @pytest.fixture
+    def sets(self):
+        pipeline = pipeline_of("customers", "orders")
+
+        def make(
+            captured=("dbo.customers", "dbo.orders"),
+            topics=("t.customers", "t.orders"),
+            target=("public.customers", "public.orders"),
+        ):
+            return TableSets(
+                pipeline, {TableName.parse(t) for t in captured}, topics, {TableName.parse(t) for t in target}
+            )
+
+        return make
+
+    def test_the_same_everywhere(self, sets):
+        assert sets().found() == sets().expected()
+        assert sets().missing() == ()
+
+    @pytest.mark.parametrize(
+        ("place", "kwargs"),
+        [
+            ("orders: captured at the source", {"captured": ("dbo.customers",)}),
+            ("orders: topic", {"topics": ("t.customers",)}),
+            ("orders: target table", {"target": ("public.customers",)}),
+        ],
+    )
+    def test_missing_at_one_place(self, sets, place, kwargs):
+        found = sets(**kwargs)
+
+        assert {k for k, v in found.found().items() if v != "present"} == {place}
+        assert found.missing() == ("orders",)
+
+    def test_captured_but_not_expected(self, sets):
+        found = sets(captured=("dbo.customers", "dbo.orders", "dbo.secrets"))
+
+        with pytest.raises(
+            Finding, match=r"dbo\.secrets: captured at the source: expected not expected, found present"
+        ):
+            require_equal(found.found(), found.expected())
+
+    def test_more_tables_at_the_target_are_its_own_affair(self, sets):
+        assert sets(target=("public.customers", "public.orders", "public.reports")).missing() == ()
+
+
+class TestMismatchMetrics:
+    NOW = 1_800_000_000.0
+
+    def metrics(self, total, last_mismatch=0.0, last_match=0.0):
+        return MismatchMetrics(("t",), total, {"t": last_mismatch}, {"t": last_match}, self.NOW)
+
+    def test_an_absent_series_is_a_difference(self):
+        metrics = self.metrics({})
+
+        with pytest.raises(Finding, match="t: expected no standing mismatch, found absent"):
+            require_equal(metrics.mismatches(), metrics.no_mismatches())
+
+    def test_a_recent_mismatch_without_a_later_match_stands(self):
+        assert self.metrics({"t": 1}, self.NOW - 60, self.NOW - 120).tables_not_matching() == ("t",)
+
+    def test_a_recent_mismatch_with_a_later_match_is_a_concern(self):
+        metrics = self.metrics({"t": 1}, self.NOW - 120, self.NOW - 60)
+
+        assert metrics.tables_not_matching() == ()
+        with pytest.raises(Concern):
+            warn_if_any(metrics.passing_mismatches())
+
+    def test_an_old_mismatch_is_history(self):
+        metrics = self.metrics({"t": 7}, self.NOW - 90_000)
+
+        assert metrics.tables_not_matching() == ()
+        assert metrics.passing_mismatches() == {}
+
+    @pytest.mark.parametrize("total", [float("nan"), -1.0])
+    def test_no_number_is_not_no_mismatch(self, total):
+        assert self.metrics({"t": total}).tables_not_matching() == ("t",)
+
+    def test_a_count_without_a_time_cannot_be_called_old(self):
+        assert MismatchMetrics(("t",), {"t": 2}, {}, {}, self.NOW).tables_not_matching() == ("t",)
+
+
+class TestDisks:
+    def test_inodes_are_judged_like_space(self):
+        disks = Disks((FileSystem("/data", 10, 95, 1, 2),), None)
+
+        with pytest.raises(Finding, match="/data inodes: expected at most 80 % used, found 95 % used"):
+            require_at_most(disks.used_percent(), 80, unit="% used")
+
+    def test_a_file_system_without_inodes(self):
+        assert Disks((FileSystem("/data", 10, None, 1, 2),), None).used_percent() == {"/data": 10}
+
+    def test_what_the_clean_up_would_free(self):
+        disks = Disks((), OldFiles(Path("/var/backups/cdc"), 7, 3, 5 * MEBIBYTE))
+
+        assert disks.clean_up() == "3 files in /var/backups/cdc are older than 7 days: 5.0 MiB"
+
+    @pytest.mark.parametrize(("count", "told"), [(0, "0 B"), (1536, "1.5 KiB"), (3 * 1024**4, "3.0 TiB")])
+    def test_sizes(self, count, told):
+        assert size(count) == told

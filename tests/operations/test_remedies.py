@@ -1,0 +1,124 @@
+"""Every action can be pasted, fits what was found, and goes from looking to acting."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cdcproof.observations.disks import OldFiles
+from cdcproof.operations.remedies import Remedies
+from tests.pipelines import pipeline_of
+
+URL = "http://connect:8083"
+
+
+class Environment:
+    """Only what remedies ask of an environment."""
+
+    def restart_command(self, service):
+        return (f"logs {service}", f"restart {service}")
+
+
+@pytest.fixture
+def remedies():
+    return Remedies(Environment(), pipeline_of("customers", "orders", source_type="postgresql"), "--pipeline warehouse")
+
+
+def states(source="RUNNING", task="RUNNING", **more):
+    return {"source": source, "source/0": task, "sink": "RUNNING", "sink/0": "RUNNING", "sink/1": "RUNNING", **more}
+
+
+def test_a_failed_task_is_restarted_with_the_parameters_that_reach_it(remedies):
+    assert remedies.run_connectors(states(task="FAILED")) == (
+        f"curl -s {URL}/connectors/source/status",
+        f"curl -s -X POST '{URL}/connectors/source/restart?includeTasks=true&onlyFailed=true'",
+    )
+
+
+@pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
+def test_a_paused_or_stopped_connector_is_resumed(remedies, state):
+    assert remedies.run_connectors(states(source=state, task=state)) == (
+        f"curl -s -X PUT {URL}/connectors/source/resume",
+    )
+
+
+def test_an_unassigned_task_is_looked_at(remedies):
+    action = remedies.run_connectors(states(task="UNASSIGNED"))
+
+    assert action[0] == f"curl -s {URL}/connectors/source/status"
+    assert action[1].startswith("# tasks are being assigned")
+
+
+def test_too_few_tasks_are_looked_at(remedies):
+    found = states()
+    del found["sink/1"]
+
+    assert remedies.run_connectors(found)[0] == f"curl -s {URL}/connectors/sink/status"
+
+
+def test_a_connector_that_does_not_exist_is_deployed_from_its_file(remedies):
+    action = remedies.run_connectors({"source": "RUNNING", "source/0": "RUNNING"})
+
+    assert action[0].startswith("# sink does not exist")
+    assert action[1] == (
+        f"curl -s -X PUT -H 'Content-Type: application/json' -d @sink.config.json {URL}/connectors/sink/config"
+    )
+
+
+def test_a_connector_nobody_expects_is_only_named(remedies):
+    assert remedies.run_connectors(states(rogue="RUNNING")) == (
+        "# rogue is not in the pipeline file: add it there, or delete it at Connect",
+    )
+
+
+def test_healthy_connectors_need_nothing(remedies):
+    assert remedies.run_connectors(states()) == ()
+
+
+def test_a_service_is_looked_at_before_it_is_restarted(remedies):
+    assert remedies.restart_services(["kafka"]) == ("logs kafka", "restart kafka")
+    assert remedies.read_logs(["kafka"]) == ("logs kafka",)
+
+
+def test_reconciling_again_names_the_tables(remedies):
+    assert remedies.reconcile(["orders"])[0] == (
+        "cdcproof reconcile --pipeline warehouse --tables orders --validate-checksums"
+    )
+    assert remedies.reconcile([]) == ()
+
+
+def test_old_backups_are_listed_before_they_are_deleted(remedies):
+    action = remedies.free_space(OldFiles(Path("/var/backups/cdc"), 7, 3, 100))
+
+    assert action == ("find /var/backups/cdc -type f -mtime +7 -ls", "find /var/backups/cdc -type f -mtime +7 -delete")
+
+
+def test_a_clean_up_that_frees_nothing_is_not_offered(remedies):
+    for old in (None, OldFiles(Path("/var/backups/cdc"), 7, 0, 0)):
+        assert all(line.startswith("#") for line in remedies.free_space(old))
+
+
+def test_every_command_is_one_that_a_shell_can_read(remedies):
+    actions = [
+        remedies.run_connectors({"sink": "FAILED"}),
+        remedies.reconcile(["orders"]),
+        remedies.compare_exporter_with_connect(),
+        remedies.free_space(OldFiles(Path("/a b/c'd"), 7, 1, 1)),
+        remedies.look_at_sink({"connect-sink": "empty"}),
+        remedies.look_at_slots(["it's"]),
+        remedies.look_at_tables(["orders"]),
+    ]
+    for line in (line for action in actions for line in action):
+        subprocess.run(["bash", "-n", "-c", line], check=True)
+
+
+def test_no_command_holds_a_password(remedies, monkeypatch):
+    monkeypatch.setenv("SOURCE_PW", "hunter2-source")
+    monkeypatch.setenv("TARGET_PW", "hunter2-target")
+
+    text = "\n".join(
+        (*remedies.look_at_sink(["connect-sink"]), *remedies.look_at_slots(["a"]), *remedies.look_at_tables(["t"]))
+    )
+
+    assert "hunter2" not in text
+    assert 'PGPASSWORD="$TARGET_PW"' in text
