@@ -122,6 +122,14 @@ def test_a_file_that_is_no_report(pipeline, content):
     assert problem(pipeline).startswith("not a whole report: ")
 
 
+@pytest.mark.parametrize("time", ["yesterday", "2026-03-10T05:55:00"])
+def test_a_time_that_means_nothing(pipeline, time):
+    path = store(pipeline, report(NOW - timedelta(minutes=5)))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "finished_at": time}))
+
+    assert problem(pipeline).startswith("not a whole report: ")
+
+
 def test_a_summary_that_was_edited_by_hand(pipeline):
     mismatch = tuple(TableResult(t, TableStatus.MISMATCH, 2, 1) for t in TABLES)
     path = store(pipeline, report(NOW - timedelta(minutes=5), *mismatch))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -89,7 +88,7 @@ def write(report: Report, directory: Path) -> Path:
         number += 1
     unfinished = path.with_suffix(".json.part")
     unfinished.write_text(scrub(json.dumps(asdict(report), indent=2, ensure_ascii=False)) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    unfinished.replace(path)
     return path
 
 
@@ -108,6 +107,9 @@ def read(path: Path) -> Report:
 def _from_dict(data: Mapping[str, Any]) -> Report:
     if data["version"] != FORMAT_VERSION:
         raise ValueError(f"format version {data['version']}, this program reads {FORMAT_VERSION}")
+    for at in ("started_at", "finished_at"):
+        if datetime.fromisoformat(data[at]).tzinfo is None:
+            raise ValueError(f"{at} has no offset from UTC")
     fields = {k: v for k, v in data.items() if k not in ("summary", "tables")}
     report = Report(
         **fields,
