@@ -1,1 +1,28 @@
-"""Databases: one contract, one module per make."""
+"""Doors to the databases: the contract in base, one module for each driver."""
+
+from __future__ import annotations
+
+from cdcproof import pipeline
+from cdcproof.databases.base import Database
+from cdcproof.databases.postgresql import PostgreSQL
+from cdcproof.databases.sqlserver import SQLServer
+from cdcproof.secrets import Secret, from_environment
+
+STATEMENT_TIMEOUT_SECONDS = 30.0
+"""For checks, which ask the catalogue or count. A comparison of whole tables needs longer."""
+
+
+def connect(
+    database: pipeline.Database,
+    password: Secret | None = None,
+    statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS,
+) -> Database:
+    """A database to be used as a context manager, which opens and closes the session.
+
+    Without `password` it is read from the environment variable `database.password_env` names; `UsageError` when unset.
+    """
+    secret = password or from_environment(
+        database.password_env, f"user {database.user} of {database.database} at {database.host}:{database.port}"
+    )
+    door = SQLServer if database.type == "sqlserver" else PostgreSQL
+    return door(database, secret, statement_timeout_seconds)

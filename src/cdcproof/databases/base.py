@@ -82,6 +82,12 @@ class Database(Protocol):
         """All rows, unordered, streamed in bounded memory."""
         ...
 
+    def rows_by_key(
+        self, table: TableName, columns: Sequence[Column], key: Sequence[Column], keys: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows that have one of `keys`, whose values are in the order of `key` and may come from another engine."""
+        ...
+
     def captured_tables(self) -> frozenset[TableName]:
         """Tables whose changes are captured: CDC change tables, or the publication's tables."""
         ...

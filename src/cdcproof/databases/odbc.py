@@ -1,0 +1,118 @@
+"""Finding an ODBC driver for SQL Server, and the connection string that it understands. No pyodbc here."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdcproof import pipeline
+from cdcproof.errors import CouldNotLookError
+from cdcproof.secrets import Secret
+
+_MICROSOFT = ("ODBC Driver 18 for SQL Server", "ODBC Driver 17 for SQL Server")
+_FREETDS = "FreeTDS"
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A registered driver's name, or the path of its library. `is_freetds` because its keywords differ."""
+
+    name: str
+    is_freetds: bool = False
+
+
+def find_driver(registered: Iterable[str], wheel_libraries: Path | None) -> Driver:
+    """The best driver: Microsoft's as registered, else Microsoft's in the `mssql-python-odbc` wheel, else FreeTDS.
+
+    `registered` are the driver manager's names, `wheel_libraries` the wheel's ``libs`` folder if it is installed.
+    """
+    registered = list(registered)
+    for name in _MICROSOFT:
+        if name in registered:
+            return Driver(name)
+    in_wheel = _library_in(wheel_libraries) if wheel_libraries else None
+    if in_wheel:
+        return Driver(str(in_wheel))
+    if _FREETDS in registered:
+        return Driver(_FREETDS, is_freetds=True)
+    raise CouldNotLookError(
+        "There is no ODBC driver for SQL Server on this machine.",
+        "pip install mssql-python-odbc   (Microsoft's driver as a wheel, for Linux and macOS; it needs unixODBC: "
+        "apt-get install unixodbc), or install “ODBC Driver 18 for SQL Server”.",
+    )
+
+
+def wheel_libraries() -> Path | None:
+    """The folder with the drivers in the `mssql-python-odbc` wheel, None where it is not installed."""
+    found = importlib.util.find_spec("mssql_python_odbc")
+    return Path(found.origin).parent / "libs" if found and found.origin else None
+
+
+def connection_string(driver: Driver, database: pipeline.Database, password: Secret) -> str:
+    """The string that opens a session: encrypted unless the pipeline says otherwise, and asking for a readable replica.
+
+    Every value stands in braces with ``}`` doubled, so that no character of it can end it.
+    Keywords: Microsoft's "DSN and Connection String Keywords and Attributes" for the ODBC driver; FreeTDS user guide, "ODBC".
+    """
+    if driver.is_freetds:
+        place = {
+            "SERVER": database.host,
+            "PORT": str(database.port),
+            "TDS_Version": "7.4",
+            "ClientCharset": "UTF-8",
+            "Encryption": "require" if database.encrypt else "off",
+        }
+    else:
+        place = {
+            "SERVER": f"tcp:{database.host},{database.port}",
+            "Encrypt": "yes" if database.encrypt else "no",
+            "TrustServerCertificate": "yes" if database.trust_server_certificate else "no",
+        }
+    keywords = {
+        "DRIVER": driver.name,
+        **place,
+        "DATABASE": database.database,
+        "UID": database.user,
+        "PWD": password.reveal(),
+        "APP": "cdcproof",
+        "ApplicationIntent": "ReadOnly",
+    }
+    return "".join(f"{name}={_braced(value)};" for name, value in keywords.items())
+
+
+def _braced(value: str) -> str:
+    return "{" + value.replace("}", "}}") + "}"
+
+
+def _library_in(libraries: Path) -> Path | None:
+    """The wheel holds one driver per system, distribution and processor; on Windows a driver must be registered."""
+    pattern = {"Linux": "linux/*/{}/lib/libmsodbcsql*.so*", "Darwin": "macos/{}/lib/libmsodbcsql*.dylib"}.get(
+        platform.system()
+    )
+    machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine().lower())
+    if not pattern:
+        return None
+    found = sorted(libraries.glob(pattern.format(machine)))
+    alike = [path for path in found if path.relative_to(libraries).parts[1] in _distributions()]
+    return next(iter(alike or found), None)
+
+
+def _distributions() -> set[str]:
+    """Names under which the wheel may hold this Linux: its families, and the folder's spelling of each."""
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        return set()
+    families = {system.get("ID", ""), *system.get("ID_LIKE", "").split()}
+    folders = {
+        "debian": "debian_ubuntu",
+        "ubuntu": "debian_ubuntu",
+        "fedora": "rhel",
+        "rhel": "rhel",
+        "suse": "suse",
+        "alpine": "alpine",
+    }
+    return {folders[family] for family in families if family in folders}

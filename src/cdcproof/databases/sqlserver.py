@@ -1,0 +1,318 @@
+"""The only door to SQL Server.
+
+SQL Server has no read-only session. What is done: ApplicationIntent=ReadOnly (an availability group with read-only routing then gives
+a readable replica, which refuses writes), no statement here writes, and tables are read under SNAPSHOT isolation where
+the database allows it, else READ COMMITTED. An account that may only read is the real protection.
+Catalogue views and permissions as in Microsoft's "System catalog views" and "HAS_PERMS_BY_NAME" references.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Any
+
+from cdcproof import pipeline
+from cdcproof.databases import odbc
+from cdcproof.databases.base import Column, Slot, TableName
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.secrets import Secret, scrub
+
+LOGIN_TIMEOUT_SECONDS = 5
+LOCK_TIMEOUT_SECONDS = 5
+_ROWS_PER_FETCH = 5_000
+_KEYS_PER_QUERY = 100  # at most 2,100 parameters a statement, 32 columns a key
+_DATETIMEOFFSET = -155  # SQL_SS_TIMESTAMPOFFSET, which pyodbc does not know
+
+OBJECT = "OBJECT_ID(QUOTENAME(?) + N'.' + QUOTENAME(?))"
+TABLES = """
+    SELECT s.name, t.name FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
+    WHERE s.name = ? AND t.is_ms_shipped = 0"""
+# An alias type is read as what it is made of. `timestamp` is the catalogue's name of rowversion.
+COLUMNS = f"""
+    SELECT c.name, LOWER(CASE WHEN y.is_user_defined = 1 AND y.is_assembly_type = 0
+                              THEN TYPE_NAME(y.system_type_id) ELSE y.name END),
+           c.is_nullable, c.scale, c.precision, c.is_computed
+    FROM sys.columns AS c JOIN sys.types AS y ON y.user_type_id = c.user_type_id
+    WHERE c.object_id = {OBJECT} ORDER BY c.column_id"""  # noqa: S608  a constant
+PRIMARY_KEY = f"""
+    SELECT c.name FROM sys.indexes AS i
+    JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id AND k.key_ordinal > 0
+    JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id
+    WHERE i.object_id = {OBJECT} AND i.is_primary_key = 1 ORDER BY k.key_ordinal"""  # noqa: S608  a constant
+DATABASE_STATE = "SELECT is_cdc_enabled, snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
+CAPTURED = """
+    SELECT DISTINCT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id) FROM cdc.change_tables
+    WHERE OBJECT_NAME(source_object_id) IS NOT NULL"""
+MAY_SELECT = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?) + N'.' + QUOTENAME(?), N'OBJECT', N'SELECT')"
+MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"
+MAY_VIEW_SERVER_STATE = "SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE')"
+VERSION = (
+    "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY('Edition') AS nvarchar(128))"
+)
+
+_NO_TABLE = "42S02"
+_TIMED_OUT = "HYT00"
+_CONNECTION_LOST = ("08S01", "08003", "08007")
+_LOCKED = 1222
+_DENIED = (229, 230, 262, 297, 300, 916)
+_LOGIN_REFUSED = (4060, 18452, 18456, 18470, 18486, 18487, 18488)
+
+
+class SQLServer:
+    """A session that only reads; connects when entered. Every statement is its own transaction."""
+
+    def __init__(self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float) -> None:
+        self._database = database
+        self._password = password
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._place = f"SQL Server database {database.database} at {database.host}:{database.port}"
+        self._connection: Any = None
+
+    def __enter__(self) -> SQLServer:
+        pyodbc = _pyodbc()
+        driver = odbc.find_driver(pyodbc.drivers(), odbc.wheel_libraries())
+        try:
+            self._connection = self._open(pyodbc, odbc.connection_string(driver, self._database, self._password))
+        except pyodbc.Error as error:
+            raise self._not_connected(error) from None
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def version(self) -> str:
+        """One line: product, version and edition."""
+        version, edition = self._query(VERSION)[0]
+        return f"Microsoft SQL Server {version} {edition}"
+
+    def tables(self, schema: str) -> frozenset[TableName]:
+        """User tables of a schema."""
+        return frozenset(TableName(*row) for row in self._query(TABLES, schema))
+
+    def columns(self, table: TableName) -> tuple[Column, ...]:
+        """Columns in order; a column the account may not see is not among them."""
+        columns = tuple(
+            Column(name, type_name, bool(nullable), scale, precision, bool(computed))
+            for name, type_name, nullable, scale, precision, computed in self._query(COLUMNS, table.schema, table.table)
+        )
+        if not columns:
+            raise self._no_such_table(table)
+        return columns
+
+    def primary_key(self, table: TableName) -> tuple[str, ...]:
+        """Key columns in key order, empty when there is no primary key."""
+        return tuple(row[0] for row in self._query(PRIMARY_KEY, table.schema, table.table))
+
+    def count_rows(self, table: TableName) -> int:
+        """Exact number of rows."""
+        with self._our_errors(table):
+            return int(self._session.execute(count_statement(table)).fetchval())
+
+    @contextmanager
+    def rows(self, table: TableName, columns: Sequence[Column]) -> Iterator[Iterator[tuple[Any, ...]]]:
+        """All rows, unordered, streamed by the driver; of one snapshot where the database allows SNAPSHOT isolation."""
+        with self._our_errors(table):
+            snapshot = self._session.execute(DATABASE_STATE).fetchone()[1] == 1
+            self._session.execute(f"SET TRANSACTION ISOLATION LEVEL {'SNAPSHOT' if snapshot else 'READ COMMITTED'}")
+            cursor = self._session.execute(select_statement(table, columns))
+            try:
+                yield _fetched(cursor)
+            finally:
+                cursor.close()
+                self._session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+    def rows_by_key(
+        self, table: TableName, columns: Sequence[Column], key: Sequence[Column], keys: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows that have one of these keys."""
+        per_query = min(_KEYS_PER_QUERY, 2_000 // len(key))
+        for start in range(0, len(keys), per_query):
+            batch = keys[start : start + per_query]
+            bound = [_parameter(c, v) for values in batch for c, v in zip(key, values, strict=True) if v is not None]
+            with self._our_errors(table):
+                cursor = self._session.execute(select_by_key_statement(table, columns, key, batch), bound)
+                yield from map(tuple, cursor.fetchall())
+
+    def captured_tables(self) -> frozenset[TableName]:
+        """Tables with a CDC capture instance; empty when CDC is off."""
+        if not self._query(DATABASE_STATE)[0][0]:
+            return frozenset()
+        return frozenset(TableName(*row) for row in self._query(CAPTURED))
+
+    def slots(self) -> tuple[Slot, ...]:
+        """None: SQL Server has no replication slots."""
+        return ()
+
+    def permissions_missing(self, tables: Sequence[TableName]) -> dict[str, str]:
+        """What the checks need and this account may not do, each with its GRANT; a table it cannot even see included."""
+        user = quoted(self._database.user)
+        missing = {
+            str(table): f"GRANT SELECT ON {_name(table)} TO {user};"
+            for table in tables
+            if self._query(MAY_SELECT, table.schema, table.table)[0][0] != 1
+        }
+        if self._query(DATABASE_STATE)[0][0] and self._query(MAY_READ_CDC)[0][0] != 1:
+            missing["schema cdc"] = f"GRANT SELECT ON SCHEMA::cdc TO {user};"
+        if self._query(MAY_VIEW_SERVER_STATE)[0][0] != 1:
+            missing["server state (capture job, log scan)"] = f"USE master; GRANT VIEW SERVER STATE TO {user};"
+        return missing
+
+    def _open(self, pyodbc: Any, connection_string: str) -> Any:
+        connection = pyodbc.connect(connection_string, timeout=LOGIN_TIMEOUT_SECONDS, autocommit=True)
+        connection.timeout = round(self._statement_timeout_seconds)
+        connection.add_output_converter(_DATETIMEOFFSET, datetimeoffset)
+        connection.execute(f"SET LOCK_TIMEOUT {LOCK_TIMEOUT_SECONDS * 1000}")
+        return connection
+
+    @property
+    def _session(self) -> Any:
+        if self._connection is None:
+            raise RuntimeError("use the database as a context manager")
+        return self._connection
+
+    def _query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._our_errors():
+            return [tuple(row) for row in self._session.execute(statement, values).fetchall()]
+
+    @contextmanager
+    def _our_errors(self, table: TableName | None = None) -> Iterator[None]:
+        pyodbc = _pyodbc()
+        try:
+            yield
+        except pyodbc.Error as error:
+            raise self._translated(error, table) from None
+
+    def _not_connected(self, error: Exception) -> CouldNotLookError:
+        state, number, text = told(error)
+        if "certificate" in text.lower() or "SSL" in text:
+            return RefusedError(
+                f"{self._place}: TLS was refused: {text}",
+                "Install the authority that signed the server's certificate, or set trust_server_certificate = true.",
+            )
+        if state.startswith("28") or number in _LOGIN_REFUSED:
+            return RefusedError(
+                f"{self._place} refused user {self._database.user}: {text}",
+                f"Check the account, its password ({self._database.password_env}) and the database's name.",
+            )
+        if state in ("01000", "IM002", "IM003", "IM004"):
+            return CouldNotLookError(
+                f"The ODBC driver for SQL Server cannot be loaded: {text}",
+                "Reinstall it: pip install --force-reinstall mssql-python-odbc   (it needs libkrb5: apt-get install libgssapi-krb5-2)",
+            )
+        return UnreachableError(
+            f"{self._place} does not answer: {text}", "Check that it runs, and host and port in what you gave."
+        )
+
+    def _translated(self, error: Exception, table: TableName | None) -> CouldNotLookError:
+        state, number, text = told(error)
+        if state == _NO_TABLE and table:
+            return self._no_such_table(table)
+        if number in _DENIED or state == "42501":
+            grant = f"GRANT SELECT ON {_name(table)} TO {quoted(self._database.user)};" if table else ""
+            return RefusedError(
+                f"{self._place} refused user {self._database.user}: {text}", grant or "Grant it to this account."
+            )
+        if state == _TIMED_OUT:
+            limit = f"{self._statement_timeout_seconds:g} s"
+            return UnexpectedAnswerError(
+                f"{self._place}: a statement{f' on {table}' if table else ''} took over {limit}."
+            )
+        if number == _LOCKED:
+            return UnexpectedAnswerError(
+                f"{self._place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
+                "See who holds it: SELECT * FROM sys.dm_tran_locks;",
+            )
+        if state in _CONNECTION_LOST:
+            return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
+        return UnexpectedAnswerError(f"{self._place}: {text}")
+
+    def _no_such_table(self, table: TableName) -> UnexpectedAnswerError:
+        return UnexpectedAnswerError(
+            f"{self._place} has no table {table} that user {self._database.user} can see.",
+            f"Check its name and schema, or GRANT SELECT ON {_name(table)} TO {quoted(self._database.user)};",
+        )
+
+
+def count_statement(table: TableName) -> str:
+    """T-SQL for the exact number of rows."""
+    return f"SELECT COUNT_BIG(*) FROM {_name(table)}"  # noqa: S608  quoted
+
+
+def select_statement(table: TableName, columns: Sequence[Column]) -> str:
+    """T-SQL for all rows of these columns."""
+    return f"SELECT {', '.join(quoted(c.name) for c in columns)} FROM {_name(table)}"  # noqa: S608  quoted
+
+
+def select_by_key_statement(
+    table: TableName, columns: Sequence[Column], key: Sequence[Column], keys: Sequence[tuple[Any, ...]]
+) -> str:
+    """T-SQL for the rows with these keys: a parameter for every value of a key but NULL."""
+    one_each = (
+        " AND ".join(f"{quoted(c.name)} {'IS NULL' if v is None else '= ?'}" for c, v in zip(key, values, strict=True))
+        for values in keys
+    )
+    return f"{select_statement(table, columns)} WHERE {' OR '.join(f'({one})' for one in one_each)}"
+
+
+def quoted(identifier: str) -> str:
+    """The identifier in brackets, as QUOTENAME does it; pyodbc has no tool for it."""
+    return f"[{identifier.replace(']', ']]')}]"
+
+
+def datetimeoffset(value: bytes) -> datetime:
+    """Read SQL_SS_TIMESTAMPOFFSET_STRUCT. The 100 ns digit, which Python cannot hold, is cut off."""
+    year, month, day, hour, minute, second, nanoseconds, offset_hours, offset_minutes = struct.unpack("<6hI2h", value)
+    offset = timezone(timedelta(hours=offset_hours, minutes=offset_minutes))
+    return datetime(year, month, day, hour, minute, second, nanoseconds // 1000, offset)
+
+
+def told(error: Exception) -> tuple[str, int, str]:
+    """SQLSTATE, SQL Server's error number (0 when there is none) and the message of a pyodbc error.
+
+    pyodbc gives ``args = (state, "[state] [maker][driver][server]text (number) (function)…")``.
+    """
+    state = str(error.args[0]) if error.args else ""
+    raw = str(error.args[1]) if len(error.args) > 1 else str(error)
+    number = re.search(r"\((-?\d+)\) \(SQL\w+\)", raw)
+    text = re.sub(r"^(\s*\[[^\]]*\])+", "", raw.partition("\n")[0])
+    text = re.sub(r"\s*\(-?\d+\) \(SQL\w+\).*$", "", text)
+    return state, int(number[1]) if number else 0, scrub(text.strip() or type(error).__name__)
+
+
+def _name(table: TableName) -> str:
+    return f"{quoted(table.schema)}.{quoted(table.table)}"
+
+
+def _fetched(cursor: Any) -> Iterator[tuple[Any, ...]]:
+    while batch := cursor.fetchmany(_ROWS_PER_FETCH):
+        yield from map(tuple, batch)
+
+
+def _parameter(column: Column, value: Any) -> Any:
+    """A key's value as pyodbc binds it without loss: times as ISO text, which it would else shorten."""
+    if isinstance(value, datetime) and column.type in ("datetime", "smalldatetime"):
+        return value.isoformat(timespec="milliseconds")  # these refuse text with more digits
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if type(value).__name__ == "UUID":
+        return str(value)
+    return value
+
+
+def _pyodbc() -> Any:
+    """The driver manager's module; it cannot be loaded where unixODBC is missing."""
+    try:
+        import pyodbc  # noqa: PLC0415  a PostgreSQL pipeline must run without unixODBC
+    except ImportError as error:
+        raise CouldNotLookError(
+            f"SQL Server cannot be read because the ODBC driver manager is missing: {error}",
+            "apt-get install unixodbc   (macOS: brew install unixodbc)",
+        ) from None
+    pyodbc.pooling = False
+    return pyodbc
