@@ -1,0 +1,30 @@
+"""`cdcproof load`."""
+
+from __future__ import annotations
+
+import argparse
+
+from cdcproof.cli.instance import add_instance
+
+EXAMPLE = "cdcproof load"
+_DEADLINE_SECONDS = 600.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_instance(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Insert the rows at the source and follow them; those that are there already stay as they are."""
+    from cdcproof.environments.embedded import databases, folders, state  # noqa: PLC0415  slow to import
+    from cdcproof.progress import Progress  # noqa: PLC0415
+
+    instance = state.running(folders.instance_name(arguments.instance))
+    with Progress() as progress:
+        progress.waiting("inserting rows at the source")
+        databases.insert_rows(instance, databases.LOAD)
+        progress.done("the rows are at the source")
+        rows = databases.follow(instance, progress, what="replicated", deadline_seconds=_DEADLINE_SECONDS)
+        progress.done(f"all {rows:,} rows are in the target")
+    return 0

@@ -1,0 +1,25 @@
+"""`cdcproof restart SERVICE`."""
+
+from __future__ import annotations
+
+import argparse
+
+from cdcproof.cli.instance import add_instance
+
+EXAMPLE = "cdcproof restart kafka-connect"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_instance(parser)
+    parser.add_argument("service", help="as `cdcproof status` lists it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stop one service, start it, and wait until it answers and the connectors replicate again."""
+    from cdcproof.environments.embedded import folders, lifecycle  # noqa: PLC0415  slow to import
+    from cdcproof.progress import Progress  # noqa: PLC0415
+
+    with Progress() as progress:
+        lifecycle.restart(folders.instance_name(arguments.instance), arguments.service, progress)
+    return 0

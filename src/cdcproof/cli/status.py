@@ -1,0 +1,65 @@
+"""`cdcproof status`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from cdcproof.cli.instance import add_instance
+
+if TYPE_CHECKING:
+    from cdcproof.environments.base import ServiceState
+
+EXAMPLE = "cdcproof status --json | jq '.[] | select(.up | not)'"
+_WIDTH = 80
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_instance(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON: a list of services")
+    parser.epilog = f"{parser.epilog}\n\nexit status: 0 everything is up, 1 something is down"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every service of the instance."""
+    from cdcproof.environments.embedded import services  # noqa: PLC0415  slow to import
+    from cdcproof.environments.embedded.environment import Embedded  # noqa: PLC0415
+
+    states = Embedded(arguments.instance).states(services.wanted())
+    if arguments.json:
+        print(json.dumps([{**asdict(state), "verdict": state.verdict} for state in states], indent=2))
+    else:
+        print(table(states))
+    return 0 if all(state.verdict == "up" for state in states) else 1
+
+
+def table(states: tuple[ServiceState, ...]) -> str:
+    """An aligned table that fits 80 columns."""
+    rows = [("service", "state", "up for", "restarts 24 h", "")]
+    rows += [
+        (
+            s.name,
+            s.verdict,
+            _duration(s.uptime_seconds),
+            "-" if s.restarts_24h is None else str(s.restarts_24h),
+            s.detail,
+        )
+        for s in states
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]).rstrip()[:_WIDTH]
+        for row in rows
+    )
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
+    if days:
+        return f"{days} d {hours % 24} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"

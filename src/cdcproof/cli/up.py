@@ -1,0 +1,61 @@
+"""`cdcproof up`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from cdcproof.cli.instance import add_instance
+from cdcproof.errors import UsageError
+
+EXAMPLE = "cdcproof up --port kafka-connect=8083"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_instance(parser)
+    parser.add_argument(
+        "--port",
+        action="append",
+        default=[],
+        metavar="SERVICE=PORT",
+        help="the port a service shall have; may be repeated (default: any free one, kept from then on)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the instance and print where its parts answer."""
+    from cdcproof.environments.embedded import folders, lifecycle  # noqa: PLC0415  slow to import
+    from cdcproof.progress import Progress  # noqa: PLC0415
+
+    name = folders.instance_name(arguments.instance)
+    ports = _ports(arguments.port)
+    with Progress() as progress:
+        try:
+            instance = lifecycle.up(name, progress, wanted_ports=ports)
+        except KeyboardInterrupt:
+            print(
+                "cdcproof: interrupted. What had started goes on running: `cdcproof up` finishes, `cdcproof down` stops it.",
+                file=sys.stderr,
+            )
+            return 130
+    for what, where in {
+        "Kafka Connect": instance.url("kafka-connect"),
+        "schema registry": instance.url("schema-registry", "/apis/ccompat/v7"),
+        "Kafka": instance.address("kafka"),
+        "source": f"postgresql://cdcproof@{instance.address('postgres-source')}/warehouse_source",
+        "target": f"postgresql://cdcproof@{instance.address('postgres')}/warehouse_target",
+        "logs": instance.folders.logs,
+    }.items():
+        print(f"{what:<16}{where}")
+    return 0
+
+
+def _ports(words: list[str]) -> dict[str, int]:
+    ports = {}
+    for word in words:
+        service, _, port = word.partition("=")
+        if not port.isdigit() or not 0 < int(port) < 65536:
+            raise UsageError(f"--port {word}: not SERVICE=PORT, with a port from 1 to 65535.", EXAMPLE)
+        ports[service] = int(port)
+    return ports

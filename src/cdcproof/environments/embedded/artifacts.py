@@ -1,0 +1,174 @@
+"""What the embedded pipeline is made of: fetched once, verified against `artifacts.lock`, kept in the user cache.
+
+An artifact appears in the cache under its own name only after its checksum was right, and an unpacked archive only
+after all of it is there, so that whatever interrupts a fetch leaves nothing that could be mistaken for a whole file.
+jgo is the only client used to fetch: it knows the user's Maven settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from cdcproof.environments.embedded.locking import only_one
+from cdcproof.errors import OperationError, UnreachableError
+from cdcproof.progress import Progress
+
+_LOCK_WAIT_SECONDS = 600.0
+_FETCH_TIMEOUT_SECONDS = 60
+_AGENT = "jmx_prometheus_javaagent"
+_REGISTRY = "apicurio-registry-app"
+
+Fetch = Callable[["Artifact", Path], Path]
+"""Fetches an artifact into a folder and returns the file."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of a Maven repository, and the checksum it must have."""
+
+    group: str
+    name: str
+    version: str
+    classifier: str
+    type: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return ":".join(filter(None, (self.group, self.name, self.version, self.classifier)))
+
+    @property
+    def file_name(self) -> str:
+        """The name a Maven repository gives the file."""
+        return f"{'-'.join(filter(None, (self.name, self.version, self.classifier)))}.{self.type}"
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it has to be unpacked."""
+        return self.type == "tar.gz"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the services are started from."""
+
+    kafka_jars: tuple[Path, ...]
+    """Class path of ZooKeeper, Kafka and Kafka Connect."""
+    plugins: Path
+    """Kafka Connect's plugin.path."""
+    registry: Path
+    """The unpacked schema registry."""
+    metrics_agent: Path
+    """Java agent that serves a JVM's metrics."""
+    digest: str
+    """Changes when any artifact changes."""
+
+
+def parse(text: str) -> tuple[Artifact, ...]:
+    """Read a lock file. Raises `OperationError` naming the line that cannot be read."""
+    artifacts = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        coordinates, _, sha256 = line.strip().partition(" ")
+        parts = coordinates.split(":")
+        if len(parts) not in (3, 5) or not all(parts) or len(sha256) != 64:
+            raise OperationError(f"artifacts.lock:{number}: not G:A:V[:classifier:type] and a SHA-256: {line!r}")
+        group, name, version, classifier, kind = parts if len(parts) == 5 else [*parts, "", "jar"]
+        artifacts.append(Artifact(group, name, version, classifier, kind, sha256))
+    return tuple(artifacts)
+
+
+def locked() -> tuple[Artifact, ...]:
+    """The artifacts of this version of cdcproof."""
+    return parse(files("cdcproof.environments.embedded").joinpath("artifacts.lock").read_text(encoding="utf-8"))
+
+
+def ready(cache: Path, progress: Progress) -> Parts:
+    """The parts, fetching what is missing. Raises `OperationError` or `UnreachableError` when they cannot be had."""
+    artifacts = locked()
+    digest = hashlib.sha256("".join(sorted(a.sha256 for a in artifacts)).encode()).hexdigest()[:16]
+    unpacked = cache / f"unpacked-{digest}"
+    marker = unpacked / "complete"
+    if not marker.exists():
+        try:
+            with only_one(cache / "lock", "fetching the parts", progress, deadline_seconds=_LOCK_WAIT_SECONDS):
+                if not marker.exists():
+                    fetch_all(artifacts, cache / "artifacts", _fetch_with_jgo, progress)
+                    _unpack(artifacts, cache / "artifacts", unpacked, progress)
+                    marker.touch()
+        except OSError as error:
+            raise OperationError(
+                f"The parts of the embedded pipeline cannot be kept in {cache}: {error.strerror or error}.",
+                "About 450 MB are needed there; free them, or name another place with XDG_CACHE_HOME.",
+            ) from None
+    jars = tuple(cache / "artifacts" / a.file_name for a in artifacts if not a.is_archive and a.name != _AGENT)
+    agent = next(cache / "artifacts" / a.file_name for a in artifacts if a.name == _AGENT)
+    return Parts(jars, unpacked / "plugins", unpacked / _REGISTRY, agent, digest)
+
+
+def fetch_all(artifacts: Sequence[Artifact], folder: Path, fetch: Fetch, progress: Progress) -> None:
+    """Fetch what `folder` does not hold yet, each verified before it gets its name there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [a for a in artifacts if not (folder / a.file_name).exists()]
+    incoming = folder / "incoming"
+    for number, artifact in enumerate(missing):
+        progress.count(f"fetching {artifact.name} {artifact.version}", number, len(missing), "files")
+        shutil.rmtree(incoming, ignore_errors=True)  # half a file of an interrupted fetch would pass for a whole one
+        file = fetch(artifact, incoming)
+        found = _sha256(file)
+        if found != artifact.sha256:
+            shutil.rmtree(incoming)
+            raise OperationError(
+                f"{artifact} was fetched, but it is not the file that was pinned: "
+                f"its SHA-256 is {found}, artifacts.lock has {artifact.sha256}.",
+                "Nothing of it was kept. If it happens again, whatever serves Maven artifacts here serves another file.",
+            )
+        file.replace(folder / artifact.file_name)
+    shutil.rmtree(incoming, ignore_errors=True)
+    if missing:
+        progress.done(f"fetched and verified {len(missing)} artifacts")
+
+
+def _fetch_with_jgo(artifact: Artifact, folder: Path) -> Path:
+    from jgo.maven import MavenContext  # noqa: PLC0415  slow to import, and rarely needed
+
+    context = MavenContext(repo_cache=folder, timeout=_FETCH_TIMEOUT_SECONDS)
+    component = context.project(artifact.group, artifact.name).at_version(artifact.version)
+    try:
+        return Path(component.artifact(classifier=artifact.classifier, packaging=artifact.type).resolve())
+    except OSError as error:  # what requests raises is an OSError too
+        if error.errno:
+            raise
+        raise UnreachableError(f"{artifact} could not be fetched: {error}", _FETCH_REMEDY) from None
+    except RuntimeError as error:
+        raise UnreachableError(f"{artifact} could not be fetched: {error}", _FETCH_REMEDY) from None
+
+
+_FETCH_REMEDY = (
+    "Check that Maven artifacts can be reached from here, and run the command again: it goes on where it stopped."
+)
+
+
+def _unpack(artifacts: Sequence[Artifact], folder: Path, target: Path, progress: Progress) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    for artifact in artifacts:
+        if artifact.is_archive:
+            progress.waiting(f"unpacking {artifact.name}")
+            place = target / _REGISTRY if artifact.name == _REGISTRY else target / "plugins"
+            place.mkdir(parents=True, exist_ok=True)
+            with tarfile.open(folder / artifact.file_name) as archive:
+                archive.extractall(place, filter="data")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

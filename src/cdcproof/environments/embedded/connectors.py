@@ -1,0 +1,127 @@
+"""The two connectors of the embedded pipeline, made from fixtures/connectors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from cdcproof.clients.connect import Connect, ConnectorStates
+from cdcproof.clients.http import NotFoundError
+from cdcproof.environments.embedded import folders
+from cdcproof.environments.embedded.ports import HOST
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
+from cdcproof.pipeline import HttpService
+from cdcproof.progress import Progress
+from cdcproof.waiting import Deadline, wait_until
+
+SOURCE = "postgres-source-connector"
+SINK = "postgres-sink-connector"
+_FILES = {SOURCE: "embedded-source.json", SINK: "embedded-sink.json"}
+_EXPECTED = {SOURCE: "RUNNING", f"{SOURCE}/0": "RUNNING", SINK: "RUNNING", f"{SINK}/0": "RUNNING"}
+
+
+def door(instance: Instance) -> Connect:
+    """The instance's Kafka Connect."""
+    return Connect(HttpService(url=instance.url("kafka-connect")))
+
+
+def config(instance: Instance, connector: str) -> dict[str, str]:
+    """A connector's configuration with the instance's addresses; passwords are named, not told."""
+    text = (folders.fixtures() / "connectors" / _FILES[connector]).read_text(encoding="utf-8")
+    values: Mapping[str, object] = {
+        "host": HOST,
+        "topic_prefix": instance.topic_prefix,
+        "secrets": instance.folders.secrets,
+        **instance.ports,
+    }
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    told: dict[str, str] = json.loads(text)["config"]
+    return told
+
+
+def ensure(instance: Instance) -> None:
+    """Create what is missing, correct what differs, and start again what has failed."""
+    connect = door(instance)
+    found = connect.states()
+    for name in _FILES:
+        wanted = config(instance, name)
+        present = found.get(name)
+        if present is None or {k: v for k, v in present.config.items() if k != "name"} != wanted:
+            _put(connect, name, wanted)
+        elif "FAILED" in (present.state, *(task.state for task in present.tasks)):
+            connect.restart(name, only_failed=True)
+        elif present.state in ("PAUSED", "STOPPED"):
+            connect.resume(name)
+
+
+def delete(instance: Instance) -> None:
+    """Delete both; their topics stay."""
+    connect = door(instance)
+    for name in _FILES:
+        try:
+            connect.delete(name)
+        except NotFoundError:
+            continue
+
+
+def wait_until_running(instance: Instance, progress: Progress, *, deadline_seconds: float) -> None:
+    """Wait until both connectors and their tasks run, starting a failed task again while there is time.
+
+    Raises `OperationError` with the cause of a task that keeps failing.
+    """
+    connect = door(instance)
+    deadline = Deadline(deadline_seconds)
+    restarted = 0
+
+    def look() -> ConnectorStates:
+        nonlocal restarted
+        seen = connect.states()
+        failed = sorted(
+            {s.partition("/")[0] for s, state in seen.states.items() if state == "FAILED" and s in _EXPECTED}
+        )
+        if failed and restarted < 1 + deadline.elapsed_seconds // 5:
+            restarted += 1
+            for name in failed:
+                connect.restart(name, only_failed=True)
+        return seen
+
+    def tell(seen: ConnectorStates | CouldNotLookError) -> None:
+        states = seen.states if isinstance(seen, ConnectorStates) else {}
+        progress.waiting(
+            "connectors: " + ", ".join(f"{s} {states.get(s, 'absent')}" for s in (f"{SOURCE}/0", f"{SINK}/0"))
+        )
+
+    try:
+        wait_until(
+            look,
+            lambda seen: {s: seen.states.get(s) for s in _EXPECTED} == _EXPECTED,
+            what="both connectors to run",
+            deadline_seconds=deadline_seconds,
+            tell=tell,
+        )
+    except DeadlineError:
+        seen = connect.states()
+        told = "; ".join(f"{s} {state} ({seen.details[s]})" for s, state in seen.states.items() if state != "RUNNING")
+        raise OperationError(
+            f"The connectors do not run after {deadline_seconds:g} s: {told or 'they are not there'}",
+            "cdcproof logs kafka-connect",
+        ) from None
+
+
+def _put(connect: Connect, name: str, wanted: Mapping[str, str]) -> None:
+    """Connect validates a configuration while it holds the request, which on a cold machine outlasts our timeout."""
+
+    def look() -> CouldNotLookError | None:
+        try:
+            connect.put_config(name, wanted)
+        except UnreachableError:
+            raise
+        except CouldNotLookError as refusal:
+            return refusal
+        return None
+
+    refusal = wait_until(look, lambda _: True, what=f"Kafka Connect to take {name}", deadline_seconds=60)
+    if refusal:
+        raise refusal

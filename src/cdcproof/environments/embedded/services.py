@@ -1,0 +1,217 @@
+"""The services: which processes there are, how each is started, and how it is seen to answer."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from cdcproof.clients.http import Http
+from cdcproof.environments.embedded import folders, java, passwords, postgres, settings
+from cdcproof.environments.embedded.artifacts import Parts
+from cdcproof.environments.embedded.folders import Account
+from cdcproof.environments.embedded.java import Java
+from cdcproof.environments.embedded.ports import accepts, ask
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import CouldNotLookError
+from cdcproof.pipeline import Role
+
+ROLES: Mapping[str, Role] = {
+    "postgres-source": "source",
+    "postgres": "target",
+    "zookeeper": "zookeeper",
+    "kafka": "kafka",
+    "schema-registry": "registry",
+    "kafka-connect": "connect",
+    "exporter": "monitoring",
+    "prometheus": "monitoring",
+}
+"""Every service and its role, in the order in which `status` lists them."""
+
+STOP_ORDER = (
+    ("prometheus", "exporter"),
+    ("kafka-connect", "schema-registry"),
+    ("kafka",),
+    ("zookeeper", "postgres", "postgres-source"),
+)
+"""Groups to stop one after the other: Connect hangs without its broker, the broker without ZooKeeper."""
+
+_MONITORING = ("exporter", "prometheus")
+CORE = tuple(name for name in ROLES if name not in _MONITORING)
+"""The services without which nothing replicates."""
+
+PORTS: Mapping[str, int | None] = {
+    **dict.fromkeys(CORE),
+    # the runbook's ports when they are free
+    "exporter-reconciliation": 9103,
+    "exporter-connect": 9104,
+    "prometheus": None,
+}
+"""Port names and the port that is preferred."""
+
+JVMS = ("zookeeper", "kafka", "schema-registry", "kafka-connect")
+_HEAP_MEBIBYTES = {"zookeeper": 64, "kafka": 256, "schema-registry": 192, "kafka-connect": 384}
+_LOOK_SECONDS = (1.0, 2.0)
+_LONGEST_TAIL_BYTES = 4_000_000
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a process is started."""
+
+    argv: list[str]
+    log: Path
+    """Where what it prints goes."""
+    account: Account | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path = Path("/")
+
+
+def wanted() -> tuple[str, ...]:
+    """The services that can run here: monitoring only where its program is there."""
+    monitoring = {
+        "prometheus": shutil.which("prometheus") is not None,
+        "exporter": find_spec("cdcproof.cli.exporter") is not None,
+    }
+    return tuple(name for name in ROLES if monitoring.get(name, True))
+
+
+def ports_of(service: str) -> tuple[str, ...]:
+    """Names of the ports a service listens on."""
+    return ("exporter-reconciliation", "exporter-connect") if service == "exporter" else (service,)
+
+
+def how_to_start(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
+    """Write the service's settings and tell how to start it."""
+    if service in postgres.SERVERS:
+        argv = postgres.prepare(instance, service, passwords.of(instance).superuser)
+        return Start(argv, log_file(instance, service), folders.server_account())
+    if service == "exporter":
+        argv = [sys.executable, "-m", "cdcproof", "exporter", "--env", "embedded", "--pipeline", "embedded"]
+        return Start(
+            argv,
+            log_file(instance, service),
+            environment={folders.INSTANCE_VARIABLE: instance.name},
+            cwd=folders.fixtures().parent,
+        )
+    if service == "prometheus":
+        return Start(_prometheus(instance), log_file(instance, service))
+    return _jvm(instance, service, parts, java_)
+
+
+def log_file(instance: Instance, service: str) -> Path:
+    """The log of a service."""
+    return instance.folders.logs / f"{service}.log"
+
+
+def output_file(instance: Instance, service: str) -> Path:
+    """What the process printed: for a JVM, only what went wrong before its log was open."""
+    return instance.folders.logs / f"{service}.out" if service in JVMS else log_file(instance, service)
+
+
+def archive(service: str, parts: Parts, java_: Java) -> Path:
+    """The service's class archive, one per Java and set of artifacts."""
+    name = "".join(c if c.isalnum() or c in ".-" else "_" for c in java_.version)
+    return folders.cache_folder() / "class-archives" / f"{parts.digest}-java-{name}" / f"{service}.jsa"
+
+
+def unfinished_archive(instance: Instance, service: str, parts: Parts, java_: Java) -> Path:
+    """Where this instance's process writes the archive, until it is whole."""
+    return archive(service, parts, java_).with_name(f"{service}.{instance.name}.part")
+
+
+def answers(instance: Instance, service: str) -> bool:
+    """Whether the service answers as it should; looks for at most about two seconds."""
+    port = instance.ports[ports_of(service)[0]]
+    match service:
+        case "postgres-source" | "postgres":
+            return postgres.is_ready(instance, service)
+        case "zookeeper":
+            return ask(port, b"ruok") == b"imok"
+        case "kafka":
+            return accepts(port)
+    path = {
+        "schema-registry": "/apis/ccompat/v7/subjects",
+        "kafka-connect": "/connectors",
+        "exporter": "/metrics",
+        "prometheus": "/-/ready",
+    }[service]
+    try:
+        Http(service, f"http://{instance.address(ports_of(service)[0])}", timeout_seconds=_LOOK_SECONDS).get_text(path)
+    except CouldNotLookError:
+        return False
+    return True
+
+
+def last_lines(instance: Instance, service: str, lines: int) -> str:
+    """The end of a service's log: of what it printed when it never came to write one."""
+    for path in (log_file(instance, service), output_file(instance, service)):
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _LONGEST_TAIL_BYTES))
+                text = file.read().decode("utf-8", errors="replace")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise CouldNotLookError(f"The log {path} cannot be read: {error.strerror}.") from None
+        if text.strip():
+            return "\n".join(text.splitlines()[-lines:])
+    return ""
+
+
+def keep_archive(instance: Instance, service: str, *, whole: bool) -> None:
+    """Take over the class archive that a JVM wrote when it stopped, if it could write all of it."""
+    for part in (folders.cache_folder() / "class-archives").glob(f"*/{service}.{instance.name}.part"):
+        if whole and part.stat().st_size:
+            part.replace(part.with_name(f"{service}.jsa"))
+        else:
+            part.unlink()
+
+
+def _jvm(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
+    folder = instance.folders
+    archive_file = archive(service, parts, java_)
+    archive_file.parent.mkdir(parents=True, exist_ok=True)
+    log = log_file(instance, service)
+    argv = java.flags(
+        java_,
+        heap_mebibytes=_HEAP_MEBIBYTES[service],
+        archive=archive_file,
+        unfinished=unfinished_archive(instance, service, parts, java_),
+        log=log,
+    )
+    if service == "schema-registry":
+        properties = settings.registry(instance, log)
+        jar = next(parts.registry.glob("apicurio-registry-app-*-runner.jar"))
+        argv += [*(f"-D{key}={value}" for key, value in properties.items()), "-jar", str(jar)]
+        return Start(argv, output_file(instance, service), cwd=folder.data)
+    logging = settings.write_properties(folder.settings / f"{service}-log4j.properties", settings.log4j(log))
+    argv += [f"-Dlog4j.configuration=file:{logging}", "-Duser.timezone=UTC"]
+    argv += ["-cp", ":".join(str(jar) for jar in parts.kafka_jars)]
+    properties_file = folder.settings / f"{service}.properties"
+    match service:
+        case "zookeeper":
+            properties = settings.zookeeper(instance)
+            main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+        case "kafka":
+            properties = settings.kafka(instance)
+            main = "kafka.Kafka"
+        case _:
+            properties = settings.connect(instance, parts.plugins)
+            main = "org.apache.kafka.connect.cli.ConnectDistributed"
+    argv += [main, str(settings.write_properties(properties_file, properties))]
+    return Start(argv, output_file(instance, service), cwd=folder.data)
+
+
+def _prometheus(instance: Instance) -> list[str]:
+    config = settings.write_json(instance.folders.settings / "prometheus.yml", settings.prometheus(instance))
+    return [
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={instance.folders.data / 'prometheus'}",
+        "--storage.tsdb.retention.size=256MB",
+        f"--web.listen-address={instance.address('prometheus')}",
+    ]

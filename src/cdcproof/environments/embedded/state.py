@@ -1,0 +1,125 @@
+"""What an instance remembers between commands: one JSON file, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from time import time
+
+from cdcproof.environments.embedded import folders, processes
+from cdcproof.environments.embedded.folders import Folders
+from cdcproof.environments.embedded.ports import HOST
+from cdcproof.environments.embedded.processes import Process
+from cdcproof.errors import OperationError, UsageError
+
+_DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True)
+class Restart:
+    """A service was started again, by `restart` or because it had died. `at` is in seconds since the epoch."""
+
+    service: str
+    at: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One embedded pipeline."""
+
+    name: str
+    ports: Mapping[str, int]
+    stopped: bool = False
+    """`down` was the last word."""
+    prepared: bool = False
+    """The databases hold the tables and the first rows."""
+    generation: int = 1
+    """Grows with every reset; from the second on it is part of the topics' names."""
+    processes: Mapping[str, Process] = field(default_factory=dict)
+    restarts: tuple[Restart, ...] = ()
+
+    @property
+    def topic_prefix(self) -> str:
+        """The prefix of the source connector's topics."""
+        return "warehouse" if self.generation == 1 else f"warehouse-{self.generation}"
+
+    @property
+    def folders(self) -> Folders:
+        """Where its files are."""
+        return folders.folders(self.name)
+
+    def url(self, service: str, path: str = "") -> str:
+        """The HTTP address of a service."""
+        return f"http://{HOST}:{self.ports[service]}{path}"
+
+    def address(self, service: str) -> str:
+        """``host:port`` of a service."""
+        return f"{HOST}:{self.ports[service]}"
+
+    def is_alive(self, service: str) -> bool:
+        """Whether its process runs."""
+        return processes.is_alive(self.processes.get(service))
+
+    def with_process(self, service: str, process: Process) -> Instance:
+        """The instance with that process as its service."""
+        return replace(self, processes={**self.processes, service: process})
+
+    def with_restart(self, service: str, why: str) -> Instance:
+        """The instance with one restart more, and without those of more than a day ago."""
+        now = time()
+        recent = tuple(r for r in self.restarts if now - r.at < _DAY_SECONDS)
+        return replace(self, restarts=(*recent, Restart(service, now, why)))
+
+    def restarts_24h(self, service: str) -> int:
+        """How often the service was started again within a day."""
+        return sum(1 for r in self.restarts if r.service == service and time() - r.at < _DAY_SECONDS)
+
+
+def load(name: str) -> Instance | None:
+    """What the instance remembers, None when there never was one. Raises `OperationError` for a file that is damaged."""
+    path = folders.folders(name).instance_file
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return Instance(
+            name=name,
+            ports={str(k): int(v) for k, v in told["ports"].items()},
+            stopped=bool(told["stopped"]),
+            prepared=bool(told["prepared"]),
+            generation=int(told["generation"]),
+            processes={k: Process(int(v["pid"]), float(v["started"])) for k, v in told["processes"].items()},
+            restarts=tuple(Restart(str(r["service"]), float(r["at"]), str(r["why"])) for r in told["restarts"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OperationError(
+            f"{path} is damaged: {type(error).__name__} {error}",
+            f"Remove it: rm {path}   (the next `cdcproof up` finds its processes again by their mark)",
+        ) from None
+    except OSError as error:
+        raise OperationError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def save(instance: Instance) -> None:
+    """Write it down."""
+    told = asdict(instance)
+    del told["name"]
+    try:
+        folders.write_private(instance.folders.instance_file, json.dumps(told, indent=2) + "\n")
+    except OSError as error:
+        raise OperationError(
+            f"{instance.folders.instance_file} cannot be written: {error.strerror or error}.",
+            "Free space there, then run `cdcproof up` again.",
+        ) from None
+
+
+def running(name: str) -> Instance:
+    """The instance, which must have been started and not been stopped since."""
+    instance = load(name)
+    if instance is None or instance.stopped:
+        what = "The embedded pipeline" if name == folders.DEFAULT_INSTANCE else f"The embedded pipeline {name!r}"
+        option = "" if name == folders.DEFAULT_INSTANCE else f" --instance {name}"
+        raise UsageError(f"{what} is not there: run `cdcproof up{option}`")
+    return instance
