@@ -1,0 +1,4 @@
+#!/bin/sh
+# The target's tables, owned by the account of the sink connector. Run once, by the image's entry point.
+set -e
+psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d warehouse_target -c 'SET ROLE sink' -f /sql/tables.sql
