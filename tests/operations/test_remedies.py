@@ -21,7 +21,7 @@ class Environment:
 
 @pytest.fixture
 def remedies():
-    return Remedies(Environment(), pipeline_of("customers", "orders", source_type="postgresql"), "--pipeline warehouse")
+    return Remedies(Environment(), pipeline_of("customers", "orders", source_type="postgresql"), "warehouse")
 
 
 def states(source="RUNNING", task="RUNNING", **more):

@@ -71,6 +71,13 @@ class ConnectorStates:
         """Subject to whole trace, of those that have one."""
         return {subject: part.trace for subject, part in self._parts().items() if part.trace}
 
+    def rows(self) -> list[dict[str, object]]:
+        """One row per connector and task, for the report."""
+        return [
+            {"connector or task": subject, "state": part.state, "worker": part.worker}
+            for subject, part in self._parts().items()
+        ] or [{"connector or task": "none", "state": None, "worker": None}]
+
     def get(self, name: str) -> Connector | None:
         """The connector of that name, None when there is none."""
         return next((c for c in self.connectors if c.name == name), None)

@@ -30,6 +30,10 @@ class Live:
     def __init__(self) -> None:
         self._containers: dict[str, str] = {}
 
+    def running(self) -> AbstractContextManager[None]:
+        """Nothing is started or stopped for a look."""
+        return nullcontext()
+
     def locate(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline as it is; notes the containers' names for `restart_command`."""
         self._containers = {s.name: s.container for s in pipeline.services if s.container}

@@ -19,11 +19,11 @@ Commands = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Remedies:
-    """The commands for one pipeline in one environment. `pipeline_option` names its file to our own commands."""
+    """The commands for one pipeline in one environment. `pipeline_name` is what `--pipeline` takes for it."""
 
     environment: Environment
     pipeline: Pipeline
-    pipeline_option: str
+    pipeline_name: str
 
     def restart_services(self, names: Collection[str]) -> Commands:
         """Read the log, then restart: the runbook's action for a service that is down."""
@@ -68,7 +68,7 @@ class Remedies:
         if not tables:
             return ()
         return (
-            f"cdcproof reconcile {self.pipeline_option} --tables {','.join(tables)} --validate-checksums",
+            f"cdcproof reconcile --pipeline {self.pipeline_name} --tables {','.join(tables)} --validate-checksums",
             *self.read_reports(),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import time
 
@@ -21,6 +22,10 @@ class Embedded:
 
     def __init__(self, instance: str | None = None) -> None:
         self.instance_name = folders.instance_name(instance)
+
+    def running(self) -> AbstractContextManager[None]:
+        """Nothing is started or stopped for a look."""
+        return nullcontext()
 
     def locate(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline at the instance's addresses; its passwords are put into the environment unless they are there.
