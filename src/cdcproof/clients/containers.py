@@ -125,7 +125,7 @@ class Engine:
             lambda: list(
                 self._client.api.events(
                     since=int(since),
-                    until=int(time.time()) + 1,
+                    until=int(time.time()),  # a time to come would be waited for
                     filters={"type": "container", "event": "start"},
                     decode=True,
                 )

@@ -7,6 +7,7 @@ Nothing here changes anything.
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -44,7 +45,7 @@ class Live:
         ends = [f"{d.type} {d.host}:{d.port}/{d.database}" for d in (pipeline.source, pipeline.target)]
         contained = sum(service.container is not None for service in pipeline.services)
         return [
-            f"{self.name}: {ends[0]} to {ends[1]}, Kafka Connect {pipeline.connect.url}",
+            f"{pipeline.name}: {ends[0]} to {ends[1]}, Kafka Connect {pipeline.connect.url}",
             f"services: {contained} by the container engine, {len(pipeline.services) - contained} by their address",
         ]
 
