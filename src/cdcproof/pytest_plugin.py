@@ -1,0 +1,295 @@
+"""The pytest plug-in: turns what checks raise into verdicts, and verdicts into reports.
+
+A check is a test with the mark ``runbook("suite.id", severity=…, needs=[…])``; every other test is left alone.
+Fixtures use `expected_pipeline`, `environment_name`, `acts_allowed` and `set_run_header`.
+Under xdist the workers judge, and the controller, which collects nothing, prints and writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from cdcproof.errors import CouldNotLookError, UsageError
+from cdcproof.findings import Verdict
+from cdcproof.pipeline import Pipeline, load, resolve
+from cdcproof.pytest_reporter import PROBLEM, Reporter
+from cdcproof.pytest_xdist import PLAN, write_plan
+from cdcproof.reporting import text
+from cdcproof.reporting.judge import EvidenceBook, blocked, failed_afterwards, judge
+from cdcproof.reporting.record import StepRecord
+from cdcproof.reporting.steps import Need, Step, ids_in_sources, in_order, problems
+from cdcproof.secrets import scrub
+
+PIPELINE_KEY = pytest.StashKey[Pipeline]()
+_STEP_KEY = pytest.StashKey[Step]()
+_BOOK_KEY = pytest.StashKey[EvidenceBook]()
+_STARTED_KEY = pytest.StashKey[float]()
+_CAUSE_KEY = pytest.StashKey[tuple[StepRecord, Need]]()
+
+
+@dataclass
+class _Known:
+    """What this process, a worker or the only one, knows so far."""
+
+    records: dict[str, StepRecord] = field(default_factory=dict)
+    header: list[str] = field(default_factory=list)
+
+
+_KNOWN_KEY = pytest.StashKey[_Known]()
+
+
+def expected_pipeline(config: pytest.Config) -> Pipeline:
+    """The expected state as the file has it, read once per process. Raises `ConfigError`."""
+    if PIPELINE_KEY not in config.stash:
+        config.stash[PIPELINE_KEY] = load(resolve(pipeline_name(config)))
+    return config.stash[PIPELINE_KEY]
+
+
+def pipeline_name(config: pytest.Config) -> str:
+    """What names the pipeline file: `--pipeline`, else $CDCPROOF_PIPELINE, else ``embedded``."""
+    return str(config.getoption("cdcproof_pipeline") or os.environ.get("CDCPROOF_PIPELINE") or "embedded")
+
+
+def environment_name(config: pytest.Config) -> str:
+    """``live``, ``compose`` or ``embedded``: what `--env` says, otherwise the pipeline file."""
+    return str(config.getoption("cdcproof_env") or expected_pipeline(config).environment)
+
+
+def acts_allowed(config: pytest.Config) -> bool:
+    """Whether a check may change the system: everywhere but on `live`, there only with `--allow-acts`."""
+    return environment_name(config) != "live" or bool(config.getoption("cdcproof_allow_acts"))
+
+
+def set_run_header(config: pytest.Config, lines: Iterable[str]) -> None:
+    """Say what the checks ran on; the environment fixture calls it once per process."""
+    config.stash[_KNOWN_KEY].header = [scrub(line) for line in lines]
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest) -> EvidenceBook:
+    """What this check has looked at: ``evidence.saw("title", text or rows)``. A check that saw nothing fails."""
+    item: pytest.Item = request.node
+    return item.stash.setdefault(_BOOK_KEY, EvidenceBook())
+
+
+# ---- start ----
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options."""
+    group = parser.getgroup("cdcproof", "the pipeline under check")
+    group.addoption(
+        "--env",
+        dest="cdcproof_env",
+        choices=("live", "compose", "embedded"),
+        help="where the pipeline runs (default: what the pipeline file says)",
+    )
+    group.addoption(
+        "--pipeline",
+        dest="cdcproof_pipeline",
+        metavar="NAME_OR_PATH",
+        help="expected state: a name in fixtures/pipelines/ or a TOML file (default: $CDCPROOF_PIPELINE, else embedded)",
+    )
+    group.addoption(
+        "--allow-acts",
+        dest="cdcproof_allow_acts",
+        action="store_true",
+        help="let checks change a live system (insert a canary row, restart); each act is told before it is done",
+    )
+    group.addoption(
+        "--reports-dir",
+        dest="cdcproof_reports",
+        metavar="DIR",
+        default="reports",
+        help="where reports are written (default: reports, beside pytest.ini)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start with nothing known."""
+    config.addinivalue_line("markers", "runbook(step, severity, needs): the runbook step that a check stands for")
+    config.stash[_KNOWN_KEY] = _Known()
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(
+            Reporter(config, lambda: expected_pipeline(config).pushgateway), "cdcproof_reporter"
+        )
+
+
+# ---- collection ----
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before -m selects by suite
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Read the marks, refuse what is wrong with them, put needs first and mark each check with its suite."""
+    _arrange(config, items)
+    return (yield)
+
+
+def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
+    folder = config.rootpath / "checks"
+    checks = [i for i in items if i.get_closest_marker("runbook") or folder in i.path.parents]
+    if not checks:
+        return
+    try:
+        _prepare(config, folder, items, checks)
+    except UsageError as error:
+        message = scrub(str(error))
+        if not hasattr(config, "workerinput"):
+            raise pytest.UsageError(message) from None
+        # raised in a worker it would reach the terminal as a traceback, so the controller is told instead
+        config.workeroutput[PROBLEM] = message  # type: ignore[attr-defined]  # xdist adds it
+        items.clear()
+
+
+def _prepare(config: pytest.Config, folder: Path, items: list[pytest.Item], checks: list[pytest.Item]) -> None:
+    steps = {item: _step_of(item) for item in checks}
+    suites = {line.split(":")[0].split("(")[0].strip() for line in config.getini("markers")}
+    found = problems(
+        list(steps.values()),
+        expected_pipeline(config).waivers,
+        suites=suites,
+        elsewhere=ids_in_sources(folder),
+        today=datetime.now().astimezone().date(),
+    )
+    if found:
+        raise UsageError("The checks cannot be run as they are declared:\n" + "\n".join(f"  {p}" for p in found))
+    for item, step in steps.items():
+        item.stash[_STEP_KEY] = step
+        item.add_marker(step.suite)
+    if hasattr(config, "workerinput"):
+        write_plan(Path(config.workerinput[PLAN]), {item.nodeid: step for item, step in steps.items()})
+    item_of = {step.id: item for item, step in steps.items()}
+    ordered = iter([item_of[step.id] for step in in_order(steps.values())])
+    items[:] = [next(ordered) if item in steps else item for item in items]
+
+
+def _step_of(item: pytest.Item) -> Step:
+    mark = item.get_closest_marker("runbook")
+    if mark is None:
+        raise UsageError(
+            f"{item.nodeid}: a check without a runbook mark.",
+            '@pytest.mark.runbook("morning.2-connectors", severity="critical", needs=[…])',
+        )
+    if item.get_closest_marker("xfail"):
+        raise UsageError(f"{item.nodeid}: a check cannot be xfail.", "A known failure is waived in the pipeline file.")
+    if len(mark.args) != 1 or not set(mark.kwargs) <= {"severity", "needs"}:
+        raise UsageError(f"{item.nodeid}: the runbook mark takes one step id, severity=… and needs=[…].")
+    docstring = (getattr(getattr(item, "obj", None), "__doc__", None) or "").strip()
+    return Step(
+        id=str(mark.args[0]),
+        title=docstring.partition("\n")[0].strip(),
+        severity=str(mark.kwargs.get("severity", "")),
+        needs=tuple(Need.parse(need) for need in mark.kwargs.get("needs", ())),
+        place=item.nodeid,
+    )
+
+
+# ---- one check ----
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Do not run a check whose need is broken."""
+    step = item.stash.get(_STEP_KEY, None)
+    records = item.config.stash[_KNOWN_KEY].records
+    for need in step.needs if step else ():
+        cause = records.get(need.step)
+        if cause and need.is_broken_by(cause):
+            item.stash[_CAUSE_KEY] = (cause, need)
+            pytest.skip(f"blocked by {cause.blocked_by or cause.step}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Judge what the check raised, and say it in our words instead of a traceback."""
+    report = yield
+    step = item.stash.get(_STEP_KEY, None)
+    if step is None:
+        return report
+    report.sections = [(title, scrub(content)) for title, content in report.sections]
+    started = item.stash.setdefault(_STARTED_KEY, call.start)
+    known = item.config.stash[_KNOWN_KEY]
+    raised = call.excinfo.value if call.excinfo else None
+    if call.when == "teardown":
+        before = known.records.get(step.id)
+        record = failed_afterwards(before, _in_our_words(raised)) if raised and before else None
+    elif _CAUSE_KEY in item.stash:
+        cause, need = item.stash[_CAUSE_KEY]
+        record = blocked(step, cause, need.subject, started_at=started)
+    elif raised is not None or call.when == "call":
+        record = judge(
+            step,
+            _in_our_words(raised) if raised is not None else None,
+            item.stash.setdefault(_BOOK_KEY, EvidenceBook()),
+            next((w for w in expected_pipeline(item.config).waivers if w.step == step.id), None),
+            started_at=started,
+            duration_seconds=call.stop - started,
+        )
+    else:
+        record = None
+    if record is None:
+        return report
+    known.records[step.id] = record
+    _tell(report, call, record)
+    item.user_properties[:] = [
+        *((name, value) for name, value in item.user_properties if name not in _properties(record)),
+        *_properties(record).items(),
+    ]
+    report.user_properties = list(item.user_properties)
+    report.cdcproof = {  # type: ignore[attr-defined]  # extra attributes travel from xdist's workers with the report
+        "record": record.as_dict(),
+        "pipeline": expected_pipeline(item.config).name,
+        "environment": environment_name(item.config),
+        "header": known.header,
+    }
+    return report
+
+
+def _in_our_words(raised: BaseException) -> BaseException:
+    """Pytest's own outcomes as ours: a check has no right to skip itself or to be expected to fail."""
+    if isinstance(raised, pytest.fail.Exception) and not isinstance(raised, pytest.xfail.Exception):
+        return AssertionError(str(raised))
+    if isinstance(raised, (pytest.skip.Exception, pytest.xfail.Exception)):
+        return CouldNotLookError(f"The check asked to be skipped, which a check must not do: {raised}")
+    return raised
+
+
+def _tell(report: pytest.TestReport, call: pytest.CallInfo[None], record: StepRecord) -> None:
+    """Give pytest, JUnit and Allure the outcome and our text; the exception they may print is replaced as well."""
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail
+    if record.verdict.is_green:
+        report.outcome, report.longrepr, call.excinfo = "passed", None, None
+        return
+    told = text.block(record)
+    if record.verdict is Verdict.BLOCKED:
+        path, line, _ = report.location
+        report.outcome, report.longrepr = "skipped", (path, (line or 0) + 1, f"Skipped: {told}")
+        return
+    report.outcome, report.longrepr = "failed", told
+    failed = record.verdict is Verdict.FAILED
+    call.excinfo = _caught(pytest.fail.Exception(told, pytrace=False) if failed else CouldNotLookError(told))
+
+
+def _caught(error: BaseException) -> pytest.ExceptionInfo[BaseException]:
+    try:
+        raise error
+    except type(error) as caught:
+        return pytest.ExceptionInfo.from_exception(caught)
+
+
+def _properties(record: StepRecord) -> dict[str, object]:
+    return {
+        "step": record.step,
+        "severity": record.severity,
+        "verdict": str(record.verdict),
+        "runbook": record.runbook,
+    }

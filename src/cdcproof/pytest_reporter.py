@@ -1,0 +1,188 @@
+"""The half of the pytest plug-in that prints and writes: in the only process, or in xdist's controller.
+
+It learns everything from the test reports that `pytest_plugin` made, wherever that ran.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdcproof.errors import CouldNotLookError
+from cdcproof.findings import Verdict
+from cdcproof.pipeline import HttpService
+from cdcproof.pytest_xdist import PLAN, PlanScheduling, read_plan
+from cdcproof.reporting import text
+from cdcproof.reporting.judge import EvidenceBook, judge
+from cdcproof.reporting.publish import Published, publish
+from cdcproof.reporting.record import Run, StepRecord
+
+PROBLEM = "cdcproof_problem"
+"""Key under which a worker tells the controller why it refuses to run the checks."""
+
+_LIVE = {
+    Verdict.PASSED: ("passed", ".", {"green": True}),
+    Verdict.WARNED: ("warned", "W", {"yellow": True}),
+    Verdict.FAILED: ("FAILED", "F", {"red": True}),
+    Verdict.NOT_CHECKED: ("NOT CHECKED", "N", {"red": True}),
+    Verdict.BLOCKED: ("BLOCKED", "B", {"yellow": True}),
+    Verdict.WAIVED: ("waived", "w", {"yellow": True}),
+}
+
+
+class Reporter:
+    """Collects the records of a session, tells them live and at the end, and has the reports written."""
+
+    def __init__(self, config: pytest.Config, pushgateway: Callable[[], HttpService | None]) -> None:
+        self._config = config
+        self._pushgateway = pushgateway
+        self._started_at = time.time()
+        self._records: dict[str, StepRecord] = {}
+        self._told: dict[str, Any] = {}
+        self._selected = 0
+        self._plan = Path(tempfile.mkdtemp(prefix="cdcproof-")) / "plan.json"
+        self._problem = ""
+        self._run: Run | None = None
+        self._published: Published | None = None
+
+    # ---- what the session tells us ----
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember how many checks were selected."""
+        self._selected = sum(item.get_closest_marker("runbook") is not None for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker where to leave the plan, which says which checks belong together."""
+        node.workerinput[PLAN] = str(self._plan)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PlanScheduling:
+        """Keep checks that need one another on one worker, so that verdicts are the same with and without -n."""
+        return PlanScheduling(config, log, self._plan)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Remember how many checks the workers selected; every worker collects the same."""
+        self._selected = len(read_plan(self._plan).keys() & set(ids))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Learn why a worker refused to run the checks."""
+        self._problem = getattr(node, "workeroutput", {}).get(PROBLEM, self._problem)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the record that came with the report."""
+        if str(report.when) == "???":  # how xdist reports the test in which a worker died
+            self._add_record_of_crash(report)
+        told = getattr(report, "cdcproof", None)
+        if told:
+            record = StepRecord.from_dict(told["record"])
+            self._told = {**self._told, **told}
+            self._records[record.step] = record
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        """The verdict as category, letter and word."""
+        told = getattr(report, "cdcproof", None)
+        if not told:
+            return None
+        verdict = Verdict(told["record"]["verdict"])
+        category, letter, markup = _LIVE[verdict]
+        return category, letter, (str(verdict).upper(), markup)
+
+    # ---- the end ----
+
+    def pytest_unconfigure(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self._plan.parent, ignore_errors=True)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Write the reports before pytest prints its summary, and name the HTML report after it."""
+        if self._problem:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        elif self._records:
+            self._run = self._as_run()
+            self._published = publish(
+                self._run, self._config.rootpath / self._config.getoption("cdcproof_reports"), self._pushgateway
+            )
+            bad = not self._run.is_green or self._published.failures
+            if bad and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif self._selected and session.exitstatus == pytest.ExitCode.OK and not self._config.option.collectonly:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        yield
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal and self._problem:
+            terminal.write_line(f"ERROR: {self._problem}", red=True)
+        if terminal and self._published and self._published.html:
+            terminal.write_line(str(self._published.html))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print a block for each check that needs attention, then one line per check, the totals and the changes."""
+        if self._run is None or self._published is None:
+            return
+        out = terminalreporter
+        out.ensure_newline()
+        for record in text.needing_attention(self._run):
+            first, _, rest = text.block(record).partition("\n")
+            out.write_line("")
+            out.write_line(first, bold=True, **_LIVE[record.verdict][2])
+            out.write_line(rest)
+        blocked = text.blocked_lines(self._run)
+        if blocked:
+            out.write_line("")
+        for line in blocked:
+            out.write_line(line, yellow=True)
+        out.section("the pipeline", sep="=")
+        for line in self._run.header:
+            out.write_line(line)
+        for record, line in zip(self._run.steps, text.overview(self._run), strict=True):
+            out.write_line(line, **_LIVE[record.verdict][2])
+        out.write_line("")
+        for line in self._published.changes:
+            out.write_line(line)
+        for line in (*self._published.warnings, *self._published.failures):
+            out.write_line(line, red=True)
+        out.write_line(text.totals(self._run), bold=True, green=self._run.is_green, red=not self._run.is_green)
+
+    def _add_record_of_crash(self, report: pytest.TestReport) -> None:
+        step = read_plan(self._plan).get(report.nodeid)
+        if step is None:
+            return
+        died = CouldNotLookError(f"The process that ran this check died: {report.longrepr}")
+        record = judge(step, died, EvidenceBook(), None, started_at=time.time(), duration_seconds=0)
+        report.longrepr = text.block(record)
+        report.cdcproof = {"record": record.as_dict()}  # type: ignore[attr-defined]  # as a worker would have done
+
+    def _as_run(self) -> Run:
+        steps = tuple(sorted(self._records.values(), key=lambda r: _in_runbook_order(r.step)))
+        left = self._selected - len(steps)
+        interrupted = [f"Interrupted: {left} of {self._selected} checks did not run."] if left > 0 else []
+        return Run(
+            pipeline=self._told.get("pipeline", "unknown"),
+            environment=self._told.get("environment", "unknown"),
+            suites=tuple(sorted({r.suite for r in steps})),
+            started_at=self._started_at,
+            duration_seconds=round(time.time() - self._started_at, 3),
+            header=(*self._told.get("header", ()), *interrupted),
+            steps=steps,
+        )
+
+
+def _in_runbook_order(step: str) -> tuple[str, int, str]:
+    """Steps with a runbook number by their number, the others after them by name."""
+    suite, _, name = step.partition(".")
+    number = name.partition("-")[0]
+    return (suite, int(number), name) if number.isdigit() else (suite, 1_000, name)

@@ -1,0 +1,138 @@
+"""From what a check raised, or did not raise, to its record. Everything in the record is scrubbed here, at its birth."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from cdcproof.errors import CdcproofError
+from cdcproof.findings import Concern, Difference, Finding, Verdict
+from cdcproof.pipeline import Waiver
+from cdcproof.reporting.record import Evidence, StepRecord, table
+from cdcproof.reporting.steps import Step
+from cdcproof.secrets import scrub
+
+TRACEBACK = "Traceback"
+"""Title of the evidence that holds the traceback of an error of our own; shown in the HTML report only."""
+
+
+@dataclass
+class EvidenceBook:
+    """What one check has seen so far. Checks ask for it as the fixture `evidence`."""
+
+    pages: list[Evidence] = field(default_factory=list)
+
+    def saw(self, title: str, observed: str | Iterable[Mapping[str, object]]) -> None:
+        """Keep what was looked at: text, or rows that become a table. What is secret in it is taken out."""
+        text = observed if isinstance(observed, str) else table(observed)
+        self.pages.append(Evidence(scrub(title), scrub(text)))
+
+    @property
+    def looked_at_something(self) -> bool:
+        """Whether anything was seen; an empty list is nothing."""
+        return any(page.text.strip() for page in self.pages)
+
+
+def judge(
+    step: Step,
+    raised: BaseException | None,
+    evidence: EvidenceBook,
+    waiver: Waiver | None,
+    *,
+    started_at: float,
+    duration_seconds: float,
+) -> StepRecord:
+    """The record of a check that ran, by what it raised; None when it ran to its end."""
+    record = StepRecord(
+        step.id,
+        step.title,
+        step.suite,
+        step.severity,
+        Verdict.PASSED,
+        started_at,
+        round(duration_seconds, 3),
+        evidence=tuple(evidence.pages),
+    )
+    if raised is None and not evidence.looked_at_something:
+        raised = Finding((Difference("", "something to look at", "the check looked at nothing"),))
+    return scrubbed(_waived(_concluded(record, raised), waiver))
+
+
+def blocked(step: Step, cause: StepRecord, subject: str, *, started_at: float) -> StepRecord:
+    """The record of a check that was not run because `cause` makes it meaningless."""
+    root = cause.blocked_by or cause.step
+    about = f" ({subject})" if subject else ""
+    reason = f"{root}{about} is {cause.verdict}" if root == cause.step else f"{cause.step} is blocked by {root}"
+    return StepRecord(
+        step.id,
+        step.title,
+        step.suite,
+        step.severity,
+        Verdict.BLOCKED,
+        started_at,
+        0.0,
+        reason=f"{reason}; repair that first, then this can be looked at",
+        blocked_by=root,
+    )
+
+
+def failed_afterwards(record: StepRecord, raised: BaseException) -> StepRecord:
+    """The record of a check whose clean-up failed: a green verdict cannot be kept, another one is not softened."""
+    after = _concluded(record, raised)
+    if not record.verdict.is_green:
+        return scrubbed(replace(record, evidence=after.evidence))
+    reason = f"after the check: {after.reason or str(raised)}"
+    return scrubbed(replace(after, verdict=Verdict.NOT_CHECKED, differences=(), reason=reason))
+
+
+def scrubbed(record: StepRecord) -> StepRecord:
+    """The record without secrets in any of its texts."""
+    return replace(
+        record,
+        title=scrub(record.title),
+        differences=tuple(
+            Difference(scrub(d.subject), scrub(d.expected), scrub(d.found), scrub(d.detail)) for d in record.differences
+        ),
+        action=tuple(scrub(command) for command in record.action),
+        reason=scrub(record.reason),
+        evidence=tuple(Evidence(scrub(e.title), scrub(e.text)) for e in record.evidence),
+    )
+
+
+def _concluded(record: StepRecord, raised: BaseException | None) -> StepRecord:
+    if raised is None:
+        return record
+    if isinstance(raised, Finding):
+        verdict = Verdict.WARNED if isinstance(raised, Concern) else Verdict.FAILED
+        return replace(record, verdict=verdict, differences=raised.differences, action=raised.action)
+    if isinstance(raised, CdcproofError):
+        return replace(
+            record,
+            verdict=Verdict.NOT_CHECKED,
+            reason=raised.message,
+            action=tuple(raised.remedy.splitlines()),
+        )
+    if isinstance(raised, AssertionError):
+        found = str(raised).strip() or "it does not"
+        return replace(
+            record, verdict=Verdict.FAILED, differences=(Difference("", "the check's assertion holds", found),)
+        )
+    first_line = (str(raised).strip().splitlines() or ["no message"])[0]
+    return replace(
+        record,
+        verdict=Verdict.NOT_CHECKED,
+        reason=f"internal error: {type(raised).__name__}: {first_line} "
+        "(please report it; the traceback is in the HTML report)",
+        evidence=(*record.evidence, Evidence(TRACEBACK, "".join(traceback.format_exception(raised)))),
+    )
+
+
+def _waived(record: StepRecord, waiver: Waiver | None) -> StepRecord:
+    if waiver is None:
+        return record
+    if record.verdict is Verdict.FAILED:
+        return replace(record, verdict=Verdict.WAIVED, reason=f"{waiver.reason} (until {waiver.expires})")
+    if record.verdict.is_green:
+        return replace(record, reason=f"no longer fails: its waiver (until {waiver.expires}) can go")
+    return record
