@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from cdcproof.errors import ConfigError
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+PLACEHOLDER = "TO-BE-FILLED-IN"
+"""What `cdcproof init` writes for a required value that it could not learn; `cdcproof check-config` asks for it."""
+
 Role = Literal["source", "target", "zookeeper", "kafka", "registry", "connect", "monitoring"]
 
 
@@ -148,8 +151,8 @@ class Paths(_Model):
     """Where files are; relative paths are relative to the working directory, as in the runbook's commands."""
 
     reconciliation_reports: Path = Path("reconciliation_reports")
-    backups: Path | None = Path("/var/backups/cdc")
-    """None: this pipeline has no backup directory on this machine."""
+    backups: Path | None = None
+    """Without one, no backup directory is looked at: name it where there is one (the runbook: /var/backups/cdc)."""
     volumes: tuple[Path, ...] = ()
     """Directories whose file systems hold data; in `compose` the containers' data mounts are looked at as well."""
 

@@ -118,6 +118,10 @@ class Kafka:
         """Number of brokers in the cluster that are up."""
         return len(self._metadata(Deadline(DEADLINE_SECONDS)).brokers)
 
+    def cluster_id(self) -> str:
+        """The cluster's own id, empty where the brokers do not tell it."""
+        return str(self._metadata(Deadline(DEADLINE_SECONDS)).cluster_id or "")
+
     def topics(self) -> dict[str, int]:
         """Topic to number of partitions, internal topics included."""
         metadata = self._metadata(Deadline(DEADLINE_SECONDS))

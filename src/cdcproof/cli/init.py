@@ -1,0 +1,80 @@
+"""`cdcproof init`: write a pipeline file from a running Kafka Connect."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from textwrap import fill
+
+EXAMPLE = "cdcproof init --connect-url http://localhost:8083 --output fixtures/pipelines/warehouse.toml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.description = (
+        "Write a pipeline file from a running Kafka Connect: connectors, task counts, databases, tables, topics, keys,\n"
+        "addresses. No password is written. Primary keys are read from the databases when their passwords are in the\n"
+        "environment (SQLSERVER_PASSWORD, POSTGRES_PASSWORD; POSTGRES_SOURCE_PASSWORD for a PostgreSQL source beside a\n"
+        "PostgreSQL target). What could not be learned is said, and marked in the file."
+    )
+    parser.add_argument("--connect-url", required=True, metavar="URL", help="Kafka Connect's REST interface")
+    parser.add_argument(
+        "--connect-user", metavar="NAME", help="user for Kafka Connect; the password is read from $CONNECT_PASSWORD"
+    )
+    parser.add_argument("--name", help="the pipeline's name (default: that of the source database)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="file to write (default: fixtures/pipelines/NAME.toml, else NAME.toml)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite the file when it exists")
+    found = parser.add_argument_group("for what cannot be found")
+    found.add_argument("--kafka", metavar="HOST:PORT,…", help="bootstrap servers")
+    found.add_argument("--registry-url", metavar="URL", help="schema registry")
+    found.add_argument(
+        "--reconciliation-reports", metavar="DIR", help="directory of the reports (default: reconciliation_reports)"
+    )
+    found.add_argument("--reconciliation-metrics-url", metavar="URL", help="default: http://localhost:9103/metrics")
+    found.add_argument("--connect-metrics-url", metavar="URL", help="default: http://localhost:9104/metrics")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the file; 0 also when something could not be learned, which is said."""
+    from cdcproof.operations.discovery import Asked, discover
+    from cdcproof.operations.pipeline_file import text_of, write
+
+    found = discover(
+        Asked(
+            connect_url=arguments.connect_url,
+            connect_user=arguments.connect_user,
+            name=arguments.name,
+            kafka=arguments.kafka,
+            registry_url=arguments.registry_url,
+            reconciliation_reports=arguments.reconciliation_reports,
+            reconciliation_metrics_url=arguments.reconciliation_metrics_url,
+            connect_metrics_url=arguments.connect_metrics_url,
+        )
+    )
+    path = arguments.output or _default_path(found.pipeline.name)
+    pipeline = write(
+        text_of(found.pipeline, [(note.section, note.text) for note in found.notes]), path, overwrite=arguments.force
+    )
+    for note in found.notes:
+        print(fill(f"{note.section}: {note.text}", 80, subsequent_indent="  "), file=sys.stderr)
+    print(
+        f"\n{len(pipeline.connectors)} connectors, {len(pipeline.tables)} tables, {len(pipeline.services)} services. "
+        f"Next:\n"
+        f"  export {pipeline.source.password_env}=… {pipeline.target.password_env}=…\n"
+        f"  cdcproof check-config --pipeline {path}\n"
+        f"  pytest -m morning --pipeline {path}",
+        file=sys.stderr,
+    )
+    print(path)
+    return 0
+
+
+def _default_path(name: str) -> Path:
+    directory = Path("fixtures/pipelines")
+    return (directory if directory.is_dir() else Path()) / f"{name}.toml"
