@@ -1,0 +1,215 @@
+import http.server
+import socket
+import threading
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from cdcproof.environments.live import Live
+from cdcproof.errors import ConfigError, CouldNotLookError, UnreachableError
+from cdcproof.pipeline import Pipeline
+from tests.engine import container, engine_with
+from tests.pipelines import pipeline_of
+
+
+@pytest.fixture
+def no_engine(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+
+
+@contextmanager
+def listening():
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]
+
+
+@contextmanager
+def answering(status: int):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def pipeline_with(*services: dict[str, str], **more: object) -> Pipeline:
+    return pipeline_of("customers", services=[{"role": "kafka", **s} for s in services], **more)
+
+
+def look(*services: dict[str, str]):
+    return Live().services(pipeline_with(*services))
+
+
+def test_a_port_that_accepts_is_up_and_says_nothing_about_health():
+    with listening() as port:
+        (found,) = look({"name": "kafka", "endpoint": f"tcp://127.0.0.1:{port}"})
+
+    assert (found.up, found.healthy, found.verdict) == (True, None, "up")
+
+
+def test_a_closed_port_is_down():
+    with listening() as port:
+        pass
+    (found,) = look({"name": "kafka", "endpoint": f"tcp://127.0.0.1:{port}"})
+
+    assert found.verdict == "down"
+    assert "connection refused" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(200, "up"), (404, "up"), (401, "up"), (500, "up, unhealthy"), (503, "up, unhealthy")]
+)
+def test_an_http_answer_below_500_is_healthy(status, verdict):
+    with answering(status) as port:
+        (found,) = look({"name": "connect", "endpoint": f"http://127.0.0.1:{port}/connectors?x=1"})
+
+    assert found.verdict == verdict
+    assert str(status) in found.detail
+
+
+def test_a_service_that_accepts_and_never_answers_is_down():
+    with listening() as port:
+        (found,) = look({"name": "connect", "endpoint": f"http://127.0.0.1:{port}/"})
+
+    assert found.verdict == "down"
+    assert "no answer in time" in found.detail
+
+
+def test_something_else_behind_an_http_address_is_unhealthy():
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            connection.recv(1000)
+            connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        (found,) = look({"name": "connect", "endpoint": f"http://127.0.0.1:{server.getsockname()[1]}/"})
+
+    assert found.verdict == "up, unhealthy"
+    assert "does not speak HTTP" in found.detail
+
+
+def test_a_name_that_cannot_be_resolved_is_down():
+    (found,) = look({"name": "kafka", "endpoint": "tcp://no-such-host.invalid:9092"})
+
+    assert found.verdict == "down"
+
+
+def test_services_are_told_in_the_order_of_the_file():
+    with listening() as port:
+        found = look(
+            {"name": "b", "endpoint": f"tcp://127.0.0.1:{port}"}, {"name": "a", "endpoint": f"tcp://127.0.0.1:{port}"}
+        )
+
+    assert [service.name for service in found] == ["b", "a"]
+
+
+def test_a_service_that_cannot_be_looked_at_is_an_error_in_the_file():
+    with pytest.raises(ConfigError, match="zookeeper has neither a container nor an endpoint"):
+        look({"name": "zookeeper"})
+
+
+def test_containers_are_asked_of_the_engine(monkeypatch):
+    containers = (
+        container("kafka"),
+        container("connect", Health={"Status": "unhealthy"}),
+        container("registry", Status="exited", ExitCode=137),
+    )
+    with engine_with(*containers) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        found = look(*({"name": name, "container": name} for name in ("kafka", "connect", "registry", "zookeeper")))
+
+    assert [service.verdict for service in found] == ["up", "up, unhealthy", "down", "down"]
+    assert "exit status 137" in found[2].detail
+    assert found[3].detail == "the container engine knows no container zookeeper"
+    assert found[0].restarts_24h is not None
+    assert found[0].uptime_seconds > 0
+    assert found[2].uptime_seconds is None
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_without_an_engine_the_endpoint_decides_and_says_so():
+    with listening() as port:
+        (found,) = look({"name": "kafka", "container": "kafka", "endpoint": f"tcp://127.0.0.1:{port}"})
+
+    assert found.up
+    assert found.restarts_24h is None
+    assert "the container engine could not be asked" in found.detail
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_without_an_engine_and_an_endpoint_nothing_is_known():
+    with pytest.raises(CouldNotLookError, match="kafka could not be looked at"):
+        look({"name": "kafka", "container": "kafka"}, {"name": "connect", "endpoint": "tcp://127.0.0.1:1"})
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_a_log_needs_a_container_and_an_engine():
+    with pytest.raises(CouldNotLookError, match="names no container") as caught:
+        Live().logs(pipeline_with({"name": "kafka", "endpoint": "tcp://k:9092"}), "kafka")
+    assert "journalctl -u kafka" in caught.value.remedy
+
+    with pytest.raises(UnreachableError):
+        Live().logs(pipeline_with({"name": "kafka", "container": "kafka"}), "kafka")
+
+
+def test_a_log_is_the_containers_and_redacted(monkeypatch):
+    # the engine's framing of a stream: stdout, length 24
+    log = b"\x01\x00\x00\x00\x00\x00\x00\x18" + b"password=hunter22-secret"
+    with engine_with(container("broker-1"), answers={"/containers/broker-1/logs": log}) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        found = Live().logs(pipeline_with({"name": "kafka", "container": "broker-1"}), "kafka")
+
+    assert found == "password=[redacted]"
+
+
+def test_commands_name_the_container():
+    live = Live()
+    live.locate(pipeline_with({"name": "kafka", "container": "broker-1"}))
+
+    assert live.restart_command("kafka") == ("docker logs broker-1 --tail 50", "docker compose restart kafka")
+
+
+def test_the_directories_of_the_file_are_measured(tmp_path):
+    pipeline = pipeline_with(
+        {"name": "kafka", "endpoint": "tcp://k:9092"}, paths={"volumes": [str(tmp_path)], "backups": str(tmp_path)}
+    )
+
+    assert [found.path for found in Live().file_systems(pipeline)] == [str(tmp_path)] * 2
+
+
+def test_nothing_to_measure_is_no_success():
+    with pytest.raises(CouldNotLookError, match="no directory"):
+        Live().file_systems(pipeline_with({"name": "kafka", "endpoint": "tcp://k:9092"}))
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_mounts_that_cannot_be_reached_are_no_success_unless_directories_are_named(tmp_path):
+    service = {"name": "kafka", "container": "kafka"}
+    with pytest.raises(UnreachableError):
+        Live().file_systems(pipeline_with(service, paths={"backups": str(tmp_path)}))
+
+    named = pipeline_with(service, paths={"volumes": [str(tmp_path)]})
+    assert [found.path for found in Live().file_systems(named)] == [str(tmp_path)]
+
+
+def test_the_volumes_of_a_stopped_container_are_not_passed_over(monkeypatch):
+    with engine_with(container("kafka", Status="exited")) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        with pytest.raises(CouldNotLookError, match="volumes of kafka cannot be measured while it is exited") as caught:
+            Live().file_systems(pipeline_with({"name": "kafka", "container": "kafka"}))
+
+    assert str(Path("/nowhere/volumes/data")) in caught.value.remedy
