@@ -8,6 +8,7 @@ Under xdist the workers judge, and the controller, which collects nothing, print
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,7 +31,7 @@ PIPELINE_KEY = pytest.StashKey[Pipeline]()
 _STEP_KEY = pytest.StashKey[Step]()
 _BOOK_KEY = pytest.StashKey[EvidenceBook]()
 _STARTED_KEY = pytest.StashKey[float]()
-_CAUSE_KEY = pytest.StashKey[tuple[StepRecord, Need]]()
+_BLOCKED_KEY = pytest.StashKey[StepRecord]()
 
 
 @dataclass
@@ -197,12 +198,15 @@ def _step_of(item: pytest.Item) -> Step:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Do not run a check whose need is broken."""
     step = item.stash.get(_STEP_KEY, None)
+    if step is None:
+        return
     records = item.config.stash[_KNOWN_KEY].records
-    for need in step.needs if step else ():
+    for need in step.needs:
         cause = records.get(need.step)
         if cause and need.is_broken_by(cause):
-            item.stash[_CAUSE_KEY] = (cause, need)
-            pytest.skip(f"blocked by {cause.blocked_by or cause.step}")
+            record = blocked(step, cause, need.subject, started_at=time.time())
+            item.stash[_BLOCKED_KEY] = record
+            pytest.skip(text.block(record))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -221,9 +225,8 @@ def pytest_runtest_makereport(
     if call.when == "teardown":
         before = known.records.get(step.id)
         record = failed_afterwards(before, _in_our_words(raised)) if raised and before else None
-    elif _CAUSE_KEY in item.stash:
-        cause, need = item.stash[_CAUSE_KEY]
-        record = blocked(step, cause, need.subject, started_at=started)
+    elif _BLOCKED_KEY in item.stash:
+        record = item.stash[_BLOCKED_KEY]
     elif raised is not None or call.when == "call":
         record = judge(
             step,

@@ -113,9 +113,9 @@ class Reporter:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         elif self._records:
             self._run = self._as_run()
-            self._published = publish(
-                self._run, self._config.rootpath / self._config.getoption("cdcproof_reports"), self._pushgateway
-            )
+            root = self._config.rootpath
+            reports = root / self._config.getoption("cdcproof_reports")
+            self._published = publish(self._run, root, reports, self._pushgateway)
             bad = not self._run.is_green or self._published.failures
             if bad and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED

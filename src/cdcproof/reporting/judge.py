@@ -63,7 +63,9 @@ def blocked(step: Step, cause: StepRecord, subject: str, *, started_at: float) -
     """The record of a check that was not run because `cause` makes it meaningless."""
     root = cause.blocked_by or cause.step
     about = f" ({subject})" if subject else ""
-    reason = f"{root}{about} is {cause.verdict}" if root == cause.step else f"{cause.step} is blocked by {root}"
+    why = f"which is blocked by {root}" if cause.blocked_by else f"which is {cause.verdict}"
+    if cause.verdict is Verdict.FAILED:
+        why = "which failed"
     return StepRecord(
         step.id,
         step.title,
@@ -72,7 +74,7 @@ def blocked(step: Step, cause: StepRecord, subject: str, *, started_at: float) -
         Verdict.BLOCKED,
         started_at,
         0.0,
-        reason=f"{reason}; repair that first, then this can be looked at",
+        reason=f"needs {cause.step}{about}, {why}; repair that first",
         blocked_by=root,
     )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cdcproof.pipeline import HttpService
-from cdcproof.reporting import files
+from cdcproof.reporting import files, metrics, pages
 from cdcproof.reporting.record import Run
+from cdcproof.reporting.summary import summarize
 from cdcproof.reporting.text import changes
 from cdcproof.secrets import scrub
 
@@ -26,23 +28,59 @@ class Published:
     warnings: tuple[str, ...]
 
 
-def publish(run: Run, reports: Path, pushgateway: Callable[[], HttpService | None]) -> Published:
-    """Write every report of a run below `reports`; what fails is told in a sentence each, and never raised."""
-    changed: tuple[str, ...] = ()
-    failures: list[str] = []
-    warnings: list[str] = []
+def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpService | None]) -> Published:
+    """Write every report of a run below `reports`; what fails is told in a sentence each, and never raised.
 
-    def attempt(what: str, write: Callable[[], object], problems: list[str]) -> bool:
+    `root` holds ``docs/``, to which the report links.
+    """
+    html = reports / f"{files.suite_name(run)}.html"
+    unwritten = _Attempts("could not be written")
+    unpushed = _Attempts("could not be pushed")
+
+    if not unwritten.attempt(f"The directory {reports}", lambda: reports.mkdir(parents=True, exist_ok=True)):
+        return Published(None, (), tuple(unwritten.problems), ())
+    changed = changes(files.previous_run(run, reports), run)
+    unwritten.attempt("The journal of runs", lambda: files.write_run(run, reports))
+
+    def write_summary() -> None:
+        summary = summarize(run, changed, str(html))
+        files.write_whole(reports / "summary.txt", summary.as_text())
+        files.write_whole(reports / "summary.md", summary.as_markdown())
+        files.write_whole(reports / "summary.html", pages.summary_page(summary))
+
+    def write_html() -> None:
+        files.write_whole(html, pages.report_page(run, changed, pages.way_up(html, root)))
+
+    if "morning" in run.suites:
+        unwritten.attempt("The daily summary", write_summary)
+    has_html = unwritten.attempt("The HTML report", write_html)
+
+    def write_metrics() -> None:
+        successes = files.last_success(run, reports)
+        gateway = pushgateway()
+        for suite in run.suites:
+            registry = metrics.registry_of(run, suite, successes)
+            if gateway:
+                unpushed.attempt("The metrics", partial(metrics.push, registry, run, suite, gateway))
+            else:
+                metrics.write_text_file(registry, reports / f"cdcproof-{suite}.prom")
+
+    unwritten.attempt("The metrics", write_metrics)
+    return Published(html if has_html else None, tuple(changed), tuple(unwritten.problems), tuple(unpushed.problems))
+
+
+class _Attempts:
+    """Tries things one by one and keeps a sentence about each that failed."""
+
+    def __init__(self, fate: str) -> None:
+        self._fate = fate
+        self.problems: list[str] = []
+
+    def attempt(self, what: str, write: Callable[[], object]) -> bool:
         try:
             write()
         except Exception as error:  # noqa: BLE001  verdicts must survive whatever a reporter does
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            problems.append(scrub(f"{what} could not be written: {' '.join(str(reason).split())}"))
+            self.problems.append(scrub(f"{what} {self._fate}: {' '.join(str(reason).split())}"))
             return False
         return True
-
-    if not attempt(f"The directory {reports}", lambda: reports.mkdir(parents=True, exist_ok=True), failures):
-        return Published(None, (), tuple(failures), ())
-    changed = tuple(changes(files.previous_run(run, reports), run))
-    attempt("The journal of runs", lambda: files.write_run(run, reports), failures)
-    return Published(None, changed, tuple(failures), tuple(warnings))

@@ -1,0 +1,90 @@
+"""A run as metrics: pushed to a Pushgateway, or written for the node exporter's text-file collector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.error import HTTPError
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest, pushadd_to_gateway
+from prometheus_client.exposition import basic_auth_handler, default_handler
+
+from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.findings import Verdict
+from cdcproof.pipeline import HttpService
+from cdcproof.reporting.files import write_whole
+from cdcproof.reporting.record import Run
+from cdcproof.secrets import from_environment
+
+PUSH_TIMEOUT_SECONDS = 5.0
+
+_VALUES = ", ".join(f"{verdict.metric_value} {verdict}" for verdict in Verdict)
+
+
+def registry_of(run: Run, suite: str, last_success: Mapping[str, float]) -> CollectorRegistry:
+    """The metrics of one suite of a run; `last_success` is step id to Unix time, for steps that ever were green."""
+    registry = CollectorRegistry()
+    labels = ["check", "suite", "severity", "pipeline"]
+    status = Gauge("cdcproof_check_status", f"Verdict of a runbook check: {_VALUES}.", labels, registry=registry)
+    duration = Gauge("cdcproof_check_duration_seconds", "Time a check took.", labels, registry=registry)
+    success = Gauge(
+        "cdcproof_check_last_success_timestamp_seconds",
+        "When a check was last passed, warned or waived.",
+        labels,
+        registry=registry,
+    )
+    for record in run.steps:
+        if record.suite == suite:
+            values = (record.step, suite, record.severity, run.pipeline)
+            status.labels(*values).set(record.verdict.metric_value)
+            duration.labels(*values).set(record.duration_seconds)
+            if record.step in last_success:
+                success.labels(*values).set(last_success[record.step])
+    Gauge(
+        "cdcproof_suite_last_run_timestamp_seconds",
+        "When a suite of checks last ended, whatever its verdicts.",
+        ["suite", "pipeline"],
+        registry=registry,
+    ).labels(suite, run.pipeline).set(run.started_at + run.duration_seconds)
+    return registry
+
+
+def push(registry: CollectorRegistry, run: Run, suite: str, gateway: HttpService) -> None:
+    """Push under the grouping key job, suite and pipeline.
+
+    Raises `UnreachableError` or `UnexpectedAnswerError`.
+    """
+    try:
+        pushadd_to_gateway(  # keeps the families that are not in this push, e.g. a last success nobody here remembers
+            gateway.url,
+            job="cdcproof",
+            registry=registry,
+            grouping_key={"suite": suite, "pipeline": run.pipeline},
+            timeout=PUSH_TIMEOUT_SECONDS,
+            handler=_handler(gateway),
+        )
+    except HTTPError as error:
+        raise UnexpectedAnswerError(f"the Pushgateway at {gateway.url} answered HTTP {error.code}") from None
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise UnreachableError(f"the Pushgateway at {gateway.url} did not take them: {reason}") from None
+
+
+def write_text_file(registry: CollectorRegistry, path: Path) -> None:
+    """Write the metrics where a node exporter's ``--collector.textfile.directory`` finds them. Raises `OSError`."""
+    write_whole(path, generate_latest(registry).decode())
+
+
+def _handler(
+    gateway: HttpService,
+) -> Callable[[str, str, float | None, list[tuple[str, str]], bytes], Callable[[], None]]:
+    if not (gateway.user and gateway.password_env):
+        return default_handler
+    user, password = gateway.user, from_environment(gateway.password_env, f"the Pushgateway at {gateway.url}")
+
+    def with_login(
+        url: str, method: str, timeout: float | None, headers: list[tuple[str, str]], data: bytes
+    ) -> Callable[[], None]:
+        return basic_auth_handler(url, method, timeout, headers, data, user, password.reveal())
+
+    return with_login

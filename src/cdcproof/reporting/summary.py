@@ -1,0 +1,114 @@
+"""The daily summary: one page, what changed first, then the runbook's five steps, then the rest in one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cdcproof.reporting import text
+from cdcproof.reporting.record import Run, StepRecord
+
+_RUNBOOK_STEPS = ("1", "2", "3", "4", "5")
+_MOST_LINES = 8
+"""Lines of evidence shown per step: the page is to be read in a chat window."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One step on the page. `lines` are what was seen, the found differences first."""
+
+    record: StepRecord
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the page says, before it is text, Markdown or HTML. `more` says where the whole story is."""
+
+    run: Run
+    changes: tuple[str, ...]
+    sections: tuple[Section, ...]
+    others: tuple[str, ...]
+    more: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """``Daily health check of warehouse (live), 2026-11-23 06:00 +0100``."""
+        return f"Daily health check of {self.run.pipeline} ({self.run.environment}), {local_time(self.run.started_at)}"
+
+    def as_text(self) -> str:
+        """At most 80 columns."""
+        lines = [
+            self.title,
+            text.totals(self.run),
+            *(line for told in self.run.header for line in text.indented(told, 0)),
+        ]
+        lines += ["", "Changed since the last run"]
+        lines += [line for change in self.changes for line in text.indented(change)]
+        for section in self.sections:
+            lines += ["", *text.indented(_heading(section.record), 0)]
+            lines += [line for shown in section.lines for line in text.indented(shown)]
+        if self.others:
+            lines += ["", "Further checks", *(line for other in self.others for line in text.indented(other))]
+        return "\n".join([*lines, "", *self.more]) + "\n"
+
+    def as_markdown(self) -> str:
+        """Headings and lists; what was seen is set in as code, so that nothing in it can be taken for markup."""
+        lines = [f"# {self.title}", "", f"**{text.totals(self.run)}**", "", *(f"- {line}" for line in self.run.header)]
+        lines += ["", "## Changed since the last run", ""]
+        lines += [f"- {change}" for change in self.changes]
+        for section in self.sections:
+            lines += ["", f"## {_heading(section.record)}", "", *(f"    {line}" for line in section.lines)]
+        if self.others:
+            lines += ["", "## Further checks", "", *(f"- {other}" for other in self.others)]
+        return "\n".join([*lines, "", *(f"- {line}" for line in self.more)]) + "\n"
+
+
+def summarize(run: Run, changes: Sequence[str], report: str) -> Summary:
+    """The summary of a run; `report` is the path of its HTML report."""
+    runbook = [r for r in run.steps if _number(r) in _RUNBOOK_STEPS]
+    others = [r for r in run.steps if r not in runbook]
+    return Summary(
+        run,
+        tuple(changes),
+        tuple(Section(record, tuple(_seen(record))) for record in runbook),
+        tuple(line for record in others for line in [_heading(record), *(f"  {found}" for found in _found(record))]),
+        (f"The whole report: {report}", "What to do about a finding: cdcproof remedy STEP"),
+    )
+
+
+def local_time(unix_seconds: float) -> str:
+    """Local time with its offset, as an operator's clock shows it."""
+    return datetime.fromtimestamp(unix_seconds).astimezone().strftime("%Y-%m-%d %H:%M %z")
+
+
+def _heading(record: StepRecord) -> str:
+    return f"{str(record.verdict).upper()}  {record.step}  {record.title}"
+
+
+def _number(record: StepRecord) -> str:
+    return record.step.partition(".")[2].partition("-")[0]
+
+
+def _seen(record: StepRecord) -> list[str]:
+    lines = _found(record)
+    for page in record.evidence[:1]:
+        content = page.text.splitlines()
+        lines += [f"{page.title}:", *(f"  {line}" for line in content[:_MOST_LINES])]
+        if len(content) > _MOST_LINES:
+            lines.append(f"  … and {len(content) - _MOST_LINES} more lines, in the report")
+    return lines
+
+
+def _found(record: StepRecord) -> list[str]:
+    lines = [
+        f"{d.subject}: expected {d.expected}, found {d.found}".removeprefix(": ").replace("\n", " ")
+        for d in record.differences[:_MOST_LINES]
+    ]
+    left = len(record.differences) - len(lines)
+    return [
+        *lines,
+        *([f"… and {left} more, in the report"] if left else []),
+        *([record.reason] if record.reason else []),
+    ]
