@@ -111,7 +111,7 @@ def _json_form(value: str) -> str:
 
 def _redact_value(match: re.Match[str]) -> str:
     value = match["value"]
-    if is_reference(value.strip("\"'")) or value.strip("\"'") in ("", REDACTED, "null", "None"):
+    if is_reference(value.strip("\"'")) or value.strip("\"'") in ("", "…", REDACTED, "null", "None"):
         return match[0]
     quote_mark = value[0] if value[0] in "\"'" else ""
     return f"{match['key']}{quote_mark}{REDACTED}{quote_mark}"

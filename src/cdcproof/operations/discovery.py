@@ -6,6 +6,7 @@ replaced or could not be learned is said in a note.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -233,7 +234,8 @@ def _paths(asked: Asked, note: Tell) -> model.Paths:
     backups = _BACKUPS if _BACKUPS.is_dir() else None
     if backups is None:
         note("paths", f"{_BACKUPS} does not exist here: name the backup directory as backups, if there is one.")
-    volume = _DOCKER_DATA if _DOCKER_DATA.is_dir() else Path("/")
+    # Without containers: at least the file system that the reports are written to.
+    volume = _DOCKER_DATA if os.access(_DOCKER_DATA, os.R_OK | os.X_OK) else Path()
     note("paths", f"Disk use is looked at on this machine, at {volume}: name the directories that hold data.")
     return model.Paths(
         reconciliation_reports=Path(asked.reconciliation_reports or "reconciliation_reports"),

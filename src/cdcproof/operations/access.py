@@ -1,0 +1,303 @@
+"""Try every address, permission and name in a pipeline file. Looks only."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cdcproof import pipeline as model
+from cdcproof.clients.connect import Connect, ConnectorStates
+from cdcproof.clients.http import Http
+from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.prometheus import scrape
+from cdcproof.clients.registry import Registry
+from cdcproof.databases import connect as open_database
+from cdcproof.databases.base import Database, TableName
+from cdcproof.environments.base import Environment
+from cdcproof.environments.endpoints import side_by_side
+from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError
+from cdcproof.pipeline import PLACEHOLDER
+from cdcproof.secrets import inline_secrets
+
+_DEADLINE_SECONDS = 25.0
+_JDBC_PARAMETER = re.compile(r"password=", re.IGNORECASE)
+
+
+class Outcome(StrEnum):
+    """OK; RISK: works, but should be known; WRONG: the file does not fit; UNSEEN: could not be looked at."""
+
+    OK = "ok"
+    RISK = "risk"
+    WRONG = "wrong"
+    UNSEEN = "could not look"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that was tried. `remedy` is a command or a sentence, empty where nothing is to be done."""
+
+    subject: str
+    outcome: Outcome
+    text: str
+    remedy: str = ""
+
+
+Items = Iterator[Item]
+
+
+def exit_status(items: tuple[Item, ...]) -> int:
+    """2 when the file is wrong, else 3 when something could not be looked at, else 0."""
+    outcomes = {item.outcome for item in items}
+    return 2 if Outcome.WRONG in outcomes else 3 if Outcome.UNSEEN in outcomes else 0
+
+
+def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tuple[Item, ...]:
+    """Try everything side by side, for at most 25 seconds; in the order of the file. Never raises for what it sees."""
+    jobs: dict[str, Callable[[], Items]] = {
+        "source": partial(_database, pipeline, "source"),
+        "target": partial(_database, pipeline, "target"),
+        "connect": partial(_connect, pipeline),
+        "kafka": partial(_kafka, pipeline),
+        "registry": partial(_registry, pipeline.registry),
+        "prometheus": partial(_ready, "Prometheus", "prometheus", pipeline.prometheus),
+        "pushgateway": partial(_ready, "The Pushgateway", "pushgateway", pipeline.pushgateway),
+        "exporters.reconciliation_url": partial(
+            _exporter,
+            "exporters.reconciliation_url",
+            pipeline.exporters.reconciliation_url,
+            "reconciliation_row_count_mismatch_total",
+            "table",
+            pipeline.table_names,
+        ),
+        "exporters.connect_url": partial(
+            _exporter,
+            "exporters.connect_url",
+            pipeline.exporters.connect_url,
+            "connector_state",
+            "connector",
+            [connector.name for connector in pipeline.connectors],
+        ),
+        "services": partial(_services, environment, pipeline),
+        "paths": partial(_paths, pipeline.paths),
+        "waivers": partial(_waivers, pipeline, today),
+    }
+    unfilled = tuple(_unfilled(pipeline.model_dump(mode="json", by_alias=True)))
+    for section in ("source", "target", "kafka"):
+        if any(item.subject.startswith(f"{section}.") for item in unfilled):
+            del jobs[section]
+    found = side_by_side({name: partial(_guarded, name, job) for name, job in jobs.items()}, _DEADLINE_SECONDS)
+    late = Item("", Outcome.UNSEEN, f"no answer within {_DEADLINE_SECONDS:g} s")
+    return (
+        *unfilled,
+        *(item for name in jobs for item in found.get(name, [Item(name, late.outcome, late.text)])),
+    )
+
+
+def _guarded(subject: str, job: Callable[[], Items]) -> list[Item]:
+    """What the job saw before it could look no further, and why."""
+    items = []
+    try:
+        for item in job():
+            items.append(item)  # noqa: PERF402  what was seen before an error must be kept
+    except CdcproofError as error:
+        outcome = Outcome.WRONG if isinstance(error, ConfigError) else Outcome.UNSEEN
+        items.append(Item(subject, outcome, error.message, error.remedy))
+    return items
+
+
+def _unfilled(value: Any, place: str = "") -> Items:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _unfilled(inner, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _unfilled(inner, f"{place}.{inner.get('name', number)}" if isinstance(inner, dict) else place)
+    elif value == PLACEHOLDER:
+        yield Item(place, Outcome.WRONG, f"still {PLACEHOLDER}: init could not learn it", "Write it into the file.")
+
+
+def _database(pipeline: model.Pipeline, section: str) -> Items:
+    database: model.Database = getattr(pipeline, section)
+    names = {table: TableName.parse(getattr(table, section)) for table in pipeline.tables}
+    with open_database(database) as session:
+        yield Item(section, Outcome.OK, f"{session.version()}, as {database.user}")
+        missing = session.permissions_missing(tuple(names.values()))
+        for subject, statement in missing.items():
+            yield Item(section, Outcome.UNSEEN, f"{database.user} lacks a permission: {subject}", statement)
+        existing = {t for schema in {n.schema for n in names.values()} for t in session.tables(schema)}
+        seen = {table: name for table, name in names.items() if name in existing}
+        for name in (n for n in names.values() if n not in existing):
+            yield Item(
+                section,
+                Outcome.WRONG,
+                f"{name} does not exist in {database.database}, or {database.user} may not see it",
+                f"Correct tables.{section}, or create the table, or grant the account the right to see it.",
+            )
+        differing = [item for table, name in seen.items() for item in _key(session, section, table, name)]
+        yield from differing
+        if seen and not differing:
+            yield Item(section, Outcome.OK, f"{len(seen)} tables are there, with the keys that the file names")
+        if section == "source":
+            yield from _captured(session, database, seen)
+
+
+def _key(session: Database, section: str, table: model.Table, name: TableName) -> Items:
+    actual = session.primary_key(name)
+    if PLACEHOLDER not in table.key and set(actual) != set(table.key):
+        has = f"the primary key {', '.join(actual)}" if actual else "no primary key"
+        yield Item(
+            section,
+            Outcome.WRONG,
+            f"{name} has {has}; the file says {', '.join(table.key)}",
+            f"Correct tables.key of {table.name}, or the table.",
+        )
+
+
+def _captured(session: Database, database: model.Database, tables: dict[model.Table, TableName]) -> Items:
+    captured = session.captured_tables()
+    absent = [str(name) for name in tables.values() if name not in captured]
+    where = f"publication {database.publication}" if database.type == "postgresql" else "change data capture"
+    if absent:
+        yield Item("source", Outcome.WRONG, f"not in {where}: {', '.join(absent)}", "Add them, or leave them out here.")
+    else:
+        yield Item("source", Outcome.OK, f"{where} has all {len(tables)} tables")
+
+
+def _connect(pipeline: model.Pipeline) -> Items:
+    connect = Connect(pipeline.connect)
+    yield Item("connect", Outcome.OK, f"Kafka Connect {connect.version().version} at {pipeline.connect.url}")
+    found = connect.states()
+    expected = {connector.name for connector in pipeline.connectors}
+    for connector in pipeline.connectors:
+        yield from _connector(found, connector)
+    for other in found.connectors:
+        if other.name not in expected:
+            yield Item("connectors", Outcome.WRONG, f"{other.name} runs, but the file does not expect it", "Add it.")
+        in_clear = inline_secrets(other.config)
+        if _JDBC_PARAMETER.search(other.config.get("connection.url", "")):
+            in_clear.append("connection.url")
+        if in_clear:
+            yield Item(
+                "connectors",
+                Outcome.RISK,
+                f"{other.name} has a password in clear, readable by whoever reaches Connect: {', '.join(in_clear)}",
+                "Let a ConfigProvider fill it in: ${file:/path/secrets.properties:name}",
+            )
+
+
+def _connector(found: ConnectorStates, expected: model.Connector) -> Items:
+    connector = found.get(expected.name)
+    if connector is None:
+        yield Item("connectors", Outcome.WRONG, f"Connect has no {expected.name}", "Correct its name, or deploy it.")
+    elif connector.kind != expected.kind:
+        yield Item("connectors", Outcome.WRONG, f"{expected.name} is a {connector.kind}", "Correct connectors.kind.")
+    elif len(connector.tasks) != expected.tasks:
+        yield Item(
+            "connectors",
+            Outcome.WRONG,
+            f"{expected.name} has {len(connector.tasks)} tasks; the file says {expected.tasks}",
+            "Correct connectors.tasks, or tasks.max of the connector.",
+        )
+    else:
+        yield Item("connectors", Outcome.OK, f"{expected.name}, a {expected.kind}, {expected.tasks} task(s)")
+
+
+def _kafka(pipeline: model.Pipeline) -> Items:
+    kafka = Kafka(pipeline.kafka.bootstrap_servers)
+    topics = kafka.topics()
+    yield Item("kafka", Outcome.OK, f"{kafka.brokers()} broker(s), {len(topics)} topics at {kafka.bootstrap}")
+    absent = [table.topic for table in pipeline.tables if table.topic not in topics]
+    if absent:
+        yield Item("kafka", Outcome.WRONG, f"no topic {', '.join(absent)}", "Correct tables.topic.")
+    for sink in pipeline.sinks:
+        group = kafka.group(sink.consumer_group)
+        if not group.exists:
+            yield Item(
+                "kafka",
+                Outcome.UNSEEN,
+                f"no consumer group {group.name}: {sink.name} never ran, or has another group",
+                "Start the connector, and leave consumer.override.group.id out of its configuration.",
+            )
+
+
+def _registry(service: model.HttpService | None) -> Items:
+    if service is None:
+        yield Item("registry", Outcome.RISK, "none is named, so none is looked at", "Add [registry] if there is one.")
+        return
+    yield Item("registry", Outcome.OK, f"{len(Registry(service).subjects())} subjects at {service.url}")
+
+
+def _ready(name: str, section: str, service: model.HttpService | None) -> Items:
+    if service is not None:
+        Http.to(name, service).get_text("/-/ready")
+        yield Item(section, Outcome.OK, f"ready at {service.url}")
+
+
+def _exporter(key: str, url: str, series: str, label: str, expected: Iterable[str]) -> Items:
+    try:
+        scraped = scrape(url, "The exporter")
+    except CouldNotLookError as error:
+        raise type(error)(error.message, "Start it with: cdcproof exporter (see its --help)") from None
+    absent = sorted(set(expected) - set(scraped.labelled(series, label)))
+    if absent:
+        yield Item(
+            key,
+            Outcome.WRONG,
+            f"{url} has no {series} for {', '.join(absent)}: it serves another pipeline, or cannot look itself",
+            "Start the exporter of this pipeline with: cdcproof exporter (see its --help)",
+        )
+    else:
+        yield Item(key, Outcome.OK, f"{len(scraped.samples)} series at {url}")
+
+
+def _services(environment: Environment, pipeline: model.Pipeline) -> Items:
+    found = environment.services(pipeline)
+    for service in found:
+        if service.verdict != "up":
+            yield Item("services", Outcome.UNSEEN, f"{service.name} is {service.verdict}: {service.detail}")
+    up = [service.name for service in found if service.verdict == "up"]
+    if up:
+        yield Item("services", Outcome.OK, f"up: {', '.join(up)}")
+
+
+def _paths(paths: model.Paths) -> Items:
+    reports = paths.reconciliation_reports
+    if not reports.is_dir():
+        yield Item(
+            "paths",
+            Outcome.UNSEEN,
+            f"reconciliation_reports: there is no directory {reports}",
+            "It is made by the first: cdcproof reconcile",
+        )
+    named = {"backups": paths.backups, **{f"volumes[{n}]": path for n, path in enumerate(paths.volumes)}}
+    for key, path in {"reconciliation_reports": reports, **named}.items():
+        if path is not None and not (key == "reconciliation_reports" and not reports.is_dir()):
+            yield _directory(key, path)
+
+
+def _directory(key: str, path: Path) -> Item:
+    if not path.exists():
+        return Item("paths", Outcome.WRONG, f"{key}: {path} does not exist here", f"Correct paths.{key}, or make it.")
+    if not os.access(path, os.R_OK | os.X_OK):
+        return Item("paths", Outcome.UNSEEN, f"{key}: this account may not read {path}", f"chmod o+rx {path}")
+    return Item("paths", Outcome.OK, f"{key}: {path}")
+
+
+def _waivers(pipeline: model.Pipeline, today: date) -> Items:
+    for waiver in pipeline.waivers:
+        if waiver.expires < today:
+            yield Item(
+                "waivers",
+                Outcome.WRONG,
+                f"the waiver for {waiver.step} expired on {waiver.expires}",
+                "Take it out, or renew it with a reason.",
+            )
+        else:
+            yield Item("waivers", Outcome.RISK, f"{waiver.step} is waived until {waiver.expires}: {waiver.reason}")
