@@ -24,7 +24,7 @@ class Progress:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._clear()
+        self.clear()
 
     def waiting(self, text: str) -> None:
         """A state that will pass: renewed in place on a terminal, a line every few seconds elsewhere."""
@@ -46,11 +46,12 @@ class Progress:
 
     def done(self, text: str) -> None:
         """Something that is finished; stays on the screen."""
-        self._clear()
+        self.clear()
         self._stream.write(f"  {time.monotonic() - self._started:4.0f} s  {text}\n")
         self._stream.flush()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take the renewed line off the terminal, before something else is printed."""
         if self._transient:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

@@ -21,8 +21,11 @@ def connect(
 
     Without `password` it is read from the environment variable `database.password_env` names; `UsageError` when unset.
     """
-    secret = password or from_environment(
-        database.password_env, f"user {database.user} of {database.database} at {database.host}:{database.port}"
-    )
     door = SQLServer if database.type == "sqlserver" else PostgreSQL
-    return door(database, secret, statement_timeout_seconds)
+    return door(database, password or password_of(database), statement_timeout_seconds)
+
+
+def password_of(database: pipeline.Database) -> Secret:
+    """The password from the environment. Raises `UsageError` naming the variable when it is not set."""
+    account = f"user {database.user} of {database.database} at {database.host}:{database.port}"
+    return from_environment(database.password_env, account)

@@ -230,17 +230,8 @@ class PostgreSQL:
             )
         if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName) and table:
             return self._no_such_table(table)
-        if isinstance(error, errors.LockNotAvailable):
-            return UnexpectedAnswerError(
-                f"{self._place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
-                "See who holds it: SELECT pid, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks);",
-            )
-        if isinstance(error, errors.QueryCanceled):
-            return UnexpectedAnswerError(
-                f"{self._place}: a statement{f' on {table}' if table else ''} was cancelled "
-                f"(the limit is {self._statement_timeout_seconds:g} s).",
-                "Try again when the server is less busy.",
-            )
+        if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
+            return self._too_long(error, table)
         if self._session.closed:
             return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
         if isinstance(error, psycopg.DataError) and error.sqlstate is None:
@@ -249,6 +240,18 @@ class PostgreSQL:
                 "Dates must lie in the years 1 to 9999; infinity has no counterpart in SQL Server.",
             )
         return UnexpectedAnswerError(f"{self._place}: {text}")
+
+    def _too_long(self, error: psycopg.Error, table: TableName | None) -> UnexpectedAnswerError:
+        if isinstance(error, errors.LockNotAvailable):
+            return UnexpectedAnswerError(
+                f"{self._place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
+                "See who holds it: SELECT pid, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks);",
+            )
+        return UnexpectedAnswerError(
+            f"{self._place}: a statement{f' on {table}' if table else ''} was cancelled "
+            f"(the limit is {self._statement_timeout_seconds:g} s).",
+            "Try again when the server is less busy.",
+        )
 
     def _grant(self, table: TableName) -> str:
         grant = sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user};")

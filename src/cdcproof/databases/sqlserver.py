@@ -193,7 +193,8 @@ class SQLServer:
         if "certificate" in text.lower() or "SSL" in text:
             return RefusedError(
                 f"{self._place}: TLS was refused: {text}",
-                "Install the authority that signed the server's certificate, or set trust_server_certificate = true.",
+                "Install the authority that signed the server's certificate, or accept it unseen with trust_server_certificate = true "
+                "in the pipeline file (--trust-server-certificate on the command line).",
             )
         if state.startswith("28") or number in _LOGIN_REFUSED:
             return RefusedError(

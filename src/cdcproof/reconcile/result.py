@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -87,7 +87,9 @@ def write(report: Report, directory: Path) -> Path:
         path = directory / f"{PREFIX}{stamp}_{number}.json"
         number += 1
     unfinished = path.with_suffix(".json.part")
-    unfinished.write_text(scrub(json.dumps(asdict(report), indent=2, ensure_ascii=False)) + "\n", encoding="utf-8")
+    # only what drivers said may hold a secret; scrubbing the whole text would turn a count of 1234 into [redacted]
+    clean = replace(report, tables=tuple(replace(t, error=scrub(t.error)) for t in report.tables))
+    unfinished.write_text(json.dumps(asdict(clean), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     unfinished.replace(path)
     return path
 

@@ -1,0 +1,169 @@
+"""What `reconcile` is asked to compare: by the runbook's flags, or by a pipeline file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cdcproof import pipeline
+from cdcproof.cli.options import open_pipeline
+from cdcproof.databases import connect, password_of
+from cdcproof.databases.base import TableName
+from cdcproof.errors import UsageError
+from cdcproof.reconcile.engine import Endpoint
+from cdcproof.reconcile.plan import TablePair
+from cdcproof.secrets import Secret
+
+DEFAULT_PORTS = {"sqlserver": 1433, "postgresql": 5432}
+DEFAULT_SCHEMAS = {"sqlserver": "dbo", "postgresql": "public"}
+DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
+DEFAULT_DIRECTORY = Path("reconciliation_reports")
+STATEMENT_TIMEOUT_SECONDS = 3600.0
+_SIDES = ("source", "target")
+_REQUIRED = ("type", "host", "database", "user")
+_OPTIONAL = ("port", "schema", "password", "password_env")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Two sides, the tables, and where reports go."""
+
+    source: Endpoint
+    target: Endpoint
+    tables: tuple[TablePair, ...]
+    directory: Path
+
+
+def read(arguments: argparse.Namespace) -> Inputs:
+    """Read the flags, or the pipeline file. Raises `UsageError` for whatever is missing, unknown or contradictory."""
+    given = [
+        f"--{side}-{name.replace('_', '-')}"
+        for side in _SIDES
+        for name in (*_REQUIRED, *_OPTIONAL)
+        if getattr(arguments, f"{side}_{name}") is not None
+    ]
+    if given and (arguments.pipeline or arguments.env):
+        raise UsageError(
+            f"{given[0]} and {'--pipeline' if arguments.pipeline else '--env'} exclude each other.",
+            "Name the databases by flags, or a pipeline file that knows them.",
+        )
+    return _from_flags(arguments) if given else _from_pipeline(arguments)
+
+
+def demand_writable(directory: Path) -> None:
+    """Make the directory of the reports. Raises `UsageError` before hours of work are lost to a missing permission."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"The report's directory {directory} cannot be made: {error.strerror}") from None
+    if not os.access(directory, os.W_OK):
+        raise UsageError(f"The report's directory {directory} may not be written to.", "Name one with --output-dir.")
+
+
+def _from_flags(arguments: argparse.Namespace) -> Inputs:
+    missing = [f"--{s}-{n}" for s in _SIDES for n in _REQUIRED if not getattr(arguments, f"{s}_{n}")]
+    if arguments.tables is None:
+        missing.append("--tables")
+    if missing:
+        raise UsageError(f"Missing: {' '.join(missing)}", "See --help for an example.")
+    names = _names(arguments.tables)
+    dotted = [name for name in names if "." in name]
+    if dotted:
+        raise UsageError(
+            f"--tables {','.join(dotted)}: give names without a schema.",
+            "Name the schemas by --source-schema and --target-schema.",
+        )
+    source, target = (_database(arguments, side) for side in _SIDES)
+    places = [(d.type, d.host, d.port, d.database, d.schema_name) for d in (source, target)]
+    if places[0] == places[1]:
+        raise UsageError("Source and target are the same schema of the same database: that would always match.")
+    return Inputs(
+        _endpoint(source, _password(arguments, "source", source)),
+        _endpoint(target, _password(arguments, "target", target)),
+        tuple(
+            TablePair(name, TableName(source.schema_name, name), TableName(target.schema_name, name)) for name in names
+        ),
+        DEFAULT_DIRECTORY,
+    )
+
+
+def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
+    _, located = open_pipeline(arguments)
+    names = located.table_names if arguments.tables is None else _names(arguments.tables)
+    unknown = [name for name in names if name not in located.table_names]
+    if unknown:
+        raise UsageError(
+            f"--tables {','.join(unknown)}: not in pipeline {located.name}.",
+            f"Its tables: {', '.join(located.table_names)}",
+        )
+    return Inputs(
+        _endpoint(located.source, password_of(located.source)),
+        _endpoint(located.target, password_of(located.target)),
+        tuple(
+            TablePair(table.name, TableName.parse(table.source), TableName.parse(table.target), table.key)
+            for table in located.tables
+            if table.name in names
+        ),
+        located.paths.reconciliation_reports,
+    )
+
+
+def _database(arguments: argparse.Namespace, side: str) -> pipeline.Database:
+    given: dict[str, Any] = {name: getattr(arguments, f"{side}_{name}") for name in (*_REQUIRED, *_OPTIONAL)}
+    del given["password"]
+    engine = given["type"]
+    defaults = {
+        "port": DEFAULT_PORTS[engine],
+        "schema": DEFAULT_SCHEMAS[engine],
+        "password_env": DEFAULT_PASSWORD_VARIABLES[engine],
+        "trust_server_certificate": arguments.trust_server_certificate,
+    }
+    try:
+        return pipeline.Database.model_validate(
+            {**defaults, **{name: value for name, value in given.items() if value is not None}}
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise UsageError(f"--{side}-{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
+
+
+def _password(arguments: argparse.Namespace, side: str, database: pipeline.Database) -> Secret:
+    value = getattr(arguments, f"{side}_password")
+    if value is None:
+        return password_of(database)
+    if not value:
+        raise UsageError(
+            f"--{side}-password is empty: is the variable that it is taken from set?",
+            f"export {database.password_env}=…   (the flag can then be left out)",
+        )
+    setattr(arguments, f"{side}_password", None)
+    sys.argv = ["[redacted]" if word == value else word.replace(f"={value}", "=[redacted]") for word in sys.argv]
+    print(
+        f"warning: --{side}-password shows in the process list; {database.password_env} in the environment does not",
+        file=sys.stderr,
+    )
+    return Secret(value)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise UsageError(f"--tables '{text}': a name is empty.", "Give names with commas between: customers,orders")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"--tables: {', '.join(twice)} is named twice.")
+    return names
+
+
+def _endpoint(database: pipeline.Database, password: Secret) -> Endpoint:
+    return Endpoint(
+        database.type,
+        f"{database.type}://{database.host}:{database.port}/{database.database}",
+        lambda: connect(database, password, STATEMENT_TIMEOUT_SECONDS),
+    )

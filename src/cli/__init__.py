@@ -1,0 +1,1 @@
+"""Commands under the names the runbook uses: `python -m src.cli.reconcile`, from the project's folder."""
