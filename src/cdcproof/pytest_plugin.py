@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from cdcproof.findings import Verdict
 from cdcproof.pipeline import Pipeline, load, resolve
 from cdcproof.pytest_reporter import PROBLEM, Reporter
 from cdcproof.pytest_xdist import PLAN, write_plan
-from cdcproof.reporting import text
+from cdcproof.reporting import allure_results, text
 from cdcproof.reporting.judge import EvidenceBook, blocked, failed_afterwards, judge
 from cdcproof.reporting.record import StepRecord
 from cdcproof.reporting.steps import Need, Step, ids_in_sources, in_order, problems
@@ -31,6 +31,7 @@ PIPELINE_KEY = pytest.StashKey[Pipeline]()
 _STEP_KEY = pytest.StashKey[Step]()
 _BOOK_KEY = pytest.StashKey[EvidenceBook]()
 _STARTED_KEY = pytest.StashKey[float]()
+_ALLURE_KEY = pytest.StashKey[Callable[[StepRecord], None]]()
 _BLOCKED_KEY = pytest.StashKey[StepRecord]()
 
 
@@ -120,6 +121,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(
             Reporter(config, lambda: expected_pipeline(config).pushgateway), "cdcproof_reporter"
         )
+
+    if config.getoption("allure_report_dir", None):
+        scrubber = allure_results.register()
+        config.add_cleanup(lambda: allure_results.unregister(scrubber))
+        config.stash[_ALLURE_KEY] = allure_results.tell
 
 
 # ---- collection ----
@@ -242,6 +248,8 @@ def pytest_runtest_makereport(
         return report
     known.records[step.id] = record
     _tell(report, call, record)
+    if _ALLURE_KEY in item.config.stash and call.when != "teardown":
+        item.config.stash[_ALLURE_KEY](record)
     item.user_properties[:] = [
         *((name, value) for name, value in item.user_properties if name not in _properties(record)),
         *_properties(record).items(),

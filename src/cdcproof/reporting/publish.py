@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from cdcproof.pipeline import HttpService
-from cdcproof.reporting import files, metrics, pages
+from cdcproof.reporting import files, journal, metrics, pages
 from cdcproof.reporting.record import Run
 from cdcproof.reporting.summary import summarize
 from cdcproof.reporting.text import changes
@@ -33,14 +33,14 @@ def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpS
 
     `root` holds ``docs/``, to which the report links.
     """
-    html = reports / f"{files.suite_name(run)}.html"
+    html = reports / f"{journal.suite_name(run)}.html"
     unwritten = _Attempts("could not be written")
     unpushed = _Attempts("could not be pushed")
 
     if not unwritten.attempt(f"The directory {reports}", lambda: reports.mkdir(parents=True, exist_ok=True)):
         return Published(None, (), tuple(unwritten.problems), ())
-    changed = changes(files.previous_run(run, reports), run)
-    unwritten.attempt("The journal of runs", lambda: files.write_run(run, reports))
+    changed = changes(journal.previous(run, reports), run)
+    unwritten.attempt("The journal of runs", lambda: journal.write(run, reports))
 
     def write_summary() -> None:
         summary = summarize(run, changed, str(html))
@@ -56,7 +56,7 @@ def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpS
     has_html = unwritten.attempt("The HTML report", write_html)
 
     def write_metrics() -> None:
-        successes = files.last_success(run, reports)
+        successes = journal.last_success(run, reports)
         gateway = pushgateway()
         for suite in run.suites:
             registry = metrics.registry_of(run, suite, successes)

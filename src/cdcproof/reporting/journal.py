@@ -1,0 +1,81 @@
+"""Runs kept as JSON: latest.json, the journal of earlier runs, and when each check was last green."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cdcproof.errors import CouldNotLookError
+from cdcproof.reporting.files import write_whole
+from cdcproof.reporting.record import Run
+
+KEPT_RUNS = 50
+"""Journal entries kept per suite."""
+
+
+def suite_name(run: Run) -> str:
+    """The run's suites as part of a file's name: ``morning``, or ``morning+weekly``."""
+    return "+".join(run.suites)
+
+
+def write(run: Run, reports: Path) -> None:
+    """Write `latest.json` and the journal entry, and drop entries that are too old. Raises `OSError`."""
+    text = json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n"
+    write_whole(reports / "latest.json", text)
+    stamp = datetime.fromtimestamp(run.started_at, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    write_whole(reports / "runs" / f"{stamp}-{suite_name(run)}.json", text)
+    for old in _entries(reports, suite_name(run))[KEPT_RUNS:]:
+        old.unlink(missing_ok=True)
+
+
+def previous(run: Run, reports: Path) -> Run | None:
+    """The newest journal entry of the same suites and pipeline that is older than `run`; unreadable ones are passed over."""
+    for path in _entries(reports, suite_name(run)):
+        entry = _read(path)
+        if entry and entry.pipeline == run.pipeline and entry.started_at < run.started_at:
+            return entry
+    return None
+
+
+def latest(reports: Path) -> Run:
+    """The last run. Raises `CouldNotLookError` when none is kept in this directory."""
+    run = _read(reports / "latest.json")
+    if run is None:
+        raise CouldNotLookError(
+            f"There is no report of a run in {reports}.",
+            "Run the checks first: pytest -m morning, or name --reports-dir",
+        )
+    return run
+
+
+def _read(path: Path) -> Run | None:
+    """A run as `write` wrote it; None when there is none there, or it is not one."""
+    try:
+        return Run.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def last_success(run: Run, reports: Path) -> dict[str, float]:
+    """Step id to the Unix time at which it was last green, this run included.
+
+    Kept in a file of its own, because the journal forgets and a failure must not erase it. Raises `OSError`.
+    """
+    path = reports / "last-success.json"
+    kept: dict[str, dict[str, Any]] = {}
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    successes = {
+        **kept.get(run.pipeline, {}),
+        **{r.step: r.started_at + r.duration_seconds for r in run.steps if r.verdict.is_green},
+    }
+    write_whole(path, json.dumps({**kept, run.pipeline: successes}, indent=1) + "\n")
+    return successes
+
+
+def _entries(reports: Path, suite: str) -> list[Path]:
+    """The journal's files of one suite, newest first; the names sort by time."""
+    return sorted((reports / "runs").glob(f"[0-9]*Z-{suite}.json"), reverse=True)
