@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import pytest
+
+from cdcproof.clients.connect import Connect, restart_failed_command, root_cause
+from cdcproof.clients.http import NotFoundError
+from cdcproof.errors import RefusedError, UnexpectedAnswerError
+from cdcproof.pipeline import HttpService
+from cdcproof.secrets import scrub
+from tests.canned import EXPANDED, TRACE, Canned, connector, serving
+
+SOURCE = {"name": "source", "connector.class": "io.debezium.connector.postgresql.PostgresConnector"}
+SINK = {"name": "sink", "connection.password": "inline-secret-1", "topics": "t"}
+
+
+def connect(server: Canned) -> Connect:
+    return Connect(HttpService(url=server.url))
+
+
+def test_states_of_connectors_and_tasks_come_from_one_request() -> None:
+    answer = {
+        "source": connector("source", SOURCE),
+        "sink": connector("sink", SINK, tasks=("RUNNING", "FAILED", "UNASSIGNED")),
+    }
+    with serving({EXPANDED: (200, answer)}) as server:
+        found = connect(server).states()
+        assert server.requests == [EXPANDED]
+    assert found.states == {
+        "sink": "RUNNING",
+        "sink/0": "RUNNING",
+        "sink/1": "FAILED",
+        "sink/2": "UNASSIGNED",
+        "source": "RUNNING",
+        "source/0": "RUNNING",
+    }
+    assert found.details["sink/0"] == "worker connect-1:8083"
+    assert found.details["sink/1"] == (
+        'worker connect-1:8083; org.postgresql.util.PSQLException: ERROR: relation "orders" does not exist'
+    )
+    assert found.traces == {"sink/1": TRACE}
+    sink = found.get("sink")
+    assert sink
+    assert (sink.kind, [task.id for task in sink.tasks]) == ("sink", [0, 1, 2])
+    assert found.get("other") is None
+
+
+def test_tasks_are_told_in_the_order_of_their_ids() -> None:
+    told = connector("sink", SINK, tasks=("RUNNING", "PAUSED"))
+    told["status"]["tasks"].reverse()
+    with serving({EXPANDED: (200, {"sink": told})}) as server:
+        sink = connect(server).states().get("sink")
+    assert sink
+    assert [(task.id, task.state) for task in sink.tasks] == [(0, "RUNNING"), (1, "PAUSED")]
+
+
+def test_a_password_in_a_configuration_is_scrubbed_from_then_on_and_not_in_the_repr() -> None:
+    with serving({EXPANDED: (200, {"sink": connector("sink", SINK)})}) as server:
+        found = connect(server).states()
+    assert "inline-secret-1" not in scrub("trace says inline-secret-1")
+    assert "inline-secret-1" not in repr(found)
+
+
+def test_no_connectors_is_an_answer() -> None:
+    with serving({EXPANDED: (200, {})}) as server:
+        assert connect(server).states().states == {}
+
+
+@pytest.mark.parametrize("answer", [["source"], {"source": {"status": {}}}, {"source": {}}, {"source": None}, "x"])
+def test_an_answer_of_another_form_is_unexpected(answer: object) -> None:
+    with serving({EXPANDED: (200, answer)}) as server, pytest.raises(UnexpectedAnswerError, match="/connectors"):
+        connect(server).states()
+
+
+def test_version_and_cluster_are_told() -> None:
+    with serving({"GET /": (200, {"version": "3.9.2", "commit": "x", "kafka_cluster_id": "abc"})}) as server:
+        version = connect(server).version()
+    assert (version.version, version.kafka_cluster_id) == ("3.9.2", "abc")
+
+
+def test_another_service_at_the_address_is_unexpected() -> None:
+    elsewhere = serving({"GET /": (200, {"name": "elsewhere"})})
+    with elsewhere as server, pytest.raises(UnexpectedAnswerError, match="not as Kafka Connect does"):
+        connect(server).version()
+
+
+def test_plugins_are_told() -> None:
+    with serving({"GET /connector-plugins": (200, [{"class": "a.B", "type": "sink", "version": None}])}) as server:
+        assert [(p.class_name, p.kind, p.version) for p in connect(server).plugins()] == [("a.B", "sink", "")]
+
+
+def test_topics_are_told_and_a_worker_that_does_not_track_them_refuses() -> None:
+    with serving({"GET /connectors/s/topics": (200, {"s": {"topics": ["b", "a"]}})}) as server:
+        assert connect(server).topics("s") == ("a", "b")
+    refusing = serving({"GET /connectors/s/topics": (403, {"message": "Topic tracking is disabled."})})
+    with refusing as server, pytest.raises(RefusedError, match="tracking is disabled"):
+        connect(server).topics("s")
+
+
+def test_offsets_are_told_and_an_old_connect_is_named_as_such() -> None:
+    offset = {"partition": {"server": "w"}, "offset": {"lsn": 5}}
+    with serving({"GET /connectors/s/offsets": (200, {"offsets": [offset]})}) as server:
+        assert connect(server).offsets("s") == (offset,)
+    with serving({}) as server, pytest.raises(UnexpectedAnswerError, match=r"needs Kafka Connect 3\.5"):
+        connect(server).offsets("s")
+    absent = (404, {"error_code": 404, "message": "Connector s not found"})
+    with serving({"GET /connectors/s/offsets": absent}) as server, pytest.raises(NotFoundError, match="s not found"):
+        connect(server).offsets("s")
+
+
+def test_every_order_reaches_its_address() -> None:
+    restart = "POST /connectors/a%2Fb/restart?includeTasks=true&onlyFailed=true"
+    answers = {
+        "PUT /connectors/a%2Fb/config": [(409, {"message": "rebalance"}), (201, {})],
+        "PUT /connectors/a%2Fb/pause": (202, b""),
+        "PUT /connectors/a%2Fb/resume": (202, b""),
+        "PUT /connectors/a%2Fb/stop": (204, b""),
+        restart: (202, {}),
+        "DELETE /connectors/a%2Fb": (204, b""),
+    }
+    with serving(dict(answers)) as server:
+        door = connect(server)
+        door.put_config("a/b", {"k": "v"})
+        door.pause("a/b")
+        door.resume("a/b")
+        door.stop("a/b")
+        door.restart("a/b", only_failed=True)
+        door.delete("a/b")
+        assert server.requests == [*list(answers)[:1], *answers]
+        assert server.bodies[1] == {"k": "v"}
+
+
+def test_a_rejected_configuration_is_told_without_its_password() -> None:
+    said = {"message": "invalid:\npassword authentication failed for inline-secret-2"}
+    rejecting = serving({"PUT /connectors/s/config": (400, said)})
+    with rejecting as server, pytest.raises(UnexpectedAnswerError, match="password authentication failed") as raised:
+        connect(server).put_config("s", {"database.password": "inline-secret-2"})
+    assert "inline-secret-2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("trace", "line"),
+    [
+        (TRACE, 'org.postgresql.util.PSQLException: ERROR: relation "orders" does not exist'),
+        ("java.lang.OutOfMemoryError: heap\n\tat x", "java.lang.OutOfMemoryError: heap"),
+        ("", ""),
+        ("E: " + "x" * 1000, "E: " + "x" * 297 + "…"),
+    ],
+)
+def test_the_root_cause_is_the_last_cause(trace: str, line: str) -> None:
+    assert root_cause(trace) == line
+
+
+def test_the_command_restarts_failed_tasks_too() -> None:
+    assert restart_failed_command("http://c:8083", "a b") == (
+        "curl -X POST 'http://c:8083/connectors/a%20b/restart?includeTasks=true&onlyFailed=true'"
+    )

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cdcproof.clients.connect import Connector, ConnectorStates, Task
+from cdcproof.clients.prometheus import Metrics, parse
+from cdcproof.errors import ConfigError
+from cdcproof.operations import exporter
+from cdcproof.operations.exporter import ConnectMetrics, ReconciliationMetrics, Totals, connector_states
+from cdcproof.pipeline import Connector as Expected
+from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from tests.canned import EXPANDED, connector, serving
+from tests.pipelines import pipeline_of
+
+START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+ROWS, CONTENT, RUNS = (
+    "reconciliation_row_count_mismatch_total",
+    "reconciliation_checksum_mismatch_total",
+    "reconciliation_runs_total",
+)
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    folder = tmp_path / "reconciliation_reports"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "reports" / "exporter-state.json"
+
+
+def match(table: str = "orders", rows: int = 10) -> TableResult:
+    return TableResult(table, TableStatus.MATCH, rows, rows, True)
+
+
+def fewer(table: str = "orders") -> TableResult:
+    return TableResult(table, TableStatus.MISMATCH, 10, 9, False)
+
+
+def different(table: str = "orders") -> TableResult:
+    return TableResult(table, TableStatus.MISMATCH, 10, 10, False)
+
+
+def unseen(table: str = "orders") -> TableResult:
+    return TableResult(table, TableStatus.ERROR, error="no")
+
+
+def report(
+    folder: Path, *tables: TableResult, at: datetime = START, seconds: float = 2.0, complete: bool = True
+) -> Path:
+    end = at + timedelta(seconds=seconds)
+    return write(Report("id", at.isoformat(), end.isoformat(), "s", "t", "m", tables, complete), folder)
+
+
+def metrics(reports: Path, state: Path) -> ReconciliationMetrics:
+    return ReconciliationMetrics(reports, ["customers", "orders"], state, "test")
+
+
+def scraped(found: ReconciliationMetrics) -> Metrics:
+    return parse(found.text(), "http://exporter")
+
+
+def test_every_expected_series_is_there_at_zero_before_the_first_report(reports: Path, state: Path) -> None:
+    seen = scraped(metrics(reports, state))
+    zeros = {"customers": 0.0, "orders": 0.0}
+    for name in (
+        ROWS,
+        CONTENT,
+        "reconciliation_last_match_timestamp_seconds",
+        "reconciliation_last_mismatch_timestamp_seconds",
+    ):
+        assert seen.labelled(name, "table") == zeros
+    assert seen.labelled(RUNS, "status") == {"success": 0.0, "failure": 0.0}
+    assert seen.series("reconciliation_rows_per_second") == {(): 0.0}
+    assert seen.labelled("cdcproof_exporter_up", "service") == {"reports": 1.0, "state": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("tables", "complete", "counted"),
+    [
+        ([match()], True, (0, 0, "success")),
+        ([fewer()], True, (1, 0, "success")),
+        ([different()], True, (0, 1, "success")),
+        ([unseen(), match("customers")], True, (0, 0, "failure")),
+        ([match()], False, (0, 0, "failure")),
+        ([], True, (0, 0, "failure")),
+    ],
+)
+def test_each_kind_of_report_is_counted_where_it_belongs(
+    reports: Path, state: Path, tables: list[TableResult], complete: bool, counted: tuple[int, int, str]
+) -> None:
+    rows, content, status = counted
+    report(reports, *tables, complete=complete)
+    seen = scraped(metrics(reports, state))
+    assert seen.labelled(ROWS, "table") == {"customers": 0.0, "orders": rows}
+    assert seen.labelled(CONTENT, "table") == {"customers": 0.0, "orders": content}
+    assert seen.labelled(RUNS, "status") == {"success": 0.0, "failure": 0.0} | {status: 1.0}
+
+
+def test_a_report_is_counted_once_over_scrapes_a_restart_and_its_deletion(reports: Path, state: Path) -> None:
+    found = metrics(reports, state)
+    path = report(reports, fewer())
+    for _ in range(2):
+        assert scraped(found).labelled(ROWS, "table")["orders"] == 1
+    again = metrics(reports, state)
+    assert scraped(again).labelled(ROWS, "table")["orders"] == 1
+    kept = path.read_text()
+    path.unlink()
+    assert scraped(again).labelled(ROWS, "table")["orders"] == 1
+    path.write_text(kept)  # restored from a backup
+    assert scraped(again).labelled(ROWS, "table")["orders"] == 1
+    report(reports, fewer(), at=START + timedelta(hours=1))
+    assert scraped(again).labelled(ROWS, "table")["orders"] == 2
+
+
+def test_times_and_rate_are_those_of_the_newest_report(reports: Path, state: Path) -> None:
+    report(reports, different(), at=START)
+    report(reports, match(rows=300), match("customers", 100), at=START + timedelta(hours=1), seconds=4)
+    seen = scraped(metrics(reports, state))
+    assert seen.series("reconciliation_rows_per_second") == {(): 100.0}
+    mismatch = seen.labelled("reconciliation_last_mismatch_timestamp_seconds", "table")
+    matched = seen.labelled("reconciliation_last_match_timestamp_seconds", "table")
+    assert mismatch == {"customers": 0.0, "orders": (START + timedelta(seconds=2)).timestamp()}
+    assert matched["orders"] == (START + timedelta(hours=1, seconds=4)).timestamp()
+
+
+def test_a_clock_that_is_ahead_does_not_outshine_later_reports(reports: Path, state: Path) -> None:
+    report(reports, match(), at=datetime.now(UTC) + timedelta(days=300))
+    seen = scraped(metrics(reports, state))
+    assert 0 < seen.labelled("reconciliation_last_match_timestamp_seconds", "table")["orders"] <= time.time()
+
+
+@pytest.mark.parametrize(
+    "text", ["", '{"version": 1,', "[]", '{"version": 99}', "null"], ids=["empty", "cut", "list", "version", "null"]
+)
+def test_what_stays_unreadable_is_a_failed_run_once(
+    reports: Path, state: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    found = metrics(reports, state)
+    (reports / "reconciliation_report_20261123_060000.json").write_text(text)
+    assert scraped(found).labelled(RUNS, "status")["failure"] == 0  # it may still be on its way
+    monkeypatch.setattr(exporter, "_SETTLE_SECONDS", 0.0)
+    for _ in range(2):
+        assert scraped(found).labelled(RUNS, "status")["failure"] == 1
+
+
+def test_a_report_that_becomes_whole_is_not_a_failure(
+    reports: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporter, "_SETTLE_SECONDS", 0.0)
+    found = metrics(reports, state)
+    path = report(reports, match())
+    whole = path.read_text()
+    path.write_text(whole[:40])
+    scraped(found)
+    path.write_text(whole[:60])  # still growing
+    assert scraped(found).labelled(RUNS, "status") == {"success": 0.0, "failure": 0.0}
+    path.write_text(whole)
+    assert scraped(found).labelled(RUNS, "status") == {"success": 1.0, "failure": 0.0}
+
+
+def test_a_time_without_offset_is_not_a_whole_report(
+    reports: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporter, "_SETTLE_SECONDS", 0.0)
+    path = report(reports, match())
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps({**data, "finished_at": "2026-11-23T06:00:02"}))
+    found = metrics(reports, state)
+    scraped(found)
+    assert scraped(found).labelled(RUNS, "status") == {"success": 0.0, "failure": 1.0}
+
+
+def test_files_that_are_not_reports_are_left_alone(reports: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter, "_SETTLE_SECONDS", 0.0)
+    for name in ("reconciliation_report_20261123_060000.json.part", "notes.json", "reconciliation_report_1.txt"):
+        (reports / name).write_text("{")
+    found = metrics(reports, state)
+    scraped(found)
+    assert scraped(found).labelled(RUNS, "status") == {"success": 0.0, "failure": 0.0}
+
+
+def test_a_missing_directory_is_told_and_keeps_the_totals(reports: Path, state: Path) -> None:
+    report(reports, fewer())
+    scraped(metrics(reports, state))
+    seen = scraped(metrics(reports.with_name("elsewhere"), state))
+    assert seen.labelled("cdcproof_exporter_up", "service") == {"reports": 0.0, "state": 1.0}
+    assert seen.labelled(ROWS, "table")["orders"] == 1
+
+
+def test_a_state_that_cannot_be_saved_is_told_and_saved_when_it_can(reports: Path, state: Path) -> None:
+    found = metrics(reports, state)
+    report(reports, fewer())
+    obstacle = state.with_name(state.name + ".part")
+    obstacle.mkdir()
+    seen = scraped(found)
+    assert seen.labelled("cdcproof_exporter_up", "service") == {"reports": 1.0, "state": 0.0}
+    assert seen.labelled(ROWS, "table")["orders"] == 1
+    obstacle.rmdir()
+    assert scraped(found).labelled("cdcproof_exporter_up", "service")["state"] == 1
+    assert scraped(metrics(reports, state)).labelled(ROWS, "table")["orders"] == 1
+
+
+def test_the_state_is_readable_by_its_owner_only(reports: Path, state: Path) -> None:
+    metrics(reports, state)
+    assert state.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1, "surprise": 2, "counted": [], "runs": {}}', "null"])
+def test_a_state_that_cannot_be_read_is_named_and_not_overwritten(reports: Path, state: Path, text: str) -> None:
+    state.parent.mkdir()
+    state.write_text(text)
+    with pytest.raises(ConfigError, match="state") as raised:
+        metrics(reports, state)
+    assert raised.value.path == state
+    assert state.read_text() == text
+
+
+def test_the_state_of_another_pipeline_or_format_is_refused(reports: Path, state: Path) -> None:
+    metrics(reports, state)
+    with pytest.raises(ConfigError, match="pipeline test, not other"):
+        ReconciliationMetrics(reports, ["orders"], state, "other")
+    state.write_text(state.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(ConfigError, match="format 2, not 1"):
+        metrics(reports, state)
+
+
+def test_names_of_deleted_reports_are_bounded_and_present_ones_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter, "_MOST_NAMES_OF_DELETED_REPORTS", 2)
+    totals = Totals("test", counted={"r1", "r2", "r3", "r4", "r5"})
+    totals.forget_deleted({"r1"})
+    assert totals.counted == {"r1", "r4", "r5"}
+
+
+def running(name: str, state: str, *tasks: str) -> Connector:
+    return Connector(name, "sink", state, "w", tuple(Task(n, s, "w") for n, s in enumerate(tasks)), {})
+
+
+@pytest.mark.parametrize(
+    ("seen", "value"),
+    [
+        (running("sink", "RUNNING", "RUNNING", "RUNNING"), 1.0),
+        (running("sink", "RUNNING", "RUNNING", "FAILED"), 0.0),
+        (running("sink", "RUNNING", "RUNNING"), 0.0),
+        (running("sink", "RUNNING", "RUNNING", "RUNNING", "RUNNING"), 0.0),
+        (running("sink", "RUNNING"), 0.0),
+        (running("sink", "PAUSED", "RUNNING", "RUNNING"), 0.0),
+        (running("other", "RUNNING", "RUNNING"), 0.0),
+    ],
+)
+def test_a_connector_is_1_only_with_all_its_tasks(seen: Connector, value: float) -> None:
+    expected = [Expected(name="sink", kind="sink", tasks=2)]
+    assert connector_states(ConnectorStates((seen,)), expected)["sink"] == value
+
+
+def test_a_connector_nobody_expects_is_shown_with_its_own_state() -> None:
+    found = ConnectorStates((running("a", "RUNNING", "RUNNING"), running("b", "RUNNING")))
+    assert connector_states(found, []) == {"a": 1.0, "b": 0.0}
+
+
+def test_connector_states_are_fresh_and_absent_when_connect_does_not_answer() -> None:
+    whole = {
+        "source": connector("source", {"name": "source"}),
+        "sink": connector("sink", {"name": "sink"}, tasks=("RUNNING", "RUNNING")),
+    }
+    answers = [(200, whole), (200, {"source": whole["source"]}), (500, b"no")]
+    with serving({EXPANDED: answers}) as server:
+        found = ConnectMetrics(pipeline_of("orders", connect={"url": server.url}))
+        seen = [parse(found.text(), "x") for _ in answers]
+    gone = parse(found.text(), "x")
+    assert seen[0].labelled("connector_state", "connector") == {"source": 1.0, "sink": 1.0}
+    assert seen[1].labelled("connector_state", "connector") == {"source": 1.0, "sink": 0.0}
+    for silent in (seen[2], gone):
+        assert silent.series("connector_state") == {}
+        assert silent.labelled("cdcproof_exporter_up", "service") == {"connect": 0.0}
+        assert silent.labelled("connector_deployments_total", "status") == {"success": 0.0, "failure": 0.0}
