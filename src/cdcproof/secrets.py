@@ -19,10 +19,10 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _KEY_VALUE = re.compile(
-    r"""(?P<key>["']?[\w.\-]*(?:password|passwd|pwd|secret|token)["']?\s*[:=]\s*)(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s,;&}]+)""",
+    r"""(?P<key>(?:password|passwd|pwd|secret|token)["']?\s*[:=]\s*)(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s,;&}]+)""",
     re.IGNORECASE,
 )
-_URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]*://[^\s:/@]*):[^\s/@]+@", re.IGNORECASE)
+_URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]{0,20}://[^\s:/@]*):[^\s/@]+@", re.IGNORECASE)
 
 
 class Secret:
