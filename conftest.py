@@ -1,3 +1,3 @@
-"""Lists the plug-ins; everything else has a place of its own."""
+"""Lists the plug-ins; everything else has a place of its own. `cdcproof.pytest_plugin` comes with the installed package."""
 
-pytest_plugins = ["cdcproof.pytest_plugin", "fixtures.environment", "fixtures.clients"]
+pytest_plugins = ["fixtures.environment", "fixtures.clients"]

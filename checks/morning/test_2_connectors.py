@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_equal
+from cdcproof.findings import require_equal, warn_if_any
 
 
 @pytest.mark.runbook(
@@ -23,3 +23,4 @@ def test_every_connector_and_task_is_running(connect, pipeline, evidence, remedi
         details=found.details,
         action=remedies.run_connectors(found.states),
     )
+    warn_if_any(found.inline_secrets(), expected="secrets through a ConfigProvider")

@@ -6,7 +6,7 @@ from cdcproof.findings import require_at_most, require_equal
 
 
 @pytest.mark.runbook(
-    "morning.8-replication-slots", severity="critical", needs=["morning.1-services:source", "morning.2-connectors"]
+    "morning.8-replication-slots", severity="critical", needs=["morning.2-connectors", "morning.6-source-answers"]
 )
 def test_no_replication_slot_is_inactive_or_losing_wal(slots, pipeline, evidence, remedies):
     """Every replication slot of a PostgreSQL source is active, and its log is kept but not hoarded."""

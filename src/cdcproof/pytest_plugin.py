@@ -115,6 +115,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start with nothing known."""
+    _refuse_a_path_taken_for_the_root(config)
     config.addinivalue_line("markers", "runbook(step, severity, needs): the runbook step that a check stands for")
     config.stash[_KNOWN_KEY] = _Known()
     if not hasattr(config, "workerinput"):
@@ -126,6 +127,14 @@ def pytest_configure(config: pytest.Config) -> None:
         scrubber = allure_results.register()
         config.add_cleanup(lambda: allure_results.unregister(scrubber))
         config.stash[_ALLURE_KEY] = allure_results.tell
+
+
+def _refuse_a_path_taken_for_the_root(config: pytest.Config) -> None:
+    """pytest looks for its root before it knows our options, and takes the PATH of ``--pipeline PATH`` for a test folder."""
+    here = config.invocation_params.dir
+    for option in ("--pipeline", "--reports-dir"):
+        if option in config.invocation_params.args and (here / "pytest.ini").exists() and config.rootpath != here:
+            raise pytest.UsageError(f"write {option}=PATH, with an equals sign: else pytest takes PATH for a folder of tests")
 
 
 # ---- collection ----

@@ -78,6 +78,11 @@ class ConnectorStates:
             for subject, part in self._parts().items()
         ] or [{"connector or task": "none", "state": None, "worker": None}]
 
+    def inline_secrets(self) -> dict[str, str]:
+        """Connector to the keys whose secret stands in clear in its configuration: anybody who may ask Connect has it."""
+        keys = {connector.name: inline_secrets(connector.config) for connector in self.connectors}
+        return {name: f"in clear: {', '.join(found)}" for name, found in keys.items() if found}
+
     def get(self, name: str) -> Connector | None:
         """The connector of that name, None when there is none."""
         return next((c for c in self.connectors if c.name == name), None)

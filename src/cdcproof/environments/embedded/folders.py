@@ -90,6 +90,12 @@ def folders(instance: str) -> Folders:
     return Folders(state, shared_folder() / instance)
 
 
+def instances() -> tuple[str, ...]:
+    """Names of the instances that have a state folder, running or not."""
+    every = folders(DEFAULT_INSTANCE).state.parent
+    return tuple(sorted(path.name for path in every.iterdir() if path.is_dir())) if every.exists() else ()
+
+
 def shared_folder() -> Path:
     """The place outside our closed home directory; `make` checks whose it is."""
     return Path("/var/tmp") / f"cdcproof-{os.getuid()}"  # noqa: S108

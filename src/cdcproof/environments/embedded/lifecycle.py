@@ -6,6 +6,7 @@ between two of its lines: whatever is interrupted, the next `up` finishes.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from cdcproof.environments.embedded import (
     passwords,
     postgres,
     processes,
+    replication,
     services,
     state,
 )
@@ -81,6 +83,15 @@ def down(name: str, progress: Progress) -> bool:
     return found
 
 
+def remove(name: str, progress: Progress) -> bool:
+    """Stop the instance and delete all it kept: data, ports, passwords, logs; whether there was anything running."""
+    found = down(name, progress)
+    own = folders.folders(name)
+    for folder in (own.postgres, own.state):
+        shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
 def restart(name: str, service: str, progress: Progress) -> Instance:
     """Stop one service and start it again."""
     with _changing(name, progress):
@@ -129,14 +140,14 @@ def _replicate(instance: Instance, progress: Progress) -> Instance:
     connectors.ensure(instance)
     connectors.wait_until_running(instance, progress, deadline_seconds=_START_SECONDS)
     wait_until(
-        lambda: databases.is_replicating(instance),
+        lambda: databases.is_connected(instance),
         bool,
         what="both connectors to be connected to their database",
         deadline_seconds=_START_SECONDS,
         tell=lambda _: progress.waiting("the connectors connect to their databases"),
     )
     if not instance.prepared:
-        rows = databases.follow(instance, progress, what="snapshot", deadline_seconds=_START_SECONDS)
+        rows = replication.follow(instance, progress, what="snapshot", deadline_seconds=_START_SECONDS)
         progress.done(f"both connectors run; the snapshot of {rows} rows is in the target")
         instance = replace(instance, prepared=True)
         state.save(instance)

@@ -1,0 +1,168 @@
+"""One embedded pipeline for all integration tests, and the morning run as an operator would start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cdcproof.environments.embedded import connectors, lifecycle, state
+from cdcproof.environments.embedded.environment import Embedded
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.findings import Verdict
+from cdcproof.pipeline import Pipeline, load
+from cdcproof.progress import Progress
+from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from cdcproof.reporting.record import Run, StepRecord
+from cdcproof.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+INSTANCE = "integration"
+PASSWORDS = {"POSTGRES_SOURCE_PASSWORD": "source-s3cret-Ω7f", "POSTGRES_PASSWORD": "target-s3cret-Ω9k"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run printed and recorded."""
+
+    run: Run
+    output: str
+    exit_status: int
+
+    def step(self, step: str) -> StepRecord:
+        return next(s for s in self.run.steps if s.step == step)
+
+    def verdicts(self) -> dict[str, Verdict]:
+        return {step.step: step.verdict for step in self.run.steps}
+
+
+class Pipelines:
+    """The running pipeline: run checks on it, break it, heal it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "CDCPROOF_INSTANCE": INSTANCE, **PASSWORDS, "COLUMNS": "80"}
+        self.environment.pop("CDCPROOF_PIPELINE", None)
+        self.healthy: dict[str, Verdict] = {}
+
+    @property
+    def instance(self) -> Instance:
+        return state.running(INSTANCE)
+
+    @property
+    def connect(self):
+        return connectors.door(self.instance)
+
+    def located(self) -> Pipeline:
+        return Embedded(INSTANCE).locate(load(ROOT / "fixtures" / "pipelines" / "embedded.toml"))
+
+    def heal(self) -> None:
+        """What an operator does when in doubt: `up` starts and mends whatever is not right."""
+        lifecycle.up(INSTANCE, Progress())
+
+    def call(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run one of our commands from the project's folder."""
+        return subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def morning(self, *options: str, **environment: str) -> Outcome:
+        """`pytest -m morning`, with reports in a folder of the test's own."""
+        reports = self.folder / "reports"
+        done = self.call(
+            "pytest", "-m", "morning", f"--reports-dir={reports}", "-p", "no:cacheprovider", *options, **environment
+        )
+        output = done.stdout + done.stderr
+        latest = reports / "latest.json"
+        assert latest.exists(), output
+        outcome = Outcome(Run.from_dict(json.loads(latest.read_text())), output, done.returncode)
+        latest.unlink()
+        return outcome
+
+    def assert_only(
+        self, outcome: Outcome, failed: str, verdict: Verdict = Verdict.FAILED, blocked: tuple[str, ...] = ()
+    ) -> StepRecord:
+        """Exactly this step has this verdict, exactly those are blocked, and nothing else differs from healthy."""
+        expected = self.healthy | {failed: verdict} | dict.fromkeys(blocked, Verdict.BLOCKED)
+        assert outcome.verdicts() == expected, outcome.output
+        assert (outcome.exit_status == 0) is verdict.is_green, outcome.output
+        assert "Traceback" not in outcome.output
+        return outcome.step(failed)
+
+    def assert_healthy(self, outcome: Outcome) -> None:
+        assert outcome.verdicts() == self.healthy, outcome.output
+        assert outcome.exit_status == 0
+
+    @property
+    def reports(self) -> Path:
+        return self.located().paths.reconciliation_reports
+
+    def report(self, *, seconds_ago: float = 60, **statuses: TableStatus) -> Path:
+        """A report of this pipeline as the hourly job writes it; tables match unless `statuses` says otherwise."""
+        pipeline = self.located()
+        finished = datetime.now().astimezone() - timedelta(seconds=seconds_ago)
+        made = Report(
+            run_id=f"test-{finished.isoformat()}",
+            started_at=finished.isoformat(),
+            finished_at=finished.isoformat(),
+            source=f"postgresql://127.0.0.1:{pipeline.source.port}/{pipeline.source.database}",
+            target=f"postgresql://127.0.0.1:{pipeline.target.port}/{pipeline.target.database}",
+            method="test",
+            tables=tuple(
+                TableResult(t, statuses.get(t, TableStatus.MATCH), 10, 10 if t not in statuses else 9)
+                for t in pipeline.table_names
+            ),
+        )
+        return write(made, self.reports)
+
+    def forget_reports(self) -> None:
+        for path in self.reports.glob("*.json*"):
+            path.unlink()
+
+
+@pytest.fixture(scope="session")
+def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelines]:
+    """The pipeline, up for the whole session, with passwords that every test can search for."""
+    before = {name: os.environ.get(name) for name in PASSWORDS}
+    os.environ.update(PASSWORDS)
+    lifecycle.remove(INSTANCE, Progress())
+    lifecycle.up(INSTANCE, Progress())
+    made = Pipelines(tmp_path_factory.mktemp("pipelines"))
+    made.report()
+    outcome = made.morning()
+    assert set(outcome.verdicts().values()) == {Verdict.PASSED}, outcome.output
+    made.healthy = outcome.verdicts()
+    yield made
+    lifecycle.remove(INSTANCE, Progress())
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture
+def healthy(pipelines: Pipelines) -> Iterator[Pipelines]:
+    """A pipeline that is healthy before the test, and must be green again once the test has healed it."""
+    pipelines.forget_reports()
+    pipelines.report()
+    yield pipelines
+    pipelines.assert_healthy(pipelines.morning())
+
+
+def eventually(look, holds=bool, *, what: str, seconds: float = 20):
+    """Wait until a fault has taken effect."""
+    return wait_until(look, holds, what=what, deadline_seconds=seconds)

@@ -1,0 +1,244 @@
+"""The compose files on a real container engine: started by testcontainers, checked, broken, healed, removed.
+
+Run it with scripts/ci/docker-engine.sh, which provides an engine and the stand-in image where there is none.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cdcproof.clients.containers import Engine
+from cdcproof.databases import connect
+from cdcproof.databases.base import TableName
+from cdcproof.environments.compose import Compose
+from cdcproof.environments.embedded import artifacts, folders
+from cdcproof.errors import CouldNotLookError, UnreachableError
+from cdcproof.findings import Verdict
+from cdcproof.pipeline import load
+from cdcproof.progress import Progress
+from cdcproof.reporting.record import Run
+from cdcproof.waiting import wait_until
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+FILES = (Path("docker-compose.yml"), Path("docker-compose.stand-in.yml"))
+IMAGE = "cdcproof-stand-in:bookworm"
+PORTS = ("SQLSERVER", "POSTGRES", "ZOOKEEPER", "KAFKA", "SCHEMA_REGISTRY", "CONNECT")
+PASSWORDS = ("SQLSERVER_PASSWORD", "POSTGRES_PASSWORD", "CDCPROOF_PASSWORD")
+CONNECTORS = ("stand-in-source-connector", "postgres-sink-connector")
+SNAPSHOT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stack that runs, and what the checks are run with."""
+
+    compose: Compose
+    pipeline_file: Path
+    folder: Path
+
+    def morning(self) -> Run:
+        """Run the morning checks in a process of their own, as an operator does."""
+        reports = self.folder / "reports"
+        reports.joinpath("latest.json").unlink(missing_ok=True)
+        ended = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-m", "morning", "-p", "no:cacheprovider"),
+                # with "=": pytest takes a path that stands alone for a place to look for its own configuration
+                *("--env=compose", f"--pipeline={self.pipeline_file}", f"--reports-dir={reports}"),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        with self.folder.joinpath("output.txt").open("a") as output:
+            output.write(ended.stdout + ended.stderr)
+        assert ended.returncode in (0, 1), ended.stdout + ended.stderr
+        run = Run.from_dict(json.loads(reports.joinpath("latest.json").read_text()))
+        assert (ended.returncode == 0) == run.is_green, ended.stdout + ended.stderr
+        return run
+
+
+@pytest.fixture(scope="module")
+def engine() -> None:
+    """A container engine that has the stand-in image, or a skip that says why there is none."""
+    try:
+        with Engine():
+            pass
+    except CouldNotLookError as error:
+        pytest.skip(f"no container engine: {os.environ.get('CDCPROOF_NO_ENGINE') or error.message}")
+    if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode:
+        pytest.skip(f"the container engine has no image {IMAGE}: scripts/ci/docker-engine.sh makes it")
+
+
+@pytest.fixture(scope="module")
+def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    with ExitStack() as cleanup:
+        monkeypatch = cleanup.enter_context(pytest.MonkeyPatch.context())
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setenv("COMPOSE_FILE", os.pathsep.join(str(file) for file in FILES))
+        monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"cdcproof-{secrets.token_hex(4)}")
+        for name in PASSWORDS:
+            monkeypatch.setenv(name, f"Secret-{secrets.token_hex(12)}")
+        *service_ports, reconciliation_port, connect_port = free_ports(len(PORTS) + 2)
+        for name, port in zip(PORTS, service_ports, strict=True):
+            monkeypatch.setenv(f"{name}_PORT", str(port))
+        for name, path in parts(folder).items():
+            monkeypatch.setenv(name, str(path))
+        file = pipeline_file(folder, reconciliation_port, connect_port)
+
+        compose = Compose()
+        if compose.containers():
+            pytest.fail(f"containers of the compose files in {ROOT} exist already: docker compose down --volumes")
+        cleanup.callback(remove, compose)
+        assert compose.start()
+        located = compose.locate(load(file))
+        for name in CONNECTORS:
+            deploy(f"{located.connect.url}/connectors", (ROOT / f"fixtures/connectors/{name}.json").read_bytes())
+        with connect(located.source) as source, connect(located.target) as target:
+            tables = [(TableName.parse(t.source), TableName.parse(t.target)) for t in located.tables]
+            wanted = [source.count_rows(s) for s, _ in tables]
+            assert all(wanted)
+            wait_until(
+                lambda: [target.count_rows(t) for _, t in tables],
+                lambda found: found == wanted,
+                what=f"the snapshot, {wanted} rows, in the target",
+                deadline_seconds=SNAPSHOT_SECONDS,
+            )
+        given = ["--pipeline", str(file), "--env", "compose"]
+        cdcproof = [sys.executable, "-m", "cdcproof"]
+        subprocess.run([*cdcproof, "reconcile", *given, "--validate-checksums"], check=True, timeout=60)
+        exporter = subprocess.Popen([*cdcproof, "exporter", *given, "--state", str(folder / "exporter.json")])
+        cleanup.callback(exporter.wait, 10)
+        cleanup.callback(exporter.terminate)
+        for port in (reconciliation_port, connect_port):
+            wait_until(lambda port=port: accepts(port), bool, what=f"the exporter at port {port}", deadline_seconds=20)
+        yield Stack(compose, file, folder)
+
+
+def test_the_morning_checks_are_green_on_containers(stack):
+    run = stack.morning()
+
+    assert run.environment == "compose"
+    assert {step.step: step.verdict for step in run.steps if step.verdict is not Verdict.PASSED} == {}
+
+
+def test_a_stopped_container_fails_exactly_its_check(stack):
+    before = verdicts(stack.morning())
+    docker("stop", "--time", "3", "schema-registry")
+    try:
+        stopped = stack.morning()
+    finally:
+        docker("start", "schema-registry")
+
+    changed = {step: verdict for step, verdict in verdicts(stopped).items() if verdict is not before[step]}
+    assert changed == {"morning.1-services": Verdict.FAILED, "morning.6-registry-answers": Verdict.BLOCKED}
+    (services,) = (step for step in stopped.steps if step.step == "morning.1-services")
+    (difference,) = services.differences
+    assert "schema-registry" in difference.subject
+    assert difference.found == "down"
+    assert "docker logs schema-registry --tail 50" in services.action
+
+    wait_until(
+        lambda: stack.compose.containers()["schema-registry"],
+        lambda container: container.healthy is True,
+        what="the registry to be healthy again",
+        deadline_seconds=60,
+    )
+    assert verdicts(stack.morning()) == before
+
+
+def test_no_password_is_in_anything_that_was_written(stack):
+    stack.morning()
+    written = [path for path in stack.folder.rglob("*") if path.is_file() and path.parent.name != "jars"]
+    assert any(path.name == "latest.json" for path in written)
+
+    for path in written:
+        content = path.read_bytes()
+        assert not [name for name in PASSWORDS if os.environ[name].encode() in content], path
+
+
+def parts(folder: Path) -> dict[str, Path]:
+    """What the stand-ins mount: Kafka, the connectors and the registry of the embedded pipeline."""
+    with Progress() as progress:
+        found = artifacts.ready(folders.cache_folder(), progress)
+    jars = folder / "jars"
+    jars.mkdir()
+    for jar in found.kafka_jars:  # the cache also holds jars that are not Kafka's
+        shutil.copy(jar, jars)
+    return {"CDCPROOF_JARS": jars, "CDCPROOF_PLUGINS": found.plugins, "CDCPROOF_REGISTRY": found.registry}
+
+
+def pipeline_file(folder: Path, reconciliation_port: int, connect_port: int) -> Path:
+    """The stand-in pipeline with exporters, reports and backups of this test's own."""
+    backups = folder / "backups"
+    backups.mkdir()
+    text = (ROOT / "fixtures/pipelines/stand-in.toml").read_text()
+    for old, new in (
+        (":9103/", f":{reconciliation_port}/"),
+        (":9104/", f":{connect_port}/"),
+        ('"reconciliation_reports"', f'"{folder / "reconciliation_reports"}"\nbackups = "{backups}"'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    file = folder / "stand-in.toml"
+    file.write_text(text)
+    return file
+
+
+def remove(compose: Compose) -> None:
+    compose.stop(remove_data=True)
+    assert compose.containers() == {}
+
+
+def deploy(url: str, configuration: bytes) -> None:
+    request = urllib.request.Request(url, configuration, {"Content-Type": "application/json"})
+
+    def post() -> int:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            if error.code == 409:  # a rebalance: the first connector is still being placed
+                raise UnreachableError("Connect is rebalancing") from None
+            raise AssertionError(error.read().decode()) from None
+
+    wait_until(post, lambda status: status == 201, what="Connect to take the connector", deadline_seconds=60)
+
+
+def verdicts(run: Run) -> dict[str, Verdict]:
+    return {step.step: step.verdict for step in run.steps}
+
+
+def docker(*arguments: str) -> None:
+    subprocess.run(["docker", *arguments], check=True, capture_output=True, timeout=60)
+
+
+def free_ports(number: int) -> list[int]:
+    with ExitStack() as held:
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [server.getsockname()[1] for server in servers]
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,544 @@
+"""Every morning check both ways: green on the healthy pipeline, red on its own fault and only that one, green again.
+
+The fixture `healthy` demands the green at the end of each test; the session's first run demands it at the start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.prometheus import scrape
+from cdcproof.environments.embedded import connectors, databases, lifecycle
+from cdcproof.findings import Verdict
+from cdcproof.progress import Progress
+from cdcproof.reconcile.result import TableStatus
+from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, eventually
+
+pytestmark = pytest.mark.integration
+
+SINK, SOURCE = connectors.SINK, connectors.SOURCE
+AFTER_CONNECTORS = (
+    "morning.4-metrics-connectors",
+    "morning.7-sink-lag",
+    "morning.8-replication-slots",
+    "morning.9-tables",
+)
+CONNECTORS = ("morning.2-connectors", *AFTER_CONNECTORS)
+
+
+# ---- 1 services ----
+
+
+@pytest.mark.parametrize(
+    ("service", "blocked"),
+    [
+        ("postgres-source", (*CONNECTORS, "morning.6-source-answers")),
+        ("postgres", (*CONNECTORS, "morning.6-target-answers")),
+        ("zookeeper", ()),
+        ("kafka", (*CONNECTORS, "morning.6-kafka-answers")),
+        ("schema-registry", ("morning.6-registry-answers",)),
+        ("kafka-connect", CONNECTORS),
+    ],
+)
+def test_a_killed_service(healthy, service, blocked):
+    lifecycle.kill(INSTANCE, service)
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.1-services", blocked=blocked)
+    finally:
+        healthy.heal()
+
+    assert [d.subject.split(" ")[0] for d in step.differences] == [service]
+    assert step.action == (
+        f"cdcproof logs {service} --instance {INSTANCE}",
+        f"cdcproof restart {service} --instance {INSTANCE}",
+    )
+    log = next(e for e in step.evidence if e.title == f"Log of {service}, last 50 lines")
+    assert log.text.count("\n") <= 50
+
+
+def test_a_service_that_is_up_but_does_not_answer(healthy):
+    process = healthy.instance.processes["schema-registry"]
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.1-services", blocked=("morning.6-registry-answers",))
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+    assert step.differences[0].found == "up, unhealthy"
+
+
+def test_everything_down_has_one_cause(healthy):
+    for service in ("postgres-source", "postgres", "zookeeper", "kafka", "schema-registry", "kafka-connect"):
+        lifecycle.kill(INSTANCE, service)
+    try:
+        outcome = healthy.morning()
+    finally:
+        healthy.heal()
+
+    answers = tuple(f"morning.6-{part}-answers" for part in ("source", "target", "kafka", "registry"))
+    healthy.assert_only(outcome, "morning.1-services", blocked=(*CONNECTORS, *answers))
+
+
+# ---- 2 connectors ----
+
+
+@contextmanager
+def changed(pipelines, connector, **changes):
+    """A connector with other settings; its own again at the end."""
+    own = connectors.config(pipelines.instance, connector)
+    pipelines.connect.put_config(connector, own | {k.replace("__", "."): v for k, v in changes.items()})
+    try:
+        yield
+    finally:
+        pipelines.connect.put_config(connector, own)
+        pipelines.heal()
+
+
+def states(pipelines):
+    return pipelines.connect.states().states
+
+
+def test_a_task_that_failed_shows_its_trace(healthy):
+    with changed(healthy, SINK, connection__password="wrong-pa55word"):
+        eventually(lambda: states(healthy).get(f"{SINK}/0") == "FAILED", what="the sink's task to fail")
+        outcome = healthy.morning()
+
+    step = healthy.assert_only(outcome, "morning.2-connectors", blocked=AFTER_CONNECTORS)
+    assert [(d.subject, d.found) for d in step.differences] == [(f"{SINK}/0", "FAILED")]
+    assert "onlyFailed=true" in step.action[-1]
+    trace = next(e.text for e in step.evidence if e.title == f"Trace of {SINK}/0")
+    assert "Exception" in trace
+    assert "wrong-pa55word" not in outcome.output + json.dumps(outcome.run.as_dict())
+
+
+def test_a_target_table_that_the_sink_cannot_write_to(healthy):
+    databases.target(healthy.instance, "REVOKE INSERT, UPDATE ON public.shipments FROM sink")
+    try:
+        databases.source(healthy.instance, "UPDATE public.shipments SET shipment_id = shipment_id")
+        eventually(lambda: states(healthy).get(f"{SINK}/0") == "FAILED", what="the sink's task to fail")
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+    finally:
+        databases.target(healthy.instance, "GRANT INSERT, UPDATE ON public.shipments TO sink")
+        healthy.heal()
+
+    assert "permission denied" in step.differences[0].detail
+
+
+@pytest.mark.parametrize("connector", [SOURCE, SINK])
+def test_a_paused_connector(healthy, connector):
+    healthy.connect.pause(connector)
+    try:
+        eventually(lambda: states(healthy)[f"{connector}/0"] == "PAUSED", what="the pause")
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+    finally:
+        healthy.heal()
+
+    assert {d.found for d in step.differences} == {"PAUSED"}
+    assert step.action[0].endswith(f"/connectors/{connector}/resume")
+
+
+def test_a_sink_that_was_stopped(healthy):
+    healthy.connect.stop(SINK)
+    try:
+        eventually(lambda: f"{SINK}/0" not in states(healthy), what="the stop")
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+    finally:
+        healthy.heal()
+
+    assert {(d.subject, d.found) for d in step.differences} == {(SINK, "STOPPED"), (f"{SINK}/0", "absent")}
+
+
+def test_a_connector_that_was_deleted(healthy):
+    healthy.connect.delete(SINK)
+    try:
+        eventually(lambda: SINK not in states(healthy), what="the deletion")
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+    finally:
+        healthy.heal()
+
+    assert {(d.subject, d.found) for d in step.differences} == {(SINK, "absent"), (f"{SINK}/0", "absent")}
+
+
+def test_more_tasks_than_expected(healthy):
+    with changed(healthy, SINK, tasks__max="2"):
+        eventually(lambda: states(healthy).get(f"{SINK}/1") == "RUNNING", what="the second task")
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+
+    assert [(d.subject, d.expected) for d in step.differences] == [(f"{SINK}/1", "not expected")]
+
+
+def test_a_connector_that_nobody_expects(healthy):
+    config = connectors.config(healthy.instance, SINK) | {"topics": "nothing-is-ever-written-here"}
+    healthy.connect.put_config("rogue-sink", config)
+    try:
+        eventually(lambda: states(healthy).get("rogue-sink/0") == "RUNNING", what="the connector to run")
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+    finally:
+        healthy.connect.delete("rogue-sink")
+        eventually(lambda: "rogue-sink" not in states(healthy), what="the deletion")
+
+    assert {d.subject for d in step.differences} == {"rogue-sink", "rogue-sink/0"}
+
+
+def test_a_password_in_clear_is_a_risk_and_shows_nowhere(healthy):
+    password = PASSWORDS["POSTGRES_PASSWORD"]
+    with changed(healthy, SINK, connection__password=password):
+        eventually(lambda: states(healthy).get(f"{SINK}/0") == "RUNNING", what="the sink to run again")
+        outcome = healthy.morning()
+
+    step = healthy.assert_only(outcome, "morning.2-connectors", Verdict.WARNED)
+    assert step.differences[0].found == "in clear: connection.password"
+    assert password not in outcome.output + json.dumps(outcome.run.as_dict(), ensure_ascii=False)
+
+
+# ---- 3 reconciliation ----
+
+
+def no_report(pipelines):
+    pipelines.forget_reports()
+
+
+def truncated(pipelines):
+    path = pipelines.report(seconds_ago=5)
+    path.write_text(path.read_text()[:200])
+
+
+def newer_mismatch(pipelines):
+    pipelines.report(seconds_ago=5, orders=TableStatus.MISMATCH)
+
+
+def from_the_future(pipelines):
+    pipelines.report(seconds_ago=-7200)
+
+
+def aged(pipelines):
+    pipelines.forget_reports()
+    pipelines.report(seconds_ago=3 * 3600)
+
+
+@pytest.mark.parametrize("fault", [no_report, truncated, newer_mismatch, from_the_future, aged])
+def test_a_report_that_proves_nothing(healthy, fault):
+    fault(healthy)
+
+    outcome = healthy.morning()
+    healthy.forget_reports()
+    restart_exporter_from_scratch(healthy)  # it has counted what never happened
+    healthy.report()
+
+    healthy.assert_only(outcome, "morning.3-reconciliation", blocked=("morning.4-metrics-reconciliation",))
+
+
+def test_a_row_lost_at_the_target_is_found_named_and_healed(healthy):
+    command = ("cdcproof", "reconcile", "--pipeline", "embedded", "--validate-checksums")
+    lost = databases.target(
+        healthy.instance,
+        "DELETE FROM public.orders WHERE order_id = (SELECT min(order_id) FROM public.orders) RETURNING order_id",
+    ).splitlines()[0]
+    try:
+        reconciled = healthy.call(*command)
+        outcome = healthy.morning()
+    finally:
+        databases.source(healthy.instance, f"UPDATE public.orders SET order_id = order_id WHERE order_id = {int(lost)}")
+        again = eventually(
+            lambda: healthy.call(*command),
+            lambda done: done.returncode == 0,
+            what="the row to arrive again",
+            seconds=60,
+        )
+
+    assert reconciled.returncode == 1, reconciled.stdout + reconciled.stderr
+    step = healthy.assert_only(outcome, "morning.3-reconciliation", blocked=("morning.4-metrics-reconciliation",))
+    assert [d.subject for d in step.differences] == ["orders"]
+    assert f"missing {lost}" in step.differences[0].detail
+    # the metrics remember for a day that there was a mismatch, and that a later report resolved it
+    assert again.returncode == 0
+    healthy.assert_only(healthy.morning(), "morning.4-metrics-reconciliation", Verdict.WARNED)
+    restart_exporter_from_scratch(healthy)
+
+
+# ---- 4 metrics ----
+
+
+def restart_exporter_from_scratch(pipelines):
+    """An exporter that has counted only the reports that are there now."""
+    lifecycle.kill(INSTANCE, "exporter")
+    (pipelines.instance.folders.state / "exporter-state.json").unlink(missing_ok=True)
+    pipelines.heal()
+
+
+def test_a_dead_exporter_is_not_checked(healthy):
+    lifecycle.kill(INSTANCE, "exporter")
+    try:
+        outcome = healthy.morning()
+    finally:
+        healthy.heal()
+
+    both = dict.fromkeys(("morning.4-metrics-reconciliation", "morning.4-metrics-connectors"), Verdict.NOT_CHECKED)
+    assert outcome.verdicts() == healthy.healthy | both, outcome.output
+    assert outcome.exit_status == 1
+    assert outcome.output.count("NOT CHECKED  morning.4") >= 2
+
+
+def test_a_mismatch_that_stands_though_the_newest_report_matches(healthy):
+    # a report that was counted and then deleted: only the counter still knows
+    path = healthy.report(seconds_ago=-20, orders=TableStatus.MISMATCH)
+    url = healthy.located().exporters.reconciliation_url
+    eventually(
+        lambda: scrape(url).labelled("reconciliation_row_count_mismatch_total", "table").get("orders"),
+        lambda total: total == 1,
+        what="the exporter to count the report",
+    )
+    path.unlink()
+
+    outcome = healthy.morning()
+    restart_exporter_from_scratch(healthy)
+
+    step = healthy.assert_only(outcome, "morning.4-metrics-reconciliation")
+    assert [d.subject for d in step.differences] == ["orders"]
+
+
+@contextmanager
+def exporter_of(pipelines, text, what):
+    """Another exporter in the place of the pipeline's own, for the pipeline file `text`."""
+    file = pipelines.folder / "other.toml"
+    file.write_text(text)
+    lifecycle.kill(INSTANCE, "exporter")
+    log = (pipelines.folder / "exporter.log").open("w")
+    command = [
+        "python", "-m", "cdcproof", "exporter", "--env", "embedded",
+        "--pipeline", str(file), "--state", str(pipelines.folder / "other-state.json"),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=ROOT, env=pipelines.environment, stdout=log, stderr=log)
+    try:
+        eventually(lambda: scrape(pipelines.located().exporters.connect_url), what=what)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        log.close()
+        (pipelines.folder / "other-state.json").unlink(missing_ok=True)
+        pipelines.heal()
+
+
+def test_an_absent_series_is_a_failure(healthy):
+    own = (ROOT / "fixtures/pipelines/embedded.toml").read_text()
+    before, _, after = own.partition('[[tables]]\nname = "shipments"')
+    fewer = before + after[after.index("\n[") :]
+    with exporter_of(healthy, fewer, "the exporter without shipments"):
+        healthy.forget_reports()
+        outcome = healthy.morning()  # no report, so that only the expected tables have a series
+        healthy.report()
+        only_metrics = healthy.morning()
+
+    assert outcome.verdicts()["morning.3-reconciliation"] is Verdict.FAILED
+    assert only_metrics.verdicts()["morning.3-reconciliation"] is Verdict.PASSED
+
+
+def test_a_connector_state_that_contradicts_connect(healthy):
+    own = (ROOT / "fixtures/pipelines/embedded.toml").read_text()
+    two_tasks = own.replace('kind = "sink"\ntasks = 1', 'kind = "sink"\ntasks = 2')
+    assert two_tasks != own
+    with exporter_of(healthy, two_tasks, "the exporter that expects two tasks"):
+        step = healthy.assert_only(healthy.morning(), "morning.4-metrics-connectors")
+
+    assert [(d.subject, d.expected, d.found) for d in step.differences] == [(SINK, "1.0", "0.0")]
+
+
+# ---- 5 disk ----
+
+
+@pytest.fixture
+def small_disk(healthy):
+    """A file system of 16 MiB and 200 inodes in the place of the backup directory."""
+    if os.geteuid() != 0:
+        pytest.skip("a small file system can only be mounted by root")
+    backups = healthy.located().paths.backups
+    options = "size=16m,nr_inodes=200"
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", backups], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield backups
+    finally:
+        subprocess.run(["umount", backups], check=True)
+
+
+def test_a_full_disk_says_what_takes_the_space_and_what_a_clean_up_would_free(healthy, small_disk):
+    old = small_disk / "backup-old.dump"
+    old.write_bytes(bytes(13 * 1024 * 1024))
+    age = (datetime.now().astimezone() - timedelta(days=9)).timestamp()
+    os.utime(old, (age, age))
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.5-disk")
+        assert old.exists()
+    finally:
+        old.unlink()
+
+    assert [d.subject for d in step.differences] == [str(small_disk)]
+    assert step.action[-1] == f"find {small_disk} -type f -mtime +7 -delete"
+    texts = {e.title: e.text for e in step.evidence}
+    assert "backup-old.dump" in texts["What takes the space"]
+    assert "1 files" in texts["What deleting files older than 7 days would free"]
+
+
+def test_a_disk_that_fills_is_a_warning(healthy, small_disk):
+    (small_disk / "backup.dump").write_bytes(bytes(12 * 1024 * 1024))
+    try:
+        healthy.assert_only(healthy.morning(), "morning.5-disk", Verdict.WARNED)
+    finally:
+        (small_disk / "backup.dump").unlink()
+
+
+def test_a_disk_without_inodes(healthy, small_disk):
+    files = [small_disk / f"{number}.empty" for number in range(180)]
+    for file in files:
+        file.touch()
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.5-disk")
+    finally:
+        for file in files:
+            file.unlink()
+
+    assert [d.subject for d in step.differences] == [f"{small_disk} inodes"]
+
+
+def test_a_backup_directory_that_is_gone_is_not_checked(healthy):
+    backups = healthy.located().paths.backups
+    aside = backups.with_name("backups-aside")
+    backups.rename(aside)
+    try:
+        healthy.assert_only(healthy.morning(), "morning.5-disk", Verdict.NOT_CHECKED)
+    finally:
+        aside.rename(backups)
+
+
+# ---- 6 answers ----
+
+
+@pytest.mark.parametrize(
+    ("variable", "part", "blocked"),
+    [
+        ("POSTGRES_SOURCE_PASSWORD", "source", ("morning.8-replication-slots", "morning.9-tables")),
+        ("POSTGRES_PASSWORD", "target", ("morning.9-tables",)),
+    ],
+)
+def test_a_wrong_password_of_the_checks_is_not_checked(healthy, variable, part, blocked):
+    outcome = healthy.morning(**{variable: "not-the-passw0rd"})
+
+    step = healthy.assert_only(outcome, f"morning.6-{part}-answers", Verdict.NOT_CHECKED, blocked)
+    assert "not-the-passw0rd" not in outcome.output
+    assert variable in step.reason
+
+
+# ---- 7 lag ----
+
+
+def test_a_sink_that_waits_for_a_lock_while_everything_is_running(healthy):
+    strict = (ROOT / "fixtures/pipelines/embedded.toml").read_text() + "\n[thresholds]\nlag_records = 10\n"
+    file = healthy.folder / "strict.toml"
+    file.write_text(strict)
+    kafka, topics = Kafka(healthy.located().kafka.bootstrap_servers), [t.topic for t in healthy.located().tables]
+
+    def behind():
+        return sum(p.lag_records for p in kafka.lag(f"connect-{SINK}", topics))
+
+    with locked(healthy, "public.customers"):
+        databases.source(healthy.instance, "UPDATE public.customers SET name = name")
+        eventually(behind, lambda records: records > 10, what="the sink to fall behind")
+        step = healthy.assert_only(healthy.morning(f"--pipeline={file}"), "morning.7-sink-lag")
+    eventually(behind, lambda records: records == 0, what="the sink to catch up")
+
+    assert "pg_blocking_pids" in step.action[-1]
+
+
+@contextmanager
+def locked(pipelines, table):
+    """Somebody forgot a transaction that locks the table at the target."""
+    import psycopg
+
+    from cdcproof.environments.embedded import passwords
+
+    port = pipelines.located().target.port
+    password = passwords.of(pipelines.instance).superuser.reveal()
+    with psycopg.connect(
+        host="127.0.0.1", port=port, dbname="warehouse_target", user="postgres", password=password
+    ) as connection:
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+        connection.rollback()
+
+
+# ---- 8 slots ----
+
+
+def test_a_forgotten_slot(healthy):
+    databases.source(healthy.instance, "SELECT pg_create_logical_replication_slot('forgotten', 'pgoutput')")
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.8-replication-slots")
+    finally:
+        databases.source(healthy.instance, "SELECT pg_drop_replication_slot('forgotten')")
+
+    assert [(d.subject, d.found) for d in step.differences] == [("forgotten", "inactive, WAL reserved")]
+
+
+# ---- 9 tables ----
+
+
+def test_a_table_that_fell_out_of_capture(healthy):
+    databases.source(healthy.instance, "ALTER PUBLICATION cdcproof DROP TABLE public.shipments")
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.9-tables")
+    finally:
+        databases.source(healthy.instance, "ALTER PUBLICATION cdcproof ADD TABLE public.shipments")
+
+    assert [(d.subject, d.found) for d in step.differences] == [("shipments: captured at the source", "absent")]
+
+
+def test_a_target_table_that_was_dropped(healthy):
+    databases.target(healthy.instance, "ALTER TABLE public.inventory RENAME TO inventory_aside")
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.9-tables")
+    finally:
+        databases.target(healthy.instance, "ALTER TABLE public.inventory_aside RENAME TO inventory")
+
+    assert [(d.subject, d.found) for d in step.differences] == [("inventory: target table", "absent")]
+
+
+# ---- all ----
+
+
+def test_four_workers_give_the_same_verdicts(healthy):
+    databases.source(healthy.instance, "SELECT pg_create_logical_replication_slot('forgotten', 'pgoutput')")
+    lifecycle.kill(INSTANCE, "schema-registry")
+    try:
+        alone, together = healthy.morning(), healthy.morning("-n", "4")
+    finally:
+        databases.source(healthy.instance, "SELECT pg_drop_replication_slot('forgotten')")
+        healthy.heal()
+
+    assert together.verdicts() == alone.verdicts(), together.output
+    assert Verdict.BLOCKED in together.verdicts().values()
+    assert together.exit_status == alone.exit_status == 1
+
+
+def test_down_is_not_called_red(healthy):
+    """An instance that was stopped on purpose is a question of usage, said in one sentence."""
+    lifecycle.down(INSTANCE, Progress())
+    try:
+        done = healthy.call("pytest", "-m", "morning", f"--reports-dir={healthy.folder}/down")
+    finally:
+        healthy.heal()
+
+    assert done.returncode != 0
+    assert "cdcproof up" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
