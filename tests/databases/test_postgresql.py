@@ -1,0 +1,253 @@
+"""The PostgreSQL door against real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from cdcproof.databases import connect
+from cdcproof.databases.base import Column, Database, TableName
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError, UsageError
+from cdcproof.secrets import Secret
+from tests.postgres_server import PASSWORD, Server, Servers
+
+pytest_plugins = ["tests.postgres_server"]
+
+ODD = 'odd "quoted" name; DROP TABLE x --'
+SCHEMA = "door"
+
+
+@pytest.fixture(scope="module")
+def server(postgres_servers: Servers) -> Server:
+    server = postgres_servers.source
+    server.execute(
+        f"CREATE SCHEMA {SCHEMA}",
+        f"CREATE DOMAIN {SCHEMA}.price AS numeric(7, 3)",
+        f"""CREATE TABLE {SCHEMA}.kinds (
+            b text, a bigint, amount numeric(12, 2) NOT NULL, bare numeric, at timestamptz(3), fixed char(4),
+            price {SCHEMA}.price, twice bigint GENERATED ALWAYS AS (a * 2) STORED, gone int, list int[], PRIMARY KEY (b, a))""",
+        f"ALTER TABLE {SCHEMA}.kinds DROP COLUMN gone",
+        f"INSERT INTO {SCHEMA}.kinds SELECT 'row ' || i, i, i FROM generate_series(1, 12000) AS i",
+        f"CREATE TABLE {SCHEMA}.parts (a int) PARTITION BY RANGE (a)",
+        f"CREATE TABLE {SCHEMA}.parts_1 PARTITION OF {SCHEMA}.parts FOR VALUES FROM (0) TO (10)",
+        f"CREATE VIEW {SCHEMA}.look AS SELECT 1 AS a",
+        f"CREATE TABLE {SCHEMA}.nullable (a int, b text)",
+        f"INSERT INTO {SCHEMA}.nullable VALUES (NULL, 'x'), (1, NULL), (1, 'y')",
+        f"CREATE TABLE {SCHEMA}.endless (at timestamp)",
+        f"INSERT INTO {SCHEMA}.endless VALUES ('infinity')",
+        "CREATE ROLE reader LOGIN PASSWORD 'only reading'",
+        "CREATE ROLE sleeper NOLOGIN PASSWORD 'only reading'",
+    )
+    return server
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    with connect(server.config(publication="pub"), Secret(PASSWORD)) as opened:
+        yield opened
+
+
+def _table(name: str) -> TableName:
+    return TableName(SCHEMA, name)
+
+
+def test_columns_are_told_as_the_standard_names_them(database: Database) -> None:
+    assert database.columns(_table("kinds")) == (
+        Column("b", "text", nullable=False),
+        Column("a", "bigint", nullable=False, precision=64),
+        Column("amount", "numeric", nullable=False, scale=2, precision=12),
+        Column("bare", "numeric", nullable=True),
+        Column("at", "timestamp with time zone", nullable=True, scale=3),
+        Column("fixed", "character", nullable=True),
+        Column("price", "numeric", nullable=True, scale=3, precision=7),
+        Column("twice", "bigint", nullable=True, precision=64, computed=True),
+        Column("list", "integer[]", nullable=True),
+    )
+
+
+def test_the_primary_key_comes_in_key_order_and_is_empty_without_one(database: Database) -> None:
+    assert database.primary_key(_table("kinds")) == ("b", "a")
+    assert database.primary_key(_table("nullable")) == ()
+
+
+def test_tables_are_base_tables_and_a_partitioned_one_is_one(database: Database) -> None:
+    assert database.tables(SCHEMA) == {_table("kinds"), _table("parts"), _table("nullable"), _table("endless")}
+
+
+def test_a_name_cannot_become_sql(server: Server, database: Database) -> None:
+    quoted = ODD.replace('"', '""')
+    server.execute(f'CREATE TABLE {SCHEMA}."{quoted}" ("{quoted}" int PRIMARY KEY)')
+    server.execute(f'INSERT INTO {SCHEMA}."{quoted}" VALUES (5)')
+    try:
+        table = _table(ODD)
+        columns = database.columns(table)
+        assert database.count_rows(table) == 1
+        with database.rows(table, columns) as rows:
+            assert list(rows) == [(5,)]
+        assert list(database.rows_by_key(table, columns, columns, [(5,)])) == [(5,)]
+    finally:
+        server.execute(f'DROP TABLE {SCHEMA}."{quoted}"')
+
+
+def test_rows_are_one_snapshot_however_long_the_reading_takes(server: Server, database: Database) -> None:
+    columns = database.columns(_table("kinds"))[:2]
+    with database.rows(_table("kinds"), columns) as rows:
+        first = next(rows)
+        server.execute(f"INSERT INTO {SCHEMA}.kinds VALUES ('late', 99999, 0)")
+        read = [first, *rows]
+    server.execute(f"DELETE FROM {SCHEMA}.kinds WHERE a = 99999")
+    assert len(read) == 12000
+    assert ("late", 99999) not in read
+
+
+def test_a_reading_that_is_given_up_leaves_the_session_usable(database: Database) -> None:
+    with database.rows(_table("kinds"), database.columns(_table("kinds"))[:1]) as rows:
+        next(rows)
+    assert database.count_rows(_table("kinds")) == 12000
+
+
+def test_rows_by_key_finds_nulls_and_takes_values_of_another_driver(database: Database) -> None:
+    nullable = database.columns(_table("nullable"))
+    found = list(database.rows_by_key(_table("nullable"), nullable, nullable, [(None, "x"), (1, None)]))
+    assert sorted(found, key=str) == [(1, None), (None, "x")]
+    kinds = database.columns(_table("kinds"))
+    key = [kinds[0], kinds[1]]
+    wanted: list[tuple[Any, ...]] = [("row 7", "7"), ("row 8", 8), ("nobody", 9)]
+    assert sorted(database.rows_by_key(_table("kinds"), key, key, wanted)) == [("row 7", 7), ("row 8", 8)]
+
+
+def test_more_keys_than_one_statement_holds_are_all_found(database: Database) -> None:
+    columns = database.columns(_table("kinds"))[:2]
+    found = database.rows_by_key(_table("kinds"), columns, columns, [(f"row {i}", i) for i in range(1, 1201)])
+    assert {a for _, a in found} == set(range(1, 1201))
+
+
+def test_the_session_cannot_write_and_the_server_sees_to_it(server: Server, database: Database) -> None:
+    # the door has no method that writes, so this goes behind it
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        database._session.execute(f"DELETE FROM {SCHEMA}.kinds")  # type: ignore[attr-defined]
+    with database.rows(_table("kinds"), database.columns(_table("kinds"))[:1]):
+        shown = server.connect().execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cdcproof'")
+        assert shown.fetchall() == [(1,)]
+
+
+def test_captured_tables_are_the_publications_tables(server: Server, database: Database) -> None:
+    assert database.captured_tables() == frozenset()  # it does not exist: nothing is captured
+    server.execute(f"CREATE PUBLICATION pub FOR TABLE {SCHEMA}.kinds")
+    assert database.captured_tables() == {_table("kinds")}
+    server.execute("DROP PUBLICATION pub", "CREATE PUBLICATION pub FOR ALL TABLES")
+    assert {_table("kinds"), _table("nullable")} <= database.captured_tables()
+    server.execute("DROP PUBLICATION pub")
+
+
+def test_a_pipeline_that_names_no_publication_is_told(server: Server) -> None:
+    with connect(server.config(), Secret(PASSWORD)) as database, pytest.raises(UsageError, match="publication"):
+        database.captured_tables()
+
+
+def test_slots_are_those_of_this_database_with_what_they_retain(server: Server, database: Database) -> None:
+    server.execute("SELECT pg_create_logical_replication_slot('slot_here', 'pgoutput')", "CREATE DATABASE elsewhere")
+    server.execute("SELECT pg_create_logical_replication_slot('slot_there', 'pgoutput')", database="elsewhere")
+    try:
+        server.execute("SELECT pg_switch_wal()")
+        (slot,) = database.slots()
+        assert (slot.name, slot.active, slot.wal_status) == ("slot_here", False, "reserved")
+        assert slot.retained_bytes > 1_000_000  # the segment that was switched away
+    finally:
+        server.execute("SELECT pg_drop_replication_slot(s) FROM unnest(ARRAY['slot_here', 'slot_there']) AS s")
+        server.execute("DROP DATABASE elsewhere")
+
+
+def test_missing_permissions_come_with_the_grant_that_gives_them(server: Server) -> None:
+    tables = [_table("kinds"), _table("no_such_table")]
+    config = server.config(user="reader")
+    with connect(config, Secret("only reading")) as database:
+        missing = database.permissions_missing(tables)
+        assert missing == {
+            f"schema {SCHEMA}": f'GRANT USAGE ON SCHEMA "{SCHEMA}" TO "reader";',
+            f"{SCHEMA}.kinds": f'GRANT SELECT ON "{SCHEMA}"."kinds" TO "reader";',
+        }
+        with pytest.raises(RefusedError) as refused:
+            database.count_rows(_table("kinds"))
+        server.execute(*refused.value.remedy.split("; "))  # the remedy is what it says
+        assert database.count_rows(_table("kinds")) == 12000
+        assert database.permissions_missing(tables) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "password", "error", "words"),
+    [
+        ({}, "wrong password", RefusedError, ["password authentication failed", "POSTGRES_PASSWORD"]),
+        ({"user": "nobody_here"}, PASSWORD, RefusedError, ["nobody_here"]),
+        ({"user": "sleeper"}, "only reading", RefusedError, ["not permitted to log in"]),
+        ({"database": "no_database"}, PASSWORD, RefusedError, ['"no_database" does not exist']),
+        ({"port": 1}, PASSWORD, UnreachableError, ["127.0.0.1:1", "refused"]),
+        ({"host": "no.such.host.invalid"}, PASSWORD, UnreachableError, ["no.such.host.invalid"]),
+    ],
+)
+def test_a_session_that_cannot_be_opened_says_why_and_what_to_do(
+    server: Server, changes: dict[str, Any], password: str, error: type[CouldNotLookError], words: list[str]
+) -> None:
+    with pytest.raises(error) as raised, connect(server.config(**changes), Secret(password)):
+        pass
+    told = str(raised.value)
+    assert all(word in told for word in words)
+    assert raised.value.remedy
+    assert password not in told
+
+
+def test_the_password_is_read_from_the_environment_and_its_absence_named(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
+    with connect(server.config()) as database:
+        assert database.version().startswith("PostgreSQL 1")
+    monkeypatch.delenv("POSTGRES_PASSWORD")
+    with pytest.raises(UsageError, match="POSTGRES_PASSWORD"):
+        connect(server.config())
+
+
+def test_a_table_that_is_not_there_is_named(database: Database) -> None:
+    for ask in (database.columns, database.count_rows):
+        with pytest.raises(UnexpectedAnswerError, match=rf"no table {SCHEMA}\.missing"):
+            ask(_table("missing"))
+
+
+def test_a_locked_table_is_not_waited_for_forever(
+    server: Server, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database._session.execute("SET lock_timeout = 50")  # type: ignore[attr-defined]
+    with server.connect() as other, other.transaction():
+        other.execute(f"LOCK TABLE {SCHEMA}.nullable")
+        with pytest.raises(UnexpectedAnswerError, match=rf"{SCHEMA}\.nullable was locked") as raised:
+            database.count_rows(_table("nullable"))
+    assert "pg_locks" in raised.value.remedy
+
+
+def test_a_statement_has_a_limit_at_the_server(server: Server) -> None:
+    with (
+        connect(server.config(), Secret(PASSWORD), statement_timeout_seconds=0.05) as database,
+        server.connect() as other,
+        other.transaction(),
+    ):
+        other.execute(f"LOCK TABLE {SCHEMA}.nullable")
+        with pytest.raises(UnexpectedAnswerError, match=r"the limit is 0\.05 s"):
+            database.count_rows(_table("nullable"))
+
+
+def test_a_connection_that_the_server_closed_is_unreachable(server: Server, database: Database) -> None:
+    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cdcproof'")
+    with pytest.raises(UnreachableError, match="closed the connection"):
+        database.count_rows(_table("kinds"))
+
+
+def test_a_value_without_a_form_in_python_is_an_error_not_a_crash(database: Database) -> None:
+    table = _table("endless")
+    with (
+        pytest.raises(UnexpectedAnswerError, match=rf"{SCHEMA}\.endless holds a value"),
+        database.rows(table, database.columns(table)) as rows,
+    ):
+        list(rows)
