@@ -107,7 +107,7 @@ def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         if compose.containers():
             pytest.fail(f"containers of the compose files in {ROOT} exist already: docker compose down --volumes")
         cleanup.callback(remove, compose)
-        assert compose.start()
+        cleanup.enter_context(compose.running())
         located = compose.locate(load(file))
         for name in CONNECTORS:
             deploy(f"{located.connect.url}/connectors", (ROOT / f"fixtures/connectors/{name}.json").read_bytes())
