@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from textwrap import fill
@@ -18,11 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "environment (SQLSERVER_PASSWORD, POSTGRES_PASSWORD; POSTGRES_SOURCE_PASSWORD for a PostgreSQL source beside a\n"
         "PostgreSQL target). What could not be learned is said, and marked in the file."
     )
-    parser.add_argument("--connect-url", required=True, metavar="URL", help="Kafka Connect's REST interface")
+    parser.add_argument(
+        "--connect-url", required=True, type=_address, metavar="URL", help="Kafka Connect's REST interface"
+    )
     parser.add_argument(
         "--connect-user", metavar="NAME", help="user for Kafka Connect; the password is read from $CONNECT_PASSWORD"
     )
-    parser.add_argument("--name", help="the pipeline's name (default: that of the source database)")
+    parser.add_argument("--name", type=_name, help="the pipeline's name (default: that of the source database)")
     parser.add_argument(
         "--output",
         type=Path,
@@ -31,13 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file when it exists")
     found = parser.add_argument_group("for what cannot be found")
-    found.add_argument("--kafka", metavar="HOST:PORT,…", help="bootstrap servers")
-    found.add_argument("--registry-url", metavar="URL", help="schema registry")
+    found.add_argument("--kafka", type=_brokers, metavar="HOST:PORT,…", help="bootstrap servers")
+    found.add_argument("--registry-url", type=_address, metavar="URL", help="schema registry")
     found.add_argument(
         "--reconciliation-reports", metavar="DIR", help="directory of the reports (default: reconciliation_reports)"
     )
-    found.add_argument("--reconciliation-metrics-url", metavar="URL", help="default: http://localhost:9103/metrics")
-    found.add_argument("--connect-metrics-url", metavar="URL", help="default: http://localhost:9104/metrics")
+    found.add_argument(
+        "--reconciliation-metrics-url", type=_address, metavar="URL", help="default: http://localhost:9103/metrics"
+    )
+    found.add_argument(
+        "--connect-metrics-url", type=_address, metavar="URL", help="default: http://localhost:9104/metrics"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,3 +85,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _default_path(name: str) -> Path:
     directory = Path("fixtures/pipelines")
     return (directory if directory.is_dir() else Path()) / f"{name}.toml"
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError("must start with http:// or https://")
+    return text
+
+
+def _brokers(text: str) -> str:
+    if not all(re.fullmatch(r"\S+:\d+", server.strip()) for server in text.split(",")):
+        raise argparse.ArgumentTypeError("must be host:port, several separated by commas")
+    return text
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
+        raise argparse.ArgumentTypeError("must be of letters, digits, _ . and -, and begin with a letter or a digit")
+    return text

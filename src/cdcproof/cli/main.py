@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 
 from cdcproof import __version__
@@ -70,6 +73,17 @@ def run_safely(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("cdcproof: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `cdcproof … | head`: the reader has enough; keep the interpreter from flushing into it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001  a defect of ours: no traceback on an operator's screen
+        with tempfile.NamedTemporaryFile("w", prefix="cdcproof-", suffix=".txt", delete=False) as file:
+            file.write(scrub(traceback.format_exc()))
+        print(
+            scrub(f"cdcproof: internal error: {type(error).__name__}: {error}\nPlease report it with {file.name}."),
+            file=sys.stderr,
+        )
+        return 3
     return status
 
 

@@ -46,7 +46,7 @@ def reachable_here(source: Address, target: Address, connect_host: str, note: No
                 f"but {host}:{address.port} does, and is used.",
             )
             found.append(replace(address, host=host))
-    places = [(a.host, a.port, a.database) for a in found]
+    places = [(a.host, a.port) for a in found]
     if places[0] == places[1] and source.host != target.host:
         note("target", f"Source and target cannot both be {found[1].host}:{found[1].port}: write both addresses.")
         return source, target

@@ -11,7 +11,7 @@ from typing import Any
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from cdcproof.errors import UsageError
+from cdcproof.errors import ConfigError, UsageError
 from cdcproof.pipeline import Pipeline, load
 
 _WIDTH = 100
@@ -65,6 +65,9 @@ def write(text: str, path: Path, *, overwrite: bool) -> Pipeline:
         unfinished.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.", "Name another file with --output.") from None
+    except ConfigError:
+        unfinished.unlink()
+        raise
     return pipeline
 
 

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdcproof.environments.live import Live
+from cdcproof.operations.access import Item, Outcome, exit_status, look
+from cdcproof.pipeline import PLACEHOLDER, Pipeline
+from tests.canned import EXPANDED, connector, serving
+from tests.pipelines import pipeline_of
+from tests.postgres_server import PASSWORD, Servers
+
+pytest_plugins = ["tests.postgres_server"]
+
+TODAY = date(2026, 11, 23)
+CLOSED = "http://127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
+
+
+def items(pipeline: Pipeline, subject: str, outcome: Outcome | None = None) -> list[Item]:
+    seen = look(Live(), pipeline, TODAY)
+    return [i for i in seen if i.subject == subject and outcome in (None, i.outcome)]
+
+
+def closed(**more: Any) -> Pipeline:
+    """A pipeline of which nothing answers."""
+    nowhere = {"type": "postgresql", "host": "127.0.0.1", "port": 1, "database": "d", "user": "u", "schema": "public"}
+    return pipeline_of(
+        "orders",
+        **{
+            "source": {**nowhere, "password_env": "POSTGRES_PASSWORD"},
+            "target": {**nowhere, "password_env": "POSTGRES_PASSWORD"},
+            "connect": {"url": CLOSED},
+            "kafka": {"bootstrap_servers": "127.0.0.1:1"},
+            "registry": {"url": CLOSED},
+            "prometheus": {"url": CLOSED},
+            "pushgateway": {"url": CLOSED},
+            "exporters": {"reconciliation_url": f"{CLOSED}/metrics", "connect_url": f"{CLOSED}/metrics"},
+            "services": [{"name": "kafka", "role": "kafka", "endpoint": "tcp://127.0.0.1:1"}],
+            **more,
+        },
+    )
+
+
+def test_everything_that_does_not_answer_is_named_and_is_not_wrong() -> None:
+    seen = look(Live(), closed(), TODAY)
+    unseen = {i.subject for i in seen if i.outcome is Outcome.UNSEEN}
+    assert unseen >= {
+        "source",
+        "target",
+        "connect",
+        "kafka",
+        "registry",
+        "prometheus",
+        "pushgateway",
+        "exporters.reconciliation_url",
+        "exporters.connect_url",
+        "services",
+        "paths",
+    }
+    assert exit_status(seen) == 3
+
+
+def test_a_password_that_is_not_set_is_could_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POSTGRES_PASSWORD")
+    [item] = items(closed(), "source")
+    assert item.outcome is Outcome.UNSEEN
+    assert "POSTGRES_PASSWORD" in item.text
+    assert item.remedy.startswith("export POSTGRES_PASSWORD=")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [([], 0), (["ok", "risk"], 0), (["ok", "could not look"], 3), (["could not look", "wrong"], 2)],
+)
+def test_the_exit_status_says_what_is_missing(outcomes: list[str], status: int) -> None:
+    assert exit_status(tuple(Item("x", Outcome(o), "") for o in outcomes)) == status
+
+
+def test_a_placeholder_is_wrong_and_named_and_its_section_not_tried() -> None:
+    table = {"name": "orders", "source": "a.orders", "target": "b.orders", "topic": "t", "key": [PLACEHOLDER]}
+    seen = look(Live(), closed(kafka={"bootstrap_servers": PLACEHOLDER}, tables=[table]), TODAY)
+    wrong = {i.subject for i in seen if i.outcome is Outcome.WRONG}
+    assert wrong == {"kafka.bootstrap_servers", "tables.orders.key"}
+    assert "kafka" not in {i.subject for i in seen}
+
+
+def test_waivers_are_told_and_an_expired_one_is_wrong() -> None:
+    reason = "known and accepted for now"
+    waivers = [
+        {"step": "morning.1-services", "reason": reason, "expires": "2026-11-22"},
+        {"step": "morning.5-disk", "reason": reason, "expires": "2026-11-23"},
+    ]
+    assert [(i.outcome, i.text) for i in items(closed(waivers=waivers), "waivers")] == [
+        (Outcome.WRONG, "the waiver for morning.1-services expired on 2026-11-22"),
+        (Outcome.RISK, f"morning.5-disk is waived until 2026-11-23: {reason}"),
+    ]
+
+
+def test_paths_are_tried(tmp_path: Path) -> None:
+    paths = {
+        "reconciliation_reports": str(tmp_path / "none"),
+        "backups": str(tmp_path / "gone"),
+        "volumes": [str(tmp_path)],
+    }
+    found = [(i.outcome, i.text.split(":")[0]) for i in items(closed(paths=paths), "paths")]
+    assert found == [
+        (Outcome.UNSEEN, "reconciliation_reports"),
+        (Outcome.WRONG, "backups"),
+        (Outcome.OK, "volumes[0]"),
+    ]
+
+
+def test_connectors_are_compared_and_inline_passwords_are_a_risk() -> None:
+    told = {
+        "source": connector("source", {"name": "source", "database.password": "${file:/s:p}"}),
+        "sink": connector("sink", {"name": "sink", "connection.password": "inline-pw"}),
+        "extra": connector("sink", {"name": "extra", "connection.url": "jdbc:postgresql://h/d?password=inline-too"}),
+    }
+    expected = [
+        {"name": "source", "kind": "source"},
+        {"name": "sink", "kind": "sink", "tasks": 2},
+        {"name": "absent", "kind": "sink"},
+    ]
+    with serving({"GET /": (200, {"version": "3.9.2"}), EXPANDED: (200, told)}) as server:
+        seen = look(Live(), closed(connect={"url": server.url}, connectors=expected), TODAY)
+    found = {i.text: i.outcome for i in seen if i.subject == "connectors"}
+    assert found == {
+        "source, a source, 1 task(s)": Outcome.OK,
+        "sink has 1 tasks; the file says 2": Outcome.WRONG,
+        "Connect has no absent": Outcome.WRONG,
+        "extra runs, but the file does not expect it": Outcome.WRONG,
+        "sink has a password in clear, readable by whoever reaches Connect: connection.password": Outcome.RISK,
+        "extra has a password in clear, readable by whoever reaches Connect: connection.url": Outcome.RISK,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ('reconciliation_row_count_mismatch_total{table="orders"} 0\n', Outcome.OK),
+        ('reconciliation_row_count_mismatch_total{table="other"} 0\n', Outcome.WRONG),
+        ("<html>", Outcome.UNSEEN),
+    ],
+)
+def test_an_exporter_must_serve_this_pipeline(text: str, outcome: Outcome) -> None:
+    with serving({"GET /metrics": (200, text.encode())}) as server:
+        url = f"{server.url}/metrics"
+        exporters = {"reconciliation_url": url, "connect_url": url}
+        [item] = items(closed(exporters=exporters), "exporters.reconciliation_url")
+    assert item.outcome is outcome
+
+
+def _on(servers: Servers, **more: Any) -> Pipeline:
+    def dump(config: Any) -> dict[str, Any]:
+        return dict(config.model_dump(by_alias=True))
+
+    return closed(
+        source=dump(servers.source.config(user="reader", publication="access", **more)),
+        target=dump(servers.target.config()),
+        tables=[
+            {"name": n, "source": f"public.{n}", "target": f"public.{n}", "topic": n, "key": ["id"]}
+            for n in ("good", "keyless", "secret", "gone")
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def databases(postgres_servers: Servers) -> Callable[[], Pipeline]:
+    postgres_servers.source.execute(
+        "CREATE TABLE good (id int PRIMARY KEY)",
+        "CREATE TABLE keyless (id int)",
+        "CREATE TABLE secret (id int PRIMARY KEY)",
+        f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'",
+        "GRANT SELECT ON good, keyless TO reader",
+        "CREATE PUBLICATION access FOR TABLE good, secret",
+    )
+    return lambda: _on(postgres_servers)
+
+
+def test_tables_keys_publication_and_permissions_are_compared_with_the_database(
+    databases: Callable[[], Pipeline],
+) -> None:
+    found = items(databases(), "source")
+    told = [(i.outcome, i.text) for i in found]
+    assert (Outcome.UNSEEN, "reader lacks a permission: public.secret") in told
+    assert 'GRANT SELECT ON "public"."secret" TO "reader";' in [i.remedy for i in found]
+    assert (Outcome.WRONG, "public.keyless has no primary key; the file says id") in told
+    assert (Outcome.WRONG, "public.gone does not exist in postgres, or reader may not see it") in told
+    assert [t for o, t in told if o is Outcome.WRONG and t.startswith("not in publication access")] == [
+        "not in publication access: public.keyless"
+    ]
+    assert PASSWORD not in str(found)
+
+
+def test_a_wrong_password_is_could_not_look(databases: Callable[[], Pipeline], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", "not-the-password")
+    [item] = items(databases(), "source")
+    assert item.outcome is Outcome.UNSEEN
+    assert "not-the-password" not in str(item)
