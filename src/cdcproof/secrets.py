@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote
+from functools import cache
+from urllib.parse import quote, quote_plus
 
 from cdcproof.errors import UsageError
 
@@ -18,10 +21,18 @@ _SECRET_KEY = re.compile(
     r"(password|passwd|pwd|secret|token|api[._-]?key|credential|user\.info|sasl\.jaas\.config|private[._-]?key)",
     re.IGNORECASE,
 )
+# The value: in quotes (escaped or not, as inside JSON), a reference, or up to what ends a value. It never takes the
+# quote that ends a string around it, so that scrubbed JSON is still JSON.
 _KEY_VALUE = re.compile(
-    r"""(?P<key>(?:password|passwd|pwd|secret|token)["']?\s*[:=]\s*)(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s,;&}]+)""",
-    re.IGNORECASE,
+    r"""(?P<key>(?:password|passwd|pwd|secret|token|api[._-]?key)["'\\]{0,4}\s*[:=]\s*)
+        (?:(?P<quote>\\{0,3}["'])(?P<quoted>(?:\\.|[^\\\n]){0,500}?)(?P=quote)
+          |(?P<plain>\$\{[^}\n]{0,200}\}|(?:[^\s,;&}"'\\]|\\(?!["']))+))""",
+    re.IGNORECASE | re.VERBOSE,
 )
+_AUTHORIZATION = re.compile(
+    r"""(?P<key>authorization["'\\]{0,4}\s*[:=]\s*["'\\]{0,4}(?:basic|bearer)\s+)[\w+/=.~\-]+""", re.IGNORECASE
+)
+_REFERENCE = re.compile(r"\$\{.*\}|\$\w+|%\w+%")
 _URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]{0,20}://[^\s:/@]*):[^\s/@]+@", re.IGNORECASE)
 
 
@@ -68,8 +79,9 @@ def scrub(text: str) -> str:
     """Remove every secret this process has seen, and anything that stands where a secret stands."""
     for value in sorted(_known, key=len, reverse=True):
         if len(value) >= _SHORTEST_SCRUBBED:
-            for form in {value, quote(value, safe=""), _json_form(value)}:
+            for form in _forms(value):
                 text = text.replace(form, REDACTED)
+    text = _AUTHORIZATION.sub(rf"\g<key>{REDACTED}", text)
     text = _URL_USERINFO.sub(rf"\g<scheme>:{REDACTED}@", text)
     return _KEY_VALUE.sub(_redact_value, text)
 
@@ -105,13 +117,24 @@ def known(values: Iterable[str]) -> None:
     _known.update(v for v in values if v)
 
 
-def _json_form(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+@cache
+def _forms(value: str) -> tuple[str, ...]:
+    """How a value may be written: as it is, in a URL, in JSON, in a Python literal, in HTML; the longest first."""
+    forms = {
+        value,
+        quote(value, safe=""),
+        quote_plus(value),
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+        html.escape(value),
+    }
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def _redact_value(match: re.Match[str]) -> str:
-    value = match["value"]
-    if is_reference(value.strip("\"'")) or value.strip("\"'") in ("", "…", REDACTED, "null", "None"):
+    value = match["quoted"] if match["quote"] else match["plain"]
+    if value in ("", "…", REDACTED, "null", "None") or _REFERENCE.fullmatch(value):
         return match[0]
-    quote_mark = value[0] if value[0] in "\"'" else ""
-    return f"{match['key']}{quote_mark}{REDACTED}{quote_mark}"
+    mark = match["quote"] or ""
+    return f"{match['key']}{mark}{REDACTED}{mark}"

@@ -1,0 +1,186 @@
+"""What the scrubber takes out, and what it leaves alone."""
+
+from __future__ import annotations
+
+import html
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from cdcproof.errors import UsageError
+from cdcproof.secrets import (
+    REDACTED,
+    Secret,
+    _known,
+    from_environment,
+    inline_secrets,
+    is_secret_key,
+    known,
+    redact,
+    scrub,
+)
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    before = set(_known)
+    yield
+    _known.clear()
+    _known.update(before)
+
+
+def test_a_secret_does_not_print_itself() -> None:
+    secret = Secret("correct horse")
+
+    assert "correct" not in f"{secret} {secret!r} {[secret]}"
+    assert secret.reveal() == "correct horse"
+    assert secret == Secret("correct horse")
+    assert secret != Secret("other")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=30))
+def test_a_known_secret_is_taken_out_in_every_form_it_may_be_written(value: str) -> None:
+    assume(value.strip() == value and value not in REDACTED and len(set(value)) > 3)
+    known([value])
+    forms = {
+        value,
+        quote(value, safe=""),
+        quote_plus(value),
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+        html.escape(value),
+    }
+    try:
+        for form in forms:
+            assert form not in scrub(f"before «{form}» after").replace(REDACTED, "")
+    finally:
+        _known.discard(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password=hunter2",
+        "database.password: hunter2",
+        '"database.password": "hunter2"',
+        "{'password': 'hunter2', 'x': 1}",
+        "connection.password = hunter2",
+        "PGPASSWORD=hunter2 psql -h x",
+        "--target-password=hunter2",
+        "PWD=hunter2;UID=sa",
+        "jdbc:postgresql://h/db?user=u&password=hunter2&ssl=true",
+        "postgresql://u:hunter2@h:5432/db",
+        "http://user:hunter2@localhost:8083/connectors",
+        'sasl.jaas.config=org.apache.PlainLoginModule required username="u" password="hunter2";',
+        "access_token=hunter2",
+        "Authorization: Bearer hunter2hunter2",
+        "Authorization: Basic hunter2hunter2",
+        "api.key=hunter2",
+        "SQLSERVER_PASSWORD='hunter2'",
+        'password="hunter2 with blanks"',
+        r"{\"database.password\": \"hunter2\"}",
+    ],
+)
+def test_what_stands_where_a_secret_stands_is_taken_out(text: str) -> None:
+    assert "hunter2" not in scrub(text)
+    assert REDACTED in scrub(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The environment variable SQLSERVER_PASSWORD, the password for the source, is not set.",
+        'password authentication failed for user "postgres"',
+        "password is not set",
+        "FATAL: password authentication failed",
+        "export SQLSERVER_PASSWORD=…",
+        "database.password=${file:/etc/secrets:db}",
+        "database.password=${SQLSERVER_PASSWORD}",
+        "PGPASSWORD=$POSTGRES_PASSWORD psql",
+        'password="${POSTGRES_PASSWORD}"',
+        '"database.password": null',
+        "http://localhost:8083/connectors",
+        "http://localhost:8083/a@b",
+        "2026-11-23 06:12:00 task 0 FAILED: org.postgresql.util.PSQLException",
+        'password_env = "SQLSERVER_PASSWORD"',
+        "the tokens: 3",
+        "",
+    ],
+)
+def test_innocent_text_stays_as_it_is(text: str) -> None:
+    assert scrub(text) == text
+
+
+def test_scrubbed_json_is_still_json() -> None:
+    config = {"config": {"a.password": "x"}, "log": "failed with password=hunter2", "more": "secret: 'a b'", "n": 1}
+
+    assert json.loads(scrub(json.dumps(config))).keys() == config.keys()
+    assert json.loads(scrub(json.dumps(json.dumps(config))))
+
+
+def test_scrubbing_long_text_is_quick_enough_to_be_done_everywhere() -> None:
+    text = "password='" * 5_000 + "x" * 100_000
+
+    assert len(scrub(text)) > 0  # a pattern that backtracks would not come back for minutes
+
+
+def test_scrubbing_twice_changes_nothing() -> None:
+    text = 'password=hunter2 "a.password": "b c" http://u:p1234@h/ Authorization: Bearer abc.def'
+
+    assert scrub(scrub(text)) == scrub(text)
+
+
+def test_the_longer_of_two_secrets_goes_first() -> None:
+    known(["abcd", "abcd-efgh"])
+
+    assert scrub("x abcd-efgh y") == f"x {REDACTED} y"
+
+
+def test_a_short_secret_does_not_eat_innocent_text() -> None:
+    known(["sa"])
+
+    assert scrub("the message says") == "the message says"
+
+
+def test_a_configuration_is_redacted_by_key() -> None:
+    config = {
+        "name": "source",
+        "database.password": "hunter2",
+        "connection.password": "${file:/etc/secrets:db}",
+        "ssl.keystore.password": "",
+        "sasl.jaas.config": 'x password="hunter2";',
+        "topic.prefix": "p",
+    }
+
+    assert redact(config) == {**config, "database.password": REDACTED, "sasl.jaas.config": REDACTED}
+    assert inline_secrets(config) == ["database.password", "sasl.jaas.config"]
+
+
+@pytest.mark.parametrize(
+    "key", ["database.password", "SSL.KEY.PASSWORD", "aws.secret.access.key", "api-key", "auth.token"]
+)
+def test_keys_that_hold_secrets(key: str) -> None:
+    assert is_secret_key(key)
+
+
+@pytest.mark.parametrize("key", ["name", "database.user", "key.converter", "primary.key.mode", "tombstones.on.delete"])
+def test_keys_that_do_not(key: str) -> None:
+    assert not is_secret_key(key)
+
+
+def test_a_password_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_PASSWORD", raising=False)
+
+    with pytest.raises(UsageError, match="NO_SUCH_PASSWORD, the password for the source, is not set"):
+        from_environment("NO_SUCH_PASSWORD", "the source")
+
+
+def test_a_password_from_the_environment_is_known_to_the_scrubber(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_PASSWORD", "correct horse")
+
+    assert from_environment("SOME_PASSWORD", "x").reveal() == "correct horse"
+    assert "horse" not in scrub("a correct horse")
