@@ -40,7 +40,7 @@ what the words mean:
             replication delay: they were read again for --settle-seconds.
   ERROR     it could not be looked at, so nothing is known about the table.
 
-exit status: 0 all match, 1 a mismatch, 2 usage, 3 a table could not be looked at
+exit status: 0 all match, 1 a mismatch, 2 usage, 3 could not look at a table
 report: reconciliation_reports/reconciliation_report_<YYYYMMDD_HHMMSS>.json"""
 
 

@@ -1,0 +1,282 @@
+"""`reconcile` end to end, as cron and an operator call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdcproof.cli.main import main
+from cdcproof.reconcile.result import read
+from tests.postgres_server import PASSWORD, USER, Server, Servers
+
+pytest_plugins = ["tests.postgres_server"]
+
+ROOT = Path(__file__).resolve().parents[2]
+CELL = "a value nobody may see"
+
+
+@pytest.fixture(scope="module")
+def servers(postgres_servers: Servers) -> Iterator[Servers]:
+    for server in (postgres_servers.source, postgres_servers.target):
+        server.execute(
+            "CREATE DATABASE shop",
+            "DROP ROLE IF EXISTS stranger",
+            "CREATE ROLE stranger LOGIN PASSWORD 'strange password'",
+        )
+        server.execute(
+            "CREATE TABLE customers (customer_id int PRIMARY KEY, name text)",
+            "CREATE TABLE orders (order_id int PRIMARY KEY, total numeric(12, 2))",
+            "INSERT INTO customers SELECT i, 'name ' || i FROM generate_series(1, 1200) AS i",
+            "INSERT INTO orders SELECT i, i FROM generate_series(1, 50) AS i",
+            database="shop",
+        )
+    yield postgres_servers
+    for server in (postgres_servers.source, postgres_servers.target):
+        server.execute("DROP DATABASE shop WITH (FORCE)", "DROP ROLE stranger")
+
+
+def _flags(servers: Servers, **changes: Any) -> list[str]:
+    values: dict[str, Any] = {}
+    for side, server in (("source", servers.source), ("target", servers.target)):
+        values |= {
+            f"{side}-type": "postgresql",
+            f"{side}-host": server.host,
+            f"{side}-port": server.port,
+            f"{side}-database": "shop",
+            f"{side}-user": USER,
+        }
+    values |= {"tables": "customers,orders", "settle-seconds": "0"}
+    values |= {name.replace("_", "-"): value for name, value in changes.items()}
+    return [word for name, value in values.items() if value is not None for word in (f"--{name}", str(value))]
+
+
+def _run(
+    servers: Servers, tmp_path: Path, *more: str, password: str | None = PASSWORD, **changes: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run the runbook's command from the project's folder; nothing it prints or writes may hold the password."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("POSTGRES_PASSWORD", "CDCPROOF_PIPELINE")}
+    if password is not None:
+        environment["POSTGRES_PASSWORD"] = password
+    done = subprocess.run(
+        [sys.executable, "-m", "src.cli.reconcile", *_flags(servers, **changes), "--output-dir", str(tmp_path), *more],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    written = "".join(path.read_text() for path in tmp_path.glob("*"))
+    for secret in (PASSWORD, "strange password", "not the password"):
+        assert secret not in done.stdout + done.stderr + written
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_equal_tables_match_and_the_last_line_is_the_reports_path(servers: Servers, tmp_path: Path) -> None:
+    done = _run(servers, tmp_path, "--validate-checksums")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("MATCH     customers                1,200 rows")
+    assert lines[2] == "2 MATCH, 0 MISMATCH, 0 ERROR"
+    assert all(len(line) <= 80 for line in lines[:-1])
+    assert done.stderr == ""
+    report = read(Path(lines[-1]))
+    assert report.summary == {"customers": "MATCH", "orders": "MATCH"}
+    assert report.complete
+    assert report.source == f"postgresql://127.0.0.1:{servers.source.port}/shop"
+
+
+def test_a_difference_is_told_by_key_and_column_but_not_by_value(servers: Servers, tmp_path: Path) -> None:
+    servers.target.execute(
+        f"UPDATE customers SET name = '{CELL}' WHERE customer_id = 7",
+        "DELETE FROM customers WHERE customer_id = 8",
+        database="shop",
+    )
+    try:
+        done = _run(servers, tmp_path, "--validate-checksums")
+        counted = _run(servers, tmp_path)
+    finally:
+        servers.target.execute("DELETE FROM customers WHERE customer_id = 7", database="shop")
+        servers.target.insert("customers", [(7, "name 7"), (8, "name 8")], database="shop")
+    assert done.returncode == 1
+    assert "MISMATCH  customers                1,200 rows: 1 missing, 1 changed" in done.stdout
+    assert "changed 7 (name)" in done.stdout
+    assert "missing 8" in done.stdout
+    assert "MATCH     orders" in done.stdout
+    assert CELL not in done.stdout + "".join(path.read_text() for path in tmp_path.glob("*"))
+    assert counted.returncode == 1
+    assert "1,200 rows, 1,199 at the target" in counted.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "password", "words"),
+    [
+        pytest.param({}, "not the password", "password authentication failed", id="wrong password"),
+        pytest.param({"target_port": 1}, PASSWORD, "127.0.0.1:1 does not answer", id="unreachable"),
+        pytest.param({"source_host": "no.such.host.invalid"}, PASSWORD, "does not answer", id="unknown host"),
+        pytest.param({"target_database": "nowhere"}, PASSWORD, '"nowhere" does not exist', id="unknown database"),
+        pytest.param({"tables": "customers,nothing"}, PASSWORD, "no table public.nothing", id="unknown table"),
+        pytest.param({"source_schema": "else"}, PASSWORD, "no table else.customers", id="unknown schema"),
+        pytest.param({"target_user": "stranger"}, "strange password", "", id="one password for two accounts"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_an_error_with_status_3(
+    servers: Servers, tmp_path: Path, changes: dict[str, Any], password: str, words: str
+) -> None:
+    done = _run(servers, tmp_path, "--validate-checksums", password=password, **changes)
+    assert done.returncode == 3
+    flowing = " ".join(done.stdout.split())
+    assert words in flowing
+    report = read(Path(done.stdout.splitlines()[-1]))
+    assert "ERROR" in report.summary.values()
+    assert "MISMATCH" not in report.summary.values()
+
+
+def test_no_permission_names_the_grant(servers: Servers, tmp_path: Path) -> None:
+    done = _run(
+        servers, tmp_path, "--target-password", "strange password", "--validate-checksums", target_user="stranger"
+    )
+    assert done.returncode == 3
+    assert 'GRANT SELECT ON "public"."customers" TO "stranger";' in " ".join(done.stdout.split())
+
+
+def test_a_password_by_flag_works_and_is_warned_about(servers: Servers, tmp_path: Path) -> None:
+    flags = ("--source-password", PASSWORD, f"--target-password={PASSWORD}")
+    done = _run(servers, tmp_path, *flags, password=None)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("shows in the process list") == 2
+
+
+def test_passwords_may_be_in_other_variables(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SOURCE", PASSWORD)
+    monkeypatch.setenv("MY_TARGET", PASSWORD)
+    flags = ("--source-password-env", "MY_SOURCE", "--target-password-env", "MY_TARGET")
+    assert _run(servers, tmp_path, *flags, password=None).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "changes", "words"),
+    [
+        (["--source-password", ""], {}, "--source-password is empty"),
+        ([], {"source_host": None, "tables": None}, "Missing: --source-host --tables"),
+        ([], {"tables": "customers,,orders"}, "a name is empty"),
+        ([], {"tables": ""}, "a name is empty"),
+        ([], {"tables": "orders,orders"}, "orders is named twice"),
+        ([], {"tables": "public.orders"}, "--source-schema"),
+        ([], {"source_port": 70000}, "--source-port"),
+        ([], {"settle_seconds": "-1"}, "--settle-seconds"),
+        ([], {"settle_seconds": "nan"}, "--settle-seconds"),
+        ([], {"source_type": "oracle"}, "oracle"),
+        (["--pipeline", "x"], {}, "--source-type and --pipeline exclude each other"),
+        (["--env", "live"], {}, "--source-type and --env exclude each other"),
+        (["--output-dir", "/dev/null/reports"], {}, "/dev/null/reports"),
+    ],
+)
+def test_a_mistake_in_the_flags_is_named_with_status_2(
+    servers: Servers, tmp_path: Path, more: list[str], changes: dict[str, Any], words: str
+) -> None:
+    done = _run(servers, tmp_path, *more, **changes)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_password_names_its_variable(servers: Servers, tmp_path: Path) -> None:
+    done = _run(servers, tmp_path, password=None)
+    assert done.returncode == 2
+    assert "POSTGRES_PASSWORD" in done.stderr
+
+
+def test_a_database_is_not_compared_with_itself(servers: Servers, tmp_path: Path) -> None:
+    done = _run(servers, tmp_path, target_port=servers.source.port)
+    assert done.returncode == 2
+    assert "same database" in done.stderr
+
+
+def test_json_is_the_report_and_nothing_else(servers: Servers, tmp_path: Path) -> None:
+    done = _run(servers, tmp_path, "--json")
+    assert json.loads(done.stdout)["summary"] == {"customers": "MATCH", "orders": "MATCH"}
+    assert "MATCH     customers" in done.stderr
+
+
+def test_ctrl_c_leaves_a_report_that_says_it_is_not_complete(servers: Servers, tmp_path: Path) -> None:
+    with servers.source.connect("shop") as other, other.transaction():
+        other.execute("LOCK TABLE orders")  # customers is compared, orders waits for the lock
+        running = subprocess.Popen(
+            [sys.executable, "-m", "src.cli.reconcile", *_flags(servers), "--output-dir", str(tmp_path)],
+            cwd=ROOT,
+            env={**os.environ, "POSTGRES_PASSWORD": PASSWORD},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("MATCH     customers")
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in errors
+    (path,) = tmp_path.iterdir()
+    report = read(path)
+    assert not report.complete
+    assert report.summary == {"customers": "MATCH", "orders": "ERROR"}
+
+
+def _pipeline(servers: Servers, tmp_path: Path) -> Path:
+    def database(server: Server) -> str:
+        return (
+            f'type = "postgresql"\nhost = "{server.host}"\nport = {server.port}\ndatabase = "shop"\nuser = "{USER}"\n'
+            'password_env = "POSTGRES_PASSWORD"\nschema = "public"\n'
+        )
+
+    tables = "".join(
+        f'[[tables]]\nname = "{name}"\nsource = "public.{name}"\ntarget = "public.{name}"\n'
+        f'topic = "shop.{name}"\nkey = ["{key}"]\n'
+        for name, key in (("customers", "customer_id"), ("orders", "order_id"))
+    )
+    path = tmp_path / "shop.toml"
+    path.write_text(
+        f'name = "shop"\n[source]\n{database(servers.source)}[target]\n{database(servers.target)}'
+        '[connect]\nurl = "http://127.0.0.1:1"\n[kafka]\nbootstrap_servers = "127.0.0.1:1"\n'
+        '[[services]]\nname = "postgres"\nrole = "target"\nendpoint = "tcp://127.0.0.1:1"\n'
+        f'[[connectors]]\nname = "sink"\nkind = "sink"\n{tables}'
+        f'[paths]\nreconciliation_reports = "{tmp_path / "reports"}"\n'
+    )
+    return path
+
+
+def test_a_pipeline_file_names_everything(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
+    arguments = ["reconcile", "--pipeline", str(_pipeline(servers, tmp_path)), "--env", "live", "--validate-checksums"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--tables", "orders"]) == 0
+    both, one = (read(path) for path in sorted((tmp_path / "reports").iterdir(), key=lambda p: p.stat().st_mtime_ns))
+    assert (list(both.summary), list(one.summary)) == (["customers", "orders"], ["orders"])
+    capsys.readouterr()
+    assert main([*arguments, "--tables", "orders,nothing"]) == 2
+    told = capsys.readouterr().err
+    assert "nothing: not in pipeline shop" in told
+    assert "customers, orders" in told
+
+
+def test_help_has_the_runbooks_example_and_says_what_match_means(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["reconcile", "--help"])
+    told = capsys.readouterr().out
+    assert "--tables customers,products,orders,inventory,shipments" in told
+    assert "same number of" in told
+    assert all(len(line) <= 80 for line in told.splitlines())
