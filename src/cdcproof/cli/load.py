@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Insert the rows at the source and follow them; those that are there already stay as they are."""
-    from cdcproof.environments.embedded import databases, folders, state  # noqa: PLC0415  slow to import
-    from cdcproof.progress import Progress  # noqa: PLC0415
+    from cdcproof.environments.embedded import databases, folders, replication, state
+    from cdcproof.progress import Progress
 
     instance = state.running(folders.instance_name(arguments.instance))
     with Progress() as progress:
         progress.waiting("inserting rows at the source")
         databases.insert_rows(instance, databases.LOAD)
         progress.done("the rows are at the source")
-        rows = databases.follow(instance, progress, what="replicated", deadline_seconds=_DEADLINE_SECONDS)
+        rows = replication.follow(instance, progress, what="replicated", deadline_seconds=_DEADLINE_SECONDS)
         progress.done(f"all {rows:,} rows are in the target")
     return 0

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the end of a service's log; it can also be read while the service is down."""
-    from cdcproof.environments.embedded import folders, lifecycle  # noqa: PLC0415  slow to import
+    from cdcproof.environments.embedded import folders, lifecycle
 
     print(scrub(lifecycle.logs(folders.instance_name(arguments.instance), arguments.service, max(1, arguments.lines))))
     return 0

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Stop one service, start it, and wait until it answers and the connectors replicate again."""
-    from cdcproof.environments.embedded import folders, lifecycle  # noqa: PLC0415  slow to import
-    from cdcproof.progress import Progress  # noqa: PLC0415
+    from cdcproof.environments.embedded import folders, lifecycle
+    from cdcproof.progress import Progress
 
     with Progress() as progress:
         lifecycle.restart(folders.instance_name(arguments.instance), arguments.service, progress)

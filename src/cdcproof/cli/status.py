@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every service of the instance."""
-    from cdcproof.environments.embedded import services  # noqa: PLC0415  slow to import
-    from cdcproof.environments.embedded.environment import Embedded  # noqa: PLC0415
+    from cdcproof.environments.embedded import services
+    from cdcproof.environments.embedded.environment import Embedded
 
     states = Embedded(arguments.instance).states(services.wanted())
     if arguments.json:

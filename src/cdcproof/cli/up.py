@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the instance and print where its parts answer."""
-    from cdcproof.environments.embedded import folders, lifecycle  # noqa: PLC0415  slow to import
-    from cdcproof.progress import Progress  # noqa: PLC0415
+    from cdcproof.environments.embedded import folders, lifecycle
+    from cdcproof.progress import Progress
 
     name = folders.instance_name(arguments.instance)
     ports = _ports(arguments.port)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tarfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,8 +22,8 @@ from cdcproof.progress import Progress
 
 _LOCK_WAIT_SECONDS = 600.0
 _FETCH_TIMEOUT_SECONDS = 60
-_AGENT = "jmx_prometheus_javaagent"
-_REGISTRY = "apicurio-registry-app"
+_SECTIONS = ("kafka", "plugins", "converter", "registry", "agent")
+_CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
 
 Fetch = Callable[["Artifact", Path], Path]
 """Fetches an artifact into a folder and returns the file."""
@@ -38,6 +39,8 @@ class Artifact:
     classifier: str
     type: str
     sha256: str
+    used_for: str
+    """One of kafka, plugins, converter, registry, agent."""
 
     def __str__(self) -> str:
         return ":".join(filter(None, (self.group, self.name, self.version, self.classifier)))
@@ -72,15 +75,21 @@ class Parts:
 def parse(text: str) -> tuple[Artifact, ...]:
     """Read a lock file. Raises `OperationError` naming the line that cannot be read."""
     artifacts = []
+    section = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
+        if line.startswith("["):
+            section = line.strip("[] ")
+            continue
         coordinates, _, sha256 = line.strip().partition(" ")
         parts = coordinates.split(":")
-        if len(parts) not in (3, 5) or not all(parts) or len(sha256) != 64:
-            raise OperationError(f"artifacts.lock:{number}: not G:A:V[:classifier:type] and a SHA-256: {line!r}")
+        if section not in _SECTIONS or len(parts) not in (3, 5) or not all(parts) or len(sha256) != 64:
+            raise OperationError(
+                f"artifacts.lock:{number}: not G:A:V[:classifier:type] and a SHA-256 in a known section: {line!r}"
+            )
         group, name, version, classifier, kind = parts if len(parts) == 5 else [*parts, "", "jar"]
-        artifacts.append(Artifact(group, name, version, classifier, kind, sha256))
+        artifacts.append(Artifact(group, name, version, classifier, kind, sha256, section))
     return tuple(artifacts)
 
 
@@ -107,9 +116,10 @@ def ready(cache: Path, progress: Progress) -> Parts:
                 f"The parts of the embedded pipeline cannot be kept in {cache}: {error.strerror or error}.",
                 "About 450 MB are needed there; free them, or name another place with XDG_CACHE_HOME.",
             ) from None
-    jars = tuple(cache / "artifacts" / a.file_name for a in artifacts if not a.is_archive and a.name != _AGENT)
-    agent = next(cache / "artifacts" / a.file_name for a in artifacts if a.name == _AGENT)
-    return Parts(jars, unpacked / "plugins", unpacked / _REGISTRY, agent, digest)
+    files_of = {
+        use: tuple(cache / "artifacts" / a.file_name for a in artifacts if a.used_for == use) for use in _SECTIONS
+    }
+    return Parts(files_of["kafka"], unpacked / "plugins", unpacked / "registry", files_of["agent"][0], digest)
 
 
 def fetch_all(artifacts: Sequence[Artifact], folder: Path, fetch: Fetch, progress: Progress) -> None:
@@ -157,13 +167,19 @@ _FETCH_REMEDY = (
 
 def _unpack(artifacts: Sequence[Artifact], folder: Path, target: Path, progress: Progress) -> None:
     shutil.rmtree(target, ignore_errors=True)
+    converter = target / "plugins" / "apicurio-avro-converter"
+    converter.mkdir(parents=True)
     for artifact in artifacts:
+        file = folder / artifact.file_name
         if artifact.is_archive:
             progress.waiting(f"unpacking {artifact.name}")
-            place = target / _REGISTRY if artifact.name == _REGISTRY else target / "plugins"
-            place.mkdir(parents=True, exist_ok=True)
-            with tarfile.open(folder / artifact.file_name) as archive:
-                archive.extractall(place, filter="data")
+            with tarfile.open(file) as archive:
+                archive.extractall(target / artifact.used_for, filter="data")
+        elif artifact.used_for == "converter":
+            shutil.copy(file, converter)
+    # The converter's own files do not say what they hold, and Connect starts seconds faster when it need not search.
+    with zipfile.ZipFile(converter / "manifest.jar", "w") as manifest:
+        manifest.writestr("META-INF/services/org.apache.kafka.connect.storage.Converter", f"{_CONVERTER_CLASS}\n")
 
 
 def _sha256(path: Path) -> str:

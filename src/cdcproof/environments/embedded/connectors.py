@@ -33,6 +33,7 @@ def config(instance: Instance, connector: str) -> dict[str, str]:
         "host": HOST,
         "topic_prefix": instance.topic_prefix,
         "secrets": instance.folders.secrets,
+        "registry": instance.url("schema-registry", "/apis/registry/v2"),
         **instance.ports,
     }
     for name, value in values.items():

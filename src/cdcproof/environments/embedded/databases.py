@@ -8,13 +8,23 @@ from dataclasses import dataclass
 from cdcproof.environments.embedded import folders, passwords
 from cdcproof.environments.embedded.postgres import run_sql
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.progress import Progress
 from cdcproof.waiting import wait_until
 
 SOURCE_DATABASE = "warehouse_source"
 TARGET_DATABASE = "warehouse_target"
 TABLES = ("customers", "products", "orders", "inventory", "shipments")
-_SLOT = "cdcproof"
+
+# the names are the constants above
+_COUNTS = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM public.{table}" for table in TABLES)  # noqa: S608
+_READERS = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'cdcproof' AND active;"
+_WRITERS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'sink';"
+_END_READER = """
+SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'cdcproof' AND active;
+"""
+_DROP = """
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'cdcproof';
+DROP PUBLICATION IF EXISTS cdcproof;
+"""
 
 
 @dataclass(frozen=True)
@@ -28,8 +38,8 @@ class Amount:
 
 
 SEED = Amount(customers=20, products=10, orders=40, shipments=30)
-LOAD = Amount(customers=12_000, products=2_000, orders=60_000, shipments=36_000)
-"""120,000 rows with the inventory's five warehouses a product."""
+LOAD = Amount(customers=12_000, products=2_000, orders=50_000, shipments=32_000)
+"""106,000 rows with the inventory's five warehouses a product."""
 
 
 def source(instance: Instance, sql: str) -> str:
@@ -71,53 +81,24 @@ def clear(instance: Instance) -> None:
 def drop_slot_and_publication(instance: Instance) -> None:
     """Remove what the source keeps for the connector, which must be gone; its connection may be a little slower."""
     wait_until(
-        lambda: source(
-            instance,
-            f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '{_SLOT}' AND active;\n"
-            f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{_SLOT}' AND active",
-        ).splitlines()[-1],
-        lambda active: active == "0",
+        lambda: source(instance, _END_READER + _READERS).splitlines()[-1],
+        lambda readers: readers == "0",
         what="the source connector's connection to end",
         deadline_seconds=10,
         interval_seconds=0.05,
     )
-    source(
-        instance,
-        f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{_SLOT}';\n"
-        "DROP PUBLICATION IF EXISTS cdcproof",
-    )
+    source(instance, _DROP)
 
 
-def is_replicating(instance: Instance) -> bool:
+def is_connected(instance: Instance) -> bool:
     """Whether both connectors are connected to their database: a task's state may be older than its worker."""
-    reading = source(instance, f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{_SLOT}' AND active")
-    writing = target(instance, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'sink'")
-    return reading != "0" and writing != "0"
+    return source(instance, _READERS) != "0" and target(instance, _WRITERS) != "0"
 
 
 def counts(instance: Instance, side: str) -> dict[str, int]:
     """Rows of each table; `side` is source or target."""
-    sql = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM public.{table}" for table in TABLES)
-    rows = (source if side == "source" else target)(instance, sql)
+    rows = (source if side == "source" else target)(instance, _COUNTS)
     return {name: int(count) for name, _, count in (line.partition("|") for line in rows.splitlines())}
-
-
-def follow(instance: Instance, progress: Progress, *, what: str, deadline_seconds: float) -> int:
-    """Wait until the target has as many rows as the source has now, showing how many are there; return how many."""
-    total = sum(counts(instance, "source").values())
-
-    def tell(seen: object) -> None:
-        if isinstance(seen, int):
-            progress.count(what, seen, total, "rows")
-
-    return wait_until(
-        lambda: sum(counts(instance, "target").values()),
-        lambda rows: rows >= total,
-        what=f"{total:,} rows in the target",
-        deadline_seconds=deadline_seconds,
-        interval_seconds=0.1 if total < 10_000 else 0.5,
-        tell=tell,
-    )
 
 
 def _prepare_source(instance: Instance) -> None:

@@ -50,7 +50,11 @@ class Embedded:
                 for table in pipeline.tables
             ),
             "paths": pipeline.paths.model_copy(
-                update={"backups": instance.folders.backups, "volumes": _volumes(instance)}
+                update={
+                    "backups": instance.folders.backups,
+                    "volumes": _volumes(instance),
+                    "reconciliation_reports": _reports(instance, pipeline.paths.reconciliation_reports),
+                }
             ),
         }
         if "prometheus" in services.wanted():
@@ -64,7 +68,7 @@ class Embedded:
             f"embedded pipeline {self.instance_name!r}: local processes, no containers",
             "source: PostgreSQL 18 through Debezium's PostgreSQL connector, where production has SQL Server",
             "Kafka 3.9.2 with ZooKeeper, Kafka Connect, Debezium 3.4.0 (JDBC sink), Apicurio Registry 3.0.9",
-            "records: JSON with schemas; the registry runs and answers, no connector uses it",
+            "records: Avro through the schema registry, by Apicurio's converter",
         ]
 
     def services(self, pipeline: Pipeline) -> tuple[ServiceState, ...]:
@@ -112,6 +116,11 @@ def _state(instance: Instance, name: str) -> ServiceState:
     port = instance.ports[services.ports_of(name)[0]]
     detail = f"process {process.pid}, port {port}" + ("" if answers else " does not answer")
     return ServiceState(name, role, True, answers, detail, max(0.0, time() - process.started), restarts)
+
+
+def _reports(instance: Instance, configured: Path) -> Path:
+    """The runbook's place for the one instance most people have; a further one keeps its reports to itself."""
+    return configured if instance.name == folders.DEFAULT_INSTANCE else instance.folders.state / configured.name
 
 
 def _volumes(instance: Instance) -> tuple[Path, ...]:

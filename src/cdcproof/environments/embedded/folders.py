@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -87,7 +88,8 @@ def folders(instance: str) -> Folders:
     if server_account() is None or is_traversable(state):
         return Folders(state, state / "postgres")
     # A home directory closed to other accounts: the database files go beside it, no permission is changed.
-    return Folders(state, shared_folder() / instance)
+    # Its name tells apart instances of one name that have different state folders.
+    return Folders(state, shared_folder() / f"{instance}-{hashlib.sha256(str(state).encode()).hexdigest()[:8]}")
 
 
 def instances() -> tuple[str, ...]:

@@ -51,7 +51,11 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
         known = state.load(name)
         parts, java_ = artifacts.ready(folders.cache_folder(), progress), java.find()
         instance = _adopt(known or Instance(name, {}))
-        instance = _find_ports(replace(instance, stopped=False), wanted_ports or {}, progress)
+        if instance.parts not in ("", parts.digest):
+            progress.done("its parts have another version now: everything is started anew")
+            _stop(instance, services.STOP_ORDER, progress)
+            known = None
+        instance = _find_ports(replace(instance, stopped=False, parts=parts.digest), wanted_ports or {}, progress)
         died = [s for s in instance.processes if not instance.is_alive(s)] if known and not known.stopped else []
         for service in died:
             progress.done(f"{service} is not running any more: starting it again")

@@ -17,9 +17,9 @@ def choose(wanted: Mapping[str, int | None], taken: Iterable[int] = ()) -> dict[
     """A free port for each name: the wanted one when it is free, else any other. `taken` are never given."""
     chosen: dict[str, int] = {}
     given = set(taken)
-    for name, port in wanted.items():
-        if port is None or port in given or not is_free(port):
-            port = next((p for p in _candidates() if p not in given and is_free(p)), None)
+    for name, preferred in wanted.items():
+        candidates = filter(None, (preferred, *_candidates()))
+        port = next((p for p in candidates if p not in given and is_free(p)), None)
         if port is None:
             raise OperationError(f"No port of {HOST} between {_RANGE.start} and {_RANGE.stop} is free.")
         chosen[name] = port

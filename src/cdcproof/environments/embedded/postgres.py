@@ -102,12 +102,12 @@ def run_sql(
     variables: Mapping[str, int | str] | None = None,
     secret_variables: Mapping[str, Secret] | None = None,
 ) -> str:
-    """Run a statement or a file as the superuser by psql and return the unaligned rows.
+    r"""Run a statement or a file as the superuser by psql and return the unaligned rows.
 
-    In a file, ``:name`` is a variable, and ``\\getenv name NAME`` reads a secret one, which appears on no command line.
+    In a file, ``:name`` is a variable, and ``\getenv name NAME`` reads a secret one, which appears on no command line.
     Raises `OperationError` with the server's words.
     """
-    argv = [programs() / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
+    argv = [str(programs() / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
     argv += ["-h", HOST, "-p", str(instance.ports[service]), "-U", SUPERUSER, "-d", database]
     for name, value in (variables or {}).items():
         argv += ["-v", f"{name}={value}"]
@@ -152,8 +152,10 @@ def _make(bin_folder: Path, data: Path, account: Account | None, superuser_passw
             os.chown(data, account.uid, account.gid)
             os.chown(password_file, account.uid, account.gid)
         done = subprocess.run(
-            [bin_folder / "initdb", "-D", data, "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-            + ["--no-instructions", "--auth=scram-sha-256", f"--pwfile={password_file}"],
+            [
+                *(bin_folder / "initdb", "-D", data, "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+                *("--no-instructions", "--auth=scram-sha-256", f"--pwfile={password_file}"),
+            ],
             capture_output=True,
             text=True,
             cwd="/",

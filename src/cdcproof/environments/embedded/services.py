@@ -90,7 +90,9 @@ def how_to_start(instance: Instance, service: str, parts: Parts, java_: Java) ->
         argv = postgres.prepare(instance, service, passwords.of(instance).superuser)
         return Start(argv, log_file(instance, service), folders.server_account())
     if service == "exporter":
-        argv = [sys.executable, "-m", "cdcproof", "exporter", "--env", "embedded", "--pipeline", "embedded"]
+        counters = str(instance.folders.state / "exporter-state.json")
+        argv = [sys.executable, "-m", "cdcproof", "exporter"]
+        argv += ["--env", "embedded", "--pipeline", "embedded", "--state", counters]
         return Start(
             argv,
             log_file(instance, service),

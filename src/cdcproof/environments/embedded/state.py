@@ -37,13 +37,15 @@ class Instance:
     """The databases hold the tables and the first rows."""
     generation: int = 1
     """Grows with every reset; from the second on it is part of the topics' names."""
+    parts: str = ""
+    """`artifacts.Parts.digest` of what its processes were started from."""
     processes: Mapping[str, Process] = field(default_factory=dict)
     restarts: tuple[Restart, ...] = ()
 
     @property
     def topic_prefix(self) -> str:
-        """The prefix of the source connector's topics."""
-        return "warehouse" if self.generation == 1 else f"warehouse-{self.generation}"
+        """The prefix of the source connector's topics; Avro's namespaces allow no hyphen in it."""
+        return "warehouse" if self.generation == 1 else f"warehouse_{self.generation}"
 
     @property
     def folders(self) -> Folders:
@@ -88,6 +90,7 @@ def load(name: str) -> Instance | None:
             stopped=bool(told["stopped"]),
             prepared=bool(told["prepared"]),
             generation=int(told["generation"]),
+            parts=str(told["parts"]),
             processes={k: Process(int(v["pid"]), float(v["started"])) for k, v in told["processes"].items()},
             restarts=tuple(Restart(str(r["service"]), float(r["at"]), str(r["why"])) for r in told["restarts"]),
         )

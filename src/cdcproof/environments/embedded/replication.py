@@ -1,0 +1,44 @@
+"""Follow the rows from the source to the target."""
+
+from __future__ import annotations
+
+from cdcproof.clients.connect import root_cause
+from cdcproof.environments.embedded import connectors, databases
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import OperationError
+from cdcproof.progress import Progress
+from cdcproof.waiting import wait_until
+
+_FEW_ROWS = 10_000
+
+
+def follow(instance: Instance, progress: Progress, *, what: str, deadline_seconds: float) -> int:
+    """Wait until the target has as many rows as the source has now, showing how many are there; return how many.
+
+    Raises `OperationError` as soon as a connector or a task fails: nobody would see the rows arrive any more.
+    """
+    total = sum(databases.counts(instance, "source").values())
+    connect = connectors.door(instance)
+
+    def look() -> int:
+        rows = sum(databases.counts(instance, "target").values())
+        if rows < total:
+            seen = connect.states()
+            for subject, trace in seen.traces.items():
+                raise OperationError(
+                    f"{subject} failed with {rows:,} of {total:,} rows in the target: {root_cause(trace)}",
+                    "cdcproof up   # starts it again; cdcproof logs kafka-connect tells more",
+                )
+        return rows
+
+    def tell(seen: object) -> None:
+        progress.count(what, seen if isinstance(seen, int) else 0, total, "rows")
+
+    return wait_until(
+        look,
+        lambda rows: rows >= total,
+        what=f"{total:,} rows in the target",
+        deadline_seconds=deadline_seconds,
+        interval_seconds=0.05 if total < _FEW_ROWS else 0.5,
+        tell=tell,
+    )

@@ -1,0 +1,110 @@
+"""Fetching: whatever is interrupted is redone, whatever is not the pinned file is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+
+from cdcproof.environments.embedded import artifacts
+from cdcproof.environments.embedded.artifacts import Artifact
+from cdcproof.errors import OperationError
+from cdcproof.progress import Progress
+
+GOOD = b"the pinned file"
+
+
+def an_artifact(content: bytes = GOOD, name: str = "part") -> Artifact:
+    return Artifact("org.example", name, "1.0", "", "jar", hashlib.sha256(content).hexdigest(), "kafka")
+
+
+class Repository:
+    """Stands for jgo: like it, hands out a file it already has without looking into it."""
+
+    def __init__(self, content: bytes = GOOD) -> None:
+        self.content = content
+        self.asked: list[str] = []
+
+    def __call__(self, artifact: Artifact, folder: Path) -> Path:
+        self.asked.append(artifact.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / artifact.file_name
+        if not file.exists():
+            file.write_bytes(self.content)
+        return file
+
+
+def fetch(folder: Path, repository: Repository, *wanted: Artifact) -> None:
+    artifacts.fetch_all(wanted or (an_artifact(),), folder, repository, Progress(io.StringIO()))
+
+
+def test_the_lock_file_is_complete_and_pins_every_version() -> None:
+    locked = artifacts.locked()
+    assert {a.used_for for a in locked} == {"kafka", "plugins", "converter", "registry", "agent"}
+    assert {a.version for a in locked if a.group == "org.apache.kafka"} == {"3.9.2"}
+    assert {a.name for a in locked if a.used_for == "plugins"} == {
+        "debezium-connector-postgres",
+        "debezium-connector-sqlserver",
+        "debezium-connector-jdbc",
+    }
+
+
+def test_a_line_is_read_with_and_without_classifier() -> None:
+    sha = "a" * 64
+    plain, archive = artifacts.parse(f"# words\n\n[kafka]\ng:a:1 {sha}\n[plugins]\ng:b:2:plugin:tar.gz {sha}\n")
+    assert (plain.file_name, plain.used_for, plain.is_archive) == ("a-1.jar", "kafka", False)
+    assert (archive.file_name, archive.used_for, archive.is_archive) == ("b-2-plugin.tar.gz", "plugins", True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["g:a " + "a" * 64, "g:a:1", "g:a:1 " + "a" * 63, "g:a:1:c " + "a" * 64, "g::1 " + "a" * 64],
+)
+def test_a_damaged_line_is_named(line: str) -> None:
+    with pytest.raises(OperationError, match=r"artifacts\.lock:2"):
+        artifacts.parse(f"[kafka]\n{line}\n")
+
+
+def test_an_artifact_outside_a_known_section_is_refused() -> None:
+    with pytest.raises(OperationError, match=r"artifacts\.lock:1"):
+        artifacts.parse("g:a:1 " + "a" * 64)
+
+
+def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
+    repository = Repository()
+    fetch(tmp_path, repository)
+    fetch(tmp_path, repository)
+    assert repository.asked == ["part"]
+    assert (tmp_path / "part-1.0.jar").read_bytes() == GOOD
+
+
+def test_a_wrong_checksum_names_the_artifact_and_keeps_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OperationError, match=r"org\.example:part:1\.0"):
+        fetch(tmp_path, Repository(b"something else"))
+    assert list(tmp_path.rglob("*.jar")) == []
+    fetch(tmp_path, Repository())
+    assert (tmp_path / "part-1.0.jar").read_bytes() == GOOD
+
+
+def test_half_a_file_of_an_interrupted_fetch_is_fetched_again(tmp_path: Path) -> None:
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / "incoming" / "part-1.0.jar").write_bytes(GOOD[:5])
+    fetch(tmp_path, Repository())
+    assert (tmp_path / "part-1.0.jar").read_bytes() == GOOD
+
+
+def test_a_fetch_that_is_interrupted_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    class Interrupted(Repository):
+        def __call__(self, artifact: Artifact, folder: Path) -> Path:
+            if artifact.name == "second":
+                raise KeyboardInterrupt
+            return super().__call__(artifact, folder)
+
+    wanted = (an_artifact(name="first"), an_artifact(name="second"))
+    with pytest.raises(KeyboardInterrupt):
+        fetch(tmp_path, Interrupted(), *wanted)
+    repository = Repository()
+    fetch(tmp_path, repository, *wanted)
+    assert repository.asked == ["second"]
