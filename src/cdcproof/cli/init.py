@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"Next:\n"
         f"  export {pipeline.source.password_env}=… {pipeline.target.password_env}=…\n"
         f"  cdcproof check-config --pipeline {path}\n"
-        f"  pytest -m morning --pipeline {path}",
+        f"  pytest -m morning --pipeline={path}",
         file=sys.stderr,
     )
     print(path)

@@ -1,0 +1,62 @@
+"""Kafka's door where no broker answers; tests/integration/test_kafka_client.py holds it to a real one."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+
+import pytest
+
+from cdcproof.clients import kafka
+from cdcproof.clients.kafka import Group, Kafka, PartitionLag
+from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+
+
+def test_a_closed_port_is_unreachable_at_once_and_for_every_question() -> None:
+    door = Kafka("127.0.0.1:1,no-such-host.invalid:9092")
+    for question in (door.brokers, door.topics, door.cluster_id, lambda: door.group("g"), lambda: door.lag("g")):
+        with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:1: Connection refused; no-such-host"):
+            question()
+
+
+@pytest.mark.parametrize("address", ["kafka", "kafka:", ":9092", "kafka:port", ""])
+def test_what_is_no_address_is_named(address: str) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="is not the address of a Kafka broker"):
+        Kafka(address).brokers()
+
+
+def test_a_port_that_accepts_and_is_no_broker_ends_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kafka, "DEADLINE_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        door = Kafka(f"127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(UnreachableError, match=r"accepts connections but does not answer within 0\.5 s"):
+            door.brokers()
+        with pytest.raises(UnreachableError):
+            door.group("g")
+    assert capfd.readouterr() == ("", "")  # the client's own log lines go nowhere
+
+
+LAG = PartitionLag("t", 0, committed=7, log_start=5, log_end=10)
+
+
+@pytest.mark.parametrize(
+    ("lag", "records", "lost", "next_offset"),
+    [
+        (LAG, 3, 0, 7),
+        (replace(LAG, committed=10), 0, 0, 10),
+        (replace(LAG, committed=None), 5, 0, 5),
+        (replace(LAG, committed=2), 8, 3, 5),
+        (replace(LAG, committed=12), 0, 0, 12),
+    ],
+)
+def test_lag_in_records_is_counted_from_what_is_committed(
+    lag: PartitionLag, records: int, lost: int, next_offset: int
+) -> None:
+    assert (lag.lag_records, lag.lost_records, lag.next_offset) == (records, lost, next_offset)
+
+
+def test_a_group_that_is_dead_does_not_exist() -> None:
+    assert not Group("g", "DEAD", 0).exists
+    assert Group("g", "EMPTY", 0).exists

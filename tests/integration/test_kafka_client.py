@@ -1,0 +1,92 @@
+"""Kafka's door on a real broker, with the sink's group in every state it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cdcproof.clients.connect import Connect
+from cdcproof.clients.kafka import Kafka
+from cdcproof.environments.embedded import databases
+from cdcproof.errors import UnexpectedAnswerError
+from tests.integration.conftest import Pipelines, eventually
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def kafka(pipelines: Pipelines) -> Kafka:
+    return Kafka(pipelines.located().kafka.bootstrap_servers)
+
+
+@pytest.fixture
+def paused_sink(healthy: Pipelines) -> Iterator[str]:
+    """The sink paused, so that what is inserted waits in the topic."""
+    pipeline = healthy.located()
+    [sink] = pipeline.sinks
+    connect = Connect(pipeline.connect)
+    connect.pause(sink.name)
+    eventually(lambda: set(connect.states().states.values()), lambda s: "PAUSED" in s, what="the sink to pause")
+    yield sink.consumer_group
+    connect.resume(sink.name)
+    eventually(lambda: Kafka(pipeline.kafka.bootstrap_servers).lag(sink.consumer_group), _is_zero, what="no lag")
+
+
+def _is_zero(lags: object) -> bool:
+    return not any(lag.lag_records for lag in lags)  # type: ignore[attr-defined]
+
+
+def test_the_cluster_is_told(kafka: Kafka, pipelines: Pipelines) -> None:
+    pipeline = pipelines.located()
+    assert kafka.brokers() == 1
+    assert kafka.cluster_id() == Connect(pipeline.connect).version().kafka_cluster_id
+    topics = kafka.topics()
+    assert [table.topic for table in pipeline.tables if topics.get(table.topic, 0) < 1] == []
+
+
+def test_a_running_sink_has_a_stable_group_and_a_stranger_none(kafka: Kafka, pipelines: Pipelines) -> None:
+    group = kafka.group(pipelines.located().sinks[0].consumer_group)
+    assert (group.state, group.exists, group.members > 0) == ("STABLE", True, True)
+    assert not kafka.group("nobody").exists
+    assert kafka.lag("nobody") == ()
+
+
+def test_a_group_without_commits_lags_from_the_logs_start(kafka: Kafka, pipelines: Pipelines) -> None:
+    topics = [table.topic for table in pipelines.located().tables]
+    lags = kafka.lag("nobody", topics)
+    assert {lag.topic for lag in lags} == set(topics)
+    for lag in lags:
+        assert lag.committed is None
+        assert lag.lag_records == lag.log_end - lag.log_start > 0
+        assert lag.lag_seconds is not None
+        assert lag.lag_seconds > 0
+
+
+def test_a_topic_that_is_not_there_is_named(kafka: Kafka) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="has no topic no-such-topic"):
+        kafka.lag("nobody", ["no-such-topic"])
+
+
+def test_a_row_that_waits_is_one_record_behind_and_grows_old(
+    kafka: Kafka, paused_sink: str, pipelines: Pipelines
+) -> None:
+    topic = next(t.topic for t in pipelines.located().tables if t.name == "customers")
+    before = {lag.topic: lag for lag in kafka.lag(paused_sink)}[topic]
+    assert (before.lag_records, before.lag_seconds) == (0, 0.0)
+    databases.source(
+        pipelines.instance,
+        "INSERT INTO customers (customer_id, name, email) VALUES (99999, 'Test', 'test@example.com')",
+    )
+    try:
+        seen = eventually(
+            lambda: {lag.topic: lag for lag in kafka.lag(paused_sink)},
+            lambda lags: lags[topic].lag_records > 0,
+            what="the row to wait in the topic",
+        )
+        assert seen[topic].lag_records == 1
+        assert seen[topic].lag_seconds is not None
+        assert 0 < seen[topic].lag_seconds < 60
+        assert all(lag.lag_records == 0 for lag in seen.values() if lag.topic != topic)
+    finally:
+        databases.source(pipelines.instance, "DELETE FROM customers WHERE customer_id = 99999")
