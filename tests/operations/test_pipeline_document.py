@@ -1,0 +1,85 @@
+"""docs/PIPELINE.md has every key of the model with its default, and no other."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from cdcproof import pipeline
+
+TEXT = (Path(__file__).parents[2] / "docs" / "PIPELINE.md").read_text(encoding="utf-8")
+MODELS: dict[str, type[BaseModel]] = {
+    "source": pipeline.Database,
+    "target": pipeline.Database,
+    "connect": pipeline.HttpService,
+    "registry": pipeline.HttpService,
+    "prometheus": pipeline.HttpService,
+    "pushgateway": pipeline.HttpService,
+    "kafka": pipeline.Kafka,
+    "exporters": pipeline.Exporters,
+    "services": pipeline.Service,
+    "connectors": pipeline.Connector,
+    "tables": pipeline.Table,
+    "thresholds": pipeline.Thresholds,
+    "paths": pipeline.Paths,
+    "waivers": pipeline.Waiver,
+}
+
+
+def documented() -> dict[str, dict[str, str]]:
+    """Section to key to default, as the document has them; a heading may name several sections."""
+    found: dict[str, dict[str, str]] = {}
+    for part in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]:
+        heading, _, body = part.partition("\n")
+        rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", body, flags=re.MULTILINE)
+        for section in re.findall(r"`\[+(\w+)\]+`", heading):
+            found[section] = {key: default.strip("`") for key, default in rows}
+    return found
+
+
+def told(default: Any) -> str:
+    """A default as TOML has it."""
+    if default is None:
+        return "none"
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, tuple):
+        return str(list(default))
+    return f'"{default}"' if isinstance(default, str | Path | date) else f"{default}"
+
+
+def modelled(model: type[BaseModel]) -> dict[str, str]:
+    return {
+        field.alias or name: "required" if field.is_required() else told(field.default)
+        for name, field in model.model_fields.items()
+    }
+
+
+def test_every_section_of_the_model_is_documented() -> None:
+    sections = {name for name in pipeline.Pipeline.model_fields if name not in ("name", "environment")}
+    assert set(documented()) == sections == set(MODELS)
+
+
+@pytest.mark.parametrize("section", MODELS)
+def test_every_key_is_documented_with_its_default(section: str) -> None:
+    assert documented()[section] == modelled(MODELS[section])
+
+
+def test_required_sections_are_told_as_such() -> None:
+    sentence = re.search(r"^Sections: (.*?) are required; (.*?) are not\.", TEXT, flags=re.MULTILINE | re.DOTALL)
+    assert sentence
+    required, optional = (set(re.findall(r"\[(\w+)\]", part)) for part in sentence.groups())
+    assert required == {n for n, f in pipeline.Pipeline.model_fields.items() if f.is_required()} - {"name"}
+    assert optional == set(MODELS) - required
+
+
+def test_every_metric_that_is_served_is_documented() -> None:
+    source = (Path(pipeline.__file__).parent / "operations" / "exporter.py").read_text(encoding="utf-8")
+    served = set(re.findall(r'Family\(\s*"(\w+)"', source))
+    assert served
+    assert [name for name in served if f"`{name}" not in TEXT] == []
