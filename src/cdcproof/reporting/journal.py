@@ -6,7 +6,6 @@ import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from cdcproof.errors import CouldNotLookError
 from cdcproof.reporting.files import write_whole
@@ -65,9 +64,11 @@ def last_success(run: Run, reports: Path) -> dict[str, float]:
     Kept in a file of its own, because the journal forgets and a failure must not erase it. Raises `OSError`.
     """
     path = reports / "last-success.json"
-    kept: dict[str, dict[str, Any]] = {}
+    kept: dict[str, dict[str, float]] = {}
     with contextlib.suppress(FileNotFoundError, ValueError):
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            kept = {pipeline: times for pipeline, times in found.items() if isinstance(times, dict)}
     successes = {
         **kept.get(run.pipeline, {}),
         **{r.step: r.started_at + r.duration_seconds for r in run.steps if r.verdict.is_green},

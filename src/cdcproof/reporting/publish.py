@@ -39,7 +39,10 @@ def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpS
 
     if not unwritten.attempt(f"The directory {reports}", lambda: reports.mkdir(parents=True, exist_ok=True)):
         return Published(None, (), tuple(unwritten.problems), ())
-    changed = changes(journal.previous(run, reports), run)
+    changed: list[str] = []
+    unwritten.attempt(
+        "The comparison with the last run", lambda: changed.extend(changes(journal.previous(run, reports), run))
+    )
     unwritten.attempt("The journal of runs", lambda: journal.write(run, reports))
 
     def write_summary() -> None:
