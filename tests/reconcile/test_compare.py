@@ -28,15 +28,15 @@ def _few_buckets() -> Iterator[None]:
         yield
 
 
-def _rows(rows: list[Row], key_width: int = 1) -> Iterator[Identified]:
-    return identified(rows, ENCODERS, key_width)
+def _rows(rows: list[Row], key_width: int = 1, buckets: set[int] | None = None) -> Iterator[Identified]:
+    return identified(rows, ENCODERS, key_width, buckets)
 
 
 def _differences(source: list[Row], target: list[Row]) -> Differences:
     found = Differences()
     groups = compare.differing_buckets(compare.fingerprint(_rows(source)), compare.fingerprint(_rows(target)))
     for buckets in groups:
-        compare.compare_by_key(_rows(source), _rows(target), buckets, found)
+        compare.compare_by_key(_rows(source, 1, buckets), _rows(target, 1, buckets), found)
     return found
 
 
@@ -62,7 +62,7 @@ def test_rows_without_a_key_are_counted_as_multisets(source: list[Row], data: st
     missing = extra = 0
     prints = compare.fingerprint(_rows(source, 0)), compare.fingerprint(_rows(target, 0))
     for buckets in compare.differing_buckets(*prints):
-        lacking, too_many = compare.compare_as_multisets(_rows(source, 0), _rows(target, 0), buckets)
+        lacking, too_many = compare.compare_as_multisets(_rows(source, 0, buckets), _rows(target, 0, buckets))
         missing, extra = missing + lacking, extra + too_many
     assert missing == (Counter(source) - Counter(target)).total()
     assert extra == (Counter(target) - Counter(source)).total()

@@ -63,13 +63,25 @@ def bucket_of(name: bytes) -> int:
     return zlib.crc32(name) % BUCKETS
 
 
-def identified(rows: Iterable[Sequence[Any]], encoders: Sequence[Encoder], key_width: int) -> Iterator[Identified]:
-    """Each row's identity. The first `key_width` values are the key; without a key a row is its own name."""
+def identified(
+    rows: Iterable[Sequence[Any]],
+    encoders: Sequence[Encoder],
+    key_width: int,
+    buckets: Container[int] | None = None,
+) -> Iterator[Identified]:
+    """Each row's identity, of all rows or of those in `buckets`. The first `key_width` values are the key.
+
+    Without a key a row is its own name. Rows that are not wanted are not hashed where the key tells so.
+    """
     key_encoders, other_encoders = encoders[:key_width], encoders[key_width:]
     for row in rows:
         key = tuple(row[:key_width])
         name = framed(key_encoders, key)
+        if buckets is not None and key and bucket_of(name) not in buckets:
+            continue
         row_digest = digest(name + framed(other_encoders, row[key_width:]))
+        if buckets is not None and not key and bucket_of(row_digest) not in buckets:
+            continue
         yield Identified(name or row_digest, row_digest, key)
 
 
@@ -102,25 +114,21 @@ def differing_buckets(source: Fingerprint, target: Fingerprint) -> list[set[int]
     return groups
 
 
-def compare_by_key(
-    source: Iterable[Identified], target: Iterable[Identified], buckets: Container[int], found: Differences
-) -> None:
-    """Add to `found` what differs in these buckets; the source's part of them is held in memory.
+def compare_by_key(source: Iterable[Identified], target: Iterable[Identified], found: Differences) -> None:
+    """Add to `found` what differs between two streams of the same buckets; the source's is held in memory.
 
     Raises `UnexpectedAnswerError` when two source rows have the same key. A second target row of a key is extra.
     """
     held: dict[bytes, Identified] = {}
     for row in source:
-        if bucket_of(row.name) in buckets:
-            if row.name in held:
-                raise UnexpectedAnswerError(
-                    f"Two rows of the source have the same key {told_key(row.key)}.",
-                    "Name columns that are unique as the table's key.",
-                )
-            held[row.name] = row
+        if row.name in held:
+            raise UnexpectedAnswerError(
+                f"Two rows of the source have the same key {told_key(row.key)}.",
+                "Name columns that are unique as the table's key.",
+            )
+        held[row.name] = row
     for row in target:
-        if bucket_of(row.name) in buckets:
-            _compare_row(held.pop(row.name, None), row, found)
+        _compare_row(held.pop(row.name, None), row, found)
     for row in held.values():
         if found.has_room:
             found.missing[row.name] = row
@@ -141,13 +149,11 @@ def _compare_row(source: Identified | None, target: Identified, found: Differenc
             found.beyond["changed"] += 1
 
 
-def compare_as_multisets(
-    source: Iterable[Identified], target: Iterable[Identified], buckets: Container[int]
-) -> tuple[int, int]:
-    """How many rows of these buckets the target lacks, and has too many: for tables without a key."""
+def compare_as_multisets(source: Iterable[Identified], target: Iterable[Identified]) -> tuple[int, int]:
+    """How many rows the target lacks, and has too many, in two streams of the same buckets: for tables without a key."""
     balance: Counter[bytes] = Counter()
-    balance.update(row.digest for row in source if bucket_of(row.name) in buckets)
-    balance.subtract(row.digest for row in target if bucket_of(row.name) in buckets)
+    balance.update(row.digest for row in source)
+    balance.subtract(row.digest for row in target)
     return (
         sum(count for count in balance.values() if count > 0),
         -sum(count for count in balance.values() if count < 0),

@@ -54,8 +54,8 @@ def _by_key(table: Comparison) -> TableResult:
     found = Differences()
     for buckets in differing_buckets(*prints):
         table.tell("reading the parts that differ again")
-        with source.stream() as source_rows, target.stream() as target_rows:
-            compare_by_key(source_rows, target_rows, buckets, found)
+        with source.stream(buckets) as source_rows, target.stream(buckets) as target_rows:
+            compare_by_key(source_rows, target_rows, found)
     remaining = watched(found)
     if remaining:
         remaining = settle(
@@ -101,8 +101,8 @@ def _as_multisets(table: Comparison) -> TableResult:
         prints = _fingerprints(table)
         missing = extra = 0
         for buckets in differing_buckets(*prints):
-            with table.source.stream() as source_rows, table.target.stream() as target_rows:
-                lacking, too_many = compare_as_multisets(source_rows, target_rows, buckets)
+            with table.source.stream(buckets) as source_rows, table.target.stream(buckets) as target_rows:
+                lacking, too_many = compare_as_multisets(source_rows, target_rows)
             missing, extra = missing + lacking, extra + too_many
         return _Balance(prints, missing, extra)
 

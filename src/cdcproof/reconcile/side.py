@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,10 +31,10 @@ class Side:
     key_width: int
 
     @contextmanager
-    def stream(self) -> Iterator[Iterator[Identified]]:
-        """All rows of one snapshot."""
+    def stream(self, buckets: Container[int] | None = None) -> Iterator[Iterator[Identified]]:
+        """The rows of one snapshot, all of them or those in `buckets`."""
         with self.database.rows(self.table, self.columns) as rows:
-            yield identified(rows, self._encoders(), self.key_width)
+            yield identified(rows, self._encoders(), self.key_width, buckets)
 
     def states(self, keys: list[Key]) -> dict[bytes, State]:
         """The rows with these keys, as they are now."""
