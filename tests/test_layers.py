@@ -1,0 +1,117 @@
+"""Imports point down only, each third-party client enters by one door, and only one module sleeps."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LAYERS = (
+    {"errors", "findings", "pipeline", "waiting", "secrets", "progress"},
+    {"reporting"},
+    {"clients", "databases"},
+    {"reconcile", "environments", "observations"},
+    {"operations"},
+    {"cli", "pytest_plugin", "pytest_reporter", "pytest_xdist", "fixtures"},
+)
+"""Lowest first; a module imports from its own layer and those below. Checks are a matter of their own."""
+
+FOUNDATIONS_OF_FOUNDATIONS = {"errors": set(), "findings": set(), "secrets": {"errors"}, "waiting": {"errors"}}
+"""What the lowest modules may import of each other, where it is less than everything."""
+
+DOORS = {
+    "psycopg": {"databases/postgresql.py"},
+    "pyodbc": {"databases/sqlserver.py", "databases/odbc.py"},
+    "mssql_python_odbc": {"databases/sqlserver.py", "databases/odbc.py"},
+    "requests": {"clients/http.py"},
+    "urllib3": {"clients/http.py"},
+    "docker": {"clients/containers.py"},
+    "confluent_kafka": {"clients/kafka.py"},
+    "testcontainers": {"environments/compose.py"},
+    "prometheus_client": {"clients/prometheus.py", "reporting/metrics.py"},
+    "allure": {"reporting/allure_results.py"},
+    "allure_commons": {"reporting/allure_results.py"},
+    "jinja2": {"reporting/pages.py"},
+    "pytest": {"pytest_plugin.py", "pytest_reporter.py", "pytest_xdist.py"},
+    "xdist": {"pytest_xdist.py"},
+}
+"""The modules of the library by which a third-party package may enter."""
+
+LIBRARY = sorted((ROOT / "src/cdcproof").rglob("*.py"))
+FIXTURES = sorted((ROOT / "fixtures").rglob("*.py"))
+CHECKS = sorted((ROOT / "checks").rglob("*.py"))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Every module named by an import, wherever in the file it stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [alias.name for alias in node.names] if node.module == "cdcproof" else [""]
+            yield from (f"{node.module}.{name}".rstrip(".") for name in names)
+
+
+def _ours(path: Path) -> set[str]:
+    """The parts of the library that a file imports: ``clients``, ``errors``."""
+    found = {name.split(".")[1] for name in _imports(path) if name.startswith("cdcproof.")}
+    return found - {"__version__"} | ({"fixtures"} if any(n.split(".")[0] == "fixtures" for n in _imports(path)) else set())
+
+
+def _part(path: Path) -> str:
+    if path.is_relative_to(ROOT / "fixtures"):
+        return "fixtures"
+    return path.relative_to(ROOT / "src/cdcproof").parts[0].removesuffix(".py")
+
+
+def _layer(part: str) -> int:
+    return next(number for number, parts in enumerate(LAYERS) if part in parts)
+
+
+@pytest.mark.parametrize("path", [*LIBRARY, *FIXTURES], ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    part = _part(path)
+    if part in ("__init__", "__main__"):
+        assert _ours(path) <= {"cli"}
+        return
+    above = {imported for imported in _ours(path) if _layer(imported) > _layer(part)}
+    assert not above, f"{path.relative_to(ROOT)} ({part}) imports from above: {', '.join(sorted(above))}"
+    if part in FOUNDATIONS_OF_FOUNDATIONS:
+        assert _ours(path) <= FOUNDATIONS_OF_FOUNDATIONS[part]
+
+
+@pytest.mark.parametrize("path", CHECKS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_checks_import_pytest_and_findings_only(path: Path) -> None:
+    assert set(_imports(path)) <= {"pytest", "cdcproof.findings", "__future__"}
+
+
+@pytest.mark.parametrize("package", DOORS)
+def test_a_third_party_client_enters_by_its_door(package: str) -> None:
+    library = ROOT / "src/cdcproof"
+    importers = {
+        path.relative_to(library).as_posix()
+        for path in LIBRARY
+        if any(name.split(".")[0] == package for name in _imports(path))
+    }
+    assert importers <= DOORS[package]
+
+
+def test_only_waiting_sleeps() -> None:
+    sleepers = {
+        path.relative_to(ROOT).as_posix()
+        for path in [*LIBRARY, *FIXTURES, *CHECKS]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Attribute) and node.attr == "sleep") or (isinstance(node, ast.Name) and node.id == "sleep")
+    }
+    assert sleepers == {"src/cdcproof/waiting.py"}
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(LIBRARY) > 20
+    assert CHECKS
+    assert FIXTURES
