@@ -23,6 +23,7 @@ _SECRET_KEY = re.compile(
 )
 # The value: in quotes (escaped or not, as inside JSON), a reference, or up to what ends a value. It never takes the
 # quote that ends a string around it, so that scrubbed JSON is still JSON.
+_NOT_SECRET_KEY = re.compile(r"\.(source|url|class|type|ms)$", re.IGNORECASE)  # basic.auth.credentials.source
 _KEY_VALUE = re.compile(
     r"""(?P<key>(?:password|passwd|pwd|secret|token|api[._-]?key)["'\\]{0,4}\s*[:=]\s*)
         (?:(?P<quote>\\{0,3}["'])(?P<quoted>(?:\\.|[^\\\n]){0,500}?)(?P=quote)
@@ -104,7 +105,7 @@ def inline_secrets(config: Mapping[str, object]) -> list[str]:
 
 def is_secret_key(key: str) -> bool:
     """Whether a configuration key of this name holds a secret."""
-    return bool(_SECRET_KEY.search(key))
+    return bool(_SECRET_KEY.search(key)) and not _NOT_SECRET_KEY.search(key)
 
 
 def is_reference(value: object) -> bool:

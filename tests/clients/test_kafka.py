@@ -10,6 +10,7 @@ import pytest
 from cdcproof.clients import kafka
 from cdcproof.clients.kafka import Group, Kafka, PartitionLag
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+from tests.canned import serving
 
 
 def test_a_closed_port_is_unreachable_at_once_and_for_every_question() -> None:
@@ -25,9 +26,7 @@ def test_what_is_no_address_is_named(address: str) -> None:
         Kafka(address).brokers()
 
 
-def test_a_port_that_accepts_and_is_no_broker_ends_at_the_deadline(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_port_that_accepts_and_stays_silent_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "DEADLINE_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         door = Kafka(f"127.0.0.1:{silent.getsockname()[1]}")
@@ -35,7 +34,15 @@ def test_a_port_that_accepts_and_is_no_broker_ends_at_the_deadline(
             door.brokers()
         with pytest.raises(UnreachableError):
             door.group("g")
-    assert capfd.readouterr() == ("", "")  # the client's own log lines go nowhere
+
+
+def test_a_port_of_another_service_is_no_broker_and_the_clients_own_log_goes_nowhere(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kafka, "DEADLINE_SECONDS", 1.0)
+    with serving({}) as server, pytest.raises(UnreachableError, match="accepts connections but does not answer"):
+        Kafka(server.url.removeprefix("http://")).brokers()
+    assert "%" not in capfd.readouterr().err  # its lines begin so: %3|time|FAIL|…
 
 
 LAG = PartitionLag("t", 0, committed=7, log_start=5, log_end=10)

@@ -121,7 +121,9 @@ def test_paths_are_tried(tmp_path: Path) -> None:
 
 def test_connectors_are_compared_and_inline_passwords_are_a_risk() -> None:
     told = {
-        "source": connector("source", {"name": "source", "database.password": "${file:/s:p}"}),
+        "source": connector(
+            "source", {"name": "source", "database.password": "${file:/s:p}", "x.credentials.source": "USER_INFO"}
+        ),
         "sink": connector("sink", {"name": "sink", "connection.password": "inline-pw"}),
         "extra": connector("sink", {"name": "extra", "connection.url": "jdbc:postgresql://h/d?password=inline-too"}),
     }

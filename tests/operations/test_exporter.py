@@ -251,6 +251,7 @@ def running(name: str, state: str, *tasks: str) -> Connector:
         (running("sink", "RUNNING", "RUNNING", "FAILED"), 0.0),
         (running("sink", "RUNNING", "RUNNING"), 0.0),
         (running("sink", "RUNNING", "RUNNING", "RUNNING", "RUNNING"), 0.0),
+        (running("sink", "RUNNING", "RUNNING", "RUNNING", "FAILED"), 0.0),
         (running("sink", "RUNNING"), 0.0),
         (running("sink", "PAUSED", "RUNNING", "RUNNING"), 0.0),
         (running("other", "RUNNING", "RUNNING"), 0.0),

@@ -25,6 +25,7 @@ def test_what_is_written_is_read_back_equal(tmp_path: Path) -> None:
     assert write(text_of(pipeline, comments), path, overwrite=False) == pipeline
     assert load(path) == pipeline
     assert not list(path.parent.glob("*.part"))
+    assert max(len(line) for line in path.read_text().splitlines() if line.startswith("#")) <= 100
 
 
 @pytest.mark.parametrize("name", ["embedded", "warehouse"])
