@@ -60,7 +60,9 @@ def _imports(path: Path) -> Iterator[str]:
 def _ours(path: Path) -> set[str]:
     """The parts of the library that a file imports: ``clients``, ``errors``."""
     found = {name.split(".")[1] for name in _imports(path) if name.startswith("cdcproof.")}
-    return found - {"__version__"} | ({"fixtures"} if any(n.split(".")[0] == "fixtures" for n in _imports(path)) else set())
+    return found - {"__version__"} | (
+        {"fixtures"} if any(n.split(".")[0] == "fixtures" for n in _imports(path)) else set()
+    )
 
 
 def _part(path: Path) -> str:
@@ -106,7 +108,8 @@ def test_only_waiting_sleeps() -> None:
         path.relative_to(ROOT).as_posix()
         for path in [*LIBRARY, *FIXTURES, *CHECKS]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if (isinstance(node, ast.Attribute) and node.attr == "sleep") or (isinstance(node, ast.Name) and node.id == "sleep")
+        if (isinstance(node, ast.Attribute) and node.attr == "sleep")
+        or (isinstance(node, ast.Name) and node.id == "sleep")
     }
     assert sleepers == {"src/cdcproof/waiting.py"}
 

@@ -127,9 +127,9 @@ def require_at_most(
 def require_at_least(found: Mapping[str, float], limit: float, *, unit: str, action: tuple[str, ...] = ()) -> None:
     """Demand that every measured value is at least `limit`; NaN is under any limit."""
     if not found:
-        raise Finding((Difference("", f"at least {_number(limit)} {unit}", "nothing was measured"),), action)
+        raise Finding((Difference("", f"at least {_limit(limit)} {unit}", "nothing was measured"),), action)
     under = tuple(
-        Difference(subject, f"at least {_number(limit)} {unit}", f"{_number(value)} {unit}")
+        Difference(subject, f"at least {_limit(limit)} {unit}", f"{_number(value, limit)} {unit}")
         for subject, value in found.items()
         if not value >= limit
     )
@@ -159,17 +159,28 @@ def warn_if_any(found: Mapping[str, str], *, expected: str = "none", action: tup
 
 def _over(found: Mapping[str, float], limit: float, unit: str, details: Mapping[str, str]) -> tuple[Difference, ...]:
     if not found:
-        return (Difference("", f"at most {_number(limit)} {unit}", "nothing was measured"),)
+        return (Difference("", f"at most {_limit(limit)} {unit}", "nothing was measured"),)
     # `not value <= limit`, because NaN is neither above nor below
     return tuple(
-        Difference(subject, f"at most {_number(limit)} {unit}", f"{_number(value)} {unit}", details.get(subject, ""))
+        Difference(
+            subject, f"at most {_limit(limit)} {unit}", f"{_number(value, limit)} {unit}", details.get(subject, "")
+        )
         for subject, value in found.items()
         if not value <= limit
     )
 
 
-def _number(value: float) -> str:
-    return "no number (NaN)" if math.isnan(value) else f"{value:,.1f}".removesuffix(".0")
+def _limit(limit: float) -> str:
+    """A limit exactly as it is configured, with thousands set apart."""
+    return f"{limit:,}".removesuffix(".0")
+
+
+def _number(value: float, limit: float) -> str:
+    """A measured value with one digit, or as many as it takes to tell it from the limit that it misses."""
+    if math.isnan(value):
+        return "no number (NaN)"
+    texts = [f"{value:,.{digits}f}".rstrip("0").rstrip(".") for digits in (1, 3, 6)]
+    return next((text for text in texts if text != _limit(limit)), str(value))
 
 
 def _is_nothing(value: object) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from cdcproof.errors import ConfigError
 
@@ -24,7 +25,7 @@ Role = Literal["source", "target", "zookeeper", "kafka", "registry", "connect", 
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Database(_Model):
@@ -191,12 +192,15 @@ class Pipeline(_Model):
             "services": [s.name for s in self.services],
             "connectors": [c.name for c in self.connectors],
             "tables": [t.name for t in self.tables],
+            "tables.source": [t.source for t in self.tables],
             "tables.topic": [t.topic for t in self.tables],
             "waivers": [w.step for w in self.waivers],
         }.items():
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise ValueError(f"{what}: {', '.join(twice)} is listed twice")
+                raise PydanticCustomError(
+                    "listed_twice", "{what}: {name} is listed twice", {"what": what, "name": twice[0]}
+                )
         return self
 
     @property
@@ -249,15 +253,24 @@ def load(path: Path) -> Pipeline:
         elif first["type"] == "missing":
             message = "this key is required"
         key = ".".join(str(part) for part in location)
-        raise ConfigError(f"{key}: {message}" if key else message, path=path, line=line_of(text, location)) from None
+        twice = first["type"] == "listed_twice"
+        at = _last_line_naming(text, first["ctx"]["name"]) if twice else line_of(text, location)
+        raise ConfigError(f"{key}: {message}" if key else message, path=path, line=at) from None
 
 
 def resolve(name_or_path: str) -> Path:
     """The file meant by `--pipeline`: a path, or the name of a file in fixtures/pipelines/."""
     path = Path(name_or_path)
-    if path.suffix == ".toml" or path.exists():
+    if path.suffix == ".toml" or path.is_file():
         return path
     return Path("fixtures/pipelines") / f"{name_or_path}.toml"
+
+
+def _last_line_naming(text: str, value: str) -> int | None:
+    """The line of the last key that is set to this string."""
+    setting = re.compile(rf"""=\s*["']{re.escape(value)}["']""")
+    lines = [number for number, line in enumerate(text.splitlines(), start=1) if setting.search(line)]
+    return lines[-1] if lines else None
 
 
 def line_of(text: str, location: tuple[int | str, ...]) -> int | None:
@@ -273,7 +286,7 @@ def line_of(text: str, location: tuple[int | str, ...]) -> int | None:
         stripped = line.strip()
         array = re.match(r"\[\[\s*([\w.\-]+)\s*\]\]", stripped)
         table = re.match(r"\[\s*([\w.\-]+)\s*\]", stripped)
-        key = re.match(r"""["']?([\w\-]+)["']?\s*=""", stripped)
+        key = re.match(r"""["']?([\w.\-]+)["']?\s*=""", stripped)
         if array:
             counts[array[1]] = counts.get(array[1], -1) + 1
             header = (*array[1].split("."), str(counts[array[1]]))
@@ -282,7 +295,7 @@ def line_of(text: str, location: tuple[int | str, ...]) -> int | None:
             header = tuple(table[1].split("."))
             seen = header
         elif key:
-            seen = (*header, key[1])
+            seen = (*header, *key[1].split("."))
         else:
             continue
         if list(seen) == wanted[: len(seen)] and (best is None or len(seen) > best[0]):

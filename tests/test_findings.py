@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import math
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdcproof.findings import (
+    Concern,
+    Difference,
+    Finding,
+    require_at_least,
+    require_at_most,
+    require_equal,
+    warn_above,
+    warn_if_any,
+)
+
+NAN = float("nan")
+scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+mappings = st.dictionaries(st.text(max_size=3), scalars, min_size=1, max_size=4)
+sets = st.sets(st.text(max_size=3), min_size=1, max_size=4)
+
+
+def _differences(found: object, expected: object, **more: object) -> tuple[Difference, ...]:
+    with pytest.raises(Finding) as caught:
+        require_equal(found, expected, **more)  # type: ignore[arg-type]
+    return caught.value.differences
+
+
+@given(st.one_of(mappings, sets, st.integers(), st.text(min_size=1)))
+def test_equal_is_equal(value: object) -> None:
+    require_equal(value, value)
+
+
+@given(mappings, mappings)
+def test_mappings_differ_exactly_where_they_differ(found: dict[str, object], expected: dict[str, object]) -> None:
+    keys = {k for k in found.keys() | expected.keys() if (k in found, found.get(k)) != (k in expected, expected.get(k))}
+    if keys:
+        assert {d.subject for d in _differences(found, expected)} == keys
+    else:
+        require_equal(found, expected)
+
+
+@given(sets, sets)
+def test_sets_differ_by_their_members(found: set[str], expected: set[str]) -> None:
+    if found ^ expected:
+        assert {d.subject for d in _differences(found, expected)} == found ^ expected
+    else:
+        require_equal(found, expected)
+
+
+def test_absent_is_not_an_expected_none() -> None:
+    assert _differences({}, {"a": None}) == (Difference("a", "None", "absent"),)
+
+
+def test_the_words_are_made_from_the_values() -> None:
+    found = {"sink/0": "FAILED", "extra": "RUNNING"}
+    expected = {"sink/0": "RUNNING", "source": "RUNNING"}
+
+    assert _differences(found, expected, details={"sink/0": "the first line"}) == (
+        Difference("sink/0", "RUNNING", "FAILED", "the first line"),
+        Difference("source", "RUNNING", "absent"),
+        Difference("extra", "not expected", "RUNNING"),
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, {}, set(), (), "", []])
+def test_an_empty_expectation_is_a_finding_even_when_met(nothing: object) -> None:
+    assert _differences(nothing, nothing)[0].found == "an empty expectation"
+
+
+@pytest.mark.parametrize("something", [0, False, 0.0])
+def test_zero_and_false_can_be_expected(something: object) -> None:
+    require_equal(something, something)
+
+
+def test_nan_equals_nothing() -> None:
+    assert _differences({"a": NAN}, {"a": 1.0})
+    assert _differences(NAN, NAN)
+
+
+@given(st.dictionaries(st.text(max_size=3), st.floats(), min_size=1), st.floats(allow_nan=False))
+def test_at_most_lets_through_what_is_at_most_and_nothing_else(found: dict[str, float], limit: float) -> None:
+    over = {k for k, v in found.items() if math.isnan(v) or v > limit}
+    if over:
+        with pytest.raises(Finding) as caught:
+            require_at_most(found, limit, unit="%")
+        assert {d.subject for d in caught.value.differences} == over
+    else:
+        require_at_most(found, limit, unit="%")
+
+
+@given(st.dictionaries(st.text(max_size=3), st.floats(), min_size=1), st.floats(allow_nan=False))
+def test_at_least_likewise(found: dict[str, float], limit: float) -> None:
+    under = {k for k, v in found.items() if math.isnan(v) or v < limit}
+    if under:
+        with pytest.raises(Finding) as caught:
+            require_at_least(found, limit, unit="rows")
+        assert {d.subject for d in caught.value.differences} == under
+    else:
+        require_at_least(found, limit, unit="rows")
+
+
+@pytest.mark.parametrize("judge", [require_at_most, require_at_least, warn_above])
+def test_nothing_measured_is_a_finding(judge) -> None:
+    with pytest.raises(Finding) as caught:
+        judge({}, 1, unit="%")
+    assert caught.value.differences[0].found == "nothing was measured"
+
+
+def test_numbers_are_told_with_thousands_and_their_unit() -> None:
+    with pytest.raises(Finding) as caught:
+        require_at_most({"sink": 12_345, "x": NAN, "y": 10_000.5}, 10_000, unit="records")
+    assert [(d.expected, d.found) for d in caught.value.differences] == [
+        ("at most 10,000 records", "12,345 records"),
+        ("at most 10,000 records", "no number (NaN) records"),
+        ("at most 10,000 records", "10,000.5 records"),
+    ]
+
+
+@given(st.floats(1, 1e6), st.floats(1e-6, 1))
+def test_a_value_over_the_limit_never_looks_like_the_limit(limit: float, more: float) -> None:
+    with pytest.raises(Finding) as caught:
+        require_at_most({"x": limit + more}, limit, unit="%")
+    (difference,) = caught.value.differences
+    assert difference.expected.removeprefix("at most ") != difference.found
+
+
+def test_a_warning_is_a_concern() -> None:
+    with pytest.raises(Concern):
+        warn_above({"/": 75}, 70, unit="%")
+    with pytest.raises(Concern):
+        warn_if_any({"database.password": "stands in clear"})
+    warn_above({"/": 70}, 70, unit="%")
+    warn_if_any({})
+
+
+@pytest.mark.parametrize("kind", [Finding, Concern])
+def test_findings_survive_pickling(kind: type[Finding]) -> None:
+    finding = kind((Difference("a", "b", "c", "d"),), ("do this",))
+
+    again = pickle.loads(pickle.dumps(finding))
+
+    assert type(again) is kind
+    assert (again.differences, again.action) == (finding.differences, finding.action)
+    assert str(again) == "a: expected b, found c"

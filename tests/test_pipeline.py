@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdcproof.errors import ConfigError
+from cdcproof.pipeline import load, resolve
+from tests.plugin_project import PIPELINE
+
+GOOD = PIPELINE.format(extra="", tables="")
+
+
+def _load(tmp_path: Path, text: str):
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    return load(path)
+
+
+def _error(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, text)
+    return caught.value.message.removeprefix(f"{tmp_path / 'p.toml'}:")
+
+
+def _line(text: str, part: str) -> int:
+    return max(n for n, line in enumerate(text.splitlines(), start=1) if part in line)
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    pipeline = _load(tmp_path, GOOD)
+
+    assert pipeline.expected_states == {"source": "RUNNING", "source/0": "RUNNING"}
+    assert pipeline.table_names == ("customers",)
+    assert pipeline.connect.url == "http://127.0.0.1:8083"
+    assert pipeline.sinks == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told", "at"),
+    [
+        ("port = 5433", "port = 99999", "target.port: Input should be less than or equal to 65535", "port = 99999"),
+        (
+            'user = "u"\npassword_env = "T',
+            'usr = "u"\npassword_env = "T',
+            "target.user: this key is required",
+            "[target]",
+        ),
+        ('kind = "source"', 'kind = "sorce"', "connectors.0.kind: Input should be 'source' or 'sink'", "sorce"),
+        ('kind = "source"', 'kind = "source"\ntask = 2', "connectors.0.task: this key is not known", "task = 2"),
+        ('connect.url = "http:', 'connect.url = "ftp:', "connect.url: must start with http://", "connect.url"),
+        ('key = ["id"]', "key = []", "tables.0.key: Tuple should have at least 1 item", "key = []"),
+        ('source = "public.c', 'source = "c', "tables.0.source: must be schema.table", 'source = "customers"'),
+        ('role = "connect"', 'role = "connect"\nendpoint = "x"', "services.0.endpoint: must be http://", "endpoint"),
+        ('name = "example"', 'name = "a b"', "name: String should match pattern", 'name = "a b"'),
+        ('name = "example"', "name = example", "Not valid TOML", "name = example"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_key_and_line(tmp_path: Path, old: str, new: str, told: str, at: str) -> None:
+    text = GOOD.replace(old, new)
+    assert text != GOOD
+
+    message = _error(tmp_path, text)
+
+    assert message.startswith(f"{_line(text, at)}: {told}")
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ('[[services]]\nname = "kafka-connect"\nrole = "kafka"', "services: kafka-connect is listed twice"),
+        ('[[connectors]]\nname = "source"\nkind = "sink"', "connectors: source is listed twice"),
+    ],
+)
+def test_what_is_listed_twice_is_named_at_its_second_place(tmp_path: Path, table: str, told: str) -> None:
+    text = f"{GOOD}\n{table}\n"
+
+    message = _error(tmp_path, text)
+
+    assert message == f"{_line(text, table.splitlines()[1])}: {told}"
+
+
+@pytest.mark.parametrize("same", ["name", "source", "topic"])
+def test_a_table_is_listed_once(tmp_path: Path, same: str) -> None:
+    second = {"name": "other", "source": "public.other", "topic": "x.other"}
+    second[same] = {"name": "customers", "source": "public.customers", "topic": "x.customers"}[same]
+    rows = "\n".join(f'{key} = "{value}"' for key, value in second.items())
+
+    assert "is listed twice" in _error(tmp_path, f'{GOOD}\n[[tables]]\n{rows}\ntarget = "public.other"\nkey = ["id"]\n')
+
+
+@pytest.mark.parametrize("missing", ["services", "connectors", "tables"])
+def test_a_pipeline_of_nothing_is_refused(tmp_path: Path, missing: str) -> None:
+    text = f"{missing} = []\n" + GOOD.replace(f"[[{missing}]]", "[unknown]")
+
+    assert f"{missing}: Tuple should have at least 1 item" in _error(tmp_path, text)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0"])
+def test_a_limit_that_limits_nothing_is_refused(tmp_path: Path, value: str) -> None:
+    text = f"{GOOD}\n[thresholds]\nlag_seconds = {value}\n"
+
+    assert _error(tmp_path, text).startswith(f"{_line(text, 'lag_seconds')}: thresholds.lag_seconds: ")
+
+
+def test_warn_is_below_fail(tmp_path: Path) -> None:
+    text = f"{GOOD}\n[thresholds]\ndisk_warn_percent = 90\n"
+
+    assert "disk_warn_percent must not be above disk_fail_percent" in _error(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "waiver",
+    [
+        'step = "morning.x"\nreason = "because it is"',
+        'step = "m.x"\nreason = "short"\nexpires = 2099-01-01',
+        'step = "m.x"\nreason = "because it is"\nexpires = "soon"',
+    ],
+)
+def test_a_waiver_has_a_step_a_reason_and_a_day(tmp_path: Path, waiver: str) -> None:
+    assert "waivers.0." in _error(tmp_path, f"{GOOD}\n[[waivers]]\n{waiver}\n")
+
+
+def test_a_value_is_not_repeated_in_an_error(tmp_path: Path) -> None:
+    text = GOOD.replace('password_env = "TARGET_PASSWORD"', 'password_env = "TARGET_PASSWORD"\npassword = "hunter2"')
+
+    assert "hunter2" not in _error(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="There is no such pipeline file"):
+        load(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "binary.toml")
+
+
+def test_a_name_means_a_file_in_the_project_and_a_path_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "embedded").mkdir()
+    (tmp_path / "mine").write_text("")
+
+    assert resolve("embedded") == Path("fixtures/pipelines/embedded.toml")
+    assert resolve("mine") == Path("mine")
+    assert resolve("elsewhere/x.toml") == Path("elsewhere/x.toml")
