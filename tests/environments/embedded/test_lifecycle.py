@@ -152,7 +152,9 @@ def test_an_up_that_is_stopped_in_the_middle_is_finished_by_the_next(sent: signa
 
     instance = up()
 
-    assert {name: pids(instance)[name] for name in started} == {name: p.pid for name, p in started.items()}
+    # a broker that comes back before ZooKeeper has forgotten the last one ends, and is started again
+    kept = set(started) - {"kafka"}
+    assert {name: pids(instance)[name] for name in kept} == {name: started[name].pid for name in kept}
     assert sorted(p.pid for p in processes.marked(mark).values()) == sorted(pids(instance).values())
     require_a_new_row_to_arrive(instance)
 

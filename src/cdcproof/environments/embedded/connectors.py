@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.http import NotFoundError
 from cdcproof.environments.embedded import folders
+from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.ports import HOST
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
@@ -18,6 +19,7 @@ from cdcproof.waiting import Deadline, wait_until
 SOURCE = "postgres-source-connector"
 SINK = "postgres-sink-connector"
 _FILES = {SOURCE: "embedded-source.json", SINK: "embedded-sink.json"}
+_OF_SIDE: Mapping[Side, str] = {"source": SOURCE, "target": SINK}
 _EXPECTED = {SOURCE: "RUNNING", f"{SOURCE}/0": "RUNNING", SINK: "RUNNING", f"{SINK}/0": "RUNNING"}
 
 
@@ -55,6 +57,13 @@ def ensure(instance: Instance) -> None:
             connect.restart(name, only_failed=True)
         elif present.state in ("PAUSED", "STOPPED"):
             connect.resume(name)
+
+
+def restart(instance: Instance, sides: Iterable[Side]) -> None:
+    """Restart the connectors of these sides, with their tasks."""
+    connect = door(instance)
+    for side in sides:
+        connect.restart(_OF_SIDE[side], include_tasks=True)
 
 
 def delete(instance: Instance) -> None:

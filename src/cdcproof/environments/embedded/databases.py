@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 from cdcproof.environments.embedded import folders, passwords
 from cdcproof.environments.embedded.postgres import run_sql
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.waiting import wait_until
 
+Side = Literal["source", "target"]
 SOURCE_DATABASE = "warehouse_source"
 TARGET_DATABASE = "warehouse_target"
 TABLES = ("customers", "products", "orders", "inventory", "shipments")
@@ -90,13 +92,18 @@ def drop_slot_and_publication(instance: Instance) -> None:
     source(instance, _DROP)
 
 
-def is_connected(instance: Instance) -> bool:
-    """Whether both connectors are connected to their database: a task's state may be older than its worker."""
-    return source(instance, _READERS) != "0" and target(instance, _WRITERS) != "0"
+def disconnected(instance: Instance) -> tuple[Side, ...]:
+    """The sides whose connector is not connected to its database: a task's state may be older than its worker."""
+    missing: list[Side] = []
+    if source(instance, _READERS) == "0":
+        missing.append("source")
+    if target(instance, _WRITERS) == "0":
+        missing.append("target")
+    return tuple(missing)
 
 
-def counts(instance: Instance, side: str) -> dict[str, int]:
-    """Rows of each table; `side` is source or target."""
+def counts(instance: Instance, side: Side) -> dict[str, int]:
+    """Rows of each table on one side."""
     rows = (source if side == "source" else target)(instance, _COUNTS)
     return {name: int(count) for name, _, count in (line.partition("|") for line in rows.splitlines())}
 

@@ -33,10 +33,14 @@ from cdcproof.environments.embedded.locking import only_one
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UsageError
 from cdcproof.progress import Progress
-from cdcproof.waiting import wait_until
+from cdcproof.waiting import Deadline, wait_until
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 60.0
+_NEEDED_TO_STOP = {"kafka-connect": "kafka", "kafka": "zookeeper"}
+"""What a service wants to take leave of; without it, it would wait for that in vain."""
+_HOPELESS_STOP_SECONDS = 2.0
+_RECONNECT_SECONDS = 2.0
 _TRIES = 3
 """A service that dies while it starts is tried again: a broker that was killed must first be forgotten by ZooKeeper."""
 _LOG_LINES = 5
@@ -143,19 +147,37 @@ def _replicate(instance: Instance, progress: Progress) -> Instance:
         databases.insert_rows(instance, databases.SEED)
     connectors.ensure(instance)
     connectors.wait_until_running(instance, progress, deadline_seconds=_START_SECONDS)
-    wait_until(
-        lambda: databases.is_connected(instance),
-        bool,
-        what="both connectors to be connected to their database",
-        deadline_seconds=_START_SECONDS,
-        tell=lambda _: progress.waiting("the connectors connect to their databases"),
-    )
+    _connect_to_databases(instance, progress)
     if not instance.prepared:
         rows = replication.follow(instance, progress, what="snapshot", deadline_seconds=_START_SECONDS)
         progress.done(f"both connectors run; the snapshot of {rows} rows is in the target")
         instance = replace(instance, prepared=True)
         state.save(instance)
     return instance
+
+
+def _connect_to_databases(instance: Instance, progress: Progress) -> None:
+    """Wait until both connectors have a connection to their database.
+
+    An idle sink does not notice that its database was away, and would fail with the next row: it is restarted.
+    """
+    deadline = Deadline(_START_SECONDS)
+    while True:
+        try:
+            wait_until(
+                lambda: databases.disconnected(instance),
+                lambda missing: not missing,
+                what="both connectors to be connected to their database",
+                deadline_seconds=min(_RECONNECT_SECONDS, deadline.remaining_seconds),
+                tell=lambda _: progress.waiting("the connectors connect to their databases"),
+            )
+        except DeadlineError:
+            if deadline.passed:
+                raise
+            connectors.restart(instance, databases.disconnected(instance))
+            connectors.wait_until_running(instance, progress, deadline_seconds=_START_SECONDS)
+        else:
+            return
 
 
 def _start(instance: Instance, names: tuple[str, ...], parts: Parts, java_: Java, progress: Progress) -> Instance:
@@ -238,8 +260,10 @@ def _stop(instance: Instance, groups: tuple[tuple[str, ...], ...], progress: Pro
 
 
 def _stop_one(instance: Instance, service: str) -> None:
+    needs = _NEEDED_TO_STOP.get(service)
+    patience = _STOP_SECONDS if needs is None or instance.is_alive(needs) else _HOPELESS_STOP_SECONDS
     process = instance.processes[service]
-    by_itself = processes.terminate(process, deadline_seconds=_STOP_SECONDS, quick=service in postgres.SERVERS)
+    by_itself = processes.terminate(process, deadline_seconds=patience, quick=service in postgres.SERVERS)
     services.keep_archive(instance, service, whole=by_itself)
 
 

@@ -113,7 +113,7 @@ def kill(process: Process) -> None:
         except psutil.NoSuchProcess:
             continue
     wait_until(
-        lambda: is_alive(process) or any(child.is_running() and not _is_zombie(child) for child in children),
+        lambda: is_alive(process) or any(child.is_running() and not _is_over(child) for child in children),
         lambda alive: not alive,
         what=f"the end of process {process.pid}",
         deadline_seconds=10,
@@ -128,15 +128,16 @@ def _find(process: Process) -> psutil.Process | None:
     try:
         found = psutil.Process(process.pid)
         same = abs(found.create_time() - process.started) < _SAME_START_SECONDS
-        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+        return found if same and not _is_over(found) else None
     except psutil.NoSuchProcess:
         return None
 
 
-def _is_zombie(process: psutil.Process) -> bool:
+def _is_over(process: psutil.Process) -> bool:
+    """Whether it holds nothing any more. A zombie may have threads that still end, and with them the ports they hold."""
     try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
+        return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1)
+    except psutil.NoSuchProcess:  # ZombieProcess is one
         return True
 
 
