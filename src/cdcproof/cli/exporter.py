@@ -31,9 +31,10 @@ _SCAN_INTERVAL_SECONDS = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.description = (
-        "Serve the metrics of the runbook until stopped by Ctrl-C or SIGTERM: reconciliation_… from the report files\n"
-        "(port 9103), connector_state and connector_deployments_total from Kafka Connect (port 9104).\n"
-        "The ports and paths are those of exporters.reconciliation_url and exporters.connect_url in the pipeline file."
+        "Serve the runbook's metrics until stopped by Ctrl-C or SIGTERM: reconciliation_…\n"
+        "from the report files (port 9103), connector_state and\n"
+        "connector_deployments_total from Kafka Connect (port 9104). The ports are those\n"
+        "of exporters.reconciliation_url and exporters.connect_url in the pipeline file."
     )
     add_pipeline(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
