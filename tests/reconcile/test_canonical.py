@@ -114,6 +114,16 @@ def test_half_a_surrogate_pair_is_compared_not_refused() -> None:
     assert _form("sqlserver", "nvarchar", "\ud83d") != _form("sqlserver", "nvarchar", "\ud83e")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(("a", "bc"), ("ab", "c")), (("", "a"), ("a", "")), ((None, "a"), ("a", None)), (("a|", "b"), ("a", "|b"))],
+)
+def test_a_text_that_moves_to_the_next_column_is_seen(
+    one: tuple[str | None, ...], other: tuple[str | None, ...]
+) -> None:
+    assert framed([_text] * 2, one) != framed([_text] * 2, other)
+
+
 _values = st.one_of(st.none(), st.text())
 _text = encoder("postgresql", Column("c", "text", nullable=True))
 

@@ -299,7 +299,28 @@ def test_a_lost_row_is_found_while_replication_goes_on(servers: Servers) -> None
     assert (result.status, result.example_keys) == (TableStatus.MISMATCH, ("missing 500",))
 
 
-def test_sessions_are_read_only_and_closed_afterwards(servers: Servers) -> None:
+def test_a_row_that_never_rests_is_neither_match_nor_mismatch(servers: Servers) -> None:
+    _table(servers, "restless", "a int PRIMARY KEY, b int", [(1, 0), (2, 0)], [(2, 0)])
+    stop = threading.Event()
+
+    def write() -> None:
+        with servers.source.connect() as source:
+            while not stop.is_set():
+                source.execute(f"UPDATE {SCHEMA}.restless SET b = b + 1 WHERE a = 1")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        (result,) = _reconcile(servers, "restless", settle_seconds=1)
+    finally:
+        stop.set()
+        writer.join()
+    assert (result.status, result.checksums_match) == (TableStatus.ERROR, None)
+    assert "nothing is known about them" in result.error
+    assert "--settle-seconds" in result.error
+
+
+def test_sessions_are_closed_afterwards(servers: Servers) -> None:
     _table(servers, "good", "a int PRIMARY KEY", [(1,)], [(1,)])
     _reconcile(servers, "good")
     for server in (servers.source, servers.target):
