@@ -23,11 +23,16 @@ def test_help_lists_every_command_with_one_line(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help_with_an_example(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     told = capsys.readouterr().out
     assert importlib.import_module(f"cdcproof.cli.{name.replace('-', '_')}").EXAMPLE in told
+    if name in ("init", "check-config", "exporter"):
+        assert max(len(line) for line in told.partition("example:")[0].splitlines()) <= 80
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["check-config", "--nonsense"]])

@@ -23,8 +23,9 @@ _SUBJECT_WIDTH = 16
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.description = (
-        "Explain what a pipeline file expects, then try each address, permission and name in it. Nothing is changed.\n"
-        "Exit status: 0 all fine, 2 the file is wrong, 3 something could not be looked at."
+        "Explain what a pipeline file expects, then try each address, permission and\n"
+        "name in it. Nothing is changed. Exit status: 0 all fine, 2 the file is wrong,\n"
+        "3 something could not be looked at."
     )
     add_pipeline(parser)
     parser.add_argument("--json", action="store_true", help="print what was tried as JSON")

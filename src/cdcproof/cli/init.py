@@ -14,10 +14,11 @@ EXAMPLE = "cdcproof init --connect-url http://localhost:8083 --output fixtures/p
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.description = (
-        "Write a pipeline file from a running Kafka Connect: connectors, task counts, databases, tables, topics, keys,\n"
-        "addresses. No password is written. Primary keys are read from the databases when their passwords are in the\n"
-        "environment (SQLSERVER_PASSWORD, POSTGRES_PASSWORD; POSTGRES_SOURCE_PASSWORD for a PostgreSQL source beside a\n"
-        "PostgreSQL target). What could not be learned is said, and marked in the file."
+        "Write a pipeline file from a running Kafka Connect: connectors, task counts,\n"
+        "databases, tables, topics, keys, addresses. No password is written. Primary keys\n"
+        "are read from the source when its password is in the environment:\n"
+        "SQLSERVER_PASSWORD, or POSTGRES_SOURCE_PASSWORD beside a PostgreSQL target\n"
+        "(POSTGRES_PASSWORD). What could not be learned is said, and marked in the file."
     )
     parser.add_argument(
         "--connect-url", required=True, type=_address, metavar="URL", help="Kafka Connect's REST interface"
