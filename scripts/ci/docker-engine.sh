@@ -1,125 +1,112 @@
 #!/usr/bin/env bash
-# Run a command with a container engine and the stand-in image at hand; stop and remove the engine afterwards.
+# A container engine of our own with the stand-in image, for one run of the tests. As root, on Debian.
 #
-#   scripts/ci/docker-engine.sh COMMAND [ARGUMENT…]
+#   scripts/ci/docker-engine.sh start FOLDER     then: export DOCKER_HOST=unix://FOLDER/docker.sock
+#   scripts/ci/docker-engine.sh stop FOLDER
 #
-# An engine that already answers is used as it is. Otherwise, as root on Debian, Docker is installed from Debian and
-# started for this command only: its data, socket and process id are in one temporary folder, it makes no firewall rule
-# and no default bridge, and it is gone when the command ends. Where that cannot be done, the reason is printed, handed to
-# the command in CDCPROOF_NO_ENGINE, and the command runs all the same: tests that need an engine then say why they skip.
-# The exit status is the command's.
+# `start` installs Docker from Debian where it is missing, and starts it with its data, socket and process id in FOLDER
+# (a short path: a socket's has at most 107 characters). It makes no firewall rule and no default bridge, and nothing of
+# it is left after `stop`, which removes FOLDER. The image is made once and kept in the user's cache. Where no engine can
+# run, `start` says why and ends with status 1; the tests that need one then skip and say so.
 set -euo pipefail
 
 IMAGE=cdcproof-stand-in:bookworm
 BASE=cdcproof-debian:bookworm
-here=$(cd "$(dirname "$0")" && pwd)
-recipe=$here/../../images/stand-in
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/cdcproof
-folder=$(mktemp -d /tmp/cdcproof-engine.XXXXXX)   # short: the path of a socket has at most 107 characters
-daemon=
+SUITE=bookworm
+RECIPE=$(cd "$(dirname "$0")/../../images/stand-in" && pwd)
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/cdcproof
 
 say() { printf 'docker-engine: %s\n' "$*" >&2; }
+
+give_up() {   # give_up REASON [LOG]
+  say "$1"
+  [ $# -lt 2 ] || tail -5 "$2" >&2
+  exit 1
+}
 
 install_what_is_missing() {
   local packages=()
   command -v dockerd >/dev/null && command -v docker >/dev/null || packages+=(docker.io)
   command -v debootstrap >/dev/null || packages+=(debootstrap)
   docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || packages+=(docker-compose)
-  [ ${#packages[@]} -eq 0 ] && return
-  [ "$(id -u)" = 0 ] || { say "missing: ${packages[*]}; installing them needs root"; return 1; }
-  command -v apt-get >/dev/null || { say "missing: ${packages[*]}; they can be installed on Debian only"; return 1; }
+  [ ${#packages[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || give_up "${packages[*]} missing, and only on Debian can this script install them"
   say "installing ${packages[*]}"
   # RUNLEVEL=1: the package must not start an engine of its own
   { apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
       -o DPkg::Lock::Timeout=120 install "${packages[@]}"; } >"$folder/apt.log" 2>&1 ||
-    { say "they could not be installed:"; tail -5 "$folder/apt.log" >&2; return 1; }
+    give_up "${packages[*]} could not be installed:" "$folder/apt.log"
 }
 
 start_engine() {
-  [ "$(id -u)" = 0 ] || { say "an engine of our own needs root"; return 1; }
-  # No firewall rules and no default bridge: ports are published by Docker's own proxy, and a build uses the host's network.
-  # Its own session, so that Ctrl-C reaches the command and leaves the stopping to us.
+  # Ports are published by Docker's own proxy, and a build uses the host's network: neither needs a firewall rule.
+  # A session of its own, so that Ctrl-C reaches the tests and leaves the stopping to us.
   setsid dockerd --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/pid" \
-    --host "unix://$folder/docker.sock" --bridge none --iptables=false --ip6tables=false --ip-forward=false \
-    --ip-masq=false >"$folder/dockerd.log" 2>&1 &
-  daemon=$!
-  export DOCKER_HOST=unix://$folder/docker.sock
-  for _ in $(seq 100); do
-    docker info >/dev/null 2>&1 && { say "engine $(docker version --format '{{.Server.Version}}') is up"; return; }
-    kill -0 "$daemon" 2>/dev/null || break
+    --host "$DOCKER_HOST" --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
+    </dev/null >"$folder/dockerd.log" 2>&1 &
+  for _ in $(seq 150); do
+    docker version >/dev/null 2>&1 && { say "engine $(docker version --format '{{.Server.Version}}') is up"; return; }
+    kill -0 $! 2>/dev/null || break
     sleep 0.2
   done
-  say "dockerd did not start:"
-  tail -5 "$folder/dockerd.log" >&2
-  return 1
-}
-
-wrap_compose_1() {
-  # Debian 12 has Compose 1 only; as a plug-in of the command line it answers to "docker compose"
-  docker compose version >/dev/null 2>&1 && return
-  export DOCKER_CONFIG=$folder/config
-  mkdir -p "$DOCKER_CONFIG/cli-plugins"
-  cat >"$DOCKER_CONFIG/cli-plugins/docker-compose" <<'PLUGIN'
-#!/bin/sh
-if [ "$1" = docker-cli-plugin-metadata ]; then
-  echo '{"SchemaVersion": "0.1.0", "Vendor": "Debian", "Version": "1", "ShortDescription": "Compose 1"}'
-  exit
-fi
-shift
-exec docker-compose "$@"
-PLUGIN
-  chmod +x "$DOCKER_CONFIG/cli-plugins/docker-compose"
-  docker compose version >/dev/null
+  give_up "dockerd did not start:" "$folder/dockerd.log"
 }
 
 provide_image() {
-  docker image inspect "$IMAGE" >/dev/null 2>&1 && return
-  local saved
-  saved=$cache/stand-in-$(sha256sum <"$recipe/Dockerfile" | cut -c1-12).tar
+  local saved repository
+  saved=$CACHE/stand-in-$(sha256sum <"$RECIPE/Dockerfile" | cut -c1-12).tar
   if [ -f "$saved" ]; then
     say "loading $IMAGE from $saved"
-    docker load -q -i "$saved" >/dev/null
-    return
+    docker load -q -i "$saved" >/dev/null && return
+    say "it cannot be loaded and is made again"
   fi
-  [ "$(id -u)" = 0 ] || { say "building $IMAGE needs root (debootstrap)"; return 1; }
-  local suite=bookworm repository
-  repository=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $suite" | head -1)
+  repository=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $SUITE" | head -1)
   say "making a base image by debootstrap"
-  debootstrap --variant=minbase "$suite" "$folder/root" ${repository:+"$repository"} >"$folder/debootstrap.log" 2>&1 ||
-    { tail -5 "$folder/debootstrap.log" >&2; return 1; }
+  mkdir "$folder/root"
+  mount -t tmpfs -o size=1g tmpfs "$folder/root" || true   # in memory: dpkg waits for the disk after every file
+  debootstrap --variant=minbase "$SUITE" "$folder/root" ${repository:+"$repository"} >"$folder/debootstrap.log" 2>&1 ||
+    give_up "debootstrap failed:" "$folder/debootstrap.log"
   cp -r /etc/apt/apt.conf.d/. "$folder/root/etc/apt/apt.conf.d/"   # how this machine reaches its packages
-  tar -C "$folder/root" -c . | docker import - "$BASE" >/dev/null || return 1
-  rm -rf --one-file-system "$folder/root"
+  echo force-unsafe-io >"$folder/root/etc/dpkg/dpkg.cfg.d/unsafe-io"   # the same for the build
+  tar -C "$folder/root" -c . | docker import - "$BASE" >/dev/null
+  umount "$folder/root" 2>/dev/null || rm -rf --one-file-system "$folder/root"
   say "building $IMAGE"
-  DOCKER_BUILDKIT=0 docker build --network host -t "$IMAGE" --build-arg "BASE=$BASE" "$recipe" >"$folder/build.log" 2>&1 ||
-    { tail -15 "$folder/build.log" >&2; return 1; }
-  mkdir -p "$cache"
+  DOCKER_BUILDKIT=0 docker build --network host -t "$IMAGE" --build-arg "BASE=$BASE" "$RECIPE" >"$folder/build.log" 2>&1 ||
+    give_up "the image could not be built:" "$folder/build.log"
+  mkdir -p "$CACHE"
   docker save -o "$saved.part" "$IMAGE" && mv "$saved.part" "$saved"
 }
 
-stop_engine() {
-  trap - EXIT
-  if [ -n "$daemon" ]; then
+start() {
+  [ "$(id -u)" = 0 ] || { say "an engine of our own needs root"; exit 1; }
+  mkdir -p "$folder"
+  [ ! -e "$folder/pid" ] || { say "there is an engine in $folder already; stop it first"; exit 1; }
+  trap '[ $? = 0 ] || stop' EXIT   # whatever ends it early leaves nothing behind
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  install_what_is_missing
+  start_engine
+  provide_image
+}
+
+stop() {
+  local pid
+  pid=$(cat "$folder/pid" 2>/dev/null || true)
+  if [ -n "$pid" ] && grep -qs "$folder" "/proc/$pid/cmdline"; then   # a pid may be somebody else's by now
     docker ps -aq 2>/dev/null | xargs -r docker rm -f >/dev/null 2>&1 || true
     docker network prune -f >/dev/null 2>&1 || true
-    kill "$daemon" 2>/dev/null || true
-    wait "$daemon" 2>/dev/null || true
+    kill "$pid"
+    for _ in $(seq 150); do
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 0.2
+    done
   fi
   # dockerd leaves its network namespaces mounted; anything else that is mounted is not ours to delete through
-  umount "$folder"/exec/netns/* 2>/dev/null || true
-  rm -rf --one-file-system "$folder" 2>/dev/null || say "$folder could not be removed entirely"
+  umount "$folder"/exec/netns/* "$folder/root" 2>/dev/null || true
+  rm -rf --one-file-system "$folder" || { say "$folder could not be removed entirely"; return 1; }
 }
 
-trap stop_engine EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-[ $# -gt 0 ] || { say "usage: docker-engine.sh COMMAND [ARGUMENT…]"; exit 2; }
-prepare() {
-  install_what_is_missing && { docker info >/dev/null 2>&1 || start_engine; } && wrap_compose_1 && provide_image
-}
-if ! prepare 2> >(tee "$folder/why" >&2); then
-  CDCPROOF_NO_ENGINE=$(tail -3 "$folder/why" | tr '\n' ' ')
-  export CDCPROOF_NO_ENGINE
-fi
-"$@"
+[ $# = 2 ] && [[ $1 =~ ^(start|stop)$ ]] || { say "usage: docker-engine.sh start|stop FOLDER"; exit 2; }
+folder=$(realpath -m "$2")
+export DOCKER_HOST=unix://$folder/docker.sock
+"$1"

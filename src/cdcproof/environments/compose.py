@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -148,7 +150,7 @@ class Compose:
 
     def _driver(self) -> DockerCompose:
         # it waits with `up --wait`, which Compose 1 does not know, so we wait ourselves
-        return DockerCompose(self.folder, [str(file) for file in self.files], wait=False)
+        return _Driver(self.folder, [str(file) for file in self.files], wait=False)
 
     def _command_line(self, command: str) -> str:
         chosen = [] if self.files == (Path(_DEFAULT_FILE),) else [f"-f {file}" for file in self.files]
@@ -164,6 +166,17 @@ class Compose:
                     f"docker logs {container.name}",
                 )
         return bool(containers) and not _not_ready(containers)
+
+
+class _Driver(DockerCompose):
+    """Drives `docker compose`, or Compose 1 (`docker-compose`, as in the runbook) where Docker has no such plug-in."""
+
+    @cached_property
+    def compose_command_property(self) -> list[str]:
+        words: list[str] = super().compose_command_property
+        asked = ["docker", "compose", "version"]
+        plugged_in = shutil.which("docker") and not subprocess.run(asked, capture_output=True, check=False).returncode
+        return words if plugged_in or not shutil.which("docker-compose") else ["docker-compose", *words[2:]]
 
 
 def _not_ready(seen: Mapping[str, Container] | CouldNotLookError) -> str:
