@@ -85,7 +85,7 @@ def test_equal_tables_match_and_the_last_line_is_the_reports_path(servers: Serve
     done = _run(servers, tmp_path, "--validate-checksums")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("MATCH     customers                1,200 rows")
+    assert lines[0].startswith("MATCH     customers                1,200 rows, contents equal")
     assert lines[2] == "2 MATCH, 0 MISMATCH, 0 ERROR"
     assert all(len(line) <= 80 for line in lines[:-1])
     assert done.stderr == ""

@@ -53,10 +53,14 @@ def _found(result: TableResult) -> str:
             )
             if number
         ]
-        return f"{result.source_rows:,} rows" + (f": {', '.join(parts)}" if parts else "")
+        return f"{result.source_rows:,} rows" + (f": {', '.join(parts)}" if parts else _equal(result))
     if result.source_rows != result.target_rows:
         return f"{result.source_rows:,} rows, {result.target_rows:,} at the target"
     return f"{result.source_rows:,} rows, counted only"
+
+
+def _equal(result: TableResult) -> str:
+    return ", contents equal" if result.status is TableStatus.MATCH else ""
 
 
 def _wrapped(text: str) -> list[str]:
