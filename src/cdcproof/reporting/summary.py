@@ -73,7 +73,7 @@ def summarize(run: Run, changes: Sequence[str], report: str) -> Summary:
         run,
         tuple(changes),
         tuple(Section(record, tuple(_seen(record))) for record in runbook),
-        tuple(line for record in others for line in [_heading(record), *(f"  {found}" for found in _found(record))]),
+        tuple(line for record in others for line in [_in_columns(record, others), *(f"  {f}" for f in _found(record))]),
         (f"The whole report: {report}", "What to do about a finding: cdcproof remedy STEP"),
     )
 
@@ -85,6 +85,11 @@ def local_time(unix_seconds: float) -> str:
 
 def _heading(record: StepRecord) -> str:
     return f"{str(record.verdict).upper()}  {record.step}  {record.title}"
+
+
+def _in_columns(record: StepRecord, among: Sequence[StepRecord]) -> str:
+    verdict, step = (max(len(getattr(other, name)) for other in among) for name in ("verdict", "step"))
+    return f"{str(record.verdict).upper():<{verdict}}  {record.step:<{step}}  {record.title}"
 
 
 def _number(record: StepRecord) -> str:
