@@ -309,8 +309,14 @@ def _find_ports(instance: Instance, wanted: Mapping[str, int], progress: Progres
 @contextmanager
 def _changing(name: str, progress: Progress) -> Iterator[None]:
     made = folders.make(name)
-    with only_one(made.lock, f"changing the instance {name!r}", progress):
-        yield
+    try:
+        with only_one(made.lock, f"changing the instance {name!r}", progress):
+            yield
+    except OSError as error:
+        raise OperationError(
+            f"A file of the instance {name!r} cannot be read or written: {error.strerror or error}: {error.filename}.",
+            "Free space there when it is full, then run `cdcproof up` again: it goes on where it stopped.",
+        ) from None
 
 
 def _mark(instance: Instance, service: str) -> str:
