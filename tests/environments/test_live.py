@@ -108,6 +108,14 @@ def test_a_name_that_cannot_be_resolved_is_down():
     assert found.verdict == "down"
 
 
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:99999", "http://127.0.0.1:99999/", "http://a..b/"])
+def test_an_address_that_cannot_be_one_is_down(endpoint):
+    (found,) = look({"name": "kafka", "endpoint": endpoint})
+
+    assert found.verdict == "down"
+    assert "is no address" in found.detail
+
+
 def test_services_are_told_in_the_order_of_the_file():
     with listening() as port:
         found = look(

@@ -23,6 +23,7 @@ from cdcproof.clients.containers import Engine
 from cdcproof.databases import connect
 from cdcproof.databases.base import TableName
 from cdcproof.environments.compose import Compose
+from cdcproof.environments.disk import measure
 from cdcproof.environments.embedded import artifacts, folders
 from cdcproof.errors import CouldNotLookError, UnreachableError
 from cdcproof.findings import Verdict
@@ -162,6 +163,25 @@ def test_a_stopped_container_fails_exactly_its_check(stack):
         deadline_seconds=60,
     )
     assert verdicts(stack.morning()) == before
+
+
+def test_df_in_a_container_sees_the_file_system_that_the_host_sees(stack):
+    kafka = stack.compose.containers()["kafka"]
+
+    with Engine() as engine:
+        (inside,) = engine.use_of(kafka)
+
+    outside = measure(kafka.mounts[0].host_directory)
+    assert inside.path == "/var/lib/kafka/data"
+    assert inside.total_bytes == outside.total_bytes
+    assert inside.used_percent == pytest.approx(outside.used_percent, abs=1)
+    assert inside.inodes_used_percent == pytest.approx(outside.inodes_used_percent, abs=1)
+
+
+def test_the_log_of_a_container_can_be_read(stack):
+    log = stack.compose.logs(stack.compose.locate(load(stack.pipeline_file)), "kafka-connect", lines=5)
+
+    assert 1 <= len(log.splitlines()) <= 5
 
 
 def test_no_password_is_in_anything_that_was_written(stack):

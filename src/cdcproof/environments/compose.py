@@ -32,6 +32,7 @@ _HOST = "127.0.0.1"
 _COMMAND_SECONDS = 900.0
 """`docker compose up` may first have to pull or build every image."""
 _HEALTHY_SECONDS = 300.0
+_QUESTION_SECONDS = 20.0
 _LONGEST_QUOTE_LINES = 5
 
 # it logs what we tell in an error of ours
@@ -174,9 +175,12 @@ class _Driver(DockerCompose):
     @cached_property
     def compose_command_property(self) -> list[str]:
         words: list[str] = super().compose_command_property
-        asked = ["docker", "compose", "version"]
-        plugged_in = shutil.which("docker") and not subprocess.run(asked, capture_output=True, check=False).returncode
-        return words if plugged_in or not shutil.which("docker-compose") else ["docker-compose", *words[2:]]
+        if not shutil.which("docker-compose"):
+            return words
+        asked = subprocess.run(
+            ["docker", "compose", "version"], capture_output=True, check=False, timeout=_QUESTION_SECONDS
+        )
+        return words if asked.returncode == 0 else ["docker-compose", *words[2:]]
 
 
 def _not_ready(seen: Mapping[str, Container] | CouldNotLookError) -> str:
@@ -195,6 +199,8 @@ def _command(name: str, run: Callable[[], None]) -> None:
             "The command docker is not installed, so compose files cannot be started.",
             "Install Docker with its compose plug-in.",
         ) from None
+    except subprocess.TimeoutExpired as error:
+        raise UnreachableError(f"{' '.join(error.cmd)} does not answer within {error.timeout:g} s.") from None
     except subprocess.CalledProcessError as error:
         told = scrub((error.stderr or error.stdout or b"").decode(errors="replace")).strip().splitlines()
         raise OperationError(

@@ -38,6 +38,8 @@ def probe(endpoint: str) -> Answer:
         return Answer(up=True, healthy=False, detail=f"{endpoint} answers, but TLS fails: {error.reason or error}")
     except http.client.HTTPException as error:
         return Answer(up=True, healthy=False, detail=f"{endpoint} does not speak HTTP: {type(error).__name__}")
+    except ValueError as error:  # a port above 65535, a host that no name can be
+        return Answer(up=False, healthy=None, detail=f"{endpoint} is no address: {error}")
     except OSError as error:
         return Answer(up=False, healthy=None, detail=f"{endpoint}: {_reason(error)}")
 
