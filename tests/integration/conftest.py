@@ -68,8 +68,8 @@ class Pipelines:
         lifecycle.up(INSTANCE, Progress())
 
     def call(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run one of our commands from the project's folder."""
-        return subprocess.run(
+        """Run one of our commands from the project's folder; what it says is kept with the reports."""
+        done = subprocess.run(
             [sys.executable, "-m", *command],
             cwd=ROOT,
             env={**self.environment, **environment},
@@ -78,6 +78,9 @@ class Pipelines:
             timeout=120,
             check=False,
         )
+        with (self.folder / "streams.txt").open("a") as streams:
+            streams.write(done.stdout + done.stderr)
+        return done
 
     def morning(self, *options: str, **environment: str) -> Outcome:
         """`pytest -m morning`, with reports in a folder of the test's own."""

@@ -11,6 +11,7 @@ import signal
 import subprocess
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -529,6 +530,45 @@ def test_four_workers_give_the_same_verdicts(healthy):
     assert together.verdicts() == alone.verdicts(), together.output
     assert Verdict.BLOCKED in together.verdicts().values()
     assert together.exit_status == alone.exit_status == 1
+
+
+def test_no_secret_is_in_anything_that_was_written(healthy):
+    """Both passwords in clear in a connector's configuration, every reporter on, a red and a green run, every command."""
+    folder = healthy.folder
+    reporters = (f"--junitxml={folder}/junit.xml", f"--alluredir={folder}/allure")
+    source, target = PASSWORDS.values()
+    with changed(healthy, SINK, connection__password=target, errors__note=f"password={source}"):
+        eventually(lambda: states(healthy).get(f"{SINK}/0") == "RUNNING", what="the sink to run again")
+        healthy.morning(*reporters)
+        healthy.connect.put_config(
+            SINK, connectors.config(healthy.instance, SINK) | {"connection.password": f"no-{target}"}
+        )
+        eventually(lambda: states(healthy).get(f"{SINK}/0") == "FAILED", what="the sink's task to fail")
+        lifecycle.kill(INSTANCE, "schema-registry")
+        red = healthy.morning(*reporters)
+        for command in (
+            ("summary", f"--reports-dir={folder}/reports"),
+            ("remedy", "morning.1-services", f"--reports-dir={folder}/reports"),
+            ("check-config", "--pipeline=embedded"),
+            ("reconcile", "--pipeline=embedded", f"--output-dir={folder}/reconciled", "--validate-checksums"),
+            ("status",),
+            ("logs", "kafka-connect"),
+            ("init", f"--connect-url={healthy.located().connect.url}", f"--output={folder}/found.toml", "--force"),
+        ):
+            healthy.call("cdcproof", *command)
+
+    assert not red.run.is_green
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    assert {"junit.xml", "streams.txt", "morning.html", "summary.md"} <= {path.name for path in written}
+    assert len(list((folder / "allure").iterdir())) > 10
+    found = [
+        f"{path.relative_to(folder)}: {secret}"
+        for path in written
+        for secret in (source, target)
+        for form in {secret, json.dumps(secret)[1:-1], quote(secret)}
+        if form.encode() in path.read_bytes()
+    ]
+    assert found == []
 
 
 def test_down_is_not_called_red(healthy):
