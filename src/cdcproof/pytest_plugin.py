@@ -130,11 +130,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _refuse_a_path_taken_for_the_root(config: pytest.Config) -> None:
-    """pytest looks for its root before it knows our options, and takes the PATH of ``--pipeline PATH`` for a test folder."""
+    """Pytest looks for its root before it knows our options, and takes the PATH of ``--pipeline PATH`` for a test folder."""
     here = config.invocation_params.dir
     for option in ("--pipeline", "--reports-dir"):
         if option in config.invocation_params.args and (here / "pytest.ini").exists() and config.rootpath != here:
-            raise pytest.UsageError(f"write {option}=PATH, with an equals sign: else pytest takes PATH for a folder of tests")
+            raise pytest.UsageError(
+                f"write {option}=PATH, with an equals sign: else pytest takes PATH for a folder of tests"
+            )
 
 
 # ---- collection ----

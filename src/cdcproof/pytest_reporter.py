@@ -148,7 +148,8 @@ class Reporter:
         out.section("the pipeline", sep="=")
         for line in self._run.header:
             out.write_line(line)
-        for record, line in zip(self._run.steps, text.overview(self._run), strict=True):
+        columns = max(text.COLUMNS, shutil.get_terminal_size().columns)
+        for record, line in zip(self._run.steps, text.overview(self._run, columns), strict=True):
             out.write_line(line, **_LIVE[record.verdict][2])
         out.write_line("")
         for line in self._published.changes:

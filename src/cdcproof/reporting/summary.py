@@ -16,10 +16,11 @@ _MOST_LINES = 8
 
 @dataclass(frozen=True)
 class Section:
-    """One step on the page. `lines` are what was seen, the found differences first."""
+    """One step on the page: sentences about what is not as expected, and lines of what was seen."""
 
     record: StepRecord
-    lines: tuple[str, ...]
+    found: tuple[str, ...]
+    seen: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,14 @@ class Summary:
         lines = [
             self.title,
             text.totals(self.run),
-            *(line for told in self.run.header for line in text.indented(told, 0)),
+            *(line for told in self.run.header for line in text.wrapped(told)),
         ]
         lines += ["", "Changed since the last run"]
-        lines += [line for change in self.changes for line in text.indented(change)]
+        lines += [line for change in self.changes for line in text.wrapped(change, 2)]
         for section in self.sections:
-            lines += ["", *text.indented(_heading(section.record), 0)]
-            lines += [line for shown in section.lines for line in text.indented(shown)]
+            lines += ["", *text.wrapped(_heading(section.record))]
+            lines += [line for sentence in section.found for line in text.wrapped(sentence, 2)]
+            lines += [line for shown in section.seen for line in text.indented(shown)]
         if self.others:
             lines += ["", "Further checks", *(line for other in self.others for line in text.indented(other))]
         return "\n".join([*lines, "", *self.more]) + "\n"
@@ -59,7 +61,12 @@ class Summary:
         lines += ["", "## Changed since the last run", ""]
         lines += [f"- {change}" for change in self.changes]
         for section in self.sections:
-            lines += ["", f"## {_heading(section.record)}", "", *(f"    {line}" for line in section.lines)]
+            lines += [
+                "",
+                f"## {_heading(section.record)}",
+                "",
+                *(f"    {line}" for line in (*section.found, *section.seen)),
+            ]
         if self.others:
             lines += ["", "## Further checks", "", *(f"- {other}" for other in self.others)]
         return "\n".join([*lines, "", *(f"- {line}" for line in self.more)]) + "\n"
@@ -72,7 +79,7 @@ def summarize(run: Run, changes: Sequence[str], report: str) -> Summary:
     return Summary(
         run,
         tuple(changes),
-        tuple(Section(record, tuple(_seen(record))) for record in runbook),
+        tuple(Section(record, tuple(_found(record)), tuple(_seen(record))) for record in runbook),
         tuple(line for record in others for line in [_in_columns(record, others), *(f"  {f}" for f in _found(record))]),
         (f"The whole report: {report}", "What to do about a finding: cdcproof remedy STEP"),
     )
@@ -97,7 +104,7 @@ def _number(record: StepRecord) -> str:
 
 
 def _seen(record: StepRecord) -> list[str]:
-    lines = _found(record)
+    lines = []
     for page in record.evidence[:1]:
         content = page.text.splitlines()
         lines += [f"{page.title}:", *(f"  {line}" for line in content[:_MOST_LINES])]

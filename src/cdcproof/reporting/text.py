@@ -58,7 +58,7 @@ def block(record: StepRecord) -> str:
         *[f"{'Action' if n == 0 else '':<{_LABEL_COLUMNS}}{command}" for n, command in enumerate(record.action)],
         *_labelled("Runbook", [record.runbook]),
     ]
-    return "\n".join([heading(record), "", *lines])
+    return "\n".join([*wrapped(heading(record)), "", *lines])
 
 
 def needing_attention(run: Run) -> list[StepRecord]:
@@ -92,11 +92,11 @@ def blocked_lines(run: Run) -> list[str]:
     ]
 
 
-def overview(run: Run) -> list[str]:
-    """One line per check: verdict, step, title, seconds."""
+def overview(run: Run, columns: int = COLUMNS) -> list[str]:
+    """One line per check: verdict, step, title (cut to fit into so many columns), seconds."""
     verdict_width = max((len(r.verdict) for r in run.steps), default=0)
     step_width = max((len(r.step) for r in run.steps), default=0)
-    title_width = max(20, COLUMNS - verdict_width - step_width - 13)
+    title_width = max(20, columns - verdict_width - step_width - 13)
     return [
         f"{str(r.verdict).upper():<{verdict_width}}  {r.step:<{step_width}}  "
         f"{_cut(r.title, title_width):<{title_width}}  {r.duration_seconds:5.1f} s"
@@ -132,6 +132,18 @@ def changes(before: Run | None, now: Run) -> list[str]:
 def indented(text: str, columns: int = 2) -> list[str]:
     """The lines of a text, set in and cut to the page's width."""
     return [" " * columns + _cut(line, COLUMNS - columns) for line in text.splitlines()]
+
+
+def wrapped(line: str, indent: int = 0) -> list[str]:
+    """Prose broken into lines of the page's width, set in, with its continuation set in further."""
+    return textwrap.wrap(
+        line,
+        COLUMNS,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _new_and_gone(old: StepRecord, record: StepRecord) -> list[str]:
