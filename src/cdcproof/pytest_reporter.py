@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Generator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,6 @@ class Reporter:
         self._records: dict[str, StepRecord] = {}
         self._told: dict[str, Any] = {}
         self._selected = 0
-        self._plan = Path(tempfile.mkdtemp(prefix="cdcproof-")) / "plan.json"
         self._problem = ""
         self._run: Run | None = None
         self._published: Published | None = None
@@ -101,10 +101,6 @@ class Reporter:
         return category, letter, (str(verdict).upper(), markup)
 
     # ---- the end ----
-
-    def pytest_unconfigure(self) -> None:
-        """Leave nothing behind."""
-        shutil.rmtree(self._plan.parent, ignore_errors=True)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
@@ -166,6 +162,15 @@ class Reporter:
         record = judge(step, died, EvidenceBook(), None, started_at=time.time(), duration_seconds=0)
         report.longrepr = text.block(record)
         report.cdcproof = {"record": record.as_dict()}  # type: ignore[attr-defined]  # as a worker would have done
+
+    @cached_property
+    def _folder(self) -> tempfile.TemporaryDirectory[str]:
+        """Where the workers leave the plan; made when xdist asks for it, gone with this process."""
+        return tempfile.TemporaryDirectory(prefix="cdcproof-")
+
+    @property
+    def _plan(self) -> Path:
+        return Path(self._folder.name) / "plan.json"
 
     def _as_run(self) -> Run:
         steps = tuple(sorted(self._records.values(), key=lambda r: _in_runbook_order(r.step)))
