@@ -166,7 +166,7 @@ def _on(servers: Servers, **more: Any) -> Pipeline:
         return dict(config.model_dump(by_alias=True))
 
     return closed(
-        source=dump(servers.source.config(user="reader", publication="access", **more)),
+        source=dump(servers.source.config(user="access_reader", publication="access", **more)),
         target=dump(servers.target.config()),
         tables=[
             {"name": n, "source": f"public.{n}", "target": f"public.{n}", "topic": n, "key": ["id"]}
@@ -181,8 +181,8 @@ def databases(postgres_servers: Servers) -> Callable[[], Pipeline]:
         "CREATE TABLE good (id int PRIMARY KEY)",
         "CREATE TABLE keyless (id int)",
         "CREATE TABLE secret (id int PRIMARY KEY)",
-        f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'",
-        "GRANT SELECT ON good, keyless TO reader",
+        f"CREATE ROLE access_reader LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'",
+        "GRANT SELECT ON good, keyless TO access_reader",
         "CREATE PUBLICATION access FOR TABLE good, secret",
     )
     return lambda: _on(postgres_servers)
@@ -193,10 +193,10 @@ def test_tables_keys_publication_and_permissions_are_compared_with_the_database(
 ) -> None:
     found = items(databases(), "source")
     told = [(i.outcome, i.text) for i in found]
-    assert (Outcome.UNSEEN, "reader lacks a permission: public.secret") in told
-    assert 'GRANT SELECT ON "public"."secret" TO "reader";' in [i.remedy for i in found]
+    assert (Outcome.UNSEEN, "access_reader lacks a permission: public.secret") in told
+    assert 'GRANT SELECT ON "public"."secret" TO "access_reader";' in [i.remedy for i in found]
     assert (Outcome.WRONG, "public.keyless has no primary key; the file says id") in told
-    assert (Outcome.WRONG, "public.gone does not exist in postgres, or reader may not see it") in told
+    assert (Outcome.WRONG, "public.gone does not exist in postgres, or access_reader may not see it") in told
     assert [t for o, t in told if o is Outcome.WRONG and t.startswith("not in publication access")] == [
         "not in publication access: public.keyless"
     ]
