@@ -42,7 +42,7 @@ def fetch(folder: Path, repository: Repository, *wanted: Artifact) -> None:
 
 def test_the_lock_file_is_complete_and_pins_every_version() -> None:
     locked = artifacts.locked()
-    assert {a.used_for for a in locked} == {"kafka", "plugins", "converter", "registry", "agent"}
+    assert {a.used_for for a in locked} == {"kafka", "plugins", "converter", "registry"}
     assert {a.version for a in locked if a.group == "org.apache.kafka"} == {"3.9.2"}
     assert {a.name for a in locked if a.used_for == "plugins"} == {
         "debezium-connector-postgres",

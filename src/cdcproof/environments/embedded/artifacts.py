@@ -22,7 +22,7 @@ from cdcproof.progress import Progress
 
 _LOCK_WAIT_SECONDS = 600.0
 _FETCH_TIMEOUT_SECONDS = 60
-_SECTIONS = ("kafka", "plugins", "converter", "registry", "agent")
+_SECTIONS = ("kafka", "plugins", "converter", "registry")
 _CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
 
 Fetch = Callable[["Artifact", Path], Path]
@@ -40,7 +40,7 @@ class Artifact:
     type: str
     sha256: str
     used_for: str
-    """One of kafka, plugins, converter, registry, agent."""
+    """One of kafka, plugins, converter, registry."""
 
     def __str__(self) -> str:
         return ":".join(filter(None, (self.group, self.name, self.version, self.classifier)))
@@ -66,8 +66,6 @@ class Parts:
     """Kafka Connect's plugin.path."""
     registry: Path
     """The unpacked schema registry."""
-    metrics_agent: Path
-    """Java agent that serves a JVM's metrics."""
     digest: str
     """Changes when any artifact changes."""
 
@@ -116,10 +114,8 @@ def ready(cache: Path, progress: Progress) -> Parts:
                 f"The parts of the embedded pipeline cannot be kept in {cache}: {error.strerror or error}.",
                 "About 450 MB are needed there; free them, or name another place with XDG_CACHE_HOME.",
             ) from None
-    files_of = {
-        use: tuple(cache / "artifacts" / a.file_name for a in artifacts if a.used_for == use) for use in _SECTIONS
-    }
-    return Parts(files_of["kafka"], unpacked / "plugins", unpacked / "registry", files_of["agent"][0], digest)
+    jars = tuple(cache / "artifacts" / a.file_name for a in artifacts if a.used_for == "kafka")
+    return Parts(jars, unpacked / "plugins", unpacked / "registry", digest)
 
 
 def fetch_all(artifacts: Sequence[Artifact], folder: Path, fetch: Fetch, progress: Progress) -> None:

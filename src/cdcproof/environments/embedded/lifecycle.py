@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from threading import Lock
 
 from cdcproof.environments.embedded import (
     artifacts,
@@ -20,30 +18,22 @@ from cdcproof.environments.embedded import (
     folders,
     java,
     passwords,
-    postgres,
     processes,
     replication,
     services,
     state,
+    supervision,
 )
 from cdcproof.environments.embedded import ports as ports_
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.java import Java
 from cdcproof.environments.embedded.locking import only_one
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UsageError
+from cdcproof.errors import DeadlineError, OperationError, UsageError
 from cdcproof.progress import Progress
 from cdcproof.waiting import Deadline, wait_until
 
-_START_SECONDS = 90.0
-_STOP_SECONDS = 60.0
-_NEEDED_TO_STOP = {"kafka-connect": "kafka", "kafka": "zookeeper"}
-"""What a service wants to take leave of; without it, it would wait for that in vain."""
-_HOPELESS_STOP_SECONDS = 2.0
 _RECONNECT_SECONDS = 2.0
-_TRIES = 3
-"""A service that dies while it starts is tried again: a broker that was killed must first be forgotten by ZooKeeper."""
-_LOG_LINES = 5
 
 
 def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None = None) -> Instance:
@@ -54,10 +44,10 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
     with _changing(name, progress):
         known = state.load(name)
         parts, java_ = artifacts.ready(folders.cache_folder(), progress), java.find()
-        instance = _adopt(known or Instance(name, {}))
+        instance = supervision.adopt(known or Instance(name, {}))
         if instance.parts not in ("", parts.digest):
             progress.done("its parts have another version now: everything is started anew")
-            _stop(instance, services.STOP_ORDER, progress)
+            supervision.stop(instance, services.STOP_ORDER, progress)
             known = None
         instance = _find_ports(replace(instance, stopped=False, parts=parts.digest), wanted_ports or {}, progress)
         died = [s for s in instance.processes if not instance.is_alive(s)] if known and not known.stopped else []
@@ -66,7 +56,7 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
             instance = instance.with_restart(service, "found dead")
         state.save(instance)
         passwords.make(instance)
-        instance = _start(instance, services.CORE, parts, java_, progress)
+        instance = supervision.start(instance, services.CORE, parts, java_, progress)
         instance = _replicate(instance, progress)
         for service in services.wanted():
             if service not in services.CORE:
@@ -84,9 +74,9 @@ def down(name: str, progress: Progress) -> bool:
         except OperationError as error:
             progress.done(error.message)
             known = None
-        instance = _adopt(known or Instance(name, {}))
+        instance = supervision.adopt(known or Instance(name, {}))
         found = any(instance.is_alive(service) for service in services.ROLES)
-        _stop(instance, services.STOP_ORDER, progress)
+        supervision.stop(instance, services.STOP_ORDER, progress)
         state.save(replace(instance, stopped=True, processes={}))
     return found
 
@@ -103,12 +93,12 @@ def remove(name: str, progress: Progress) -> bool:
 def restart(name: str, service: str, progress: Progress) -> Instance:
     """Stop one service and start it again."""
     with _changing(name, progress):
-        instance = _adopt(state.running(name))
+        instance = supervision.adopt(state.running(name))
         _must_be_known(service)
         parts, java_ = artifacts.ready(folders.cache_folder(), progress), java.find()
-        _stop(instance, ((service,),), progress)
+        supervision.stop(instance, ((service,),), progress)
         instance = instance.with_restart(service, "restarted")
-        instance = _start(instance, (service,), parts, java_, progress)
+        instance = supervision.start(instance, (service,), parts, java_, progress)
         if service in services.CORE and all(instance.is_alive(s) for s in services.CORE):
             instance = _replicate(instance, progress)
     return instance
@@ -146,10 +136,10 @@ def _replicate(instance: Instance, progress: Progress) -> Instance:
     if not instance.prepared:
         databases.insert_rows(instance, databases.SEED)
     connectors.ensure(instance)
-    connectors.wait_until_running(instance, progress, deadline_seconds=_START_SECONDS)
+    connectors.wait_until_running(instance, progress, deadline_seconds=supervision.START_SECONDS)
     _connect_to_databases(instance, progress)
     if not instance.prepared:
-        rows = replication.follow(instance, progress, what="snapshot", deadline_seconds=_START_SECONDS)
+        rows = replication.follow(instance, progress, what="snapshot", deadline_seconds=supervision.START_SECONDS)
         progress.done(f"both connectors run; the snapshot of {rows} rows is in the target")
         instance = replace(instance, prepared=True)
         state.save(instance)
@@ -161,7 +151,7 @@ def _connect_to_databases(instance: Instance, progress: Progress) -> None:
 
     An idle sink does not notice that its database was away, and would fail with the next row: it is restarted.
     """
-    deadline = Deadline(_START_SECONDS)
+    deadline = Deadline(supervision.START_SECONDS)
     while True:
         try:
             wait_until(
@@ -175,104 +165,18 @@ def _connect_to_databases(instance: Instance, progress: Progress) -> None:
             if deadline.passed:
                 raise
             connectors.restart(instance, databases.disconnected(instance))
-            connectors.wait_until_running(instance, progress, deadline_seconds=_START_SECONDS)
+            connectors.wait_until_running(instance, progress, deadline_seconds=supervision.START_SECONDS)
         else:
             return
-
-
-def _start(instance: Instance, names: tuple[str, ...], parts: Parts, java_: Java, progress: Progress) -> Instance:
-    """Start those of the services that do not run, side by side, and wait until all answer."""
-    guard = Lock()
-    tries = dict.fromkeys(names, 0)
-
-    def start(service: str) -> None:
-        nonlocal instance
-        try:
-            how = services.how_to_start(instance, service, parts, java_)
-            tries[service] += 1
-            process = processes.start(
-                how.argv,
-                mark=_mark(instance, service),
-                log=how.log,
-                environment=how.environment,
-                account=how.account,
-                cwd=how.cwd,
-            )
-        except OSError as error:
-            raise OperationError(
-                f"{service} cannot be started: {error.strerror or error}: {error.filename}.",
-                "Free space there when it is full, then run `cdcproof up` again: it goes on where it stopped.",
-            ) from None
-        with guard:
-            instance = instance.with_process(service, process)
-            state.save(instance)
-
-    def look() -> list[str]:
-        silent = [s for s in names if not services.answers(instance, s)]
-        for service in silent:
-            if not instance.is_alive(service):
-                if tries[service] == _TRIES:
-                    raise _did_not_start(instance, service, "It ended at once, three times.")
-                start(service)
-        return silent
-
-    with ThreadPoolExecutor(len(names) or 1) as pool:
-        for started in [pool.submit(start, s) for s in names if not instance.is_alive(s)]:
-            started.result()
-
-    def tell(silent: list[str] | CouldNotLookError) -> None:
-        progress.waiting(f"waiting for {', '.join(silent)}" if isinstance(silent, list) else str(silent))
-
-    try:
-        wait_until(
-            look,
-            lambda silent: not silent,
-            what="the services",
-            deadline_seconds=_START_SECONDS,
-            interval_seconds=0.05,
-            tell=tell,
-        )
-    except DeadlineError:
-        silent = next(s for s in names if not services.answers(instance, s))
-        raise _did_not_start(instance, silent, f"It does not answer after {_START_SECONDS:g} s.") from None
-    if any(tries.values()):
-        progress.done(f"up: {', '.join(s for s in names if tries[s])}")
-    return instance
 
 
 def _start_if_it_will(instance: Instance, service: str, parts: Parts, java_: Java, progress: Progress) -> Instance:
     """Monitoring that does not start is said, and no reason to call the pipeline down."""
     try:
-        return _start(instance, (service,), parts, java_, progress)
+        return supervision.start(instance, (service,), parts, java_, progress)
     except OperationError as error:
         progress.done(str(error))
         return state.load(instance.name) or instance
-
-
-def _stop(instance: Instance, groups: tuple[tuple[str, ...], ...], progress: Progress) -> None:
-    """Stop the services group after group, those of a group side by side."""
-    for group in groups:
-        alive = [s for s in group if instance.is_alive(s)]
-        if alive:
-            progress.waiting(f"stopping {', '.join(alive)}")
-            with ThreadPoolExecutor(len(alive)) as pool:
-                list(pool.map(lambda service: _stop_one(instance, service), alive))
-
-
-def _stop_one(instance: Instance, service: str) -> None:
-    needs = _NEEDED_TO_STOP.get(service)
-    patience = _STOP_SECONDS if needs is None or instance.is_alive(needs) else _HOPELESS_STOP_SECONDS
-    process = instance.processes[service]
-    by_itself = processes.terminate(process, deadline_seconds=patience, quick=service in postgres.SERVERS)
-    services.keep_archive(instance, service, whole=by_itself)
-
-
-def _adopt(instance: Instance) -> Instance:
-    """The instance with the processes that are marked as its own but were never written down."""
-    for service, process in processes.marked(_mark(instance, "")).items():
-        if service in services.ROLES and not instance.is_alive(service):
-            instance = instance.with_process(service, process)
-    return instance
 
 
 def _find_ports(instance: Instance, wanted: Mapping[str, int], progress: Progress) -> Instance:
@@ -301,7 +205,7 @@ def _find_ports(instance: Instance, wanted: Mapping[str, int], progress: Progres
     if not new:
         return instance
     moves_core = any(name in services.CORE for name in new)
-    _stop(instance, services.STOP_ORDER if moves_core else services.STOP_ORDER[:1], progress)
+    supervision.stop(instance, services.STOP_ORDER if moves_core else services.STOP_ORDER[:1], progress)
     kept = {name: port for name, port in instance.ports.items() if name not in new}
     return replace(instance, ports={**kept, **ports_.choose(new, kept.values())})
 
@@ -319,18 +223,6 @@ def _changing(name: str, progress: Progress) -> Iterator[None]:
         ) from None
 
 
-def _mark(instance: Instance, service: str) -> str:
-    return f"{instance.folders.state}:{service}"
-
-
 def _must_be_known(service: str) -> None:
     if service not in services.ROLES:
         raise UsageError(f"There is no service {service!r}.", f"Choose from: {', '.join(services.ROLES)}.")
-
-
-def _did_not_start(instance: Instance, service: str, what: str) -> OperationError:
-    said = "\n".join(f"  {line}" for line in services.last_lines(instance, service, _LOG_LINES).splitlines())
-    return OperationError(
-        f"{service} did not start. {what}" + (f" Its log ends with:\n{said}" if said else ""),
-        f"cdcproof logs {service}   # then: cdcproof up",
-    )

@@ -138,7 +138,7 @@ def postgres(instance: Instance, service: str) -> dict[str, object]:
         "unix_socket_directories": "",
         "cluster_name": f"cdcproof-{instance.name}-{service}",
         "max_connections": 60,
-        "shared_buffers": "48MB",
+        "shared_buffers": "32MB",
         "jit": "off",
         "fsync": "off",
         "full_page_writes": "off",

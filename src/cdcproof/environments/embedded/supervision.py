@@ -1,0 +1,121 @@
+"""The processes of an instance as a whole: start those that are missing, stop them in order, find lost ones."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+from cdcproof.environments.embedded import postgres, processes, services, state
+from cdcproof.environments.embedded.artifacts import Parts
+from cdcproof.environments.embedded.java import Java
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError
+from cdcproof.progress import Progress
+from cdcproof.waiting import wait_until
+
+START_SECONDS = 90.0
+_STOP_SECONDS = 60.0
+_NEEDED_TO_STOP = {"kafka-connect": "kafka", "kafka": "zookeeper"}
+"""What a service wants to take leave of; without it, it would wait for that in vain."""
+_HOPELESS_STOP_SECONDS = 2.0
+_TRIES = 3
+"""A service that dies while it starts is tried again: a broker that was killed must first be forgotten by ZooKeeper."""
+_LOG_LINES = 5
+
+
+def start(instance: Instance, names: tuple[str, ...], parts: Parts, java_: Java, progress: Progress) -> Instance:
+    """Start those of the services that do not run, side by side, and wait until all answer."""
+    guard = Lock()
+    tries = dict.fromkeys(names, 0)
+
+    def start_one(service: str) -> None:
+        nonlocal instance
+        try:
+            how = services.how_to_start(instance, service, parts, java_)
+            tries[service] += 1
+            process = processes.start(
+                how.argv,
+                mark=_mark(instance, service),
+                log=how.log,
+                environment=how.environment,
+                account=how.account,
+                cwd=how.cwd,
+            )
+        except OSError as error:
+            raise OperationError(
+                f"{service} cannot be started: {error.strerror or error}: {error.filename}.",
+                "Free space there when it is full, then run `cdcproof up` again: it goes on where it stopped.",
+            ) from None
+        with guard:
+            instance = instance.with_process(service, process)
+            state.save(instance)
+
+    def look() -> list[str]:
+        silent = [s for s in names if not services.answers(instance, s)]
+        for service in silent:
+            if not instance.is_alive(service):
+                if tries[service] == _TRIES:
+                    raise _did_not_start(instance, service, "It ended at once, three times.")
+                start_one(service)
+        return silent
+
+    with ThreadPoolExecutor(len(names) or 1) as pool:
+        for started in [pool.submit(start_one, s) for s in names if not instance.is_alive(s)]:
+            started.result()
+
+    def tell(silent: list[str] | CouldNotLookError) -> None:
+        progress.waiting(f"waiting for {', '.join(silent)}" if isinstance(silent, list) else str(silent))
+
+    try:
+        wait_until(
+            look,
+            lambda silent: not silent,
+            what="the services",
+            deadline_seconds=START_SECONDS,
+            interval_seconds=0.05,
+            tell=tell,
+        )
+    except DeadlineError:
+        silent = next(s for s in names if not services.answers(instance, s))
+        raise _did_not_start(instance, silent, f"It does not answer after {START_SECONDS:g} s.") from None
+    if any(tries.values()):
+        progress.done(f"up: {', '.join(s for s in names if tries[s])}")
+    return instance
+
+
+def stop(instance: Instance, groups: tuple[tuple[str, ...], ...], progress: Progress) -> None:
+    """Stop the services group after group, those of a group side by side."""
+    for group in groups:
+        alive = [s for s in group if instance.is_alive(s)]
+        if alive:
+            progress.waiting(f"stopping {', '.join(alive)}")
+            with ThreadPoolExecutor(len(alive)) as pool:
+                list(pool.map(lambda service: _stop_one(instance, service), alive))
+
+
+def _stop_one(instance: Instance, service: str) -> None:
+    needs = _NEEDED_TO_STOP.get(service)
+    patience = _STOP_SECONDS if needs is None or instance.is_alive(needs) else _HOPELESS_STOP_SECONDS
+    process = instance.processes[service]
+    by_itself = processes.terminate(process, deadline_seconds=patience, quick=service in postgres.SERVERS)
+    services.keep_archive(instance, service, whole=by_itself)
+
+
+def adopt(instance: Instance) -> Instance:
+    """The instance with the processes that are marked as its own but were never written down."""
+    for service, process in processes.marked(_mark(instance, "")).items():
+        if service in services.ROLES and not instance.is_alive(service):
+            instance = instance.with_process(service, process)
+    return instance
+
+
+def _mark(instance: Instance, service: str) -> str:
+    return f"{instance.folders.state}:{service}"
+
+
+def _did_not_start(instance: Instance, service: str, what: str) -> OperationError:
+    said = "\n".join(f"  {line}" for line in services.last_lines(instance, service, _LOG_LINES).splitlines())
+    return OperationError(
+        f"{service} did not start. {what}" + (f" Its log ends with:\n{said}" if said else ""),
+        f"cdcproof logs {service}   # then: cdcproof up",
+    )
