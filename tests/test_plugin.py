@@ -122,6 +122,20 @@ def test_a_need_that_is_not_selected_blocks_nothing(project: Project) -> None:
     assert project.verdicts() == {"morning.2-connectors": "passed"}
 
 
+def test_a_check_of_a_part_the_pipeline_does_not_have_is_not_collected(project: Project) -> None:
+    body = 'evidence.saw("Slots", "none")'
+    project.checks(
+        project.check(body, "morning.8-slots", mark=', applies=lambda pipeline: pipeline.source.type == "sqlserver"'),
+        project.check(body, "morning.9-tables", mark=', applies=lambda pipeline: pipeline.source.type == "postgresql"'),
+    )
+
+    result = project.run("-m", "morning")
+
+    assert result.ret == 0
+    assert project.verdicts() == {"morning.9-tables": "passed"}
+    result.stdout.fnmatch_lines(["*1 deselected*"])
+
+
 def test_a_waived_failure_is_green_and_says_why(project: Project) -> None:
     project.checks(SERVICES_DOWN, CONNECTORS)
     project.waive("morning.1-services", IN_A_WEEK)

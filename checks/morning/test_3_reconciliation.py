@@ -5,7 +5,9 @@ import pytest
 from cdcproof.findings import require_equal
 
 
-@pytest.mark.runbook("morning.3-reconciliation", severity="critical")
+@pytest.mark.runbook(
+    "morning.3-reconciliation", severity="critical", needs=["morning.1-services:source", "morning.1-services:target"]
+)
 def test_the_newest_report_of_today_says_match(reports, evidence, remedies):
     """Today's newest reconciliation report is fresh, complete and says MATCH for every table."""
     newest = reports.newest()

@@ -26,7 +26,12 @@ def test_kafka_answers(kafka, evidence):
     require_at_least({"brokers": brokers}, 1, unit="brokers")
 
 
-@pytest.mark.runbook("morning.6-registry-answers", severity="major", needs=["morning.1-services:registry"])
+@pytest.mark.runbook(
+    "morning.6-registry-answers",
+    severity="major",
+    needs=["morning.1-services:registry"],
+    applies=lambda pipeline: pipeline.registry is not None,
+)
 def test_the_schema_registry_answers(registry, evidence):
     """The schema registry lists its subjects."""
     evidence.saw("Schema registry", [{"subjects": len(registry.subjects())}])

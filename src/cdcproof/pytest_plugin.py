@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -116,7 +116,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start with nothing known."""
     _refuse_a_path_taken_for_the_root(config)
-    config.addinivalue_line("markers", "runbook(step, severity, needs): the runbook step that a check stands for")
+    config.addinivalue_line("markers", "runbook(step, severity, needs, applies): the runbook step that a check stands for")
     config.stash[_KNOWN_KEY] = _Known()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(
@@ -185,6 +185,22 @@ def _prepare(config: pytest.Config, folder: Path, items: list[pytest.Item], chec
     item_of = {step.id: item for item, step in steps.items()}
     ordered = iter([item_of[step.id] for step in in_order(steps.values())])
     items[:] = [next(ordered) if item in steps else item for item in items]
+    _leave_out_what_does_not_apply(config, items, steps)
+
+
+def _leave_out_what_does_not_apply(
+    config: pytest.Config, items: list[pytest.Item], steps: Mapping[pytest.Item, Step]
+) -> None:
+    """A check of a part that this pipeline does not have is not collected: there is nothing to look at."""
+    out = [item for item in items if item in steps and not _applies(item, expected_pipeline(config))]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
+def _applies(item: pytest.Item, pipeline: Pipeline) -> bool:
+    mark = item.get_closest_marker("runbook")
+    return mark is None or bool(mark.kwargs.get("applies", lambda _: True)(pipeline))
 
 
 def _step_of(item: pytest.Item) -> Step:
@@ -196,8 +212,8 @@ def _step_of(item: pytest.Item) -> Step:
         )
     if item.get_closest_marker("xfail"):
         raise UsageError(f"{item.nodeid}: a check cannot be xfail.", "A known failure is waived in the pipeline file.")
-    if len(mark.args) != 1 or not set(mark.kwargs) <= {"severity", "needs"}:
-        raise UsageError(f"{item.nodeid}: the runbook mark takes one step id, severity=… and needs=[…].")
+    if len(mark.args) != 1 or not set(mark.kwargs) <= {"severity", "needs", "applies"}:
+        raise UsageError(f"{item.nodeid}: the runbook mark takes one step id, severity=…, needs=[…] and applies=….")
     docstring = (getattr(getattr(item, "obj", None), "__doc__", None) or "").strip()
     return Step(
         id=str(mark.args[0]),

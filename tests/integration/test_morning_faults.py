@@ -33,6 +33,7 @@ AFTER_CONNECTORS = (
     "morning.9-tables",
 )
 CONNECTORS = ("morning.2-connectors", *AFTER_CONNECTORS)
+REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
 
 
 # ---- 1 services ----
@@ -41,8 +42,8 @@ CONNECTORS = ("morning.2-connectors", *AFTER_CONNECTORS)
 @pytest.mark.parametrize(
     ("service", "blocked"),
     [
-        ("postgres-source", (*CONNECTORS, "morning.6-source-answers")),
-        ("postgres", (*CONNECTORS, "morning.6-target-answers")),
+        ("postgres-source", (*CONNECTORS, *REPORTS, "morning.6-source-answers")),
+        ("postgres", (*CONNECTORS, *REPORTS, "morning.6-target-answers")),
         ("zookeeper", ()),
         ("kafka", (*CONNECTORS, "morning.6-kafka-answers")),
         ("schema-registry", ("morning.6-registry-answers",)),
@@ -85,7 +86,7 @@ def test_everything_down_has_one_cause(healthy):
         healthy.heal()
 
     answers = tuple(f"morning.6-{part}-answers" for part in ("source", "target", "kafka", "registry"))
-    healthy.assert_only(outcome, "morning.1-services", blocked=(*CONNECTORS, *answers))
+    healthy.assert_only(outcome, "morning.1-services", blocked=(*CONNECTORS, *REPORTS, *answers))
 
 
 # ---- 2 connectors ----
