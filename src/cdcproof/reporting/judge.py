@@ -113,7 +113,7 @@ def _concluded(record: StepRecord, raised: BaseException | None) -> StepRecord:
             record,
             verdict=Verdict.NOT_CHECKED,
             reason=raised.message,
-            action=tuple(raised.remedy.splitlines()),
+            action=tuple(f"# {line}" for line in raised.remedy.splitlines()),  # a sentence, not a command
         )
     if isinstance(raised, AssertionError):
         found = str(raised).strip() or "it does not"
