@@ -119,7 +119,7 @@ def require_at_most(
     action: tuple[str, ...] = (),
 ) -> None:
     """Demand that every measured value is at most `limit`; NaN is over any limit."""
-    over = _over(found, limit, unit, details or {})
+    over = _over(found, limit, unit, details or {}, action)
     if over:
         raise Finding(over, action)
 
@@ -145,8 +145,11 @@ def warn_above(
     details: Mapping[str, str] | None = None,
     action: tuple[str, ...] = (),
 ) -> None:
-    """Raise a `Concern` when a value is above `limit`; the last judgement of a check."""
-    over = _over(found, limit, unit, details or {})
+    """Raise a `Concern` when a value is above `limit`; the last judgement of a check.
+
+    Nothing measured is a `Finding` here too: a concern is green.
+    """
+    over = _over(found, limit, unit, details or {}, action)
     if over:
         raise Concern(over, action)
 
@@ -157,9 +160,11 @@ def warn_if_any(found: Mapping[str, str], *, expected: str = "none", action: tup
         raise Concern(tuple(Difference(subject, expected, text) for subject, text in found.items()), action)
 
 
-def _over(found: Mapping[str, float], limit: float, unit: str, details: Mapping[str, str]) -> tuple[Difference, ...]:
+def _over(
+    found: Mapping[str, float], limit: float, unit: str, details: Mapping[str, str], action: tuple[str, ...]
+) -> tuple[Difference, ...]:
     if not found:
-        return (Difference("", f"at most {_limit(limit)} {unit}", "nothing was measured"),)
+        raise Finding((Difference("", f"at most {_limit(limit)} {unit}", "nothing was measured"),), action)
     # `not value <= limit`, because NaN is neither above nor below
     return tuple(
         Difference(

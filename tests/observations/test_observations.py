@@ -90,6 +90,13 @@ class TestSinkLag:
         with pytest.raises(Finding, match="nothing was measured"):
             require_at_most(self.lag().records(), 10, unit="records")
 
+    def test_a_group_that_has_nothing_to_read_is_a_difference_beside_one_that_has(self):
+        busy, idle = Group("busy", "STABLE", 1), Group("idle", "STABLE", 1)
+        lag = SinkLag((busy, idle), {"busy": (PartitionLag("t", 0, 10, 0, 10, 0.0),), "idle": ()})
+
+        with pytest.raises(Finding, match="idle: expected nothing lost, found no topic to read"):
+            require_equal(lag.lost_records(), lag.no_lost_records())
+
 
 class TestSlots:
     def test_the_connectors_slot_must_exist(self):
@@ -192,6 +199,12 @@ class TestMismatchMetrics:
 
     def test_a_count_without_a_time_cannot_be_called_old(self):
         assert MismatchMetrics(("t",), {"t": 2}, {}, {}, self.NOW).tables_not_matching() == ("t",)
+
+    def test_a_time_that_is_no_number_cannot_be_called_old(self):
+        metrics = self.metrics({"t": 2}, float("nan"))
+
+        assert metrics.tables_not_matching() == ("t",)
+        assert metrics.rows()[0]["last mismatch"] is None
 
 
 class TestDisks:

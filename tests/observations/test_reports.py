@@ -147,6 +147,13 @@ def test_a_report_from_the_future(pipeline):
     assert problem(pipeline).startswith("from the future: 2026-03-10 08:59:59")
 
 
+def test_a_report_that_ends_in_the_future(pipeline):
+    now = NOW - timedelta(minutes=5)
+    store(pipeline, replace(report(now), finished_at=(NOW + timedelta(hours=3)).isoformat()))
+
+    assert problem(pipeline) == "from the future: finished at 2026-03-10 09:00:00; a clock is wrong"
+
+
 def test_clocks_may_differ_a_little(pipeline):
     store(pipeline, report(NOW + timedelta(seconds=30)))
 

@@ -32,10 +32,7 @@ class SinkLag:
 
     def lost_records(self) -> dict[str, str]:
         """Group to how many records its topics' retention deleted before they were read."""
-        lost = {group: sum(p.lost_records for p in partitions) for group, partitions in self.partitions.items()}
-        return {
-            group: f"{count:,} records deleted unread" if count else "nothing lost" for group, count in lost.items()
-        }
+        return {group: _lost(partitions) for group, partitions in self.partitions.items()}
 
     def records(self) -> dict[str, float]:
         """Group to its lag in records, all partitions together."""
@@ -65,6 +62,13 @@ class SinkLag:
             for p in self.partitions.get(group.name, ())
         ]
         return rows or [{"group": g.name, "state": _word(g)} for g in self.seen]
+
+
+def _lost(partitions: tuple[PartitionLag, ...]) -> str:
+    if not partitions:
+        return "no topic to read"
+    count = sum(p.lost_records for p in partitions)
+    return f"{count:,} records deleted unread" if count else "nothing lost"
 
 
 def _word(group: Group) -> str:

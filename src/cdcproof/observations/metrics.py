@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ class MismatchMetrics:
     def details(self) -> dict[str, str]:
         """Table to when the exporter last saw it mismatch."""
         missing = {t: f"the exporter has no {MISMATCHES} for it" for t in self.tables if t not in self.mismatches_total}
-        return {**missing, **{t: f"counted at {_clock(at)}" for t, at in self.last_mismatch.items() if at}}
+        return {**missing, **{t: f"counted at {_clock(at)}" for t, at in self.last_mismatch.items() if at > 0}}
 
     def passing_mismatches(self) -> dict[str, str]:
         """Mismatches of the last 24 hours that a later report resolved."""
@@ -72,11 +73,11 @@ class MismatchMetrics:
         if not total >= 0:
             return "no number (NaN)"
         at = self.last_mismatch.get(table)
-        if total and at is None:
+        if total and (at is None or math.isnan(at)):
             return f"{total:g} mismatches, and no time of the last one"
-        stands = total and at and at > self.now - _WINDOW_SECONDS and not self.last_match.get(table, 0) > at
+        stands = total and at is not None and at > self.now - _WINDOW_SECONDS and not self.last_match.get(table, 0) > at
         return f"a mismatch, {total:g} counted in all" if stands else "no standing mismatch"
 
 
 def _clock(seconds: float) -> str | None:
-    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S") if seconds else None
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S") if seconds > 0 else None

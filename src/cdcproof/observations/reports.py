@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
-from cdcproof.pipeline import Database, Pipeline
+from cdcproof.pipeline import Database, Pipeline, Thresholds
 from cdcproof.reconcile.result import PREFIX, Report, TableResult, TableStatus, read
 
 _NAME = re.compile(rf"{PREFIX}(\d{{8}}_\d{{6}})(?:_(\d+))?\.json")
@@ -93,7 +93,7 @@ class Newest:
             return f"not a whole report: {self.file.problem}"
         return (
             _identity_problem(self.file, self.file.report, self.pipeline)
-            or _age_problem(self.file, self.file.report, self.now, limits.report_age_hours)
+            or _age_problem(self.file, self.file.report, self.now, limits)
             or ("" if self.file.report.complete else "partial: the run was interrupted")
         )
 
@@ -163,9 +163,12 @@ def _is_of(told: str, database: Database) -> bool:
     return told.startswith(f"{database.type}://") and told.endswith(f"/{database.database}")
 
 
-def _age_problem(file: ReportFile, report: Report, now: datetime, limit_hours: float) -> str:
+def _age_problem(file: ReportFile, report: Report, now: datetime, limits: Thresholds) -> str:
     finished = datetime.fromisoformat(report.finished_at).astimezone()
     age = now - finished
+    if age < -timedelta(seconds=limits.clock_skew_seconds):
+        return f"from the future: finished at {finished:%Y-%m-%d %H:%M:%S}; a clock is wrong"
+    limit_hours = limits.report_age_hours
     told = f"finished at {finished:%Y-%m-%d %H:%M}, {_hours(age)} ago"
     if file.stamp.date() != now.date() and age > _AFTER_MIDNIGHT:
         return f"none of today; the newest {told}"

@@ -39,7 +39,7 @@ class Services:
         return tuple(s.name for s in self.seen if s.verdict != "up")
 
     def restarts_24h(self) -> dict[str, float]:
-        """Subject to its restarts in the last 24 hours, where that can be known; never empty."""
+        """Subject to its restarts in the last 24 hours; 0 where they cannot be known, which the report shows as ``-``."""
         return {subject(s.name, s.role): float(s.restarts_24h or 0) for s in self.seen}
 
     def logs_of_failing(self) -> dict[str, str]:
