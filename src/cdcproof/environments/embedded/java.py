@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cdcproof.errors import UsageError
 
 OLDEST = 17
+_DUMP_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,40 @@ class Java:
 
     program: Path
     version: str
+    base_archive: Path | None = None
+    """The archive of Java's own classes, where Java came without one. Class archives of services lie on top of it."""
+
+    @property
+    def slug(self) -> str:
+        """Tells apart, in a file name, Javas that cannot use each other's class archives."""
+        name = "".join(c if c.isalnum() or c in ".-" else "_" for c in self.version)
+        return f"java-{name}" if self.base_archive is None else f"java-{name}-own-base"
+
+
+def ready(cache: Path) -> Java:
+    """The Java that `find` finds, with an archive of its own classes in `cache` where it came without one.
+
+    The wheel's has none, and would write no class archives without: each start then takes twice as long.
+    """
+    found = find()
+    home = found.program.resolve().parents[1]
+    if any((home / folder / "server" / "classes.jsa").exists() for folder in ("lib", "bin")):
+        return found
+    base = cache / "class-archives" / f"{found.slug}-base.jsa"
+    if not base.exists():
+        base.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = base.with_suffix(f".{os.getpid()}.part")
+        dump = [found.program, "-XX:+UseSerialGC", "-Xshare:dump", f"-XX:SharedArchiveFile={unfinished}"]
+        try:
+            done = subprocess.run(dump, capture_output=True, timeout=_DUMP_SECONDS, check=False)
+            if done.returncode or not unfinished.exists():
+                return found  # slower, and just as good
+            unfinished.replace(base)
+        except subprocess.TimeoutExpired:
+            return found
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return replace(found, base_archive=base)
 
 
 def find() -> Java:
@@ -43,14 +78,18 @@ def flags(java: Java, *, heap_mebibytes: int, archive: Path, unfinished: Path, l
     `archive` holds its classes ready for use (AppCDS). Where it is absent, the server writes one to `unfinished` when
     it stops; where it does not fit the Java or the class path, Java starts without it.
     """
-    sharing = f"-XX:SharedArchiveFile={archive}" if archive.exists() else f"-XX:ArchiveClassesAtExit={unfinished}"
+    base = [str(java.base_archive)] if java.base_archive else []
+    used = [*base, str(archive)] if archive.exists() else base
+    sharing = [f"-XX:SharedArchiveFile={os.pathsep.join(used)}"] if used else []
+    if not archive.exists():
+        sharing.append(f"-XX:ArchiveClassesAtExit={unfinished}")
     return [
         str(java.program),
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         f"-Xmx{heap_mebibytes}m",
         "-Xshare:auto",
-        sharing,
+        *sharing,
         "-Xlog:disable",  # a stale archive is no reason to print
         "-XX:-UsePerfData",
         f"-XX:ErrorFile={log.with_suffix('.crash')}",

@@ -43,7 +43,7 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
     """
     with _changing(name, progress):
         known = state.load(name)
-        parts, java_ = artifacts.ready(folders.cache_folder(), progress), java.find()
+        parts, java_ = _ready(progress)
         instance = supervision.adopt(known or Instance(name, {}))
         if instance.parts not in ("", parts.digest):
             progress.done("its parts have another version now: everything is started anew")
@@ -95,7 +95,7 @@ def restart(name: str, service: str, progress: Progress) -> Instance:
     with _changing(name, progress):
         instance = supervision.adopt(state.running(name))
         _must_be_known(service)
-        parts, java_ = artifacts.ready(folders.cache_folder(), progress), java.find()
+        parts, java_ = _ready(progress)
         supervision.stop(instance, ((service,),), progress)
         instance = instance.with_restart(service, "restarted")
         instance = supervision.start(instance, (service,), parts, java_, progress)
@@ -129,6 +129,11 @@ def reset(name: str, progress: Progress) -> Instance:
         instance = replace(instance, generation=instance.generation + 1, prepared=False)
         state.save(instance)
         return _replicate(instance, progress)
+
+
+def _ready(progress: Progress) -> tuple[Parts, Java]:
+    cache = folders.cache_folder()
+    return artifacts.ready(cache, progress), java.ready(cache)
 
 
 def _replicate(instance: Instance, progress: Progress) -> Instance:

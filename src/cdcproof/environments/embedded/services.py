@@ -116,8 +116,7 @@ def output_file(instance: Instance, service: str) -> Path:
 
 def archive(service: str, parts: Parts, java_: Java) -> Path:
     """The service's class archive, one per Java and set of artifacts."""
-    name = "".join(c if c.isalnum() or c in ".-" else "_" for c in java_.version)
-    return folders.cache_folder() / "class-archives" / f"{parts.digest}-java-{name}" / f"{service}.jsa"
+    return folders.cache_folder() / "class-archives" / f"{parts.digest}-{java_.slug}" / f"{service}.jsa"
 
 
 def unfinished_archive(instance: Instance, service: str, parts: Parts, java_: Java) -> Path:
