@@ -28,7 +28,7 @@ DOORS = {
     "pyodbc": {"databases/sqlserver.py", "databases/odbc.py"},
     "mssql_python_odbc": {"databases/sqlserver.py", "databases/odbc.py"},
     "requests": {"clients/http.py"},
-    "urllib3": {"clients/http.py"},
+    "urllib3": {"clients/containers.py"},
     "docker": {"clients/containers.py"},
     "confluent_kafka": {"clients/kafka.py"},
     "testcontainers": {"environments/compose.py"},

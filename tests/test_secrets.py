@@ -115,6 +115,10 @@ def test_innocent_text_stays_as_it_is(text: str) -> None:
     assert scrub(text) == text
 
 
+def test_a_password_in_an_address_may_hold_an_at_sign() -> None:
+    assert scrub("at http://me:first@last@host:8083/a@b") == f"at http://me:{REDACTED}@host:8083/a@b"
+
+
 def test_scrubbed_json_is_still_json() -> None:
     config = {"config": {"a.password": "x"}, "log": "failed with password=hunter2", "more": "secret: 'a b'", "n": 1}
 

@@ -11,13 +11,37 @@ import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from cdcproof.errors import ConfigError
 
+
+def http_url(text: str) -> str:
+    """The address of an HTTP service, without a slash at its end. Raises ValueError saying what an address must be."""
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    parts = urlsplit(text)
+    if parts.username is not None:
+        raise ValueError("must hold no user and no password: name them by user and password_env")
+    if not parts.hostname or parts.port == 0:  # reading the port raises for one that cannot be
+        raise ValueError("must name a host, and a port from 1 to 65535 where it has one")
+    return text.rstrip("/")
+
+
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Url = Annotated[Name, AfterValidator(http_url)]
 PLACEHOLDER = "TO-BE-FILLED-IN"
 """What `cdcproof init` writes for a required value that it could not learn; `cdcproof check-config` asks for it."""
 
@@ -51,16 +75,9 @@ class Database(_Model):
 class HttpService(_Model):
     """A service with an HTTP address."""
 
-    url: Name
+    url: Url
     user: str | None = None
     password_env: str | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
 
 
 class Kafka(_Model):
@@ -72,8 +89,8 @@ class Kafka(_Model):
 class Exporters(_Model):
     """Where `cdcproof exporter` serves its metrics."""
 
-    reconciliation_url: Name = "http://localhost:9103/metrics"
-    connect_url: Name = "http://localhost:9104/metrics"
+    reconciliation_url: Url = "http://localhost:9103/metrics"
+    connect_url: Url = "http://localhost:9104/metrics"
 
 
 class Service(_Model):

@@ -21,9 +21,9 @@ _SECRET_KEY = re.compile(
     r"(password|passwd|pwd|secret|token|api[._-]?key|credential|user\.info|sasl\.jaas\.config|private[._-]?key)",
     re.IGNORECASE,
 )
+_NOT_SECRET_KEY = re.compile(r"\.(source|url|class|type|ms)$", re.IGNORECASE)  # basic.auth.credentials.source
 # The value: in quotes (escaped or not, as inside JSON), a reference, or up to what ends a value. It never takes the
 # quote that ends a string around it, so that scrubbed JSON is still JSON.
-_NOT_SECRET_KEY = re.compile(r"\.(source|url|class|type|ms)$", re.IGNORECASE)  # basic.auth.credentials.source
 _KEY_VALUE = re.compile(
     r"""(?P<key>(?:password|passwd|pwd|secret|token|api[._-]?key)["'\\]{0,4}\s*[:=]\s*)
         (?:(?P<quote>\\{0,3}["'])(?P<quoted>(?:\\.|[^\\\n]){0,500}?)(?P=quote)
@@ -34,7 +34,8 @@ _AUTHORIZATION = re.compile(
     r"""(?P<key>authorization["'\\]{0,4}\s*[:=]\s*["'\\]{0,4}(?:basic|bearer)\s+)[\w+/=.~\-]+""", re.IGNORECASE
 )
 _REFERENCE = re.compile(r"\$\{.*\}|\$\w+|%\w+%")
-_URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]{0,20}://[^\s:/@]*):[^\s/@]+@", re.IGNORECASE)
+# up to the last @ before the path: a password may hold one itself
+_URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]{0,20}://[^\s:/@]*):[^\s/\x22]+@", re.IGNORECASE)
 
 
 class Secret:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from base64 import b64encode
 
 import pytest
 
@@ -84,6 +85,13 @@ def test_the_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch
         service = HttpService(url=server.url, user="me", password_env="REGISTRY_PASSWORD")
         Http.to("Registry", service).get_json("/x")
         assert server.authorizations == ["Basic bWU6cHctb2YtcmVnaXN0cnk="]
+
+
+def test_a_password_may_hold_any_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_PASSWORD", "пароль")
+    with serving({"GET /x": (200, {})}) as server:
+        Http.to("Registry", HttpService(url=server.url, user="me", password_env="REGISTRY_PASSWORD")).get_json("/x")
+        assert server.authorizations == [f"Basic {b64encode('me:пароль'.encode()).decode()}"]
 
 
 def test_an_answer_without_a_body_is_none() -> None:

@@ -26,6 +26,12 @@ def test_what_is_no_address_is_named(address: str) -> None:
         Kafka(address).brokers()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", f"{'x' * 64}.invalid:9092"])
+def test_an_address_that_no_broker_can_have_is_unreachable(address: str) -> None:
+    with pytest.raises(UnreachableError, match="does not answer"):
+        Kafka(address).brokers()
+
+
 def test_a_port_that_accepts_and_stays_silent_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "DEADLINE_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:

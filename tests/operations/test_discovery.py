@@ -121,6 +121,11 @@ def test_no_secret_is_written_or_said(tmp_path: Path) -> None:
     assert "holds a user" in notes(seen, "registry")
 
 
+def test_a_registry_that_is_not_reached_by_http_is_said_and_left_out() -> None:
+    seen = found(source={**SOURCE, "value.converter.schema.registry.url": "mock://inside"})
+    assert "mock://inside, as a converter names the registry, is no http address" in notes(seen, "registry")
+
+
 def test_what_the_operator_says_is_taken() -> None:
     pipeline = found(
         name="mine",

@@ -89,9 +89,14 @@ def _default_path(name: str) -> Path:
 
 
 def _address(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError("must start with http:// or https://")
-    return text
+    from cdcproof.pipeline import http_url
+
+    if "@" in text:  # a password in it must not be quoted; `discover` says where it belongs
+        return text
+    try:
+        return http_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _brokers(text: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 import docker
 import docker.errors
+import urllib3.exceptions
 
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import scrub
@@ -131,7 +132,7 @@ class Engine:
                 )
             )
         )
-        names = [event["Actor"]["Attributes"]["name"] for event in events]
+        names = [event.get("Actor", {}).get("Attributes", {}).get("name", "") for event in events]
         return {name: names.count(name) for name in names}
 
     def logs(self, name: str, lines: int) -> str:
@@ -279,7 +280,8 @@ def _our_errors() -> Iterator[None]:
         raise _GoneError(f"The container engine does not know it: {error.explanation}") from None
     except docker.errors.APIError as error:
         raise UnexpectedAnswerError(f"The container engine answered: {error.explanation or error}") from None
-    except (docker.errors.DockerException, OSError) as error:  # what `requests` raises is an OSError
+    except (docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError) as error:
+        # what `requests` raises is an OSError; an answer that breaks off in the middle is urllib3's own error
         text = str(error)
         if "Permission denied" in text:
             raise RefusedError(

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
+from requests.auth import HTTPBasicAuth
 
 from cdcproof.errors import CouldNotLookError, DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
@@ -91,7 +92,7 @@ class Http:
                 url,
                 params=params,
                 json=body,
-                auth=(self._auth[0], self._auth[1].reveal()) if self._auth else None,
+                auth=_basic(*self._auth) if self._auth else None,
                 timeout=self._timeout_seconds,
             )
         except requests.exceptions.SSLError as error:
@@ -168,6 +169,11 @@ def despite_rebalance(request: Callable[[], T], *, deadline_seconds: float = 20.
     if isinstance(seen, CouldNotLookError):
         raise seen
     return seen
+
+
+def _basic(user: str, password: Secret) -> HTTPBasicAuth:
+    """As UTF-8, as RFC 7617 recommends: requests would take Latin-1, and fail for what that does not hold."""
+    return HTTPBasicAuth(user.encode(), password.reveal().encode())
 
 
 def shown(url: str) -> str:

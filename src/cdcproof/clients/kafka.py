@@ -98,6 +98,10 @@ class PartitionLag:
         return self.log_start if self.committed is None else max(self.committed, self.log_start)
 
 
+class _NoSuchGroupError(UnexpectedAnswerError):
+    """The brokers know no consumer group of this name."""
+
+
 class Kafka:
     """A Kafka cluster, by ``host:port`` of one or several brokers separated by commas.
 
@@ -188,13 +192,9 @@ class Kafka:
         """The client's description of the group; None when there is no such group."""
         futures = self._call(lambda: self._client().describe_consumer_groups([group], request_timeout=_left(deadline)))
         try:
-            return futures[group].result(_left(deadline))
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return None
-            raise self._ours(error) from None
-        except FutureTimeoutError:
-            raise self._no_answer() from None
+            return self._result(futures[group], deadline)
+        except _NoSuchGroupError:
+            return None
 
     def _offsets(
         self, partitions: Iterable[TopicPartition], which: OffsetSpec, deadline: Deadline
@@ -271,8 +271,8 @@ class Kafka:
                 )
             try:
                 socket.create_connection((host.strip("[]"), int(port)), min(_PROBE_SECONDS, _left(deadline))).close()
-            except OSError as error:
-                reasons.append(f"{server.strip()}: {error.strerror or error}")
+            except (OSError, OverflowError, UnicodeError) as error:  # the latter two: no address can be so
+                reasons.append(f"{server.strip()}: {getattr(error, 'strerror', None) or error}")
             else:
                 return
         raise UnreachableError(
@@ -310,6 +310,8 @@ class Kafka:
                 | KafkaError.SASL_AUTHENTICATION_FAILED
             ):
                 return RefusedError(told, "Grant the account Describe on the cluster, its topics and groups.")
+            case KafkaError.GROUP_ID_NOT_FOUND:
+                return _NoSuchGroupError(told)
         return UnexpectedAnswerError(told)
 
     def _no_answer(self) -> UnreachableError:

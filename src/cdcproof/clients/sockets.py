@@ -13,7 +13,7 @@ def accepts(host: str, port: int) -> bool:
     """Whether something at this address accepts a connection within 1.5 s."""
     try:
         socket.create_connection((host, port), _ACCEPT_SECONDS).close()
-    except OSError:
+    except (OSError, OverflowError, UnicodeError):  # the latter two: a port or a host that no address can have
         return False
     return True
 

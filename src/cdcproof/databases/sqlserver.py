@@ -187,6 +187,11 @@ class SQLServer:
             yield
         except pyodbc.Error as error:
             raise self._translated(error, table) from None
+        except UnicodeDecodeError as error:
+            raise UnexpectedAnswerError(
+                f"{self._place}: {table or 'a name'} holds text that is not UTF-16: {error.reason}.",
+                "Find the value: half of a surrogate pair stands alone in an nvarchar or nchar column.",
+            ) from None
 
     def _not_connected(self, error: Exception) -> CouldNotLookError:
         state, number, text = told(error)

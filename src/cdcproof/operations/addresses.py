@@ -101,7 +101,12 @@ def find_registry(
             continue
         address = shown(url.split(",", maxsplit=1)[0])
         try:
-            Registry(model.HttpService(url=address)).subjects()
+            service = model.HttpService(url=address)
+        except ValueError:
+            note("registry", f"{address}, as a converter names the registry, is no http address: left out.")
+            continue
+        try:
+            Registry(service).subjects()
         except CouldNotLookError:
             if url is usual:
                 continue
@@ -110,7 +115,7 @@ def find_registry(
             note("registry", f"No converter names a registry; one answers at the usual port: {address}.")
         if "@" in urlsplit(url).netloc:
             note("registry", "The converter's address holds a user: write it here as user and password_env.")
-        return model.HttpService(url=address)
+        return service
     note("registry", "No converter names a schema registry: if there is one, run init with --registry-url.")
     return None
 
