@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.clients.connect import Connect, restart_failed_command, root_cause
+from cdcproof.clients.connect import Connect, root_cause
 from cdcproof.clients.http import NotFoundError
 from cdcproof.errors import RefusedError, UnexpectedAnswerError
 from cdcproof.pipeline import HttpService
@@ -148,9 +148,3 @@ def test_a_rejected_configuration_is_told_without_its_password() -> None:
 )
 def test_the_root_cause_is_the_last_cause(trace: str, line: str) -> None:
     assert root_cause(trace) == line
-
-
-def test_the_command_restarts_failed_tasks_too() -> None:
-    assert restart_failed_command("http://c:8083", "a b") == (
-        "curl -X POST 'http://c:8083/connectors/a%20b/restart?includeTasks=true&onlyFailed=true'"
-    )

@@ -1,5 +1,6 @@
 """Every action can be pasted, fits what was found, and goes from looking to acting."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -110,6 +111,24 @@ def test_every_command_is_one_that_a_shell_can_read(remedies):
     ]
     for line in (line for action in actions for line in action):
         subprocess.run(["bash", "-n", "-c", line], check=True)
+
+
+def test_names_that_a_shell_or_an_address_would_break_are_quoted():
+    pipeline = pipeline_of(
+        "a table",
+        source_type="postgresql",
+        connectors=[{"name": "a b/$c", "kind": "sink"}],
+        connect={"url": URL, "user": "o'brien", "password_env": "CONNECT_PASSWORD"},
+    )
+    remedies = Remedies(Environment(), pipeline, "my pipelines/p.toml")
+
+    restart = remedies.run_connectors({"a b/$c": "RUNNING", "a b/$c/0": "FAILED"})[1]
+    deploy = remedies.run_connectors({})[1]
+
+    assert shlex.split(restart)[-1] == f"{URL}/connectors/a%20b%2F%24c/restart?includeTasks=true&onlyFailed=true"
+    assert shlex.split(restart)[2:4] == ["-u", "o'brien"]
+    assert "@a b/$c.config.json" in shlex.split(deploy)
+    assert shlex.split(remedies.reconcile(["a table"])[0])[3:6] == ["my pipelines/p.toml", "--tables", "a table"]
 
 
 def test_no_command_holds_a_password(remedies, monkeypatch):

@@ -6,17 +6,15 @@ states here are always told for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from cdcproof.clients.http import Http, NotFoundError, despite_rebalance
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.pipeline import HttpService
 from cdcproof.secrets import inline_secrets, known
-
-T = TypeVar("T")
 
 SERVICE_NAME = "Kafka Connect"
 _CAUSE = "Caused by: "
@@ -177,31 +175,28 @@ class Connect:
     def put_config(self, name: str, config: Mapping[str, str]) -> None:
         """Create the connector, or give it this configuration."""
         _know_secrets(config)
-        self._write(lambda: self._http.put_json(f"{_path(name)}/config", dict(config)))
+        despite_rebalance(lambda: self._http.put_json(f"{_path(name)}/config", dict(config)))
 
     def delete(self, name: str) -> None:
         """Delete the connector; its topics and its consumer group stay."""
-        self._write(lambda: self._http.delete(_path(name)))
+        despite_rebalance(lambda: self._http.delete(_path(name)))
 
     def pause(self, name: str) -> None:
         """Pause connector and tasks."""
-        self._write(lambda: self._http.put_json(f"{_path(name)}/pause"))
+        despite_rebalance(lambda: self._http.put_json(f"{_path(name)}/pause"))
 
     def resume(self, name: str) -> None:
         """Resume what was paused or stopped."""
-        self._write(lambda: self._http.put_json(f"{_path(name)}/resume"))
+        despite_rebalance(lambda: self._http.put_json(f"{_path(name)}/resume"))
 
     def stop(self, name: str) -> None:
         """Stop the connector: its tasks go, its offsets can be changed. Connect 3.5 or newer."""
-        self._write(lambda: self._http.put_json(f"{_path(name)}/stop"))
+        despite_rebalance(lambda: self._http.put_json(f"{_path(name)}/stop"))
 
     def restart(self, name: str, *, include_tasks: bool = True, only_failed: bool = False) -> None:
         """Restart the connector, with its tasks and only those that failed where so asked. Connect 3.0 or newer."""
         flags = {"includeTasks": str(include_tasks).lower(), "onlyFailed": str(only_failed).lower()}
-        self._write(lambda: self._http.post(f"{_path(name)}/restart", params=flags))
-
-    def _write(self, request: Callable[[], T]) -> T:
-        return despite_rebalance(request)
+        despite_rebalance(lambda: self._http.post(f"{_path(name)}/restart", params=flags))
 
     def _object(self, answer: Any, path: str) -> dict[str, Any]:
         if not isinstance(answer, dict):
@@ -210,11 +205,6 @@ class Connect:
                 "Check that connect.url is the address of Kafka Connect.",
             )
         return answer
-
-
-def restart_failed_command(url: str, name: str) -> str:
-    """The command that restarts what has failed of a connector: a bare ``/restart`` leaves failed tasks failed."""
-    return f"curl -X POST '{url}{_path(name)}/restart?includeTasks=true&onlyFailed=true'"
 
 
 def root_cause(trace: str) -> str:

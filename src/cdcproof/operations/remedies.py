@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT
@@ -47,28 +48,26 @@ class Remedies:
             mine = {state for subject, state in states.items() if _owner(subject) == name}
             own = states.get(name, ABSENT)
             if own in ("PAUSED", "STOPPED"):
-                commands.append(self._curl("PUT", f"/connectors/{name}/resume"))
+                commands.append(self._curl("PUT", name, "resume"))
             elif "FAILED" in mine:
-                commands.append(self._curl("GET", f"/connectors/{name}/status"))
-                commands.append(self._curl("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed=true"))
+                commands.append(self._curl("GET", name, "status"))
+                commands.append(self._curl("POST", name, "restart?includeTasks=true&onlyFailed=true"))
             elif mine != {"RUNNING"} or self._tasks(states, name) != self._expected_tasks(name):
-                commands.append(self._curl("GET", f"/connectors/{name}/status"))
+                commands.append(self._curl("GET", name, "status"))
                 commands.append("# tasks are being assigned or are too few: look again in a minute, then at tasks.max")
-        commands += [
-            f"# {name} does not exist at Connect: deploy it from its file\n"
-            + self._curl(
-                "PUT", f"/connectors/{name}/config", f" -H 'Content-Type: application/json' -d @{name}.config.json"
-            )
-            for name in sorted(expected - set(states))
-        ]
-        return tuple(line for command in commands for line in command.splitlines())
+        for name in sorted(expected - set(states)):
+            body = ("-H", "Content-Type: application/json", "-d", f"@{name}.config.json")
+            commands.append(f"# {name} does not exist at Connect: deploy it from its file")
+            commands.append(self._curl("PUT", name, "config", *body))
+        return tuple(commands)
 
     def reconcile(self, tables: Collection[str]) -> Commands:
         """Compare again now, contents included; what still differs is named in the new report."""
         if not tables:
             return ()
         return (
-            f"cdcproof reconcile --pipeline {self.pipeline_name} --tables {','.join(tables)} --validate-checksums",
+            f"cdcproof reconcile --pipeline {shlex.quote(self.pipeline_name)} --tables {shlex.quote(','.join(tables))} "
+            "--validate-checksums",
             *self.read_reports(),
         )
 
@@ -80,8 +79,8 @@ class Remedies:
     def compare_exporter_with_connect(self) -> Commands:
         """Both sides of a contradiction between the exporter and Connect."""
         return (
-            f"curl -s {self.pipeline.exporters.connect_url} | grep connector_state",
-            self._curl("GET", "/connectors?expand=status"),
+            f"curl -s {shlex.quote(self.pipeline.exporters.connect_url)} | grep connector_state",
+            self._ask_connect("GET", "/connectors?expand=status"),
         )
 
     def free_space(self, old_files: OldFiles | None) -> Commands:
@@ -94,7 +93,7 @@ class Remedies:
     def look_at_sink(self, groups: Collection[str]) -> Commands:
         """What keeps a sink from writing: its own state, then locks at the target."""
         return (
-            *(self._curl("GET", f"/connectors/{name.removeprefix('connect-')}/status") for name in groups),
+            *(self._curl("GET", name.removeprefix("connect-"), "status") for name in groups),
             _psql(
                 self.pipeline.target,
                 "SELECT pid, wait_event_type, state, query FROM pg_stat_activity WHERE "
@@ -118,13 +117,13 @@ class Remedies:
             (_psql(source, "SELECT * FROM pg_publication_tables"),)
             if source.type == "postgresql"
             else (
-                f"sqlcmd -S {source.host},{source.port} -d {source.database} -U {source.user} "
+                f"sqlcmd -S {source.host},{source.port} -d {shlex.quote(source.database)} -U {shlex.quote(source.user)} "
                 "-Q 'EXEC sys.sp_cdc_help_change_data_capture'",
             )
         )
         # the configuration may hold passwords: only the keys that select tables are shown
         includes = tuple(
-            self._curl("GET", f"/connectors/{c.name}/config") + " | tr ',' '\\n' | grep -E 'table.include|topics'"
+            self._curl("GET", c.name, "config") + " | tr ',' '\\n' | grep -E 'table.include|topics'"
             for c in self.pipeline.connectors
         )
         return (*captured, *includes, *(f"# missing somewhere: {name}" for name in names))
@@ -135,16 +134,23 @@ class Remedies:
     def _expected_tasks(self, name: str) -> int:
         return next(c.tasks for c in self.pipeline.connectors if c.name == name)
 
-    def _curl(self, method: str, path: str, more: str = "") -> str:
-        verb = "" if method == "GET" else f" -X {method}"
-        return f"curl -s{verb}{more} {shlex.quote(self.pipeline.connect.url + path)}"
+    def _curl(self, method: str, connector: str, act: str, *more: str) -> str:
+        return self._ask_connect(method, f"/connectors/{quote(connector, safe='')}/{act}", *more)
+
+    def _ask_connect(self, method: str, path: str, *more: str) -> str:
+        connect = self.pipeline.connect
+        login = ["-u", connect.user] if connect.user else []  # curl then asks for the password
+        verb = [] if method == "GET" else ["-X", method]
+        return shlex.join(["curl", "-s", *login, *verb, *more, f"{connect.url}{path}"])
 
 
 def _owner(subject: str) -> str:
     """The connector that a state is about: ``sink`` for ``sink`` and for its task ``sink/0``."""
-    return subject.rpartition("/")[0] or subject
+    name, _, task = subject.rpartition("/")
+    return name if name and task.isdigit() else subject
 
 
 def _psql(database: Database, statement: str) -> str:
-    url = f"postgresql://{database.user}@{database.host}:{database.port}/{database.database}"
+    user, name = (quote(part, safe="") for part in (database.user, database.database))
+    url = f"postgresql://{user}@{database.host}:{database.port}/{name}"
     return f'PGPASSWORD="${database.password_env}" psql {shlex.quote(url)} -c {shlex.quote(statement)}'
