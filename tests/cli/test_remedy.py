@@ -90,6 +90,23 @@ def test_a_command_that_fails_ends_it(reports):
     assert not (reports / "never").exists()
 
 
+def test_what_cannot_be_written_down_is_not_done(reports):
+    (reports / "acts.log").mkdir()
+
+    status, output = on_a_terminal(reports, "morning.1-red", "y\ny\n")
+
+    assert status == 1
+    assert "acts.log cannot be written (Is a directory), so the command was not run." in output
+    assert not (reports / "looked").exists()
+
+
+def test_the_end_of_the_input_confirms_nothing(reports):
+    status, output = on_a_terminal(reports, "morning.1-red", "\x04\x04")
+
+    assert status == 0, output
+    assert output.count("left out") == 2
+
+
 def test_acting_without_a_terminal_is_refused(reports, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("y\ny\n"))
 

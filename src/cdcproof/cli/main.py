@@ -77,14 +77,20 @@ def run_safely(arguments: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001  a defect of ours: no traceback on an operator's screen
-        with tempfile.NamedTemporaryFile("w", prefix="cdcproof-", suffix=".txt", delete=False) as file:
-            file.write(scrub(traceback.format_exc()))
-        print(
-            scrub(f"cdcproof: internal error: {type(error).__name__}: {error}\nPlease report it with {file.name}."),
-            file=sys.stderr,
-        )
+        report = _kept(scrub(traceback.format_exc()))
+        print(scrub(f"cdcproof: internal error: {type(error).__name__}: {error}\n{report}"), file=sys.stderr)
         return 3
     return status
+
+
+def _kept(trace: str) -> str:
+    """Keep a traceback in a file, and say what to do with it."""
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="cdcproof-", suffix=".txt", delete=False) as file:
+            file.write(trace)
+    except OSError as error:
+        return f"Please report it; the traceback could not be kept: {error.strerror}."
+    return f"Please report it with {file.name}."
 
 
 if __name__ == "__main__":

@@ -61,7 +61,9 @@ def demand_writable(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"The report's directory {directory} cannot be made: {error.strerror}") from None
+        raise UsageError(
+            f"The report's directory {directory} cannot be made: {error.strerror}.", "Name one with --output-dir."
+        ) from None
     if not os.access(directory, os.W_OK):
         raise UsageError(f"The report's directory {directory} may not be written to.", "Name one with --output-dir.")
 

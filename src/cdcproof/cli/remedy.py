@@ -48,19 +48,34 @@ def run(arguments: argparse.Namespace) -> int:
         )
     commands = [line for line in step.action if not line.startswith("#")]
     for command in commands:
-        if input(f"run: {command}\n  [y/N] ").strip().lower() not in ("y", "yes"):
+        if not _is_confirmed(command):
             print("  left out")
             continue
         _journal(arguments.reports_dir, command)
-        # the commands come from our own report of this pipeline and were confirmed one by one
-        status = subprocess.run(["bash", "-c", command], check=False, timeout=600).returncode
+        # The command comes from our own report of this pipeline and was confirmed. It has no deadline: whoever
+        # confirmed it sits before it, and a reconciliation may take hours.
+        status = subprocess.run(["bash", "-c", command], check=False).returncode
         print()
         if status:
             raise OperationError(f"The command ended with status {status}; the rest was not run.", command)
     return 0
 
 
+def _is_confirmed(command: str) -> bool:
+    try:
+        return input(f"run: {command}\n  [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False
+
+
 def _journal(directory: Path, command: str) -> None:
-    """Every act is written down before it is done."""
-    with (directory / "acts.log").open("a", encoding="utf-8") as log:
-        log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} remedy: {scrub(command)}\n")
+    """Every act is written down before it is done. Raises `OperationError`: an act that cannot be is not done."""
+    path = directory / "acts.log"
+    try:
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} remedy: {scrub(command)}\n")
+    except OSError as error:
+        raise OperationError(
+            f"{path} cannot be written ({error.strerror}), so the command was not run.",
+            "Make room or give the right to write there, or paste the command.",
+        ) from None
