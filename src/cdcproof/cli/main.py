@@ -39,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="cdcproof",
-        description="Proves that a change-data-capture pipeline runs and that its data is the same on both sides.",
+        description="Proves that a change-data-capture pipeline runs\nand that its data is the same on both sides.",
         epilog="exit status: 0 equal or passed, 1 different or failed, 2 usage, 3 could not look\n"
-        "`cdcproof COMMAND --help` has an example of each; the checks themselves run with `pytest -m morning`.",
+        "`cdcproof COMMAND --help` has an example of each;\nthe checks themselves run with `pytest -m morning`.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"cdcproof {__version__}")
