@@ -44,7 +44,7 @@ def ready(cache: Path) -> Java:
     if not base.exists():
         base.parent.mkdir(parents=True, exist_ok=True)
         unfinished = base.with_suffix(f".{os.getpid()}.part")
-        dump = [found.program, "-XX:+UseSerialGC", "-Xshare:dump", f"-XX:SharedArchiveFile={unfinished}"]
+        dump = [str(found.program), "-XX:+UseSerialGC", "-Xshare:dump", f"-XX:SharedArchiveFile={unfinished}"]
         try:
             done = subprocess.run(dump, capture_output=True, timeout=_DUMP_SECONDS, check=False)
             if done.returncode or not unfinished.exists():
