@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from cdcproof import waiting
 from cdcproof.environments import disk
 from cdcproof.errors import CouldNotLookError
 
@@ -37,16 +40,59 @@ def test_percent_is_what_df_says(folder: Path) -> None:
 
 
 def test_what_takes_the_space_is_named_largest_first(folder: Path) -> None:
-    names = [name for name, _ in disk.measure(folder).biggest]
-    sizes = [size for _, size in disk.measure(folder).biggest]
-    assert names == ["big", "small"]
-    assert sizes[0] >= 300_000 > sizes[1] >= 10_000
+    big, small = disk.measure(folder).biggest
+    assert (big.entry, small.entry) == ("big", "small")
+    assert big.size_bytes >= 300_000 > small.size_bytes >= 10_000
+    assert not big.at_least
+    assert not small.at_least
+
+
+def test_what_there_was_no_time_to_count_is_told_as_at_least(folder: Path) -> None:
+    small, big = disk.measure(folder, walk_seconds=0).biggest
+    assert (small.entry, small.at_least) == ("small", False)
+    assert (big.entry, big.at_least) == ("big", True)
+    assert big.size_bytes < 300_000
+    assert disk.old_files(folder, 7, walk_seconds=0) == (0, 0, False)
+
+
+def test_one_endless_folder_leaves_time_for_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock ticks with each look at it, and is up long before the deep folder is."""
+    deepest = tmp_path / "deep"
+    for level in range(60):
+        deepest = deepest / str(level)
+    deepest.mkdir(parents=True)
+    (deepest / "data").write_bytes(b"x" * 100_000)
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "data").write_bytes(b"x" * 200_000)
+    ticks = itertools.count()
+    monkeypatch.setattr(waiting.time, "monotonic", lambda: next(ticks))
+
+    found = {one.entry: one for one in disk.measure(tmp_path, walk_seconds=30).biggest}
+
+    assert found["deep"].at_least
+    assert not found["flat"].at_least
+    assert found["flat"].size_bytes >= 200_000
+
+
+def test_what_is_mounted_below_takes_no_space_here(tmp_path: Path) -> None:
+    if os.getuid() != 0 or sys.platform != "linux":
+        pytest.skip("a small file system can only be mounted by root on Linux")
+    mount = tmp_path / "folder" / "mount"
+    mount.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", mount], check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        (mount / "data").write_bytes(b"x" * 1_000_000)
+        assert disk.measure(tmp_path).biggest[0].size_bytes < 1_000_000
+        assert disk.measure(mount).biggest[0].size_bytes >= 1_000_000
+    finally:
+        subprocess.run(["umount", mount], check=True)
 
 
 def test_a_sparse_file_counts_what_it_takes(tmp_path: Path) -> None:
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(1 << 30)
-    assert disk.measure(tmp_path).biggest[0][1] < 1 << 20
+    assert disk.measure(tmp_path).biggest[0].size_bytes < 1 << 20
 
 
 def test_a_path_that_is_not_there_could_not_be_looked_at(tmp_path: Path) -> None:
@@ -59,6 +105,6 @@ def test_a_path_that_is_not_there_could_not_be_looked_at(tmp_path: Path) -> None
 def test_old_files_are_counted_and_weighed(folder: Path) -> None:
     old = time.time() - 8 * 86_400
     os.utime(folder / "big" / "deep" / "data", (old, old))
-    count, size = disk.old_files(folder, 7)
-    assert (count, size >= 300_000) == (1, True)
-    assert disk.old_files(folder, 9) == (0, 0)
+    count, size, complete = disk.old_files(folder, 7)
+    assert (count, size >= 300_000, complete) == (1, True, True)
+    assert disk.old_files(folder, 9) == (0, 0, True)

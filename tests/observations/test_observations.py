@@ -7,7 +7,7 @@ import pytest
 
 from cdcproof.clients.kafka import Group, PartitionLag
 from cdcproof.databases.base import Slot, TableName
-from cdcproof.environments.base import FileSystem, ServiceState
+from cdcproof.environments.base import FileSystem, ServiceState, Taken
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Concern, Finding, require_at_most, require_equal, warn_if_any
 from cdcproof.observations.disks import Disks, OldFiles, size
@@ -221,6 +221,15 @@ class TestDisks:
         disks = Disks((), OldFiles(Path("/var/backups/cdc"), 7, 3, 5 * MEBIBYTE))
 
         assert disks.clean_up() == "3 files in /var/backups/cdc are older than 7 days: 5.0 MiB"
+
+    def test_what_was_not_counted_to_the_end_is_told_as_at_least(self):
+        taken = (Taken("big", 2 * MEBIBYTE, at_least=True), Taken("small", 1024))
+        disks = Disks(
+            (FileSystem("/data", 10, None, 1, 2, taken),), OldFiles(Path("/b"), 7, 3, MEBIBYTE, complete=False)
+        )
+
+        assert [row["size"] for row in disks.biggest()] == ["at least 2.0 MiB", "1.0 KiB"]
+        assert disks.clean_up() == "at least 3 files in /b are older than 7 days: at least 1.0 MiB"
 
     @pytest.mark.parametrize(("count", "told"), [(0, "0 B"), (1536, "1.5 KiB"), (3 * 1024**4, "3.0 TiB")])
     def test_sizes(self, count, told):

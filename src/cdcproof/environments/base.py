@@ -34,6 +34,15 @@ class ServiceState:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """The bytes an entry takes on disk; `at_least` where there was no time to count all of it."""
+
+    entry: str
+    size_bytes: int
+    at_least: bool = False
+
+
+@dataclass(frozen=True)
 class FileSystem:
     """Use of the file system that holds `path`, in percent as `df` counts it; inodes None where it has none."""
 
@@ -42,8 +51,8 @@ class FileSystem:
     inodes_used_percent: float | None
     free_bytes: int
     total_bytes: int
-    biggest: tuple[tuple[str, int], ...] = ()
-    """What takes the space below `path`: entry and its bytes, largest first."""
+    biggest: tuple[Taken, ...] = ()
+    """What takes the space below `path`, largest first."""
 
 
 class Environment(Protocol):

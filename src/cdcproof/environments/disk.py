@@ -1,19 +1,24 @@
-"""Disk space as `df` and `du` tell it, on this machine. Looks only."""
+"""Disk space as `df` and `du` tell it, on this machine. Looks only, and never for long."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
-from cdcproof.environments.base import FileSystem
+from cdcproof.environments.base import FileSystem, Taken
 from cdcproof.errors import CouldNotLookError
+from cdcproof.waiting import Deadline
 
+WALK_SECONDS = 2.0
+"""How long the files below one path are counted: who reads the check waits for it, and `du` is there for the rest."""
 _BIGGEST = 5
 _DAY_SECONDS = 86_400
 
 
-def measure(path: Path) -> FileSystem:
+def measure(path: Path, *, walk_seconds: float = WALK_SECONDS) -> FileSystem:
     """The file system that holds `path`, and what takes the space below it.
 
     Percent as `df` counts: used of what an ordinary user can have, so that blocks reserved for root are neither.
@@ -21,7 +26,7 @@ def measure(path: Path) -> FileSystem:
     """
     try:
         found = os.statvfs(path)
-        biggest = _biggest(path)
+        biggest = _biggest(path, Deadline(walk_seconds))
     except OSError as error:
         raise CouldNotLookError(
             f"The disk below {path} cannot be measured: {error.strerror}.",
@@ -40,63 +45,72 @@ def measure(path: Path) -> FileSystem:
     )
 
 
-def old_files(path: Path, days: float) -> tuple[int, int]:
-    """How many files below `path` were last changed more than `days` ago, and the bytes they take.
+def old_files(path: Path, days: float, *, walk_seconds: float = WALK_SECONDS) -> tuple[int, int, bool]:
+    """How many files below `path` were last changed more than `days` ago, the bytes they take, and whether that is all.
 
     Raises `CouldNotLookError` when the path cannot be read.
     """
     limit = time.time() - days * _DAY_SECONDS
+    deadline = Deadline(walk_seconds)
     count = size = 0
+    todo = deque([str(path)])
     try:
-        for entry in _files(path):
-            found = entry.stat(follow_symlinks=False)
-            if found.st_mtime < limit:
-                count += 1
-                size += _taken(found)
+        os.scandir(path).close()  # a folder below may be closed to us, this one may not
     except OSError as error:
         raise CouldNotLookError(f"The files below {path} cannot be listed: {error.strerror}.") from None
-    return count, size
-
-
-def _biggest(path: Path) -> tuple[tuple[str, int], ...]:
-    if not path.is_dir():
-        return ((path.name, _taken(path.stat())),)
-    sizes = []
-    with os.scandir(path) as entries:
-        for entry in entries:
-            size = _taken(entry.stat(follow_symlinks=False))
-            if entry.is_dir(follow_symlinks=False):
-                size += sum(_size(file) for file in _files(Path(entry.path), skip_unreadable=True))
-            sizes.append((entry.name, size))
-    return tuple(sorted(sizes, key=lambda pair: (-pair[1], pair[0]))[:_BIGGEST])
-
-
-def _files(path: Path, *, skip_unreadable: bool = False) -> list[os.DirEntry[str]]:
-    """Every file below. A folder that goes away while we look is no error: services delete theirs all the time."""
-    found: list[os.DirEntry[str]] = []
-    todo = [str(path)]
     while todo:
-        folder = todo.pop()
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        todo.append(entry.path)
-                    else:
-                        found.append(entry)
-        except OSError:
-            if folder == str(path) and not skip_unreadable:
-                raise
-    return found
+        for entry, found in _look(todo.popleft()):
+            if deadline.passed:
+                return count, size, False
+            if entry.is_dir(follow_symlinks=False):
+                todo.append(entry.path)
+            elif found.st_mtime < limit:
+                count += 1
+                size += _bytes(found)
+    return count, size, True
 
 
-def _size(entry: os.DirEntry[str]) -> int:
+def _biggest(path: Path, deadline: Deadline) -> tuple[Taken, ...]:
+    """The largest entries. All are descended into side by side, so that no single one takes all the time there is."""
+    top = path.stat()
+    if not path.is_dir():
+        return (Taken(path.name, _bytes(top)),)
+    os.scandir(path).close()  # raises where it may not be read
+    sizes: dict[str, int] = {}
+    todo: deque[tuple[str, str]] = deque()
+    for entry, found in _look(str(path)):
+        sizes[entry.name] = _bytes(found)
+        if entry.is_dir(follow_symlinks=False) and found.st_dev == top.st_dev:
+            todo.append((entry.name, entry.path))
+    while todo and not deadline.passed:
+        name, folder = todo.popleft()
+        for entry, found in _look(folder):
+            if deadline.passed:
+                todo.append((name, folder))
+                break
+            if found.st_dev != top.st_dev:
+                continue  # what is mounted there takes no space here
+            sizes[name] += _bytes(found)
+            if entry.is_dir(follow_symlinks=False):
+                todo.append((name, entry.path))
+    unfinished = {name for name, _ in todo}
+    entries = [Taken(name, size, at_least=name in unfinished) for name, size in sizes.items()]
+    return tuple(sorted(entries, key=lambda one: (-one.size_bytes, one.entry))[:_BIGGEST])
+
+
+def _look(folder: str) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    """What is in a folder. What goes away while we look is no error: services delete theirs all the time."""
     try:
-        return _taken(entry.stat(follow_symlinks=False))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    yield entry, entry.stat(follow_symlinks=False)
+                except OSError:
+                    continue
     except OSError:
-        return 0
+        return
 
 
-def _taken(found: os.stat_result) -> int:
+def _bytes(found: os.stat_result) -> int:
     """Bytes on disk, which for a sparse file are far fewer than its length."""
     return found.st_blocks * 512

@@ -10,12 +10,16 @@ from cdcproof.environments.base import FileSystem
 
 @dataclass(frozen=True)
 class OldFiles:
-    """Files below `directory` older than `days`: how many, and the bytes that deleting them would free."""
+    """Files below `directory` older than `days`: how many, and the bytes that deleting them would free.
+
+    Where there was no time to look at every file, `complete` is False and there may be more.
+    """
 
     directory: Path
     days: float
     count: int
     size_bytes: int
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,9 @@ class Disks:
     def biggest(self) -> list[dict[str, object]]:
         """What takes the space, largest first."""
         rows: list[dict[str, object]] = [
-            {"below": f.path, "entry": entry, "size": size(taken)}
+            {"below": f.path, "entry": one.entry, "size": _counted(size(one.size_bytes), complete=not one.at_least)}
             for f in self.file_systems
-            for entry, taken in f.biggest
+            for one in f.biggest
         ]
         return rows or [{"below": "-", "entry": "nothing", "size": "-"}]
 
@@ -57,7 +61,14 @@ class Disks:
         old = self.old_files
         if not old:
             return "this pipeline has no backup directory here"
-        return f"{old.count:,} files in {old.directory} are older than {old.days:g} days: {size(old.size_bytes)}"
+        count, freed = (
+            _counted(told, complete=old.complete) for told in (f"{old.count:,} files", size(old.size_bytes))
+        )
+        return f"{count} in {old.directory} are older than {old.days:g} days: {freed}"
+
+
+def _counted(told: str, *, complete: bool) -> str:
+    return told if complete else f"at least {told}"
 
 
 def size(size_bytes: float) -> str:
