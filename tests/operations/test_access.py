@@ -45,6 +45,7 @@ def closed(**more: Any) -> Pipeline:
             "pushgateway": {"url": CLOSED},
             "exporters": {"reconciliation_url": f"{CLOSED}/metrics", "connect_url": f"{CLOSED}/metrics"},
             "services": [{"name": "kafka", "role": "kafka", "endpoint": "tcp://127.0.0.1:1"}],
+            "paths": {"reconciliation_reports": "/nowhere/reconciliation_reports"},
             **more,
         },
     )
