@@ -10,8 +10,9 @@ import pytest
 from cdcproof.clients.connect import Connector, ConnectorStates, Task
 from cdcproof.clients.prometheus import Metrics, parse
 from cdcproof.errors import ConfigError
-from cdcproof.operations import exporter
-from cdcproof.operations.exporter import ConnectMetrics, ReconciliationMetrics, Totals, connector_states
+from cdcproof.operations import exporter, exporter_totals
+from cdcproof.operations.exporter import ConnectMetrics, ReconciliationMetrics, connector_states
+from cdcproof.operations.exporter_totals import Totals
 from cdcproof.pipeline import Connector as Expected
 from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
 from tests.canned import EXPANDED, connector, serving
@@ -199,12 +200,12 @@ def test_a_missing_directory_is_told_and_keeps_the_totals(reports: Path, state: 
 def test_a_state_that_cannot_be_saved_is_told_and_saved_when_it_can(reports: Path, state: Path) -> None:
     found = metrics(reports, state)
     report(reports, fewer())
-    obstacle = state.with_name(state.name + ".part")
-    obstacle.mkdir()
+    state.unlink()
+    state.mkdir()  # in the way of the file
     seen = scraped(found)
     assert seen.labelled("cdcproof_exporter_up", "service") == {"reports": 1.0, "state": 0.0}
     assert seen.labelled(ROWS, "table")["orders"] == 1
-    obstacle.rmdir()
+    state.rmdir()
     assert scraped(found).labelled("cdcproof_exporter_up", "service")["state"] == 1
     assert scraped(metrics(reports, state)).labelled(ROWS, "table")["orders"] == 1
 
@@ -234,7 +235,7 @@ def test_the_state_of_another_pipeline_or_format_is_refused(reports: Path, state
 
 
 def test_names_of_deleted_reports_are_bounded_and_present_ones_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter, "_MOST_NAMES_OF_DELETED_REPORTS", 2)
+    monkeypatch.setattr(exporter_totals, "_MOST_NAMES_OF_DELETED_REPORTS", 2)
     totals = Totals("test", counted={"r1", "r2", "r3", "r4", "r5"})
     totals.forget_deleted({"r1"})
     assert totals.counted == {"r1", "r4", "r5"}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.reporting.files import write_whole
 from cdcproof.secrets import scrub
 
 FORMAT_VERSION = 1
@@ -77,20 +78,17 @@ class Report:
 def write(report: Report, directory: Path) -> Path:
     """Write `reconciliation_report_<YYYYMMDD_HHMMSS>.json` (local time, as the runbook's `date`) and return its path.
 
-    The file appears whole or not at all, and an existing report is never overwritten.
+    The file appears whole or not at all, and an existing report is never overwritten. Raises `OSError`.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     stamp = datetime.fromisoformat(report.started_at).astimezone().strftime("%Y%m%d_%H%M%S")
     path = directory / f"{PREFIX}{stamp}.json"
     number = 2
     while path.exists():
         path = directory / f"{PREFIX}{stamp}_{number}.json"
         number += 1
-    unfinished = path.with_suffix(".json.part")
     # only what drivers said may hold a secret; scrubbing the whole text would turn a count of 1234 into [redacted]
     clean = replace(report, tables=tuple(replace(t, error=scrub(t.error)) for t in report.tables))
-    unfinished.write_text(json.dumps(asdict(clean), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, json.dumps(asdict(clean), indent=2, ensure_ascii=False) + "\n")
     return path
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from cdcproof.errors import OperationError, UsageError
+from cdcproof.reporting.files import write_whole
 
 INSTANCE_VARIABLE = "CDCPROOF_INSTANCE"
 DEFAULT_INSTANCE = "default"
@@ -139,14 +139,7 @@ def make(instance: str) -> Folders:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, all of it or nothing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mkstemp makes it 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(path, text, mode=0o600)
 
 
 def _make_owned(folder: Path) -> None:

@@ -1,0 +1,108 @@
+"""What the exporter has counted: totals since its first start, kept in a state file.
+
+The file also holds the names of the reports that are already counted, so that a restart neither loses nor repeats
+anything.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from cdcproof.errors import ConfigError
+from cdcproof.reconcile.result import Report, TableStatus
+from cdcproof.reporting.files import write_whole
+
+SUCCESS, FAILURE = "success", "failure"
+_STATE_VERSION = 1
+_MOST_NAMES_OF_DELETED_REPORTS = 10_000
+
+
+@dataclass
+class Totals:
+    """What was counted so far; a table's number is the number of reports that showed such a mismatch for it."""
+
+    pipeline: str
+    row_count_mismatches: dict[str, int] = field(default_factory=dict)
+    checksum_mismatches: dict[str, int] = field(default_factory=dict)
+    last_mismatch: dict[str, float] = field(default_factory=dict)
+    """Unix seconds at which a report that showed a mismatch of either kind was finished, by table."""
+    last_match: dict[str, float] = field(default_factory=dict)
+    runs: dict[str, int] = field(default_factory=lambda: {SUCCESS: 0, FAILURE: 0})
+    rows_per_second: float = 0.0
+    """Of the newest whole report; 0 before the first."""
+    newest_report: str = ""
+    counted: set[str] = field(default_factory=set)
+    """File names of the reports that are in the totals, whether they still exist or not."""
+
+    def count(self, name: str, report: Report | None) -> None:
+        """Add a report; None is one that cannot be read, which counts as a failed run.
+
+        A run is a failure when it could not look: it is incomplete, or a table of it is an ERROR. A run that
+        looked at everything and found a difference is a success: the difference has its own counters.
+        """
+        self.counted.add(name)
+        if report is None:
+            self.runs[FAILURE] += 1
+            return
+        # A report from a clock that is ahead must not outshine those that follow.
+        finished = min(datetime.fromisoformat(report.finished_at).timestamp(), time.time())
+        for table in report.tables:
+            if table.status is TableStatus.MATCH:
+                self.last_match[table.table] = max(finished, self.last_match.get(table.table, 0.0))
+            elif table.status is TableStatus.MISMATCH:
+                self.last_mismatch[table.table] = max(finished, self.last_mismatch.get(table.table, 0.0))
+                totals = (
+                    self.row_count_mismatches if table.source_rows != table.target_rows else self.checksum_mismatches
+                )
+                totals[table.table] = totals.get(table.table, 0) + 1
+        looked = report.complete and report.tables and all(t.status is not TableStatus.ERROR for t in report.tables)
+        self.runs[SUCCESS if looked else FAILURE] += 1
+        if name >= self.newest_report:  # names begin with the time
+            self.newest_report = name
+            self.rows_per_second = _rows_per_second(report)
+
+    def forget_deleted(self, present: set[str]) -> None:
+        """Bound the memory of reports that no longer exist; those that do must never be counted twice."""
+        deleted = sorted(self.counted - present)
+        self.counted.difference_update(deleted[: max(0, len(deleted) - _MOST_NAMES_OF_DELETED_REPORTS)])
+
+
+def load(path: Path, pipeline: str) -> Totals:
+    """Read the state file, or begin at zero when there is none. Raises `ConfigError` for one that cannot be used."""
+    remedy = "Name another file with --state, or delete it to count afresh from the reports that are still there."
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        version = data.pop("version")
+        totals = Totals(**{**data, "counted": set(data["counted"]), "runs": {SUCCESS: 0, FAILURE: 0, **data["runs"]}})
+    except FileNotFoundError:
+        return Totals(pipeline)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"The exporter's state cannot be read: {error}.", remedy, path) from None
+    if version != _STATE_VERSION:
+        raise ConfigError(f"The exporter's state has format {version}, not {_STATE_VERSION}.", remedy, path)
+    if totals.pipeline != pipeline:
+        raise ConfigError(f"The exporter's state is of pipeline {totals.pipeline}, not {pipeline}.", remedy, path)
+    return totals
+
+
+def save(totals: Totals, path: Path) -> None:
+    """Write the state file, whole or not at all, readable by its owner only. Raises `ConfigError`."""
+    data = {"version": _STATE_VERSION, **asdict(totals), "counted": sorted(totals.counted)}
+    try:
+        write_whole(path, json.dumps(data, indent=1), mode=0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"The exporter's state cannot be written: {error.strerror}.",
+            "Make its directory writable, or name another file with --state.",
+            path,
+        ) from None
+
+
+def _rows_per_second(report: Report) -> float:
+    took = datetime.fromisoformat(report.finished_at) - datetime.fromisoformat(report.started_at)
+    rows = sum(table.source_rows or 0 for table in report.tables)
+    return rows / took.total_seconds() if took.total_seconds() > 0 else 0.0
