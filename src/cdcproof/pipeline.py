@@ -6,6 +6,7 @@ Every model is frozen and refuses unknown keys. `load` turns whatever is wrong w
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from datetime import date
@@ -26,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from cdcproof.errors import ConfigError
+from cdcproof.toml_lines import last_line_naming, line_of
 
 
 def http_url(text: str) -> str:
@@ -40,10 +42,17 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+VARIABLE = "CDCPROOF_PIPELINE"
+DEFAULT = "embedded"
+
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Url = Annotated[Name, AfterValidator(http_url)]
 PLACEHOLDER = "TO-BE-FILLED-IN"
 """What `cdcproof init` writes for a required value that it could not learn; `cdcproof check-config` asks for it."""
+
+Engine = Literal["sqlserver", "postgresql"]
+DEFAULT_PORTS: dict[Engine, int] = {"sqlserver": 1433, "postgresql": 5432}
+DEFAULT_SCHEMAS: dict[Engine, str] = {"sqlserver": "dbo", "postgresql": "public"}
 
 Role = Literal["source", "target", "zookeeper", "kafka", "registry", "connect", "monitoring"]
 
@@ -55,7 +64,7 @@ class _Model(BaseModel):
 class Database(_Model):
     """Where a database is and whose account we use; the password is in the environment."""
 
-    type: Literal["sqlserver", "postgresql"]
+    type: Engine
     host: Name
     port: int = Field(ge=1, le=65535)
     database: Name
@@ -254,6 +263,11 @@ def load(path: Path) -> Pipeline:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The file cannot be read: {error}", path=path) from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Pipeline:
+    """Read a pipeline file's text; errors as `load`, and `path` names it in them."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -271,8 +285,13 @@ def load(path: Path) -> Pipeline:
             message = "this key is required"
         key = ".".join(str(part) for part in location)
         twice = first["type"] == "listed_twice"
-        at = _last_line_naming(text, first["ctx"]["name"]) if twice else line_of(text, location)
+        at = last_line_naming(text, first["ctx"]["name"]) if twice else line_of(text, location)
         raise ConfigError(f"{key}: {message}" if key else message, path=path, line=at) from None
+
+
+def chosen(asked: str | None) -> str:
+    """What names the pipeline file: what was asked for, else $CDCPROOF_PIPELINE, else ``embedded``."""
+    return asked or os.environ.get(VARIABLE) or DEFAULT
 
 
 def resolve(name_or_path: str) -> Path:
@@ -281,40 +300,3 @@ def resolve(name_or_path: str) -> Path:
     if path.suffix == ".toml" or path.is_file():
         return path
     return Path("fixtures/pipelines") / f"{name_or_path}.toml"
-
-
-def _last_line_naming(text: str, value: str) -> int | None:
-    """The line of the last key that is set to this string."""
-    setting = re.compile(rf"""=\s*["']{re.escape(value)}["']""")
-    lines = [number for number, line in enumerate(text.splitlines(), start=1) if setting.search(line)]
-    return lines[-1] if lines else None
-
-
-def line_of(text: str, location: tuple[int | str, ...]) -> int | None:
-    """The line (from 1) of the key at `location`, or of the nearest table around it; None when neither is found.
-
-    `tomllib` keeps no positions, so this follows the headers: good enough for the flat files we read.
-    """
-    header: tuple[str, ...] = ()
-    counts: dict[str, int] = {}
-    best: tuple[int, int] | None = None
-    wanted = [str(part) for part in location]
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        array = re.match(r"\[\[\s*([\w.\-]+)\s*\]\]", stripped)
-        table = re.match(r"\[\s*([\w.\-]+)\s*\]", stripped)
-        key = re.match(r"""["']?([\w.\-]+)["']?\s*=""", stripped)
-        if array:
-            counts[array[1]] = counts.get(array[1], -1) + 1
-            header = (*array[1].split("."), str(counts[array[1]]))
-            seen = header
-        elif table:
-            header = tuple(table[1].split("."))
-            seen = header
-        elif key:
-            seen = (*header, *key[1].split("."))
-        else:
-            continue
-        if list(seen) == wanted[: len(seen)] and (best is None or len(seen) > best[0]):
-            best = (len(seen), number)
-    return best[1] if best else None

@@ -7,7 +7,6 @@ Under xdist the workers judge, and the controller, which collects nothing, print
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import pytest
 
 from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import Pipeline, load, resolve
+from cdcproof.pipeline import Pipeline, chosen, load, resolve
 from cdcproof.pytest_reporter import PROBLEM, Reporter
 from cdcproof.pytest_xdist import PLAN, write_plan
 from cdcproof.reporting import allure_results, text
@@ -55,7 +54,7 @@ def expected_pipeline(config: pytest.Config) -> Pipeline:
 
 def pipeline_name(config: pytest.Config) -> str:
     """What names the pipeline file: `--pipeline`, else $CDCPROOF_PIPELINE, else ``embedded``."""
-    return str(config.getoption("cdcproof_pipeline") or os.environ.get("CDCPROOF_PIPELINE") or "embedded")
+    return chosen(config.getoption("cdcproof_pipeline"))
 
 
 def environment_name(config: pytest.Config) -> str:
@@ -116,7 +115,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start with nothing known."""
     _refuse_a_path_taken_for_the_root(config)
-    config.addinivalue_line("markers", "runbook(step, severity, needs, applies): the runbook step that a check stands for")
+    config.addinivalue_line(
+        "markers", "runbook(step, severity, needs, applies): the runbook step that a check stands for"
+    )
     config.stash[_KNOWN_KEY] = _Known()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(

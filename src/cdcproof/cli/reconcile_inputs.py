@@ -20,8 +20,6 @@ from cdcproof.reconcile.engine import Endpoint
 from cdcproof.reconcile.plan import TablePair
 from cdcproof.secrets import Secret
 
-DEFAULT_PORTS = {"sqlserver": 1433, "postgresql": 5432}
-DEFAULT_SCHEMAS = {"sqlserver": "dbo", "postgresql": "public"}
 DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
 DEFAULT_DIRECTORY = Path("reconciliation_reports")
 STATEMENT_TIMEOUT_SECONDS = 3600.0
@@ -121,8 +119,8 @@ def _database(arguments: argparse.Namespace, side: str) -> pipeline.Database:
     del given["password"]
     engine = given["type"]
     defaults = {
-        "port": DEFAULT_PORTS[engine],
-        "schema": DEFAULT_SCHEMAS[engine],
+        "port": pipeline.DEFAULT_PORTS[engine],
+        "schema": pipeline.DEFAULT_SCHEMAS[engine],
         "password_env": DEFAULT_PASSWORD_VARIABLES[engine],
         "trust_server_certificate": arguments.trust_server_certificate,
     }

@@ -93,11 +93,8 @@ def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tup
         if any(item.subject.startswith(f"{section}.") for item in unfilled):
             del jobs[section]
     found = side_by_side({name: partial(_guarded, name, job) for name, job in jobs.items()}, _DEADLINE_SECONDS)
-    late = Item("", Outcome.UNSEEN, f"no answer within {_DEADLINE_SECONDS:g} s")
-    return (
-        *unfilled,
-        *(item for name in jobs for item in found.get(name, [Item(name, late.outcome, late.text)])),
-    )
+    late = f"no answer within {_DEADLINE_SECONDS:g} s"
+    return (*unfilled, *(item for name in jobs for item in found.get(name, [Item(name, Outcome.UNSEEN, late)])))
 
 
 def _guarded(subject: str, job: Callable[[], Items]) -> list[Item]:
@@ -269,16 +266,17 @@ def _services(environment: Environment, pipeline: model.Pipeline) -> Items:
 
 def _paths(paths: model.Paths) -> Items:
     reports = paths.reconciliation_reports
-    if not reports.is_dir():
+    if reports.is_dir():
+        yield _directory("reconciliation_reports", reports)
+    else:
         yield Item(
             "paths",
             Outcome.UNSEEN,
             f"reconciliation_reports: there is no directory {reports}",
             "It is made by the first: cdcproof reconcile",
         )
-    named = {"backups": paths.backups, **{f"volumes[{n}]": path for n, path in enumerate(paths.volumes)}}
-    for key, path in {"reconciliation_reports": reports, **named}.items():
-        if path is not None and not (key == "reconciliation_reports" and not reports.is_dir()):
+    for key, path in {"backups": paths.backups, **{f"volumes[{n}]": p for n, p in enumerate(paths.volumes)}}.items():
+        if path is not None:
             yield _directory(key, path)
 
 

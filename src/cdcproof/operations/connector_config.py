@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from cdcproof.databases.base import TableName
+from cdcproof.pipeline import DEFAULT_PORTS, DEFAULT_SCHEMAS, Engine
 
 Config = Mapping[str, str]
-Engine = Literal["sqlserver", "postgresql"]
 
 SOURCES: dict[str, Engine] = {
     "io.debezium.connector.sqlserver.SqlServerConnector": "sqlserver",
@@ -24,8 +23,6 @@ SOURCES: dict[str, Engine] = {
 }
 DEBEZIUM_SINK = "io.debezium.connector.jdbc.JdbcSinkConnector"
 SINKS = (DEBEZIUM_SINK, "io.confluent.connect.jdbc.JdbcSinkConnector")
-DEFAULT_PORTS: dict[Engine, int] = {"sqlserver": 1433, "postgresql": 5432}
-DEFAULT_SCHEMAS: dict[Engine, str] = {"sqlserver": "dbo", "postgresql": "public"}
 _LITERAL_NAME = re.compile(r"[\w$ ]+(\\?\.[\w$ ]+)+")
 _ROUTERS = {
     "org.apache.kafka.connect.transforms.RegexRouter": ("regex", "replacement"),

@@ -11,8 +11,9 @@ from typing import Any
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from cdcproof.errors import ConfigError, UsageError
-from cdcproof.pipeline import Pipeline, load
+from cdcproof.errors import UsageError
+from cdcproof.pipeline import Pipeline, parse
+from cdcproof.reporting.files import write_whole
 
 _WIDTH = 100
 _TOP = ("name", "environment")
@@ -53,21 +54,16 @@ def text_of(pipeline: Pipeline, comments: Sequence[tuple[str, str]] = ()) -> str
 def write(text: str, path: Path, *, overwrite: bool) -> Pipeline:
     """Write the file, whole or not at all, and return the pipeline that it reads as.
 
-    Raises `UsageError` when it exists and must not be overwritten, or cannot be written.
+    Raises `UsageError` when it exists and must not be overwritten, or cannot be written, `ConfigError` for a text that
+    is no pipeline.
     """
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists and is left as it is.", "Name another file with --output, or add --force.")
-    unfinished = path.with_name(path.name + ".part")
+    pipeline = parse(text, path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        pipeline = load(unfinished)
-        unfinished.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.", "Name another file with --output.") from None
-    except ConfigError:
-        unfinished.unlink()
-        raise
     return pipeline
 
 

@@ -19,12 +19,12 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from cdcproof.databases.base import Column
+from cdcproof.pipeline import Engine
 
-Engine = Literal["sqlserver", "postgresql"]
 Encoder = Callable[[Any], bytes]
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  instants are counted from here without a zone, so that none overflows

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from cdcproof.databases.base import Database
 from cdcproof.errors import CouldNotLookError
+from cdcproof.pipeline import Engine
 from cdcproof.progress import Progress
-from cdcproof.reconcile.canonical import Engine
 from cdcproof.reconcile.compare import DIFFERENCES_HELD
 from cdcproof.reconcile.contents import Comparison, Tell, compare_contents
 from cdcproof.reconcile.plan import TablePair, plan

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from cdcproof.databases.base import Column, TableName
 from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.reconcile.canonical import Engine, Kind, kind_of
+from cdcproof.pipeline import Engine
+from cdcproof.reconcile.canonical import Kind, kind_of
 
 
 @dataclass(frozen=True)

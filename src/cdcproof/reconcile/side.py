@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cdcproof.databases.base import Column, Database, TableName
-from cdcproof.reconcile.canonical import Encoder, Engine, encoder, framed
+from cdcproof.pipeline import Engine
+from cdcproof.reconcile.canonical import Encoder, encoder, framed
 from cdcproof.reconcile.compare import Identified, Key, identified
 from cdcproof.reconcile.plan import Structure
 from cdcproof.reconcile.settle import State
