@@ -38,12 +38,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def table(states: tuple[ServiceState, ...]) -> str:
     """An aligned table that fits 80 columns."""
+    from cdcproof.observations.services import uptime
+
     rows = [("service", "state", "up for", "restarts 24 h", "")]
     rows += [
         (
             s.name,
             s.verdict,
-            _duration(s.uptime_seconds),
+            uptime(s.uptime_seconds) or "-",
             "-" if s.restarts_24h is None else str(s.restarts_24h),
             s.detail,
         )
@@ -54,12 +56,3 @@ def table(states: tuple[ServiceState, ...]) -> str:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]).rstrip()[:_WIDTH]
         for row in rows
     )
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
-    if days:
-        return f"{days} d {hours % 24} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"

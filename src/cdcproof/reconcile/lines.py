@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
 from cdcproof.reconcile.result import Report, TableResult, TableStatus
+from cdcproof.reporting.text import COLUMNS, folded
 from cdcproof.secrets import scrub
 
-WIDTH = 80
 _INDENT = " " * 10
 _EXAMPLES = 5
 
@@ -20,7 +19,7 @@ def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
     if result.error:
         same = bool(after) and after[-1].error == result.error
         lines += _wrapped("the same as above" if same else scrub(result.error))
-    lines += [f"{_INDENT}{text}"[:WIDTH] for text in result.example_keys[:_EXAMPLES]]
+    lines += [f"{_INDENT}{text}"[:COLUMNS] for text in result.example_keys[:_EXAMPLES]]
     if len(result.example_keys) > _EXAMPLES:
         lines.append(f"{_INDENT}… more keys are in the report")
     if result.not_compared:
@@ -64,15 +63,4 @@ def _equal(result: TableResult) -> str:
 
 
 def _wrapped(text: str) -> list[str]:
-    return [
-        line
-        for paragraph in text.splitlines()
-        for line in textwrap.wrap(
-            paragraph,
-            WIDTH,
-            initial_indent=_INDENT,
-            subsequent_indent=_INDENT,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    ]
+    return [line for paragraph in text.splitlines() for line in folded(paragraph, first=_INDENT, rest=_INDENT)]

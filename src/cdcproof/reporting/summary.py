@@ -48,7 +48,7 @@ class Summary:
         lines += ["", "Changed since the last run"]
         lines += [line for change in self.changes for line in text.wrapped(change, 2)]
         for section in self.sections:
-            lines += ["", *text.wrapped(_heading(section.record))]
+            lines += ["", *text.wrapped(text.heading(section.record))]
             lines += [line for sentence in section.found for line in text.wrapped(sentence, 2)]
             lines += [line for shown in section.seen for line in text.indented(shown)]
         if self.others:
@@ -63,7 +63,7 @@ class Summary:
         for section in self.sections:
             lines += [
                 "",
-                f"## {_heading(section.record)}",
+                f"## {text.heading(section.record)}",
                 "",
                 *(f"    {line}" for line in (*section.found, *section.seen)),
             ]
@@ -88,10 +88,6 @@ def summarize(run: Run, changes: Sequence[str], report: str) -> Summary:
 def local_time(unix_seconds: float) -> str:
     """Local time with its offset, as an operator's clock shows it."""
     return datetime.fromtimestamp(unix_seconds).astimezone().strftime("%Y-%m-%d %H:%M %z")
-
-
-def _heading(record: StepRecord) -> str:
-    return f"{str(record.verdict).upper()}  {record.step}  {record.title}"
 
 
 def _in_columns(record: StepRecord, among: Sequence[StepRecord]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cdcproof.findings import Difference, Verdict
 from cdcproof.reporting.record import Run, StepRecord
@@ -22,18 +21,6 @@ BY_URGENCY = (
     Verdict.PASSED,
 )
 """What an operator should read first comes first."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """How one step's outcome differs from the run before."""
-
-    step: str
-    before: str
-    now: str
-
-    def __str__(self) -> str:
-        return f"{self.step}: {self.before} → {self.now}"
 
 
 def heading(record: StepRecord) -> str:
@@ -82,13 +69,7 @@ def blocked_lines(run: Run) -> list[str]:
     return [
         line
         for cause, steps in causes.items()
-        for line in textwrap.wrap(
-            f"BLOCKED  by {cause}: {', '.join(steps)}",
-            COLUMNS,
-            subsequent_indent="         ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        for line in folded(f"BLOCKED  by {cause}: {', '.join(steps)}", rest=" " * len("BLOCKED  "))
     ]
 
 
@@ -119,9 +100,9 @@ def changes(before: Run | None, now: Run) -> list[str]:
     for record in now.steps:
         old = earlier.pop(record.step, None)
         if old is None:
-            lines.append(str(Change(record.step, "not run", str(record.verdict))))
+            lines.append(f"{record.step}: not run → {record.verdict}")
         elif old.verdict is not record.verdict:
-            lines.append(str(Change(record.step, str(old.verdict), str(record.verdict))))
+            lines.append(f"{record.step}: {old.verdict} → {record.verdict}")
         else:
             lines += _new_and_gone(old, record)
     if earlier:
@@ -136,13 +117,13 @@ def indented(text: str, columns: int = 2) -> list[str]:
 
 def wrapped(line: str, indent: int = 0) -> list[str]:
     """Prose broken into lines of the page's width, set in, with its continuation set in further."""
+    return folded(line, first=" " * indent, rest=" " * (indent + 2))
+
+
+def folded(line: str, *, first: str = "", rest: str = "", columns: int = COLUMNS) -> list[str]:
+    """A line broken into several, between words only, so that a name can still be searched for."""
     return textwrap.wrap(
-        line,
-        COLUMNS,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * (indent + 2),
-        break_long_words=False,
-        break_on_hyphens=False,
+        line, columns, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
 
 
@@ -171,15 +152,7 @@ def _labelled(label: str, values: Iterable[str]) -> list[str]:
     for value in values:
         for text in value.splitlines() or [""]:
             indent = " " * (len(text) - len(text.lstrip()))
-            lines += textwrap.wrap(
-                text.strip(),
-                COLUMNS - _LABEL_COLUMNS,
-                initial_indent=indent,
-                subsequent_indent=indent + "  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-                drop_whitespace=True,
-            )
+            lines += folded(text.strip(), first=indent, rest=indent + "  ", columns=COLUMNS - _LABEL_COLUMNS)
     return [f"{label if n == 0 else '':<{_LABEL_COLUMNS}}{line}" for n, line in enumerate(lines)]
 
 
