@@ -16,10 +16,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdcproof.environments.embedded import databases, lifecycle, ports, processes, replication, services, state
+from cdcproof.environments.embedded import (
+    databases,
+    lifecycle,
+    log_writer,
+    ports,
+    postgres,
+    processes,
+    replication,
+    services,
+    state,
+)
 from cdcproof.environments.embedded.environment import Embedded
 from cdcproof.environments.embedded.processes import Process
 from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import OperationError
 from cdcproof.progress import Progress
 from cdcproof.waiting import wait_until
 
@@ -80,6 +91,27 @@ def test_every_service_is_up_and_answers() -> None:
     states = Embedded(NAME).states(services.CORE)
     assert {s.name: s.verdict for s in states} == dict.fromkeys(services.CORE, "up")
     assert all(s.uptime_seconds is not None and s.restarts_24h == 0 for s in states)
+
+
+@pytest.mark.parametrize("service", postgres.SERVERS)
+def test_what_a_database_complains_of_is_in_its_log_also_once_the_log_was_turned_over(service: str) -> None:
+    instance = up()
+    ask = databases.source if service == "postgres-source" else databases.target
+    log = services.log_file(instance, service)
+    with log.open("ab") as file:
+        file.truncate(log_writer.LIMIT_BYTES)
+
+    with pytest.raises(OperationError, match="no_such_table"):
+        ask(instance, "SELECT * FROM no_such_table")
+
+    wait_until(
+        lambda: lifecycle.logs(NAME, service, 5),
+        lambda told: "no_such_table" in told,
+        what="the complaint to be in the log",
+        deadline_seconds=10,
+    )
+    assert log.stat().st_size < 100_000
+    log.with_name(f"{log.name}.1").unlink()
 
 
 @pytest.mark.parametrize("service", services.CORE)

@@ -11,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdcproof.environments.embedded import processes
+from cdcproof.environments.embedded import log_writer, processes
 from cdcproof.environments.embedded.processes import Process
+from cdcproof.errors import OperationError
+from cdcproof.waiting import wait_until
 
 SLEEPER = [sys.executable, "-c", "print('on', flush=True); import time; time.sleep(60)"]
 STUBBORN = [
@@ -22,8 +24,10 @@ STUBBORN = [
 ]
 
 
-def start(tmp_path: Path, argv: list[str] = SLEEPER, mark: str = "test:sleeper") -> Process:
-    return processes.start(argv, mark=mark, log=tmp_path / "log", environment={}, account=None, cwd=Path("/"))
+def start(tmp_path: Path, argv: list[str] = SLEEPER, mark: str = "test:sleeper", *, limit_log: bool = False) -> Process:
+    return processes.start(
+        argv, mark=mark, log=tmp_path / "log", environment={}, account=None, cwd=Path("/"), limit_log=limit_log
+    )
 
 
 @pytest.fixture
@@ -64,8 +68,6 @@ def test_a_process_nobody_wrote_down_is_found_by_its_mark(tmp_path: Path) -> Non
 
 def test_one_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
     process = start(tmp_path, STUBBORN)
-    from cdcproof.waiting import wait_until
-
     wait_until((tmp_path / "log").read_text, bool, what="the handler", deadline_seconds=10)
     assert processes.terminate(process, deadline_seconds=0.3) is False
     assert not processes.is_alive(process)
@@ -73,3 +75,44 @@ def test_one_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
 
 def test_one_that_ends_when_asked_is_not_killed(sleeper: Process) -> None:
     assert processes.terminate(sleeper, deadline_seconds=10) is True
+
+
+@pytest.fixture
+def talker(tmp_path: Path) -> Process:
+    """One that prints 25 MB of numbered lines, and is through with it."""
+    talks = "for n in range(250_000): print(f'{n:099d}')\nprint('last words')"
+    process = start(tmp_path, [sys.executable, "-c", talks], limit_log=True)
+    wait_until(lambda: processes.is_alive(process), lambda alive: not alive, what="its end", deadline_seconds=60)
+    processes.finish_log(process)
+    return process
+
+
+def test_a_log_is_limited_and_keeps_what_came_last(tmp_path: Path, talker: Process) -> None:
+    assert {path.name for path in tmp_path.iterdir()} == {"log", "log.1"}
+    assert all(path.stat().st_size <= log_writer.LIMIT_BYTES for path in tmp_path.iterdir())
+    lines = ((tmp_path / "log.1").read_text() + (tmp_path / "log").read_text()).splitlines()
+    assert lines[-1] == "last words"
+    numbers = [int(line) for line in lines[1:-1]]
+    assert numbers == list(range(numbers[0], 250_000))
+    assert len(numbers) > 100_000
+
+
+def test_a_log_that_cannot_be_written_does_not_stop_the_one_who_prints(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    source, sink = os.pipe()
+    os.write(sink, b"lost")
+    os.close(sink)
+    log_writer.copy(source, str(tmp_path / "log"))
+    assert os.read(source, 1) == b""
+
+
+def test_a_program_that_is_not_there_leaves_no_writer_behind(tmp_path: Path) -> None:
+    before = set(psutil.Process().children())
+    with pytest.raises(OperationError, match="absent"):
+        start(tmp_path, ["/absent"], limit_log=True)
+    wait_until(
+        lambda: [p for p in psutil.Process().children() if p not in before and p.status() != psutil.STATUS_ZOMBIE],
+        lambda left: not left,
+        what="the writer's end",
+        deadline_seconds=10,
+    )

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from cdcproof.environments.embedded import log_writer
 from cdcproof.environments.embedded.folders import Account
 from cdcproof.errors import CouldNotLookError, OperationError
 from cdcproof.waiting import wait_until
@@ -21,6 +24,7 @@ from cdcproof.waiting import wait_until
 MARK = "CDCPROOF_SERVICE"
 # The kernel tells a start time in ticks since the boot, whose own time is only known to about a second.
 _SAME_START_SECONDS = 2.0
+_FINISH_LOG_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,27 @@ class Process:
 
 
 def start(
-    argv: Sequence[str], *, mark: str, log: Path, environment: Mapping[str, str], account: Account | None, cwd: Path
+    argv: Sequence[str],
+    *,
+    mark: str,
+    log: Path,
+    environment: Mapping[str, str],
+    account: Account | None,
+    cwd: Path,
+    limit_log: bool = False,
 ) -> Process:
-    """Start a process in a session of its own; what it prints is appended to `log`."""
+    """Start a process in a session of its own; what it prints is appended to `log`.
+
+    With `limit_log` a second process writes it there, which limits its size and ends after the first.
+    """
+    writer = None
     try:
-        with log.open("ab") as output:
+        with log.open("ab") as file:
+            writer = _log_writer(log) if limit_log else None
             child = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=writer.stdin if writer else file,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
                 env={**os.environ, **environment, MARK: mark},
@@ -51,6 +67,13 @@ def start(
             )
     except OSError as error:
         raise OperationError(f"{argv[0]} cannot be started: {error.strerror or error}.") from None
+    finally:
+        if writer and writer.stdin:
+            writer.stdin.close()  # it ends when the process has closed its end too
+    for earlier in tuple(_writers.values()):  # services are started side by side
+        earlier.poll()
+    if writer:
+        _writers[child.pid] = writer
     _children[child.pid] = child
     try:
         return Process(child.pid, psutil.Process(child.pid).create_time())
@@ -60,6 +83,27 @@ def start(
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Processes of our own: they must be waited for, or a dead one stays a zombie for as long as we live."""
+_writers: dict[int, subprocess.Popen[bytes]] = {}
+"""The writers of their logs, by the pid of the process that prints."""
+
+
+def finish_log(process: Process) -> None:
+    """Wait until all that a dead process of our own printed is in its log; a few seconds at most."""
+    writer = _writers.get(process.pid)
+    if writer and not is_alive(process):
+        with suppress(subprocess.TimeoutExpired):
+            writer.wait(_FINISH_LOG_SECONDS)
+
+
+def _log_writer(log: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", log_writer.__file__, str(log)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 def is_alive(process: Process | None) -> bool:

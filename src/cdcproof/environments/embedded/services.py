@@ -68,6 +68,8 @@ class Start:
     account: Account | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = Path("/")
+    limit_log: bool = True
+    """False for a service that itself limits the log it writes, and prints next to nothing."""
 
 
 def wanted() -> tuple[str, ...]:
@@ -188,7 +190,7 @@ def _jvm(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
         properties = settings.registry(instance, log)
         jar = next(parts.registry.glob("apicurio-registry-app-*-runner.jar"))
         argv += [*(f"-D{key}={value}" for key, value in properties.items()), "-jar", str(jar)]
-        return Start(argv, output_file(instance, service), cwd=folder.data)
+        return Start(argv, output_file(instance, service), limit_log=False, cwd=folder.data)
     logging = settings.write_properties(folder.settings / f"{service}-log4j.properties", settings.log4j(log))
     argv += [f"-Dlog4j.configuration=file:{logging}", "-Duser.timezone=UTC"]
     argv += ["-cp", ":".join(str(jar) for jar in parts.kafka_jars)]
@@ -204,7 +206,7 @@ def _jvm(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
             properties = settings.connect(instance, parts.plugins)
             main = "org.apache.kafka.connect.cli.ConnectDistributed"
     argv += [main, str(settings.write_properties(properties_file, properties))]
-    return Start(argv, output_file(instance, service), cwd=folder.data)
+    return Start(argv, output_file(instance, service), limit_log=False, cwd=folder.data)
 
 
 def _prometheus(instance: Instance) -> list[str]:

@@ -40,6 +40,7 @@ def start(instance: Instance, names: tuple[str, ...], parts: Parts, java_: Java,
                 environment=how.environment,
                 account=how.account,
                 cwd=how.cwd,
+                limit_log=how.limit_log,
             )
         except OSError as error:
             raise OperationError(
@@ -114,6 +115,9 @@ def _mark(instance: Instance, service: str) -> str:
 
 
 def _did_not_start(instance: Instance, service: str, what: str) -> OperationError:
+    process = instance.processes.get(service)
+    if process:
+        processes.finish_log(process)
     said = "\n".join(f"  {line}" for line in services.last_lines(instance, service, _LOG_LINES).splitlines())
     return OperationError(
         f"{service} did not start. {what}" + (f" Its log ends with:\n{said}" if said else ""),
