@@ -16,7 +16,7 @@ LAYERS = (
     {"clients", "databases"},
     {"reconcile", "environments", "observations"},
     {"operations"},
-    {"cli", "pytest_plugin", "pytest_reporter", "pytest_xdist", "fixtures"},
+    {"cli", "pytest_plugin", "pytest_marks", "pytest_reporter", "pytest_xdist", "fixtures"},
 )
 """Lowest first; a module imports from its own layer and those below. Checks are a matter of their own."""
 
@@ -42,7 +42,7 @@ DOORS = {
     "allure": {"reporting/allure_results.py"},
     "allure_commons": {"reporting/allure_results.py"},
     "jinja2": {"reporting/pages.py"},
-    "pytest": {"pytest_plugin.py", "pytest_reporter.py", "pytest_xdist.py"},
+    "pytest": {"pytest_plugin.py", "pytest_marks.py", "pytest_reporter.py", "pytest_xdist.py"},
     "xdist": {"pytest_xdist.py"},
 }
 """The modules of the library by which a third-party package may enter."""

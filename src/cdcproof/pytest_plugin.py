@@ -1,7 +1,7 @@
 """The pytest plug-in: turns what checks raise into verdicts, and verdicts into reports.
 
 A check is a test with the mark ``runbook("suite.id", severity=…, needs=[…])``; every other test is left alone.
-Fixtures use `expected_pipeline`, `environment_name`, `acts_allowed` and `set_run_header`.
+Fixtures use `expected_pipeline`, `environment_name` and `set_run_header`.
 Under xdist the workers judge, and the controller, which collects nothing, prints and writes.
 """
 
@@ -18,12 +18,13 @@ import pytest
 from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import Pipeline, chosen, load, resolve
+from cdcproof.pytest_marks import applies, step_of
 from cdcproof.pytest_reporter import PROBLEM, Reporter
 from cdcproof.pytest_xdist import PLAN, write_plan
 from cdcproof.reporting import allure_results, text
 from cdcproof.reporting.judge import EvidenceBook, blocked, failed_afterwards, judge
 from cdcproof.reporting.record import StepRecord
-from cdcproof.reporting.steps import Need, Step, ids_in_sources, in_order, problems
+from cdcproof.reporting.steps import Step, ids_in_sources, in_order, problems
 from cdcproof.secrets import scrub
 
 PIPELINE_KEY = pytest.StashKey[Pipeline]()
@@ -62,11 +63,6 @@ def environment_name(config: pytest.Config) -> str:
     return str(config.getoption("cdcproof_env") or expected_pipeline(config).environment)
 
 
-def acts_allowed(config: pytest.Config) -> bool:
-    """Whether a check may change the system: everywhere but on `live`, there only with `--allow-acts`."""
-    return environment_name(config) != "live" or bool(config.getoption("cdcproof_allow_acts"))
-
-
 def set_run_header(config: pytest.Config, lines: Iterable[str]) -> None:
     """Say what the checks ran on; the environment fixture calls it once per process."""
     config.stash[_KNOWN_KEY].header = [scrub(line) for line in lines]
@@ -96,12 +92,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="cdcproof_pipeline",
         metavar="NAME_OR_PATH",
         help="expected state: a name in fixtures/pipelines/ or a TOML file (default: $CDCPROOF_PIPELINE, else embedded)",
-    )
-    group.addoption(
-        "--allow-acts",
-        dest="cdcproof_allow_acts",
-        action="store_true",
-        help="let checks change a live system (insert a canary row, restart); each act is told before it is done",
     )
     group.addoption(
         "--reports-dir",
@@ -167,7 +157,7 @@ def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _prepare(config: pytest.Config, folder: Path, items: list[pytest.Item], checks: list[pytest.Item]) -> None:
-    steps = {item: _step_of(item) for item in checks}
+    steps = {item: step_of(item) for item in checks}
     suites = {line.split(":")[0].split("(")[0].strip() for line in config.getini("markers")}
     found = problems(
         list(steps.values()),
@@ -193,36 +183,10 @@ def _leave_out_what_does_not_apply(
     config: pytest.Config, items: list[pytest.Item], steps: Mapping[pytest.Item, Step]
 ) -> None:
     """A check of a part that this pipeline does not have is not collected: there is nothing to look at."""
-    out = [item for item in items if item in steps and not _applies(item, expected_pipeline(config))]
+    out = [item for item in items if item in steps and not applies(item, expected_pipeline(config))]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
-
-
-def _applies(item: pytest.Item, pipeline: Pipeline) -> bool:
-    mark = item.get_closest_marker("runbook")
-    return mark is None or bool(mark.kwargs.get("applies", lambda _: True)(pipeline))
-
-
-def _step_of(item: pytest.Item) -> Step:
-    mark = item.get_closest_marker("runbook")
-    if mark is None:
-        raise UsageError(
-            f"{item.nodeid}: a check without a runbook mark.",
-            '@pytest.mark.runbook("morning.2-connectors", severity="critical", needs=[…])',
-        )
-    if item.get_closest_marker("xfail"):
-        raise UsageError(f"{item.nodeid}: a check cannot be xfail.", "A known failure is waived in the pipeline file.")
-    if len(mark.args) != 1 or not set(mark.kwargs) <= {"severity", "needs", "applies"}:
-        raise UsageError(f"{item.nodeid}: the runbook mark takes one step id, severity=…, needs=[…] and applies=….")
-    docstring = (getattr(getattr(item, "obj", None), "__doc__", None) or "").strip()
-    return Step(
-        id=str(mark.args[0]),
-        title=docstring.partition("\n")[0].strip(),
-        severity=str(mark.kwargs.get("severity", "")),
-        needs=tuple(Need.parse(need) for need in mark.kwargs.get("needs", ())),
-        place=item.nodeid,
-    )
 
 
 # ---- one check ----

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from cdcproof.clients import kafka
-from cdcproof.clients.kafka import Group, Kafka, PartitionLag
+from cdcproof.clients.consumer_groups import Group, PartitionLag
+from cdcproof.clients.kafka import Kafka
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from tests.canned import serving
 

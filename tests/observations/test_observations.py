@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.kafka import Group, PartitionLag
+from cdcproof.clients.consumer_groups import Group, PartitionLag
 from cdcproof.databases.base import Slot, TableName
 from cdcproof.environments.base import FileSystem, ServiceState, Taken
 from cdcproof.errors import CouldNotLookError

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from textwrap import fill
 
-EXAMPLE = "cdcproof init --connect-url http://localhost:8083 --output fixtures/pipelines/warehouse.toml"
+EXAMPLE = "cdcproof init --connect-url http://localhost:8083 --output warehouse.toml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(fill(f"{note.section}: {note.text}", 80, subsequent_indent="  "), file=sys.stderr)
     print(
         f"\n{len(pipeline.connectors)} connectors, {len(pipeline.tables)} tables, {len(pipeline.services)} services. "
-        f"Next:\n"
+        "Next:\n"
         f"  export {pipeline.source.password_env}=… {pipeline.target.password_env}=…\n"
         f"  cdcproof check-config --pipeline {path}\n"
         f"  pytest -m morning --pipeline={path}",

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from confluent_kafka import (
@@ -25,6 +25,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
 
+from cdcproof.clients.consumer_groups import ABSENT_STATE, Group, PartitionLag
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.waiting import Deadline
 
@@ -33,7 +34,6 @@ T = TypeVar("T")
 DEADLINE_SECONDS = 5.0
 _PROBE_SECONDS = 1.5
 _MOST_PARTITIONS_TIMED = 200
-_ABSENT_STATE = "DEAD"
 _READ_ONE_RECORD = {
     "group.id": "cdcproof-lag",
     "enable.auto.commit": False,
@@ -50,52 +50,6 @@ _READ_ONE_RECORD = {
 _silent = logging.getLogger("cdcproof.kafka")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
-
-
-@dataclass(frozen=True)
-class Group:
-    """A consumer group. A group that was never there, or is forgotten, has the state DEAD and no members."""
-
-    name: str
-    state: str
-    members: int
-
-    @property
-    def exists(self) -> bool:
-        """Whether the brokers know the group."""
-        return self.state != _ABSENT_STATE
-
-
-@dataclass(frozen=True)
-class PartitionLag:
-    """How far a group is behind in one partition.
-
-    `committed` is None when the group has committed nothing there: the lag is then counted from the log's start.
-    `lag_seconds` is the age of the first record not yet consumed: 0 when there is none, None when it could not
-    be read in time, below zero when a clock is wrong.
-    """
-
-    topic: str
-    partition: int
-    committed: int | None
-    log_start: int
-    log_end: int
-    lag_seconds: float | None = None
-
-    @property
-    def lag_records(self) -> int:
-        """Offsets between what is committed and the log's end."""
-        return max(0, self.log_end - (self.log_start if self.committed is None else self.committed))
-
-    @property
-    def lost_records(self) -> int:
-        """Offsets that were deleted by retention before the group consumed them."""
-        return 0 if self.committed is None else max(0, self.log_start - self.committed)
-
-    @property
-    def next_offset(self) -> int:
-        """Where the group goes on reading."""
-        return self.log_start if self.committed is None else max(self.committed, self.log_start)
 
 
 class _NoSuchGroupError(UnexpectedAnswerError):
@@ -137,7 +91,7 @@ class Kafka:
         self._probe(deadline)
         described = self._describe(name, deadline)
         if described is None:
-            return Group(name, _ABSENT_STATE, 0)
+            return Group(name, ABSENT_STATE, 0)
         return Group(name, described.state.name, len(described.members))
 
     def lag(self, group: str, topics: Collection[str] = ()) -> tuple[PartitionLag, ...]:

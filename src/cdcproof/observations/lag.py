@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cdcproof.clients.kafka import Group, PartitionLag
+from cdcproof.clients.consumer_groups import Group, PartitionLag
 
 _CONSUMING = ("STABLE", "PREPARING_REBALANCING", "COMPLETING_REBALANCING")
 

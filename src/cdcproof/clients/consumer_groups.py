@@ -1,0 +1,53 @@
+"""A consumer group and how far it is behind, as Kafka told it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ABSENT_STATE = "DEAD"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A consumer group. A group that was never there, or is forgotten, has the state DEAD and no members."""
+
+    name: str
+    state: str
+    members: int
+
+    @property
+    def exists(self) -> bool:
+        """Whether the brokers know the group."""
+        return self.state != ABSENT_STATE
+
+
+@dataclass(frozen=True)
+class PartitionLag:
+    """How far a group is behind in one partition.
+
+    `committed` is None when the group has committed nothing there: the lag is then counted from the log's start.
+    `lag_seconds` is the age of the first record not yet consumed: 0 when there is none, None when it could not
+    be read in time, below zero when a clock is wrong.
+    """
+
+    topic: str
+    partition: int
+    committed: int | None
+    log_start: int
+    log_end: int
+    lag_seconds: float | None = None
+
+    @property
+    def lag_records(self) -> int:
+        """Offsets between what is committed and the log's end."""
+        return max(0, self.log_end - (self.log_start if self.committed is None else self.committed))
+
+    @property
+    def lost_records(self) -> int:
+        """Offsets that were deleted by retention before the group consumed them."""
+        return 0 if self.committed is None else max(0, self.log_start - self.committed)
+
+    @property
+    def next_offset(self) -> int:
+        """Where the group goes on reading."""
+        return self.log_start if self.committed is None else max(self.committed, self.log_start)
