@@ -13,7 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from cdcproof import pipeline
-from cdcproof.databases import connect, odbc, sqlserver
+from cdcproof.databases import connect, odbc, sqlserver, tsql
 from cdcproof.databases.base import Column, TableName
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import Secret
@@ -40,12 +40,12 @@ def _config(**changes: Any) -> pipeline.Database:
 
 STATEMENTS = {
     name: value
-    for name, value in vars(sqlserver).items()
+    for name, value in vars(tsql).items()
     if name.isupper() and isinstance(value, str) and value.strip().startswith("SELECT")
 } | {
-    "count": sqlserver.count_statement(TABLE),
-    "select": sqlserver.select_statement(TABLE, COLUMNS),
-    "by key": sqlserver.select_by_key_statement(TABLE, COLUMNS, COLUMNS, [(1, "x"), (None, "y")]),
+    "count": tsql.count_statement(TABLE),
+    "select": tsql.select_statement(TABLE, COLUMNS),
+    "by key": tsql.select_by_key_statement(TABLE, COLUMNS, COLUMNS, [(1, "x"), (None, "y")]),
 }
 
 
@@ -61,13 +61,13 @@ def test_all_statements_were_seen() -> None:
 
 
 def test_names_are_quoted_so_that_they_cannot_end() -> None:
-    parsed = sqlglot.parse_one(sqlserver.select_statement(TABLE, COLUMNS), dialect="tsql")
+    parsed = sqlglot.parse_one(tsql.select_statement(TABLE, COLUMNS), dialect="tsql")
     assert parsed.find(exp.Table).name == "odd]name"  # type: ignore[union-attr]
     assert [column.name for column in parsed.find_all(exp.Column)] == ["id", "odd] column"]
 
 
 def test_a_null_in_a_key_is_asked_for_as_such() -> None:
-    statement = sqlserver.select_by_key_statement(TABLE, COLUMNS, COLUMNS, [(1, "x"), (None, "y")])
+    statement = tsql.select_by_key_statement(TABLE, COLUMNS, COLUMNS, [(1, "x"), (None, "y")])
     assert statement.endswith("WHERE ([id] = ? AND [odd]] column] = ?) OR ([id] IS NULL AND [odd]] column] = ?)")
 
 
@@ -224,3 +224,9 @@ def test_a_datetimeoffset_is_read_with_its_offset_and_six_digits() -> None:
     assert sqlserver.datetimeoffset(raw) == datetime(
         2025, 6, 30, 23, 59, 59, 999_999, timezone(-timedelta(hours=5, minutes=30))
     )
+
+
+def test_text_that_is_not_utf_16_is_no_error_of_ours() -> None:
+    door = sqlserver.SQLServer(_config(), Secret(PASSWORD), 30)
+    with pytest.raises(UnexpectedAnswerError, match="holds text that is not UTF-16"), door._our_errors(TABLE):
+        b"\x3d\xd8".decode("utf-16-le")

@@ -3,7 +3,6 @@
 SQL Server has no read-only session. What is done: ApplicationIntent=ReadOnly (an availability group with read-only routing then gives
 a readable replica, which refuses writes), no statement here writes, and tables are read under SNAPSHOT isolation where
 the database allows it, else READ COMMITTED. An account that may only read is the real protection.
-Catalogue views and permissions as in Microsoft's "System catalog views" and "HAS_PERMS_BY_NAME" references.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
 from cdcproof import pipeline
-from cdcproof.databases import odbc
+from cdcproof.databases import odbc, tsql
 from cdcproof.databases.base import Column, Slot, TableName
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import Secret, scrub
@@ -26,33 +25,6 @@ LOCK_TIMEOUT_SECONDS = 5
 _ROWS_PER_FETCH = 5_000
 _KEYS_PER_QUERY = 100  # at most 2,100 parameters a statement, 32 columns a key
 _DATETIMEOFFSET = -155  # SQL_SS_TIMESTAMPOFFSET, which pyodbc does not know
-
-OBJECT = "OBJECT_ID(QUOTENAME(?) + N'.' + QUOTENAME(?))"
-TABLES = """
-    SELECT s.name, t.name FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
-    WHERE s.name = ? AND t.is_ms_shipped = 0"""
-# An alias type is read as what it is made of. `timestamp` is the catalogue's name of rowversion.
-COLUMNS = f"""
-    SELECT c.name, LOWER(CASE WHEN y.is_user_defined = 1 AND y.is_assembly_type = 0
-                              THEN TYPE_NAME(y.system_type_id) ELSE y.name END),
-           c.is_nullable, c.scale, c.precision, c.is_computed
-    FROM sys.columns AS c JOIN sys.types AS y ON y.user_type_id = c.user_type_id
-    WHERE c.object_id = {OBJECT} ORDER BY c.column_id"""  # noqa: S608  a constant
-PRIMARY_KEY = f"""
-    SELECT c.name FROM sys.indexes AS i
-    JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id AND k.key_ordinal > 0
-    JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id
-    WHERE i.object_id = {OBJECT} AND i.is_primary_key = 1 ORDER BY k.key_ordinal"""  # noqa: S608  a constant
-DATABASE_STATE = "SELECT is_cdc_enabled, snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
-CAPTURED = """
-    SELECT DISTINCT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id) FROM cdc.change_tables
-    WHERE OBJECT_NAME(source_object_id) IS NOT NULL"""
-MAY_SELECT = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?) + N'.' + QUOTENAME(?), N'OBJECT', N'SELECT')"
-MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"
-MAY_VIEW_SERVER_STATE = "SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE')"
-VERSION = (
-    "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY('Edition') AS nvarchar(128))"
-)
 
 _NO_TABLE = "42S02"
 _TIMED_OUT = "HYT00"
@@ -88,18 +60,20 @@ class SQLServer:
 
     def version(self) -> str:
         """One line: product, version and edition."""
-        version, edition = self._query(VERSION)[0]
+        version, edition = self._query(tsql.VERSION)[0]
         return f"Microsoft SQL Server {version} {edition}"
 
     def tables(self, schema: str) -> frozenset[TableName]:
         """User tables of a schema."""
-        return frozenset(TableName(*row) for row in self._query(TABLES, schema))
+        return frozenset(TableName(*row) for row in self._query(tsql.TABLES, schema))
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
         """Columns in order; a column the account may not see is not among them."""
         columns = tuple(
             Column(name, type_name, bool(nullable), scale, precision, bool(computed))
-            for name, type_name, nullable, scale, precision, computed in self._query(COLUMNS, table.schema, table.table)
+            for name, type_name, nullable, scale, precision, computed in self._query(
+                tsql.COLUMNS, table.schema, table.table
+            )
         )
         if not columns:
             raise self._no_such_table(table)
@@ -107,20 +81,20 @@ class SQLServer:
 
     def primary_key(self, table: TableName) -> tuple[str, ...]:
         """Key columns in key order, empty when there is no primary key."""
-        return tuple(row[0] for row in self._query(PRIMARY_KEY, table.schema, table.table))
+        return tuple(row[0] for row in self._query(tsql.PRIMARY_KEY, table.schema, table.table))
 
     def count_rows(self, table: TableName) -> int:
         """Exact number of rows."""
         with self._our_errors(table):
-            return int(self._session.execute(count_statement(table)).fetchval())
+            return int(self._session.execute(tsql.count_statement(table)).fetchval())
 
     @contextmanager
     def rows(self, table: TableName, columns: Sequence[Column]) -> Iterator[Iterator[tuple[Any, ...]]]:
         """All rows, unordered, streamed by the driver; of one snapshot where the database allows SNAPSHOT isolation."""
         with self._our_errors(table):
-            snapshot = self._session.execute(DATABASE_STATE).fetchone()[1] == 1
+            snapshot = self._session.execute(tsql.DATABASE_STATE).fetchone()[1] == 1
             self._session.execute(f"SET TRANSACTION ISOLATION LEVEL {'SNAPSHOT' if snapshot else 'READ COMMITTED'}")
-            cursor = self._session.execute(select_statement(table, columns))
+            cursor = self._session.execute(tsql.select_statement(table, columns))
             try:
                 yield _fetched(cursor)
             finally:
@@ -136,14 +110,14 @@ class SQLServer:
             batch = keys[start : start + per_query]
             bound = [_parameter(c, v) for values in batch for c, v in zip(key, values, strict=True) if v is not None]
             with self._our_errors(table):
-                cursor = self._session.execute(select_by_key_statement(table, columns, key, batch), bound)
+                cursor = self._session.execute(tsql.select_by_key_statement(table, columns, key, batch), bound)
                 yield from map(tuple, cursor.fetchall())
 
     def captured_tables(self) -> frozenset[TableName]:
         """Tables with a CDC capture instance; empty when CDC is off."""
-        if not self._query(DATABASE_STATE)[0][0]:
+        if not self._query(tsql.DATABASE_STATE)[0][0]:
             return frozenset()
-        return frozenset(TableName(*row) for row in self._query(CAPTURED))
+        return frozenset(TableName(*row) for row in self._query(tsql.CAPTURED))
 
     def slots(self) -> tuple[Slot, ...]:
         """None: SQL Server has no replication slots."""
@@ -151,15 +125,15 @@ class SQLServer:
 
     def permissions_missing(self, tables: Sequence[TableName]) -> dict[str, str]:
         """What the checks need and this account may not do, each with its GRANT; a table it cannot even see included."""
-        user = quoted(self._database.user)
+        user = tsql.quoted(self._database.user)
         missing = {
-            str(table): f"GRANT SELECT ON {_name(table)} TO {user};"
+            str(table): f"GRANT SELECT ON {tsql.name(table)} TO {user};"
             for table in tables
-            if self._query(MAY_SELECT, table.schema, table.table)[0][0] != 1
+            if self._query(tsql.MAY_SELECT, table.schema, table.table)[0][0] != 1
         }
-        if self._query(DATABASE_STATE)[0][0] and self._query(MAY_READ_CDC)[0][0] != 1:
+        if self._query(tsql.DATABASE_STATE)[0][0] and self._query(tsql.MAY_READ_CDC)[0][0] != 1:
             missing["schema cdc"] = f"GRANT SELECT ON SCHEMA::cdc TO {user};"
-        if self._query(MAY_VIEW_SERVER_STATE)[0][0] != 1:
+        if self._query(tsql.MAY_VIEW_SERVER_STATE)[0][0] != 1:
             missing["server state (capture job, log scan)"] = f"USE master; GRANT VIEW SERVER STATE TO {user};"
         return missing
 
@@ -220,7 +194,7 @@ class SQLServer:
         if state == _NO_TABLE and table:
             return self._no_such_table(table)
         if number in _DENIED or state == "42501":
-            grant = f"GRANT SELECT ON {_name(table)} TO {quoted(self._database.user)};" if table else ""
+            grant = f"GRANT SELECT ON {tsql.name(table)} TO {tsql.quoted(self._database.user)};" if table else ""
             return RefusedError(
                 f"{self._place} refused user {self._database.user}: {text}", grant or "Grant it to this account."
             )
@@ -241,34 +215,8 @@ class SQLServer:
     def _no_such_table(self, table: TableName) -> UnexpectedAnswerError:
         return UnexpectedAnswerError(
             f"{self._place} has no table {table} that user {self._database.user} can see.",
-            f"Check its name and schema, or GRANT SELECT ON {_name(table)} TO {quoted(self._database.user)};",
+            f"Check its name and schema, or GRANT SELECT ON {tsql.name(table)} TO {tsql.quoted(self._database.user)};",
         )
-
-
-def count_statement(table: TableName) -> str:
-    """T-SQL for the exact number of rows."""
-    return f"SELECT COUNT_BIG(*) FROM {_name(table)}"  # noqa: S608  quoted
-
-
-def select_statement(table: TableName, columns: Sequence[Column]) -> str:
-    """T-SQL for all rows of these columns."""
-    return f"SELECT {', '.join(quoted(c.name) for c in columns)} FROM {_name(table)}"  # noqa: S608  quoted
-
-
-def select_by_key_statement(
-    table: TableName, columns: Sequence[Column], key: Sequence[Column], keys: Sequence[tuple[Any, ...]]
-) -> str:
-    """T-SQL for the rows with these keys: a parameter for every value of a key but NULL."""
-    one_each = (
-        " AND ".join(f"{quoted(c.name)} {'IS NULL' if v is None else '= ?'}" for c, v in zip(key, values, strict=True))
-        for values in keys
-    )
-    return f"{select_statement(table, columns)} WHERE {' OR '.join(f'({one})' for one in one_each)}"
-
-
-def quoted(identifier: str) -> str:
-    """The identifier in brackets, as QUOTENAME does it; pyodbc has no tool for it."""
-    return f"[{identifier.replace(']', ']]')}]"
 
 
 def datetimeoffset(value: bytes) -> datetime:
@@ -289,10 +237,6 @@ def told(error: Exception) -> tuple[str, int, str]:
     text = re.sub(r"^(\s*\[[^\]]*\])+", "", raw.partition("\n")[0])
     text = re.sub(r"\s*\(-?\d+\) \(SQL\w+\).*$", "", text)
     return state, int(number[1]) if number else 0, scrub(text.strip() or type(error).__name__)
-
-
-def _name(table: TableName) -> str:
-    return f"{quoted(table.schema)}.{quoted(table.table)}"
 
 
 def _fetched(cursor: Any) -> Iterator[tuple[Any, ...]]:
