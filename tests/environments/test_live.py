@@ -191,6 +191,15 @@ def test_commands_name_the_container():
     assert live.restart_command("kafka") == ("docker logs broker-1 --tail 50", "docker compose restart kafka")
 
 
+def test_a_service_known_by_its_address_alone_gets_advice_and_no_docker_command():
+    live = Live()
+    live.locate(pipeline_with({"name": "kafka", "endpoint": "tcp://k:9092"}))
+
+    commands = live.restart_command("kafka")
+    assert len(commands) == 2
+    assert all(command.startswith("# ") for command in commands)
+
+
 def test_the_directories_of_the_file_are_measured(tmp_path):
     pipeline = pipeline_with(
         {"name": "kafka", "endpoint": "tcp://k:9092"}, paths={"volumes": [str(tmp_path)], "backups": str(tmp_path)}

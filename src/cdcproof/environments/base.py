@@ -56,7 +56,7 @@ class FileSystem:
 
 
 class Environment(Protocol):
-    """Where a pipeline runs. `live`, `compose` and `embedded` implement it; tests/contract holds them to it."""
+    """Where a pipeline runs. `live`, `compose` and `embedded` implement it."""
 
     name: str
 
@@ -85,7 +85,7 @@ class Environment(Protocol):
         ...
 
     def restart_command(self, service: str) -> tuple[str, ...]:
-        """Commands an operator can paste: first to read the log, then to restart the service."""
+        """What an operator can paste: first to read the log, then to restart the service; advice behind a ``#``."""
         ...
 
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from testcontainers.compose import DockerCompose
 from cdcproof.clients.containers import Container, Engine
 from cdcproof.environments.base import FileSystem, ServiceState
 from cdcproof.environments.endpoints import side_by_side
-from cdcproof.environments.live import Live
+from cdcproof.environments.live import Live, log_command
 from cdcproof.errors import CouldNotLookError, OperationError, UnreachableError
 from cdcproof.pipeline import Database, HttpService, Pipeline
 from cdcproof.progress import Progress
@@ -143,7 +144,8 @@ class Compose:
 
     def restart_command(self, service: str) -> tuple[str, ...]:
         """The runbook's two commands, with the compose files where they are not the default."""
-        return (self._live.restart_command(service)[0], self._command_line(f"restart {service}"))
+        container = self._live.container_names.get(service, service)
+        return (log_command(container), self._command_line(f"restart {shlex.quote(service)}"))
 
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
         """The containers' data mounts, and the directories that the pipeline file names."""
@@ -154,7 +156,7 @@ class Compose:
         return _Driver(self.folder, [str(file) for file in self.files], wait=False)
 
     def _command_line(self, command: str) -> str:
-        chosen = [] if self.files == (Path(_DEFAULT_FILE),) else [f"-f {file}" for file in self.files]
+        chosen = [] if self.files == (Path(_DEFAULT_FILE),) else [f"-f {shlex.quote(str(file))}" for file in self.files]
         return " ".join(["docker compose", *chosen, command])
 
     def _all_ready(self, containers: Mapping[str, Container]) -> bool:

@@ -6,6 +6,7 @@ Nothing here changes anything.
 
 from __future__ import annotations
 
+import shlex
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -29,7 +30,7 @@ class Live:
     name = "live"
 
     def __init__(self) -> None:
-        self._containers: dict[str, str] = {}
+        self.container_names: dict[str, str] = {}
 
     def running(self) -> AbstractContextManager[None]:
         """Nothing is started or stopped for a look."""
@@ -37,7 +38,7 @@ class Live:
 
     def locate(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline as it is; notes the containers' names for `restart_command`."""
-        self._containers = {s.name: s.container for s in pipeline.services if s.container}
+        self.container_names = {s.name: s.container for s in pipeline.services if s.container}
         return pipeline
 
     def header(self, pipeline: Pipeline) -> list[str]:
@@ -93,11 +94,13 @@ class Live:
             return engine.logs(container, lines)
 
     def restart_command(self, service: str) -> tuple[str, ...]:
-        """The runbook's two commands."""
-        return (
-            f"docker logs {self._containers.get(service, service)} --tail 50",
-            f"docker compose restart {service}",
-        )
+        """The runbook's two commands; advice for a service that is no container, of which only the address is known."""
+        if service not in self.container_names:
+            return (
+                f"# read the log of {service} on its own machine: journalctl -u {service} -n 50",
+                f"# and restart it there: systemctl restart {service}",
+            )
+        return (log_command(self.container_names[service]), f"docker compose restart {shlex.quote(service)}")
 
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
         """The backup directory, the volumes that the pipeline file names, and the containers' data mounts.
@@ -120,6 +123,11 @@ class Live:
                 "Name the directories that hold data as volumes, and the backup directory as backups, in [paths].",
             )
         return tuple(found)
+
+
+def log_command(container: str) -> str:
+    """The runbook's look at a container's log."""
+    return f"docker logs {shlex.quote(container)} --tail 50"
 
 
 def _look_at_containers(names: list[str]) -> dict[str, tuple[Container, int | None]]:
