@@ -21,6 +21,7 @@ from cdcproof.operations.addresses import Note as Tell
 from cdcproof.operations.connector_config import Address, sink_address, source_address
 from cdcproof.operations.table_discovery import find_tables
 from cdcproof.pipeline import PLACEHOLDER
+from cdcproof.secrets import scrub
 
 _BY_HAND = "Deploy it first, or write the pipeline file by hand: docs/PIPELINE.md has all its keys."
 _USUAL_NAMES = {"sqlserver": "sqlserver", "postgresql": "postgres"}
@@ -72,7 +73,7 @@ def discover(asked: Asked) -> Discovery:
     notes: list[Note] = []
 
     def note(section: str, text: str) -> None:
-        if (told := Note(section, text)) not in notes:
+        if (told := Note(section, scrub(text))) not in notes:
             notes.append(told)
 
     service = model.HttpService(
