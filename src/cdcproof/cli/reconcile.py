@@ -114,9 +114,9 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress(sys.stderr if sys.stderr.isatty() else io.StringIO()) as progress:  # the lines are enough for cron
         try:
             for result in engine.reconcile(inputs.source, inputs.target, inputs.tables, options, progress):
+                results.append(result)  # before it is told: what was on the screen when Ctrl-C came is in the report
                 progress.clear()
-                print(lines.of_table(result, after=results), file=screen, flush=True)
-                results.append(result)
+                print(lines.of_table(result, after=results[:-1]), file=screen, flush=True)
         except KeyboardInterrupt:
             complete = False
             results += [
