@@ -25,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     end = lifecycle.remove if arguments.remove else lifecycle.down
     with Progress() as progress:
         stopped = [name for name in names if end(name, progress)]
+    if arguments.remove and arguments.all:
+        lifecycle.remove_shared()
     if arguments.remove:
         print(f"removed: {', '.join(names) or 'nothing was there'}")
     elif stopped:

@@ -127,7 +127,7 @@ def make(instance: str) -> Folders:
         for folder in (made.logs, made.settings, made.data, made.backups):
             folder.mkdir(exist_ok=True)
         if made.postgres.parent != made.state:
-            _make_owned(made.postgres.parent)
+            make_owned(made.postgres.parent)
         made.postgres.mkdir(mode=0o711, exist_ok=True)
     except OSError as error:
         raise OperationError(
@@ -142,7 +142,7 @@ def write_private(path: Path, text: str) -> None:
     write_whole(path, text, mode=0o600)
 
 
-def _make_owned(folder: Path) -> None:
+def make_owned(folder: Path) -> None:
     """A folder in a place where everybody may write: it must be ours, and no link that somebody else has laid."""
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     found = folder.lstat()

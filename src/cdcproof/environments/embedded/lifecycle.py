@@ -18,6 +18,7 @@ from cdcproof.environments.embedded import (
     folders,
     java,
     passwords,
+    postgres,
     processes,
     replication,
     services,
@@ -90,6 +91,11 @@ def remove(name: str, progress: Progress) -> bool:
     return found
 
 
+def remove_shared() -> None:
+    """Delete what all instances share outside the cache; none may be left."""
+    shutil.rmtree(folders.shared_folder(), ignore_errors=True)
+
+
 def restart(name: str, service: str, progress: Progress) -> Instance:
     """Stop one service and start it again."""
     with _changing(name, progress):
@@ -133,6 +139,7 @@ def reset(name: str, progress: Progress) -> Instance:
 
 def _ready(progress: Progress) -> tuple[Parts, Java]:
     cache = folders.cache_folder()
+    postgres.ready()
     return artifacts.ready(cache, progress), java.ready(cache)
 
 
@@ -142,8 +149,9 @@ def _replicate(instance: Instance, progress: Progress) -> Instance:
         databases.insert_rows(instance, databases.SEED)
     connectors.ensure(instance)
     connectors.wait_until_running(instance, progress, deadline_seconds=supervision.START_SECONDS)
-    _connect_to_databases(instance, progress)
-    if not instance.prepared:
+    if instance.prepared:
+        _connect_to_databases(instance, progress)
+    else:  # rows that arrive prove both connections
         rows = replication.follow(instance, progress, what="snapshot", deadline_seconds=supervision.START_SECONDS)
         progress.done(f"both connectors run; the snapshot of {rows} rows is in the target")
         instance = replace(instance, prepared=True)

