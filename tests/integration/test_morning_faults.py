@@ -18,7 +18,7 @@ import pytest
 
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.prometheus import scrape
-from cdcproof.environments.embedded import connectors, databases, lifecycle
+from cdcproof.environments.embedded import connectors, databases, lifecycle, state
 from cdcproof.findings import Verdict
 from cdcproof.progress import Progress
 from cdcproof.reconcile.result import TableStatus
@@ -76,6 +76,19 @@ def test_a_service_that_is_up_but_does_not_answer(healthy):
         os.kill(process.pid, signal.SIGCONT)
 
     assert step.differences[0].found == "up, unhealthy"
+
+
+def test_a_service_that_is_up_but_was_restarted_too_often_is_a_warning(healthy):
+    instance = healthy.instance
+    for _ in range(4):
+        instance = instance.with_restart("zookeeper", "injected")
+    state.save(instance)
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.1-services", Verdict.WARNED)
+    finally:
+        healthy.heal()
+
+    assert [(d.subject, d.found) for d in step.differences] == [("zookeeper (zookeeper)", "4 restarts in 24 h")]
 
 
 def test_everything_down_has_one_cause(healthy):
