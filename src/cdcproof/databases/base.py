@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from cdcproof.databases.kinds import Form
+    from cdcproof.databases.scan import ChunkSum, LogPosition, Row, Scan, Segment
 
 
 @dataclass(frozen=True, order=True)
@@ -27,7 +31,12 @@ class TableName:
 
 @dataclass(frozen=True)
 class Column:
-    """A column as the catalogue has it. `type` is the database's own name in lower case; scale None where it has none."""
+    """A column as the catalogue has it.
+
+    `type` is the database's own name in lower case; PostgreSQL's types of types are ``array``, ``enum``, ``composite``,
+    ``range`` and ``multirange``. Scale and precision are None where it has none, `length` (in characters, or in bytes
+    of a binary type) where it has no limit.
+    """
 
     name: str
     type: str
@@ -35,6 +44,7 @@ class Column:
     scale: int | None = None
     precision: int | None = None
     computed: bool = False
+    length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,14 +88,60 @@ class Database(Protocol):
         """Exact number of rows."""
         ...
 
-    def rows(self, table: TableName, columns: Sequence[Column]) -> AbstractContextManager[Iterator[tuple[Any, ...]]]:
-        """All rows, unordered, streamed in bounded memory."""
+    def estimated_rows(self, table: TableName) -> int:
+        """About how many rows, from the catalogue's statistics, at once; 0 when it does not know."""
         ...
 
-    def rows_by_key(
-        self, table: TableName, columns: Sequence[Column], key: Sequence[Column], keys: Sequence[tuple[Any, ...]]
-    ) -> Iterator[tuple[Any, ...]]:
-        """The rows that have one of `keys`, whose values are in the order of `key` and may come from another engine."""
+    def value_range(self, table: TableName, column: Column) -> tuple[int, int] | None:
+        """Least and greatest value of an integer column; None for an empty table."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All reading inside is of one moment, where the database allows it (`reads_snapshots`)."""
+        ...
+
+    def reads_snapshots(self) -> bool:
+        """Whether `snapshot` gives one: always in PostgreSQL, by ALLOW_SNAPSHOT_ISOLATION in SQL Server."""
+        ...
+
+    def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
+        """Parts of about this many rows, in the order in which they lie; one part where the engine cannot divide."""
+        ...
+
+    def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
+        """Push-down: the server hashes every row of the segment and sums the hashes by chunk, in one scan.
+
+        A row's hash is the first 8 bytes of the MD5 of its frame, as a signed number.
+        """
+        ...
+
+    def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> AbstractContextManager[Iterator[Row]]:
+        """All rows of these chunks, unordered, streamed in bounded memory."""
+        ...
+
+    def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+        """The rows that have one of `keys` (canonical bytes of the key's columns), as they are now."""
+        ...
+
+    def literal_forms(
+        self, column: Column, form: Form, literals: Sequence[str | None]
+    ) -> tuple[tuple[bytes | None, bytes], ...]:
+        """Calibration: each literal, cast to the column's type by the server: its form, and the MD5 of its frame of one column.
+
+        A literal is text as `canonical.literal` writes it: what the same type reads on either engine.
+        """
+        ...
+
+    def statements(self, scan: Scan) -> dict[str, str]:
+        """For `explain`: what is done (``push-down``, ``stream``, ``rows of a chunk``, ``rows by key``) to its SQL."""
+        ...
+
+    def log_position(self) -> LogPosition:
+        """Where the log is now: every change that can be seen lies before it."""
+        ...
+
+    def log_read_by(self, position: LogPosition, offset: Mapping[str, Any]) -> bool:
+        """Whether the source connector, whose committed offset this is, has read all changes before `position`."""
         ...
 
     def captured_tables(self) -> frozenset[TableName]:

@@ -1,0 +1,210 @@
+"""The type contract: what every type of SQL Server and PostgreSQL is compared as, and what that loses. docs/TYPES.md is made from it.
+
+A value's canonical form depends on its kind alone, so that equal bytes mean equal data. The forms are PostgreSQL's own
+binary wire forms (`int8send`, `textsend`, …), because they are exact, cheap to make in both servers and easy to read in Python:
+
+| kind | canonical bytes |
+|---|---|
+| boolean | one byte, 0 or 1 |
+| integer | 8 bytes, two's complement |
+| number | decimal digits as text, with `scale` digits after the point (more where the value has more); ``NaN``, ``Infinity`` |
+| float, single | the IEEE bytes, 8 or 4; every NaN is 7ff8…; -0.0 and 0.0 differ |
+| text | UTF-8; case, blanks and padding count |
+| binary | the bytes |
+| uuid | its 16 bytes in the order they are written |
+| date | days since 2000-01-01, 4 bytes; infinity is the largest value |
+| time | microseconds since midnight, 8 bytes |
+| timestamp, instant | microseconds since 2000-01-01 (an instant: in UTC), 8 bytes; infinity is the largest value |
+
+A long text or binary value (declared without a limit, or above `LONG_BYTES`) is 00 and its bytes up to `LONG_BYTES`, else
+01, its length in 8 bytes, and its SHA-256, so that no value of 100 MB ever leaves its server.
+
+A row's frame is what `record_send` makes of a PostgreSQL row: the number of columns (4 bytes), then for every column the
+number of its type (4 bytes, `OIDS`), its length (4 bytes, ffffffff for NULL) and its form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cdcproof.databases.base import Column
+from cdcproof.pipeline import Engine
+
+LONG_BYTES = 8192
+
+
+class Kind(StrEnum):
+    """What a value is, whatever the engine calls it."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    NUMBER = "number"
+    FLOAT = "float"
+    SINGLE = "single"
+    TEXT = "text"
+    BINARY = "binary"
+    UUID = "uuid"
+    DATE = "date"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+    INSTANT = "instant"
+
+
+OIDS: dict[Kind, int] = {
+    Kind.BOOLEAN: 16,
+    Kind.INTEGER: 20,
+    Kind.NUMBER: 25,
+    Kind.FLOAT: 701,
+    Kind.SINGLE: 700,
+    Kind.TEXT: 25,
+    Kind.BINARY: 17,
+    Kind.UUID: 2950,
+    Kind.DATE: 1082,
+    Kind.TIME: 1083,
+    Kind.TIMESTAMP: 1114,
+    Kind.INSTANT: 1184,
+}
+"""PostgreSQL's numbers of the types that stand for the kinds in a frame (pg_type.dat). A long form is binary, 17."""
+
+
+class Fidelity(StrEnum):
+    """What a comparison of a type is worth."""
+
+    LOSSLESS = "lossless"
+    LOSSY = "lossy by contract"
+    NOT_COMPARED = "not compared"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A type's line in the contract. `rule` says what is lost, or why it is not compared; empty when nothing is."""
+
+    kind: Kind | None
+    fidelity: Fidelity
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How both sides of a column are told: the same on source and target."""
+
+    kind: Kind
+    scale: int = 0
+    """Number: digits after the point that are always written."""
+    long: bool = False
+    """Text and binary: values above `LONG_BYTES` are told by length and SHA-256."""
+
+    @property
+    def oid(self) -> int:
+        """The number of its type in a frame."""
+        return OIDS[Kind.BINARY if self.long else self.kind]
+
+
+def entry_of(engine: Engine, column: Column) -> Entry:
+    """The contract's line for a column; a type that it does not hold is not compared, by its name."""
+    unknown = Entry(None, Fidelity.NOT_COMPARED, "this type is not in the contract")
+    return CONTRACT[engine].get(column.type, unknown)
+
+
+def form_of(source_engine: Engine, source: Column, target_engine: Engine, target: Column) -> Form | None:
+    """The form in which both columns can be told without loss beyond the contract; None when there is none."""
+    ours, theirs = entry_of(source_engine, source).kind, entry_of(target_engine, target).kind
+    if ours is None or theirs is None:
+        return None
+    kinds = {ours, theirs}
+    if kinds <= {Kind.INTEGER, Kind.NUMBER}:
+        scale = max(source.scale or 0, target.scale or 0) if Kind.NUMBER in kinds else 0
+        return Form(Kind.NUMBER if Kind.NUMBER in kinds else Kind.INTEGER, scale)
+    if kinds <= {Kind.FLOAT, Kind.SINGLE}:
+        return Form(Kind.FLOAT if Kind.FLOAT in kinds else Kind.SINGLE)
+    if len(kinds) > 1:
+        return None
+    may_be_long = ours in (Kind.TEXT, Kind.BINARY) and _may_be_long(source) | _may_be_long(target)
+    return Form(ours, long=may_be_long)
+
+
+def _may_be_long(column: Column) -> bool:
+    """Whether a value can take more than `LONG_BYTES`: a character takes at most four."""
+    return column.length is None or column.length * 4 > LONG_BYTES
+
+
+def _lossless(kind: Kind, rule: str = "") -> Entry:
+    return Entry(kind, Fidelity.LOSSLESS, rule)
+
+
+def _lossy(kind: Kind, rule: str) -> Entry:
+    return Entry(kind, Fidelity.LOSSY, rule)
+
+
+def _not_compared(rule: str) -> Entry:
+    return Entry(None, Fidelity.NOT_COMPARED, rule)
+
+
+_TICKS = "counts 1/300 s and is compared to the millisecond, as Debezium sends it (.000 .003 .007)"
+_SEVENTH = "the seventh digit does not arrive: rounded half up to microseconds"
+_PADDED = "padding counts"
+_REWRITTEN = "the same content has many texts, and each side writes its own"
+_LOCAL = "its meaning depends on its server"
+
+CONTRACT: dict[Engine, dict[str, Entry]] = {
+    "sqlserver": {
+        "bit": _lossless(Kind.BOOLEAN),
+        **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), _lossless(Kind.INTEGER)),
+        **dict.fromkeys(("decimal", "numeric", "money", "smallmoney"), _lossless(Kind.NUMBER)),
+        "float": _lossless(Kind.FLOAT),
+        "real": _lossless(Kind.SINGLE),
+        **dict.fromkeys(("char", "nchar"), _lossless(Kind.TEXT, _PADDED)),
+        **dict.fromkeys(("varchar", "nvarchar", "text", "ntext", "sysname"), _lossless(Kind.TEXT)),
+        "binary": _lossless(Kind.BINARY, _PADDED),
+        **dict.fromkeys(("varbinary", "image"), _lossless(Kind.BINARY)),
+        "uniqueidentifier": _lossless(Kind.UUID),
+        "date": _lossless(Kind.DATE),
+        "time": _lossy(Kind.TIME, _SEVENTH),
+        "datetime": _lossy(Kind.TIMESTAMP, _TICKS),
+        "smalldatetime": _lossless(Kind.TIMESTAMP),
+        "datetime2": _lossy(Kind.TIMESTAMP, _SEVENTH),
+        "datetimeoffset": _lossy(
+            Kind.INSTANT, "compared as the instant: the offset it was written with does not arrive"
+        ),
+        "timestamp": _not_compared("rowversion: every server counts its own"),
+        "xml": _not_compared(_REWRITTEN),
+        "json": _not_compared(_REWRITTEN),
+        "sql_variant": _not_compared("every value has a type of its own"),
+        **dict.fromkeys(
+            ("hierarchyid", "geometry", "geography"), _not_compared("Debezium does not carry CLR types as they are")
+        ),
+        "vector": _not_compared("Debezium does not carry it"),
+    },
+    "postgresql": {
+        "boolean": _lossless(Kind.BOOLEAN),
+        **dict.fromkeys(("smallint", "integer", "bigint"), _lossless(Kind.INTEGER)),
+        "numeric": _lossless(Kind.NUMBER),
+        "double precision": _lossy(Kind.FLOAT, "every NaN is the same NaN"),
+        "real": _lossy(Kind.SINGLE, "every NaN is the same NaN"),
+        "character": _lossless(Kind.TEXT, _PADDED),
+        **dict.fromkeys(("character varying", "text", "citext", "name"), _lossless(Kind.TEXT)),
+        "enum": _lossless(Kind.TEXT, "compared by its label"),
+        "bytea": _lossless(Kind.BINARY),
+        "uuid": _lossless(Kind.UUID),
+        "date": _lossless(Kind.DATE),
+        "time without time zone": _lossless(Kind.TIME),
+        "timestamp without time zone": _lossless(Kind.TIMESTAMP),
+        "timestamp with time zone": _lossless(Kind.INSTANT),
+        "time with time zone": _not_compared("Debezium sends it in UTC, without its zone"),
+        "interval": _not_compared("Debezium sends a number of microseconds, in which months are estimated"),
+        "money": _not_compared(_LOCAL),
+        **dict.fromkeys(("json", "jsonb", "xml", "hstore"), _not_compared(_REWRITTEN)),
+        **dict.fromkeys(("bit", "bit varying"), _not_compared("Debezium sends bytes in an order of its own")),
+        **dict.fromkeys(("inet", "cidr", "macaddr", "macaddr8"), _not_compared(_REWRITTEN)),
+        **dict.fromkeys(
+            ("point", "line", "lseg", "box", "path", "polygon", "circle"),
+            _not_compared("Debezium does not carry geometric types as they are"),
+        ),
+        **dict.fromkeys(("tsvector", "tsquery"), _not_compared(_REWRITTEN)),
+        **dict.fromkeys(("oid", "pg_lsn", "txid_snapshot", "pg_snapshot"), _not_compared(_LOCAL)),
+        "array": _not_compared("SQL Server has no counterpart"),
+        "composite": _not_compared("SQL Server has no counterpart"),
+        **dict.fromkeys(("range", "multirange"), _not_compared("SQL Server has no counterpart")),
+    },
+}

@@ -1,0 +1,96 @@
+"""How one side of a table is read for a comparison: which columns in which form, in which chunks, in which parts. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.kinds import Form
+
+
+@dataclass(frozen=True)
+class Told:
+    """A column and the form that both sides tell it in."""
+
+    column: Column
+    form: Form
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """Which chunk a row falls into, the same on both sides.
+
+    With a `width`: the first column, an integer that is never NULL, divided by it and cut off towards zero.
+    Without: the first four bytes, as an unsigned number, of the MD5 of the frame of the first `columns` columns,
+    modulo `buckets`.
+    """
+
+    width: int = 0
+    columns: int = 1
+    buckets: int = 1
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One side of a table. Both sides have the same number of columns in the same order, in the same forms.
+
+    The first `key_width` columns are the key. In a table that has none (a multiset) they are all columns, and rows may repeat.
+    `predicate` is the pipeline's filter, in the side's own SQL, empty for all rows.
+    """
+
+    table: TableName
+    columns: tuple[Told, ...]
+    key_width: int
+    chunking: Chunking
+    predicate: str = ""
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The columns' forms."""
+        return tuple(told.form for told in self.columns)
+
+    @property
+    def key(self) -> tuple[Told, ...]:
+        """The key's columns."""
+        return self.columns[: self.key_width]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a side that is read by itself: physical pages (PostgreSQL) or values of a key (SQL Server).
+
+    From `low` up to but without `high`; None has no bound. Segments of one side do not overlap and leave no row out.
+    """
+
+    low: int | None = None
+    high: int | None = None
+
+
+WHOLE = Segment()
+
+
+class ChunkSum(NamedTuple):
+    """Rows of one chunk, in one segment: how many, and the sum of their hashes (64 bits each; the sum is not cut off)."""
+
+    chunk: int
+    rows: int
+    sum: int
+
+
+class Row(NamedTuple):
+    """A row by its columns' canonical bytes, None for NULL.
+
+    `version` changes whenever the row is written, even with the same values; empty where the engine cannot tell.
+    """
+
+    version: bytes
+    forms: tuple[bytes | None, ...]
+
+
+@dataclass(frozen=True)
+class LogPosition:
+    """A place in the source's log. `value` orders positions of one server; `text` is how the engine writes it."""
+
+    value: int
+    text: str

@@ -1,0 +1,32 @@
+"""The fence: waiting until all that the source had written when it was asked has been applied at the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Method = Literal["position", "timer"]
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A fence that was passed: by which method, the source's log position (empty for the timer), and how long it took."""
+
+    method: Method
+    position: str
+    seconds: float
+
+
+class Fence(Protocol):
+    """How a comparison learns that a change has had its turn."""
+
+    method: Method
+
+    def cross(self, tell: Callable[[str], None]) -> Crossing:
+        """Return when every change that was visible at the source at the time of the call is at the target.
+
+        `tell` is given what is waited for. Raises `CouldNotLookError` saying what is stuck when that does not come
+        before the deadline, or cannot be seen.
+        """
+        ...

@@ -1,0 +1,25 @@
+"""The strategies' common interface: one side of a table as sums of row hashes by chunk.
+
+A `databases.base.Database` is the push-down strategy as it is; `databases.columnar` is the stream. Both sides of one
+comparison use the same strategy, since the two hash differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from cdcproof.databases.scan import ChunkSum, Scan, Segment
+
+
+class Summing(Protocol):
+    """One open side."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All sums made inside are of one moment, where the database allows it."""
+        ...
+
+    def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
+        """One scan of the segment. A chunk may come more than once; its sums are then added."""
+        ...
