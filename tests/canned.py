@@ -50,7 +50,16 @@ def serving(answers: dict[str, Any]) -> Iterator[Canned]:
             self.end_headers()
             self.wfile.write(answer[1])
 
-        do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815  the base class looks for these names
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815  the base class looks for these names
+
+        def do_OPTIONS(self) -> None:
+            allowed = [a.split(" ")[0] for a in canned.answers if a.partition(" ")[2] == self.path]
+            body = b"" if allowed else b'{"error_code":404,"message":"HTTP 404 Not Found"}'
+            self.send_response(200 if allowed else 404)
+            self.send_header("Allow", ",".join([*allowed, "OPTIONS"]))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *args: object) -> None:
             pass

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from cdcproof.clients.connect import Connect, root_cause
-from cdcproof.clients.http import NotFoundError
-from cdcproof.errors import RefusedError, UnexpectedAnswerError
+from cdcproof.clients.http import ConflictError, NotFoundError, ServiceFailedError
+from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
 from cdcproof.secrets import scrub
 from tests.canned import EXPANDED, TRACE, Canned, connector, serving
@@ -148,3 +148,89 @@ def test_a_rejected_configuration_is_told_without_its_password() -> None:
 )
 def test_the_root_cause_is_the_last_cause(trace: str, line: str) -> None:
     assert root_cause(trace) == line
+
+
+def test_a_worker_that_is_starting_is_unreachable_and_not_without_connectors() -> None:
+    starting = serving({EXPANDED: (404, b"<html>HTTP ERROR 404"), "DELETE /connectors/s": (404, b"")})
+    with starting as server:
+        with pytest.raises(UnreachableError, match="starting"):
+            connect(server).states()
+        with pytest.raises(UnreachableError, match="starting"):
+            connect(server).delete("s")
+        with pytest.raises(NotFoundError):
+            connect(server).pause("other")  # answered in JSON: Connect itself knows no such connector
+
+
+def test_without_patience_a_rebalance_is_told_at_once() -> None:
+    with serving({"PUT /connectors/s/pause": (409, {"message": "rebalance in progress"})}) as server:
+        with pytest.raises(ConflictError, match="rebalance in progress"):
+            Connect(HttpService(url=server.url), patience_seconds=0).pause("s")
+        assert len(server.requests) == 1
+
+
+VALIDATE = "PUT /connector-plugins/a.B/config/validate"
+
+
+def field(name: str, *errors: str) -> dict[str, object]:
+    return {"definition": {"name": name}, "value": {"name": name, "value": "x", "errors": list(errors)}}
+
+
+def test_validation_names_each_field_once_and_no_password() -> None:
+    config = {"connector.class": "a.B", "db.password": "inline-secret-3"}
+    errors = [
+        field("name"),
+        field("db.port", "not a number", "not a number"),
+        field("db.host", "no\n  inline-secret-3"),
+    ]
+    with serving({VALIDATE: (200, {"error_count": 2, "configs": errors})}) as server:
+        found = connect(server).validate(config)
+        assert server.bodies == [config]
+    assert [(e.field, e.text) for e in found] == [("db.port", "not a number"), ("db.host", "no [redacted]")]
+
+
+def test_a_valid_configuration_has_no_errors() -> None:
+    with serving({VALIDATE: (200, {"error_count": 0, "configs": [field("name")]})}) as server:
+        assert connect(server).validate({"connector.class": "a.B"}) == ()
+
+
+def test_a_plug_in_that_is_not_installed_is_an_error_of_its_field() -> None:
+    answers = {
+        VALIDATE: (500, {"message": "Failed to find any class that implements Connector and which name matches a.B"}),
+        "GET /connector-plugins": (200, [{"class": "c.D", "type": "sink"}]),
+    }
+    with serving(answers) as server:
+        [error] = connect(server).validate({"connector.class": "a.B"})
+    assert error.field == "connector.class"
+    assert "c.D" in error.text
+
+
+@pytest.mark.parametrize("answer", [{}, {"error_count": 1, "configs": []}, {"error_count": 0, "configs": [{}]}, []])
+def test_a_validation_of_another_form_is_never_valid(answer: object) -> None:
+    with serving({VALIDATE: (200, answer)}) as server, pytest.raises(UnexpectedAnswerError):
+        connect(server).validate({"connector.class": "a.B"})
+
+
+def test_another_failure_of_a_validation_is_not_an_error_of_a_field() -> None:
+    with serving({VALIDATE: (500, {"message": "Request timed out"})}) as server, pytest.raises(ServiceFailedError):
+        connect(server).validate({"connector.class": "a.B"})
+
+
+def test_what_a_worker_can_do_is_asked_and_not_assumed() -> None:
+    stop, alter, reset = "PUT /connectors/s/stop", "PATCH /connectors/s/offsets", "DELETE /connectors/s/offsets"
+    with serving({stop: (204, b""), alter: (200, {}), reset: (200, {})}) as server:
+        assert (connect(server).can_stop("s"), connect(server).can_change_offsets("s")) == (True, True)
+        assert server.requests == []  # nothing was ordered to find out
+    with serving({stop: (204, b""), "GET /connectors/s/offsets": (200, {})}) as server:  # as 3.5 has it
+        assert (connect(server).can_stop("s"), connect(server).can_change_offsets("s")) == (True, False)
+    with serving({}) as server:
+        assert (connect(server).can_stop("s"), connect(server).can_change_offsets("s")) == (False, False)
+
+
+def test_offsets_are_altered_and_reset() -> None:
+    offsets = [{"partition": {"kafka_topic": "t"}, "offset": {"kafka_offset": 5}}, {"partition": {}, "offset": None}]
+    answers = {"PATCH /connectors/s/offsets": (200, {"message": "ok"}), "DELETE /connectors/s/offsets": (200, {})}
+    with serving(answers) as server:
+        connect(server).alter_offsets("s", offsets)
+        connect(server).reset_offsets("s")
+        assert server.bodies == [{"offsets": offsets}, None]
+        assert server.requests == list(answers)

@@ -6,7 +6,15 @@ from base64 import b64encode
 import pytest
 
 from cdcproof.clients import http
-from cdcproof.clients.http import ConflictError, Http, NotFoundError, despite_rebalance, shown
+from cdcproof.clients.http import (
+    ConflictError,
+    Http,
+    NotFoundError,
+    NotServedError,
+    ServiceFailedError,
+    despite_rebalance,
+    shown,
+)
 from cdcproof.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
 from cdcproof.secrets import Secret
@@ -45,7 +53,8 @@ def test_a_connection_closed_without_an_answer_is_unreachable() -> None:
         (404, NotFoundError),
         (409, ConflictError),
         (400, UnexpectedAnswerError),
-        (500, UnexpectedAnswerError),
+        (500, ServiceFailedError),
+        (503, ServiceFailedError),
     ],
 )
 def test_each_status_is_an_error_that_quotes_what_was_said(status: int, error: type[Exception]) -> None:
@@ -99,6 +108,19 @@ def test_an_answer_without_a_body_is_none() -> None:
         assert Http("Registry", server.url).put_json("/x", {"k": 1}) is None
         assert Http("Registry", server.url).post("/x", params={"a": 1}) is None
         assert server.bodies == [{"k": 1}, None]
+
+
+@pytest.mark.parametrize("body", [b"<html>404", b""])
+def test_a_404_that_is_not_json_is_not_the_services_own(body: bytes) -> None:
+    with serving({"PATCH /x": (404, body)}) as server, pytest.raises(NotServedError):
+        Http("Kafka Connect", server.url).patch_json("/x", {})
+
+
+def test_what_an_address_knows_is_asked_by_options() -> None:
+    with serving({"GET /x": (200, {}), "PATCH /x": (200, {})}) as server:
+        door = Http("Kafka Connect", server.url)
+        assert door.methods("/x") == {"GET", "PATCH", "OPTIONS"}
+        assert door.methods("/y") == frozenset()
 
 
 def test_what_is_printed_of_an_address_has_no_user_and_no_query() -> None:

@@ -6,15 +6,20 @@ states here are always told for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from cdcproof.clients.http import Http, NotFoundError, despite_rebalance
-from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.clients.connector_validation import FieldError, field_errors
+from cdcproof.clients.http import Http, NotFoundError, NotServedError, ServiceFailedError, despite_rebalance
+from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
 from cdcproof.secrets import inline_secrets, known
+
+T = TypeVar("T")
+Offset = dict[str, Any]
+"""A committed position as Connect tells it: ``{"partition": {…}, "offset": {…}}``."""
 
 SERVICE_NAME = "Kafka Connect"
 _CAUSE = "Caused by: "
@@ -111,15 +116,21 @@ class Plugin:
 
 
 class Connect:
-    """Kafka Connect at one address. Errors as `cdcproof.clients.http.Http`.
+    """Kafka Connect at one address. Errors as `cdcproof.clients.http.Http`; a worker that is starting is `UnreachableError`.
 
-    Writes are tried again while Connect is rebalancing; they return when Connect has taken the order,
-    which is not yet when it is done.
+    Writes are tried again for `patience_seconds` while Connect is rebalancing (with 0 that is a `ConflictError` at once);
+    they return when Connect has taken the order, which is not yet when it is done.
     """
 
-    def __init__(self, service: HttpService, timeout_seconds: tuple[float, float] = (3.0, 10.0)) -> None:
+    def __init__(
+        self,
+        service: HttpService,
+        timeout_seconds: tuple[float, float] = (3.0, 10.0),
+        patience_seconds: float = 20.0,
+    ) -> None:
         self.url = service.url
-        self._http = Http.to(SERVICE_NAME, service, timeout_seconds)
+        self._http = _Worker.to(SERVICE_NAME, service, timeout_seconds)
+        self._patience_seconds = patience_seconds
 
     def version(self) -> Version:
         """Version and Kafka cluster of the worker that answers."""
@@ -160,8 +171,21 @@ class Connect:
         except (KeyError, TypeError):
             raise UnexpectedAnswerError(f"{self.url}{_path(name)}/topics answers in a form we do not know.") from None
 
-    def offsets(self, name: str) -> tuple[dict[str, Any], ...]:
-        """Committed positions as Connect tells them: ``{"partition": {…}, "offset": {…}}`` each. Connect 3.5 or newer."""
+    def validate(self, config: Mapping[str, str]) -> tuple[FieldError, ...]:
+        """What the plug-in says is wrong with a configuration; most plug-ins connect to the database to find out."""
+        _know_secrets(config)
+        path = f"/connector-plugins/{quote(config.get('connector.class', ''), safe='')}/config/validate"
+        try:
+            answer = self._http.put_json(path, dict(config))
+        except ServiceFailedError as error:
+            if "Failed to find any class" not in error.message:
+                raise
+            installed = ", ".join(sorted(plugin.class_name for plugin in self.plugins()))
+            return (FieldError("connector.class", f"the worker has no such plug-in; it has: {installed}"),)
+        return field_errors(self._object(answer, path))
+
+    def offsets(self, name: str) -> tuple[Offset, ...]:
+        """Committed positions. Connect 3.5 or newer."""
         try:
             answer = self._object(self._http.get_json(f"{_path(name)}/offsets"), f"{_path(name)}/offsets")
         except NotFoundError as error:
@@ -172,31 +196,52 @@ class Connect:
             ) from None
         return tuple(answer.get("offsets") or ())
 
+    def can_stop(self, name: str) -> bool:
+        """Whether this worker can stop a connector (Connect 3.5 or newer); asked of it, not read off its version."""
+        return "PUT" in self._http.methods(f"{_path(name)}/stop")
+
+    def can_change_offsets(self, name: str) -> bool:
+        """Whether this worker can alter and reset offsets (Connect 3.6 or newer)."""
+        return {"PATCH", "DELETE"} <= self._http.methods(f"{_path(name)}/offsets")
+
+    def alter_offsets(self, name: str, offsets: Sequence[Offset]) -> None:
+        """Set these positions of a stopped connector; ``"offset": None`` forgets one."""
+        self._write(lambda: self._http.patch_json(f"{_path(name)}/offsets", {"offsets": list(offsets)}))
+
+    def reset_offsets(self, name: str) -> None:
+        """Forget every position of a stopped connector."""
+        self._write(lambda: self._http.delete(f"{_path(name)}/offsets"))
+
     def put_config(self, name: str, config: Mapping[str, str]) -> None:
         """Create the connector, or give it this configuration."""
         _know_secrets(config)
-        despite_rebalance(lambda: self._http.put_json(f"{_path(name)}/config", dict(config)))
+        self._write(lambda: self._http.put_json(f"{_path(name)}/config", dict(config)))
 
     def delete(self, name: str) -> None:
         """Delete the connector; its topics and its consumer group stay."""
-        despite_rebalance(lambda: self._http.delete(_path(name)))
+        self._write(lambda: self._http.delete(_path(name)))
 
     def pause(self, name: str) -> None:
         """Pause connector and tasks."""
-        despite_rebalance(lambda: self._http.put_json(f"{_path(name)}/pause"))
+        self._write(lambda: self._http.put_json(f"{_path(name)}/pause"))
 
     def resume(self, name: str) -> None:
         """Resume what was paused or stopped."""
-        despite_rebalance(lambda: self._http.put_json(f"{_path(name)}/resume"))
+        self._write(lambda: self._http.put_json(f"{_path(name)}/resume"))
 
     def stop(self, name: str) -> None:
         """Stop the connector: its tasks go, its offsets can be changed. Connect 3.5 or newer."""
-        despite_rebalance(lambda: self._http.put_json(f"{_path(name)}/stop"))
+        self._write(lambda: self._http.put_json(f"{_path(name)}/stop"))
 
     def restart(self, name: str, *, include_tasks: bool = True, only_failed: bool = False) -> None:
         """Restart the connector, with its tasks and only those that failed where so asked. Connect 3.0 or newer."""
         flags = {"includeTasks": str(include_tasks).lower(), "onlyFailed": str(only_failed).lower()}
-        despite_rebalance(lambda: self._http.post(f"{_path(name)}/restart", params=flags))
+        self._write(lambda: self._http.post(f"{_path(name)}/restart", params=flags))
+
+    def _write(self, request: Callable[[], T]) -> T:
+        if not self._patience_seconds:
+            return request()
+        return despite_rebalance(request, deadline_seconds=self._patience_seconds)
 
     def _object(self, answer: Any, path: str) -> dict[str, Any]:
         if not isinstance(answer, dict):
@@ -205,6 +250,20 @@ class Connect:
                 "Check that connect.url is the address of Kafka Connect.",
             )
         return answer
+
+
+class _Worker(Http):
+    """A Connect worker. Seen on 3.9: from the moment its port is open until it has joined, every address is a bare 404."""
+
+    def _request(self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None) -> Any:
+        try:
+            return super()._request(method, path, body=body, params=params)
+        except NotServedError:
+            raise UnreachableError(
+                f"{self._place(self.base_url + path)} does not answer as Kafka Connect does: 404, without a word. "
+                "A worker that is starting answers so.",
+                "Wait until it has started; else check that connect.url is the address of Kafka Connect.",
+            ) from None
 
 
 def root_cause(trace: str) -> str:

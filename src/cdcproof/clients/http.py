@@ -28,8 +28,16 @@ class NotFoundError(UnexpectedAnswerError):
     """The service answered that there is no such thing (404)."""
 
 
+class NotServedError(NotFoundError):
+    """A 404 that is not JSON: nothing at that address knows the request, or does not know it yet."""
+
+
 class ConflictError(UnexpectedAnswerError):
     """The service answered that it cannot do so now (409): for Kafka Connect, a rebalance."""
+
+
+class ServiceFailedError(UnexpectedAnswerError):
+    """The service could not do it, for a reason of its own (a status from 500 on)."""
 
 
 class Http:
@@ -37,7 +45,8 @@ class Http:
 
     `timeout_seconds` is (to connect, between two bytes of the answer).
     Every request raises `UnreachableError`, `RefusedError` (401, 403, TLS), `NotFoundError` (404), `ConflictError`
-    (409) or `UnexpectedAnswerError` (another status, or an answer that is not what was asked for).
+    (409), `ServiceFailedError` (5xx) or `UnexpectedAnswerError` (another status, or an answer that is not what was
+    asked for).
     """
 
     def __init__(
@@ -78,9 +87,23 @@ class Http:
         """POST, with JSON when there is a body; the decoded answer, or None when it has no body."""
         return self._json(self._request("POST", path, body=body, params=params))
 
+    def patch_json(self, path: str, body: Any) -> Any:
+        """PATCH JSON; the decoded answer, or None when it has no body."""
+        return self._json(self._request("PATCH", path, body=body))
+
     def delete(self, path: str) -> None:
         """DELETE."""
         self._request("DELETE", path)
+
+    def methods(self, path: str) -> frozenset[str]:
+        """What may be asked of an address, by OPTIONS; nothing where the address is not known."""
+        try:
+            allowed = self._request("OPTIONS", path).headers.get("Allow", "")
+        except NotServedError:
+            raise
+        except NotFoundError:
+            return frozenset()
+        return frozenset(method.strip() for method in allowed.split(",") if method.strip())
 
     def _request(
         self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None
@@ -116,9 +139,11 @@ class Http:
         if status in (401, 403):
             raise RefusedError(said, f"Check the user and the password for {self.service_name}.")
         if status == 404:
-            raise NotFoundError(said)
+            raise NotFoundError(said) if _is_json(response) else NotServedError(said)
         if status == 409:
             raise ConflictError(said)
+        if status >= 500:
+            raise ServiceFailedError(said)
         raise UnexpectedAnswerError(said)
 
     def _json(self, response: requests.Response) -> Any:
@@ -200,6 +225,14 @@ def _reason(error: BaseException) -> str:
         if sign in text:
             return reason
     return scrub(text)[:_LONGEST_QUOTE]
+
+
+def _is_json(response: requests.Response) -> bool:
+    try:
+        response.json()
+    except (JSONDecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _quote(response: requests.Response) -> str:
