@@ -180,6 +180,8 @@ class Paths(_Model):
     reconciliation_reports: Path = Path("reconciliation_reports")
     backups: Path | None = None
     """Without one, no backup directory is looked at: name it where there is one (the runbook: /var/backups/cdc)."""
+    connectors: Path | None = None
+    """Directory of the connectors' JSON files, as `cdcproof connectors plan` and `apply` take them."""
     volumes: tuple[Path, ...] = ()
     """Directories whose file systems hold data; in `compose` the containers' data mounts are looked at as well."""
 

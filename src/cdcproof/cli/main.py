@@ -27,6 +27,7 @@ COMMANDS = {
     "load": "load realistic data into the embedded source and follow it to the target",
     "init": "write a pipeline file from a running Kafka Connect",
     "check-config": "explain a pipeline file, and try every address and permission in it",
+    "connectors": "list, validate, deploy, pause, restart … connectors, and follow a snapshot",
     "exporter": "serve the metrics of reconciliation (9103) and connectors (9104)",
     "reconcile": "compare source and target, table by table",
     "summary": "print the latest daily summary",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.http import NotFoundError
@@ -14,6 +15,7 @@ from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
 from cdcproof.pipeline import HttpService
 from cdcproof.progress import Progress
+from cdcproof.reporting.files import write_whole
 from cdcproof.waiting import Deadline, wait_until
 
 SOURCE = "postgres-source-connector"
@@ -44,9 +46,17 @@ def config(instance: Instance, connector: str) -> dict[str, str]:
     return told
 
 
+def files(instance: Instance) -> Path:
+    """The directory of the connectors' files, as `ensure` writes them."""
+    return instance.folders.settings / "connectors"
+
+
 def ensure(instance: Instance) -> None:
-    """Create what is missing, correct what differs, and start again what has failed."""
+    """Create what is missing, correct what differs, and start again what has failed. Write each to its file as well."""
     connect = door(instance)
+    for name in _FILES:
+        told = {"name": name, "config": config(instance, name)}
+        write_whole(files(instance) / f"{name}.json", json.dumps(told, indent=2) + "\n")
     found = connect.states()
     for name in _FILES:
         wanted = config(instance, name)

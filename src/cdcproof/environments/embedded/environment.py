@@ -9,7 +9,7 @@ from time import time
 
 from cdcproof.environments import disk
 from cdcproof.environments.base import FileSystem, ServiceState
-from cdcproof.environments.embedded import folders, passwords, services, state
+from cdcproof.environments.embedded import connectors, folders, passwords, services, state
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import HttpService, Pipeline
@@ -52,6 +52,7 @@ class Embedded:
             "paths": pipeline.paths.model_copy(
                 update={
                     "backups": instance.folders.backups,
+                    "connectors": pipeline.paths.connectors or connectors.files(instance),
                     "volumes": _volumes(instance),
                     "reconciliation_reports": _reports(instance, pipeline.paths.reconciliation_reports),
                 }

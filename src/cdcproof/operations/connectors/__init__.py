@@ -1,0 +1,1 @@
+"""Connectors: their files, what differs from what runs, and everything that is done to them."""
