@@ -92,6 +92,10 @@ def test_a_name_cannot_become_sql(server: Server, database: Database) -> None:
         server.execute(f'DROP TABLE {SCHEMA}."{quoted}"')
 
 
+def test_rows_are_counted_where_a_condition_holds(database: Database) -> None:
+    assert database.count_rows(_table("kinds"), "a % 2 = 0 -- 100% of the even ones") == 6000
+
+
 def test_rows_are_one_snapshot_however_long_the_reading_takes(server: Server, database: Database) -> None:
     columns = database.columns(_table("kinds"))[:2]
     with database.rows(_table("kinds"), columns) as rows:

@@ -44,6 +44,7 @@ STATEMENTS = {
     if name.isupper() and isinstance(value, str) and value.strip().startswith("SELECT")
 } | {
     "count": tsql.count_statement(TABLE),
+    "count some": tsql.count_statement(TABLE, "region = N'EU' -- a comment"),
     "select": tsql.select_statement(TABLE, COLUMNS),
     "by key": tsql.select_by_key_statement(TABLE, COLUMNS, COLUMNS, [(1, "x"), (None, "y")]),
 }
@@ -57,7 +58,7 @@ def test_every_statement_is_one_t_sql_select_and_nothing_else(name: str) -> None
 
 
 def test_all_statements_were_seen() -> None:
-    assert len(STATEMENTS) == 12
+    assert len(STATEMENTS) == 13
 
 
 def test_names_are_quoted_so_that_they_cannot_end() -> None:

@@ -84,8 +84,8 @@ class Database(Protocol):
         """Key columns in key order, empty when there is no primary key."""
         ...
 
-    def count_rows(self, table: TableName) -> int:
-        """Exact number of rows."""
+    def count_rows(self, table: TableName, predicate: str = "") -> int:
+        """Exact number of rows, of those that a condition in the side's own SQL holds for when there is one."""
         ...
 
     def estimated_rows(self, table: TableName) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import errors, sql
@@ -130,9 +130,11 @@ class PostgreSQL:
         """Key columns in key order, empty when there is no primary key."""
         return tuple(row[0] for row in self._query(_PRIMARY_KEY, (table.schema, table.table)))
 
-    def count_rows(self, table: TableName) -> int:
-        """Exact number of rows."""
+    def count_rows(self, table: TableName, predicate: str = "") -> int:
+        """Exact number of rows, of those that the condition holds for when there is one."""
         statement = sql.SQL("SELECT count(*) FROM {}").format(_name(table))
+        if predicate:  # the line break ends a comment in it
+            statement += sql.SQL(" WHERE ({}\n)").format(sql.SQL(cast("LiteralString", predicate)))
         with self._our_errors(table):
             return int(self._session.execute(statement).fetchall()[0][0])
 

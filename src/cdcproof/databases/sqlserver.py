@@ -83,10 +83,10 @@ class SQLServer:
         """Key columns in key order, empty when there is no primary key."""
         return tuple(row[0] for row in self._query(tsql.PRIMARY_KEY, table.schema, table.table))
 
-    def count_rows(self, table: TableName) -> int:
-        """Exact number of rows."""
+    def count_rows(self, table: TableName, predicate: str = "") -> int:
+        """Exact number of rows, of those that the condition holds for when there is one."""
         with self._our_errors(table):
-            return int(self._session.execute(tsql.count_statement(table)).fetchval())
+            return int(self._session.execute(tsql.count_statement(table, predicate)).fetchval())
 
     @contextmanager
     def rows(self, table: TableName, columns: Sequence[Column]) -> Iterator[Iterator[tuple[Any, ...]]]:

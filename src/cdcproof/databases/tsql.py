@@ -38,9 +38,10 @@ VERSION = (
 )
 
 
-def count_statement(table: TableName) -> str:
-    """T-SQL for the exact number of rows."""
-    return f"SELECT COUNT_BIG(*) FROM {name(table)}"  # noqa: S608  quoted
+def count_statement(table: TableName, predicate: str = "") -> str:
+    """T-SQL for the exact number of rows; the line break ends a comment in the predicate."""
+    where = f" WHERE ({predicate}\n)" if predicate else ""
+    return f"SELECT COUNT_BIG(*) FROM {name(table)}{where}"  # noqa: S608  quoted; the predicate is the operator's own
 
 
 def select_statement(table: TableName, columns: Sequence[Column]) -> str:
