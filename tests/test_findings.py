@@ -13,8 +13,10 @@ from cdcproof.findings import (
     Finding,
     require_at_least,
     require_at_most,
+    require_below,
     require_equal,
     warn_above,
+    warn_from,
     warn_if_any,
 )
 
@@ -104,7 +106,23 @@ def test_at_least_likewise(found: dict[str, float], limit: float) -> None:
         require_at_least(found, limit, unit="rows")
 
 
-@pytest.mark.parametrize("judge", [require_at_most, require_at_least, warn_above])
+def test_below_does_not_let_the_limit_itself_through() -> None:
+    require_below({"/": 79.99}, 80, unit="% used")
+
+    with pytest.raises(Finding, match="/: expected below 80 % used, found 80 % used"):
+        require_below({"/": 80.0}, 80, unit="% used")
+    with pytest.raises(Finding):
+        require_below({"/": NAN}, 80, unit="% used")
+
+
+def test_a_warning_from_a_limit_begins_at_the_limit() -> None:
+    warn_from({"/": 69.9}, 70, unit="%")
+
+    with pytest.raises(Concern, match="/: expected below 70 %, found 70 %"):
+        warn_from({"/": 70}, 70, unit="%")
+
+
+@pytest.mark.parametrize("judge", [require_at_most, require_below, require_at_least, warn_above, warn_from])
 def test_nothing_measured_is_a_finding(judge) -> None:
     with pytest.raises(Finding) as caught:
         judge({}, 1, unit="%")

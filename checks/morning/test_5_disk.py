@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_at_most, warn_above
+from cdcproof.findings import require_below, warn_from
 
 
 @pytest.mark.runbook("morning.5-disk", severity="major")
@@ -14,5 +14,5 @@ def test_disks_have_room(disks, pipeline, evidence, remedies):
     evidence.saw(f"What deleting files older than {limits.backup_keep_days:g} days would free", disks.clean_up())
 
     action = remedies.free_space(disks.old_files)
-    require_at_most(disks.used_percent(), limits.disk_fail_percent, unit="% used", action=action)
-    warn_above(disks.used_percent(), limits.disk_warn_percent, unit="% used", action=action)
+    require_below(disks.used_percent(), limits.disk_fail_percent, unit="% used", action=action)
+    warn_from(disks.used_percent(), limits.disk_warn_percent, unit="% used", action=action)

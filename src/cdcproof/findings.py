@@ -8,7 +8,8 @@ The words Expected and Found are made here from the two values. A judgement that
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+import operator
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -119,20 +120,21 @@ def require_at_most(
     action: tuple[str, ...] = (),
 ) -> None:
     """Demand that every measured value is at most `limit`; NaN is over any limit."""
-    over = _over(found, limit, unit, details or {}, action)
+    over = _AT_MOST.broken_by(found, limit, unit, details or {}, action)
+    if over:
+        raise Finding(over, action)
+
+
+def require_below(found: Mapping[str, float], limit: float, *, unit: str, action: tuple[str, ...] = ()) -> None:
+    """Demand that every measured value is below `limit`; NaN is below none."""
+    over = _BELOW.broken_by(found, limit, unit, {}, action)
     if over:
         raise Finding(over, action)
 
 
 def require_at_least(found: Mapping[str, float], limit: float, *, unit: str, action: tuple[str, ...] = ()) -> None:
     """Demand that every measured value is at least `limit`; NaN is under any limit."""
-    if not found:
-        raise Finding((Difference("", f"at least {_limit(limit)} {unit}", "nothing was measured"),), action)
-    under = tuple(
-        Difference(subject, f"at least {_limit(limit)} {unit}", f"{_number(value, limit)} {unit}")
-        for subject, value in found.items()
-        if not value >= limit
-    )
+    under = _AT_LEAST.broken_by(found, limit, unit, {}, action)
     if under:
         raise Finding(under, action)
 
@@ -149,7 +151,14 @@ def warn_above(
 
     Nothing measured is a `Finding` here too: a concern is green.
     """
-    over = _over(found, limit, unit, details or {}, action)
+    over = _AT_MOST.broken_by(found, limit, unit, details or {}, action)
+    if over:
+        raise Concern(over, action)
+
+
+def warn_from(found: Mapping[str, float], limit: float, *, unit: str, action: tuple[str, ...] = ()) -> None:
+    """Raise a `Concern` when a value has reached `limit`; as `warn_above` otherwise."""
+    over = _BELOW.broken_by(found, limit, unit, {}, action)
     if over:
         raise Concern(over, action)
 
@@ -160,19 +169,30 @@ def warn_if_any(found: Mapping[str, str], *, expected: str = "none", action: tup
         raise Concern(tuple(Difference(subject, expected, text) for subject, text in found.items()), action)
 
 
-def _over(
-    found: Mapping[str, float], limit: float, unit: str, details: Mapping[str, str], action: tuple[str, ...]
-) -> tuple[Difference, ...]:
-    if not found:
-        raise Finding((Difference("", f"at most {_limit(limit)} {unit}", "nothing was measured"),), action)
-    # `not value <= limit`, because NaN is neither above nor below
-    return tuple(
-        Difference(
-            subject, f"at most {_limit(limit)} {unit}", f"{_number(value, limit)} {unit}", details.get(subject, "")
+@dataclass(frozen=True)
+class _Bound:
+    """A limit's words, and whether a value keeps it. No comparison with NaN holds: it keeps none."""
+
+    words: str
+    keeps: Callable[[float, float], bool]
+
+    def broken_by(
+        self, found: Mapping[str, float], limit: float, unit: str, details: Mapping[str, str], action: tuple[str, ...]
+    ) -> tuple[Difference, ...]:
+        """The values that do not keep the limit. Nothing measured is a `Finding`."""
+        expected = f"{self.words} {_limit(limit)} {unit}"
+        if not found:
+            raise Finding((Difference("", expected, "nothing was measured"),), action)
+        return tuple(
+            Difference(subject, expected, f"{_number(value, limit)} {unit}", details.get(subject, ""))
+            for subject, value in found.items()
+            if not self.keeps(value, limit)
         )
-        for subject, value in found.items()
-        if not value <= limit
-    )
+
+
+_AT_MOST = _Bound("at most", operator.le)
+_AT_LEAST = _Bound("at least", operator.ge)
+_BELOW = _Bound("below", operator.lt)
 
 
 def _limit(limit: float) -> str:
@@ -181,11 +201,11 @@ def _limit(limit: float) -> str:
 
 
 def _number(value: float, limit: float) -> str:
-    """A measured value with one digit, or as many as it takes to tell it from the limit that it misses."""
+    """A measured value with one digit, or as many as it takes to tell it from the limit that it misses, unless it is that limit."""
     if math.isnan(value):
         return "no number (NaN)"
     texts = [f"{value:,.{digits}f}".rstrip("0").rstrip(".") for digits in (1, 3, 6)]
-    return next((text for text in texts if text != _limit(limit)), str(value))
+    return next((text for text in texts if value == limit or text != _limit(limit)), str(value))
 
 
 def _is_nothing(value: object) -> bool:

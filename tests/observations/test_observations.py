@@ -9,7 +9,7 @@ from cdcproof.clients.consumer_groups import Group, PartitionLag
 from cdcproof.databases.base import Slot, TableName
 from cdcproof.environments.base import FileSystem, ServiceState, Taken
 from cdcproof.errors import CouldNotLookError
-from cdcproof.findings import Concern, Finding, require_at_most, require_equal, warn_if_any
+from cdcproof.findings import Concern, Finding, require_at_most, require_below, require_equal, warn_if_any
 from cdcproof.observations.disks import Disks, OldFiles, size
 from cdcproof.observations.lag import SinkLag
 from cdcproof.observations.metrics import MismatchMetrics
@@ -211,8 +211,8 @@ class TestDisks:
     def test_inodes_are_judged_like_space(self):
         disks = Disks((FileSystem("/data", 10, 95, 1, 2),), None)
 
-        with pytest.raises(Finding, match="/data inodes: expected at most 80 % used, found 95 % used"):
-            require_at_most(disks.used_percent(), 80, unit="% used")
+        with pytest.raises(Finding, match="/data inodes: expected below 80 % used, found 95 % used"):
+            require_below(disks.used_percent(), 80, unit="% used")
 
     def test_a_file_system_without_inodes(self):
         assert Disks((FileSystem("/data", 10, None, 1, 2),), None).used_percent() == {"/data": 10}
