@@ -58,7 +58,15 @@ def test_a_good_file(tmp_path: Path) -> None:
             "connect.url: must name",
             "connect.url",
         ),
-        ('key = ["id"]', "key = []", "tables.0.key: Tuple should have at least 1 item", "key = []"),
+        ('key = ["id"]', 'key = ["id", "id"]', "tables.0.key: id is listed twice", "key = "),
+        ('key = ["id"]', 'key = ["id"]\nexclude = ["id"]', "tables.0: id is in key and in exclude", "[[tables]]"),
+        (
+            'key = ["id"]',
+            'key = ["id"]\nrename = { a = "c", b = "c" }',
+            "tables.0.rename: two columns cannot both be c at the target",
+            "rename",
+        ),
+        ('key = ["id"]', 'key = ["id"]\nsource_filter = ""', "tables.0.source_filter: ", "source_filter"),
         ('source = "public.c', 'source = "c', "tables.0.source: must be schema.table", 'source = "customers"'),
         ('role = "connect"', 'role = "connect"\nendpoint = "x"', "services.0.endpoint: must be http://", "endpoint"),
         ('name = "example"', 'name = "a b"', "name: String should match pattern", 'name = "a b"'),
@@ -72,6 +80,16 @@ def test_what_is_wrong_is_named_with_its_key_and_line(tmp_path: Path, old: str, 
     message = _error(tmp_path, text)
 
     assert message.startswith(f"{_line(text, at)}: {told}")
+
+
+def test_a_table_says_what_of_it_is_compared(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        'key = ["id"]',
+        'key = []\nexclude = ["photo"]\nrename = { no = "number" }\nsource_filter = "region = \'EU\'"\nupdate_column = "at"',
+    )
+    (table,) = _load(tmp_path, text).tables
+    assert (table.key, table.exclude, table.rename) == ((), ("photo",), {"no": "number"})
+    assert (table.source_filter, table.target_filter, table.update_column) == ("region = 'EU'", None, "at")
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,26 @@ class Table(_Model):
     target: Name
     """Schema-qualified name at the target: ``public.customers``."""
     topic: Name
-    key: tuple[Name, ...] = Field(min_length=1)
+    key: tuple[Name, ...]
+    """Columns by their names at the source; empty for a table whose rows nothing tells apart."""
+    exclude: tuple[Name, ...] = ()
+    """Columns of the source, or of the target alone, that are not compared."""
+    rename: dict[Name, Name] = {}
+    """A column's name at the source to its name at the target, where the two differ in more than case."""
+    source_filter: Name | None = None
+    """A condition in the source's SQL: only rows for which it holds are replicated."""
+    target_filter: Name | None = None
+    """A condition in the target's SQL: only rows for which it holds came from this source."""
+    update_column: Name | None = None
+    """A column of the source that every write of a row sets to a later value."""
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def target_key(self) -> tuple[str, ...]:
+        """The key's columns by their names at the target."""
+        return tuple(self.rename.get(name, name) for name in self.key)
 
     @field_validator("source", "target")
     @classmethod
@@ -138,6 +157,31 @@ class Table(_Model):
         if name.count(".") != 1 or not all(name.split(".")):
             raise ValueError("must be schema.table")
         return name
+
+    @field_validator("key", "exclude")
+    @classmethod
+    def _lists_once(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [name for name in columns if columns.count(name) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} is listed twice")
+        return columns
+
+    @field_validator("rename")
+    @classmethod
+    def _renames_apart(cls, rename: dict[str, str]) -> dict[str, str]:
+        names = list(rename.values())
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"two columns cannot both be {twice[0]} at the target")
+        return rename
+
+    @model_validator(mode="after")
+    def _excludes_nothing_that_is_needed(self) -> Table:
+        for what, names in (("key", self.key), ("rename", self.rename)):
+            both = [name for name in self.exclude if name in names]
+            if both:
+                raise ValueError(f"{both[0]} is in {what} and in exclude")
+        return self
 
 
 class Connector(_Model):

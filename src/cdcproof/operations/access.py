@@ -147,12 +147,13 @@ def _database(pipeline: model.Pipeline, section: str) -> Items:
 
 def _key(session: Database, section: str, table: model.Table, name: TableName) -> Items:
     actual = session.primary_key(name)
-    if PLACEHOLDER not in table.key and set(actual) != set(table.key):
+    named = table.key if section == "source" else table.target_key
+    if PLACEHOLDER not in named and set(actual) != set(named):
         has = f"the primary key {', '.join(actual)}" if actual else "no primary key"
         yield Item(
             section,
             Outcome.WRONG,
-            f"{name} has {has}; the file says {', '.join(table.key)}",
+            f"{name} has {has}; the file says {', '.join(named) or 'that it has none'}",
             f"Correct tables.key of {table.name}, or the table.",
         )
 

@@ -17,7 +17,7 @@ def explain(pipeline: Pipeline) -> list[tuple[str, str]]:
         ("target", f"They are written to {_database(pipeline.target)}."),
         ("connectors", f"Kafka Connect at {pipeline.connect.url} runs exactly these, every task RUNNING: {_connectors(pipeline)}."),
         *(
-            ("table", f"{t.name}: {t.source} → topic {t.topic} → {t.target}, key {', '.join(t.key)}")
+            ("table", f"{t.name}: {t.source} → topic {t.topic} → {t.target}, key {', '.join(t.key) or 'none'}")
             for t in pipeline.tables
         ),
         ("services", f"These must be up: {', '.join(s.name for s in pipeline.services)}."),
