@@ -68,6 +68,24 @@ OIDS: dict[Kind, int] = {
 """PostgreSQL's numbers of the types that stand for the kinds in a frame (pg_type.dat). A long form is binary, 17."""
 
 
+MOST_COLUMNAR_DIGITS = 38
+"""What DuckDB's DECIMAL holds."""
+_COLUMNAR: dict[Kind, str] = {
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.INTEGER: "BIGINT",
+    Kind.FLOAT: "BLOB",  # DuckDB takes -0.0 for 0.0
+    Kind.SINGLE: "BLOB",
+    Kind.TEXT: "VARCHAR",
+    Kind.BINARY: "BLOB",
+    Kind.UUID: "UUID",
+    Kind.DATE: "DATE",
+    Kind.TIME: "TIME",
+    Kind.TIMESTAMP: "TIMESTAMP",
+    Kind.INSTANT: "TIMESTAMPTZ",
+}
+_INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "integer": 10, "bigint": 19}
+
+
 class Fidelity(StrEnum):
     """What a comparison of a type is worth."""
 
@@ -92,6 +110,8 @@ class Form:
     kind: Kind
     scale: int = 0
     """Number: digits after the point that are always written."""
+    precision: int = 0
+    """Number: digits, with `scale` of them after the point, that hold every value of both columns; 0 without a limit."""
     long: bool = False
     """Text and binary: values above `LONG_BYTES` are told by length and SHA-256."""
 
@@ -99,6 +119,17 @@ class Form:
     def oid(self) -> int:
         """The number of its type in a frame."""
         return OIDS[Kind.BINARY if self.long else self.kind]
+
+    @property
+    def columnar(self) -> str:
+        """The type that DuckDB holds and hashes such values in; canonical bytes or text where it would lose something.
+
+        Of a number there is one digit more than it needs: a NaN is sent as the least number that the columns cannot hold.
+        """
+        if self.kind is Kind.NUMBER:
+            fits = 0 < self.precision < MOST_COLUMNAR_DIGITS
+            return f"DECIMAL({self.precision + 1}, {self.scale})" if fits else "VARCHAR"
+        return "BLOB" if self.long else _COLUMNAR[self.kind]
 
 
 def entry_of(engine: Engine, column: Column) -> Entry:
@@ -114,14 +145,26 @@ def form_of(source_engine: Engine, source: Column, target_engine: Engine, target
         return None
     kinds = {ours, theirs}
     if kinds <= {Kind.INTEGER, Kind.NUMBER}:
-        scale = max(source.scale or 0, target.scale or 0) if Kind.NUMBER in kinds else 0
-        return Form(Kind.NUMBER if Kind.NUMBER in kinds else Kind.INTEGER, scale)
+        return _number(source, target) if Kind.NUMBER in kinds else Form(Kind.INTEGER)
     if kinds <= {Kind.FLOAT, Kind.SINGLE}:
         return Form(Kind.FLOAT if Kind.FLOAT in kinds else Kind.SINGLE)
     if len(kinds) > 1:
         return None
     may_be_long = ours in (Kind.TEXT, Kind.BINARY) and _may_be_long(source) | _may_be_long(target)
     return Form(ours, long=may_be_long)
+
+
+def _number(source: Column, target: Column) -> Form:
+    scale = max(source.scale or 0, target.scale or 0, 0)
+    before = [_digits_before_the_point(column) for column in (source, target)]
+    return Form(Kind.NUMBER, scale, precision=0 if None in before else max(filter(None, before), default=0) + scale)
+
+
+def _digits_before_the_point(column: Column) -> int | None:
+    """None where there is no limit. PostgreSQL's catalogue tells an integer's precision in bits, so its name decides."""
+    if column.type in _INTEGER_DIGITS:
+        return _INTEGER_DIGITS[column.type]
+    return None if column.precision is None else max(column.precision - (column.scale or 0), 0)
 
 
 def _may_be_long(column: Column) -> bool:

@@ -70,6 +70,19 @@ class Segment:
 WHOLE = Segment()
 
 
+@dataclass(frozen=True)
+class Stream:
+    """A segment as DuckDB reads it. `select` is whole SQL of the side's own engine, nothing is bound.
+
+    Its columns are ``c0``, ``c1`` … in the order of the scan, each to be cast to its type of `types`
+    (`Form.columnar`, the same on both sides), which loses nothing. Where rows fall into buckets, a column ``chunk``
+    (an integer) comes before them; else a row's chunk is ``c0 // width``.
+    """
+
+    select: str
+    types: tuple[str, ...]
+
+
 class ChunkSum(NamedTuple):
     """Rows of one chunk, in one segment: how many, and the sum of their hashes (64 bits each; the sum is not cut off)."""
 
