@@ -172,3 +172,45 @@ def test_a_name_means_a_file_in_the_project_and_a_path_itself(tmp_path: Path, mo
     assert resolve("embedded") == Path("fixtures/pipelines/embedded.toml")
     assert resolve("mine") == Path("mine")
     assert resolve("elsewhere/x.toml") == Path("elsewhere/x.toml")
+
+
+ROW = 'test_row = { id = 99999, name = "Test" }'
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (ROW, "test_row and test_update belong together"),
+        ('test_update = { name = "x" }', "test_row and test_update belong together"),
+        ('test_row = { name = "Test" }\ntest_update = { name = "x" }', "test_row must have the columns of the key"),
+        (
+            f"{ROW}\ntest_update = {{ id = 1 }}",
+            "test_update may only change columns that test_row has, and not the key",
+        ),
+        (f"{ROW}\ntest_update = {{ email = 'x' }}", "test_update may only change columns that test_row has"),
+        (f"{ROW}\ntest_update = {{ name = 'Test' }}", "test_update must change something"),
+        ("test_row = { id = [1] }\ntest_update = { name = 'x' }", "Input should be a valid"),
+    ],
+)
+def test_a_test_row_that_cannot_make_a_round_trip(tmp_path: Path, lines: str, told: str) -> None:
+    assert told in _error(tmp_path, GOOD.replace('key = ["id"]', f'key = ["id"]\n{lines}'))
+
+
+def test_a_test_row_keeps_its_types(tmp_path: Path) -> None:
+    lines = (
+        "test_row = { id = 9, at = 2024-02-29T12:00:00Z, price = 1.5, on = true, day = 2024-02-29, tag = '2024-02-29' }"
+    )
+
+    table = _load(
+        tmp_path, GOOD.replace('key = ["id"]', f'key = ["id"]\n{lines}\ntest_update = {{ price = 2 }}')
+    ).tables[0]
+
+    assert {k: type(v).__name__ for k, v in (table.test_row or {}).items()} == {
+        "id": "int", "at": "datetime", "price": "float", "on": "bool", "day": "date", "tag": "str",
+    }  # fmt: skip
+
+
+def test_a_round_trip_waits_at_least_as_long_as_a_change_may_take(tmp_path: Path) -> None:
+    assert "deadline_seconds must not be below hop_seconds" in _error(
+        tmp_path, f"{GOOD}\n[round_trip]\nhop_seconds = 30\ndeadline_seconds = 10\n"
+    )

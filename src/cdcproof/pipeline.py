@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -55,6 +55,8 @@ DEFAULT_PORTS: dict[Engine, int] = {"sqlserver": 1433, "postgresql": 5432}
 DEFAULT_SCHEMAS: dict[Engine, str] = {"sqlserver": "dbo", "postgresql": "public"}
 
 Role = Literal["source", "target", "zookeeper", "kafka", "registry", "connect", "monitoring"]
+Value = bool | int | float | str | datetime | date | time
+"""What TOML can write into a row. An exact decimal or a uuid is written as text: the database reads it."""
 
 
 class _Model(BaseModel):
@@ -142,6 +144,10 @@ class Table(_Model):
     """A condition in the target's SQL: only rows for which it holds came from this source."""
     update_column: Name | None = None
     """A column of the source that every write of a row sets to a later value."""
+    test_row: dict[Name, Value] | None = None
+    """The row that the round trip inserts: a key that nobody else uses, and what the table demands."""
+    test_update: dict[Name, Value] | None = None
+    """What it then changes in that row."""
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -181,6 +187,48 @@ class Table(_Model):
             both = [name for name in self.exclude if name in names]
             if both:
                 raise ValueError(f"{both[0]} is in {what} and in exclude")
+        return self
+
+    @model_validator(mode="after")
+    def _test_row_can_make_a_round_trip(self) -> Table:
+        row, update = self.test_row, self.test_update
+        if row is None and update is None:
+            return self
+        if not row or not update:
+            raise ValueError("test_row and test_update belong together: the row is inserted, and then changed")
+        if not self.key or not set(self.key) <= set(row):
+            raise ValueError("test_row must have the columns of the key, and the table a key")
+        if not set(update) <= set(row) - set(self.key):
+            raise ValueError("test_update may only change columns that test_row has, and not the key")
+        if all(update[column] == row[column] for column in update):
+            raise ValueError("test_update must change something")
+        return self
+
+
+class Account(_Model):
+    """An account that may write, where that of `[source]` or `[target]` may only read."""
+
+    user: Name
+    password_env: Name
+
+
+class RoundTrip(_Model):
+    """How the test rows travel, and how long they may take.
+
+    The source's account inserts, updates and deletes them; the target's only deletes what was left lying there.
+    """
+
+    hop_seconds: float = Field(default=30, gt=0)
+    """A change must be at the target within this time; the runbook waits 30 s."""
+    deadline_seconds: float = Field(default=120, gt=0)
+    """How long a change is waited for, to tell one that is late from one that never comes."""
+    source: Account | None = None
+    target: Account | None = None
+
+    @model_validator(mode="after")
+    def _waits_long_enough(self) -> RoundTrip:
+        if self.deadline_seconds < self.hop_seconds:
+            raise ValueError("deadline_seconds must not be below hop_seconds")
         return self
 
 
@@ -255,6 +303,7 @@ class Pipeline(_Model):
     connectors: tuple[Connector, ...] = Field(min_length=1)
     tables: tuple[Table, ...] = Field(min_length=1)
     thresholds: Thresholds = Thresholds()
+    round_trip: RoundTrip = RoundTrip()
     paths: Paths = Paths()
     waivers: tuple[Waiver, ...] = ()
 

@@ -26,6 +26,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "connectors": pipeline.Connector,
     "tables": pipeline.Table,
     "thresholds": pipeline.Thresholds,
+    "round_trip": pipeline.RoundTrip,
     "paths": pipeline.Paths,
     "waivers": pipeline.Waiver,
 }
