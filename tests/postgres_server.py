@@ -87,6 +87,13 @@ class Servers:
 @pytest.fixture(scope="session")
 def postgres_servers() -> Iterator[Servers]:
     """A source and a target server, empty, with password authentication."""
+    with running_servers() as servers:
+        yield servers
+
+
+@contextmanager
+def running_servers() -> Iterator[Servers]:
+    """The same outside of pytest."""
     with tempfile.TemporaryDirectory(prefix="cdcproof-tests-") as folder, ExitStack() as stack:
         home = Path(folder)
         home.chmod(0o755)
