@@ -30,7 +30,7 @@ FOUNDATIONS_OF_FOUNDATIONS = {
 """What the lowest modules may import of each other, where it is less than everything."""
 
 DOORS = {
-    "psycopg": {"databases/postgresql.py"},
+    "psycopg": {"databases/postgresql.py", "databases/postgresql_writing.py"},
     "pyodbc": {"databases/sqlserver.py", "databases/odbc.py"},
     "mssql_python_odbc": {"databases/sqlserver.py", "databases/odbc.py"},
     "requests": {"clients/http.py"},

@@ -1,0 +1,111 @@
+"""Writing single rows to SQL Server: the contract is `writing.Writer`.
+
+The table hints are of Microsoft's "Table hints (Transact-SQL)": UPDLOCK with HOLDLOCK keeps the row, or the gap where it would
+be, until the transaction ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from typing import Any
+
+from cdcproof.databases import tsql
+from cdcproof.databases.base import TableName
+from cdcproof.databases.single_row import Holds, SingleRow, Values
+from cdcproof.databases.sqlserver import SQLServer
+from cdcproof.pipeline import Value
+
+
+class SQLServerWriter(SQLServer):
+    """A session that may write. Implements `writing.Writer`."""
+
+    def __enter__(self) -> SQLServerWriter:
+        super().__enter__()
+        return self
+
+    def find(self, row: SingleRow) -> tuple[Values, ...]:
+        """The values of every row with this key."""
+        with self._our_errors(row.table):
+            return self._found(row, select_statement(row))
+
+    def insert(self, table: TableName, values: Mapping[str, Value]) -> None:
+        """Insert one row."""
+        with self._our_errors(table):
+            self._session.execute(insert_statement(table, values), _bound(values.values()))
+
+    def update(self, row: SingleRow, holds: Holds, changes: Mapping[str, Value]) -> bool:
+        """Change the one row that holds."""
+        bound = _bound([*changes.values(), *row.key.values()])
+        return self._while_it_holds(row, holds, update_statement(row, changes), bound)
+
+    def delete(self, row: SingleRow, holds: Holds) -> bool:
+        """Delete the one row that holds."""
+        return self._while_it_holds(row, holds, delete_statement(row), _bound(row.key.values()))
+
+    def _while_it_holds(self, row: SingleRow, holds: Holds, statement: str, bound: Sequence[Any]) -> bool:
+        with self._our_errors(row.table), self._transaction():
+            found = self._found(row, select_statement(row, locked=True))
+            if len(found) != 1 or not holds(found[0]):
+                return False
+            self._session.execute(statement, bound)
+            return True
+
+    def _found(self, row: SingleRow, statement: str) -> tuple[Values, ...]:
+        return tuple(tuple(found) for found in self._session.execute(statement, _bound(row.key.values())).fetchall())
+
+    def _open(self, pyodbc: Any, connection_string: str) -> Any:
+        # the intent to read only may lead to a replica, which refuses writes
+        return super()._open(pyodbc, connection_string.replace("={ReadOnly};", "={ReadWrite};"))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._session.autocommit = False
+        try:
+            yield
+            self._session.commit()
+        except BaseException:
+            self._session.rollback()
+            raise
+        finally:
+            self._session.autocommit = True
+
+
+def select_statement(row: SingleRow, *, locked: bool = False) -> str:
+    """T-SQL for the row's values; `locked` until the transaction's end."""
+    hint = " WITH (UPDLOCK, HOLDLOCK)" if locked else ""
+    names = ", ".join(tsql.quoted(column) for column in row.columns)
+    return f"SELECT {names} FROM {tsql.name(row.table)}{hint} WHERE {_has(row.key)}"  # noqa: S608  quoted
+
+
+def insert_statement(table: TableName, values: Mapping[str, Value]) -> str:
+    """T-SQL for one new row."""
+    names = ", ".join(tsql.quoted(column) for column in values)
+    return f"INSERT INTO {tsql.name(table)} ({names}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608  quoted
+
+
+def update_statement(row: SingleRow, changes: Mapping[str, Value]) -> str:
+    """T-SQL that changes the row."""
+    changed = ", ".join(f"{tsql.quoted(column)} = ?" for column in changes)
+    return f"UPDATE {tsql.name(row.table)} SET {changed} WHERE {_has(row.key)}"  # noqa: S608  quoted
+
+
+def delete_statement(row: SingleRow) -> str:
+    """T-SQL that deletes the row."""
+    return f"DELETE FROM {tsql.name(row.table)} WHERE {_has(row.key)}"  # noqa: S608  quoted
+
+
+def _has(key: Mapping[str, Value]) -> str:
+    return " AND ".join(f"{tsql.quoted(column)} = ?" for column in key)
+
+
+def _bound(values: Iterable[Value]) -> list[Any]:
+    """Times as ISO text with no more digits than they have: pyodbc may shorten them, and `datetime` refuses more than three."""
+    return [_iso(value) if isinstance(value, date | time) else value for value in values]
+
+
+def _iso(value: date | time) -> str:
+    if isinstance(value, datetime | time) and value.microsecond and value.microsecond % 1000 == 0:
+        return value.isoformat(timespec="milliseconds")
+    return value.isoformat()

@@ -1,0 +1,52 @@
+"""The door for the few rows that cdcproof writes itself, apart from the doors that only read.
+
+Only the round trip of `validate` and `staging` writes: one test row a table, which it removes again. A row is changed or
+removed only while it is known to be ours: that is looked at in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from cdcproof import pipeline
+from cdcproof.databases import password_of
+from cdcproof.databases.base import TableName
+from cdcproof.databases.postgresql_writing import PostgreSQLWriter
+from cdcproof.databases.single_row import Holds, SingleRow, Values
+from cdcproof.databases.sqlserver_writing import SQLServerWriter
+from cdcproof.pipeline import Account, Value
+
+STATEMENT_TIMEOUT_SECONDS = 10.0
+
+
+class Writer(Protocol):
+    """A session that may write; every call is a transaction of its own. Errors as `databases.base.Database`."""
+
+    def __enter__(self) -> Writer: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def find(self, row: SingleRow) -> tuple[Values, ...]:
+        """The values of every row with this key."""
+        ...
+
+    def insert(self, table: TableName, values: Mapping[str, Value]) -> None:
+        """Insert one row; the other columns get their defaults."""
+        ...
+
+    def update(self, row: SingleRow, holds: Holds, changes: Mapping[str, Value]) -> bool:
+        """Change the row, if there is just one and it holds; whether it was so."""
+        ...
+
+    def delete(self, row: SingleRow, holds: Holds) -> bool:
+        """Delete the row, if there is just one and it holds; whether it was so."""
+        ...
+
+
+def connect_to_write(database: pipeline.Database, account: Account | None) -> Writer:
+    """A session of `account`, else of the database's own account; `UsageError` when its password is not set."""
+    if account:
+        database = database.model_copy(update=account.model_dump())
+    door = SQLServerWriter if database.type == "sqlserver" else PostgreSQLWriter
+    return door(database, password_of(database), STATEMENT_TIMEOUT_SECONDS)
