@@ -277,6 +277,11 @@ class Paths(_Model):
     volumes: tuple[Path, ...] = ()
     """Directories whose file systems hold data; in `compose` the containers' data mounts are looked at as well."""
 
+    @property
+    def reports(self) -> Path:
+        """Where everything else is written: ``reports``, beside the directory of the reconciliation reports."""
+        return self.reconciliation_reports.parent / "reports"
+
 
 class Waiver(_Model):
     """A known failure that is accepted until a day, with a reason."""

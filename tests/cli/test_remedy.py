@@ -96,7 +96,7 @@ def test_what_cannot_be_written_down_is_not_done(reports):
     status, output = on_a_terminal(reports, "morning.1-red", "y\ny\n")
 
     assert status == 1
-    assert "acts.log cannot be written (Is a directory), so the command was not run." in output
+    assert "acts.log cannot be written (Is a directory), so this was not done: " in output
     assert not (reports / "looked").exists()
 
 

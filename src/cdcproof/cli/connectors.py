@@ -12,7 +12,7 @@ EXAMPLE = """cdcproof connectors status
   cdcproof connectors pause sqlserver-source-connector
   cdcproof connectors snapshot sqlserver-source-connector"""
 
-_LOOKS = "connectors_looks"
+_LOOKS, _ACTS = "connectors_looks", "connectors_acts"
 
 VERBS = {
     "validate": (_LOOKS, "check a connector's file, then let Connect check it"),
@@ -20,6 +20,11 @@ VERBS = {
     "get": (_LOOKS, "print the configuration that runs, without its secrets"),
     "list": (_LOOKS, "list the connectors"),
     "status": (_LOOKS, "list the states of connectors and tasks"),
+    "pause": (_ACTS, "pause a connector, and wait until it is paused"),
+    "resume": (_ACTS, "resume a connector, unless that would leave a gap"),
+    "stop": (_ACTS, "stop a connector, and wait until its tasks are gone"),
+    "restart": (_ACTS, "restart a connector and its tasks, or what has failed of it"),
+    "delete": (_ACTS, "delete a connector, and list what stays"),
 }
 """Verb to the module here that has it as `add_VERB(parser)` and `run_VERB(arguments) -> int`, and one line about it."""
 

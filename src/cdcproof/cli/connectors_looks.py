@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.connectors_opening import add_common, named, opened
-from cdcproof.cli.tables import WIDTH, as_json, table
+from cdcproof.cli.tables import as_json, print_hanging, table
 from cdcproof.secrets import redact, scrub
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def run_validate(arguments: argparse.Namespace) -> int:
         return 1 if errors else 0
     _warn(asked.warnings)
     for error in errors:
-        _print_hanging(f"{error.field}: ", error.text)
+        print_hanging(f"{error.field}: ", error.text)
     keys = f"{len(asked.config)} keys"
     print(f"{asked.name}: {f'{len(errors)} errors in {keys}' if errors else f'valid, {keys}'}")
     return 1 if errors else 0
@@ -206,15 +205,10 @@ def run_status(arguments: argparse.Namespace) -> int:
         print(table(rows) or "Kafka Connect has no connector.")
         for subject in subjects:
             if subject in states.traces:
-                _print_hanging(f"{subject}: ", details[subject].partition("; ")[2])
+                print_hanging(f"{subject}: ", details[subject].partition("; ")[2])
     return 0 if found and set(found.values()) == {"RUNNING"} else 1
 
 
 def _warn(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        print(scrub(f"warning: {warning}"), file=sys.stderr)
-
-
-def _print_hanging(head: str, text: str) -> None:
-    for line in wrap(scrub(head + text), WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False):
-        print(line)
+        print_hanging("warning: ", warning, to=sys.stderr)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.errors import UsageError
+from cdcproof.secrets import scrub
 
 if TYPE_CHECKING:
     from cdcproof.clients.connect import Connect, Connector, ConnectorStates
     from cdcproof.environments.base import Environment
+    from cdcproof.operations.connectors.hand import Hand
     from cdcproof.pipeline import Pipeline
 
 # Connect validates a configuration while it holds the request, which on a cold worker takes long.
-_TIMEOUT_SECONDS = (3.0, 60.0)
+_TIMEOUT_SECONDS = (3.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -49,3 +53,55 @@ def named(states: ConnectorStates, name: str) -> Connector:
         has = ", ".join(connector.name for connector in states.connectors) or "none"
         raise UsageError(f"Kafka Connect has no connector {name}.", f"It has: {has}")
     return found
+
+
+def add_acting(parser: argparse.ArgumentParser, *, settles: bool) -> None:
+    """Add the options of those that act; `settles` for those that wait until something runs."""
+    parser.add_argument("--allow-acts", action="store_true", help="needed to change a live pipeline")
+    parser.add_argument(
+        "--deadline",
+        type=seconds,
+        default=120.0,
+        metavar="S",
+        help="seconds after which it is given up, a rebalance or a restart of the worker included (120)",
+    )
+    if settles:
+        parser.add_argument(
+            "--settle-seconds",
+            type=seconds,
+            default=10.0,
+            metavar="S",
+            help="seconds for which RUNNING must hold to be believed (10)",
+        )
+
+
+@contextmanager
+def acting(arguments: argparse.Namespace, here: Opened) -> Iterator[Hand]:
+    """The hand that acts, where it may: on `live` with `--allow-acts` only. Raises `UsageError` where it may not."""
+    from cdcproof.operations.acts import write_down
+    from cdcproof.operations.connectors.hand import Hand
+    from cdcproof.progress import Progress
+    from cdcproof.waiting import Deadline
+
+    live = here.environment.name == "live"
+    if live and not arguments.allow_acts:
+        raise UsageError(
+            f"`connectors {arguments.verb}` changes the live pipeline {here.pipeline.name}. Nothing was done.",
+            "Add --allow-acts. Each act is then printed and written into acts.log before it is done.",
+        )
+    with Progress() as progress:
+
+        def announce(what: str) -> None:
+            write_down(here.pipeline.paths.reports, "connectors", what)
+            if live:
+                progress.done(scrub(what))
+
+        yield Hand(here.connect, Deadline(arguments.deadline), announce, lambda text: progress.waiting(scrub(text)))
+
+
+def seconds(text: str) -> float:
+    """A number of seconds of the command line."""
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number of seconds, not below 0")
+    return number

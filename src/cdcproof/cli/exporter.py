@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def default_state(pipeline: Pipeline) -> Path:
     """The state file when none is named."""
-    return pipeline.paths.reconciliation_reports.parent / "reports" / "exporter-state.json"
+    return pipeline.paths.reports / "exporter-state.json"
 
 
 class _Server(ThreadingHTTPServer):

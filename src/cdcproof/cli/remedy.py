@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cdcproof.errors import OperationError, UsageError
-from cdcproof.secrets import scrub
 
 EXAMPLE = "cdcproof remedy morning.2-connectors\n  cdcproof remedy morning.2-connectors --allow-acts"
 
@@ -25,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the steps; with --allow-acts, ask for each command and run what is confirmed."""
+    from cdcproof.operations.acts import write_down
     from cdcproof.reporting import journal
 
     latest = journal.latest(arguments.reports_dir)
@@ -51,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not _is_confirmed(command):
             print("  left out")
             continue
-        _journal(arguments.reports_dir, command)
+        write_down(arguments.reports_dir, "remedy", command)
         # The command comes from our own report of this pipeline and was confirmed. It has no deadline: whoever
         # confirmed it sits before it, and a reconciliation may take hours.
         status = subprocess.run(["bash", "-c", command], check=False).returncode
@@ -66,16 +65,3 @@ def _is_confirmed(command: str) -> bool:
         return input(f"run: {command}\n  [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:  # Ctrl-D
         return False
-
-
-def _journal(directory: Path, command: str) -> None:
-    """Every act is written down before it is done. Raises `OperationError`: an act that cannot be is not done."""
-    path = directory / "acts.log"
-    try:
-        with path.open("a", encoding="utf-8") as log:
-            log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} remedy: {scrub(command)}\n")
-    except OSError as error:
-        raise OperationError(
-            f"{path} cannot be written ({error.strerror}), so the command was not run.",
-            "Make room or give the right to write there, or paste the command.",
-        ) from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
+from typing import TextIO
 
 from cdcproof.secrets import scrub
 
@@ -32,6 +34,12 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
 def as_json(value: object) -> str:
     """JSON for those who pipe, without secrets."""
     return scrub(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_hanging(head: str, text: str, *, to: TextIO | None = None) -> None:
+    """Print prose within the width, its further lines indented."""
+    for line in wrap(scrub(head + text), WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False):
+        print(line, file=to)
 
 
 def _cut(cell: str, width: int) -> str:

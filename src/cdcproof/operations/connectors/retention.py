@@ -1,0 +1,123 @@
+"""Whether what a connector has not read yet is still there: its position against what the source, or Kafka, keeps.
+
+Debezium compares them when a task starts and against the oldest of all tables only, so that a connector that was paused
+for longer than the source keeps its changes may go on with a gap that no state shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cdcproof.clients.connect import Connect, Connector, Offset
+from cdcproof.clients.consumer_groups import PartitionLag
+from cdcproof.clients.kafka import Kafka
+from cdcproof.databases.deployment import connect as open_database
+from cdcproof.databases.deployment.base import LogStart
+from cdcproof.errors import CdcproofError
+from cdcproof.operations import connector_config
+from cdcproof.operations.connector_config import Config
+from cdcproof.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Retention:
+    """`passed`: what is gone, in sentences. `unknown`: why it could not be found out, empty where it was."""
+
+    passed: tuple[str, ...] = ()
+    unknown: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """``kept``, ``passed`` or ``unknown``."""
+        return "passed" if self.passed else "unknown" if self.unknown else "kept"
+
+
+def look(connector: Connector, connect: Connect, pipeline: Pipeline) -> Retention:
+    """Ask Connect, and the source or Kafka. Never raises for what it cannot see: that is `unknown`."""
+    try:
+        if connector.kind == "sink":
+            return of_sink(Kafka(pipeline.kafka.bootstrap_servers).lag(consumer_group(connector)))
+        return of_source(connector.config, connect.offsets(connector.name), pipeline)
+    except CdcproofError as error:
+        return Retention(unknown=error.message)
+
+
+def of_source(config: Config, offsets: Sequence[Offset], pipeline: Pipeline) -> Retention:
+    """The same for a source's positions, whether it has them now or is about to get them."""
+    address = connector_config.source_address(config)
+    if address is None:
+        return Retention(
+            unknown=f"positions of {config.get('connector.class', 'this class')} are not known to cdcproof."
+        )
+    if (address.engine, (address.database or "").lower()) != (pipeline.source.type, pipeline.source.database.lower()):
+        return Retention(unknown="it reads another database than the source of the pipeline file.")
+    if not offsets:
+        return Retention()
+    with open_database(pipeline.source) as database:
+        starts = database.log_starts()
+    if address.engine == "postgresql":
+        return of_slot(offsets, address.slot or "", starts)
+    captured = [s for s in starts if s.table and connector_config.captures(config, address.database, s.table)]
+    return of_capture_instances(offsets, pipeline.source.database, captured)
+
+
+def of_slot(offsets: Iterable[Offset], slot: str, starts: Iterable[LogStart]) -> Retention:
+    """PostgreSQL: the slot must be there and reach back to the last commit read; Debezium refuses to start otherwise."""
+    begins = {start.reader: start.position for start in starts}
+    if slot not in begins:
+        return Retention((f"the replication slot {slot} is gone, or has lost its log.",))
+    # without lsn_commit nothing was streamed yet, and the slot's own position counts
+    read = [int(o["offset"]["lsn_commit"]) for o in offsets if o["offset"].get("lsn_commit") is not None]
+    if read and min(read) < begins[slot]:
+        return Retention(
+            (f"it has read to {_lsn(min(read))}, and the slot {slot} keeps the log from {_lsn(begins[slot])} on.",)
+        )
+    return Retention()
+
+
+def of_capture_instances(offsets: Iterable[Offset], database: str, starts: Iterable[LogStart]) -> Retention:
+    """SQL Server: every capture instance must reach back to the last commit read."""
+    mine = [o for o in offsets if o["partition"].get("database", database).lower() == database.lower()]
+    told = [str(o["offset"].get("commit_lsn") or "NULL") for o in mine]
+    read = [int(lsn.replace(":", ""), 16) for lsn in told if lsn != "NULL"]  # NULL before anything was streamed
+    if not read:
+        return Retention() if mine else Retention(unknown=f"it has no position in {database}.")
+    starts = tuple(starts)
+    if not starts:
+        return Retention(("CDC is off, or none of its tables has a capture instance any more.",))
+    unseen = [start.reader for start in starts if not start.position]
+    passed = tuple(
+        f"{start.reader} has its oldest change at {_cdc_lsn(start.position)}, after {_cdc_lsn(min(read))}, to which it "
+        "has read. (Or the table was enabled since: its earlier changes were never captured.)"
+        for start in starts
+        if start.position > min(read)
+    )
+    may_not = f"this account may not see the oldest change of {', '.join(unseen)}." if unseen else ""
+    return Retention(passed, may_not)
+
+
+def of_sink(lags: Iterable[PartitionLag]) -> Retention:
+    """A sink: what its group has not consumed must not have been deleted from the topics."""
+    return Retention(
+        tuple(
+            f"{lag.topic}/{lag.partition}: {lag.lost_records:,} records were deleted before it read them."
+            for lag in lags
+            if lag.lost_records
+        )
+    )
+
+
+def consumer_group(connector: Connector) -> str:
+    """The group that a sink consumes with."""
+    return connector_config.said(connector.config, "consumer.override.group.id") or f"connect-{connector.name}"
+
+
+def _lsn(position: int) -> str:
+    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
+
+
+def _cdc_lsn(position: int) -> str:
+    """As SQL Server's tools and Debezium write it."""
+    digits = f"{position:020x}"
+    return f"{digits[:8]}:{digits[8:16]}:{digits[16:]}"
