@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,10 @@ TABLE = TableName("public", 'writing "odd')
 KEY = {"id": 1, "part": "a"}
 ROW = {**KEY, "word": "Grüße", "amount": "12.50", "at": datetime(2024, 2, 29, 12, tzinfo=UTC), "day": date(2024, 2, 29)}
 SINGLE = SingleRow(TABLE, KEY, ("word", "amount"))
+
+
+def ANY(_: tuple[Any, ...]) -> bool:  # noqa: N802
+    return True
 
 
 @pytest.fixture
@@ -95,10 +100,10 @@ def content(servers: Servers) -> list[tuple[Any, ...]]:
 
 
 def test_a_row_is_inserted_found_changed_and_deleted(writer: Writer, tables: Servers) -> None:
-    writer.insert(TABLE, ROW)
+    assert writer.insert(SINGLE, ANY, ROW)
     assert writer.find(SINGLE) == (("Grüße", Decimal("12.5000")),)
 
-    assert writer.update(SINGLE, lambda row: row[0] == "Grüße", {"word": "O'Brien"})
+    assert writer.update(SINGLE, lambda row: row[0] in ("Grüße", "O'Brien"), {"word": "O'Brien"})
     assert content(tables) == [(1, "O'Brien", Decimal("12.5000"), date(2024, 2, 29))]
 
     assert writer.delete(SINGLE, lambda row: row[0] == "O'Brien")
@@ -107,7 +112,7 @@ def test_a_row_is_inserted_found_changed_and_deleted(writer: Writer, tables: Ser
 
 
 def test_a_row_that_is_not_ours_stays_as_it_is(writer: Writer, tables: Servers) -> None:
-    writer.insert(TABLE, ROW)
+    assert writer.insert(SINGLE, ANY, ROW)
     before = content(tables)
 
     assert not writer.update(SINGLE, lambda row: row[0] == "mine", {"word": "x"})
@@ -116,30 +121,40 @@ def test_a_row_that_is_not_ours_stays_as_it_is(writer: Writer, tables: Servers) 
     assert content(tables) == before
 
 
-def test_two_rows_with_the_key_are_not_ours(writer: Writer, tables: Servers) -> None:
-    writer.insert(TABLE, ROW)
-    writer.insert(TABLE, ROW)
+def test_what_could_not_be_known_again_is_not_written(writer: Writer, tables: Servers) -> None:
+    assert not writer.insert(SINGLE, lambda row: row[1] == 12.55, ROW)
+    assert content(tables) == []
+    assert writer.insert(SINGLE, ANY, ROW)
+    before = content(tables)
 
-    assert not writer.update(SINGLE, lambda row: True, {"word": "x"})
-    assert not writer.delete(SINGLE, lambda row: True)
+    assert not writer.update(SINGLE, lambda row: row[0] == "Grüße", {"word": "x"})
+
+    assert content(tables) == before
+
+
+def test_two_rows_with_the_key_are_not_ours(writer: Writer, tables: Servers) -> None:
+    tables.source.execute("INSERT INTO \"writing \"\"odd\" (id, part) VALUES (1, 'a'), (1, 'a')")
+
+    assert not writer.update(SINGLE, ANY, {"word": "x"})
+    assert not writer.delete(SINGLE, ANY)
 
     assert len(content(tables)) == 2
 
 
 def test_other_rows_are_not_touched(writer: Writer, tables: Servers) -> None:
-    writer.insert(TABLE, ROW)
-    writer.insert(TABLE, {**ROW, "id": 2})
+    assert writer.insert(SINGLE, ANY, ROW)
+    assert writer.insert(replace(SINGLE, key={**KEY, "id": 2}), ANY, {**ROW, "id": 2})
 
-    assert writer.update(SINGLE, lambda row: True, {"word": "changed"})
+    assert writer.update(SINGLE, ANY, {"word": "changed"})
     assert [row[:2] for row in content(tables)] == [(1, "changed"), (2, "Grüße")]
-    assert writer.delete(SINGLE, lambda row: True)
+    assert writer.delete(SINGLE, ANY)
     assert [row[:2] for row in content(tables)] == [(2, "Grüße")]
 
 
 def test_an_error_while_it_is_looked_at_changes_nothing_and_leaves_a_session_that_works(
     writer: Writer, tables: Servers
 ) -> None:
-    writer.insert(TABLE, ROW)
+    assert writer.insert(SINGLE, ANY, ROW)
 
     def broken(_: tuple[Any, ...]) -> bool:
         raise KeyboardInterrupt
@@ -152,7 +167,7 @@ def test_an_error_while_it_is_looked_at_changes_nothing_and_leaves_a_session_tha
 
 def test_what_the_table_refuses_is_our_error(writer: Writer) -> None:
     with pytest.raises(UnexpectedAnswerError):
-        writer.insert(TABLE, {**ROW, "amount": "much"})
+        writer.insert(SINGLE, ANY, {**ROW, "amount": "much"})
 
 
 def test_a_missing_right_is_named_with_its_grant(tables: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +178,7 @@ def test_a_missing_right_is_named_with_its_grant(tables: Servers, monkeypatch: p
     account = Account(user="writing_reader", password_env="WRITING_PASSWORD")
     try:
         with by_psycopg(tables, monkeypatch, account) as writer, pytest.raises(RefusedError) as raised:
-            writer.insert(TABLE, ROW)
+            writer.insert(SINGLE, ANY, ROW)
     finally:
         server.execute('REVOKE ALL ON "writing ""odd" FROM writing_reader', "DROP ROLE writing_reader")
 

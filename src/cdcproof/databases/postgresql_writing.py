@@ -30,23 +30,29 @@ class PostgreSQLWriter(PostgreSQL):
         with self._our_errors(row.table):
             return tuple(self._session.execute(_select(row), list(row.key.values())).fetchall())
 
-    def insert(self, table: TableName, values: Mapping[str, Value]) -> None:
-        """Insert one row."""
+    def insert(self, row: SingleRow, holds: Holds, values: Mapping[str, Value]) -> bool:
+        """Insert the row, if it can be known again."""
         placeholders = sql.SQL(", ").join(sql.Placeholder() * len(values))
-        statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(_name(table), _names(values), placeholders)
-        with self._our_errors(table):
+        statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(_name(row.table), _names(values), placeholders)
+        with self._our_errors(row.table), self._session.transaction():
             self._session.execute(statement, list(values.values()))
+            if _is_one_that_holds(self.find(row), holds):
+                return True
+            raise psycopg.Rollback
+        return False
 
     def update(self, row: SingleRow, holds: Holds, changes: Mapping[str, Value]) -> bool:
-        """Change the one row that holds."""
+        """Change the one row that holds, if it can be known again."""
         changed = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in changes)
         statement = sql.SQL("UPDATE {} SET {} WHERE {}").format(_name(row.table), changed, _has(row.key))
         with self._our_errors(row.table), self._session.transaction():
             found = self._session.execute(_select(row) + sql.SQL(" FOR UPDATE"), list(row.key.values())).fetchall()
-            if not _is_one_that_holds(found, holds):
-                return False
-            self._session.execute(statement, [*changes.values(), *row.key.values()])
-            return True
+            if _is_one_that_holds(found, holds):
+                self._session.execute(statement, [*changes.values(), *row.key.values()])
+                if _is_one_that_holds(self.find(row), holds):
+                    return True
+            raise psycopg.Rollback
+        return False
 
     def delete(self, row: SingleRow, holds: Holds) -> bool:
         """Delete the one row that holds. It is looked at as it goes: to lock it would take the right to update."""

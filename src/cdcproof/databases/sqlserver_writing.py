@@ -6,7 +6,7 @@ be, until the transaction ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from typing import Any
@@ -28,47 +28,58 @@ class SQLServerWriter(SQLServer):
     def find(self, row: SingleRow) -> tuple[Values, ...]:
         """The values of every row with this key."""
         with self._our_errors(row.table):
-            return self._found(row, select_statement(row))
+            return self._found(row)
 
-    def insert(self, table: TableName, values: Mapping[str, Value]) -> None:
-        """Insert one row."""
-        with self._our_errors(table):
-            self._session.execute(insert_statement(table, values), _bound(values.values()))
+    def insert(self, row: SingleRow, holds: Holds, values: Mapping[str, Value]) -> bool:
+        """Insert the row, if it can be known again."""
+        with self._our_errors(row.table), self._transaction() as keep:
+            self._session.execute(insert_statement(row.table, values), _bound(values.values()))
+            return keep(self._is_one_that_holds(row, holds))
 
     def update(self, row: SingleRow, holds: Holds, changes: Mapping[str, Value]) -> bool:
-        """Change the one row that holds."""
-        bound = _bound([*changes.values(), *row.key.values()])
-        return self._while_it_holds(row, holds, update_statement(row, changes), bound)
+        """Change the one row that holds, if it can be known again."""
+        with self._our_errors(row.table), self._transaction() as keep:
+            if not self._is_one_that_holds(row, holds):
+                return False
+            self._session.execute(update_statement(row, changes), _bound([*changes.values(), *row.key.values()]))
+            return keep(self._is_one_that_holds(row, holds))
 
     def delete(self, row: SingleRow, holds: Holds) -> bool:
         """Delete the one row that holds."""
-        return self._while_it_holds(row, holds, delete_statement(row), _bound(row.key.values()))
-
-    def _while_it_holds(self, row: SingleRow, holds: Holds, statement: str, bound: Sequence[Any]) -> bool:
-        with self._our_errors(row.table), self._transaction():
-            found = self._found(row, select_statement(row, locked=True))
-            if len(found) != 1 or not holds(found[0]):
+        with self._our_errors(row.table), self._transaction() as keep:
+            if not self._is_one_that_holds(row, holds):
                 return False
-            self._session.execute(statement, bound)
-            return True
+            self._session.execute(delete_statement(row), _bound(row.key.values()))
+            return keep(True)
 
-    def _found(self, row: SingleRow, statement: str) -> tuple[Values, ...]:
-        return tuple(tuple(found) for found in self._session.execute(statement, _bound(row.key.values())).fetchall())
+    def _is_one_that_holds(self, row: SingleRow, holds: Holds) -> bool:
+        found = self._found(row, locked=True)
+        return len(found) == 1 and holds(found[0])
+
+    def _found(self, row: SingleRow, *, locked: bool = False) -> tuple[Values, ...]:
+        cursor = self._session.execute(select_statement(row, locked=locked), _bound(row.key.values()))
+        return tuple(tuple(found) for found in cursor.fetchall())
 
     def _open(self, pyodbc: Any, connection_string: str) -> Any:
         # the intent to read only may lead to a replica, which refuses writes
         return super()._open(pyodbc, connection_string.replace("={ReadOnly};", "={ReadWrite};"))
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self) -> Iterator[Callable[[bool], bool]]:
+        """A transaction that is taken back unless the function it gives is told to keep it."""
+        kept: list[bool] = []
+
+        def keep(good: bool) -> bool:
+            kept.append(good)
+            return good
+
         self._session.autocommit = False
         try:
-            yield
-            self._session.commit()
-        except BaseException:
-            self._session.rollback()
-            raise
+            yield keep
+            if any(kept):
+                self._session.commit()
         finally:
+            self._session.rollback()  # nothing, after a commit
             self._session.autocommit = True
 
 

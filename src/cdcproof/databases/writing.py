@@ -11,7 +11,7 @@ from typing import Protocol
 
 from cdcproof import pipeline
 from cdcproof.databases import password_of
-from cdcproof.databases.base import TableName
+from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.postgresql_writing import PostgreSQLWriter
 from cdcproof.databases.single_row import Holds, SingleRow, Values
 from cdcproof.databases.sqlserver_writing import SQLServerWriter
@@ -27,16 +27,20 @@ class Writer(Protocol):
 
     def __exit__(self, *exc: object) -> None: ...
 
+    def columns(self, table: TableName) -> tuple[Column, ...]:
+        """Columns in order, as `databases.base.Database`."""
+        ...
+
     def find(self, row: SingleRow) -> tuple[Values, ...]:
         """The values of every row with this key."""
         ...
 
-    def insert(self, table: TableName, values: Mapping[str, Value]) -> None:
-        """Insert one row; the other columns get their defaults."""
+    def insert(self, row: SingleRow, holds: Holds, values: Mapping[str, Value]) -> bool:
+        """Insert the row, if it can be known again; whether it was so. The other columns get their defaults."""
         ...
 
     def update(self, row: SingleRow, holds: Holds, changes: Mapping[str, Value]) -> bool:
-        """Change the row, if there is just one and it holds; whether it was so."""
+        """Change the row, if there is just one, it holds, and can be known again; whether it was so."""
         ...
 
     def delete(self, row: SingleRow, holds: Holds) -> bool:

@@ -1,0 +1,189 @@
+"""The round trip: insert, update and delete a test row at the source, and see each at the target.
+
+A row with a test row's key that is not ours is never touched, and then nothing is written at all. Ours is a row with our
+values, before or after the update: so a later run knows what a killed one left lying there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cdcproof.databases.writing import Writer
+from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UsageError
+from cdcproof.observations.round_trip import ACTS, Act, Hop, Journey, Traveller
+from cdcproof.pipeline import RoundTrip
+from cdcproof.waiting import Deadline, wait_until
+
+_INTERVAL_SECONDS = 0.01
+_CLEAN_UP_SECONDS = 5.0
+"""How long replication is given to remove a test row at the target before we do it."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Both databases. `write_down` is given each act before it is done, `tell` what is being waited for."""
+
+    source: Writer
+    target: Writer
+    limits: RoundTrip
+    write_down: Callable[[str], None]
+    tell: Callable[[str], None]
+
+
+def travel(travellers: Sequence[Traveller], ends: Ends) -> Journey:
+    """Send the test rows on their way, all tables at once, and clean up whatever happens.
+
+    Rows are inserted in the order given and deleted in the opposite one, so that a row may refer to one before it.
+    Raises `UsageError` when a key is taken by a row that is not ours, `CouldNotLookError` when a database cannot be asked.
+    """
+    rows = [_with_names_at_the_target(row, ends.target) for row in travellers]
+    if not rows:
+        raise UsageError(
+            "No table of the pipeline has a test row.",
+            "Add test_row and test_update to one of its [[tables]]; docs/PIPELINE.md shows how.",
+        )
+    leftovers = _left_by_earlier_runs(rows, ends)
+    _must_be_removed(_remove(rows, ends), "An earlier run was cut short.")
+    hops: list[Hop] = []
+    try:
+        for act in ACTS:
+            hops += _act_and_watch(act, rows, hops, ends)
+    except Exception as error:
+        _must_be_removed(_remove(rows, ends), str(error))
+        raise
+    except BaseException:  # Ctrl-C
+        _remove(rows, ends)
+        raise
+    return Journey(tuple(hops), ends.limits.deadline_seconds, tuple(leftovers), _remove(rows, ends))
+
+
+def _act_and_watch(act: Act, rows: Sequence[Traveller], hops: Sequence[Hop], ends: Ends) -> list[Hop]:
+    """One act on every table. A row that never arrived cannot show whether its update or its deletion does."""
+    arrived = {hop.table for hop in hops if hop.act == "insert" and hop.seconds is not None}
+    watched = [row for row in rows if act == "insert" or row.table in arrived]
+    clocks: dict[Traveller, Deadline] = {}
+    for row in reversed(rows) if act == "delete" else watched:  # one that stayed might refer to one that goes
+        _do(act, row, ends)
+        clocks[row] = Deadline(0)
+    seconds = _watch(act, {row: clocks[row] for row in watched}, ends, ends.limits.deadline_seconds)
+    return [Hop(row.table, act, seconds[row]) if row in seconds else _missed(act, row, ends) for row in watched]
+
+
+def _do(act: Act, row: Traveller, ends: Ends) -> None:
+    place = row.source.table
+    ends.write_down(f"{act} at the source: the test row of {place} with {row.key_told}")
+    if act == "insert":
+        if not ends.source.insert(row.source, row.is_ours, row.values):
+            raise UsageError(
+                f"{place} does not give back the test row as it was inserted, so that it could not be known again. "
+                "It was not inserted.",
+                f"Write each value of {row.table}'s test_row in its column's own type and length; leave out what a trigger sets.",
+            )
+        return
+    done = (
+        ends.source.update(row.source, row.is_ours, row.changes)
+        if act == "update"
+        else ends.source.delete(row.source, row.is_ours)
+    )
+    if not done:
+        raise OperationError(
+            f"The {act} was not made: the test row of {place} with {row.key_told} is not, or would not be, as the pipeline file has it.",
+            f"Write test_update of {row.table} in the columns' own types; look whether somebody else uses that key.",
+        )
+
+
+def _watch(
+    act: Act, started: Mapping[Traveller, Deadline], ends: Ends, deadline_seconds: float
+) -> dict[Traveller, float]:
+    """Seconds until each was seen; one that was not seen before the deadline is left out."""
+    seen: dict[Traveller, float] = {}
+
+    def look() -> list[str]:
+        for row, clock in started.items():
+            if row not in seen and row.has_arrived(act, ends.target.find(row.target)):
+                seen[row] = clock.elapsed_seconds
+        return [row.table for row in started if row not in seen]
+
+    try:
+        wait_until(
+            look,
+            lambda missing: not missing,
+            what=f"the {act}",
+            deadline_seconds=deadline_seconds,
+            interval_seconds=_INTERVAL_SECONDS,
+            tell=lambda seen: ends.tell(f"{act}: {', '.join(seen) if isinstance(seen, list) else seen}"),
+        )
+    except DeadlineError:
+        look()  # what could not be asked must not be called missing
+    return seen
+
+
+def _missed(act: Act, row: Traveller, ends: Ends) -> Hop:
+    return Hop(row.table, act, None, row.told(ends.target.find(row.target)))
+
+
+def _left_by_earlier_runs(rows: Sequence[Traveller], ends: Ends) -> list[str]:
+    """Sentences about test rows that are there already. Raises `UsageError` when a key is taken by a row that is not ours."""
+    found = []
+    for row in rows:
+        for side, writer, place in (("source", ends.source, row.source), ("target", ends.target, row.target)):
+            there = writer.find(place)
+            if any(not row.is_ours(one) for one in there) or len(there) > 1:
+                raise UsageError(
+                    f"{place.table} at the {side} has a row with {row.key_told} that is not ours. Nothing was written.",
+                    f"Give {row.table} a test_row with a free key in the pipeline file, or remove that row if nobody needs it.",
+                )
+            if there:
+                found.append(f"{place.table} at the {side}: {row.told(there)}, with {row.key_told}")
+    return found
+
+
+def _remove(rows: Sequence[Traveller], ends: Ends) -> dict[str, str]:
+    """Remove the test rows on both sides; table to why its row is still there."""
+    remains: dict[str, str] = {}
+    on_their_way: dict[Traveller, Deadline] = {}
+    for row in reversed(rows):
+        try:
+            if any(row.is_ours(one) for one in ends.source.find(row.source)):
+                ends.write_down(f"delete at the source: the test row of {row.source.table} with {row.key_told}")
+                ends.source.delete(row.source, row.is_ours)
+            if ends.target.find(row.target):
+                on_their_way[row] = Deadline(0)
+        except CouldNotLookError as error:
+            remains[row.table] = f"it may still be there: {error.message}"
+    try:
+        gone = _watch("delete", on_their_way, ends, min(_CLEAN_UP_SECONDS, ends.limits.deadline_seconds))
+        for row in [row for row in on_their_way if row not in gone]:
+            ends.write_down(f"delete at the target: the test row of {row.target.table} with {row.key_told}")
+            ends.target.delete(row.target, row.is_ours)
+            there = ends.target.find(row.target)
+            if there:
+                remains[row.table] = f"the target has {row.told(there)}"
+    except CouldNotLookError as error:
+        remains.update({row.table: f"the target's may still be there: {error.message}" for row in on_their_way})
+    return remains
+
+
+def _must_be_removed(remains: Mapping[str, str], why: str) -> None:
+    if remains:
+        told = "; ".join(f"{table}: {reason}" for table, reason in remains.items())
+        raise OperationError(f"{why}\nA test row could not be removed: {told}", "Remove it by hand, then try again.")
+
+
+def _with_names_at_the_target(row: Traveller, target: Writer) -> Traveller:
+    """The row with the target's own spelling of its columns, where it differs in case alone."""
+    names = [column.name for column in target.columns(row.target.table)]
+    spelling = {**{name.lower(): name for name in names}, **{name: name for name in names}}
+
+    def spelt(column: str) -> str:
+        return spelling.get(column, spelling.get(column.lower(), column))
+
+    return replace(
+        row,
+        target=replace(
+            row.target,
+            key={spelt(column): value for column, value in row.target.key.items()},
+            columns=tuple(spelt(column) for column in row.target.columns),
+        ),
+    )
