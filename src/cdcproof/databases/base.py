@@ -129,6 +129,8 @@ class Database(Protocol):
         """Calibration: each literal, cast to the column's type by the server: its form, and the MD5 of its frame of one column.
 
         A literal is text as `canonical.literal` writes it: what the same type reads on either engine.
+        The MD5 is empty where the server cannot hash such values itself (text in a SQL Server before 2019, which has no
+        UTF-8): they can then be streamed and compared by value, but not pushed down and not be a key without a range.
         """
         ...
 
@@ -140,8 +142,12 @@ class Database(Protocol):
         """Where the log is now: every change that can be seen lies before it."""
         ...
 
-    def log_read_by(self, position: LogPosition, offset: Mapping[str, Any]) -> bool:
-        """Whether the source connector, whose committed offset this is, has read all changes before `position`."""
+    def log_read_by(self, position: LogPosition, offset: Mapping[str, Any], tables: Sequence[TableName] = ()) -> bool:
+        """Whether the source connector, whose committed offset this is, has read all changes before `position`.
+
+        Only changes of `tables` count (none: of all that are captured) where the engine can tell them apart: SQL Server can,
+        whose offset stands still while only tables change that this connector does not read.
+        """
         ...
 
     def captured_tables(self) -> frozenset[TableName]:
