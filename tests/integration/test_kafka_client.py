@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import Producer
 
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.kafka import Kafka
@@ -18,6 +19,14 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def kafka(pipelines: Pipelines) -> Kafka:
     return Kafka(pipelines.located().kafka.bootstrap_servers)
+
+
+@pytest.fixture
+def transactional(kafka: Kafka) -> Producer:
+    """A producer whose transactions leave marks in the log, which no consumer is given."""
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": "cdcproof-test"})
+    producer.init_transactions(20)
+    return producer
 
 
 @pytest.fixture
@@ -52,6 +61,44 @@ def test_a_running_sink_has_a_stable_group_and_a_stranger_none(kafka: Kafka, pip
     assert kafka.lag("nobody") == ()
 
 
+def test_the_positions_of_the_sink_are_those_of_its_topics(kafka: Kafka, pipelines: Pipelines) -> None:
+    topics = frozenset(table.topic for table in pipelines.located().tables)
+    sink = pipelines.located().sinks[0].consumer_group
+    ends = kafka.end_offsets(topics)
+    assert {topic for topic, _ in ends} == topics
+    assert kafka.positions(sink).assigned == topics
+    committed = eventually(
+        lambda: kafka.positions(sink).committed, lambda seen: seen == ends, what="all to be consumed"
+    )
+    assert kafka.unread(committed, ends) == frozenset()
+    assert kafka.unread({place: end - 1 for place, end in ends.items()}, ends) == ends.keys()
+    nobody = kafka.positions("nobody")
+    assert (nobody.committed, nobody.topics) == ({}, frozenset())
+
+
+def test_marks_of_transactions_are_not_unread_and_open_transactions_are(kafka: Kafka, transactional: Producer) -> None:
+    topic, place = "cdcproof-marks", ("cdcproof-marks", 0)
+
+    def ends_at(end: int) -> dict[tuple[str, int], int]:
+        return eventually(lambda: kafka.end_offsets([topic]), lambda seen: seen == {place: end}, what=f"the end {end}")
+
+    transactional.begin_transaction()
+    transactional.produce(topic, b"committed")
+    transactional.commit_transaction(20)
+    ends = ends_at(2)
+    assert kafka.unread({place: 1}, ends) == frozenset()
+    assert kafka.unread({place: 0}, ends) == {place}
+
+    transactional.begin_transaction()
+    transactional.produce(topic, b"aborted")
+    transactional.flush(20)
+    ends = ends_at(3)
+    assert kafka.unread({place: 1}, ends) == {place}
+    transactional.abort_transaction(20)
+    ends = ends_at(4)
+    eventually(lambda: kafka.unread({place: 1}, ends), lambda unread: not unread, what="the abort to be known")
+
+
 def test_a_group_without_commits_lags_from_the_logs_start(kafka: Kafka, pipelines: Pipelines) -> None:
     topics = [table.topic for table in pipelines.located().tables]
     lags = kafka.lag("nobody", topics)
@@ -66,6 +113,8 @@ def test_a_group_without_commits_lags_from_the_logs_start(kafka: Kafka, pipeline
 def test_a_topic_that_is_not_there_is_named(kafka: Kafka) -> None:
     with pytest.raises(UnexpectedAnswerError, match="has no topic no-such-topic"):
         kafka.lag("nobody", ["no-such-topic"])
+    with pytest.raises(UnexpectedAnswerError, match="has no topic no-such-topic"):
+        kafka.end_offsets(["no-such-topic"])
 
 
 def test_a_row_that_waits_is_one_record_behind_and_grows_old(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 ABSENT_STATE = "DEAD"
+
+Place = tuple[str, int]
+"""A topic and a partition of it."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,19 @@ class Group:
     def exists(self) -> bool:
         """Whether the brokers know the group."""
         return self.state != ABSENT_STATE
+
+
+@dataclass(frozen=True)
+class Positions:
+    """What a group has committed, as the offset of the record it reads next, and the topics its members are assigned."""
+
+    committed: Mapping[Place, int]
+    assigned: frozenset[str]
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Every topic that the group reads, or has read."""
+        return self.assigned | {topic for topic, _ in self.committed}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
@@ -19,13 +19,15 @@ from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     ConsumerGroupTopicPartitions,
+    IsolationLevel,
     KafkaError,
     KafkaException,
+    Message,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
 
-from cdcproof.clients.consumer_groups import ABSENT_STATE, Group, PartitionLag
+from cdcproof.clients.consumer_groups import ABSENT_STATE, Group, PartitionLag, Place, Positions
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.waiting import Deadline
 
@@ -35,13 +37,12 @@ DEADLINE_SECONDS = 5.0
 _PROBE_SECONDS = 1.5
 _MOST_PARTITIONS_TIMED = 200
 _READ_ONE_RECORD = {
-    "group.id": "cdcproof-lag",
+    "group.id": "cdcproof",
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
     "auto.offset.reset": "earliest",
-    "isolation.level": "read_uncommitted",
     "fetch.wait.max.ms": 50,
     "max.partition.fetch.bytes": 65536,
     "queued.min.messages": 1,
@@ -94,6 +95,33 @@ class Kafka:
             return Group(name, ABSENT_STATE, 0)
         return Group(name, described.state.name, len(described.members))
 
+    def end_offsets(self, topics: Collection[str]) -> dict[Place, int]:
+        """The offset after the last record of each partition. Raises `UnexpectedAnswerError` naming a missing topic."""
+        deadline = Deadline(DEADLINE_SECONDS)
+        partitions = _partitions(self._metadata_with(topics, deadline), topics)
+        return self._offsets(partitions, OffsetSpec.latest(), deadline) if partitions else {}
+
+    def positions(self, group: str) -> Positions:
+        """Where the group is; nothing is committed and assigned for a group that is not there."""
+        deadline = Deadline(DEADLINE_SECONDS)
+        self._probe(deadline)
+        return self._positions(group, deadline)
+
+    def unread(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> frozenset[Place]:
+        """Of these partitions, those in which a consumer at this position will still be given a record before `ends`.
+
+        A log can end in offsets that no consumer is given: marks of transactions, aborted records, what compaction
+        removed. A transaction that is open may still be committed; a partition that does not answer in time may hold
+        anything: both count as unread.
+        """
+        if not positions:
+            return frozenset()
+        deadline = Deadline(DEADLINE_SECONDS)
+        partitions = [TopicPartition(*place) for place in positions]
+        decided = self._offsets(partitions, OffsetSpec.latest(), deadline, IsolationLevel.READ_COMMITTED)
+        first = dict(self._first_records(positions, "read_committed", deadline))
+        return frozenset(p for p in positions if decided[p] < ends[p] or first.get(p, True) is not None)
+
     def lag(self, group: str, topics: Collection[str] = ()) -> tuple[PartitionLag, ...]:
         """The group's lag in every partition of its topics, sorted.
 
@@ -101,46 +129,31 @@ class Kafka:
         never there has the lag of `topics` from their start, or an empty one.
         """
         deadline = Deadline(DEADLINE_SECONDS)
-        metadata = self._metadata(deadline)
-        missing = sorted(set(topics) - set(metadata.topics))
-        if missing:
-            raise UnexpectedAnswerError(f"Kafka at {self.bootstrap} has no topic {', '.join(missing)}.")
-        committed = self._committed(group, deadline)
-        used = {topic for topic, _ in committed} | self._assigned_topics(group, deadline) | set(topics)
-        partitions = [
-            TopicPartition(topic, partition)
-            for topic in sorted(used & set(metadata.topics))  # a deleted topic's commits linger
-            for partition in sorted(metadata.topics[topic].partitions)
-        ]
+        metadata = self._metadata_with(topics, deadline)
+        reader = self._positions(group, deadline)
+        used = reader.topics | set(topics)
+        partitions = _partitions(metadata, used & set(metadata.topics))  # a deleted topic's commits linger
         if not partitions:
             return ()
         starts = self._offsets(partitions, OffsetSpec.earliest(), deadline)
         ends = self._offsets(partitions, OffsetSpec.latest(), deadline)
         found = [
-            PartitionLag(topic, partition, committed.get((topic, partition)), start, ends[topic, partition])
+            PartitionLag(topic, partition, reader.committed.get((topic, partition)), start, ends[topic, partition])
             for (topic, partition), start in starts.items()
         ]
         return tuple(self._with_ages(found, deadline))
 
-    def _committed(self, group: str, deadline: Deadline) -> dict[tuple[str, int], int]:
+    def _positions(self, group: str, deadline: Deadline) -> Positions:
         futures = self._call(
             lambda: self._client().list_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(group)], request_timeout=_left(deadline)
             )
         )
         answer = self._result(futures[group], deadline)
-        return {(p.topic, p.partition): p.offset for p in answer.topic_partitions if p.offset >= 0}
-
-    def _assigned_topics(self, group: str, deadline: Deadline) -> set[str]:
+        committed = {(p.topic, p.partition): p.offset for p in answer.topic_partitions if p.offset >= 0}
         described = self._describe(group, deadline)
-        if described is None:
-            return set()
-        return {
-            partition.topic
-            for member in described.members
-            if member.assignment
-            for partition in member.assignment.topic_partitions or ()
-        }
+        assigned = [m.assignment.topic_partitions or () for m in described.members if m.assignment] if described else []
+        return Positions(committed, frozenset(partition.topic for member in assigned for partition in member))
 
     def _describe(self, group: str, deadline: Deadline) -> Any:
         """The client's description of the group; None when there is no such group."""
@@ -151,11 +164,17 @@ class Kafka:
             return None
 
     def _offsets(
-        self, partitions: Iterable[TopicPartition], which: OffsetSpec, deadline: Deadline
-    ) -> dict[tuple[str, int], int]:
+        self,
+        partitions: Iterable[TopicPartition],
+        which: OffsetSpec,
+        deadline: Deadline,
+        isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
+    ) -> dict[Place, int]:
         futures = self._call(
             lambda: self._client().list_offsets(
-                {TopicPartition(p.topic, p.partition): which for p in partitions}, request_timeout=_left(deadline)
+                {TopicPartition(p.topic, p.partition): which for p in partitions},
+                isolation_level=isolation,
+                request_timeout=_left(deadline),
             )
         )
         return {(p.topic, p.partition): self._result(future, deadline).offset for p, future in futures.items()}
@@ -170,39 +189,54 @@ class Kafka:
             key=lambda lag: (lag.topic, lag.partition),
         )
 
-    def _ages_seconds(self, lags: list[PartitionLag], deadline: Deadline) -> dict[tuple[str, int], float | None]:
-        """Age of the first record from `next_offset` on, by topic and partition; those not read in time are left out.
+    def _ages_seconds(self, lags: list[PartitionLag], deadline: Deadline) -> dict[Place, float | None]:
+        """Age of the first record from `next_offset` on; partitions that were not read in time are left out.
 
-        0 where only control records of a transaction are left; None for a record without a time stamp. The consumer
-        belongs to nobody: partitions are assigned, nothing is ever committed.
+        0 where only control records of a transaction are left; None for a record without a time stamp.
         """
-        ages: dict[tuple[str, int], float | None] = {}
+        positions = {(lag.topic, lag.partition): lag.next_offset for lag in lags}
+        return {
+            place: 0.0 if record is None else _age_seconds(record)
+            for place, record in self._first_records(positions, "read_uncommitted", deadline)
+        }
+
+    def _first_records(
+        self, positions: Mapping[Place, int], isolation: str, deadline: Deadline
+    ) -> Iterator[tuple[Place, Message | None]]:
+        """The first record from each position on, None where there is none, as they come until the time is up.
+
+        The consumer belongs to nobody: partitions are assigned, nothing is ever committed.
+        """
         try:
-            consumer = Consumer({**self._config, **_READ_ONE_RECORD})
+            consumer = Consumer({**self._config, **_READ_ONE_RECORD, "isolation.level": isolation})
         except KafkaException as error:
             raise self._ours(error) from None
         try:
-            consumer.assign([TopicPartition(lag.topic, lag.partition, lag.next_offset) for lag in lags])
-            while len(ages) < len(lags) and not deadline.passed:
+            waiting = set(positions)
+            consumer.assign([TopicPartition(*place, offset) for place, offset in positions.items()])
+            while waiting and not deadline.passed:
                 message = consumer.poll(min(0.5, deadline.remaining_seconds))
                 if message is None:
                     continue
                 place = (message.topic(), message.partition())
                 fault = message.error()
-                if fault is None:
-                    kind, milliseconds = message.timestamp()
-                    age = None if kind == TIMESTAMP_NOT_AVAILABLE else time.time() - milliseconds / 1000
-                elif fault.code() == KafkaError._PARTITION_EOF:
-                    age = 0.0
-                else:
+                if fault is not None and fault.code() != KafkaError._PARTITION_EOF:
                     raise self._ours(KafkaException(fault))
-                ages.setdefault(place, age)
                 consumer.pause([TopicPartition(*place)])
+                if place in waiting:
+                    waiting.discard(place)
+                    yield place, message if fault is None else None
         except KafkaException as error:
             raise self._ours(error) from None
         finally:
             consumer.close()
-        return ages
+
+    def _metadata_with(self, topics: Collection[str], deadline: Deadline) -> ClusterMetadata:
+        metadata = self._metadata(deadline)
+        missing = sorted(set(topics) - set(metadata.topics))
+        if missing:
+            raise UnexpectedAnswerError(f"Kafka at {self.bootstrap} has no topic {', '.join(missing)}.")
+        return metadata
 
     def _metadata(self, deadline: Deadline) -> ClusterMetadata:
         self._probe(deadline)
@@ -273,6 +307,19 @@ class Kafka:
             f"Kafka at {self.bootstrap} accepts connections but does not answer within {DEADLINE_SECONDS:g} s.",
             "Check the broker's log, and that the address it advertises (advertised.listeners) can be reached from here.",
         )
+
+
+def _partitions(metadata: ClusterMetadata, topics: Collection[str]) -> list[TopicPartition]:
+    return [
+        TopicPartition(topic, partition)
+        for topic in sorted(topics)
+        for partition in sorted(metadata.topics[topic].partitions)
+    ]
+
+
+def _age_seconds(record: Message) -> float | None:
+    kind, milliseconds = record.timestamp()
+    return None if kind == TIMESTAMP_NOT_AVAILABLE else time.time() - milliseconds / 1000
 
 
 def _left(deadline: Deadline) -> float:
