@@ -16,7 +16,7 @@ LAYERS = (
     {"clients", "databases"},
     {"reconcile", "environments", "observations"},
     {"operations"},
-    {"cli", "pytest_plugin", "pytest_marks", "pytest_reporter", "pytest_xdist", "fixtures"},
+    {"cli", "pytest_plugin", "pytest_marks", "pytest_options", "pytest_reporter", "pytest_xdist", "fixtures"},
 )
 """Lowest first; a module imports from its own layer and those below. Checks are a matter of their own."""
 
@@ -30,7 +30,7 @@ FOUNDATIONS_OF_FOUNDATIONS = {
 """What the lowest modules may import of each other, where it is less than everything."""
 
 DOORS = {
-    "psycopg": {"databases/postgresql.py", "databases/postgresql_writing.py"},
+    "psycopg": {"databases/postgresql.py", "databases/postgresql_changes.py", "databases/postgresql_writing.py"},
     "pyodbc": {"databases/sqlserver.py", "databases/odbc.py"},
     "mssql_python_odbc": {"databases/sqlserver.py", "databases/odbc.py"},
     "requests": {"clients/http.py"},
@@ -42,7 +42,7 @@ DOORS = {
     "allure": {"reporting/allure_results.py"},
     "allure_commons": {"reporting/allure_results.py"},
     "jinja2": {"reporting/pages.py"},
-    "pytest": {"pytest_plugin.py", "pytest_marks.py", "pytest_reporter.py", "pytest_xdist.py"},
+    "pytest": {"pytest_plugin.py", "pytest_marks.py", "pytest_options.py", "pytest_reporter.py", "pytest_xdist.py"},
     "xdist": {"pytest_xdist.py"},
 }
 """The modules of the library by which a third-party package may enter."""
