@@ -11,6 +11,7 @@ from cdcproof.clients.connect import Connector, ConnectorStates, Task
 from cdcproof.clients.prometheus import Metrics, parse
 from cdcproof.errors import ConfigError
 from cdcproof.operations import exporter, exporter_totals
+from cdcproof.operations.connectors.journal import Before, Change, Journal
 from cdcproof.operations.exporter import ConnectMetrics, ReconciliationMetrics, connector_states
 from cdcproof.operations.exporter_totals import Totals
 from cdcproof.pipeline import Connector as Expected
@@ -241,6 +242,9 @@ def test_names_of_deleted_reports_are_bounded_and_present_ones_kept(monkeypatch:
     assert totals.counted == {"r1", "r4", "r5"}
 
 
+NO_DEPLOYMENTS = {"reconciliation_reports": "/nowhere/reconciliation_reports"}
+
+
 def running(name: str, state: str, *tasks: str) -> Connector:
     return Connector(name, "sink", state, "w", tuple(Task(n, s, "w") for n, s in enumerate(tasks)), {})
 
@@ -275,12 +279,29 @@ def test_connector_states_are_fresh_and_absent_when_connect_does_not_answer() ->
     }
     answers = [(200, whole), (200, {"source": whole["source"]}), (500, b"no")]
     with serving({EXPANDED: answers}) as server:
-        found = ConnectMetrics(pipeline_of("orders", connect={"url": server.url}))
+        found = ConnectMetrics(pipeline_of("orders", connect={"url": server.url}, paths=NO_DEPLOYMENTS))
         seen = [parse(found.text(), "x") for _ in answers]
     gone = parse(found.text(), "x")
     assert seen[0].labelled("connector_state", "connector") == {"source": 1.0, "sink": 1.0}
     assert seen[1].labelled("connector_state", "connector") == {"source": 1.0, "sink": 0.0}
     for silent in (seen[2], gone):
         assert silent.series("connector_state") == {}
-        assert silent.labelled("cdcproof_exporter_up", "service") == {"connect": 0.0}
+        assert silent.labelled("cdcproof_exporter_up", "service") == {"connect": 0.0, "deployments": 1.0}
         assert silent.labelled("connector_deployments_total", "status") == {"success": 0.0, "failure": 0.0}
+
+
+def test_deployments_are_counted_from_their_journal_and_absent_when_it_cannot_be_read(tmp_path: Path) -> None:
+    pipeline = pipeline_of(
+        "orders",
+        connect={"url": "http://127.0.0.1:1"},
+        paths={"reconciliation_reports": str(tmp_path / "reconciliation_reports")},
+    )
+    journal = Journal.of(pipeline)
+    kept = journal.begin("apply", (Change("a", Before(), {}, "success"), Change("b", Before(), {}, "failure")))
+    exporter = ConnectMetrics(pipeline)
+    counted = parse(exporter.text(), "x").labelled("connector_deployments_total", "status")
+    assert counted == {"success": 1.0, "failure": 1.0}
+    journal.path(kept).write_text("{")
+    damaged = parse(exporter.text(), "x")
+    assert damaged.series("connector_deployments_total") == {}
+    assert damaged.labelled("cdcproof_exporter_up", "service") == {"connect": 0.0, "deployments": 0.0}

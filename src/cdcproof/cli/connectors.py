@@ -12,12 +12,15 @@ EXAMPLE = """cdcproof connectors status
   cdcproof connectors pause sqlserver-source-connector
   cdcproof connectors snapshot sqlserver-source-connector"""
 
-_LOOKS, _ACTS = "connectors_looks", "connectors_acts"
+_LOOKS, _DEPLOY, _ACTS = "connectors_looks", "connectors_deploy", "connectors_acts"
 
 VERBS = {
     "validate": (_LOOKS, "check a connector's file, then let Connect check it"),
     "plan": (_LOOKS, "show what differs between the files and what runs"),
+    "apply": (_DEPLOY, "make what runs equal to the files, and wait until all run"),
+    "undo": (_DEPLOY, "take the last deployment back"),
     "get": (_LOOKS, "print the configuration that runs, without its secrets"),
+    "update": (_DEPLOY, "give one connector the configuration of a file"),
     "list": (_LOOKS, "list the connectors"),
     "status": (_LOOKS, "list the states of connectors and tasks"),
     "pause": (_ACTS, "pause a connector, and wait until it is paused"),

@@ -51,7 +51,7 @@ def run_validate(arguments: argparse.Namespace) -> int:
             )
         )
         return 1 if errors else 0
-    _warn(asked.warnings)
+    warn(asked.warnings)
     for error in errors:
         print_hanging(f"{error.field}: ", error.text)
     keys = f"{len(asked.config)} keys"
@@ -86,7 +86,7 @@ def run_plan(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(as_json({"connectors": [step.as_dict() for step in steps], "without_file": without_file}))
     else:
-        _warn([warning for one in definitions for warning in one.warnings])
+        warn([warning for one in definitions for warning in one.warnings])
         print_plan(steps)
         for name in without_file:
             print(f"{name}: runs, but has no file; `apply` leaves it alone")
@@ -209,6 +209,7 @@ def run_status(arguments: argparse.Namespace) -> int:
     return 0 if found and set(found.values()) == {"RUNNING"} else 1
 
 
-def _warn(warnings: Sequence[str]) -> None:
+def warn(warnings: Sequence[str]) -> None:
+    """Tell what works, but should not be."""
     for warning in warnings:
         print_hanging("warning: ", warning, to=sys.stderr)

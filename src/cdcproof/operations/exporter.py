@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cdcproof import pipeline as model
@@ -12,7 +13,7 @@ from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.prometheus import Family, render
 from cdcproof.errors import ConfigError, CouldNotLookError, UnexpectedAnswerError
 from cdcproof.operations import exporter_totals
-from cdcproof.operations.exporter_totals import FAILURE, SUCCESS
+from cdcproof.operations.connectors.journal import Journal
 from cdcproof.reconcile.result import PREFIX, Report, read
 
 _SETTLE_SECONDS = 10.0
@@ -136,6 +137,7 @@ class ConnectMetrics:
     def __init__(self, pipeline: model.Pipeline) -> None:
         self._service = pipeline.connect
         self._expected = pipeline.connectors
+        self._journal = Journal.of(pipeline)
         self._connect()  # a missing password is told at the start
 
     def text(self) -> str:
@@ -146,6 +148,9 @@ class ConnectMetrics:
             states = connector_states(self._connect().states(), self._expected)
         except CouldNotLookError:
             answers = False
+        deployments: dict[str, int] = {}
+        with suppress(ConfigError):  # no number is better than a wrong one
+            deployments = self._journal.counts()
         return render(
             [
                 Family(
@@ -158,11 +163,11 @@ class ConnectMetrics:
                 Family(
                     "connector_deployments_total",
                     "counter",
-                    "Deployments of connectors made by cdcproof.",
+                    "Connectors that cdcproof deployed (apply, update, undo), with success or without.",
                     "status",
-                    {SUCCESS: 0, FAILURE: 0},
+                    deployments,
                 ),
-                _up({"connect": answers}),
+                _up({"connect": answers, "deployments": bool(deployments)}),
             ]
         )
 

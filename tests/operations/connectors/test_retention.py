@@ -10,7 +10,14 @@ from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.base import LogStart
 from cdcproof.errors import RefusedError, UnreachableError
 from cdcproof.operations.connectors import retention
-from cdcproof.operations.connectors.retention import Retention, of_capture_instances, of_sink, of_slot, of_source
+from cdcproof.operations.connectors.retention import (
+    Retention,
+    of_capture_instances,
+    of_sink,
+    of_sink_at,
+    of_slot,
+    of_source,
+)
 from cdcproof.pipeline import HttpService
 from tests.canned import serving
 from tests.operations.connectors.looks import connector
@@ -109,6 +116,16 @@ def test_records_deleted_unread_have_passed() -> None:
     )
 
 
+def test_a_position_that_is_to_be_had_again_must_lie_in_the_log() -> None:
+    def at(offset: int) -> list[dict[str, Any]]:
+        return [{"partition": {"kafka_topic": "t", "kafka_partition": 0}, "offset": {"kafka_offset": offset}}]
+
+    lags = [PartitionLag("t", 0, 900, 100, 1000)]
+    assert of_sink_at(at(100), lags).verdict == "kept"
+    assert of_sink_at(at(99), lags).passed == ("t/0 begins at 100, and it had read to 99.",)
+    assert of_sink_at(at(100), []).passed == ("t/0 is gone.",)
+
+
 # ---- what is asked ----
 
 
@@ -184,5 +201,5 @@ def test_a_sink_whose_broker_is_gone_is_unknown() -> None:
 
 
 def test_a_group_of_its_own_is_the_one_that_is_looked_at() -> None:
-    assert retention.consumer_group(connector()) == "connect-c"
-    assert retention.consumer_group(connector(consumer__override__group__id="mine")) == "mine"
+    assert retention.consumer_group("c", {}) == "connect-c"
+    assert retention.consumer_group("c", {"consumer.override.group.id": "mine"}) == "mine"

@@ -107,7 +107,11 @@ def what_stays(connector: Connector, topics: tuple[str, ...]) -> tuple[tuple[str
     """What Connect does not take away with a connector, as kind and name."""
     stays = [("topic", topic) for topic in topics]
     if connector.kind == "sink":
-        return (*stays, ("consumer group", retention.consumer_group(connector)), ("data", "every row at the target"))
+        return (
+            *stays,
+            ("consumer group", retention.consumer_group(connector.name, connector.config)),
+            ("data", "every row at the target"),
+        )
     stays.append(("committed position", "a connector of the same name goes on from it, without a snapshot"))
     address = connector_config.source_address(connector.config)
     if address and address.slot:

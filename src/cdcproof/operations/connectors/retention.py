@@ -37,7 +37,9 @@ def look(connector: Connector, connect: Connect, pipeline: Pipeline) -> Retentio
     """Ask Connect, and the source or Kafka. Never raises for what it cannot see: that is `unknown`."""
     try:
         if connector.kind == "sink":
-            return of_sink(Kafka(pipeline.kafka.bootstrap_servers).lag(consumer_group(connector)))
+            return of_sink(
+                Kafka(pipeline.kafka.bootstrap_servers).lag(consumer_group(connector.name, connector.config))
+            )
         return of_source(connector.config, connect.offsets(connector.name), pipeline)
     except CdcproofError as error:
         return Retention(unknown=error.message)
@@ -108,9 +110,23 @@ def of_sink(lags: Iterable[PartitionLag]) -> Retention:
     )
 
 
-def consumer_group(connector: Connector) -> str:
+def of_sink_at(offsets: Iterable[Offset], lags: Iterable[PartitionLag]) -> Retention:
+    """The same for positions that a sink does not have now; `lags` tells where each partition's log begins."""
+    begins = {(lag.topic, lag.partition): lag.log_start for lag in lags}
+    passed = []
+    for told in offsets:
+        topic, partition = str(told["partition"]["kafka_topic"]), int(told["partition"]["kafka_partition"])
+        read = int(told["offset"]["kafka_offset"])
+        if (topic, partition) not in begins:
+            passed.append(f"{topic}/{partition} is gone.")
+        elif read < begins[topic, partition]:
+            passed.append(f"{topic}/{partition} begins at {begins[topic, partition]:,}, and it had read to {read:,}.")
+    return Retention(tuple(passed))
+
+
+def consumer_group(name: str, config: Config) -> str:
     """The group that a sink consumes with."""
-    return connector_config.said(connector.config, "consumer.override.group.id") or f"connect-{connector.name}"
+    return connector_config.said(config, "consumer.override.group.id") or f"connect-{name}"
 
 
 def _lsn(position: int) -> str:

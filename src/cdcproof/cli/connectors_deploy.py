@@ -1,0 +1,167 @@
+"""`cdcproof connectors apply | update | undo`: deploy connectors, and take it back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdcproof.cli.connectors_looks import print_plan, warn
+from cdcproof.cli.connectors_opening import Opened, acting, add_acting, add_common, opened
+from cdcproof.cli.tables import as_json, print_hanging
+from cdcproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from cdcproof.operations.connectors.definition import Definition
+    from cdcproof.operations.connectors.deploy import Result
+    from cdcproof.operations.connectors.hand import Hand
+    from cdcproof.operations.connectors.journal import Journal
+
+_STATUS = """Exit status: 0 each connector has its configuration and every task runs,
+1 something does not, or Connect refuses a configuration, 2 a file cannot be
+used, 3 it could not be known."""
+
+
+def add_apply(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `apply`."""
+    parser.description = (
+        "Make what runs equal to the connectors' files. Connect validates all of them\n"
+        "before the first is changed; what is equal already is left alone; connectors\n"
+        "without a file are left alone. How each was is kept, for `undo`.\n" + _STATUS
+    )
+    parser.add_argument(
+        "path", type=Path, nargs="?", metavar="DIR", help="directory of the files, or one file (paths.connectors)"
+    )
+    add_common(parser, "cdcproof connectors apply connectors/")
+    add_acting(parser, settles=True)
+
+
+def run_apply(arguments: argparse.Namespace) -> int:
+    """Apply."""
+    from cdcproof.operations.connectors import definition
+
+    here = opened(arguments)
+    path = definition.place(arguments.path, here.pipeline.paths.connectors)
+    return _deploy(arguments, here, definition.read_all(path))
+
+
+def add_update(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `update`."""
+    parser.description = (
+        "Give one connector the configuration of a file, as `get --json` prints it: a value\n"
+        "that is [redacted] stays as it runs.\n" + _STATUS
+    )
+    parser.add_argument("name", metavar="NAME", help="the connector")
+    parser.add_argument("file", type=Path, metavar="FILE", help="its JSON file")
+    add_common(parser, "cdcproof connectors update postgres-sink-connector sink.json")
+    add_acting(parser, settles=True)
+
+
+def run_update(arguments: argparse.Namespace) -> int:
+    """Update."""
+    from cdcproof.operations.connectors import definition
+
+    asked = definition.read(arguments.file, arguments.name)
+    here = opened(arguments)
+    if here.connect.states().get(asked.name) is None:
+        raise UsageError(
+            f"Kafka Connect has no connector {asked.name} to be updated.",
+            f"Create it with: cdcproof connectors apply {arguments.file}",
+        )
+    return _deploy(arguments, here, (asked,))
+
+
+def add_undo(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `undo`."""
+    parser.description = (
+        "Take back the last deployment that `apply` or `update` made and that was not\n"
+        "undone: each connector gets the configuration and state it had, and its position\n"
+        "where the worker (Connect 3.6 or newer) and what is still kept allow it.\n"
+        "A connector that somebody changed since is left alone. " + _STATUS.partition(" or")[0].replace("\n", " ")
+    )
+    add_common(parser, "cdcproof connectors undo")
+    add_acting(parser, settles=True)
+
+
+def run_undo(arguments: argparse.Namespace) -> int:
+    """Undo."""
+    from cdcproof.operations.connectors.undo import undo
+
+    here = opened(arguments)
+    with _deploying(arguments, here) as (hand, journal):
+        deployment = journal.to_undo()
+        results = undo(deployment, hand, journal, here.pipeline, arguments.settle_seconds)
+    return _told(arguments, results, undone=deployment.id)
+
+
+def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[Definition]) -> int:
+    from cdcproof.operations.connectors import deploy
+    from cdcproof.operations.connectors.plan import plan
+
+    with _deploying(arguments, here) as (hand, journal):
+        steps = plan(definitions, hand.states())
+        warn([warning for one in definitions for warning in one.warnings])
+        if not arguments.json:
+            print_plan([step for step in steps if step.changes])
+        errors = deploy.validate(steps, hand)
+        if errors:
+            return _refused(arguments, [(name, e.field, e.text) for name, found in errors.items() for e in found])
+        results = deploy.apply(
+            steps,
+            hand,
+            journal,
+            here.pipeline,
+            settle_seconds=arguments.settle_seconds,
+            command=arguments.verb,
+        )
+    return _told(arguments, results)
+
+
+@contextmanager
+def _deploying(arguments: argparse.Namespace, here: Opened) -> Iterator[tuple[Hand, Journal]]:
+    """One deployment of a pipeline at a time."""
+    from cdcproof.environments.embedded.locking import only_one
+    from cdcproof.operations.connectors.journal import Journal
+    from cdcproof.progress import Progress
+
+    journal = Journal.of(here.pipeline)
+    with acting(arguments, here) as hand:
+        lock = only_one(
+            journal.directory / "lock", "deploying connectors", Progress(), deadline_seconds=arguments.deadline
+        )
+        with lock:
+            yield hand, journal
+
+
+def _refused(arguments: argparse.Namespace, errors: Sequence[tuple[str, str, str]]) -> int:
+    if arguments.json:
+        told = [{"name": name, "field": field, "error": text} for name, field, text in errors]
+        print(as_json({"errors": told, "connectors": [], "exit_status": 1}))
+        return 1
+    for name, field, text in errors:
+        print_hanging(f"{name}: {field}: ", text)
+    print("Kafka Connect refuses this, so nothing was changed.")
+    return 1
+
+
+def _told(arguments: argparse.Namespace, results: Sequence[Result], undone: str = "") -> int:
+    from cdcproof.operations.connectors.deploy import exit_status
+
+    status = exit_status(results)
+    if arguments.json:
+        rows = [
+            {"name": r.name, "action": r.action, "status": r.status, "text": r.text, "notes": list(r.notes)}
+            for r in results
+        ]
+        print(as_json({"connectors": rows, **({"undone": undone} if undone else {}), "exit_status": status}))
+        return status
+    for result in results:
+        print_hanging(f"{result.name}: {result.action}: {result.status}: ", result.text)
+        for note in result.notes:
+            print_hanging("  ", note)
+    if status == 1 and not undone and any(r.action in ("create", "update") for r in results):
+        print("cdcproof connectors undo   # puts back what was there before", file=sys.stderr)
+    return status
