@@ -15,6 +15,7 @@ import pytest
 
 from cdcproof.environments.embedded import connectors, lifecycle, state
 from cdcproof.environments.embedded.environment import Embedded
+from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import Pipeline, load
@@ -24,7 +25,8 @@ from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-INSTANCE = "integration"
+INSTANCE = "-".join(filter(None, ("integration", os.environ.get(INSTANCE_VARIABLE))))
+"""Never one that somebody else uses: those who test side by side set the variable to different names."""
 PASSWORDS = {"POSTGRES_SOURCE_PASSWORD": "source-s3cret-Ω7f", "POSTGRES_PASSWORD": "target-s3cret-Ω9k"}
 
 
