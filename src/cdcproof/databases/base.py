@@ -150,6 +150,14 @@ class Database(Protocol):
         """
         ...
 
+    def log_received_by(self, position: LogPosition) -> str:
+        """The connector's session, by a name, when it was sent all changes before `position`; else empty.
+
+        What it has made of them is not known: less than `log_read_by`, and where that can stand still on an idle source,
+        all there is. Empty, too, for an engine where it does not stand still.
+        """
+        ...
+
     def captured_tables(self) -> frozenset[TableName]:
         """Tables whose changes are captured: CDC change tables, or the publication's tables."""
         ...

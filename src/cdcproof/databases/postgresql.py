@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, cast
 
@@ -11,7 +11,10 @@ import psycopg
 from psycopg import errors, sql
 
 from cdcproof import pipeline
+from cdcproof.databases import postgresql_log
 from cdcproof.databases.base import Column, Slot, TableName
+from cdcproof.databases.postgresql_log import Reader
+from cdcproof.databases.scan import LogPosition
 from cdcproof.errors import (
     CouldNotLookError,
     RefusedError,
@@ -175,6 +178,35 @@ class PostgreSQL:
             )
         statement: LiteralString = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
         return frozenset(TableName(*row) for row in self._query(statement, (self._database.publication,)))
+
+    def log_position(self) -> LogPosition:
+        """Where the log ends. Raises `UnexpectedAnswerError` at a standby, which does not know what the primary has."""
+        [(insert, block_bytes, segment_bytes)] = self._query(postgresql_log.POSITION)
+        if insert is None:
+            raise UnexpectedAnswerError(
+                f"{self._place} is a standby: where its log is does not say where the primary's is.",
+                "Name the primary, from which the connector reads, under [source].",
+            )
+        end = postgresql_log.end_of_log(insert, block_bytes, segment_bytes)
+        return LogPosition(end, f"{end >> 32:X}/{end & 0xFFFFFFFF:X}")
+
+    def log_read_by(
+        self,
+        position: LogPosition,
+        offset: Mapping[str, Any],
+        tables: Sequence[TableName] = (),  # noqa: ARG002  the log does not tell them apart
+    ) -> bool:
+        """Whether the offset has passed the position, or the slot of the pipeline file."""
+        return max(postgresql_log.committed(offset), self._slot_reader().confirmed) >= position.value
+
+    def log_received_by(self, position: LogPosition) -> str:
+        """The session on the pipeline file's slot that was sent everything before the position; empty when there is none."""
+        found = self._slot_reader()
+        return found.session if found.written >= position.value else ""
+
+    def _slot_reader(self) -> Reader:
+        rows = self._query(postgresql_log.READER, (self._database.slot,)) if self._database.slot else []
+        return postgresql_log.reader(rows[0]) if rows else Reader(0, 0, "")
 
     def slots(self) -> tuple[Slot, ...]:
         """Replication slots of this database, by name."""
