@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof import pytest_options
 from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import Pipeline, chosen, load, resolve
@@ -80,26 +81,7 @@ def evidence(request: pytest.FixtureRequest) -> EvidenceBook:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options."""
-    group = parser.getgroup("cdcproof", "the pipeline under check")
-    group.addoption(
-        "--env",
-        dest="cdcproof_env",
-        choices=("live", "compose", "embedded"),
-        help="where the pipeline runs (default: what the pipeline file says)",
-    )
-    group.addoption(
-        "--pipeline",
-        dest="cdcproof_pipeline",
-        metavar="NAME_OR_PATH",
-        help="expected state: a name in fixtures/pipelines/ or a TOML file (default: $CDCPROOF_PIPELINE, else embedded)",
-    )
-    group.addoption(
-        "--reports-dir",
-        dest="cdcproof_reports",
-        metavar="DIR",
-        default="reports",
-        help="where reports are written (default: reports, beside pytest.ini)",
-    )
+    pytest_options.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -101,6 +101,13 @@ class Remedies:
             ),
         )
 
+    def follow_the_test_row(self) -> Commands:
+        """Where a test row may have stopped: each connector's state, then what keeps the sink from writing."""
+        return (
+            *(self._curl("GET", connector.name, "status") for connector in self.pipeline.connectors),
+            *self.look_at_sink([sink.consumer_group for sink in self.pipeline.sinks])[-1:],
+        )
+
     def look_at_slots(self, names: Collection[str]) -> Commands:
         """Show the slots; dropping one loses its position, so that is advice."""
         if self.pipeline.source.type != "postgresql":

@@ -1,0 +1,1 @@
+"""The checks: one file per runbook step, one folder per suite."""

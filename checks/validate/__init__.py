@@ -1,0 +1,1 @@
+"""Validation after a maintenance."""

@@ -1,0 +1,66 @@
+"""The options that we add to pytest, and what they say."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+import pytest
+
+_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def add(parser: pytest.Parser) -> None:
+    """Add our options."""
+    group = parser.getgroup("cdcproof", "the pipeline under check")
+    group.addoption(
+        "--env",
+        dest="cdcproof_env",
+        choices=("live", "compose", "embedded"),
+        help="where the pipeline runs (default: what the pipeline file says)",
+    )
+    group.addoption(
+        "--pipeline",
+        dest="cdcproof_pipeline",
+        metavar="NAME_OR_PATH",
+        help="expected state: a name in fixtures/pipelines/ or a TOML file (default: $CDCPROOF_PIPELINE, else embedded)",
+    )
+    group.addoption(
+        "--reports-dir",
+        dest="cdcproof_reports",
+        metavar="DIR",
+        default="reports",
+        help="where reports are written (default: reports, beside pytest.ini)",
+    )
+    group.addoption(
+        "--allow-acts",
+        dest="cdcproof_allow_acts",
+        action="store_true",
+        help="let -m validate and -m staging write their test rows into a live pipeline, and -m staging its connectors",
+    )
+    group.addoption(
+        "--soak",
+        dest="cdcproof_soak",
+        metavar="TIME",
+        type=_seconds,
+        default="5s",
+        help="how long -m validate and -m staging watch for flaps: 90s, 30m, 2h (default: 5s; the runbook: 30m)",
+    )
+
+
+def acts_are_allowed(config: pytest.Config) -> bool:
+    """Whether a live pipeline may be changed."""
+    return bool(config.getoption("cdcproof_allow_acts"))
+
+
+def soak_seconds(config: pytest.Config) -> float:
+    """How long to watch."""
+    return float(config.getoption("cdcproof_soak"))
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    seconds = float(match[1]) * _UNIT_SECONDS[match[2]] if match else 0.0
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time to watch; write it like 90s, 30m or 2h")
+    return seconds
