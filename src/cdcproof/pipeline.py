@@ -258,6 +258,8 @@ class Thresholds(_Model):
     backup_keep_days: float = Field(default=7, gt=0)
     slot_retained_mebibytes: float = Field(default=1024, gt=0)
     restarts_24h: int = Field(default=3, ge=0)
+    fence_seconds: float = Field(default=90, gt=0)
+    """How long a connector may take to commit what it has done: a worker does it every 60 s unless it was told otherwise."""
 
     @model_validator(mode="after")
     def _warn_below_fail(self) -> Thresholds:
