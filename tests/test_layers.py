@@ -30,9 +30,13 @@ FOUNDATIONS_OF_FOUNDATIONS = {
 """What the lowest modules may import of each other, where it is less than everything."""
 
 DOORS = {
-    "psycopg": {"databases/postgresql.py", "databases/postgresql_changes.py", "databases/postgresql_writing.py"},
-    "pyodbc": {"databases/sqlserver.py", "databases/odbc.py"},
-    "mssql_python_odbc": {"databases/sqlserver.py", "databases/odbc.py"},
+    "psycopg": {
+        f"databases/postgresql{part}.py" for part in ("", "_session", "_statements", "_keys", "_changes", "_writing")
+    },
+    "pyodbc": {"databases/sqlserver_session.py"},
+    "mssql_python_odbc": {"databases/odbc.py"},
+    "mssql_python": {"databases/sqlserver_arrow.py"},
+    "pyarrow": {"databases/sqlserver_arrow.py"},
     "requests": {"clients/http.py"},
     "urllib3": {"clients/containers.py"},
     "docker": {"clients/containers.py"},

@@ -83,7 +83,7 @@ _COLUMNAR: dict[Kind, str] = {
     Kind.TIMESTAMP: "TIMESTAMP",
     Kind.INSTANT: "TIMESTAMPTZ",
 }
-_INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "integer": 10, "bigint": 19}
+INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "integer": 10, "bigint": 19}
 
 
 class Fidelity(StrEnum):
@@ -162,8 +162,8 @@ def _number(source: Column, target: Column) -> Form:
 
 def _digits_before_the_point(column: Column) -> int | None:
     """None where there is no limit. PostgreSQL's catalogue tells an integer's precision in bits, so its name decides."""
-    if column.type in _INTEGER_DIGITS:
-        return _INTEGER_DIGITS[column.type]
+    if column.type in INTEGER_DIGITS:
+        return INTEGER_DIGITS[column.type]
     return None if column.precision is None else max(column.precision - (column.scale or 0), 0)
 
 

@@ -2,117 +2,37 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString, cast
+from itertools import pairwise
+from typing import Any, LiteralString
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import sql
 
-from cdcproof import pipeline
-from cdcproof.databases import postgresql_log
+from cdcproof.databases import postgresql_catalogue as catalogue
+from cdcproof.databases import postgresql_keys, postgresql_log
+from cdcproof.databases import postgresql_statements as statements
 from cdcproof.databases.base import Column, Slot, TableName
+from cdcproof.databases.kinds import LONG_BYTES, Form
 from cdcproof.databases.postgresql_log import Reader
-from cdcproof.databases.scan import LogPosition
-from cdcproof.errors import (
-    CouldNotLookError,
-    RefusedError,
-    UnexpectedAnswerError,
-    UnreachableError,
-    UsageError,
-)
-from cdcproof.secrets import Secret, scrub
+from cdcproof.databases.postgresql_session import Session
+from cdcproof.databases.postgresql_statements import condition, table_name
+from cdcproof.databases.scan import WHOLE, ChunkSum, LogPosition, Row, Scan, Segment, Stream
+from cdcproof.errors import UnexpectedAnswerError, UsageError
 
-CONNECT_TIMEOUT_SECONDS = 5
-LOCK_TIMEOUT_SECONDS = 5
 _ROWS_PER_FETCH = 5_000
 _KEYS_PER_QUERY = 500
-
-_TABLES = """
-    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT c.relispartition"""
-
-# A domain is read as what it is made of; format_type without a modifier gives the standard's name of a type.
-_COLUMNS = """
-    SELECT a.attname, pg_catalog.format_type(d.type, NULL), NOT a.attnotnull,
-           CASE WHEN d.type = 'numeric'::regtype THEN information_schema._pg_numeric_scale(d.type, d.modifier)
-                ELSE information_schema._pg_datetime_precision(d.type, d.modifier) END,
-           information_schema._pg_numeric_precision(d.type, d.modifier),
-           a.attgenerated <> ''
-    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_type t ON t.oid = a.atttypid
-    CROSS JOIN LATERAL (SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END AS type,
-                               CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS modifier) d
-    WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-      AND a.attnum > 0 AND NOT a.attisdropped
-    ORDER BY a.attnum"""
-
-_PRIMARY_KEY = """
-    SELECT a.attname FROM pg_index i
-    JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY AS k(attnum, position)
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
-    WHERE n.nspname = %s AND c.relname = %s AND i.indisprimary
-    ORDER BY k.position"""
-
-# A slot that never reserved WAL has no wal_status; whatever it was meant to keep is not kept.
-_SLOTS = """
-    SELECT slot_name, active, coalesce(wal_status, 'unreserved'), coalesce(pg_wal_lsn_diff(
-               CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END,
-               restart_lsn), 0)::bigint
-    FROM pg_replication_slots WHERE database = current_database() ORDER BY slot_name"""
-
-_PERMISSIONS = """
-    SELECT n.nspname, c.relname, has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT')
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname || '.' || c.relname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-    ORDER BY 1, 2"""
+_BYTES_AT_ONCE = 8 << 20
+_MOST_BOUND = 60_000
+"""The protocol counts parameters in 16 bits."""
+_READS_PAGES = 140_000
+"""Since PostgreSQL 14 a range of pages is read without the others."""
 
 
-class PostgreSQL:
-    """A read-only session; connects when entered.
-
-    Outside `rows` every statement is its own transaction. Each use of `rows` reads one REPEATABLE READ snapshot.
-    Times come in UTC. `statement_timeout_seconds` bounds each statement at the server.
-    """
-
-    def __init__(self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float) -> None:
-        self._database = database
-        self._password = password
-        self._statement_timeout_seconds = statement_timeout_seconds
-        self._place = f"PostgreSQL database {database.database} at {database.host}:{database.port}"
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
-
-    def __enter__(self) -> PostgreSQL:
-        options = {
-            "default_transaction_read_only": "on",
-            "statement_timeout": f"{self._statement_timeout_seconds * 1000:.0f}",
-            "lock_timeout": f"{LOCK_TIMEOUT_SECONDS * 1000}",
-            "TimeZone": "UTC",
-        }
-        try:
-            self._connection = psycopg.connect(
-                host=self._database.host,
-                port=self._database.port,
-                dbname=self._database.database,
-                user=self._database.user,
-                password=self._password.reveal(),
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                application_name="cdcproof",
-                sslmode="prefer",
-                options=" ".join(f"-c {name}={value}" for name, value in options.items()),
-                autocommit=True,
-            )
-        except psycopg.Error as error:
-            raise self._not_connected(error) from None
-        self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+class PostgreSQL(Session):
+    """A read-only session; connects when entered."""
 
     def version(self) -> str:
         """One line: product and version."""
@@ -120,54 +40,112 @@ class PostgreSQL:
 
     def tables(self, schema: str) -> frozenset[TableName]:
         """Tables of a schema, partitioned ones as one table."""
-        return frozenset(TableName(*row) for row in self._query(_TABLES, (schema,)))
+        return frozenset(TableName(*row) for row in self._query(catalogue.TABLES, (schema,)))
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
         """Columns in order. `scale` is a numeric's, or a time's digits after the second."""
-        columns = tuple(Column(*row) for row in self._query(_COLUMNS, (table.schema, table.table)))
+        columns = tuple(Column(*row) for row in self._query(catalogue.COLUMNS, (table.schema, table.table)))
         if not columns:
             raise self._no_such_table(table)
         return columns
 
     def primary_key(self, table: TableName) -> tuple[str, ...]:
         """Key columns in key order, empty when there is no primary key."""
-        return tuple(row[0] for row in self._query(_PRIMARY_KEY, (table.schema, table.table)))
+        return tuple(row[0] for row in self._query(catalogue.PRIMARY_KEY, (table.schema, table.table)))
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         """Exact number of rows, of those that the condition holds for when there is one."""
-        statement = sql.SQL("SELECT count(*) FROM {}").format(_name(table))
-        if predicate:  # the line break ends a comment in it
-            statement += sql.SQL(" WHERE ({}\n)").format(sql.SQL(cast("LiteralString", predicate)))
+        statement = sql.SQL("SELECT count(*) FROM {}").format(table_name(table))
+        if predicate:
+            statement += sql.SQL(" WHERE {}").format(condition(predicate))
         with self._our_errors(table):
             return int(self._session.execute(statement).fetchall()[0][0])
 
-    @contextmanager
-    def rows(self, table: TableName, columns: Sequence[Column]) -> Iterator[Iterator[tuple[Any, ...]]]:
-        """All rows of one snapshot, unordered, through a server-side cursor.
+    def estimated_rows(self, table: TableName) -> int:
+        """What the planner expects: from the statistics, and from the size where there are none."""
+        statement = sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {}").format(table_name(table))
+        with self._our_errors(table):
+            return int(self._session.execute(statement).fetchall()[0][0][0]["Plan"]["Plan Rows"])
 
-        Raises `UnexpectedAnswerError` for a value Python has no form for (a date that is infinite or BC).
-        """
-        statement = sql.SQL("SELECT {} FROM {}").format(_names(columns), _name(table))
+    def value_range(self, table: TableName, column: Column) -> tuple[int, int] | None:
+        """Least and greatest value of an integer column; None for an empty table."""
+        statement = sql.SQL("SELECT min({0}), max({0}) FROM {1}").format(sql.Identifier(column.name), table_name(table))
+        with self._our_errors(table):
+            [(least, greatest)] = self._session.execute(statement).fetchall()
+        return None if least is None else (least, greatest)
+
+    def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
+        """Ranges of pages. Of a partitioned table they are the same pages of every partition."""
+        is_heap, pages = self._storage(scan.table)
+        wanted = math.ceil(self.estimated_rows(scan.table) / rows)
+        if not is_heap or min(wanted, pages) <= 1 or self._server().version < _READS_PAGES:
+            return (WHOLE,)
+        step = math.ceil(pages / wanted)
+        bounds = [None, *range(step, pages, step), None]
+        return tuple(Segment(low, high) for low, high in pairwise(bounds))
+
+    def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
+        """One scan of the segment."""
+        with self._our_errors(scan.table):
+            for chunk, rows, total in self._session.execute(
+                statements.chunk_sums(scan, segment, self._server())
+            ).fetchall():
+                yield ChunkSum(chunk, rows, int(total))
+
+    @contextmanager
+    def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
+        """All rows of these chunks, through a server-side cursor."""
+        is_heap, _ = self._storage(scan.table)
+        statement = statements.chunk_rows(scan, chunks, self._server(), versioned=is_heap)
         with (
-            self._our_errors(table),
+            self._our_errors(scan.table),
             self._session.transaction(force_rollback=True),
             self._session.cursor("cdcproof", binary=True) as cursor,
         ):
-            cursor.itersize = _ROWS_PER_FETCH
+            cursor.itersize = _rows_at_once(scan)
             cursor.execute(statement)
-            yield iter(cursor)
+            yield (Row(version, tuple(forms)) for version, *forms in cursor)
 
-    def rows_by_key(
-        self, table: TableName, columns: Sequence[Column], key: Sequence[Column], keys: Sequence[tuple[Any, ...]]
-    ) -> Iterator[tuple[Any, ...]]:
+    def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
         """The rows that have one of these keys, each statement its own snapshot."""
-        select = sql.SQL("SELECT {} FROM {} WHERE ").format(_names(columns), _name(table))
-        for start in range(0, len(keys), _KEYS_PER_QUERY):
-            batch = keys[start : start + _KEYS_PER_QUERY]
-            statement = select + sql.SQL(" OR ").join(_has_key(key, values) for values in batch)
-            bound = [value for values in batch for value in values if value is not None]
-            with self._our_errors(table):
-                yield from self._session.cursor(binary=True).execute(statement, bound).fetchall()
+        is_heap, _ = self._storage(scan.table)
+        wanted = set(keys)
+        step = max(1, min(_KEYS_PER_QUERY, _rows_at_once(scan), _MOST_BOUND // max(1, scan.key_width)))
+        for start in range(0, len(keys), step):
+            found, bound = postgresql_keys.one_of(scan.key, keys[start : start + step], self._server())
+            statement = statements.rows_by_key(scan, found, self._server(), versioned=is_heap)
+            with self._our_errors(scan.table):
+                cursor = psycopg.RawCursor(self._session).execute(statement, bound, binary=True)
+                for version, *forms in cursor.fetchall():
+                    if tuple(forms[: scan.key_width]) in wanted:
+                        yield Row(version, tuple(forms))
+
+    def literal_forms(
+        self, column: Column, form: Form, literals: Sequence[str | None]
+    ) -> tuple[tuple[bytes | None, bytes], ...]:
+        """Each literal, cast to the column's type: its form, and the MD5 of its frame of one column."""
+        statement = statements.literal_forms(column, form, self._server())
+        with self._our_errors():
+            return tuple(psycopg.RawCursor(self._session).execute(statement, [list(literals)], binary=True).fetchall())
+
+    def statements(self, scan: Scan) -> dict[str, str]:
+        """What is done to its SQL, for the whole table, chunk 0 and one key."""
+        server = self._server()
+        is_heap, _ = self._storage(scan.table)
+        names = [sql.Identifier(told.column.name) for told in scan.key]
+        equal = [sql.SQL(f"{{}} = ${number}").format(name) for number, name in enumerate(names, start=1)]
+        found = {
+            "push-down": statements.chunk_sums(scan, WHOLE, server),
+            "stream": statements.stream(scan, WHOLE, server),
+            "rows of a chunk": statements.chunk_rows(scan, [0], server, versioned=is_heap),
+            "rows by key": statements.rows_by_key(scan, sql.SQL(" AND ").join(equal), server, versioned=is_heap),
+        }
+        return {what: statement.as_string(self._session) for what, statement in found.items()}
+
+    def stream_select(self, scan: Scan, segment: Segment) -> Stream:
+        """A segment as DuckDB reads it, which opens a session of its own; it wants the settings of `SETTINGS`."""
+        select = statements.stream(scan, segment, self._server()).as_string(self._session)
+        return Stream(select, tuple(form.columnar for form in scan.forms))
 
     def captured_tables(self) -> frozenset[TableName]:
         """Tables of the source connector's publication; empty when the publication does not exist."""
@@ -210,13 +188,13 @@ class PostgreSQL:
 
     def slots(self) -> tuple[Slot, ...]:
         """Replication slots of this database, by name."""
-        return tuple(Slot(*row) for row in self._query(_SLOTS))
+        return tuple(Slot(*row) for row in self._query(catalogue.SLOTS))
 
     def permissions_missing(self, tables: Sequence[TableName]) -> dict[str, str]:
         """Tables and schemas this account may not read: each with its GRANT. A table that does not exist is left out."""
         user = sql.Identifier(self._database.user)
         missing = {}
-        for schema, table, may_use, may_select in self._query(_PERMISSIONS, ([str(t) for t in tables],)):
+        for schema, table, may_use, may_select in self._query(catalogue.PERMISSIONS, ([str(t) for t in tables],)):
             if not may_use:
                 grant = sql.SQL("GRANT USAGE ON SCHEMA {} TO {};").format(sql.Identifier(schema), user)
                 missing[f"schema {schema}"] = grant.as_string()
@@ -225,95 +203,15 @@ class PostgreSQL:
                 missing[f"{schema}.{table}"] = grant.as_string()
         return missing
 
-    @property
-    def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
-        if self._connection is None:
-            raise RuntimeError("use the database as a context manager")
-        return self._connection
-
-    def _query(self, statement: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._our_errors():
-            return self._session.execute(statement, values).fetchall()
-
-    @contextmanager
-    def _our_errors(self, table: TableName | None = None) -> Iterator[None]:
-        try:
-            yield
-        except psycopg.Error as error:
-            raise self._translated(error, table) from None
-
-    def _not_connected(self, error: psycopg.Error) -> CouldNotLookError:
-        text = _first_line(error)
-        # psycopg has no SQLSTATE for a failed connection. A server's own answer has the form "SEVERITY:  text".
-        answer = re.search(r"\w+:  (.*)", text)
-        if answer and not re.search(r"starting up|shutting down|recovery mode", answer[1]):
-            return RefusedError(
-                f"{self._place} refused user {self._database.user}: {answer[1]}",
-                f"Check the account, its password ({self._database.password_env}), the database's name "
-                "and the server's pg_hba.conf.",
-            )
-        return UnreachableError(
-            f"{self._place} does not answer: {text}", "Check that it runs, and host and port in what you gave."
-        )
-
-    def _translated(self, error: psycopg.Error, table: TableName | None) -> CouldNotLookError:
-        text = _first_line(error)
-        if isinstance(error, errors.InsufficientPrivilege):
-            return RefusedError(
-                f"{self._place} refused user {self._database.user}: {text}", self._grant(table) if table else ""
-            )
-        if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName) and table:
-            return self._no_such_table(table)
-        if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
-            return self._too_long(error, table)
-        if self._session.closed:
-            return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
-        if isinstance(error, psycopg.DataError) and error.sqlstate is None:
-            return UnexpectedAnswerError(
-                f"{self._place}: {table} holds a value that cannot be read here: {text}",
-                "Dates must lie in the years 1 to 9999; infinity has no counterpart in SQL Server.",
-            )
-        return UnexpectedAnswerError(f"{self._place}: {text}")
-
-    def _too_long(self, error: psycopg.Error, table: TableName | None) -> UnexpectedAnswerError:
-        if isinstance(error, errors.LockNotAvailable):
-            return UnexpectedAnswerError(
-                f"{self._place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
-                "See who holds it: SELECT pid, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks);",
-            )
-        return UnexpectedAnswerError(
-            f"{self._place}: a statement{f' on {table}' if table else ''} was cancelled "
-            f"(the limit is {self._statement_timeout_seconds:g} s).",
-            "Try again when the server is less busy.",
-        )
-
-    def _grant(self, table: TableName) -> str:
-        grant = sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user};")
-        names = {"schema": sql.Identifier(table.schema), "user": sql.Identifier(self._database.user)}
-        return grant.format(table=_name(table), **names).as_string()
-
-    def _no_such_table(self, table: TableName) -> UnexpectedAnswerError:
-        return UnexpectedAnswerError(
-            f"{self._place} has no table {table}.", "Check its name and schema; names are case-sensitive here."
-        )
+    def _storage(self, table: TableName) -> tuple[bool, int]:
+        """Whether a row has a place and a writer (`ctid`, `xmin`), and how many pages there are, of the largest part."""
+        [(number, is_heap, pages)] = self._query(catalogue.STORAGE, (table.schema, table.table))
+        if not number:
+            raise self._no_such_table(table)
+        return is_heap, pages
 
 
-def _name(table: TableName) -> sql.Identifier:
-    return sql.Identifier(table.schema, table.table)
-
-
-def _names(columns: Sequence[Column]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
-
-
-def _has_key(key: Sequence[Column], values: tuple[Any, ...]) -> sql.Composed:
-    conditions = (
-        sql.SQL("{} IS NULL" if value is None else "{} = %s").format(sql.Identifier(column.name))
-        for column, value in zip(key, values, strict=True)
-    )
-    return sql.SQL("({})").format(sql.SQL(" AND ").join(conditions))
-
-
-def _first_line(error: psycopg.Error) -> str:
-    text = str(error).strip().partition("\n")[0]
-    return scrub(text.removeprefix("connection failed: ") or type(error).__name__)
+def _rows_at_once(scan: Scan) -> int:
+    """As many as take no more than `_BYTES_AT_ONCE`, if every value were as long as it may be."""
+    longest = sum(LONG_BYTES if told.form.long else (told.column.length or 8) * 4 for told in scan.columns)
+    return max(1, min(_ROWS_PER_FETCH, _BYTES_AT_ONCE // longest))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Form
+
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,17 @@ class Chunking:
     width: int = 0
     columns: int = 1
     buckets: int = 1
+
+    def ranges(self, chunks: Iterable[int]) -> tuple[tuple[int, int], ...]:
+        """The least and greatest value of the column for these chunks of a width, neighbours joined, in order."""
+        found: list[tuple[int, int]] = []
+        for chunk in sorted(set(chunks)):
+            low = chunk * self.width if chunk > 0 else (chunk - 1) * self.width + 1
+            high = (chunk + 1) * self.width - 1 if chunk >= 0 else chunk * self.width
+            if found and found[-1][1] + 1 == low:
+                low = found.pop()[0]
+            found.append((low, high))
+        return tuple((max(low, _LEAST), min(high, _GREATEST)) for low, high in found)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,68 @@
+"""What PostgreSQL's catalogue is asked. Nothing is asked here.
+
+PostgreSQL's documentation, "System Catalogs".
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+TABLES: LiteralString = """
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT c.relispartition"""
+
+# A domain is read as what it is made of; format_type without a modifier gives the standard's name of a type. An extension's
+# type is named without its schema. A numeric's scale has 11 bits and a sign (since PostgreSQL 15).
+COLUMNS: LiteralString = """
+    SELECT a.attname,
+           CASE WHEN t.typcategory = 'A' THEN 'array' WHEN t.typtype = 'e' THEN 'enum' WHEN t.typtype = 'c' THEN 'composite'
+                WHEN t.typtype = 'r' THEN 'range' WHEN t.typtype = 'm' THEN 'multirange'
+                WHEN t.typnamespace <> 'pg_catalog'::regnamespace THEN t.typname ELSE format_type(t.oid, NULL) END,
+           NOT a.attnotnull,
+           CASE WHEN t.oid = 'numeric'::regtype AND d.modifier >= 0 THEN ((d.modifier - 4 & 2047) # 1024) - 1024
+                ELSE information_schema._pg_datetime_precision(t.oid, d.modifier) END,
+           information_schema._pg_numeric_precision(t.oid, d.modifier),
+           a.attgenerated <> '',
+           information_schema._pg_char_max_length(t.oid, d.modifier)
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL (
+        WITH RECURSIVE base (type, modifier) AS (
+            SELECT a.atttypid, a.atttypmod
+            UNION ALL
+            SELECT u.typbasetype, u.typtypmod FROM base JOIN pg_type u ON u.oid = base.type WHERE u.typtype = 'd')
+        SELECT base.* FROM base JOIN pg_type u ON u.oid = base.type WHERE u.typtype <> 'd') d
+    JOIN pg_type t ON t.oid = d.type
+    WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum"""
+
+PRIMARY_KEY: LiteralString = """
+    SELECT a.attname FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY AS k(attnum, position)
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+    WHERE n.nspname = %s AND c.relname = %s AND i.indisprimary
+    ORDER BY k.position"""
+
+# A slot that never reserved WAL has no wal_status; whatever it was meant to keep is not kept.
+SLOTS: LiteralString = """
+    SELECT slot_name, active, coalesce(wal_status, 'unreserved'), coalesce(pg_wal_lsn_diff(
+               CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END,
+               restart_lsn), 0)::bigint
+    FROM pg_replication_slots WHERE database = current_database() ORDER BY slot_name"""
+
+PERMISSIONS: LiteralString = """
+    SELECT n.nspname, c.relname, has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname || '.' || c.relname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    ORDER BY 1, 2"""
+
+# Pages and whether they are pages of heaps throughout: a view or a foreign table has no ctid and no xmin of its own.
+STORAGE: LiteralString = """
+    WITH RECURSIVE parts (oid) AS (
+        SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN parts ON parts.oid = i.inhparent)
+    SELECT count(*), coalesce(bool_and(c.relkind = 'p' OR coalesce(m.amname, '') = 'heap'), false),
+           coalesce(max(pg_relation_size(c.oid)) / current_setting('block_size')::bigint, 0)::bigint
+    FROM parts JOIN pg_class c ON c.oid = parts.oid LEFT JOIN pg_am m ON m.oid = c.relam"""

@@ -1,0 +1,91 @@
+"""Conditions by which PostgreSQL finds rows with keys given in canonical bytes, by an index where it can. Nothing is asked here.
+
+A condition may hold for more rows than have the key (citext, -0.0, a collation that takes letters for equal): who asks
+compares the canonical bytes of what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import LiteralString
+
+from psycopg import sql
+
+from cdcproof.databases import canonical
+from cdcproof.databases.kinds import INTEGER_DIGITS, Kind
+from cdcproof.databases.postgresql_statements import Server, sent
+from cdcproof.databases.scan import Told
+
+_CASTS: dict[Kind, LiteralString] = {
+    Kind.BOOLEAN: "::boolean",
+    Kind.INTEGER: "::bigint",
+    Kind.NUMBER: "::numeric",
+    Kind.FLOAT: "::float8",
+    Kind.SINGLE: "::float4",
+    Kind.TEXT: "",  # of the column's own type, which an index needs
+    Kind.BINARY: "",
+    Kind.UUID: "::uuid",
+    Kind.DATE: "::date",
+    Kind.TIME: "::time",
+    Kind.TIMESTAMP: "::timestamp",
+    Kind.INSTANT: "::timestamptz",
+}
+_WHOLE = b"\x00"
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
+
+
+def one_of(
+    key: Sequence[Told], keys: Sequence[Sequence[bytes | None]], server: Server
+) -> tuple[sql.Composed, list[str | bytes]]:
+    """A condition for rows that have one of the keys, and what to bind to its $1, $2 …"""
+    bound: list[str | bytes] = []
+    conditions = []
+    for parts in keys:
+        columns = (_is(told, part, bound, server) for told, part in zip(key, parts, strict=True))
+        conditions.append(sql.SQL("({})").format(sql.SQL(" AND ").join(columns)))
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(conditions)), bound
+
+
+def _is(told: Told, part: bytes | None, bound: list[str | bytes], server: Server) -> sql.Composable:
+    name = sql.Identifier(told.column.name)
+    if part is None:
+        return sql.SQL("{} IS NULL").format(name)
+    if told.form.kind is Kind.NUMBER and told.column.type in INTEGER_DIGITS:
+        return _is_integer(name, Decimal(part.decode()), bound)
+    value = _by_value(told, part, server)
+    if value is None:
+        bound.append(part)
+        return sql.SQL("{} = {}").format(sent(told, server), _last(bound))
+    bound.append(value)
+    return sql.SQL("{} = {}{}").format(name, _last(bound), sql.SQL(_CASTS[told.form.kind]))
+
+
+def _is_integer(name: sql.Identifier, number: Decimal, bound: list[str | bytes]) -> sql.Composable:
+    """Only a whole number can be in an integer column, and only as one it is found by an index."""
+    if not number.is_finite() or number != int(number) or not _LEAST <= number <= _GREATEST:
+        return sql.SQL("FALSE")
+    bound.append(str(int(number)))
+    return sql.SQL("{} = {}::bigint").format(name, _last(bound))
+
+
+def _by_value(told: Told, part: bytes, server: Server) -> str | bytes | None:
+    """What to bind; None where only the canonical bytes tell the value, or the server would refuse to read it."""
+    form = told.form
+    if form.kind not in (Kind.TEXT, Kind.BINARY):
+        return canonical.told(form, part)
+    if form.long and not part.startswith(_WHOLE):
+        return None
+    value = part[1:] if form.long else part
+    if form.kind is Kind.BINARY:
+        return value
+    if told.column.type == "enum" or server.encoding != "UTF8" or b"\x00" in value:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _last(bound: Sequence[object]) -> sql.SQL:
+    return sql.SQL(f"${len(bound)}")

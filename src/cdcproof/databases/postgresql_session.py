@@ -1,0 +1,164 @@
+"""A session with PostgreSQL by psycopg, opened read-only at the database; what goes wrong leaves as our error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString, Self
+
+import psycopg
+from psycopg import errors, sql
+
+from cdcproof import pipeline
+from cdcproof.databases.base import TableName
+from cdcproof.databases.postgresql_statements import Server, table_name
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.secrets import Secret, scrub
+
+CONNECT_TIMEOUT_SECONDS = 5
+LOCK_TIMEOUT_SECONDS = 5
+SETTINGS = {
+    "default_transaction_read_only": "on",
+    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS * 1000}",
+    "row_security": "off",  # an error instead of some of the rows
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "work_mem": "32MB",  # for the sums of 100,000 chunks
+    "cursor_tuple_fraction": "1",
+    "jit": "off",  # compiling a hash of 1,000 columns takes longer than it saves
+}
+"""What every session sets, whatever the server's or the account's defaults are."""
+
+
+class Session:
+    """Connects when entered. Outside `snapshot` every statement is its own transaction. Times come in UTC.
+
+    `statement_timeout_seconds` bounds each statement at the server.
+    """
+
+    def __init__(self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float) -> None:
+        self._database = database
+        self._password = password
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._place = f"PostgreSQL database {database.database} at {database.host}:{database.port}"
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    def __enter__(self) -> Self:
+        options = {**SETTINGS, "statement_timeout": f"{self._statement_timeout_seconds * 1000:.0f}"}
+        try:
+            self._connection = psycopg.connect(
+                host=self._database.host,
+                port=self._database.port,
+                dbname=self._database.database,
+                user=self._database.user,
+                password=self._password.reveal(),
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                application_name="cdcproof",
+                sslmode="prefer",
+                client_encoding="UTF8",
+                options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+                autocommit=True,
+            )
+        except psycopg.Error as error:
+            raise self._not_connected(error) from None
+        self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One REPEATABLE READ transaction."""
+        with self._our_errors(), self._session.transaction(force_rollback=True):
+            yield
+
+    def reads_snapshots(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if self._connection is None:
+            raise RuntimeError("use the database as a context manager")
+        return self._connection
+
+    def _server(self) -> Server:
+        encoding = self._session.info.parameter_status("server_encoding")
+        return Server(self._session.info.server_version, encoding or "")
+
+    def _query(self, statement: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._our_errors():
+            return self._session.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _our_errors(self, table: TableName | None = None) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self._translated(error, table) from None
+
+    def _not_connected(self, error: psycopg.Error) -> CouldNotLookError:
+        text = _first_line(error)
+        # psycopg has no SQLSTATE for a failed connection. A server's own answer has the form "SEVERITY:  text".
+        answer = re.search(r"\w+:  (.*)", text)
+        if answer and not re.search(r"starting up|shutting down|recovery mode", answer[1]):
+            return RefusedError(
+                f"{self._place} refused user {self._database.user}: {answer[1]}",
+                f"Check the account, its password ({self._database.password_env}), the database's name "
+                "and the server's pg_hba.conf.",
+            )
+        return UnreachableError(
+            f"{self._place} does not answer: {text}", "Check that it runs, and host and port in what you gave."
+        )
+
+    def _translated(self, error: psycopg.Error, table: TableName | None) -> CouldNotLookError:
+        text = _first_line(error)
+        if isinstance(error, errors.InsufficientPrivilege) and "row-level security" in text:
+            return RefusedError(
+                f"{self._place} shows user {self._database.user} only some of the rows: {text}",
+                sql.SQL("ALTER ROLE {} BYPASSRLS;").format(sql.Identifier(self._database.user)).as_string(),
+            )
+        if isinstance(error, errors.InsufficientPrivilege):
+            return RefusedError(
+                f"{self._place} refused user {self._database.user}: {text}", self._grant(table) if table else ""
+            )
+        if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName) and table:
+            return self._no_such_table(table)
+        if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
+            return self._too_long(error, table)
+        if self._session.closed:
+            return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
+        return UnexpectedAnswerError(f"{self._place}: {text}")
+
+    def _too_long(self, error: psycopg.Error, table: TableName | None) -> UnexpectedAnswerError:
+        if isinstance(error, errors.LockNotAvailable):
+            return UnexpectedAnswerError(
+                f"{self._place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
+                "See who holds it: SELECT pid, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks);",
+            )
+        return UnexpectedAnswerError(
+            f"{self._place}: a statement{f' on {table}' if table else ''} was cancelled "
+            f"(the limit is {self._statement_timeout_seconds:g} s).",
+            "Try again when the server is less busy.",
+        )
+
+    def _grant(self, table: TableName) -> str:
+        grant = sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user};")
+        names = {"schema": sql.Identifier(table.schema), "user": sql.Identifier(self._database.user)}
+        return grant.format(table=table_name(table), **names).as_string()
+
+    def _no_such_table(self, table: TableName) -> UnexpectedAnswerError:
+        return UnexpectedAnswerError(
+            f"{self._place} has no table {table}.", "Check its name and schema; names are case-sensitive here."
+        )
+
+
+def _first_line(error: psycopg.Error) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return scrub(text.removeprefix("connection failed: ") or type(error).__name__)

@@ -1,0 +1,248 @@
+"""The SQL of a comparison: frames, hashes and chunks as `kinds` and `scan` define them, composed by psycopg. Nothing is asked here.
+
+Functions: PostgreSQL's pg_proc (the send functions, `record_send`, `md5(bytea)`); a cast from bytea to bigint exists since
+PostgreSQL 18. `OFFSET 0` keeps the server from drawing the hash into the grouping, where it would be computed more slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg import sql
+
+from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.kinds import INTEGER_DIGITS, LONG_BYTES, Form, Kind
+from cdcproof.databases.scan import Scan, Segment, Told
+
+MOST_RANGES = 1_000
+"""With more ranges of a key than this the server divides every row's key instead of looking them up."""
+_BYTEA_IS_BIGINT = 180_000
+_TYPES: dict[Kind, LiteralString] = {
+    Kind.BOOLEAN: "boolean",
+    Kind.INTEGER: "bigint",
+    Kind.NUMBER: "text",
+    Kind.FLOAT: "float8",
+    Kind.SINGLE: "float4",
+    Kind.TEXT: "text",
+    Kind.BINARY: "bytea",
+    Kind.UUID: "uuid",
+    Kind.DATE: "date",
+    Kind.TIME: "time",
+    Kind.TIMESTAMP: "timestamp",
+    Kind.INSTANT: "timestamptz",
+}
+_SENDS: dict[Kind, LiteralString] = {
+    Kind.BOOLEAN: "boolsend",
+    Kind.INTEGER: "int8send",
+    Kind.NUMBER: "textsend",
+    Kind.FLOAT: "float8send",
+    Kind.SINGLE: "float4send",
+    Kind.TEXT: "textsend",
+    Kind.BINARY: "byteasend",
+    Kind.UUID: "uuid_send",
+    Kind.DATE: "date_send",
+    Kind.TIME: "time_send",
+    Kind.TIMESTAMP: "timestamp_send",
+    Kind.INSTANT: "timestamptz_send",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """What of a server decides how it is asked: its version as a number (180006), and its encoding."""
+
+    version: int
+    encoding: str
+
+    @property
+    def counts_utf8(self) -> bool:
+        """Whether the bytes of a text are counted as they are sent."""
+        return self.encoding in ("UTF8", "SQL_ASCII")
+
+
+def table_name(table: TableName) -> sql.Identifier:
+    """Quoted, with its schema."""
+    return sql.Identifier(table.schema, table.table)
+
+
+def condition(predicate: str) -> sql.Composed:
+    """The pipeline's own condition in brackets; the line break ends a comment in it."""
+    return sql.SQL("({}\n)").format(sql.SQL(predicate))
+
+
+def chunk_sums(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
+    """Chunk, rows, sum of their hashes."""
+    return sql.SQL(
+        "SELECT chunk, count(*), sum(hash) FROM (SELECT {} AS chunk, {} AS hash FROM {}{} OFFSET 0) AS hashed GROUP BY chunk"
+    ).format(
+        _chunk(scan, server),
+        _first_bytes(8, _md5(scan.columns, server), server),
+        table_name(scan.table),
+        _where(scan, _within(segment)),
+    )
+
+
+def stream(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
+    """Every column as a type that DuckDB reads without loss (`scan.Stream`)."""
+    columns = [
+        sql.SQL("{} AS {}").format(_columnar(told, server), sql.Identifier(f"c{i}"))
+        for i, told in enumerate(scan.columns)
+    ]
+    if not scan.chunking.width:
+        columns.insert(0, sql.SQL("{} AS chunk").format(_chunk(scan, server)))
+    return sql.SQL("SELECT {} FROM {}{}").format(
+        sql.SQL(", ").join(columns), table_name(scan.table), _where(scan, _within(segment))
+    )
+
+
+def chunk_rows(scan: Scan, chunks: Sequence[int], server: Server, *, versioned: bool) -> sql.Composed:
+    """Version and forms of every row of these chunks."""
+    return _rows(scan, server, _in_chunks(scan, chunks, server), versioned=versioned)
+
+
+def rows_by_key(scan: Scan, found: sql.Composable, server: Server, *, versioned: bool) -> sql.Composed:
+    """Version and forms of the rows for which `found` holds."""
+    return _rows(scan, server, [found], versioned=versioned)
+
+
+def literal_forms(column: Column, form: Form, server: Server) -> sql.Composed:
+    """The form of each literal of the array $1, cast to the column's type, and the MD5 of its frame."""
+    told = Told(column, form)
+    read = "decode(l.v, 'hex')" if form.kind is Kind.BINARY else "l.v"
+    return sql.SQL(
+        "SELECT {}, decode({}, 'hex') FROM (SELECT ({}::{}) AS {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t "
+        "ORDER BY n"
+    ).format(
+        sent(told, server),
+        _md5([told], server),
+        sql.SQL(read),
+        _declared(column),
+        sql.Identifier(column.name),
+    )
+
+
+def sent(told: Told, server: Server) -> sql.Composed:
+    """The canonical bytes of a column, as bytea."""
+    send = _SENDS[Kind.BINARY if told.form.long else told.form.kind]
+    return sql.SQL("{}({})").format(sql.SQL(send), _value(told, server))
+
+
+def _value(told: Told, server: Server) -> sql.Composed:
+    """A column as a value of the type whose send function gives its canonical bytes."""
+    name, kind = sql.Identifier(told.column.name), told.form.kind
+    if kind is Kind.NUMBER:
+        return _digits(told)
+    if kind in (Kind.FLOAT, Kind.SINGLE):  # of a NaN there are many, and some come from arithmetic
+        return sql.SQL("CASE WHEN {0} = 'NaN' THEN 'NaN' ELSE {0} END::{1}").format(name, sql.SQL(_TYPES[kind]))
+    value = sql.SQL("{}::{}").format(name, sql.SQL(_TYPES[kind]))
+    if kind is Kind.TEXT and told.column.type == "character":  # a cast to text would cut the padding off
+        value = sql.SQL("textin(bpcharout({}))").format(name)
+    return _long(told, value, server) if told.form.long else value
+
+
+def _digits(told: Told) -> sql.Composed:
+    name, scale, column = sql.Identifier(told.column.name), sql.Literal(told.form.scale), told.column
+    if column.type in INTEGER_DIGITS or (column.scale is not None and column.scale >= 0):
+        if (column.scale or 0) == told.form.scale:
+            return sql.SQL("{}::text").format(name)
+        return sql.SQL("round({}::numeric, {})::text").format(name, scale)
+    return sql.SQL(
+        "CASE WHEN scale(trim_scale({0})) <= {1} THEN round({0}, {1}) ELSE trim_scale({0}) END::text"
+    ).format(name, scale)
+
+
+def _long(told: Told, value: sql.Composed, server: Server) -> sql.Composed:
+    raw = value if told.form.kind is Kind.BINARY else sql.SQL("textsend({})").format(value)
+    length = sql.SQL("octet_length({})").format(value if server.counts_utf8 else raw)
+    return sql.SQL(
+        "CASE WHEN {0} <= {1} THEN '\\x00'::bytea || {2} ELSE '\\x01'::bytea || int8send({0}) || sha256({2}) END"
+    ).format(length, sql.Literal(LONG_BYTES), raw)
+
+
+def _columnar(told: Told, server: Server) -> sql.Composed:
+    form, name = told.form, sql.Identifier(told.column.name)
+    if form.kind is Kind.INTEGER:
+        return sql.SQL("{}").format(name)  # as narrow as it is
+    if form.kind in (Kind.FLOAT, Kind.SINGLE):
+        return sent(told, server)
+    if form.kind is not Kind.NUMBER or form.columnar == "VARCHAR":
+        return _value(told, server)
+    decimal = sql.SQL("numeric({}, {})").format(sql.Literal(form.precision + 1), sql.Literal(form.scale))
+    if told.column.type in INTEGER_DIGITS:
+        return sql.SQL("{}::{}").format(name, decimal)
+    beyond = sql.Literal(10 ** (form.precision - form.scale))
+    return sql.SQL("CASE WHEN {0} = 'NaN' THEN {1} ELSE {0} END::{2}").format(name, beyond, decimal)
+
+
+def _md5(columns: Sequence[Told], server: Server) -> sql.Composed:
+    values = sql.SQL(", ").join(_value(told, server) for told in columns)
+    return sql.SQL("md5(record_send(ROW({})))").format(values)
+
+
+def _first_bytes(count: int, md5: sql.Composed, server: Server) -> sql.Composed:
+    """As a number: eight with a sign, four without."""
+    if server.version >= _BYTEA_IS_BIGINT:
+        return sql.SQL("substr(decode({}, 'hex'), 1, {})::bigint").format(md5, sql.Literal(count))
+    return sql.SQL("('x' || {})::bit({})::bigint").format(md5, sql.Literal(count * 8))
+
+
+def _chunk(scan: Scan, server: Server) -> sql.Composed:
+    chunking = scan.chunking
+    if chunking.width:
+        return sql.SQL("{}::bigint / {}").format(
+            sql.Identifier(scan.columns[0].column.name), sql.Literal(chunking.width)
+        )
+    first = _first_bytes(4, _md5(scan.columns[: chunking.columns], server), server)
+    return sql.SQL("{} % {}").format(first, sql.Literal(chunking.buckets))
+
+
+def _in_chunks(scan: Scan, chunks: Sequence[int], server: Server) -> list[sql.Composable]:
+    ranges = scan.chunking.ranges(chunks) if scan.chunking.width else ()
+    if not ranges or len(ranges) > MOST_RANGES:
+        numbers = sql.Literal(f"{{{','.join(map(str, chunks))}}}")
+        return [sql.SQL("{} = ANY ({}::bigint[])").format(_chunk(scan, server), numbers)]
+    name = sql.Identifier(scan.columns[0].column.name)
+    between = (
+        sql.SQL("{} BETWEEN {} AND {}").format(name, sql.Literal(low), sql.Literal(high)) for low, high in ranges
+    )
+    return [sql.SQL("({})").format(sql.SQL(" OR ").join(between))]
+
+
+def _rows(scan: Scan, server: Server, conditions: Sequence[sql.Composable], *, versioned: bool) -> sql.Composed:
+    version = sql.SQL("xidsend(xmin)" if versioned else "''::bytea")
+    forms = sql.SQL(", ").join(sent(told, server) for told in scan.columns)
+    return sql.SQL("SELECT {}, {} FROM {}{}").format(version, forms, table_name(scan.table), _where(scan, conditions))
+
+
+def _within(segment: Segment) -> list[sql.Composable]:
+    bounds: list[sql.Composable] = []
+    if segment.low is not None:
+        bounds.append(sql.SQL("ctid >= {}::tid").format(sql.Literal(f"({segment.low},0)")))
+    if segment.high is not None:
+        bounds.append(sql.SQL("ctid < {}::tid").format(sql.Literal(f"({segment.high},0)")))
+    return bounds
+
+
+def _where(scan: Scan, conditions: Sequence[sql.Composable]) -> sql.Composable:
+    found = [*conditions, condition(scan.predicate)] if scan.predicate else conditions
+    return sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(found)) if found else sql.SQL("")
+
+
+def _declared(column: Column) -> sql.SQL:
+    """The type with its modifiers, from names of the contract; text for what is text but needs a name we do not have."""
+    if column.type in ("enum", "citext"):
+        return sql.SQL("text")
+    if column.type in ("character", "character varying"):
+        return _sql(f"{column.type}({column.length})" if column.length else column.type)
+    if column.type == "numeric":
+        return _sql("numeric" if column.precision is None else f"numeric({column.precision}, {column.scale or 0})")
+    if column.type.startswith("time") and column.scale is not None:
+        base, _, rest = column.type.partition(" ")
+        return _sql(f"{base}({column.scale}) {rest}")
+    return _sql(column.type)
+
+
+def _sql(text: str) -> sql.SQL:
+    return sql.SQL(text)
