@@ -108,6 +108,11 @@ class Remedies:
             *self.look_at_sink([sink.consumer_group for sink in self.pipeline.sinks])[-1:],
         )
 
+    def look_at_flaps(self) -> Commands:
+        """What the worker says about connectors that came back by themselves, and how they are now."""
+        workers = [service.name for service in self.pipeline.services if service.role == "connect"]
+        return (self._ask_connect("GET", "/connectors?expand=status"), *self.read_logs(workers))
+
     def look_at_slots(self, names: Collection[str]) -> Commands:
         """Show the slots; dropping one loses its position, so that is advice."""
         if self.pipeline.source.type != "postgresql":

@@ -1,0 +1,14 @@
+"""Runbook, post-maintenance validation 6: monitor for 30 minutes."""
+
+import pytest
+
+from cdcproof.findings import require_equal, warn_if_any
+
+
+@pytest.mark.runbook("validate.6-soak", severity="critical", needs=["validate.2-connectors"])
+def test_nothing_flaps_falls_behind_or_alerts(soak, evidence, remedies):
+    """While it was watched nothing flapped, fell behind, counted an error or alerted."""
+    evidence.saw(f"Watched for {soak.seconds:g} s", soak.rows())
+
+    require_equal(soak.found(), soak.must_be(), action=remedies.look_at_flaps())
+    warn_if_any(soak.not_watched(), expected="watched")
