@@ -96,6 +96,10 @@ class Database(Protocol):
         """Least and greatest value of an integer column; None for an empty table."""
         ...
 
+    def latest(self, table: TableName, column: str) -> str | None:
+        """The greatest value of a column, as text that `Since` takes; None for an empty table."""
+        ...
+
     def snapshot(self) -> AbstractContextManager[None]:
         """All reading inside is of one moment, where the database allows it (`reads_snapshots`)."""
         ...
@@ -105,7 +109,7 @@ class Database(Protocol):
         ...
 
     def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
-        """Parts of about this many rows, in the order in which they lie; one part where the engine cannot divide."""
+        """Parts of about this many rows, in the order in which they lie; one part where the engine cannot divide, and of a slice."""
         ...
 
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:

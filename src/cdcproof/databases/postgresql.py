@@ -74,8 +74,17 @@ class PostgreSQL(Session):
             [(least, greatest)] = self._session.execute(statement).fetchall()
         return None if least is None else (least, greatest)
 
+    def latest(self, table: TableName, column: str) -> str | None:
+        """The greatest value of a column, None for an empty table."""
+        statement = sql.SQL("SELECT max({})::text FROM {}").format(sql.Identifier(column), table_name(table))
+        with self._our_errors(table):
+            [(value,)] = self._session.execute(statement).fetchall()
+        return None if value is None else str(value)
+
     def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
         """Ranges of pages. Of a partitioned table they are the same pages of every partition."""
+        if scan.slice or scan.since:
+            return (WHOLE,)
         is_heap, pages = self._storage(scan.table)
         wanted = math.ceil(self.estimated_rows(scan.table) / rows)
         if not is_heap or min(wanted, pages) <= 1 or self._server().version < _READS_PAGES:

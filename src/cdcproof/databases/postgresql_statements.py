@@ -225,8 +225,23 @@ def _within(segment: Segment) -> list[sql.Composable]:
     return bounds
 
 
+def _slice(scan: Scan) -> list[sql.Composable]:
+    low, high = scan.slice or (None, None)
+    name = sql.Identifier(scan.columns[0].column.name)
+    bounds: list[sql.Composable] = []
+    if low is not None:
+        bounds.append(sql.SQL("{} >= {}").format(name, sql.Literal(low)))
+    if high is not None:
+        bounds.append(sql.SQL("{} < {}").format(name, sql.Literal(high)))
+    return bounds
+
+
 def _where(scan: Scan, conditions: Sequence[sql.Composable]) -> sql.Composable:
-    found = [*conditions, condition(scan.predicate)] if scan.predicate else conditions
+    found = [*conditions, *_slice(scan)]
+    if scan.since:
+        found.append(sql.SQL("{} >= {}").format(sql.Identifier(scan.since.column), sql.Literal(scan.since.value)))
+    if scan.predicate:
+        found.append(condition(scan.predicate))
     return sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(found)) if found else sql.SQL("")
 
 

@@ -45,6 +45,20 @@ class Chunking:
         return tuple((max(low, _LEAST), min(high, _GREATEST)) for low, high in found)
 
 
+class Slice(NamedTuple):
+    """Only rows whose first column, an integer, is from `low` up to but without `high`; None has no bound."""
+
+    low: int | None
+    high: int | None
+
+
+class Since(NamedTuple):
+    """Only rows whose `column` is at least `value`, as `Database.latest` wrote it."""
+
+    column: str
+    value: str
+
+
 @dataclass(frozen=True)
 class Scan:
     """One side of a table. Both sides have the same number of columns in the same order, in the same forms.
@@ -58,6 +72,8 @@ class Scan:
     key_width: int
     chunking: Chunking
     predicate: str = ""
+    slice: Slice | None = None
+    since: Since | None = None
 
     @property
     def forms(self) -> tuple[Form, ...]:
