@@ -1,84 +1,221 @@
-"""Which columns meet, by which key, and what is left out."""
+"""Which columns meet, in which forms, by which key and in which chunks, and what is left out."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.kinds import Form, Kind
+from cdcproof.databases.scan import Chunking
 from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.reconcile.plan import Structure, plan
+from cdcproof.reconcile.plan import MOST_CHUNKS, Plan, Structure, TablePair, chunked, plan, without
+
+DBO, PUBLIC = TableName("dbo", "t"), TableName("public", "t")
 
 
-def _source(*columns: Column, key: tuple[str, ...] = ("Id",)) -> Structure:
-    return Structure("sqlserver", TableName("dbo", "t"), columns, key)
+def _column(name: str, type_name: str, nullable: bool = True, **more: Any) -> Column:
+    return Column(name, type_name, nullable, **more)
 
 
-def _target(*columns: Column, key: tuple[str, ...] = ("id",)) -> Structure:
-    return Structure("postgresql", TableName("public", "t"), columns, key)
+ID, TARGET_ID = _column("Id", "int", nullable=False), _column("id", "integer", nullable=False)
 
 
-def _column(name: str, type_name: str, computed: bool = False) -> Column:
-    return Column(name, type_name, nullable=True, computed=computed)
+def _plan(
+    source: tuple[Column, ...],
+    target: tuple[Column, ...],
+    source_key: tuple[str, ...] = ("Id",),
+    target_key: tuple[str, ...] = ("id",),
+    **more: Any,
+) -> Plan:
+    return plan(
+        TablePair("t", DBO, PUBLIC, **more),
+        Structure("sqlserver", DBO, source, source_key),
+        Structure("postgresql", PUBLIC, target, target_key),
+    )
 
 
-ID, TARGET_ID = _column("Id", "int"), _column("id", "integer")
+def _names(found: Plan) -> tuple[list[str], list[str]]:
+    return [t.column.name for t in found.source.columns], [t.column.name for t in found.target.columns]
 
 
-def test_columns_meet_by_name_in_any_case_and_the_key_comes_first() -> None:
-    found = plan(_source(_column("Name", "nvarchar"), ID), _target(TARGET_ID, _column("name", "text")))
-    assert [c.name for c in found.source] == ["Id", "Name"]
-    assert [c.name for c in found.target] == ["id", "name"]
-    assert (found.key_width, found.not_compared, found.absent_at_target) == (1, (), ())
+def test_columns_meet_by_name_in_any_case_in_one_form_and_the_key_comes_first() -> None:
+    found = _plan((_column("Name", "nvarchar", length=20), ID), (TARGET_ID, _column("name", "text")))
+    assert _names(found) == (["Id", "Name"], ["id", "name"])
+    assert found.names == ("Id", "Name")
+    assert found.source.forms == found.target.forms == (Form(Kind.INTEGER), Form(Kind.TEXT, long=True))
+    assert (found.source.key_width, found.multiset) == (1, False)
+    assert (found.not_compared, found.lossy, found.absent_at_target) == ((), (), ())
 
 
 def test_an_exact_name_is_preferred_and_an_ambiguous_one_not_guessed() -> None:
-    exact = plan(_source(ID, _column("a", "int")), _target(TARGET_ID, _column("A", "integer"), _column("a", "integer")))
-    assert [c.name for c in exact.target] == ["id", "a"]
-    unclear = plan(
-        _source(ID, _column("aB", "int")), _target(TARGET_ID, _column("AB", "integer"), _column("ab", "integer"))
-    )
+    exact = _plan((ID, _column("a", "int")), (TARGET_ID, _column("A", "integer"), _column("a", "integer")))
+    assert _names(exact)[1] == ["id", "a"]
+    unclear = _plan((ID, _column("aB", "int")), (TARGET_ID, _column("AB", "integer"), _column("ab", "integer")))
     assert unclear.absent_at_target == ("aB",)
 
 
+def test_a_renamed_column_meets_its_new_name_whoever_else_has_the_old_one() -> None:
+    found = _plan(
+        (ID, _column("no", "int"), _column("number", "int")),
+        (TARGET_ID, _column("number", "integer"), _column("no", "integer")),
+        rename={"no": "number", "number": "no"},
+    )
+    assert _names(found) == (["Id", "no", "number"], ["id", "number", "no"])
+
+
 def test_what_is_left_out_is_named_with_its_reason() -> None:
-    found = plan(
-        _source(
+    found = _plan(
+        (
             ID,
-            _column("photo", "xml"),
+            _column("doc", "xml"),
             _column("version", "timestamp"),
             _column("total", "int", computed=True),
             _column("made", "datetime2"),
             _column("email", "nvarchar"),
+            _column("photo", "varbinary"),
+            _column("upper", "varchar"),
+            _column("odd", "what"),
         ),
-        _target(TARGET_ID, _column("photo", "xml"), _column("made", "bigint"), _column("loaded_at", "date")),
+        (
+            TARGET_ID,
+            _column("doc", "xml"),
+            _column("made", "bigint"),
+            _column("photo", "bytea"),
+            _column("loaded_at", "date"),
+            _column("batch", "integer"),
+            _column("upper", "text", computed=True),
+        ),
+        exclude=("photo", "batch"),
     )
     assert found.not_compared == (
-        "photo (xml: not compared)",
-        "version (rowversion: every server counts its own)",
-        "total (computed: not compared)",
-        "made (datetime2 at the source, bigint at the target: not compared)",
+        "doc (xml: the same content has many texts, and each side writes its own)",
+        "version (timestamp: rowversion: every server counts its own)",
+        "total (computed)",
+        "made (datetime2 at the source, bigint at the target)",
         "email (not at the target)",
-        "loaded_at (only at the target: not compared)",
+        "photo (excluded in the pipeline file)",
+        "upper (computed at the target)",
+        "odd (what: this type is not in the contract)",
+        "loaded_at (only at the target)",
+        "batch (excluded in the pipeline file)",
     )
     assert found.absent_at_target == ("email",)
 
 
+def test_what_is_compared_for_less_than_it_holds_is_named_with_the_rule() -> None:
+    found = _plan(
+        (ID, _column("at", "datetime2"), _column("share", "float")),
+        (TARGET_ID, _column("at", "timestamp without time zone"), _column("share", "double precision")),
+    )
+    assert found.lossy == (
+        "at (datetime2: the seventh digit does not arrive: rounded half up to microseconds)",
+        "share (double precision: every NaN is the same NaN)",
+    )
+
+
 def test_the_declared_key_comes_before_the_sources_and_the_targets() -> None:
     columns = (ID, _column("code", "varchar"))
-    target = _target(TARGET_ID, _column("code", "text"))
-    assert plan(_source(*columns), target, ("code",)).source[0].name == "code"
-    assert plan(_source(*columns), target).source[0].name == "Id"
-    assert plan(_source(*columns, key=()), _target(*target.columns, key=("code",))).source[0].name == "code"
-    assert plan(_source(*columns, key=()), _target(*target.columns, key=())).key_width == 0
+    target = (TARGET_ID, _column("code", "text"))
+    assert _plan(columns, target, key=("code",)).names[0] == "code"
+    assert _plan(columns, target, key=("CODE",)).names[0] == "code"
+    assert _plan(columns, target).names[0] == "Id"
+    assert _plan(columns, target, source_key=(), target_key=("code",)).names[0] == "code"
+    assert _plan(columns, target, source_key=(), target_key=("code", "elsewhere")).multiset
+
+
+def test_without_a_key_whole_rows_are_compared_an_integer_first() -> None:
+    found = _plan((_column("code", "varchar"), ID), (_column("code", "text"), TARGET_ID), (), ())
+    assert (found.multiset, found.names, found.source.key_width) == (True, ("Id", "code"), 2)
+    loose = _plan((_column("code", "varchar"), ID), (_column("code", "text"), _column("id", "integer")), (), ())
+    assert loose.names == ("code", "Id")
+    assert loose.range_column is None
 
 
 def test_a_key_that_cannot_be_compared_is_an_error_that_names_it() -> None:
     with pytest.raises(UnexpectedAnswerError, match="by its key: nonsense"):
-        plan(_source(ID), _target(TARGET_ID), ("nonsense",))
+        _plan((ID,), (TARGET_ID,), key=("nonsense",))
     with pytest.raises(UnexpectedAnswerError, match="by its key: Id"):
-        plan(_source(ID), _target(_column("id", "json")))
+        _plan((ID, _column("a", "int")), (_column("id", "json"), _column("a", "integer")))
 
 
 def test_tables_without_a_common_column_are_an_error() -> None:
     with pytest.raises(UnexpectedAnswerError, match="no column that can be compared"):
-        plan(_source(_column("a", "int"), key=()), _target(_column("b", "integer"), key=()))
+        _plan((_column("a", "int"),), (_column("b", "integer"),), (), ())
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"exclude": ("phto",)}, "exclude names the column phto"),
+        ({"rename": {"nu": "id"}}, "rename names the column nu"),
+        ({"rename": {"Id": "nu"}}, "rename names the column nu"),
+    ],
+)
+def test_a_name_that_no_column_has_is_an_error_not_ignored(more: dict[str, Any], told: str) -> None:
+    with pytest.raises(UnexpectedAnswerError, match=told):
+        _plan((ID,), (TARGET_ID,), **more)
+
+
+def test_each_side_has_its_own_filter() -> None:
+    found = _plan((ID,), (TARGET_ID,), source_filter="a = 1", target_filter="b = 2")
+    assert (found.source.predicate, found.target.predicate) == ("a = 1", "b = 2")
+
+
+def _chunks(rows: int, *ranges: tuple[int, int] | None, **more: Any) -> Chunking:
+    found = chunked(_plan((ID, _column("b", "int")), (TARGET_ID, _column("b", "integer")), **more), rows, ranges)
+    assert found.source.chunking == found.target.chunking
+    return found.source.chunking
+
+
+def _number(chunking: Chunking, low: int, high: int) -> int:
+    return high // chunking.width - low // chunking.width + 1
+
+
+def test_an_integer_key_is_divided_into_ranges_of_about_a_hundred_rows() -> None:
+    assert _chunks(10_000, (1, 10_000), (1, 9_000)).width == 100
+    assert _chunks(10_000, (1, 20_000), None).width == 200
+
+
+@pytest.mark.parametrize(
+    ("rows", "low", "high"),
+    [(50_000_000, 1, 50_000_000), (10**9, -(2**63), 2**63 - 1), (0, 1, 10**12), (0, 0, 2**63 - 1)],
+)
+def test_there_are_never_many_more_chunks_than_memory_is_for(rows: int, low: int, high: int) -> None:
+    assert MOST_CHUNKS // 2 < _number(_chunks(rows, (low, high)), low, high) <= MOST_CHUNKS + 2
+
+
+def test_a_width_can_be_divided_by_as_a_bigint() -> None:
+    assert 0 < _chunks(5, (-(2**63), 2**63 - 1)).width < 2**63
+
+
+def test_rows_that_few_values_cannot_tell_apart_and_other_keys_are_put_in_buckets() -> None:
+    assert _chunks(1_000_000, (1, 10)) == Chunking(columns=1, buckets=10_000)
+    assert _chunks(1_000_000, (1, 1_000)).width == 1
+    found = _plan((_column("code", "varchar"), ID), (_column("code", "text"), TARGET_ID), ("code", "Id"), ())
+    assert chunked(found, 250_000).target.chunking == Chunking(columns=2, buckets=2_500)
+    assert chunked(found, 0).target.chunking.buckets == MOST_CHUNKS
+
+
+def test_no_rows_have_one_chunk() -> None:
+    assert _chunks(0, None, None).width == 1
+
+
+def test_a_column_that_turns_out_not_to_be_comparable_is_taken_out_by_name() -> None:
+    whole = _plan(
+        (ID, _column("b", "int"), _column("c", "int")), (TARGET_ID, _column("b", "integer"), _column("c", "integer"))
+    )
+    assert without(whole, {}) is whole
+    less = without(whole, {"b": "int: the servers tell it differently"})
+    assert _names(less) == (["Id", "c"], ["id", "c"])
+    assert (less.names, less.not_compared) == (("Id", "c"), ("b (int: the servers tell it differently)",))
+    with pytest.raises(UnexpectedAnswerError, match=r"without Id \(why\)"):
+        without(whole, {"Id": "why"})
+
+
+def test_a_multiset_without_a_column_is_a_narrower_one() -> None:
+    whole = _plan((ID, _column("b", "int")), (TARGET_ID, _column("b", "integer")), (), ())
+    assert without(whole, {"Id": "why"}).source.key_width == 1
+    with pytest.raises(UnexpectedAnswerError, match="without"):
+        without(whole, {"Id": "why", "b": "why"})

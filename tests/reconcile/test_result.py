@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.reconcile.result import Report, TableResult, TableStatus, read, write
+from cdcproof.reconcile.result import KeyDifference, Report, TableResult, TableStatus, read, write, write_partial
 from cdcproof.secrets import Secret
+from tests.reconcile.schema import SCHEMA, validate
 
 
 def _report(*tables: TableResult) -> Report:
@@ -21,12 +24,100 @@ def _table(name: str, status: TableStatus, **more: object) -> TableResult:
     return TableResult(name, status, 5, 5, **more)  # type: ignore[arg-type]
 
 
+CHANGED = KeyDifference("changed", {"id": "1", "part": None}, ("name",), 1, 1)
+MISSING = KeyDifference("missing", {}, source_rows=2, target_rows=1, row="0" * 32)
+FULL = _report(
+    _table(
+        "a", TableStatus.MATCH, checksums_match=True, strategy="push-down", method="none needed", timings={"sums": 0.1}
+    ),
+    _table(
+        "b",
+        TableStatus.MISMATCH,
+        example_keys=("changed 1",),
+        missing_at_target=1,
+        extra_at_target=0,
+        changed=1,
+        method="position",
+        positions=("0/1A",),
+        differences=(CHANGED, MISSING),
+        lossy=("at (datetime2: …)",),
+        unconfirmed=3,
+    ),
+    TableResult("c", TableStatus.ERROR, error="not reachable"),
+)
+
+
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
-    report = _report(
-        _table("a", TableStatus.MATCH),
-        _table("b", TableStatus.MISMATCH, example_keys=("missing 1",), missing_at_target=1),
-    )
+    report = replace(FULL, calibration=("12 types agree",), key_limit=1_000, resumed="2026-01-02T02:00:00+00:00")
     assert read(write(report, tmp_path / "new" / "folder")) == report
+
+
+def test_a_difference_is_told_for_people() -> None:
+    assert str(CHANGED) == "changed 1, NULL (name)"
+    assert str(MISSING) == f"missing row {'0' * 32}"
+
+
+def test_a_report_of_version_1_is_still_read(tmp_path: Path) -> None:
+    """As the program wrote it that knew no other."""
+    path = tmp_path / "reconciliation_report_20260102_030405.json"
+    table = {
+        **dict.fromkeys(("checksums_match", "missing_at_target", "extra_at_target", "changed")),
+        "table": "a",
+        "status": "MATCH",
+        "source_rows": 5,
+        "target_rows": 5,
+        "example_keys": [],
+        "not_compared": ["photo (xml: not compared)"],
+        "error": "",
+        "seconds": 1.5,
+    }
+    when = "2026-01-02T03:04:05+00:00"
+    path.write_text(
+        json.dumps(
+            {
+                "run_id": "r",
+                "started_at": when,
+                "finished_at": when,
+                "source": "s",
+                "target": "t",
+                "method": "timer",
+                "tables": [table],
+                "complete": True,
+                "version": 1,
+                "summary": {"a": "MATCH"},
+            }
+        )
+    )
+    report = read(path)
+    assert (report.version, report.complete, report.summary) == (1, True, {"a": "MATCH"})
+    assert (report.tables[0].not_compared, report.tables[0].strategy) == (("photo (xml: not compared)",), "")
+
+
+def test_what_is_written_is_what_the_schema_says(tmp_path: Path) -> None:
+    data = json.loads(write(FULL, tmp_path).read_text())
+    validate(data)
+    data["tables"][1]["differences"][0]["word"] = "odd"
+    with pytest.raises(jsonschema.ValidationError, match="odd"):
+        validate(data)
+
+
+def test_the_schema_knows_every_field_and_no_other() -> None:
+    properties = SCHEMA["properties"]
+    assert set(properties) == {f.name for f in fields(Report)} == set(SCHEMA["required"])
+    for name, model in (("table", TableResult), ("difference", KeyDifference)):
+        definition = SCHEMA["$defs"][name]
+        assert set(definition["properties"]) == {f.name for f in fields(model)} == set(definition["required"])
+
+
+def test_a_partial_report_is_no_report_to_others_and_goes_when_the_run_ends(tmp_path: Path) -> None:
+    write_partial(FULL, tmp_path)
+    (partial,) = tmp_path.iterdir()
+    data = json.loads(partial.read_text())
+    validate(data)
+    assert not data["complete"]
+    assert partial.suffix == ".partial"
+    assert write(FULL, tmp_path) == next(tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_two_reports_of_one_second_do_not_overwrite_each_other(tmp_path: Path) -> None:
@@ -65,7 +156,7 @@ def test_a_secret_in_a_drivers_message_is_not_written_and_numbers_stay_numbers(t
     [
         lambda text: text[: len(text) // 2],
         lambda text: text.replace('"a": "MATCH"', '"a": "MISMATCH"'),
-        lambda text: text.replace('"version": 1', '"version": 99'),
+        lambda text: text.replace('"version": 2', '"version": 99'),
         lambda _: "[]",
         lambda _: "",
     ],

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import io
+import signal
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from cdcproof.cli.main import run_safely
 from cdcproof.cli.options import add_pipeline
 
 if TYPE_CHECKING:
-    from cdcproof.reconcile.result import Report
+    from cdcproof.cli.reconcile_inputs import Inputs
+    from cdcproof.reconcile.engine import Options
+    from cdcproof.reconcile.result import Report, TableResult
 
 EXAMPLE = """cdcproof reconcile --pipeline warehouse --validate-checksums
 
@@ -37,7 +40,9 @@ what the words mean:
             rows, nothing more. With it: every row and every compared column is
             the same. Columns that cannot be compared are named.
   MISMATCH  rows are missing, extra or changed at the target, and that is not
-            replication delay: they were read again for --settle-seconds.
+            replication delay: all changes had arrived when they were looked
+            at last. With --pipeline that is known by position; without, what
+            differs is given --settle-seconds.
   ERROR     it could not be looked at, so nothing is known about the table.
 
 exit status: 0 all match, 1 a mismatch, 2 usage, 3 could not look at a table
@@ -68,8 +73,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--settle-seconds",
         metavar="S",
         type=float,
-        default=10.0,
-        help="how long a difference may be replication delay (default: 10)",
+        help="wait so long for what may be in flight (default: 10; with a pipeline by position, not by time)",
+    )
+    parser.add_argument(
+        "--max-parallel",
+        metavar="N",
+        type=int,
+        default=2,
+        help="sessions to each side at once, a table each (default: 2)",
+    )
+    parser.add_argument(
+        "--max-keys",
+        metavar="N",
+        type=int,
+        default=1000,
+        help="differing keys of a table that the report names; the counts are of all (default: 1000)",
     )
     parser.add_argument(
         "--output-dir",
@@ -96,50 +114,87 @@ def main(argv: Sequence[str]) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Compare, write the report, return the exit status."""
     from cdcproof.cli import reconcile_inputs
-    from cdcproof.errors import UsageError
-    from cdcproof.progress import Progress
-    from cdcproof.reconcile import engine, lines
-    from cdcproof.reconcile.result import Report, TableResult, TableStatus
+    from cdcproof.reconcile import lines
+    from cdcproof.reconcile.engine import Options
 
-    if not arguments.settle_seconds >= 0:
-        raise UsageError("--settle-seconds must not be below 0.")
+    options = Options(arguments.validate_checksums, arguments.max_parallel, arguments.max_keys)
+    _demand_sane(arguments)
     inputs = reconcile_inputs.read(arguments)
     directory = arguments.output_dir or inputs.directory
     reconcile_inputs.demand_writable(directory)
-    options = engine.Options(arguments.validate_checksums, arguments.settle_seconds)
     screen = sys.stderr if arguments.json else sys.stdout
-    started_at = _now()
-    results: list[TableResult] = []
-    complete = True
-    with Progress(sys.stderr if sys.stderr.isatty() else io.StringIO()) as progress:  # the lines are enough for cron
-        try:
-            for result in engine.reconcile(inputs.source, inputs.target, inputs.tables, options, progress):
-                results.append(result)  # before it is told: what was on the screen when Ctrl-C came is in the report
-                progress.clear()
-                print(lines.of_table(result, after=results[:-1]), file=screen, flush=True)
-        except KeyboardInterrupt:
-            complete = False
-            results += [
-                TableResult(table.name, TableStatus.ERROR, error="Interrupted before it was compared.")
-                for table in inputs.tables[len(results) :]
-            ]
-    report = Report(
-        run_id=uuid.uuid4().hex,
-        started_at=started_at,
-        finished_at=_now(),
-        source=inputs.source.place,
-        target=inputs.target.place,
-        method=engine.method(options),
-        tables=tuple(results),
-        complete=complete,
-    )
-    path = _written(report, directory)
+    with _terminated_like_interrupted():
+        report = _reconciled(inputs, options, directory, screen)
+        path = _written(report, directory)
     if arguments.json:
         print(path.read_text(encoding="utf-8"), end="")
     print(lines.of_report(report), path, sep="\n", file=screen)
-    if not complete:
+    if not report.complete:
         raise KeyboardInterrupt
     return report.exit_status
+
+
+def _demand_sane(arguments: argparse.Namespace) -> None:
+    from cdcproof.errors import UsageError
+
+    if arguments.settle_seconds is not None and not arguments.settle_seconds >= 0:
+        raise UsageError("--settle-seconds must not be below 0.")
+    if arguments.max_parallel < 1:
+        raise UsageError("--max-parallel must be 1 or more.")
+    if arguments.max_keys < 0:
+        raise UsageError("--max-keys must not be below 0.")
+
+
+def _reconciled(inputs: Inputs, options: Options, directory: Path, screen: TextIO) -> Report:
+    """Compare, telling each table as soon as it is known; what is known so far is kept in a partial report."""
+    from cdcproof.cli.reconcile_screen import Screen
+    from cdcproof.reconcile import engine, lines
+    from cdcproof.reconcile.result import Report, TableResult, TableStatus
+
+    run_id, started_at = uuid.uuid4().hex, _now()
+    results: dict[str, TableResult] = {}
+
+    def report(complete: bool) -> Report:
+        unseen = TableStatus.ERROR
+        return Report(
+            run_id=run_id,
+            started_at=started_at,
+            finished_at=_now(),
+            source=inputs.source.place,
+            target=inputs.target.place,
+            method=engine.method(options, inputs.fence_told),
+            tables=tuple(
+                results.get(table.name) or TableResult(table.name, unseen, error="Interrupted before it was compared.")
+                for table in inputs.tables
+            ),
+            complete=complete,
+            key_limit=options.key_limit,
+        )
+
+    with Screen(sys.stderr) as watch:
+        work = engine.reconcile(engine.Run(inputs.source, inputs.target, inputs.fence, options, watch), inputs.tables)
+        try:
+            _keep(report(complete=False), directory)
+            for result in work:
+                told = lines.of_table(result, after=list(results.values()))
+                results[result.table] = (
+                    result  # before it is told: what was on the screen when Ctrl-C came is in the report
+                )
+                _keep(report(complete=False), directory)
+                watch.clear()
+                print(told, file=screen, flush=True)
+        except KeyboardInterrupt:
+            work.close()
+            return report(complete=False)
+    return report(complete=True)
+
+
+def _keep(report: Report, directory: Path) -> None:
+    """Write what is known so far; a disk that is full is told at the end."""
+    from cdcproof.reconcile.result import write_partial
+
+    with suppress(OSError):
+        write_partial(report, directory)
 
 
 def _written(report: Report, directory: Path) -> Path:
@@ -153,6 +208,16 @@ def _written(report: Report, directory: Path) -> Path:
             f"The report could not be written to {directory}: {error.strerror}. The lines above are all there is.",
             "Make room there, or name another directory with --output-dir.",
         ) from None
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """`kill` leaves a report too, as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _now() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,15 @@ from cdcproof.databases import connect, password_of
 from cdcproof.databases.base import TableName
 from cdcproof.errors import UsageError
 from cdcproof.reconcile.engine import Endpoint
+from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.position_fence import PositionFence
+from cdcproof.reconcile.timer_fence import TimerFence
 from cdcproof.secrets import Secret
 
 DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
 DEFAULT_DIRECTORY = Path("reconciliation_reports")
+DEFAULT_SETTLE_SECONDS = 10.0
 STATEMENT_TIMEOUT_SECONDS = 3600.0
 _SIDES = ("source", "target")
 _REQUIRED = ("type", "host", "database", "user")
@@ -30,11 +35,13 @@ _OPTIONAL = ("port", "schema", "password", "password_env")
 
 @dataclass(frozen=True)
 class Inputs:
-    """Two sides, the tables, and where reports go."""
+    """Two sides, the tables, how in flight is told from lost, and where reports go."""
 
     source: Endpoint
     target: Endpoint
     tables: tuple[TablePair, ...]
+    fence: Callable[[TablePair], Fence]
+    fence_told: str
     directory: Path
 
 
@@ -83,12 +90,15 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
     places = [(d.type, d.host, d.port, d.database, d.schema_name) for d in (source, target)]
     if places[0] == places[1]:
         raise UsageError("Source and target are the same schema of the same database: that would always match.")
+    fence = _timer(arguments)
     return Inputs(
         _endpoint(source, _password(arguments, "source", source)),
         _endpoint(target, _password(arguments, "target", target)),
         tuple(
             TablePair(name, TableName(source.schema_name, name), TableName(target.schema_name, name)) for name in names
         ),
+        lambda _: fence,
+        f"timer: {fence.seconds:g} s",
         DEFAULT_DIRECTORY,
     )
 
@@ -102,16 +112,37 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
             f"--tables {','.join(unknown)}: not in pipeline {located.name}.",
             f"Its tables: {', '.join(located.table_names)}",
         )
+    source, target = (_endpoint(database, password_of(database)) for database in (located.source, located.target))
+    tables = tuple(_pair(table) for table in located.tables if table.name in names)
+    timer = _timer(arguments)
+    fences: dict[str, Fence] = {name: PositionFence.of(located, [name], source.open) for name in names}
+    by_timer = arguments.settle_seconds is not None
     return Inputs(
-        _endpoint(located.source, password_of(located.source)),
-        _endpoint(located.target, password_of(located.target)),
-        tuple(
-            TablePair(table.name, TableName.parse(table.source), TableName.parse(table.target), table.key)
-            for table in located.tables
-            if table.name in names
-        ),
+        source,
+        target,
+        tables,
+        lambda table: timer if by_timer else fences[table.name],
+        f"timer: {timer.seconds:g} s" if by_timer else "by position of the source's log, the topics and the sinks",
         located.paths.reconciliation_reports,
     )
+
+
+def _pair(table: pipeline.Table) -> TablePair:
+    return TablePair(
+        table.name,
+        TableName.parse(table.source),
+        TableName.parse(table.target),
+        table.key,
+        table.exclude,
+        table.rename,
+        table.source_filter or "",
+        table.target_filter or "",
+        table.update_column or "",
+    )
+
+
+def _timer(arguments: argparse.Namespace) -> TimerFence:
+    return TimerFence(DEFAULT_SETTLE_SECONDS if arguments.settle_seconds is None else arguments.settle_seconds)
 
 
 def _database(arguments: argparse.Namespace, side: str) -> pipeline.Database:

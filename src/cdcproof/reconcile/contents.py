@@ -1,169 +1,98 @@
-"""Comparing the contents of one table whose two sides are open."""
+"""Comparing the contents of one table whose two sides are open: plan, sums, rows of chunks that differ, in flight or lost."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from cdcproof.errors import DeadlineError
-from cdcproof.reconcile.compare import (
-    Differences,
-    Fingerprint,
-    compare_as_multisets,
-    compare_by_key,
-    differing_buckets,
-    fingerprint,
-    told_key,
-)
-from cdcproof.reconcile.plan import Plan
-from cdcproof.reconcile.result import TableResult, TableStatus
-from cdcproof.reconcile.settle import INTERVAL_SECONDS, Watched, settle, watched
-from cdcproof.reconcile.side import Side, StoppedError, both
-from cdcproof.waiting import wait_until
+from cdcproof.databases.base import Column, Database, TableName
+from cdcproof.databases.scan import Scan
+from cdcproof.pipeline import Engine
+from cdcproof.reconcile.both import Stop, both
+from cdcproof.reconcile.by_value import ByValue
+from cdcproof.reconcile.fence import Fence
+from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, plan
+from cdcproof.reconcile.result import TableResult
+from cdcproof.reconcile.settle import settle
+from cdcproof.reconcile.sums import sum_up
+from cdcproof.reconcile.verdict import judged
 
-MOST_EXAMPLES = 20
-Tell = Callable[[str], None]
+Tell = Callable[[str, int, int], None]
+"""What is done, and how many rows of about how many are through (0: not known)."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """An open session and the engine that it leads to."""
+
+    engine: Engine
+    database: Database
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One table to compare. `tell` is called with what is being done, for progress."""
+    """One table to compare. `stop` is looked at now and then: it ends the work."""
 
-    name: str
-    plan: Plan
+    table: TablePair
     source: Side
     target: Side
-    settle_seconds: float
+    fence: Fence
+    key_limit: int
     tell: Tell
+    stop: Stop
 
 
-def compare_contents(table: Comparison) -> TableResult:
-    """Compare every row of both sides."""
-    result = _by_key(table) if table.plan.key_width else _as_multisets(table)
-    # a column whose data the target does not have is a difference, though every other be equal
-    if table.plan.absent_at_target and result.status is TableStatus.MATCH:
-        result = replace(result, status=TableStatus.MISMATCH)
-    same = {TableStatus.MATCH: True, TableStatus.MISMATCH: False}.get(result.status)
-    return replace(result, checksums_match=same, not_compared=table.plan.not_compared)
-
-
-def _by_key(table: Comparison) -> TableResult:
-    source, target = table.source, table.target
-    prints = _fingerprints(table)
-    found = Differences()
-    for buckets in differing_buckets(*prints):
-        table.tell("reading the parts that differ again")
-        with source.stream(buckets) as source_rows, target.stream(buckets) as target_rows:
-            compare_by_key(source_rows, target_rows, found)
-    remaining = watched(found)
-    if remaining:
-        remaining = settle(
-            remaining,
-            source.states,
-            target.states,
-            table.settle_seconds,
-            lambda number: table.tell(f"{number:,} differing keys may be in flight, reading them again"),
+def compare_contents(asked: Comparison) -> TableResult:
+    """Compare every row of both sides. Raises `CouldNotLookError` when that cannot be done."""
+    source, target, stop = asked.source.database, asked.target.database, asked.stop
+    seconds: dict[str, float] = {}
+    with _phase("plan", seconds):
+        todo, rows = _planned(asked)
+    with _phase("sums", seconds):
+        balance = sum_up(todo, source, target, stop, lambda through: asked.tell("reading", through, rows))
+    with _phase("rows", seconds):
+        found = ByValue(todo, source, target, stop).differences(balance, lambda what: asked.tell(what, 0, 0))
+    with _phase("settle", seconds):
+        settled = settle(
+            [difference.key for difference in found.found],
+            todo.source.key_width,
+            lambda keys: source.rows_by_key(todo.source, keys),
+            lambda keys: target.rows_by_key(todo.target, keys),
+            fence=asked.fence,
+            tell=lambda what: asked.tell(what, 0, 0),
         )
-    confirmed = {name: row for name, row in remaining.items() if not row.source_moved}
-    missing, extra, changed = (
-        found.beyond[word] + sum(row.word == word for row in confirmed.values())
-        for word in ("missing", "extra", "changed")
+    result = judged(asked.table.name, todo, balance, found, settled, key_limit=asked.key_limit)
+    return replace(result, strategy="push-down", timings=seconds)
+
+
+def _planned(asked: Comparison) -> tuple[Plan, int]:
+    """What the catalogues say of a table: the plan with its chunks, and about how many rows the source has."""
+    source, target, table = asked.source, asked.target, asked.table
+    found = plan(
+        table,
+        *both(asked.stop, lambda: _structure(source, table.source), lambda: _structure(target, table.target)),
     )
-    moving = len(remaining) - len(confirmed)
-    otherwise = TableStatus.ERROR if moving else TableStatus.MATCH
-    return TableResult(
-        table.name,
-        TableStatus.MISMATCH if missing or extra or changed else otherwise,
-        source_rows=prints[0].rows,
-        target_rows=prints[0].rows - missing + extra,
-        missing_at_target=missing,
-        extra_at_target=extra,
-        changed=changed,
-        example_keys=_examples(table, dict(list(confirmed.items())[:MOST_EXAMPLES])),
-        error=_moving(f"{moving:,} rows that differ", table) if moving else "",
+    source_column, target_column = found.range_column or (None, None)
+    (rows, low_high), (target_rows, target_low_high) = both(
+        asked.stop,
+        lambda: _size(source.database, found.source, source_column),
+        lambda: _size(target.database, found.target, target_column),
     )
+    return chunked(found, max(rows, target_rows), (low_high, target_low_high) if source_column else ()), rows
 
 
-@dataclass(frozen=True)
-class _Balance:
-    """Rows of a table without a key that the target lacks or has too many, and the fingerprints they come from."""
-
-    prints: tuple[Fingerprint, Fingerprint]
-    missing: int
-    extra: int
+def _structure(side: Side, table: TableName) -> Structure:
+    return Structure(side.engine, table, side.database.columns(table), side.database.primary_key(table))
 
 
-def _as_multisets(table: Comparison) -> TableResult:
-    """Without a key no row can be followed: the table is read again until it is equal or the time is up."""
-
-    def look() -> _Balance:
-        prints = _fingerprints(table)
-        missing = extra = 0
-        for buckets in differing_buckets(*prints):
-            with table.source.stream(buckets) as source_rows, table.target.stream(buckets) as target_rows:
-                lacking, too_many = compare_as_multisets(source_rows, target_rows)
-            missing, extra = missing + lacking, extra + too_many
-        return _Balance(prints, missing, extra)
-
-    first = last = look()
-    if first.missing or first.extra:
-        try:
-            last = wait_until(
-                look,
-                lambda now: not (now.missing or now.extra),
-                what="equal contents",
-                deadline_seconds=table.settle_seconds,
-                interval_seconds=INTERVAL_SECONDS,
-            )
-        except DeadlineError:
-            last = look()
-    differs = bool(last.missing or last.extra)
-    moved = differs and first.prints[0] != last.prints[0]
-    status = TableStatus.ERROR if moved else TableStatus.MISMATCH if differs else TableStatus.MATCH
-    return TableResult(
-        table.name,
-        status,
-        source_rows=last.prints[0].rows,
-        target_rows=last.prints[1].rows,
-        missing_at_target=last.missing,
-        extra_at_target=last.extra,
-        error=_moving("The table has no key, and its rows", table) if moved else "",
-    )
+def _size(database: Database, scan: Scan, column: Column | None) -> tuple[int, Range | None]:
+    return database.estimated_rows(scan.table), database.value_range(scan.table, column) if column else None
 
 
-def _fingerprints(table: Comparison) -> tuple[Fingerprint, Fingerprint]:
-    """Sum up both sides at once."""
-
-    def sum_up(side: Side, stop: threading.Event, tell: Callable[[int], None]) -> Fingerprint:
-        def go_on(rows: int) -> None:
-            if stop.is_set():
-                raise StoppedError
-            tell(rows)
-
-        with side.stream() as rows:
-            return fingerprint(rows, go_on)
-
-    return both(
-        lambda stop: sum_up(table.source, stop, lambda rows: table.tell(f"{rows:,} rows read")),
-        lambda stop: sum_up(table.target, stop, lambda _: None),
-    )
-
-
-def _examples(table: Comparison, rows: dict[bytes, Watched]) -> tuple[str, ...]:
-    """Keys with what is wrong with them; other values are never told, only which columns differ."""
-    changed = [row.key for row in rows.values() if row.word == "changed"]
-    source_forms, target_forms = table.source.forms(changed), table.target.forms(changed)
-    told = []
-    for name, row in rows.items():
-        pairs = zip(table.plan.source, source_forms.get(name, ()), target_forms.get(name, ()), strict=False)
-        columns = ", ".join(column.name for column, at_source, at_target in pairs if at_source != at_target)
-        told.append(f"{row.word} {told_key(row.key)}" + (f" ({columns})" if columns else ""))
-    return tuple(told)
-
-
-def _moving(what: str, table: Comparison) -> str:
-    return (
-        f"{what} changed at the source while they were read again for {table.settle_seconds:g} s, so nothing is known about them.\n"
-        "Run again with a longer --settle-seconds, or when the source is quieter."
-    )
+@contextmanager
+def _phase(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[name] = round(time.monotonic() - started, 3)

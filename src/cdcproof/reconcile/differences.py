@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cdcproof.databases.scan import Row
 
+Word = Literal["missing", "extra", "changed"]
 Key = tuple[bytes | None, ...]
 """The canonical bytes of a key's columns; of all columns in a table without a key."""
 
@@ -21,7 +23,7 @@ class Difference:
     target: tuple[Row, ...]
 
     @property
-    def word(self) -> str:
+    def word(self) -> Word:
         """``missing`` at the target, ``extra`` there, or ``changed``."""
         if len(self.source) != len(self.target):
             return "missing" if len(self.source) > len(self.target) else "extra"
@@ -45,12 +47,21 @@ class Differences:
     """Differing keys as first seen, up to a limit. `beyond` counts by word the rows that were too many to remember."""
 
     limit: int
+    room: int = 32 << 20
+    """Bytes that may still be remembered, whatever the limit: rows may be wide."""
     found: list[Difference] = field(default_factory=list)
     beyond: Counter[str] = field(default_factory=Counter)
 
     def add(self, difference: Difference) -> None:
         """Remember it, or count it."""
-        if len(self.found) < self.limit:
+        needed = sum(size(row) for row in (*difference.source[:1], *difference.target[:1]))
+        if len(self.found) < self.limit and needed <= self.room:
             self.found.append(difference)
+            self.room -= needed
         else:
             self.beyond[difference.word] += difference.rows
+
+
+def size(row: Row) -> int:
+    """About how many bytes of memory a row takes."""
+    return 256 + sum(40 + len(form) for form in row.forms if form is not None)

@@ -1,21 +1,28 @@
-"""Reconciling tables: opens both sides, compares each table, and turns a table's failure into its ERROR."""
+"""Reconciling tables: several at once under a budget of sessions, and a table's failure turned into its ERROR."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import queue
+import threading
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from cdcproof.databases.base import Database
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import Engine
-from cdcproof.progress import Progress
-from cdcproof.reconcile.compare import DIFFERENCES_HELD
-from cdcproof.reconcile.contents import Comparison, Tell, compare_contents
-from cdcproof.reconcile.plan import TablePair, plan
+from cdcproof.reconcile.both import Stop, both
+from cdcproof.reconcile.by_value import DIFFERENCES_HELD
+from cdcproof.reconcile.contents import Comparison, Side, compare_contents
+from cdcproof.reconcile.counts import compare_counts
+from cdcproof.reconcile.fence import Fence
+from cdcproof.reconcile.plan import TablePair
 from cdcproof.reconcile.result import TableResult, TableStatus
-from cdcproof.reconcile.settle import Counts, settle_counts
-from cdcproof.reconcile.side import Side, both, structure
 from cdcproof.waiting import Deadline
+
+SESSIONS = 2
+"""To each side at once, unless told otherwise: a scan keeps a core of the server busy, and the source has other work."""
+KEY_LIMIT = 1_000
 
 
 @dataclass(frozen=True)
@@ -29,81 +36,113 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Options:
-    """What to do: contents too or only counts, and how long a difference may be in flight."""
+    """What to do: contents too or only counts, with how many sessions to each side, and how many differing keys are named."""
 
     validate_checksums: bool
-    settle_seconds: float
+    max_parallel: int = SESSIONS
+    key_limit: int = KEY_LIMIT
 
 
-def method(options: Options) -> str:
-    """What is done, in the words of the report."""
-    again = f"were read again for up to {options.settle_seconds:g} s"
-    if not options.validate_checksums:
-        return (
-            f"row counts only; timer: counts that differed {again}; "
-            "a target count between two counts of a changing source is taken as equal"
-        )
-    return (
-        "contents of every compared column: a 128-bit hash per row, summed per bucket of the key; "
-        f"timer: differing keys {again} and count where the source row did not change meanwhile; of more than "
-        f"{DIFFERENCES_HELD:,} differing keys in a table the rest is counted as first seen; "
-        "the target's rows are the source's, less the missing, plus the extra ones"
-    )
+class Watch(Protocol):
+    """Who looks on. Called from several threads."""
+
+    def doing(self, table: str, what: str, rows: int = 0, of: int = 0) -> None:
+        """What is done with a table, and how many rows of about how many are through (0: not known)."""
+        ...
+
+    def finished(self, table: str) -> None:
+        """Its result is known."""
+        ...
 
 
-def reconcile(
-    source: Endpoint, target: Endpoint, tables: Sequence[TablePair], options: Options, progress: Progress
-) -> Iterator[TableResult]:
-    """Compare table by table; each result comes as soon as it is known.
+@dataclass(frozen=True)
+class Run:
+    """Two sides, how in flight is told from lost, what to do, and who looks on."""
+
+    source: Endpoint
+    target: Endpoint
+    fence: Callable[[TablePair], Fence]
+    options: Options
+    watch: Watch
+
+
+def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
+    """Compare the tables; each result comes as soon as it is known, so not in order.
 
     A side that cannot be opened at all makes every table an ERROR at once; otherwise each table has its own sessions.
+    Closing the iterator stops all work.
     """
     try:
-        with source.open(), target.open():
-            pass
+        both(Stop(), lambda: _tried(run.source), lambda: _tried(run.target))
     except CouldNotLookError as error:
         yield from (TableResult(table.name, TableStatus.ERROR, error=str(error)) for table in tables)
         return
+    stop = Stop()
+    todo: queue.SimpleQueue[TablePair] = queue.SimpleQueue()
+    done: queue.SimpleQueue[TableResult | BaseException] = queue.SimpleQueue()
     for table in tables:
-        clock = Deadline(0)
-        try:
-            result = _compare(source, target, table, options, progress)
-        except CouldNotLookError as error:
-            result = TableResult(table.name, TableStatus.ERROR, error=str(error))
-        yield replace(result, seconds=round(clock.elapsed_seconds, 3))
+        todo.put(table)
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                table = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put(_compared(run, table, Stop(stop)))
+            except BaseException as error:  # noqa: BLE001  a defect: handed over to the caller's thread
+                done.put(error)
+                return
+
+    for _ in range(min(run.options.max_parallel, len(tables))):
+        threading.Thread(target=work, daemon=True).start()  # one that waits for a server must not outlive Ctrl-C
+    try:
+        for _ in tables:
+            result = done.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    finally:
+        stop.set()
 
 
-def _compare(source: Endpoint, target: Endpoint, table: TablePair, options: Options, progress: Progress) -> TableResult:
-    def tell(text: str) -> None:
-        progress.waiting(f"{table.name}  {text}")
+def _tried(side: Endpoint) -> None:
+    with side.open():
+        pass
 
-    tell("reading")
-    with source.open() as at_source, target.open() as at_target:
-        if not options.validate_checksums:
-            return _compare_counts(at_source, at_target, table, options, tell)
-        structures = both(
-            lambda _: structure(source.engine, at_source, table.source),
-            lambda _: structure(target.engine, at_target, table.target),
-        )
-        todo = plan(*structures, table.key)
-        return compare_contents(
-            Comparison(
-                table.name,
-                todo,
-                Side(at_source, source.engine, table.source, todo.source, todo.key_width),
-                Side(at_target, target.engine, table.target, todo.target, todo.key_width),
-                options.settle_seconds,
-                tell,
+
+def _compared(run: Run, table: TablePair, stop: Stop) -> TableResult:
+    clock = Deadline(0)
+    run.watch.doing(table.name, "opening")
+    try:
+        with run.source.open() as source, run.target.open() as target:
+            asked = Comparison(
+                table,
+                Side(run.source.engine, source),
+                Side(run.target.engine, target),
+                run.fence(table),
+                run.options.key_limit,
+                lambda what, rows, of: run.watch.doing(table.name, what, rows, of),
+                stop,
             )
+            result = compare_contents(asked) if run.options.validate_checksums else compare_counts(asked)
+    except CouldNotLookError as error:
+        result = TableResult(table.name, TableStatus.ERROR, error=str(error))
+    run.watch.finished(table.name)
+    return replace(result, seconds=round(clock.elapsed_seconds, 3))
+
+
+def method(options: Options, fence: str) -> str:
+    """What is done, in the words of the report. `fence` says how a change is known to have had its turn."""
+    if not options.validate_checksums:
+        return (
+            f"row counts only; counts that differ are counted again behind a fence ({fence}); "
+            "a target's count between two of a changing source is taken as equal"
         )
-
-
-def _compare_counts(source: Database, target: Database, table: TablePair, options: Options, tell: Tell) -> TableResult:
-    def count() -> Counts:
-        return Counts(*both(lambda _: source.count_rows(table.source), lambda _: target.count_rows(table.target)))
-
-    counts = count()
-    if counts.source != counts.target:
-        counts = settle_counts(count, counts, options.settle_seconds, tell)
-    same = counts.source == counts.target
-    return TableResult(table.name, TableStatus.MATCH if same else TableStatus.MISMATCH, counts.source, counts.target)
+    return (
+        "contents of every compared column: 64 bits of the MD5 of each row's canonical bytes, summed by chunks of the key; a chunk "
+        "that differs passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by byte; keys that differ "
+        f"are looked at again behind a fence ({fence}) and count when they stood still; of more than {DIFFERENCES_HELD:,} of a table "
+        "the rest is counted as first seen; the target's rows are the source's, less the missing, plus the extra ones"
+    )

@@ -1,8 +1,7 @@
-"""A result as lines for the screen, at most 80 columns wide where the text allows it."""
+"""A result as lines for the screen, at most 80 columns wide where the text allows it, what differs first."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from cdcproof.reconcile.result import Report, TableResult, TableStatus
@@ -10,28 +9,41 @@ from cdcproof.reporting.text import COLUMNS, folded
 from cdcproof.secrets import scrub
 
 _INDENT = " " * 10
-_EXAMPLES = 5
+_KEYS = 5
+_BY_URGENCY = (TableStatus.MISMATCH, TableStatus.ERROR, TableStatus.MATCH)
 
 
 def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
     """One line for a table, and indented ones for what is wrong or left out. `after` are the tables told before."""
     lines = [_first(result)]
+    lines += [f"{_INDENT}{text}"[:COLUMNS] for text in result.example_keys[:_KEYS]]
+    more = _differences(result) - _KEYS
+    if result.example_keys and more > 0:
+        lines.append(f"{_INDENT}… and {more:,} more, {_where(result)}")
     if result.error:
         same = bool(after) and after[-1].error == result.error
         lines += _wrapped("the same as above" if same else scrub(result.error))
-    lines += [f"{_INDENT}{text}"[:COLUMNS] for text in result.example_keys[:_EXAMPLES]]
-    if len(result.example_keys) > _EXAMPLES:
-        lines.append(f"{_INDENT}… more keys are in the report")
+    if result.unconfirmed:
+        lines += _wrapped(
+            f"{result.unconfirmed:,} of these rows were too many to be looked at twice: they may be in flight"
+        )
+    if result.positions:
+        lines += _wrapped(f"the target had all changes up to the source's log position {result.positions[-1]}")
     if result.not_compared:
         lines += _wrapped("left out: " + ", ".join(result.not_compared))
     return "\n".join(lines)
 
 
 def of_report(report: Report) -> str:
-    """The totals."""
-    counts = Counter(table.status for table in report.tables)
-    told = ", ".join(f"{counts[status]} {status}" for status in TableStatus)
-    return f"{told}{'' if report.complete else ', interrupted'}"
+    """The totals, and again the tables that need somebody: the lines above may be many."""
+    lines = [] if report.complete else ["This run was interrupted: the report is partial."]
+    totals = []
+    for status in _BY_URGENCY:
+        tables = [table.table for table in report.tables if table.status is status]
+        totals.append(f"{len(tables)} {status}")
+        if tables and status is not TableStatus.MATCH and len(report.tables) > 1:
+            lines += folded(f"{status:<9} {', '.join(tables)}", rest=_INDENT)
+    return "\n".join([*lines, ", ".join(totals)])
 
 
 def _first(result: TableResult) -> str:
@@ -60,6 +72,15 @@ def _found(result: TableResult) -> str:
 
 def _equal(result: TableResult) -> str:
     return ", contents equal" if result.status is TableStatus.MATCH else ""
+
+
+def _differences(result: TableResult) -> int:
+    return sum(number or 0 for number in (result.missing_at_target, result.extra_at_target, result.changed))
+
+
+def _where(result: TableResult) -> str:
+    named = len(result.differences)
+    return "in the report" if named >= _differences(result) else f"{named:,} of all in the report"
 
 
 def _wrapped(text: str) -> list[str]:

@@ -1,24 +1,43 @@
-"""What of a table is compared: which columns meet, by which key, and what is left out and why. Pure."""
+"""What of a table is compared: which columns meet, in which forms, by which key and in which chunks, what is left out and why. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of, form_of
+from cdcproof.databases.scan import Chunking, Scan, Told
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.pipeline import Engine
-from cdcproof.reconcile.canonical import Kind, kind_of
+
+ROWS_PER_CHUNK = 100
+"""A chunk that differs is fetched by value: about so many rows for one that is lost."""
+MOST_CHUNKS = 100_000
+"""Sums of so many chunks are in memory at once, about 20 MB."""
+_WIDEST = 1 << 62  # bigint holds it, and every bigint divided by it
+_TOO_DENSE = 100  # times ROWS_PER_CHUNK rows a chunk of one value: a leading column of few values divides nothing
+
+Range = tuple[int, int]
+"""Least and greatest value."""
 
 
 @dataclass(frozen=True)
 class TablePair:
-    """A table under the name the report uses, where it is on both sides, and its key if it is declared."""
+    """A table under the name the report uses, where it is on both sides, and what the pipeline file says of it.
+
+    `key`, `exclude` and the names in `rename` are the source's; the filters are SQL of their side, empty for all rows.
+    """
 
     name: str
     source: TableName
     target: TableName
     key: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    source_filter: str = ""
+    target_filter: str = ""
+    update_column: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,85 +52,222 @@ class Structure:
 
 @dataclass(frozen=True)
 class Plan:
-    """Columns that are compared, in the same order on both sides, the `key_width` key columns first (0: no key)."""
+    """Both sides of a comparison, and what the report says of it. Column names are the source's."""
 
-    source: tuple[Column, ...]
-    target: tuple[Column, ...]
-    key_width: int
-    not_compared: tuple[str, ...]
-    absent_at_target: tuple[str, ...]
+    source: Scan
+    target: Scan
+    multiset: bool
+    """No key: whole rows are compared and counted."""
+    names: tuple[str, ...]
+    """The columns of the scans, in their order."""
+    not_compared: tuple[str, ...] = ()
+    """Columns left out, each with its reason: ``photo (xml: …)``."""
+    lossy: tuple[str, ...] = ()
+    """Columns that are compared for less than they hold, each with the rule."""
+    absent_at_target: tuple[str, ...] = ()
     """Columns with data at the source that the target does not have: a difference in itself."""
 
+    @property
+    def range_column(self) -> tuple[Column, Column] | None:
+        """The first column at source and target when its values can be divided into ranges: an integer, never NULL."""
+        source, target = self.source.columns[0], self.target.columns[0]
+        divisible = source.form.kind is Kind.INTEGER and not source.column.nullable and not target.column.nullable
+        return (source.column, target.column) if divisible else None
 
-def plan(source: Structure, target: Structure, key: Sequence[str] = ()) -> Plan:
-    """Match columns by name (else by name in any case) and decide the key: the declared one, else a primary key.
 
-    Raises `UnexpectedAnswerError` when the key or everything else cannot be compared.
+@dataclass(frozen=True)
+class _Pair:
+    name: str
+    source: Column
+    target: Column
+    form: Form
+
+
+def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
+    """Match columns by name and decide the key: the declared one, else the source's, else the target's, else none.
+
+    The chunks are those of a small table until `chunked`. Raises `UnexpectedAnswerError` when the key or everything
+    else cannot be compared, or the pipeline file names columns that are not there.
     """
-    pairs, left_out, absent = _match(source, target)
-    found = {s.name: (s, t) for s, t in pairs}
-    wanted = tuple(key) or source.primary_key or _as_source_names(target.primary_key, pairs)
-    unusable = [name for name in wanted if name not in found]
-    if unusable:
-        raise UnexpectedAnswerError(
-            f"{source.table} cannot be compared by its key: {', '.join(unusable)} is not a comparable column of both sides.",
-            f"Left out: {'; '.join(left_out) or 'nothing'}. Check the key's spelling in the pipeline file and the columns at both sides.",
-        )
+    _demand_known(table, source, target)
+    pairs, left_out, absent = _match(table, source, target)
     if not pairs:
         raise UnexpectedAnswerError(
             f"{source.table} and {target.table} have no column that can be compared.",
             f"Left out: {'; '.join(left_out) or 'nothing'}. Check that they are the same table.",
         )
-    ordered = [found[name] for name in wanted] + [pair for pair in pairs if pair[0].name not in wanted]
+    found = {pair.name: pair for pair in pairs}
+    key = _key(table, source, target, pairs)
+    unusable = [name for name in key if name not in found]
+    if unusable:
+        raise UnexpectedAnswerError(
+            f"{source.table} cannot be compared by its key: {', '.join(unusable)} is not a comparable column of both sides.",
+            f"Left out: {'; '.join(left_out) or 'nothing'}. Name other columns as the table's key in the pipeline file.",
+        )
+    first = key or _divisible(pairs)
+    ordered = [found[name] for name in first] + [pair for pair in pairs if pair.name not in first]
+    width = len(key) or len(ordered)
     return Plan(
-        source=tuple(s for s, _ in ordered),
-        target=tuple(t for _, t in ordered),
-        key_width=len(wanted),
+        source=Scan(
+            source.table,
+            tuple(Told(pair.source, pair.form) for pair in ordered),
+            width,
+            Chunking(columns=width),
+            table.source_filter,
+        ),
+        target=Scan(
+            target.table,
+            tuple(Told(pair.target, pair.form) for pair in ordered),
+            width,
+            Chunking(columns=width),
+            table.target_filter,
+        ),
+        multiset=not key,
+        names=tuple(pair.name for pair in ordered),
         not_compared=tuple(left_out),
+        lossy=tuple(_lossy(source.engine, target.engine, pairs)),
         absent_at_target=tuple(absent),
     )
 
 
-def _match(source: Structure, target: Structure) -> tuple[list[tuple[Column, Column]], list[str], list[str]]:
-    pairs: list[tuple[Column, Column]] = []
+def chunked(plan: Plan, rows: int, ranges: Sequence[Range | None] = ()) -> Plan:
+    """The plan with chunks of about `ROWS_PER_CHUNK` of about so many rows (0: not known), and never more than `MOST_CHUNKS`.
+
+    `ranges` are the values of the plan's `range_column` at both sides, None for a side without rows.
+    """
+    chunking = Chunking(columns=plan.source.key_width, buckets=_number(rows) if rows else MOST_CHUNKS)
+    if plan.range_column and ranges:
+        known = [one for one in ranges if one]
+        values = max(high for _, high in known) - min(low for low, _ in known) + 1 if known else 1
+        if rows <= values * ROWS_PER_CHUNK * _TOO_DENSE:
+            chunking = Chunking(width=min(_WIDEST, -(-values // _number(rows or values))))
+    return replace(plan, source=replace(plan.source, chunking=chunking), target=replace(plan.target, chunking=chunking))
+
+
+def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
+    """The plan without these columns, each of which gets its reason. Raises `UnexpectedAnswerError` for one of the key."""
+    if not reasons:
+        return plan
+    key = () if plan.multiset else plan.names[: plan.source.key_width]
+    lost = [f"{name} ({reason})" for name, reason in reasons.items() if name in key]
+    kept = [place for place, name in enumerate(plan.names) if name not in reasons]
+    if lost or not kept:
+        told = "; ".join(lost or [f"{name} ({reason})" for name, reason in reasons.items()])
+        raise UnexpectedAnswerError(
+            f"{plan.source.table} cannot be compared without {told}.",
+            "Name other columns as the table's key in the pipeline file." if lost else "",
+        )
+    width = len(kept) if plan.multiset else plan.source.key_width
+    source, target = (
+        replace(
+            scan,
+            columns=tuple(scan.columns[place] for place in kept),
+            key_width=width,
+            chunking=Chunking(columns=width),
+        )
+        for scan in (plan.source, plan.target)
+    )
+    return replace(
+        plan,
+        source=source,
+        target=target,
+        names=tuple(plan.names[place] for place in kept),
+        not_compared=(*plan.not_compared, *(f"{name} ({reason})" for name, reason in reasons.items())),
+    )
+
+
+def _number(rows: int) -> int:
+    return min(MOST_CHUNKS, max(1, rows // ROWS_PER_CHUNK))
+
+
+def _demand_known(table: TablePair, source: Structure, target: Structure) -> None:
+    at_source, at_target = {c.name for c in source.columns}, {c.name for c in target.columns}
+    for what, names, there in (
+        ("exclude", table.exclude, at_source | at_target),
+        ("rename", table.rename, at_source),
+        ("rename", table.rename.values(), at_target),
+    ):
+        unknown = [name for name in names if name not in there]
+        if unknown:
+            raise UnexpectedAnswerError(
+                f"{table.name}: {what} names the column {unknown[0]}, which is not there.",
+                f"Correct tables.{what} in the pipeline file; names are case-sensitive there.",
+            )
+
+
+def _match(table: TablePair, source: Structure, target: Structure) -> tuple[list[_Pair], list[str], list[str]]:
+    pairs: list[_Pair] = []
     left_out: list[str] = []
     absent: list[str] = []
     remaining = {column.name: column for column in target.columns}
+    renamed = {name: remaining.pop(name) for name in table.rename.values()}
     for column in source.columns:
-        counterpart = remaining.pop(_name_of(column.name, remaining), None)
-        kind = kind_of(source.engine, column)
-        reason = _never_compared(source.engine, column, kind)
+        if column.name in table.rename:
+            counterpart: Column | None = renamed[table.rename[column.name]]
+        else:
+            counterpart = remaining.pop(_name_of(column.name, remaining), None)
+        reason = _never_compared(table, source.engine, column)
         if reason:
             left_out.append(f"{column.name} ({reason})")
         elif counterpart is None:
             left_out.append(f"{column.name} (not at the target)")
             absent.append(column.name)
-        elif kind != kind_of(target.engine, counterpart):
-            left_out.append(
-                f"{column.name} ({column.type} at the source, {counterpart.type} at the target: not compared)"
-            )
+        elif counterpart.computed:
+            left_out.append(f"{column.name} (computed at the target)")
+        elif form := form_of(source.engine, column, target.engine, counterpart):
+            pairs.append(_Pair(column.name, column, counterpart, form))
         else:
-            pairs.append((column, counterpart))
-    left_out += [f"{name} (only at the target: not compared)" for name in remaining]
+            left_out.append(f"{column.name} ({column.type} at the source, {counterpart.type} at the target)")
+    left_out += [
+        f"{name} ({'excluded in the pipeline file' if name in table.exclude else 'only at the target'})"
+        for name in remaining
+    ]
     return pairs, left_out, absent
 
 
-def _never_compared(engine: Engine, column: Column, kind: Kind | None) -> str:
-    if engine == "sqlserver" and column.type == "timestamp":
-        return "rowversion: every server counts its own"
+def _never_compared(table: TablePair, engine: Engine, column: Column) -> str:
+    if column.name in table.exclude:
+        return "excluded in the pipeline file"
     if column.computed:
-        return "computed: not compared"
-    return "" if kind else f"{column.type}: not compared"
+        return "computed"
+    entry = entry_of(engine, column)
+    return "" if entry.kind else f"{column.type}: {entry.rule}"
 
 
-def _name_of(name: str, candidates: dict[str, Column]) -> str:
+def _name_of(name: str, candidates: Mapping[str, Column]) -> str:
+    """The candidate of that name, else the only one that is it but for case."""
     if name in candidates:
         return name
     alike = [candidate for candidate in candidates if candidate.lower() == name.lower()]
     return alike[0] if len(alike) == 1 else name
 
 
-def _as_source_names(target_key: Sequence[str], pairs: Sequence[tuple[Column, Column]]) -> tuple[str, ...]:
-    """The target's key in the source's names; empty unless the whole of it is compared."""
-    names = {t.name: s.name for s, t in pairs}
-    return tuple(names[name] for name in target_key) if all(name in names for name in target_key) else ()
+def _key(table: TablePair, source: Structure, target: Structure, pairs: Sequence[_Pair]) -> tuple[str, ...]:
+    """The key in the source's names; the target's counts only when the whole of it is compared."""
+    if table.key or source.primary_key:
+        by_name = {column.name: column for column in source.columns}
+        return tuple(_name_of(name, by_name) for name in table.key or source.primary_key)
+    names = {pair.target.name: pair.name for pair in pairs}
+    return tuple(names[name] for name in target.primary_key) if names.keys() >= set(target.primary_key) else ()
+
+
+def _divisible(pairs: Sequence[_Pair]) -> tuple[str, ...]:
+    """Of a table without a key: a column whose values can be divided into ranges."""
+    return next(
+        (
+            (pair.name,)
+            for pair in pairs
+            if pair.form.kind is Kind.INTEGER and not pair.source.nullable and not pair.target.nullable
+        ),
+        (),
+    )
+
+
+def _lossy(source: Engine, target: Engine, pairs: Sequence[_Pair]) -> list[str]:
+    told = []
+    for pair in pairs:
+        entries = [(pair.source, entry_of(source, pair.source)), (pair.target, entry_of(target, pair.target))]
+        rules = {e.rule: f"{column.type}: {e.rule}" for column, e in entries if e.fidelity is Fidelity.LOSSY}
+        if rules:
+            told.append(f"{pair.name} ({'; '.join(rules.values())})")
+    return told

@@ -1,9 +1,14 @@
-"""The result of a reconciliation and its report file, as the runbook reads it (`jq '.summary'`)."""
+"""The result of a reconciliation and its report file, as the runbook reads it (`jq '.summary'`).
+
+`report.schema.json` beside this file is the format's JSON Schema. Files of version 1 are still read: version 2 only adds keys,
+and a report of this morning must not turn red because the program is newer. A later version is refused.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.reconcile.differences import Word
 from cdcproof.reporting.files import write_whole
 from cdcproof.secrets import scrub
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PREFIX = "reconciliation_report_"
+EXAMPLES = 20
 
 
 class TableStatus(StrEnum):
@@ -24,6 +31,27 @@ class TableStatus(StrEnum):
     MATCH = "MATCH"
     MISMATCH = "MISMATCH"
     ERROR = "ERROR"
+
+
+@dataclass(frozen=True)
+class KeyDifference:
+    """A key that differs: `missing` at the target, `extra` there, or `changed`.
+
+    `key` is column (the source's name) to its value as text, None for NULL; binary in hexadecimal. In a table without a key
+    it is empty, and `row` is the MD5 of the row, whose values are not told. `columns` are those that differ, where one
+    row stands against one.
+    """
+
+    word: Word
+    key: dict[str, str | None]
+    columns: tuple[str, ...] = ()
+    source_rows: int = 0
+    target_rows: int = 0
+    row: str = ""
+
+    def __str__(self) -> str:
+        key = ", ".join("NULL" if value is None else value for value in self.key.values()) or f"row {self.row}"
+        return f"{self.word} {key}" + (f" ({', '.join(self.columns)})" if self.columns else "")
 
 
 @dataclass(frozen=True)
@@ -39,11 +67,25 @@ class TableResult:
     extra_at_target: int | None = None
     changed: int | None = None
     example_keys: tuple[str, ...] = ()
-    """Keys that differ, at most twenty, as ``missing 17``, ``extra 18`` or ``changed 19 (name, email)``."""
+    """The first `EXAMPLES` of `differences`, as ``missing 17``, ``extra 18`` or ``changed 19 (name, email)``."""
     not_compared: tuple[str, ...] = ()
-    """Columns left out, each with its reason: ``photo (xml: not compared)``."""
+    """Columns left out, each with its reason: ``photo (xml: …)``."""
     error: str = ""
     seconds: float = 0.0
+    lossy: tuple[str, ...] = ()
+    """Columns compared for less than they hold, each with the rule."""
+    strategy: str = ""
+    """``push-down`` or ``stream``; ``counts`` where only rows were counted; empty where it did not come to that."""
+    method: str = ""
+    """What told lost from in flight: ``position``, ``timer``, or ``none needed`` where nothing differed."""
+    positions: tuple[str, ...] = ()
+    """The source's log positions that the target had reached before what differs was confirmed."""
+    timings: dict[str, float] = field(default_factory=dict)
+    """Phase to seconds: ``plan``, ``sums``, ``rows``, ``settle``."""
+    differences: tuple[KeyDifference, ...] = ()
+    """Keys that differ, up to the report's `key_limit`; the counts are of all."""
+    unconfirmed: int = 0
+    """Of the counts, rows that were too many to be looked at twice: counted as first seen, some may be in flight."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +101,14 @@ class Report:
     method: str
     tables: tuple[TableResult, ...]
     complete: bool = True
+    """Whether the run came to its end; else tables that it did not come to are ERROR."""
     version: int = FORMAT_VERSION
+    resumed: str = ""
+    """When the run began that this one goes on from; empty when it began by itself."""
+    key_limit: int = 0
+    """How many differing keys of a table are named at most."""
+    calibration: tuple[str, ...] = ()
+    """What both databases' encoding and hashing of known values showed."""
     summary: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,16 +129,25 @@ def write(report: Report, directory: Path) -> Path:
 
     The file appears whole or not at all, and an existing report is never overwritten. Raises `OSError`.
     """
-    stamp = datetime.fromisoformat(report.started_at).astimezone().strftime("%Y%m%d_%H%M%S")
+    stamp = _stamp(report)
     path = directory / f"{PREFIX}{stamp}.json"
     number = 2
     while path.exists():
         path = directory / f"{PREFIX}{stamp}_{number}.json"
         number += 1
-    # only what drivers said may hold a secret; scrubbing the whole text would turn a count of 1234 into [redacted]
-    clean = replace(report, tables=tuple(replace(t, error=scrub(t.error)) for t in report.tables))
-    write_whole(path, json.dumps(asdict(clean), indent=2, ensure_ascii=False) + "\n")
+    write_whole(path, _text(report))
+    with suppress(OSError):
+        _partial(report, directory).unlink()
     return path
+
+
+def write_partial(report: Report, directory: Path) -> None:
+    """Keep what is known so far, for the case that the program is killed; `write` takes the file away.
+
+    Its name ends in ``.partial``, so that neither the checks nor the exporter take it for the newest report while a run
+    is going on. Raises `OSError`.
+    """
+    write_whole(_partial(report, directory), _text(replace(report, complete=False)))
 
 
 def read(path: Path) -> Report:
@@ -104,27 +162,41 @@ def read(path: Path) -> Report:
         raise UnexpectedAnswerError(f"{path} is not a reconciliation report: {type(error).__name__} {error}") from None
 
 
+def _stamp(report: Report) -> str:
+    return datetime.fromisoformat(report.started_at).astimezone().strftime("%Y%m%d_%H%M%S")
+
+
+def _partial(report: Report, directory: Path) -> Path:
+    return directory / f"{PREFIX}{_stamp(report)}_{report.run_id[:8]}.partial"
+
+
+def _text(report: Report) -> str:
+    """The report as JSON. Only what drivers said may hold a secret; scrubbing all would turn a count of 1234 into [redacted]."""
+    clean = replace(report, tables=tuple(replace(t, error=scrub(t.error)) for t in report.tables))
+    return json.dumps(asdict(clean), indent=2, ensure_ascii=False) + "\n"
+
+
 def _from_dict(data: Mapping[str, Any]) -> Report:
-    if data["version"] != FORMAT_VERSION:
-        raise ValueError(f"format version {data['version']}, this program reads {FORMAT_VERSION}")
+    if data["version"] not in range(1, FORMAT_VERSION + 1):
+        raise ValueError(f"format version {data['version']}, this program reads 1 to {FORMAT_VERSION}")
     for at in ("started_at", "finished_at"):
         if datetime.fromisoformat(data[at]).tzinfo is None:
             raise ValueError(f"{at} has no offset from UTC")
-    fields = {k: v for k, v in data.items() if k not in ("summary", "tables")}
-    report = Report(
-        **fields,
-        tables=tuple(
-            TableResult(
-                **{
-                    **t,
-                    "status": TableStatus(t["status"]),
-                    "example_keys": tuple(t["example_keys"]),
-                    "not_compared": tuple(t["not_compared"]),
-                }
-            )
-            for t in data["tables"]
-        ),
-    )
+    fields = {name: _frozen(value) for name, value in data.items() if name not in ("summary", "tables")}
+    report = Report(**fields, tables=tuple(_table(table) for table in data["tables"]))
     if report.summary != data["summary"]:
         raise ValueError(f"the summary {data['summary']} disagrees with the tables {report.summary}")
     return report
+
+
+def _table(data: Mapping[str, Any]) -> TableResult:
+    fields = {name: _frozen(value) for name, value in data.items() if name != "differences"}
+    differences = tuple(
+        KeyDifference(**{name: _frozen(value) for name, value in difference.items()})
+        for difference in data.get("differences", ())
+    )
+    return TableResult(**{**fields, "status": TableStatus(data["status"]), "differences": differences})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

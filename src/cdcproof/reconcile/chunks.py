@@ -1,0 +1,68 @@
+"""What is left when the target's sums of row hashes are taken from the source's, chunk by chunk. Pure."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cdcproof.databases.scan import Chunking, ChunkSum
+
+
+@dataclass(frozen=True)
+class Group:
+    """Differing chunks that are read together.
+
+    `rows` is about how many they have: of a chunk that was equal up to some segment, the rows before are forgotten.
+    """
+
+    chunks: tuple[int, ...]
+    rows: int
+
+
+class Balance:
+    """Both sides' sums in bounded memory: what has come to nothing is forgotten. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._chunks: dict[int, tuple[int, int, int]] = {}  # rows and hashes the target lacks, rows of the source
+        self.source_rows = 0
+        self.target_rows = 0
+
+    def add_source(self, sums: Iterable[ChunkSum]) -> None:
+        """Take in sums of the source."""
+        for chunk, rows, hashes in sums:
+            with self._lock:
+                self.source_rows += rows
+                self._add(chunk, rows, hashes, rows)
+
+    def add_target(self, sums: Iterable[ChunkSum]) -> None:
+        """Take in sums of the target."""
+        for chunk, rows, hashes in sums:
+            with self._lock:
+                self.target_rows += rows
+                self._add(chunk, -rows, -hashes, 0)
+
+    def groups(self, chunking: Chunking, rows_held: int) -> tuple[Group, ...]:
+        """The chunks that differ, in order.
+
+        Ranges are read in groups of up to `rows_held` rows, buckets in one: finding them takes a scan of the table.
+        """
+        chunks: list[list[int]] = []
+        rows: list[int] = []
+        for chunk, (lacking, _, at_source) in sorted(self._chunks.items()):
+            more = at_source + max(0, -lacking)
+            if not chunks or (chunking.width and rows[-1] + more > rows_held):
+                chunks.append([])
+                rows.append(0)
+            chunks[-1].append(chunk)
+            rows[-1] += more
+        return tuple(map(Group, map(tuple, chunks), rows))
+
+    def _add(self, chunk: int, rows: int, hashes: int, at_source: int) -> None:
+        old_rows, old_hashes, old_at_source = self._chunks.get(chunk, (0, 0, 0))
+        balance = (old_rows + rows, old_hashes + hashes, old_at_source + at_source)
+        if balance[0] or balance[1]:
+            self._chunks[chunk] = balance
+        else:
+            self._chunks.pop(chunk, None)

@@ -1,0 +1,95 @@
+"""Comparing how many rows a table has: one `count(*)` on each side, and what a difference is worth while rows come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cdcproof.reconcile.both import both
+from cdcproof.reconcile.contents import Comparison
+from cdcproof.reconcile.fence import Crossing, Fence
+from cdcproof.reconcile.result import TableResult, TableStatus
+
+MOST_CROSSINGS = 5
+_UNKNOWN = (
+    "The target's count was now above, now below the source's, each time after all changes had arrived: the table changes "
+    "too fast to be counted.\nCompare its contents: --validate-checksums follows rows."
+)
+_STILL = 2
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of both sides."""
+
+    source: int
+    target: int
+
+
+@dataclass(frozen=True)
+class SettledCounts:
+    """What was counted last, or judged to have been equal. `same` is None where counting cannot tell."""
+
+    counts: Counts
+    same: bool | None
+    crossings: tuple[Crossing, ...] = ()
+
+
+def settle_counts(
+    first: Counts,
+    count_source: Callable[[], int],
+    count_target: Callable[[], int],
+    fence: Fence,
+    tell: Callable[[str], None],
+) -> SettledCounts:
+    """Count again behind a fence, the target before the source, up to `MOST_CROSSINGS` times.
+
+    The target is then where the source was at some time between its two counts: a target's count between the two is
+    taken as equal. The counts differ when they stay as they are across two fences, or the target's is below (or above)
+    both of the source's every time. A count cannot follow rows: while the table changes all the time, a few rows lost can
+    pass as equal.
+    """
+    if first.source == first.target:
+        return SettledCounts(first, same=True)
+    before = now = first
+    crossings: list[Crossing] = []
+    below: set[bool] = set()
+    still = 0
+    while len(crossings) < MOST_CROSSINGS:
+        tell("the counts differ: in flight, or lost?")
+        crossings.append(fence.cross(tell))
+        before, target = now, count_target()
+        now = Counts(count_source(), target)
+        low, high = sorted((before.source, now.source))
+        if low <= target <= high:
+            return SettledCounts(Counts(target, target), same=True, crossings=tuple(crossings))
+        below.add(target < low)
+        still = still + 1 if now == before else 0
+        if still == _STILL:
+            break
+    return SettledCounts(now, same=False if len(below) == 1 else None, crossings=tuple(crossings))
+
+
+def compare_counts(asked: Comparison) -> TableResult:
+    """Count both sides at once, and again as `settle_counts` says when they differ."""
+    table, source, target = asked.table, asked.source.database, asked.target.database
+
+    def count_source() -> int:
+        return source.count_rows(table.source, table.source_filter)
+
+    def count_target() -> int:
+        return target.count_rows(table.target, table.target_filter)
+
+    asked.tell("counting", 0, 0)
+    first = Counts(*both(asked.stop, count_source, count_target))
+    settled = settle_counts(first, count_source, count_target, asked.fence, lambda what: asked.tell(what, 0, 0))
+    return TableResult(
+        table.name,
+        {True: TableStatus.MATCH, False: TableStatus.MISMATCH, None: TableStatus.ERROR}[settled.same],
+        settled.counts.source,
+        settled.counts.target,
+        error=_UNKNOWN if settled.same is None else "",
+        strategy="counts",
+        method=settled.crossings[-1].method if settled.crossings else "none needed",
+        positions=tuple(crossing.position for crossing in settled.crossings if crossing.position),
+    )

@@ -1,0 +1,95 @@
+"""What a comparison of contents comes to: the table's result. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from cdcproof.databases import canonical
+from cdcproof.databases.kinds import Kind
+from cdcproof.databases.scan import Scan
+from cdcproof.reconcile.chunks import Balance
+from cdcproof.reconcile.differences import Difference, Differences, Key
+from cdcproof.reconcile.plan import Plan
+from cdcproof.reconcile.result import EXAMPLES, KeyDifference, TableResult, TableStatus
+from cdcproof.reconcile.settle import Settled
+
+
+def judged(
+    name: str, plan: Plan, balance: Balance, found: Differences, settled: Settled, *, key_limit: int
+) -> TableResult:
+    """MATCH only when nothing differs and nothing is unknown, MISMATCH when something surely differs, else ERROR."""
+    rows = Counter(found.beyond)
+    for difference in settled.confirmed:
+        rows[difference.word] += difference.rows
+    same: bool | None = None
+    if settled.confirmed or plan.absent_at_target:
+        same = False
+    elif not settled.moving and not found.beyond:
+        same = True
+    named = _named(plan, settled.confirmed, key_limit)
+    known = same is not None
+    return TableResult(
+        name,
+        {True: TableStatus.MATCH, False: TableStatus.MISMATCH, None: TableStatus.ERROR}[same],
+        source_rows=balance.source_rows,
+        target_rows=balance.source_rows - rows["missing"] + rows["extra"] if known else balance.target_rows,
+        checksums_match=same,
+        missing_at_target=rows["missing"] if known else None,
+        extra_at_target=rows["extra"] if known else None,
+        changed=rows["changed"] if known else None,
+        example_keys=tuple(str(one) for one in named[:EXAMPLES]),
+        not_compared=plan.not_compared,
+        error=_unknown(settled.moving, 0 if known else found.beyond.total()),
+        lossy=plan.lossy,
+        method=settled.crossings[-1].method if settled.crossings else "none needed",
+        positions=tuple(crossing.position for crossing in settled.crossings if crossing.position),
+        differences=named,
+        unconfirmed=found.beyond.total() if known else 0,
+    )
+
+
+def _named(plan: Plan, differences: Sequence[Difference], limit: int) -> tuple[KeyDifference, ...]:
+    """The first differences in the order of their keys, for people. Values other than a key's are not told."""
+    scan = plan.source
+
+    def order(difference: Difference) -> list[tuple[bool, int, bytes]]:
+        integers = [form.kind is Kind.INTEGER for form in scan.forms]
+        return [
+            (part is not None, int.from_bytes(part or b"", signed=True) if integer else 0, part or b"")
+            for integer, part in zip(integers, difference.key, strict=False)
+        ]
+
+    return tuple(
+        KeyDifference(
+            difference.word,
+            {} if plan.multiset else _told(scan, difference.key),
+            difference.columns(plan.names),
+            len(difference.source),
+            len(difference.target),
+            canonical.digest(canonical.frame(scan.forms, difference.key)).hex() if plan.multiset else "",
+        )
+        for difference in sorted(differences, key=order)[:limit]
+    )
+
+
+def _told(scan: Scan, key: Key) -> dict[str, str | None]:
+    return {
+        told.column.name: None if part is None else canonical.told(told.form, part)
+        for told, part in zip(scan.key, key, strict=True)
+    }
+
+
+def _unknown(moving: int, beyond: int) -> str:
+    """Why nothing is known about some rows; empty when all is known."""
+    if moving:
+        return (
+            f"{moving:,} keys that differ changed at the source every time they were looked at: nothing is known about them.\n"
+            "Run again when the source is quieter."
+        )
+    if beyond:
+        return (
+            f"{beyond:,} rows differ and were too many to be looked at twice; of the others all had arrived meanwhile.\n"
+            "Run again when replication has caught up."
+        )
+    return ""

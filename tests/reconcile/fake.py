@@ -1,0 +1,121 @@
+"""A database in memory, for tests of the engine that need no server. Its columns are integers and texts."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+from cdcproof.databases import canonical
+from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.canonical import frame, row_hash
+from cdcproof.databases.scan import ChunkSum, LogPosition, Row, Scan, Segment
+from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.pipeline import Engine
+from cdcproof.reconcile.engine import Endpoint
+from tests.reconcile.rows import Cell, forms
+
+ROWS_PER_SEGMENT = 7
+
+
+@dataclass
+class FakeTable:
+    """Columns, key, and rows as cells with a version each."""
+
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    rows: list[tuple[Cell, ...]] = field(default_factory=list)
+    written: dict[tuple[Cell, ...], int] = field(default_factory=dict)
+
+    def row(self, cells: tuple[Cell, ...], scan: Scan) -> Row:
+        """A row in the scan's columns."""
+        names = [column.name for column in self.columns]
+        version = str(self.written.get(cells, 0)).encode()
+        return Row(version, forms(*(cells[names.index(told.column.name)] for told in scan.columns)))
+
+
+@dataclass
+class FakeDatabase:
+    """Both what is opened and what is asked. `before` is called with a method's name before it does anything."""
+
+    tables_held: dict[str, FakeTable] = field(default_factory=dict)
+    engine: Engine = "postgresql"
+    before: Callable[[str], None] = lambda _: None
+    sessions: int = 0
+    most_sessions: int = 0
+    statements_now: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def endpoint(self) -> Endpoint:
+        """The side that this database is."""
+        return Endpoint(self.engine, "fake://", lambda: self)
+
+    def __enter__(self) -> FakeDatabase:
+        with self._lock:
+            self.sessions += 1
+            self.most_sessions = max(self.most_sessions, self.sessions)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self.sessions -= 1
+
+    def columns(self, table: TableName) -> tuple[Column, ...]:
+        return self._table(table, "columns").columns
+
+    def primary_key(self, table: TableName) -> tuple[str, ...]:
+        return self._table(table, "primary_key").primary_key
+
+    def count_rows(self, table: TableName, predicate: str = "") -> int:
+        return len(self._table(table, "count_rows").rows)
+
+    def estimated_rows(self, table: TableName) -> int:
+        return len(self._table(table, "estimated_rows").rows)
+
+    def value_range(self, table: TableName, column: Column) -> tuple[int, int] | None:
+        held = self._table(table, "value_range")
+        values = [cells[held.columns.index(column)] for cells in held.rows]
+        return (min(values), max(values)) if values else None  # type: ignore[type-var,return-value]
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        self.before("snapshot")
+        return nullcontext()
+
+    def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
+        number = len(self._table(scan.table, "segments").rows)
+        bounds = [None, *range(ROWS_PER_SEGMENT, number, ROWS_PER_SEGMENT), None]
+        return tuple(Segment(low, high) for low, high in itertools.pairwise(bounds))
+
+    def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
+        held = self._table(scan.table, "chunk_sums")
+        for cells in held.rows[segment.low : segment.high]:
+            row = held.row(cells, scan)
+            yield ChunkSum(chunk_of(row, scan), 1, row_hash(frame(scan.forms, row.forms)))
+
+    @contextmanager
+    def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
+        held = self._table(scan.table, "chunk_rows")
+        rows = [held.row(cells, scan) for cells in held.rows]
+        yield (row for row in rows if chunk_of(row, scan) in chunks)
+
+    def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+        held = self._table(scan.table, "rows_by_key")
+        rows = [held.row(cells, scan) for cells in held.rows]
+        yield from (row for row in rows if row.forms[: scan.key_width] in keys)
+
+    def log_position(self) -> LogPosition:
+        return LogPosition(1, "0/1")
+
+    def _table(self, name: TableName, method: str) -> FakeTable:
+        self.before(method)
+        try:
+            return self.tables_held[name.table]
+        except KeyError:
+            raise UnexpectedAnswerError(f"There is no table {name}.") from None
+
+
+def chunk_of(row: Row, scan: Scan) -> int:
+    """The chunk of a row, as a server computes it."""
+    return canonical.chunk_of(scan.chunking, scan.forms, row.forms)

@@ -1,0 +1,320 @@
+"""The flow over a database in memory: sessions, order, failures, changes while it is read, and what a stop leaves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from cdcproof.databases.base import Column, TableName
+from cdcproof.errors import DeadlineError, UnreachableError
+from cdcproof.reconcile import by_value, compare
+from cdcproof.reconcile.engine import Endpoint, Options, Run, method, reconcile
+from cdcproof.reconcile.fence import Crossing, Method
+from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.result import TableResult, TableStatus
+from tests.reconcile.fake import FakeDatabase, FakeTable
+from tests.reconcile.rows import Cell
+
+ID, WORD = Column("id", "bigint", nullable=False), Column("word", "text", nullable=True)
+CONTENTS, COUNTS = Options(validate_checksums=True), Options(validate_checksums=False)
+
+
+@dataclass
+class FakeFence:
+    """A fence that does something while it is crossed."""
+
+    then: Callable[[], None] = lambda: None
+    method: Method = "position"
+    crossed: int = 0
+
+    def cross(self, tell: Callable[[str], None]) -> Crossing:
+        self.then()
+        self.crossed += 1
+        return Crossing("position", f"0/{self.crossed}", 0.1)
+
+
+@dataclass
+class Watched:
+    """What was told."""
+
+    told: list[tuple[str, str, int, int]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    def doing(self, table: str, what: str, rows: int = 0, of: int = 0) -> None:
+        self.told.append((table, what, rows, of))
+
+    def finished(self, table: str) -> None:
+        self.ended.append(table)
+
+
+def _side(*rows: tuple[Cell, ...], key: tuple[str, ...] = ("id",), name: str = "t") -> FakeDatabase:
+    return FakeDatabase({name: FakeTable((ID, WORD), key, list(rows))})
+
+
+def _pair(name: str = "t") -> TablePair:
+    return TablePair(name, TableName("s", name), TableName("s", name))
+
+
+def _run(
+    source: FakeDatabase,
+    target: FakeDatabase,
+    fence: FakeFence | None = None,
+    options: Options = CONTENTS,
+    watch: Watched | None = None,
+) -> Run:
+    crossed = fence or FakeFence()
+    return Run(source.endpoint(), target.endpoint(), lambda _: crossed, options, watch or Watched())
+
+
+def _one(run: Run) -> TableResult:
+    (result,) = reconcile(run, [_pair()])
+    return result
+
+
+def _on(method: str, act: Callable[[], None]) -> Callable[[str], None]:
+    """Do something the first time a method is called."""
+    done: list[str] = []
+
+    def before(called: str) -> None:
+        if called == method and not done:
+            done.append(called)
+            act()
+
+    return before
+
+
+def test_equal_sides_match_and_no_fence_is_needed() -> None:
+    rows = [(i, f"word {i}") for i in range(-30, 30)]
+    fence = FakeFence()
+    result = _one(_run(_side(*rows), _side(*reversed(rows)), fence))
+    assert (result.status, result.checksums_match, result.method) == (TableStatus.MATCH, True, "none needed")
+    assert (result.source_rows, result.target_rows, result.strategy) == (60, 60, "push-down")
+    assert set(result.timings) == {"plan", "sums", "rows", "settle"}
+    assert (fence.crossed, result.positions) == (0, ())
+
+
+def test_each_kind_of_difference_is_named_and_confirmed_by_position() -> None:
+    rows = [(i, "word") for i in range(100)]
+    target = [(i, "Word" if i == 7 else "word") for i in range(100) if i != 50] + [(200, "word")]
+    result = _one(_run(_side(*rows), _side(*target)))
+    assert (result.status, result.checksums_match) == (TableStatus.MISMATCH, False)
+    assert result.example_keys == ("changed 7 (word)", "missing 50", "extra 200")
+    assert (result.missing_at_target, result.extra_at_target, result.changed) == (1, 1, 1)
+    assert (result.source_rows, result.target_rows) == (100, 100)
+    assert (result.method, result.positions) == ("position", ("0/1",))
+    assert result.differences[0].key == {"id": "7"}
+
+
+def test_a_row_that_arrives_while_the_fence_is_crossed_is_no_difference() -> None:
+    target = _side((1, "a"))
+    fence = FakeFence(then=lambda: target.tables_held["t"].rows.append((2, "b")))
+    result = _one(_run(_side((1, "a"), (2, "b")), target, fence))
+    assert (result.status, result.positions) == (TableStatus.MATCH, ("0/1",))
+    assert (result.source_rows, result.target_rows) == (2, 2)
+
+
+def test_a_row_that_arrives_before_it_is_read_by_value_needs_no_fence() -> None:
+    target = _side((1, "a"))
+    target.before = _on("chunk_rows", lambda: target.tables_held["t"].rows.append((2, "b")))
+    result = _one(_run(_side((1, "a"), (2, "b")), target))
+    assert (result.status, result.method) == (TableStatus.MATCH, "none needed")
+
+
+def test_a_row_that_never_rests_is_neither_match_nor_mismatch() -> None:
+    source, target = _side((1, "a"), (2, "b")), _side((2, "b"))
+    table = source.tables_held["t"]
+    fence = FakeFence(then=lambda: table.written.update({(1, "a"): table.written.get((1, "a"), 0) + 1}))
+    result = _one(_run(source, target, fence))
+    assert (result.status, result.checksums_match, result.missing_at_target) == (TableStatus.ERROR, None, None)
+    assert "1 keys that differ changed at the source every time" in result.error
+
+
+def test_a_fence_that_is_stuck_is_not_checked() -> None:
+    def stuck() -> None:
+        raise DeadlineError("The connector does not move.")
+
+    result = _one(_run(_side((1, "a")), _side(), FakeFence(then=stuck)))
+    assert (result.status, result.error) == (TableStatus.ERROR, "The connector does not move.")
+
+
+def test_more_differing_keys_than_are_named_are_still_counted() -> None:
+    rows = [(i, "x") for i in range(60)]
+    result = _one(_run(_side(*rows), _side(), options=Options(validate_checksums=True, key_limit=25)))
+    assert (result.missing_at_target, len(result.differences), len(result.example_keys)) == (60, 25, 20)
+    assert [d.key["id"] for d in result.differences] == [str(i) for i in range(25)]
+
+
+def test_keys_are_named_in_their_order_negative_ones_first() -> None:
+    result = _one(_run(_side(*((i, None) for i in (5, -7, 300, -1))), _side()))
+    assert result.example_keys == ("missing -7", "missing -1", "missing 5", "missing 300")
+
+
+def test_differences_beyond_those_remembered_are_counted_as_first_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_value, "DIFFERENCES_HELD", 10)
+    rows = [(i, "x") for i in range(60)]
+    result = _one(_run(_side(*rows), _side()))
+    assert (result.status, result.missing_at_target, result.unconfirmed) == (TableStatus.MISMATCH, 60, 50)
+    assert result.target_rows == 0
+
+
+def test_when_all_remembered_differences_have_arrived_the_rest_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_value, "DIFFERENCES_HELD", 10)
+    rows = [(i, "x") for i in range(60)]
+    target = _side()
+    result = _one(_run(_side(*rows), target, FakeFence(then=lambda: target.tables_held["t"].rows.extend(rows))))
+    assert (result.status, result.missing_at_target) == (TableStatus.ERROR, None)
+    assert "50 rows differ and were too many" in result.error
+
+
+@pytest.mark.parametrize("key", [("id",), ()])
+def test_what_memory_does_not_hold_is_compared_in_two_readings(
+    monkeypatch: pytest.MonkeyPatch, key: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(compare, "BYTES_HELD", 3_000)
+    source = [(i, "x") for i in range(200)]
+    target = [(i, "y" if i % 50 == 7 else "x") for i in range(200) if i != 100] + [(3, "x"), (-5, "z")]
+    result = _one(_run(_side(*source, key=key), _side(*target, key=())))
+    if key:
+        told = ("extra -5", "extra 3", "changed 7 (word)", "changed 57 (word)", "missing 100")
+        assert result.example_keys == (*told, "changed 107 (word)", "changed 157 (word)")
+    counts = (result.missing_at_target, result.extra_at_target, result.changed)
+    assert counts == ((1, 2, 4) if key else (5, 6, 0))
+    assert (result.source_rows, result.target_rows) == (200, 201)
+
+
+def test_rows_without_a_key_are_named_by_their_hash_and_not_by_their_values() -> None:
+    rows: list[tuple[Cell, ...]] = [(1, "secret"), (1, "secret"), (2, None)]
+    result = _one(_run(_side(*rows, key=()), _side(*rows[1:], (2, "secret"), key=())))
+    assert (result.status, result.missing_at_target, result.extra_at_target) == (TableStatus.MISMATCH, 1, 1)
+    assert result.changed == 0
+    assert "secret" not in str(result)
+    assert {d.word: (d.source_rows, d.target_rows) for d in result.differences} == {"missing": (2, 1), "extra": (0, 1)}
+    assert all(len(d.row) == 32 and not d.key for d in result.differences)
+
+
+def test_two_rows_of_a_key_at_the_source_are_an_error_that_names_the_key() -> None:
+    result = _one(_run(_side((1, "a"), (1, "b")), _side((1, "a"))))
+    assert result.status is TableStatus.ERROR
+    assert "Two rows of s.t have the same key 1." in result.error
+
+
+def test_a_row_that_is_seen_twice_because_it_moved_is_read_again() -> None:
+    source = _side((1, "a"), (1, "b"), (2, "c"))
+    source.before = _on("rows_by_key", lambda: source.tables_held["t"].rows.remove((1, "b")))
+    result = _one(_run(source, _side((1, "a"), (2, "x"))))
+    assert result.example_keys == ("changed 2 (word)",)
+
+
+def _many(number: int, target_rows: int = 1) -> tuple[FakeDatabase, FakeDatabase, list[TablePair]]:
+    names = [f"t{i}" for i in range(number)]
+    sides = [
+        FakeDatabase({name: FakeTable((ID, WORD), ("id",), [(i, "x") for i in range(rows)]) for name in names})
+        for rows in (1, target_rows)
+    ]
+    return sides[0], sides[1], [_pair(name) for name in names]
+
+
+@pytest.mark.parametrize("options", [CONTENTS, COUNTS])
+def test_tables_are_compared_at_once_with_no_more_sessions_than_allowed(options: Options) -> None:
+    source, target, tables = _many(7)
+    together = threading.Barrier(3, timeout=10)  # broken unless three tables are at it at once
+    met = threading.Semaphore(3)
+    asked = "count_rows" if options is COUNTS else "primary_key"
+
+    def meet(called: str) -> None:
+        if called == asked and met.acquire(blocking=False):
+            together.wait()
+
+    source.before = meet
+    limited = Options(options.validate_checksums, max_parallel=3)
+    watch = Watched()
+    results = list(reconcile(_run(source, target, options=limited, watch=watch), tables))
+    assert {r.table: r.status for r in results} == {t.name: TableStatus.MATCH for t in tables}
+    assert (source.most_sessions, target.most_sessions) == (3, 3)
+    assert (source.sessions, target.sessions) == (0, 0)
+    assert sorted(watch.ended) == sorted(t.name for t in tables)
+
+
+def test_one_tables_failure_is_its_own() -> None:
+    source, target, tables = _many(3)
+    del target.tables_held["t1"]
+    results = {r.table: r for r in reconcile(_run(source, target), tables)}
+    assert [results[f"t{i}"].status for i in range(3)] == [TableStatus.MATCH, TableStatus.ERROR, TableStatus.MATCH]
+    assert results["t1"].error == "There is no table s.t1."
+
+
+def test_a_side_that_does_not_answer_makes_every_table_an_error_at_once() -> None:
+    source, target, tables = _many(2)
+
+    def dead() -> FakeDatabase:
+        raise UnreachableError("nobody there")
+
+    run = Run(source.endpoint(), Endpoint("postgresql", "", dead), lambda _: FakeFence(), CONTENTS, Watched())
+    results = list(reconcile(run, tables))
+    assert [(r.status, r.error) for r in results] == [(TableStatus.ERROR, "nobody there")] * 2
+    assert target.most_sessions == 0
+
+
+def test_a_defect_of_ours_is_not_taken_for_a_result() -> None:
+    source, target, tables = _many(1)
+
+    def defect(called: str) -> None:
+        if called == "primary_key":
+            raise ZeroDivisionError
+
+    source.before = defect
+    with pytest.raises(ZeroDivisionError):
+        list(reconcile(_run(source, target), tables))
+
+
+def test_closing_the_iterator_stops_the_work() -> None:
+    source, target, tables = _many(50)
+    results = reconcile(_run(source, target), tables)
+    next(results)
+    results.close()
+    for thread in threading.enumerate():
+        if thread.daemon and thread is not threading.current_thread():
+            thread.join(10)
+    assert source.sessions == target.sessions == 0
+
+
+def test_progress_is_told_with_the_rows_that_are_through() -> None:
+    watch = Watched()
+    rows = [(i, "x") for i in range(20)]
+    list(reconcile(_run(_side(*rows), _side(*rows), watch=watch), [_pair()]))
+    assert ("t", "reading", 20, 20) in watch.told
+
+
+@pytest.mark.parametrize(
+    ("source_counts", "target_counts", "expected"),
+    [
+        pytest.param([5], [5], (TableStatus.MATCH, 5, 5, 0), id="equal"),
+        pytest.param([5, 5], [3, 5], (TableStatus.MATCH, 5, 5, 1), id="rows arrive"),
+        pytest.param([5], [4], (TableStatus.MISMATCH, 5, 4, 2), id="a row is missing"),
+        pytest.param([5], [6], (TableStatus.MISMATCH, 5, 6, 2), id="a row is too many"),
+        pytest.param([5, 9], [3, 7], (TableStatus.MATCH, 7, 7, 1), id="where the source has been"),
+        pytest.param([5, 9, 8, 7, 6, 5], [3], (TableStatus.MISMATCH, 5, 3, 5), id="always below"),
+        pytest.param([5, 6, 7, 8, 9, 10], [4, 20, 4, 20, 4, 20], (TableStatus.ERROR, 10, 20, 5), id="no telling"),
+        pytest.param([0], [0], (TableStatus.MATCH, 0, 0, 0), id="empty"),
+    ],
+)
+def test_counts_settle(
+    source_counts: list[int], target_counts: list[int], expected: tuple[TableStatus, int, int, int]
+) -> None:
+    source, target = FakeDatabase(), FakeDatabase()
+    for side, counts in ((source, source_counts), (target, target_counts)):
+        side.count_rows = lambda *_, left=list(counts): left.pop(0) if len(left) > 1 else left[0]  # type: ignore[method-assign]
+    fence = FakeFence()
+    result = _one(_run(source, target, fence, COUNTS))
+    assert (result.status, result.source_rows, result.target_rows, fence.crossed) == expected
+    assert (result.checksums_match, result.strategy) == (None, "counts")
+    assert bool(result.error) == (result.status is TableStatus.ERROR)
+
+
+def test_the_method_says_what_was_done() -> None:
+    assert method(COUNTS, "timer: 3 s").startswith("row counts only")
+    assert "fence (timer: 3 s)" in method(COUNTS, "timer: 3 s")
+    assert "behind a fence (position)" in method(CONTENTS, "position")
