@@ -24,7 +24,7 @@ def server(postgres_servers: Servers) -> Server:
     server = postgres_servers.source
     server.execute(
         f"CREATE SCHEMA {SCHEMA}",
-        "CREATE EXTENSION citext SCHEMA public",
+        "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public",
         f"CREATE DOMAIN {SCHEMA}.price AS numeric(7, 3)",
         f"CREATE DOMAIN {SCHEMA}.low_price AS {SCHEMA}.price CHECK (value < 10)",
         f"CREATE TYPE {SCHEMA}.size AS ENUM ('small', 'LARGE')",
