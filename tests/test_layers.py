@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    {"errors", "findings", "pipeline", "toml_lines", "waiting", "secrets", "progress"},
+    {"errors", "findings", "pipeline", "toml_lines", "toml_models", "waiting", "secrets", "progress"},
     {"reporting"},
     {"clients", "databases"},
     {"reconcile", "environments", "observations"},

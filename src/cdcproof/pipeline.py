@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,18 +15,16 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from cdcproof import toml_models
 from cdcproof.errors import ConfigError
-from cdcproof.toml_lines import last_line_naming, line_of
+from cdcproof.toml_models import Model
 
 
 def http_url(text: str) -> str:
@@ -59,11 +56,7 @@ Value = bool | int | float | str | datetime | date | time
 """What TOML can write into a row. An exact decimal or a uuid is written as text: the database reads it."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
-
-
-class Database(_Model):
+class Database(Model):
     """Where a database is and whose account we use; the password is in the environment."""
 
     type: Engine
@@ -83,7 +76,7 @@ class Database(_Model):
     """SQL Server only: accept a certificate that no known authority signed."""
 
 
-class HttpService(_Model):
+class HttpService(Model):
     """A service with an HTTP address."""
 
     url: Url
@@ -91,20 +84,20 @@ class HttpService(_Model):
     password_env: str | None = None
 
 
-class Kafka(_Model):
+class Kafka(Model):
     """The brokers."""
 
     bootstrap_servers: Name
 
 
-class Exporters(_Model):
+class Exporters(Model):
     """Where `cdcproof exporter` serves its metrics."""
 
     reconciliation_url: Url = "http://localhost:9103/metrics"
     connect_url: Url = "http://localhost:9104/metrics"
 
 
-class Service(_Model):
+class Service(Model):
     """A service that must be up. `container` is its name at the container engine, `endpoint` its address without one.
 
     `endpoint` is ``http://host:port/path`` (must answer below 500) or ``tcp://host:port`` (must accept).
@@ -123,7 +116,7 @@ class Service(_Model):
         return endpoint
 
 
-class Table(_Model):
+class Table(Model):
     """A replicated table under the name the runbook uses for it."""
 
     name: Name
@@ -136,7 +129,7 @@ class Table(_Model):
     """Columns by their names at the source; empty for a table whose rows nothing tells apart."""
     exclude: tuple[Name, ...] = ()
     """Columns of the source, or of the target alone, that are not compared."""
-    rename: dict[Name, Name] = {}
+    rename: dict[Name, Name] = Field({})
     """A column's name at the source to its name at the target, where the two differ in more than case."""
     source_filter: Name | None = None
     """A condition in the source's SQL: only rows for which it holds are replicated."""
@@ -205,14 +198,14 @@ class Table(_Model):
         return self
 
 
-class Account(_Model):
+class Account(Model):
     """An account that may write, where that of `[source]` or `[target]` may only read."""
 
     user: Name
     password_env: Name
 
 
-class RoundTrip(_Model):
+class RoundTrip(Model):
     """How the test rows travel, and how long they may take.
 
     The source's account inserts, updates and deletes them; the target's only deletes what was left lying there.
@@ -232,7 +225,7 @@ class RoundTrip(_Model):
         return self
 
 
-class Connector(_Model):
+class Connector(Model):
     """A connector that must run with this many tasks."""
 
     name: Name
@@ -245,7 +238,7 @@ class Connector(_Model):
         return f"connect-{self.name}"
 
 
-class Thresholds(_Model):
+class Thresholds(Model):
     """Limits, each with its unit in its name."""
 
     report_age_hours: float = Field(default=2, gt=0)
@@ -268,12 +261,14 @@ class Thresholds(_Model):
         return self
 
 
-class Paths(_Model):
+class Paths(Model):
     """Where files are; relative paths are relative to the working directory, as in the runbook's commands."""
 
     reconciliation_reports: Path = Path("reconciliation_reports")
     backups: Path | None = None
     """Without one, no backup directory is looked at: name it where there is one (the runbook: /var/backups/cdc)."""
+    baselines: Path = Path("baselines")
+    """Where `cdcproof baseline` keeps what the pipeline was made of, a file for each pipeline."""
     connectors: Path | None = None
     """Directory of the connectors' JSON files, as `cdcproof connectors plan` and `apply` take them."""
     volumes: tuple[Path, ...] = ()
@@ -285,7 +280,7 @@ class Paths(_Model):
         return self.reconciliation_reports.parent / "reports"
 
 
-class Waiver(_Model):
+class Waiver(Model):
     """A known failure that is accepted until a day, with a reason."""
 
     step: Name
@@ -293,7 +288,7 @@ class Waiver(_Model):
     expires: date
 
 
-class Pipeline(_Model):
+class Pipeline(Model):
     """The expected state of one pipeline."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -370,25 +365,7 @@ def load(path: Path) -> Pipeline:
 
 def parse(text: str, path: Path) -> Pipeline:
     """Read a pipeline file's text; errors as `load`, and `path` names it in them."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        raise ConfigError(f"Not valid TOML: {error}", path=path, line=int(line[1]) if line else None) from None
-    try:
-        return Pipeline.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        location = tuple(first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message = "this key is not known; see docs/PIPELINE.md for all keys"
-        elif first["type"] == "missing":
-            message = "this key is required"
-        key = ".".join(str(part) for part in location)
-        twice = first["type"] == "listed_twice"
-        at = last_line_naming(text, first["ctx"]["name"]) if twice else line_of(text, location)
-        raise ConfigError(f"{key}: {message}" if key else message, path=path, line=at) from None
+    return toml_models.parse(Pipeline, text, path, "docs/PIPELINE.md")
 
 
 def chosen(asked: str | None) -> str:

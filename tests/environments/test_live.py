@@ -230,3 +230,22 @@ def test_the_volumes_of_a_stopped_container_are_not_passed_over(monkeypatch):
             Live().file_systems(pipeline_with({"name": "kafka", "container": "kafka"}))
 
     assert str(Path("/nowhere/volumes/data")) in caught.value.remedy
+
+
+def test_how_services_are_deployed_is_told_by_their_names(monkeypatch):
+    kafka = container("kafka-1")
+    kafka["Config"]["Image"] = "confluentinc/cp-kafka:7.9.2"
+    with engine_with(kafka) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        pipeline = pipeline_with(
+            {"name": "kafka", "container": "kafka-1"},
+            {"name": "connect", "container": "gone"},
+            {"name": "postgres", "endpoint": "tcp://127.0.0.1:1"},
+        )
+        found = Live().deployment(pipeline)
+
+    assert {service: settings["image"] for service, settings in found.items()} == {"kafka": "confluentinc/cp-kafka:7.9.2"}
+
+
+def test_without_containers_no_engine_is_asked(no_engine):
+    assert Live().deployment(pipeline_with({"name": "kafka", "endpoint": "tcp://127.0.0.1:1"})) == {}

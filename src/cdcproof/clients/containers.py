@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,6 +19,7 @@ import docker
 import docker.errors
 import urllib3.exceptions
 
+from cdcproof.clients.container_settings import Settings, read_settings
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import scrub
 
@@ -64,6 +65,7 @@ class Container:
     published: Mapping[int, int]
     """Port in the container to port of the host."""
     mounts: tuple[Mount, ...]
+    settings: Settings = field(repr=False)
 
     @property
     def running(self) -> bool:
@@ -213,6 +215,7 @@ def read_container(answer: Mapping[str, Any]) -> Container:
                 for mount in answer.get("Mounts") or ()
                 if mount["Type"] in ("volume", "bind") and mount["RW"]
             ),
+            settings=read_settings(answer),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UnexpectedAnswerError(

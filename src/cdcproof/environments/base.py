@@ -88,6 +88,13 @@ class Environment(Protocol):
         """What an operator can paste: first to read the log, then to restart the service; advice behind a ``#``."""
         ...
 
+    def deployment(self, pipeline: Pipeline) -> dict[str, dict[str, str]]:
+        """Service to how it is deployed: its container's settings, or its parts' version. Secrets are in it.
+
+        Empty where no service has a container. Raises `CouldNotLookError` when the container engine cannot be asked.
+        """
+        ...
+
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
         """The file systems of the data volumes and of the backup directory.
 

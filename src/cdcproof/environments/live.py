@@ -102,6 +102,15 @@ class Live:
             )
         return (log_command(self.container_names[service]), f"docker compose restart {shlex.quote(service)}")
 
+    def deployment(self, pipeline: Pipeline) -> dict[str, dict[str, str]]:
+        """Settings of the containers that the pipeline file names; one that does not exist has none."""
+        named = {service.container: service.name for service in pipeline.services if service.container}
+        if not named:
+            return {}
+        with Engine() as engine:
+            found = engine.containers(list(named))
+        return {service: found[name].settings.as_dict() for name, service in named.items() if name in found}
+
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
         """The backup directory, the volumes that the pipeline file names, and the containers' data mounts.
 

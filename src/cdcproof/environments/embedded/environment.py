@@ -54,7 +54,8 @@ class Embedded:
                     "backups": instance.folders.backups,
                     "connectors": pipeline.paths.connectors or connectors.files(instance),
                     "volumes": _volumes(instance),
-                    "reconciliation_reports": _reports(instance, pipeline.paths.reconciliation_reports),
+                    "reconciliation_reports": _own(instance, pipeline.paths.reconciliation_reports),
+                    "baselines": _own(instance, pipeline.paths.baselines),
                 }
             ),
         }
@@ -95,6 +96,10 @@ class Embedded:
         option = "" if self.instance_name == folders.DEFAULT_INSTANCE else f" --instance {self.instance_name}"
         return (f"cdcproof logs {service}{option}", f"cdcproof restart {service}{option}")
 
+    def deployment(self, pipeline: Pipeline) -> dict[str, dict[str, str]]:
+        """The digest of all parts that the services were started from."""
+        return {service.name: {"parts": self._instance().parts} for service in pipeline.services}
+
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
         """The state folder with the data, and the backup directory."""
         paths = (*pipeline.paths.volumes, *filter(None, (pipeline.paths.backups,)))
@@ -119,8 +124,8 @@ def _state(instance: Instance, name: str) -> ServiceState:
     return ServiceState(name, role, True, answers, detail, max(0.0, time() - process.started), restarts)
 
 
-def _reports(instance: Instance, configured: Path) -> Path:
-    """The runbook's place for the one instance most people have; a further one keeps its reports to itself."""
+def _own(instance: Instance, configured: Path) -> Path:
+    """The runbook's place for the one instance most people have; a further one keeps its files to itself."""
     return configured if instance.name == folders.DEFAULT_INSTANCE else instance.folders.state / configured.name
 
 
