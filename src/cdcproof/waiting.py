@@ -66,3 +66,12 @@ def wait_until(
         if tell:
             tell(seen)
         time.sleep(min(interval_seconds, deadline.remaining_seconds))
+
+
+def pause(seconds: float, tell: Callable[[float], None] | None = None) -> None:
+    """Let the time pass. `tell` is called about every second with the seconds left."""
+    deadline = Deadline(seconds)
+    while not deadline.passed:
+        if tell:
+            tell(deadline.remaining_seconds)
+        time.sleep(min(1.0, deadline.remaining_seconds))

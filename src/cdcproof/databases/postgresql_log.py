@@ -7,16 +7,16 @@ in the order of their commits, whole, and each position below is one of that ord
 - `lsn_proc` of the connector's committed offset: the place of a change, or the end of a commit. Connect commits an
   offset only when Kafka has acknowledged its record and all before it. At or after P, every transaction that ended
   before P is in Kafka.
-- `confirmed_flush_lsn` of its slot: the connector moves it to offsets that Connect has committed. With
-  `lsn.flush.mode=connector_and_driver` (Debezium 3.4) the driver also moves it to where the server is, when nothing that
-  it was sent is left to confirm. Either way it means the same.
+- `confirmed_flush_lsn` of its slot: the connector moves it to offsets that Connect has committed, so it means the same.
 - `write_lsn` of the slot's session: what the connector's driver was sent, to the last message. At or after P,
   everything before P was handed to the connector in order, since the driver reads on only when the message before has
   been taken. Whether that is in Kafka already it does not say.
 
-The first two stand still while no captured table is written to (seen on Debezium 3.4: `lsn_proc` stays at the last
-change, with a heartbeat at the last commit), unless the driver confirms; the third follows within
-`status.update.interval.ms`, 10 s by default. A snapshot's offset says nothing about the rows that are still to be read.
+While no captured table is written to, the first two stand still: at the last change or, with a heartbeat, at the last
+commit (seen on Debezium 3.4 by its defaults). The third follows within `status.update.interval.ms`, 10 s by default. A
+heartbeat that writes to the log (`heartbeat.action.query`) keeps all three moving. `lsn.flush.mode=connector_and_driver`
+does so too, and is a trap: the slot is then ahead of the offset in Kafka, and Debezium 3.4 does not start again from
+there ("no longer available on the server"). A snapshot's offset says nothing about the rows that are still to be read.
 """
 
 from __future__ import annotations

@@ -11,7 +11,11 @@ Method = Literal["position", "timer"]
 
 @dataclass(frozen=True)
 class Crossing:
-    """A fence that was passed: by which method, the source's log position (empty for the timer), and how long it took."""
+    """A fence that was passed: by which method, the source's log position (empty where none was read), how long it took.
+
+    By `timer` with a position: what the source's log held was received by the connector, and that it has then gone on
+    into the topics was not confirmed but believed, since nothing moved there for some seconds.
+    """
 
     method: Method
     position: str

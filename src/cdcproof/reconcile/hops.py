@@ -1,0 +1,202 @@
+"""The two hops of the fence by position: one look at each, and what it says. `position_fence` tells why it is enough."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from cdcproof.clients.connect import Connect, Connector, Offset, root_cause
+from cdcproof.clients.consumer_groups import Place, Positions
+from cdcproof.clients.kafka import Kafka
+from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.scan import LogPosition
+from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.waiting import Deadline
+
+QUIET_SECONDS = 10.0
+_MARKS_SECONDS = 2.0
+_MOST_TOLD = 3
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a look found. `halted` is why it can never come to be done by itself."""
+
+    done: bool
+    text: str
+    halted: CouldNotLookError | None = None
+    by_quiet: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass
+class SourceHop:
+    """From the source's log into the topics: one source connector has read up to `position`."""
+
+    connect: Connect
+    kafka: Kafka
+    source: Database
+    connector: str
+    database: str
+    tables: Sequence[TableName]
+    topics: frozenset[str]
+    position: LogPosition
+    _still: object = None
+    _since: Deadline = field(default_factory=lambda: Deadline(QUIET_SECONDS))
+
+    @property
+    def what(self) -> str:
+        """What is waited for."""
+        return f"{self.connector} to read the source's log up to {self.position.text}"
+
+    @property
+    def remedy(self) -> str:
+        """What to look at when it does not come."""
+        return shlex.join(["curl", "-s", f"{_address(self.connect.url, self.connector)}/offsets"])
+
+    def look(self) -> Sight:
+        """Look at its offset, and where that says nothing, at its session."""
+        offsets, told = self._offsets()
+        if all(self.source.log_read_by(self.position, offset, self.tables) for offset in offsets):
+            return Sight(True, "it has read it")
+        found = self.connect.states().get(self.connector)
+        if halted := halt(self.connect.url, self.connector, found):
+            return Sight(False, halted.message, halted)
+        session = self.source.log_received_by(self.position)
+        if not session or not _runs(found):
+            self._still = None
+            return Sight(False, f"it is {_state(found)}, {told}")
+        still = (session, told, self.kafka.end_offsets(self.topics))
+        if still != self._still:
+            self._still, self._since = still, Deadline(QUIET_SECONDS)
+        return Sight(
+            self._since.passed, f"its session ({session}) has received it, {told}", by_quiet=self._since.passed
+        )
+
+    def _offsets(self) -> tuple[list[Offset], str]:
+        """Its committed offsets in this database, one that is empty where it has none, and how they are told."""
+        try:
+            found = [
+                each["offset"] or {}
+                for each in self.connect.offsets(self.connector)
+                if each["partition"].get("database", self.database) == self.database
+            ]
+        except UnexpectedAnswerError as error:  # an older Connect; the source may know all the same
+            return [{}], error.message
+        return found or [{}], f"its committed offset is {json.dumps(found)}"
+
+
+@dataclass
+class SinkHop:
+    """From the topics into the target: every sink that reads a partition has come to its end."""
+
+    connect: Connect
+    kafka: Kafka
+    sinks: Mapping[str, str]
+    """Connector to its consumer group."""
+    ends: Mapping[Place, int]
+    _done: set[tuple[str, Place]] = field(default_factory=set)
+    _marks: Deadline = field(default_factory=lambda: Deadline(_MARKS_SECONDS))
+
+    @property
+    def what(self) -> str:
+        """What is waited for."""
+        return "the sinks to apply what the topics had"
+
+    @property
+    def remedy(self) -> str:
+        """What to look at when it does not come."""
+        return "\n".join(
+            shlex.join(["curl", "-s", f"{_address(self.connect.url, sink)}/status"]) for sink in self.sinks
+        )
+
+    def look(self) -> Sight:
+        """Look at what the sinks have committed."""
+        readers = {sink: self.kafka.positions(group) for sink, group in self.sinks.items()}
+        behind = list(self._behind(readers))
+        if behind and self._marks.passed:
+            self._pass_over_marks(behind)
+            self._marks = Deadline(_MARKS_SECONDS)
+            behind = list(self._behind(readers))
+        more = f"; and {len(behind) - _MOST_TOLD} more" if len(behind) > _MOST_TOLD else ""
+        text = "; ".join(map(str, behind[:_MOST_TOLD])) + more
+        if behind:
+            states = self.connect.states()
+            for sink in sorted({each.sink for each in behind if each.sink} or self.sinks):
+                if halted := halt(self.connect.url, sink, states.get(sink)):
+                    return Sight(False, text, CouldNotLookError(f"{halted.message} ({text})", halted.remedy))
+        return Sight(not behind, text)
+
+    def _behind(self, readers: Mapping[str, Positions]) -> Iterator[_Behind]:
+        for place, end in self.ends.items():
+            mine = [sink for sink, positions in readers.items() if place[0] in positions.topics]
+            if end and not mine:
+                yield _Behind("", place, None, end)
+            for sink in mine:
+                committed = readers[sink].committed.get(place)
+                if (committed or 0) < end and (sink, place) not in self._done:
+                    yield _Behind(sink, place, committed, end)
+
+    def _pass_over_marks(self, behind: Sequence[_Behind]) -> None:
+        for sink in {each.sink for each in behind if each.sink}:
+            positions = {each.place: each.committed or 0 for each in behind if each.sink == sink}
+            unread = self.kafka.unread(positions, self.ends)
+            self._done |= {(sink, place) for place in positions if place not in unread}
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """A sink that has not come to the end of a partition; no name where no sink reads the topic."""
+
+    sink: str
+    place: Place
+    committed: int | None
+    end: int
+
+    def __str__(self) -> str:
+        topic, partition = self.place
+        if not self.sink:
+            return f"no sink connector of the pipeline file reads {topic}"
+        committed = "nothing" if self.committed is None else f"{self.committed:,}"
+        return f"{self.sink} has committed {committed} of {self.end:,} in {topic}/{partition}"
+
+
+def halt(url: str, name: str, connector: Connector | None) -> CouldNotLookError | None:
+    """Why a connector will not go on by itself, with the command that makes it; None where it may."""
+    if connector is None:
+        return CouldNotLookError(
+            f"There is no connector {name} at {url}.", "Deploy it, or correct its name in the pipeline file."
+        )
+    address = _address(url, name)
+    parts = {name: (connector.state, connector.trace)} | {f"{name}/{t.id}": (t.state, t.trace) for t in connector.tasks}
+    for part, (state, trace) in parts.items():
+        if state == "FAILED":
+            return CouldNotLookError(
+                f"{part} FAILED: {root_cause(trace) or 'Connect tells no cause'}",
+                shlex.join(["curl", "-X", "POST", f"{address}/restart?includeTasks=true&onlyFailed=true"]),
+            )
+    if connector.state in ("PAUSED", "STOPPED"):
+        return CouldNotLookError(
+            f"{name} is {connector.state}.", shlex.join(["curl", "-X", "PUT", f"{address}/resume"])
+        )
+    return None
+
+
+def _address(url: str, name: str) -> str:
+    return f"{url}/connectors/{quote(name, safe='')}"
+
+
+def _runs(connector: Connector | None) -> bool:
+    states = {connector.state, *(task.state for task in connector.tasks)} if connector and connector.tasks else set()
+    return states == {"RUNNING"}
+
+
+def _state(connector: Connector | None) -> str:
+    if connector is None:
+        return "absent"
+    return ", ".join([connector.state, *(f"task {task.id} {task.state}" for task in connector.tasks)])
