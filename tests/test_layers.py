@@ -46,6 +46,7 @@ DOORS = {
     "allure": {"reporting/allure_results.py"},
     "allure_commons": {"reporting/allure_results.py"},
     "jinja2": {"reporting/pages.py"},
+    "yaml": {"operations/compose_file.py"},
     "pytest": {"pytest_plugin.py", "pytest_marks.py", "pytest_options.py", "pytest_reporter.py", "pytest_xdist.py"},
     "xdist": {"pytest_xdist.py"},
 }
