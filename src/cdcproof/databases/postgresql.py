@@ -19,7 +19,7 @@ from cdcproof.databases.kinds import LONG_BYTES, Form
 from cdcproof.databases.postgresql_log import Reader
 from cdcproof.databases.postgresql_session import Session
 from cdcproof.databases.postgresql_statements import condition, table_name
-from cdcproof.databases.scan import WHOLE, ChunkSum, LogPosition, Row, Scan, Segment, Stream
+from cdcproof.databases.scan import WHOLE, ChunkSum, LogPosition, Row, Scan, Segment, Stream, Told
 from cdcproof.errors import UnexpectedAnswerError, UsageError
 
 _ROWS_PER_FETCH = 5_000
@@ -155,6 +155,11 @@ class PostgreSQL(Session):
         """A segment as DuckDB reads it, which opens a session of its own; it wants the settings of `SETTINGS`."""
         select = statements.stream(scan, segment, self._server()).as_string(self._session)
         return Stream(select, tuple(form.columnar for form in scan.forms))
+
+    def stream_literals(self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]) -> Stream:
+        """Rows of literals as `stream_select` would give them, a list of them for each column; ``chunk`` is the row's number."""
+        select = statements.stream_literals(columns, literals, self._server()).as_string(self._session)
+        return Stream(select, tuple(told.form.columnar for told in columns))
 
     def captured_tables(self) -> frozenset[TableName]:
         """Tables of the source connector's publication; empty when the publication does not exist."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.conninfo import make_conninfo
 
 from cdcproof import pipeline
 from cdcproof.databases.base import TableName
@@ -47,21 +48,8 @@ class Session:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def __enter__(self) -> Self:
-        options = {**SETTINGS, "statement_timeout": f"{self._statement_timeout_seconds * 1000:.0f}"}
         try:
-            self._connection = psycopg.connect(
-                host=self._database.host,
-                port=self._database.port,
-                dbname=self._database.database,
-                user=self._database.user,
-                password=self._password.reveal(),
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                application_name="cdcproof",
-                sslmode="prefer",
-                client_encoding="UTF8",
-                options=" ".join(f"-c {name}={value}" for name, value in options.items()),
-                autocommit=True,
-            )
+            self._connection = psycopg.connect(self.address().reveal(), autocommit=True)
         except psycopg.Error as error:
             raise self._not_connected(error) from None
         self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -72,6 +60,24 @@ class Session:
             self._connection.close()
             self._connection = None
 
+    def address(self) -> Secret:
+        """Where and how a session is opened, the password included, as libpq reads it: the stream opens its own in the same way."""
+        options = {**SETTINGS, "statement_timeout": f"{self._statement_timeout_seconds * 1000:.0f}"}
+        return Secret(
+            make_conninfo(
+                host=self._database.host,
+                port=self._database.port,
+                dbname=self._database.database,
+                user=self._database.user,
+                password=self._password.reveal(),
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                application_name="cdcproof",
+                sslmode="prefer",
+                client_encoding="UTF8",
+                options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+            )
+        )
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """One REPEATABLE READ transaction."""
@@ -81,6 +87,17 @@ class Session:
     def reads_snapshots(self) -> bool:
         """Always."""
         return True
+
+    def interrupt(self) -> None:
+        """End the statement that runs, at the server too."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):  # it has ended, or there is nobody left to tell
+                self._connection.cancel_safe(timeout=CONNECT_TIMEOUT_SECONDS)
+
+    def interrupt_session(self, backend: int) -> None:
+        """End the statement that another session of this account runs, by its backend's pid."""
+        with suppress(CouldNotLookError):
+            self._query("SELECT pg_cancel_backend(%s)", (backend,))
 
     @property
     def _session(self) -> psycopg.Connection[tuple[Any, ...]]:

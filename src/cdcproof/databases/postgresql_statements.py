@@ -7,7 +7,7 @@ PostgreSQL 18. `OFFSET 0` keeps the server from drawing the hash into the groupi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import LiteralString
 
 from psycopg import sql
@@ -86,10 +86,7 @@ def chunk_sums(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
 
 def stream(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
     """Every column as a type that DuckDB reads without loss (`scan.Stream`)."""
-    columns = [
-        sql.SQL("{} AS {}").format(_columnar(told, server), sql.Identifier(f"c{i}"))
-        for i, told in enumerate(scan.columns)
-    ]
+    columns = [_named(told, f"c{i}", server) for i, told in enumerate(scan.columns)]
     if not scan.chunking.width:
         columns.insert(0, sql.SQL("{} AS chunk").format(_chunk(scan, server)))
     return sql.SQL("SELECT {} FROM {}{}").format(
@@ -109,17 +106,24 @@ def rows_by_key(scan: Scan, found: sql.Composable, server: Server, *, versioned:
 
 def literal_forms(column: Column, form: Form, server: Server) -> sql.Composed:
     """The form of each literal of the array $1, cast to the column's type, and the MD5 of its frame."""
-    told = Told(column, form)
-    read = "decode(l.v, 'hex')" if form.kind is Kind.BINARY else "l.v"
+    told = _as_column(Told(column, form), "v")
     return sql.SQL(
-        "SELECT {}, decode({}, 'hex') FROM (SELECT ({}::{}) AS {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t "
-        "ORDER BY n"
+        "SELECT {}, decode({}, 'hex') FROM (SELECT {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t ORDER BY n"
+    ).format(sent(told, server), _md5([told], server), _read(told))
+
+
+def stream_literals(columns: Sequence[Told], literals: Sequence[Sequence[str | None]], server: Server) -> sql.Composed:
+    """Rows of literals, one list for each column, as `stream` would send them; ``chunk`` is a row's number, from 1."""
+    cast = [_as_column(told, f"v{i}") for i, told in enumerate(columns)]
+    lists = sql.SQL(", ").join(sql.SQL("{}::text[]").format(sql.Literal(list(one))) for one in literals)
+    names = sql.SQL(", ").join(sql.Identifier(told.column.name) for told in cast)
+    return sql.SQL(
+        "SELECT n AS chunk, {} FROM (SELECT {}, n FROM unnest({}) WITH ORDINALITY AS l ({}, n)) AS t"
     ).format(
-        sent(told, server),
-        _md5([told], server),
-        sql.SQL(read),
-        _declared(column),
-        sql.Identifier(column.name),
+        sql.SQL(", ").join(_named(told, f"c{i}", server) for i, told in enumerate(cast)),
+        sql.SQL(", ").join(_read(told) for told in cast),
+        lists,
+        names,
     )
 
 
@@ -159,6 +163,10 @@ def _long(told: Told, value: sql.Composed, server: Server) -> sql.Composed:
     return sql.SQL(
         "CASE WHEN {0} <= {1} THEN '\\x00'::bytea || {2} ELSE '\\x01'::bytea || int8send({0}) || sha256({2}) END"
     ).format(length, sql.Literal(LONG_BYTES), raw)
+
+
+def _named(told: Told, name: str, server: Server) -> sql.Composed:
+    return sql.SQL("{} AS {}").format(_columnar(told, server), sql.Identifier(name))
 
 
 def _columnar(told: Told, server: Server) -> sql.Composed:
@@ -243,6 +251,17 @@ def _where(scan: Scan, conditions: Sequence[sql.Composable]) -> sql.Composable:
     if scan.predicate:
         found.append(condition(scan.predicate))
     return sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(found)) if found else sql.SQL("")
+
+
+def _as_column(told: Told, name: str) -> Told:
+    return Told(replace(told.column, name=name), told.form)
+
+
+def _read(told: Told) -> sql.Composed:
+    """A literal in a column of this name, cast to its type, under the same name."""
+    name = sql.Identifier(told.column.name)
+    text = sql.SQL("decode({}, 'hex')").format(name) if told.form.kind is Kind.BINARY else name
+    return sql.SQL("({}::{}) AS {}").format(text, _declared(told.column), name)
 
 
 def _declared(column: Column) -> sql.SQL:
