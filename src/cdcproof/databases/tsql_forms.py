@@ -1,0 +1,251 @@
+"""A value's canonical bytes (`kinds`) and its columnar value (`scan.Stream`) as T-SQL expressions.
+
+What they rest on, in Microsoft's Transact-SQL reference:
+
+- "CAST and CONVERT": an integer becomes big-endian bytes; style 2 reads hexadecimal digits; money shows two of its four
+  digits unless it is a decimal first; text, ntext and image want a cast to their (max) type.
+- "Collation precedence": CAST from text to text keeps the collation, so COLLATE before the last CAST decides the bytes.
+- "Collation and Unicode support": collations in UTF-8 exist since SQL Server 2019.
+- "DATEDIFF_BIG" (since 2016): boundaries crossed, so microseconds are cut off downwards, before 2000 too; it leaves the
+  offset of a datetimeoffset out of account, so SWITCHOFFSET comes first.
+- "datetime": converted to datetime2(3) its thirds of a millisecond are rounded to .000 .003 .007.
+- "HASHBYTES": inputs above 8,000 bytes since 2016.
+
+float and real are IEEE 754 and CAST to binary gives their bytes, big-endian: no page says so, calibration shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from cdcproof.databases.base import Column
+from cdcproof.databases.kinds import INTEGER_DIGITS, LONG_BYTES, Form, Kind
+from cdcproof.databases.scan import Told
+
+UTF8 = "Latin1_General_100_BIN2_UTF8"
+_MAX = {"text": "varchar(max)", "ntext": "nvarchar(max)", "image": "varbinary(max)"}
+_MONEY = ("money", "smallmoney")
+_WITH_LENGTH = ("char", "varchar", "nchar", "nvarchar", "binary", "varbinary")
+_WITH_SCALE = ("time", "datetime2", "datetimeoffset")
+_DIGITS = 41  # 38, a sign, a point, a zero before it
+_UTF8_BYTES = 3  # at most, for what takes 2 bytes in nvarchar or 1 in varchar
+_SECONDS_DIGITS = 6
+_DAY = "CAST(86400000000 AS bigint)"  # without the cast the number is a decimal, and so is the remainder
+_LENGTHS = {
+    Kind.BOOLEAN: 1,
+    Kind.INTEGER: 8,
+    Kind.FLOAT: 8,
+    Kind.SINGLE: 4,
+    Kind.UUID: 16,
+    Kind.DATE: 4,
+    Kind.TIME: 8,
+    Kind.TIMESTAMP: 8,
+    Kind.INSTANT: 8,
+}
+
+
+def declared(column: Column) -> str:
+    """The column's type as CAST takes it."""
+    if column.type in _MAX:
+        return _MAX[column.type]
+    if column.type == "sysname":
+        return "nvarchar(128)"
+    if column.type in ("decimal", "numeric"):
+        return f"decimal({column.precision}, {column.scale})"
+    if column.type in _WITH_LENGTH:
+        return f"{column.type}({'max' if column.length is None else column.length})"
+    if column.type in _WITH_SCALE:
+        return f"{column.type}({column.scale})"
+    return column.type
+
+
+def fixed_length(form: Form) -> int | None:
+    """How many bytes the canonical form of every value has; None where that depends on the value."""
+    return None if form.long else _LENGTHS.get(form.kind)
+
+
+def most_bytes(told: Told) -> int | None:
+    """How many bytes the canonical form has at most; None where it takes a (max) type."""
+    column, form = told.column, told.form
+    if form.long:
+        return None
+    if form.kind is Kind.NUMBER:
+        return _DIGITS + 1 + form.scale
+    if form.kind in (Kind.TEXT, Kind.BINARY):
+        return (column.length or 0) * (_UTF8_BYTES if form.kind is Kind.TEXT else 1)
+    return _LENGTHS[form.kind]
+
+
+def canonical(told: Told, value: str) -> str:
+    """The canonical bytes of `value`, an expression of the column's type; of a long column all its bytes. NULL for NULL."""
+    return _CANONICAL[told.form.kind](told, value)
+
+
+def long_form(whole: str) -> str:
+    """The long form of bytes that stand in the column `whole`."""
+    length = f"CAST(CAST(DATALENGTH({whole}) AS bigint) AS binary(8))"
+    return (
+        f"CASE WHEN DATALENGTH({whole}) <= {LONG_BYTES} THEN 0x00 + {whole} "
+        f"WHEN DATALENGTH({whole}) > {LONG_BYTES} THEN 0x01 + {length} + HASHBYTES('SHA2_256', {whole}) END"
+    )
+
+
+def columnar(told: Told, value: str) -> str:
+    """`value`, which is not long, as it is streamed: dates and times as numbers of days and microseconds since 1970 or midnight.
+
+    `sqlserver_arrow` takes those for what they are, so that no driver's idea of a date comes between; the rest is cast
+    by DuckDB to `Form.columnar`.
+    """
+    made = _COLUMNAR.get(told.form.kind)
+    return made(told, value) if made else value
+
+
+def _read(column: Column, form: Form, cast: str) -> str:
+    """What a bound literal is cast to first: an integer does not read a point."""
+    return (
+        f"{cast}(? AS decimal(38, {form.scale}))" if form.kind is Kind.NUMBER and column.type in INTEGER_DIGITS else "?"
+    )
+
+
+def unicode_text(column: Column, value: str) -> str:
+    """Text as nvarchar: the server knows the code page of every column, a driver may not."""
+    if column.type in ("nchar", "nvarchar", "sysname"):
+        return value
+    if column.type == "text":
+        value = f"CAST({value} AS varchar(max))"
+    # nvarchar(n) holds no more than 4,000
+    size = column.length if column.length is not None and column.length <= 4000 else "max"
+    return f"CAST({value} AS nvarchar({size}))"
+
+
+def needs_utf8(form: Form) -> bool:
+    """Whether a server without a UTF-8 collation cannot make the form."""
+    return form.kind is Kind.TEXT
+
+
+def wide(column: Column, form: Form) -> Column:
+    """The column as it would have to be for any literal of its kind: without padding, and with room."""
+    kin = {"char": "varchar", "text": "varchar", "nchar": "nvarchar", "ntext": "nvarchar", "sysname": "nvarchar"}
+    kin |= {"binary": "varbinary", "image": "varbinary"}
+    if form.kind not in (Kind.TEXT, Kind.BINARY):
+        return column
+    return replace(column, type=kin.get(column.type, column.type), length=None if form.long else LONG_BYTES // 4)
+
+
+def literal(column: Column, form: Form, *, utf8: bool = True) -> str:
+    """A bound literal (`canonical.literal`) as a value of the column's type; text in a collation that can write it."""
+    if form.kind is Kind.BINARY:
+        return f"CONVERT({declared(column)}, ?, 2)"
+    if form.kind is Kind.TEXT and column.type == "varchar":
+        most = "max" if column.length is None else column.length * _UTF8_BYTES
+        return (
+            f"CAST(CAST(? AS nvarchar(max)) COLLATE {UTF8} AS varchar({most}))" if utf8 else "CAST(? AS nvarchar(max))"
+        )
+    return f"CAST({_read(column, form, 'CAST')} AS {declared(column)})"
+
+
+def sought(told: Told) -> str:
+    """A key's bound literal as something that the column can be found by.
+
+    TRY_: what the target has need not be a value of this type, and is then nobody's key. Text stays nvarchar: a code page
+    might not hold it.
+    """
+    column, form = told.column, told.form
+    if form.kind is Kind.TEXT:
+        return "?"
+    if form.kind is Kind.BINARY:
+        return "TRY_CONVERT(varbinary(max), ?, 2)"
+    return f"TRY_CAST({_read(column, form, 'TRY_CAST')} AS {declared(column)})"
+
+
+def found_by_value(told: Told) -> bool:
+    """Whether ``=`` finds a value by what the contract keeps of it, so that an index can be used.
+
+    Not a long value, of which there may be only a hash, nor one whose seventh digit is rounded, nor a float, which text
+    may miss by a bit.
+    """
+    column, form = told.column, told.form
+    rounded = column.type in _WITH_SCALE and (column.scale or 0) > _SECONDS_DIGITS
+    return not (form.long or rounded or form.kind in (Kind.FLOAT, Kind.SINGLE))
+
+
+def integer(value: int) -> str:
+    """A number as a constant that is an integer: one that an int does not hold would be a decimal."""
+    return str(value) if -(1 << 31) < value < 1 << 31 else f"CAST({value} AS bigint)"
+
+
+def _number(told: Told, value: str) -> str:
+    if told.form.columnar == "VARCHAR":
+        return _digits(told.column, told.form.scale, value)
+    return f"CAST({value} AS decimal(19, 4))" if told.column.type in _MONEY else value
+
+
+def _sized(told: Told, value: str, first: str | None) -> str:
+    """As varbinary, by way of the type `first`."""
+    size = most_bytes(told) or "max"
+    return f"CAST({f'CAST({value} AS {first}({size}))' if first else value} AS varbinary({size}))"
+
+
+def _digits(column: Column, scale: int, value: str) -> str:
+    """Decimal digits with `scale` of them after the point. Zeros are added as text: a wider decimal might not hold them."""
+    if column.type in INTEGER_DIGITS:
+        has, number = 0, value
+    elif column.type in _MONEY:
+        has, number = 4, f"CAST({value} AS decimal(19, 4))"
+    else:
+        has, number = column.scale or 0, value
+    zeros = ("" if has else ".") + "0" * (scale - has)
+    return f"CONVERT(varchar({_DIGITS}), {number})" + (f" + '{zeros}'" if scale > has else "")
+
+
+def _microseconds_of_day(column: Column, value: str) -> str:
+    whole = f"DATEDIFF_BIG(microsecond, CAST('00:00' AS time(7)), {value})"
+    return f"({whole}{_seventh(column, value)}) % {_DAY}" if _seventh(column, value) else whole
+
+
+def _microseconds_since(day: str, column: Column, value: str) -> str:
+    if column.type == "datetime":
+        value = f"CAST({value} AS datetime2(3))"
+    elif column.type == "smalldatetime":
+        value = f"CAST({value} AS datetime2(0))"
+    elif column.type == "datetimeoffset":
+        value = f"CAST(SWITCHOFFSET({value}, '+00:00') AS datetime2({column.scale}))"
+    whole = f"DATEDIFF_BIG(microsecond, CAST('{day}' AS datetime2(7)), {value})"
+    return whole + _seventh(column, value)
+
+
+def _seventh(column: Column, value: str) -> str:
+    """Half of a microsecond and more counts as one, as the contract has it."""
+    if column.type not in _WITH_SCALE or (column.scale or 0) <= _SECONDS_DIGITS:
+        return ""
+    return f" + CASE WHEN DATEPART(nanosecond, {value}) % 1000 >= 500 THEN 1 ELSE 0 END"
+
+
+_CANONICAL: dict[Kind, Callable[[Told, str], str]] = {
+    Kind.BOOLEAN: lambda _, value: f"CAST({value} AS binary(1))",
+    Kind.INTEGER: lambda _, value: f"CAST(CAST({value} AS bigint) AS binary(8))",
+    Kind.NUMBER: lambda told, value: (
+        f"CAST({_digits(told.column, told.form.scale, value)} AS varbinary({most_bytes(told)}))"
+    ),
+    Kind.FLOAT: lambda _, value: f"CAST(CAST({value} AS float) AS binary(8))",
+    Kind.SINGLE: lambda _, value: f"CAST(CAST({value} AS real) AS binary(4))",
+    Kind.TEXT: lambda told, value: _sized(told, f"{unicode_text(told.column, value)} COLLATE {UTF8}", "varchar"),
+    Kind.BINARY: lambda told, value: _sized(told, value, None),
+    # CAST to binary would turn the bytes of the first three groups round
+    Kind.UUID: lambda _, value: f"CONVERT(binary(16), REPLACE(CONVERT(char(36), {value}), '-', ''), 2)",
+    Kind.DATE: lambda _, value: f"CAST(DATEDIFF(day, '20000101', {value}) AS binary(4))",
+    Kind.TIME: lambda told, value: f"CAST({_microseconds_of_day(told.column, value)} AS binary(8))",
+    Kind.TIMESTAMP: lambda told, value: f"CAST({_microseconds_since('20000101', told.column, value)} AS binary(8))",
+    Kind.INSTANT: lambda told, value: f"CAST({_microseconds_since('20000101', told.column, value)} AS binary(8))",
+}
+_COLUMNAR: dict[Kind, Callable[[Told, str], str]] = {
+    Kind.NUMBER: _number,
+    Kind.TEXT: lambda told, value: unicode_text(told.column, value),
+    Kind.FLOAT: canonical,
+    Kind.SINGLE: canonical,
+    Kind.DATE: lambda _, value: f"DATEDIFF(day, '19700101', {value})",
+    Kind.TIME: lambda told, value: _microseconds_of_day(told.column, value),
+    Kind.TIMESTAMP: lambda told, value: _microseconds_since("19700101", told.column, value),
+    Kind.INSTANT: lambda told, value: _microseconds_since("19700101", told.column, value),
+}

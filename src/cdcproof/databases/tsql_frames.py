@@ -1,0 +1,188 @@
+"""The statements of a comparison in T-SQL: frames, hashes and chunks as `kinds` and `scan` define them. Nothing is asked here.
+
+A statement reads the columns of a scan in a derived table ``t``, in which the pipeline's filter stands alone with the table,
+applies to it the whole bytes ``w`` of long values, and to both the canonical forms ``f``. Whole numbers of our own stand in
+the text as constants; all else is bound.
+
+Microsoft's reference: "+ (String Concatenation)" cuts off at 8,000 bytes unless an operand is varbinary(max), from left to
+right, so every group of a long frame begins with one; "/ (Division)" of integers cuts off towards zero; "HASHBYTES" has
+MD5 (deprecated in name only); "Expressions": groups keep the nesting of 1,000 columns shallow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from cdcproof.databases import tsql, tsql_forms
+from cdcproof.databases.base import Column
+from cdcproof.databases.kinds import Form
+from cdcproof.databases.scan import Scan, Segment, Stream, Told
+
+_MOST_BYTES = 8000
+_PIECES_IN_A_GROUP = 32
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+
+
+def chunk_sums(scan: Scan, segment: Segment) -> str:
+    """Rows by chunk: chunk, how many, and the sum of their hashes."""
+    hashed = f"CAST(SUBSTRING(HASHBYTES('MD5', {frame(scan.columns)}), 1, 8) AS bigint)"
+    rows = f"SELECT {_chunk(scan)} AS chunk, {hashed} AS h{_from(scan, _within(scan, segment), len(scan.columns))}"
+    sums = "q.chunk, COUNT_BIG(*), SUM(CAST(q.h AS decimal(38, 0)))"
+    return f"SELECT {sums} FROM ({rows}) AS q GROUP BY q.chunk"  # noqa: S608  made of quoted names
+
+
+def stream(scan: Scan, segment: Segment) -> Stream:
+    """A segment's rows as `sqlserver_arrow` reads them."""
+    hashed = 0 if scan.chunking.width else scan.chunking.columns
+    values = [f"{_streamed(told, i)} AS c{i}" for i, told in enumerate(scan.columns)]
+    if hashed:
+        values.insert(0, f"{_chunk(scan)} AS chunk")
+    select = f"SELECT {', '.join(values)}{_from(scan, _within(scan, segment), hashed)}"
+    return Stream(select, tuple(told.form.columnar for told in scan.columns))
+
+
+def rows_of_chunks(scan: Scan, chunks: Sequence[int], version: str, *, utf8: bool = True) -> str:
+    """All rows of these chunks: the column `version` (or nothing, where that is empty), then every form.
+
+    Without UTF-8 at the server a text that is not long comes as text.
+    """
+    if scan.chunking.width:
+        return _rows(scan, version, _in_ranges(scan, chunks), "", utf8=utf8)
+    return _rows(scan, version, "", f"{_chunk(scan)} IN ({', '.join(map(str, chunks))})", utf8=utf8)
+
+
+def rows_by_value(scan: Scan, nulls: Sequence[Sequence[bool]], version: str, *, utf8: bool = True) -> str:
+    """Rows whose key has one of some values, each bound as text; `nulls` says of each key which are NULL and not bound.
+
+    SQL Server may find more: in most collations letters are equal in either case, and trailing blanks never count.
+    """
+    keys = (
+        " AND ".join(
+            f"{tsql.quoted(told.column.name)} {'IS NULL' if null else f'= {tsql_forms.sought(told)}'}"
+            for told, null in zip(scan.key, key, strict=True)
+        )
+        for key in nulls
+    )
+    return _rows(scan, version, " OR ".join(f"({key})" for key in keys), "", utf8=utf8)
+
+
+def rows_by_hash(scan: Scan, keys: int, version: str) -> str:
+    """Rows whose key's frame has one of so many MD5s, each bound: where a value does not find it (`tsql_forms.found_by_value`)."""
+    return _rows(scan, version, "", f"HASHBYTES('MD5', {frame(scan.key)}) IN ({', '.join('?' * keys)})")
+
+
+def literal_forms(column: Column, form: Form, bound: Sequence[bool], *, utf8: bool = True) -> str:
+    """The form of literals and the MD5 of its frame, in order; each literal is bound, but where `bound` says NULL.
+
+    Without UTF-8 at the server, text comes as text and there is no MD5.
+    """
+    told = Told(tsql_forms.wide(column, form), form)
+    null = f"CAST(NULL AS {tsql_forms.declared(told.column)})"
+    value = tsql_forms.literal(told.column, form, utf8=utf8)
+    rows = ", ".join(f"({i}, {value if is_bound else null})" for i, is_bound in enumerate(bound))
+    as_text = not utf8 and tsql_forms.needs_utf8(form)
+    hashed = "0x" if as_text else f"HASHBYTES('MD5', {frame([told])})"
+    applied = _applied([told], lambda _: "l.v", 1, utf8=utf8)
+    return f"SELECT f.c0, {hashed} FROM (VALUES {rows}) AS l (n, v){applied} ORDER BY l.n"  # noqa: S608  made of constants
+
+
+def frame(columns: Sequence[Told]) -> str:
+    """The frame of the first columns of ``f``."""
+    pieces = [_piece(told, f"f.c{i}") for i, told in enumerate(columns)]
+    count = f"0x{len(columns):08X}"
+    sizes = [tsql_forms.most_bytes(told) for told in columns]
+    if None not in sizes and 4 + sum(8 + (size or 0) for size in sizes) <= _MOST_BYTES:
+        return " + ".join([count, *pieces])
+    groups = [pieces[at : at + _PIECES_IN_A_GROUP] for at in range(0, len(pieces), _PIECES_IN_A_GROUP)]
+    return " + ".join([count, *(f"(CAST(0x AS varbinary(max)) + {' + '.join(group)})" for group in groups)])
+
+
+def ranges(chunks: Iterable[int], width: int) -> list[tuple[int, int]]:
+    """The bigints, both ends included, that divided by `width` and cut off towards zero give these chunks; neighbours joined."""
+    found: list[tuple[int, int]] = []
+    for chunk in sorted(set(chunks)):
+        low = chunk * width if chunk > 0 else (chunk - 1) * width + 1
+        high = (chunk + 1) * width - 1 if chunk >= 0 else chunk * width
+        if found and found[-1][1] + 1 == low:
+            low = found.pop()[0]
+        found.append((low, high))
+    return [(max(low, _LOWEST), min(high, _HIGHEST)) for low, high in found if low <= _HIGHEST and high >= _LOWEST]
+
+
+def _piece(told: Told, form: str) -> str:
+    oid = f"0x{told.form.oid:08X}"
+    length = tsql_forms.fixed_length(told.form)
+    if length is None:
+        whole = f"{oid} + CAST(CAST(DATALENGTH({form}) AS int) AS binary(4)) + {form}"
+    else:
+        whole = f"{oid}{length:08X} + {form}"
+    return f"CASE WHEN {form} IS NULL THEN {oid}FFFFFFFF ELSE {whole} END"
+
+
+def _chunk(scan: Scan) -> str:
+    chunking = scan.chunking
+    if chunking.width:
+        return f"{_value(scan.columns[0])} / {tsql_forms.integer(chunking.width)}"
+    key = frame(scan.columns[: chunking.columns])
+    return f"CAST(SUBSTRING(HASHBYTES('MD5', {key}), 1, 4) AS bigint) % {chunking.buckets}"
+
+
+def _rows(scan: Scan, version: str, where: str, having: str, *, utf8: bool = True) -> str:
+    versioned = f"CAST(t.{tsql.quoted(version)} AS binary(8))" if version else "0x"
+    forms = ", ".join(f"f.c{i}" for i in range(len(scan.columns)))
+    source = _from(scan, where, len(scan.columns), version, utf8=utf8)
+    return f"SELECT {versioned}, {forms}{source}{f' WHERE {having}' if having else ''}"
+
+
+def _from(scan: Scan, where: str, formed: int, version: str = "", *, utf8: bool = True) -> str:
+    """The table and what is applied to it, the forms of the first `formed` columns among it."""
+    names = [tsql.quoted(told.column.name) for told in scan.columns] + ([tsql.quoted(version)] if version else [])
+    conditions = [f"({condition}\n)" for condition in (scan.predicate, where) if condition]  # ends a comment in it
+    filtered = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    read = f"SELECT {', '.join(names)} FROM {tsql.name(scan.table)}{filtered}"  # noqa: S608  quoted
+    return f" FROM ({read}) AS t{_applied(scan.columns, _value, formed, utf8=utf8)}"
+
+
+def _applied(columns: Sequence[Told], value: Callable[[Told], str], formed: int, *, utf8: bool) -> str:
+    wholes = {f"c{i}": tsql_forms.canonical(told, value(told)) for i, told in enumerate(columns) if told.form.long}
+    forms = {f"c{i}": _form(told, i, value(told), utf8=utf8) for i, told in enumerate(columns[:formed])}
+    return "".join(
+        f" CROSS APPLY (VALUES ({', '.join(made.values())})) AS {alias} ({', '.join(made)})"
+        for alias, made in (("w", wholes), ("f", forms))
+        if made
+    )
+
+
+def _form(told: Told, place: int, value: str, *, utf8: bool) -> str:
+    if told.form.long:
+        return tsql_forms.long_form(f"w.c{place}")
+    if not utf8 and tsql_forms.needs_utf8(told.form):
+        return tsql_forms.unicode_text(told.column, value)
+    return tsql_forms.canonical(told, value)
+
+
+def _streamed(told: Told, place: int) -> str:
+    return tsql_forms.long_form(f"w.c{place}") if told.form.long else tsql_forms.columnar(told, _value(told))
+
+
+def _within(scan: Scan, segment: Segment) -> str:
+    column = tsql.quoted(scan.columns[0].column.name)
+    bounds = [
+        f"{column} {sign} {tsql_forms.integer(value)}"
+        for sign, value in ((">=", segment.low), ("<", segment.high))
+        if value is not None
+    ]
+    return " AND ".join(bounds)
+
+
+def _in_ranges(scan: Scan, chunks: Sequence[int]) -> str:
+    column = tsql.quoted(scan.columns[0].column.name)
+    found = (
+        f"{column} BETWEEN {tsql_forms.integer(low)} AND {tsql_forms.integer(high)}"
+        for low, high in ranges(chunks, scan.chunking.width)
+    )
+    return " OR ".join(found) or "1 = 0"
+
+
+def _value(told: Told) -> str:
+    return f"t.{tsql.quoted(told.column.name)}"
