@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from cdcproof.cli.main import main
 from cdcproof.reconcile.result import read
 from tests.postgres_server import PASSWORD, USER, Server, Servers
+from tests.reconcile.schema import validate
 
 pytest_plugins = ["tests.postgres_server"]
 
@@ -74,7 +76,10 @@ def _run(
         timeout=120,
         check=False,
     )
-    written = "".join(path.read_text() for path in tmp_path.glob("*"))
+    reports = [path.read_text() for path in tmp_path.glob("*")]
+    for report in reports:
+        validate(json.loads(report))
+    written = "".join(reports)
     for secret in (PASSWORD, "strange password", "not the password"):
         assert secret not in done.stdout + done.stderr + written
     assert "Traceback" not in done.stderr
@@ -175,6 +180,8 @@ def test_passwords_may_be_in_other_variables(servers: Servers, tmp_path: Path, m
         ([], {"source_port": 70000}, "--source-port"),
         ([], {"settle_seconds": "-1"}, "--settle-seconds"),
         ([], {"settle_seconds": "nan"}, "--settle-seconds"),
+        (["--max-parallel", "0"], {}, "--max-parallel"),
+        (["--max-keys", "-1"], {}, "--max-keys"),
         ([], {"source_type": "oracle"}, "oracle"),
         (["--pipeline", "x"], {}, "--source-type and --pipeline exclude each other"),
         (["--env", "live"], {}, "--source-type and --env exclude each other"),
@@ -208,9 +215,11 @@ def test_json_is_the_report_and_nothing_else(servers: Servers, tmp_path: Path) -
     assert "MATCH     customers" in done.stderr
 
 
-def test_ctrl_c_leaves_a_report_that_says_it_is_not_complete(servers: Servers, tmp_path: Path) -> None:
+@contextmanager
+def _while_orders_is_locked(servers: Servers, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run that has compared customers, and waits for the lock on orders."""
     with servers.source.connect("shop") as other, other.transaction():
-        other.execute("LOCK TABLE orders")  # customers is compared, orders waits for the lock
+        other.execute("LOCK TABLE orders")
         running = subprocess.Popen(
             [sys.executable, "-m", "src.cli.reconcile", *_flags(servers), "--output-dir", str(tmp_path)],
             cwd=ROOT,
@@ -221,14 +230,48 @@ def test_ctrl_c_leaves_a_report_that_says_it_is_not_complete(servers: Servers, t
         )
         assert running.stdout is not None
         assert running.stdout.readline().startswith("MATCH     customers")
-        running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=30)
+        yield running
+        running.kill()
+        running.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_end_leaves_a_report_that_says_it_is_partial(
+    servers: Servers, tmp_path: Path, number: signal.Signals
+) -> None:
+    with _while_orders_is_locked(servers, tmp_path) as running:
+        running.send_signal(number)
+        told, errors = running.communicate(timeout=30)
     assert running.returncode == 130
     assert "Traceback" not in errors
+    assert "This run was interrupted: the report is partial." in told
     (path,) = tmp_path.iterdir()
+    validate(json.loads(path.read_text()))
     report = read(path)
     assert not report.complete
     assert report.summary == {"customers": "MATCH", "orders": "ERROR"}
+
+
+def test_a_run_that_is_killed_has_left_what_it_knew(servers: Servers, tmp_path: Path) -> None:
+    with _while_orders_is_locked(servers, tmp_path) as running:
+        running.kill()
+        running.wait(timeout=30)
+    (path,) = tmp_path.iterdir()
+    assert path.suffix == ".partial"
+    validate(json.loads(path.read_text()))
+    assert (read(path).complete, read(path).summary) == (False, {"customers": "MATCH", "orders": "ERROR"})
+
+
+def test_more_keys_than_asked_for_are_counted_and_not_named(servers: Servers, tmp_path: Path) -> None:
+    servers.target.execute("DELETE FROM orders WHERE order_id > 40", database="shop")
+    try:
+        done = _run(servers, tmp_path, "--validate-checksums", "--max-keys", "7", "--max-parallel", "1")
+    finally:
+        servers.target.insert("orders", [(i, i) for i in range(41, 51)], database="shop")
+    table = read(Path(done.stdout.splitlines()[-1])).tables[1]
+    assert (table.missing_at_target, len(table.differences)) == (10, 7)
+    assert "… and 5 more, 7 of all in the report" in done.stdout
+    assert done.stdout.splitlines()[-3:-1] == ["MISMATCH  orders", "1 MISMATCH, 0 ERROR, 1 MATCH"]
 
 
 def _pipeline(servers: Servers, tmp_path: Path) -> Path:
@@ -248,7 +291,7 @@ def _pipeline(servers: Servers, tmp_path: Path) -> Path:
         f'name = "shop"\n[source]\n{database(servers.source)}[target]\n{database(servers.target)}'
         '[connect]\nurl = "http://127.0.0.1:1"\n[kafka]\nbootstrap_servers = "127.0.0.1:1"\n'
         '[[services]]\nname = "postgres"\nrole = "target"\nendpoint = "tcp://127.0.0.1:1"\n'
-        f'[[connectors]]\nname = "sink"\nkind = "sink"\n{tables}'
+        f'[[connectors]]\nname = "source"\nkind = "source"\n[[connectors]]\nname = "sink"\nkind = "sink"\n{tables}'
         f'[paths]\nreconciliation_reports = "{tmp_path / "reports"}"\n'
     )
     return path
@@ -268,6 +311,27 @@ def test_a_pipeline_file_names_everything(
     told = capsys.readouterr().err
     assert "nothing: not in pipeline shop" in told
     assert "customers, orders" in told
+
+
+def test_with_a_pipeline_a_difference_is_judged_by_position_and_not_at_all_where_that_cannot_be_read(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
+    arguments = ["reconcile", "--pipeline", str(_pipeline(servers, tmp_path)), "--env", "live", "--validate-checksums"]
+    servers.target.execute("DELETE FROM orders WHERE order_id = 7", database="shop")
+    try:
+        assert main(arguments) == 3
+        told = capsys.readouterr().out
+        assert main([*arguments, "--settle-seconds", "0"]) == 1
+        by_timer = capsys.readouterr().out
+    finally:
+        servers.target.insert("orders", [(7, 7)], database="shop")
+    assert "ERROR     orders" in told
+    assert "127.0.0.1:1" in told
+    assert "missing 7" in by_timer
+    method, orders = (read(Path(by_timer.splitlines()[-1])).method, read(Path(by_timer.splitlines()[-1])).tables[1])
+    assert "timer: 0 s" in method
+    assert orders.method == "timer"
 
 
 def test_help_has_the_runbooks_example_and_says_what_match_means(
