@@ -17,7 +17,7 @@ from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, 
 from cdcproof.reconcile.result import TableResult
 from cdcproof.reconcile.settle import settle
 from cdcproof.reconcile.sums import sum_up
-from cdcproof.reconcile.verdict import judged
+from cdcproof.reconcile.verdict import Rows, judged
 
 Tell = Callable[[str, int, int], None]
 """What is done, and how many rows of about how many are through (0: not known)."""
@@ -49,7 +49,7 @@ def compare_contents(asked: Comparison) -> TableResult:
     source, target, stop = asked.source.database, asked.target.database, asked.stop
     seconds: dict[str, float] = {}
     with _phase("plan", seconds):
-        todo, rows = _planned(asked)
+        todo, rows = planned(asked)
     with _phase("sums", seconds):
         balance = sum_up(todo, source, target, stop, lambda through: asked.tell("reading", through, rows))
     with _phase("rows", seconds):
@@ -63,11 +63,18 @@ def compare_contents(asked: Comparison) -> TableResult:
             fence=asked.fence,
             tell=lambda what: asked.tell(what, 0, 0),
         )
-    result = judged(asked.table.name, todo, balance, found, settled, key_limit=asked.key_limit)
+    result = judged(
+        asked.table.name,
+        todo,
+        Rows(balance.source_rows, balance.target_rows),
+        found,
+        settled,
+        key_limit=asked.key_limit,
+    )
     return replace(result, strategy="push-down", timings=seconds)
 
 
-def _planned(asked: Comparison) -> tuple[Plan, int]:
+def planned(asked: Comparison) -> tuple[Plan, int]:
     """What the catalogues say of a table: the plan with its chunks, and about how many rows the source has."""
     source, target, table = asked.source, asked.target, asked.table
     found = plan(

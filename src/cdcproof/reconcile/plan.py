@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -142,6 +143,11 @@ def chunked(plan: Plan, rows: int, ranges: Sequence[Range | None] = ()) -> Plan:
         if rows <= values * ROWS_PER_CHUNK * _TOO_DENSE:
             chunking = Chunking(width=min(_WIDEST, -(-values // _number(rows or values))))
     return replace(plan, source=replace(plan.source, chunking=chunking), target=replace(plan.target, chunking=chunking))
+
+
+def fingerprint(plan: Plan) -> str:
+    """What is compared and how, as a short text: the same as long as proofs and sums made by the plan stay good."""
+    return hashlib.sha256(repr((plan.source, plan.target, plan.names)).encode()).hexdigest()[:16]
 
 
 def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:

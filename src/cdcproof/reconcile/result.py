@@ -55,6 +55,24 @@ class KeyDifference:
 
 
 @dataclass(frozen=True)
+class Scrubbed:
+    """What a scrub proved of a table: rows that changed since the last one, and slices of the rest.
+
+    `oldest_proof_at` is when the row that was proven longest ago was proven; None when there are rows that are not.
+    """
+
+    changed_keys: int
+    changes_by: str
+    """How they were found out."""
+    slices_proven: int
+    """In this run."""
+    slices: int
+    slices_not_proven: int
+    """Never yet, or not equal when they were looked at last."""
+    oldest_proof_at: str | None
+
+
+@dataclass(frozen=True)
 class TableResult:
     """One table. Row counts are None when they could not be read; checksums None when not asked for."""
 
@@ -86,6 +104,8 @@ class TableResult:
     """Keys that differ, up to the report's `key_limit`; the counts are of all."""
     unconfirmed: int = 0
     """Of the counts, rows that were too many to be looked at twice: counted as first seen, some may be in flight."""
+    scrubbed: Scrubbed | None = None
+    """Of a scrub; its row counts are of the slices that were looked at."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +215,9 @@ def _table(data: Mapping[str, Any]) -> TableResult:
         KeyDifference(**{name: _frozen(value) for name, value in difference.items()})
         for difference in data.get("differences", ())
     )
-    return TableResult(**{**fields, "status": TableStatus(data["status"]), "differences": differences})
+    scrubbed = Scrubbed(**data["scrubbed"]) if data.get("scrubbed") else None
+    changed = {"status": TableStatus(data["status"]), "differences": differences, "scrubbed": scrubbed}
+    return TableResult(**{**fields, **changed})
 
 
 def _frozen(value: Any) -> Any:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from cdcproof.databases import canonical
 from cdcproof.databases.kinds import Kind
 from cdcproof.databases.scan import Scan
-from cdcproof.reconcile.chunks import Balance
 from cdcproof.reconcile.differences import Difference, Differences, Key
 from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.result import EXAMPLES, KeyDifference, TableResult, TableStatus
 from cdcproof.reconcile.settle import Settled
 
 
-def judged(
-    name: str, plan: Plan, balance: Balance, found: Differences, settled: Settled, *, key_limit: int
-) -> TableResult:
+class Rows(NamedTuple):
+    """How many rows were read at each side."""
+
+    source: int
+    target: int
+
+
+def judged(name: str, plan: Plan, seen: Rows, found: Differences, settled: Settled, *, key_limit: int) -> TableResult:
     """MATCH only when nothing differs and nothing is unknown, MISMATCH when something surely differs, else ERROR."""
     rows = Counter(found.beyond)
     for difference in settled.confirmed:
@@ -32,8 +37,8 @@ def judged(
     return TableResult(
         name,
         {True: TableStatus.MATCH, False: TableStatus.MISMATCH, None: TableStatus.ERROR}[same],
-        source_rows=balance.source_rows,
-        target_rows=balance.source_rows - rows["missing"] + rows["extra"] if known else balance.target_rows,
+        source_rows=seen.source,
+        target_rows=seen.source - rows["missing"] + rows["extra"] if known else seen.target,
         checksums_match=same,
         missing_at_target=rows["missing"] if known else None,
         extra_at_target=rows["extra"] if known else None,
