@@ -145,7 +145,7 @@ def _decimal(value: Any, precision: int, scale: int = 0) -> Decimal:
     number = Decimal(source).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, EXACT)
     if number and number.adjusted() >= precision - scale:
         raise SqlError(f"arithmetic overflow: {number} in decimal({precision}, {scale})")
-    return number + 0
+    return EXACT.add(number, Decimal(0))  # a zero has no sign
 
 
 def _money(value: Any, _: Any) -> Money:
