@@ -72,6 +72,22 @@ def test_an_artifact_outside_a_known_section_is_refused() -> None:
         artifacts.parse("g:a:1 " + "a" * 64)
 
 
+def test_a_class_path_has_the_first_version_of_a_library_and_no_driver_that_nothing_here_needs() -> None:
+    kafka = [
+        "jackson-core-2.16.2.jar",
+        "jakarta.xml.bind-api-2.3.3.jar",
+        "kafka_2.13-3.9.2.jar",
+        "kafka-clients-3.9.2.jar",
+    ]
+    others = ["jackson-core-2.17.2.jar", "jackson-core-asl-2.17.2.jar", "jakarta.xml.bind-api-4.0.2.jar"]
+    drivers = ["manifest.jar", "ojdbc11-21.15.0.0.jar", "mysql-connector-j-9.1.0.jar", "postgresql-42.7.7.jar"]
+
+    chosen = artifacts.one_of_each([Path(name) for name in (*kafka, *others, *drivers)])
+
+    # a library may change its packages with its major version: that is another one
+    assert [jar.name for jar in chosen] == [*kafka, *others[1:], "manifest.jar", "postgresql-42.7.7.jar"]
+
+
 def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     repository = Repository()
     fetch(tmp_path, repository)

@@ -4,6 +4,7 @@ artifacts    what is fetched, pinned and verified         folders    where every
 processes    start, find again and stop a process         state      what an instance remembers
 services     which processes there are, and their flags   settings   their configuration files
 databases    accounts, tables, load                       connectors the two connectors
-supervision  start and stop them all                       replication follow the rows
+supervision  start and stop them all                       class_archives  what makes a JVM start fast
+replication  follow the rows                               concurrently    do things side by side
 lifecycle    up, down, restart, kill, heal, reset          environment  the contract for the checks
 """

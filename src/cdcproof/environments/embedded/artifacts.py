@@ -8,6 +8,7 @@ jgo is the only client used to fetch: it knows the user's Maven settings.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tarfile
 import zipfile
@@ -23,6 +24,7 @@ from cdcproof.progress import Progress
 _LOCK_WAIT_SECONDS = 600.0
 _FETCH_TIMEOUT_SECONDS = 60
 _SECTIONS = ("kafka", "plugins", "converter", "registry")
+_DRIVERS_OF_OTHERS = ("mariadb-java-client", "mysql-connector-j", "ojdbc11")
 _CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
 
 Fetch = Callable[["Artifact", Path], Path]
@@ -61,9 +63,11 @@ class Parts:
     """What the services are started from."""
 
     kafka_jars: tuple[Path, ...]
-    """Class path of ZooKeeper, Kafka and Kafka Connect."""
+    """Class path of ZooKeeper and Kafka."""
+    connect_jars: tuple[Path, ...]
+    """Class path of Kafka Connect, the connectors and the converter included: a class archive holds nothing else."""
     plugins: Path
-    """Kafka Connect's plugin.path."""
+    """The connectors and the converter as a plugin.path has them: a folder each."""
     registry: Path
     """The unpacked schema registry."""
     digest: str
@@ -115,7 +119,16 @@ def ready(cache: Path, progress: Progress) -> Parts:
                 "About 450 MB are needed there; free them, or name another place with XDG_CACHE_HOME.",
             ) from None
     jars = tuple(cache / "artifacts" / a.file_name for a in artifacts if a.used_for == "kafka")
-    return Parts(jars, unpacked / "plugins", unpacked / "registry", digest)
+    plugins = unpacked / "plugins"
+    return Parts(jars, one_of_each((*jars, *sorted(plugins.glob("*/*.jar")))), plugins, unpacked / "registry", digest)
+
+
+def one_of_each(jars: Sequence[Path]) -> tuple[Path, ...]:
+    """The first of the jars that hold one library in several versions, and no driver of a database that is not here."""
+    libraries: dict[str, Path] = {}
+    for jar in jars:
+        libraries.setdefault((re.match(r".+?-\d+", jar.stem) or [jar.stem])[0], jar)
+    return tuple(jar for library, jar in libraries.items() if not library.startswith(_DRIVERS_OF_OTHERS))
 
 
 def fetch_all(artifacts: Sequence[Artifact], folder: Path, fetch: Fetch, progress: Progress) -> None:

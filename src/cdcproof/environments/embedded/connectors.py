@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from cdcproof.clients.connect import Connect, ConnectorStates
+from cdcproof.clients.connect import Connect, Connector, ConnectorStates
 from cdcproof.clients.http import NotFoundError
 from cdcproof.environments.embedded import folders
+from cdcproof.environments.embedded.concurrently import side_by_side
 from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.ports import HOST
 from cdcproof.environments.embedded.state import Instance
@@ -53,20 +56,8 @@ def files(instance: Instance) -> Path:
 
 def ensure(instance: Instance) -> None:
     """Create what is missing, correct what differs, and start again what has failed. Write each to its file as well."""
-    connect = door(instance)
-    for name in _FILES:
-        told = {"name": name, "config": config(instance, name)}
-        write_whole(files(instance) / f"{name}.json", json.dumps(told, indent=2) + "\n")
-    found = connect.states()
-    for name in _FILES:
-        wanted = config(instance, name)
-        present = found.get(name)
-        if present is None or {k: v for k, v in present.config.items() if k != "name"} != wanted:
-            _put(connect, name, wanted)
-        elif "FAILED" in (present.state, *(task.state for task in present.tasks)):
-            connect.restart(name, only_failed=True)
-        elif present.state in ("PAUSED", "STOPPED"):
-            connect.resume(name)
+    found = door(instance).states()
+    side_by_side(*(partial(_ensure, instance, name, found.get(name)) for name in _FILES))
 
 
 def restart(instance: Instance, sides: Iterable[Side]) -> None:
@@ -78,12 +69,7 @@ def restart(instance: Instance, sides: Iterable[Side]) -> None:
 
 def delete(instance: Instance) -> None:
     """Delete both; their topics stay."""
-    connect = door(instance)
-    for name in _FILES:
-        try:
-            connect.delete(name)
-        except NotFoundError:
-            continue
+    side_by_side(*(partial(_delete, instance, name) for name in _FILES))
 
 
 def wait_until_running(instance: Instance, progress: Progress, *, deadline_seconds: float) -> None:
@@ -128,6 +114,24 @@ def wait_until_running(instance: Instance, progress: Progress, *, deadline_secon
             f"The connectors do not run after {deadline_seconds:g} s: {told or 'they are not there'}",
             "cdcproof logs kafka-connect",
         ) from None
+
+
+def _ensure(instance: Instance, name: str, present: Connector | None) -> None:
+    connect = door(instance)
+    wanted = config(instance, name)
+    told = {"name": name, "config": wanted}
+    write_whole(files(instance) / f"{name}.json", json.dumps(told, indent=2) + "\n")
+    if present is None or {k: v for k, v in present.config.items() if k != "name"} != wanted:
+        _put(connect, name, wanted)
+    elif "FAILED" in (present.state, *(task.state for task in present.tasks)):
+        connect.restart(name, only_failed=True)
+    elif present.state in ("PAUSED", "STOPPED"):
+        connect.resume(name)
+
+
+def _delete(instance: Instance, name: str) -> None:
+    with suppress(NotFoundError):
+        door(instance).delete(name)
 
 
 def _put(connect: Connect, name: str, wanted: Mapping[str, str]) -> None:

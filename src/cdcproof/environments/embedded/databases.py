@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,8 @@ from cdcproof.waiting import wait_until
 Side = Literal["source", "target"]
 SOURCE_DATABASE = "warehouse_source"
 TARGET_DATABASE = "warehouse_target"
+SERVICES: Mapping[Side, str] = {"source": "postgres-source", "target": "postgres"}
+_DATABASES: Mapping[Side, str] = {"source": SOURCE_DATABASE, "target": TARGET_DATABASE}
 TABLES = ("customers", "products", "orders", "inventory", "shipments")
 
 # the names are the constants above
@@ -23,6 +25,7 @@ _WRITERS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'sink';"
 _END_READER = """
 SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'cdcproof' AND active;
 """
+_EMPTY = f"TRUNCATE {', '.join(f'public.{table}' for table in TABLES)};"
 _DROP = """
 SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'cdcproof';
 DROP PUBLICATION IF EXISTS cdcproof;
@@ -54,11 +57,17 @@ def target(instance: Instance, sql: str) -> str:
     return run_sql(instance, "postgres", TARGET_DATABASE, passwords.of(instance).superuser, sql=sql)
 
 
-def prepare(instance: Instance) -> None:
-    """Make what is missing of accounts, databases, tables, keys and the publication."""
-    with ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(_prepare_source, instance), pool.submit(_prepare_target, instance)]:
-            done.result()
+def prepare(instance: Instance, side: Side) -> None:
+    """Make what is missing on that side of accounts, database, tables, keys and the publication."""
+    known = passwords.of(instance)
+    sql = folders.fixtures() / "sql/postgresql"
+    service = SERVICES[side]
+    run_sql(
+        instance, service, "postgres", known.superuser,
+        files=(sql / f"{side}_accounts.sql",),
+        secret_variables={"CDCPROOF_PASSWORD": known.source if side == "source" else known.target},
+    )  # fmt: skip
+    run_sql(instance, service, _DATABASES[side], known.superuser, files=(sql / "tables.sql", sql / f"{side}_only.sql"))
 
 
 def insert_rows(instance: Instance, amount: Amount) -> None:
@@ -68,20 +77,19 @@ def insert_rows(instance: Instance, amount: Amount) -> None:
         "postgres-source",
         SOURCE_DATABASE,
         passwords.of(instance).superuser,
-        file=folders.fixtures() / "sql/postgresql/rows.sql",
+        files=(folders.fixtures() / "sql/postgresql/rows.sql",),
         variables=vars(amount),
     )
 
 
-def clear(instance: Instance) -> None:
-    """Remove every row on both sides."""
-    sql = f"TRUNCATE {', '.join(f'public.{table}' for table in TABLES)}"
-    target(instance, sql)
-    source(instance, sql)
+def empty(instance: Instance, side: Side) -> None:
+    """Remove every row, and what the source keeps for its connector.
 
-
-def drop_slot_and_publication(instance: Instance) -> None:
-    """Remove what the source keeps for the connector, which must be gone; its connection may be a little slower."""
+    The connector must be gone; its connection may be a little slower.
+    """
+    if side == "target":
+        target(instance, _EMPTY)
+        return
     wait_until(
         lambda: source(instance, _END_READER + _READERS).splitlines()[-1],
         lambda readers: readers == "0",
@@ -89,7 +97,7 @@ def drop_slot_and_publication(instance: Instance) -> None:
         deadline_seconds=10,
         interval_seconds=0.05,
     )
-    source(instance, _DROP)
+    source(instance, _DROP + _EMPTY)
 
 
 def disconnected(instance: Instance) -> tuple[Side, ...]:
@@ -106,27 +114,3 @@ def counts(instance: Instance, side: Side) -> dict[str, int]:
     """Rows of each table on one side."""
     rows = (source if side == "source" else target)(instance, _COUNTS)
     return {name: int(count) for name, _, count in (line.partition("|") for line in rows.splitlines())}
-
-
-def _prepare_source(instance: Instance) -> None:
-    known = passwords.of(instance)
-    sql = folders.fixtures() / "sql/postgresql"
-    accounts = {"CDCPROOF_PASSWORD": known.source}
-    run_sql(
-        instance, "postgres-source", "postgres", known.superuser,
-        file=sql / "source_accounts.sql", secret_variables=accounts,
-    )  # fmt: skip
-    for file in ("tables.sql", "source_only.sql"):
-        run_sql(instance, "postgres-source", SOURCE_DATABASE, known.superuser, file=sql / file)
-
-
-def _prepare_target(instance: Instance) -> None:
-    known = passwords.of(instance)
-    sql = folders.fixtures() / "sql/postgresql"
-    accounts = {"CDCPROOF_PASSWORD": known.target}
-    run_sql(
-        instance, "postgres", "postgres", known.superuser,
-        file=sql / "target_accounts.sql", secret_variables=accounts,
-    )  # fmt: skip
-    for file in ("tables.sql", "target_only.sql"):
-        run_sql(instance, "postgres", TARGET_DATABASE, known.superuser, file=sql / file)

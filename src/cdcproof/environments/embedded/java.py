@@ -12,6 +12,7 @@ from pathlib import Path
 from cdcproof.errors import UsageError
 
 OLDEST = 17
+WRITE_ARCHIVE = "-XX:ArchiveClassesAtExit="
 _DUMP_SECONDS = 60
 
 
@@ -82,7 +83,7 @@ def flags(java: Java, *, heap_mebibytes: int, archive: Path, unfinished: Path, l
     used = [*base, str(archive)] if archive.exists() else base
     sharing = [f"-XX:SharedArchiveFile={os.pathsep.join(used)}"] if used else []
     if not archive.exists():
-        sharing.append(f"-XX:ArchiveClassesAtExit={unfinished}")
+        sharing.append(f"{WRITE_ARCHIVE}{unfinished}")
     return [
         str(java.program),
         "-XX:+UseSerialGC",

@@ -7,9 +7,10 @@ between two of its lines: whatever is interrupted, the next `up` finishes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from cdcproof.environments.embedded import (
     artifacts,
@@ -27,6 +28,8 @@ from cdcproof.environments.embedded import (
 )
 from cdcproof.environments.embedded import ports as ports_
 from cdcproof.environments.embedded.artifacts import Parts
+from cdcproof.environments.embedded.concurrently import side_by_side
+from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.java import Java
 from cdcproof.environments.embedded.locking import only_one
 from cdcproof.environments.embedded.state import Instance
@@ -57,7 +60,8 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
             instance = instance.with_restart(service, "found dead")
         state.save(instance)
         passwords.make(instance)
-        instance = supervision.start(instance, services.CORE, parts, java_, progress)
+        sides = _preparations(instance)
+        instance = supervision.start(instance, services.CORE, parts, java_, progress, preparations=sides)
         instance = _replicate(instance, progress)
         for service in services.wanted():
             if service not in services.CORE:
@@ -67,24 +71,12 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
 
 def down(name: str, progress: Progress) -> bool:
     """Stop every process of the instance; whether there was anything to stop. Data and ports stay."""
-    if not folders.folders(name).state.exists():
-        return False
-    with _changing(name, progress):
-        try:
-            known = state.load(name)
-        except OperationError as error:
-            progress.done(error.message)
-            known = None
-        instance = supervision.adopt(known or Instance(name, {}))
-        found = any(instance.is_alive(service) for service in services.ROLES)
-        supervision.stop(instance, services.STOP_ORDER, progress)
-        state.save(replace(instance, stopped=True, processes={}))
-    return found
+    return _stop(name, progress, for_good=False)
 
 
 def remove(name: str, progress: Progress) -> bool:
     """Stop the instance and delete all it kept: data, ports, passwords, logs; whether there was anything running."""
-    found = down(name, progress)
+    found = _stop(name, progress, for_good=True)
     own = folders.folders(name)
     for folder in (own.postgres, own.state):
         shutil.rmtree(folder, ignore_errors=True)
@@ -106,6 +98,7 @@ def restart(name: str, service: str, progress: Progress) -> Instance:
         instance = instance.with_restart(service, "restarted")
         instance = supervision.start(instance, (service,), parts, java_, progress)
         if service in services.CORE and all(instance.is_alive(s) for s in services.CORE):
+            side_by_side(*_preparations(instance).values())
             instance = _replicate(instance, progress)
     return instance
 
@@ -130,11 +123,30 @@ def reset(name: str, progress: Progress) -> Instance:
     with _changing(name, progress):
         instance = state.running(name)
         connectors.delete(instance)
-        databases.drop_slot_and_publication(instance)
-        databases.clear(instance)
+        side_by_side(*(partial(databases.empty, instance, side) for side in databases.SERVICES))
         instance = replace(instance, generation=instance.generation + 1, prepared=False)
         state.save(instance)
+        side_by_side(*_preparations(instance).values())
         return _replicate(instance, progress)
+
+
+def _stop(name: str, progress: Progress, *, for_good: bool) -> bool:
+    if not folders.folders(name).state.exists():
+        return False
+    with _changing(name, progress):
+        try:
+            known = state.load(name)
+        except OperationError as error:
+            progress.done(error.message)
+            known = None
+        instance = supervision.adopt(known or Instance(name, {}))
+        found = any(instance.is_alive(service) for service in services.ROLES)
+        if for_good:
+            supervision.stop_for_good(instance, progress)
+        else:
+            supervision.stop(instance, services.STOP_ORDER, progress)
+        state.save(replace(instance, stopped=True, processes={}))
+    return found
 
 
 def _ready(progress: Progress) -> tuple[Parts, Java]:
@@ -143,10 +155,18 @@ def _ready(progress: Progress) -> tuple[Parts, Java]:
     return artifacts.ready(cache, progress), java.ready(cache)
 
 
-def _replicate(instance: Instance, progress: Progress) -> Instance:
-    databases.prepare(instance)
-    if not instance.prepared:
+def _preparations(instance: Instance) -> dict[str, Callable[[], None]]:
+    """What has to be done with the databases before anything can be replicated, by service."""
+    return {service: partial(_prepare, instance, side) for side, service in databases.SERVICES.items()}
+
+
+def _prepare(instance: Instance, side: Side) -> None:
+    databases.prepare(instance, side)
+    if side == "source" and not instance.prepared:
         databases.insert_rows(instance, databases.SEED)
+
+
+def _replicate(instance: Instance, progress: Progress) -> Instance:
     connectors.ensure(instance)
     connectors.wait_until_running(instance, progress, deadline_seconds=supervision.START_SECONDS)
     if instance.prepared:

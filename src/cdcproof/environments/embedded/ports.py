@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from cdcproof.errors import OperationError
 
@@ -18,8 +18,7 @@ def choose(wanted: Mapping[str, int | None], taken: Iterable[int] = ()) -> dict[
     chosen: dict[str, int] = {}
     given = set(taken)
     for name, preferred in wanted.items():
-        candidates = filter(None, (preferred, *_candidates()))
-        port = next((p for p in candidates if p not in given and is_free(p)), None)
+        port = next((p for p in _candidates(preferred) if p not in given and is_free(p)), None)
         if port is None:
             raise OperationError(f"No port of {HOST} between {_RANGE.start} and {_RANGE.stop} is free.")
         chosen[name] = port
@@ -27,8 +26,11 @@ def choose(wanted: Mapping[str, int | None], taken: Iterable[int] = ()) -> dict[
     return chosen
 
 
-def _candidates() -> list[int]:
-    return random.sample(_RANGE, len(_RANGE))
+def _candidates(preferred: int | None) -> Iterator[int]:
+    if preferred:
+        yield preferred
+    first = random.randrange(len(_RANGE))  # noqa: S311  no secret
+    yield from (*_RANGE[first:], *_RANGE[:first])
 
 
 def is_free(port: int) -> bool:

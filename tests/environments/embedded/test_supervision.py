@@ -1,0 +1,110 @@
+"""Class archives never stand in the way of a start, and are written when they are missing. ZooKeeper alone shows it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cdcproof.environments.embedded import artifacts, folders, java, ports, processes, services, supervision
+from cdcproof.environments.embedded.state import Instance
+from cdcproof.progress import Progress
+
+pytestmark = pytest.mark.integration
+
+NAME = "test-supervision"
+ZOOKEEPER = "zookeeper"
+
+
+class Services:
+    """ZooKeeper, with class archives of its own; as an instance that has replicated."""
+
+    def __init__(self) -> None:
+        self.parts = artifacts.ready(folders.cache_folder(), Progress(io.StringIO()))
+        self.java = java.ready(folders.cache_folder())
+        folders.make(NAME)
+        self.instance = Instance(NAME, ports.choose({ZOOKEEPER: None}), prepared=True)
+
+    @property
+    def archive(self) -> Path:
+        return services.archive(ZOOKEEPER, self.parts, self.java)
+
+    @property
+    def arguments(self) -> str:
+        return " ".join(processes.arguments(self.instance.processes[ZOOKEEPER]))
+
+    def start(self, preparation: Callable[[], None] = lambda: None) -> None:
+        self.instance = supervision.start(
+            self.instance,
+            (ZOOKEEPER,),
+            self.parts,
+            self.java,
+            Progress(io.StringIO()),
+            preparations={ZOOKEEPER: preparation},
+        )
+
+    def stop_for_good(self) -> None:
+        supervision.stop_for_good(self.instance, Progress(io.StringIO()))
+        assert not self.instance.is_alive(ZOOKEEPER)
+
+
+@pytest.fixture
+def supervised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    cache = folders.cache_folder()
+    artifacts.ready(cache, Progress(io.StringIO()))
+    own = tmp_path / "cache" / "cdcproof"
+    own.mkdir(parents=True)
+    for shared in (cache / "artifacts", *cache.glob("unpacked-*")):
+        (own / shared.name).symlink_to(shared)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own.parent))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    made = Services()
+    yield made
+    process = made.instance.processes.get(ZOOKEEPER)
+    if process:
+        processes.kill(process)
+
+
+def test_the_archive_that_is_missing_is_written_also_when_the_instance_goes_for_good(supervised: Services) -> None:
+    supervised.start()
+    supervised.stop_for_good()
+    written = supervised.archive.stat().st_mtime_ns
+
+    supervised.start()
+    assert str(supervised.archive) in supervised.arguments
+    supervised.stop_for_good()
+
+    assert supervised.archive.stat().st_mtime_ns == written
+    assert list(supervised.archive.parent.iterdir()) == [supervised.archive]
+
+
+def test_an_instance_that_never_replicated_leaves_no_archive(supervised: Services) -> None:
+    supervised.instance = replace(supervised.instance, prepared=False)
+    supervised.start()
+    supervised.stop_for_good()
+    assert list(supervised.archive.parent.iterdir()) == []
+
+
+def test_a_service_starts_in_spite_of_a_damaged_archive(supervised: Services) -> None:
+    supervised.start()
+    supervised.stop_for_good()
+    whole = supervised.archive.read_bytes()
+    supervised.archive.chmod(0o644)
+    supervised.archive.write_bytes(whole[: len(whole) // 2])  # Java aborts on this one
+
+    supervised.start()
+
+    assert services.answers(supervised.instance, ZOOKEEPER)
+    assert not supervised.archive.exists()
+    assert java.WRITE_ARCHIVE in supervised.arguments
+
+
+def test_what_is_prepared_is_done_once_the_service_answers_and_before_the_start_is_over(supervised: Services) -> None:
+    answered = []
+
+    supervised.start(lambda: answered.append(services.answers(supervised.instance, ZOOKEEPER)))
+
+    assert answered == [True]
