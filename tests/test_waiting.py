@@ -6,7 +6,7 @@ import pytest
 
 from cdcproof import waiting
 from cdcproof.errors import DeadlineError, UnreachableError, UsageError
-from cdcproof.waiting import Deadline, wait_until
+from cdcproof.waiting import Deadline, pause, wait_until
 
 
 class Clock:
@@ -83,3 +83,12 @@ def test_a_deadline(clock: Clock) -> None:
     assert (deadline.remaining_seconds, deadline.passed) == (5, False)
     clock.now += 7
     assert (deadline.elapsed_seconds, deadline.remaining_seconds, deadline.passed) == (7, 0, True)
+
+
+def test_a_pause_lasts_as_long_as_it_is_told_and_tells_what_is_left(clock: Clock) -> None:
+    told: list[float] = []
+    pause(2.5, told.append)
+    assert clock.slept == [1.0, 1.0, 0.5]
+    assert told == [2.5, 1.5, 0.5]
+    pause(0)
+    assert len(clock.slept) == 3
