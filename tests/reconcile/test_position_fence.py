@@ -1,0 +1,291 @@
+"""The fence by position, with connectors, topics and logs that stand where a test puts them, by a clock of its own.
+
+What real ones do: tests/integration/test_in_flight.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import pytest
+
+from cdcproof import waiting
+from cdcproof.clients.connect import Connector, ConnectorStates, Task
+from cdcproof.clients.consumer_groups import Place, Positions
+from cdcproof.databases.base import TableName
+from cdcproof.databases.scan import LogPosition
+from cdcproof.errors import CouldNotLookError, DeadlineError, UnexpectedAnswerError, UnreachableError
+from cdcproof.pipeline import Connector as Expected
+from cdcproof.reconcile.fence import Crossing
+from cdcproof.reconcile.position_fence import PositionFence
+from tests.test_waiting import Clock
+
+URL = "http://connect:8083"
+ORDERS, ITEMS = ("wh.public.orders", 0), ("wh.public.items", 0)
+TOPICS = frozenset({ORDERS[0], ITEMS[0]})
+
+
+@dataclass
+class World:
+    """Everything that the fence looks at. `each_second` are changes to it, one after each second."""
+
+    clock: Clock
+    end_of_log: int = 100
+    committed: int = 0
+    received: int = 0
+    ends: dict[Place, int] = field(default_factory=lambda: {ORDERS: 7, ITEMS: 0})
+    groups: dict[str, Positions] = field(
+        default_factory=lambda: {"connect-sink": Positions({ORDERS: 7}, frozenset(TOPICS))}
+    )
+    marks: frozenset[Place] = frozenset()
+    connectors: dict[str, Connector] = field(default_factory=lambda: {n: connector(n) for n in ("source", "sink")})
+    each_second: Iterator[Callable[[World], None]] = field(default_factory=lambda: iter(()))
+    session: int = 5
+    told: list[str] = field(default_factory=list)
+    asked_of: list[tuple[TableName, ...]] = field(default_factory=list)
+    url: str = URL
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def log_position(self) -> LogPosition:
+        return LogPosition(self.end_of_log, f"0/{self.end_of_log}")
+
+    def log_read_by(self, position: LogPosition, offset: Mapping[str, Any], tables: tuple[TableName, ...]) -> bool:
+        self.asked_of.append(tables)
+        return bool(offset.get("read", 0) >= position.value)
+
+    def log_received_by(self, position: LogPosition) -> str:
+        return f"session {self.session}" if self.received >= position.value else ""
+
+    def offsets(self, name: str) -> tuple[dict[str, Any], ...]:
+        assert name == "source"
+        return (
+            {"partition": {"server": "wh", "database": "other"}, "offset": {"read": 1_000_000}},
+            {"partition": {"server": "wh", "database": "shop"}, "offset": {"read": self.committed}},
+        )
+
+    def states(self) -> ConnectorStates:
+        return ConnectorStates(tuple(self.connectors.values()))
+
+    def end_offsets(self, topics: Collection[str]) -> dict[Place, int]:
+        assert topics == TOPICS
+        return dict(self.ends)
+
+    def positions(self, group: str) -> Positions:
+        return self.groups.get(group, Positions({}, frozenset()))
+
+    def unread(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> frozenset[Place]:
+        return frozenset(place for place in positions if place not in self.marks)
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+
+def connector(name: str, state: str = "RUNNING", *tasks: str, trace: str = "") -> Connector:
+    found = tuple(Task(number, task, "worker", trace) for number, task in enumerate(tasks or (state,)))
+    return Connector(name, name, state, "worker", found, {})
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    clock = Clock()
+    world = World(clock)
+    monkeypatch.setattr(waiting, "time", clock)
+    sleep = clock.sleep
+
+    def passing(seconds: float) -> None:
+        before = int(clock.now)
+        sleep(seconds)
+        for _ in range(int(clock.now) - before):
+            next(world.each_second, lambda _: None)(world)
+
+    monkeypatch.setattr(clock, "sleep", passing)
+    return world
+
+
+def _cross(world: World, *connectors: Expected, seconds: float = 30) -> Crossing:
+    known = connectors or (Expected(name="source", kind="source"), Expected(name="sink", kind="sink"))
+    return PositionFence(
+        open_source=lambda: world,  # type: ignore[arg-type]
+        connect=world,  # type: ignore[arg-type]
+        kafka=world,  # type: ignore[arg-type]
+        connectors=known,
+        database="shop",
+        tables=(TableName("public", "orders"),),
+        topics=TOPICS,
+        hop_seconds=seconds,
+    ).cross(world.tell)
+
+
+def test_positions_that_are_passed_need_no_wait(world: World) -> None:
+    world.committed = 100
+    assert _cross(world) == Crossing("position", "0/100", 0.0)
+    assert world.asked_of == [(TableName("public", "orders"),)]
+    assert world.told == []
+
+
+def test_it_waits_for_the_source_then_takes_the_ends_then_waits_for_the_sink(world: World) -> None:
+    def read(world: World) -> None:
+        world.committed = 100
+        world.ends = {ORDERS: 9, ITEMS: 2}
+
+    def commit_some(world: World) -> None:
+        world.groups["connect-sink"] = Positions({ORDERS: 9}, frozenset(TOPICS))
+
+    def commit_all(world: World) -> None:
+        world.groups["connect-sink"] = Positions({ORDERS: 9, ITEMS: 2}, frozenset(TOPICS))
+
+    world.each_second = iter([read, commit_some, commit_all])
+    crossing = _cross(world)
+    assert (crossing.method, crossing.position) == ("position", "0/100")
+    assert 3 <= crossing.seconds < 3.5
+    assert world.told[0].startswith(
+        "waiting for source to read the source's log up to 0/100: it is RUNNING, task 0 RUNNING"
+    )
+    assert world.told[-1].endswith("sink has committed nothing of 2 in wh.public.items/0")
+
+
+def test_a_source_that_nobody_writes_to_is_crossed_by_a_timer_and_says_so(world: World) -> None:
+    world.received = 100
+    crossing = _cross(world)
+    assert (crossing.method, crossing.position) == ("timer", "0/100")
+    assert 10 <= crossing.seconds < 10.5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda w: w.ends.update({ORDERS: w.ends[ORDERS] + 1}), id="a topic grows"),
+        pytest.param(lambda w: setattr(w, "committed", w.committed + 1), id="the offset moves"),
+        pytest.param(lambda w: setattr(w, "session", w.session + 1), id="another session begins"),
+        pytest.param(lambda w: w.connectors.update(source=connector("source", "RUNNING", "UNASSIGNED")), id="its task stops"),
+    ],
+)  # fmt: skip
+def test_what_moves_is_not_quiet(world: World, change: Callable[[World], None]) -> None:
+    world.received = 100
+    world.each_second = iter([change] * 20)
+    with pytest.raises(DeadlineError, match="Waited 20 s for source to read the source's log up to 0/100"):
+        _cross(world, seconds=20)
+
+
+def test_a_source_that_reads_nothing_is_named_with_its_offset_at_the_deadline(world: World) -> None:
+    with pytest.raises(DeadlineError) as raised:
+        _cross(world)
+    assert raised.value.message == (
+        "Waited 30 s for source to read the source's log up to 0/100; "
+        'last seen: it is RUNNING, task 0 RUNNING, its committed offset is [{"read": 0}]'
+    )
+    assert raised.value.remedy == f"curl -s {URL}/connectors/source/offsets"
+
+
+def test_a_sink_that_commits_nothing_is_named_with_its_partition_at_the_deadline(world: World) -> None:
+    world.committed = 100
+    world.ends[ORDERS] = 1234
+    with pytest.raises(DeadlineError) as raised:
+        _cross(world)
+    assert raised.value.message == (
+        "Waited 30 s for the sinks to apply what the topics had; "
+        "last seen: sink has committed 7 of 1,234 in wh.public.orders/0"
+    )
+    assert raised.value.remedy == f"curl -s {URL}/connectors/sink/status"
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "message", "remedy"),
+    [
+        (
+            "source",
+            connector("source", "RUNNING", "FAILED", trace="x\nCaused by: no such slot\n"),
+            "source/0 FAILED: no such slot",
+            f"curl -X POST '{URL}/connectors/source/restart?includeTasks=true&onlyFailed=true'",
+        ),
+        ("source", connector("source", "PAUSED"), "source is PAUSED.", f"curl -X PUT {URL}/connectors/source/resume"),
+        ("source", connector("source", "STOPPED"), "source is STOPPED.", f"curl -X PUT {URL}/connectors/source/resume"),
+        ("source", None, f"There is no connector source at {URL}.", ""),
+        (
+            "sink",
+            connector("sink", "PAUSED"),
+            "sink is PAUSED. (sink has committed 7 of 8 in wh.public.orders/0)",
+            f"curl -X PUT {URL}/connectors/sink/resume",
+        ),
+    ],
+)
+def test_a_connector_that_will_not_go_on_is_an_error_at_once(
+    world: World, name: str, seen: Connector | None, message: str, remedy: str
+) -> None:
+    world.connectors = {n: c for n, c in {**world.connectors, name: seen}.items() if c}
+    world.ends[ORDERS] = 8
+    world.committed = 0 if name == "source" else 100
+    with pytest.raises(CouldNotLookError) as raised:
+        _cross(world)
+    assert raised.value.message == message
+    assert remedy in raised.value.remedy
+    assert world.clock.slept == []
+
+
+def test_a_paused_connector_that_has_done_its_part_does_not_matter(world: World) -> None:
+    world.committed = 100
+    world.connectors = {name: connector(name, "PAUSED") for name in world.connectors}
+    assert _cross(world).method == "position"
+
+
+def test_marks_at_the_end_of_a_topic_are_not_waited_for(world: World) -> None:
+    world.committed = 100
+    world.ends[ORDERS] = 8
+    world.marks = frozenset({ORDERS})
+    assert 2 <= _cross(world).seconds < 2.5
+
+
+def test_a_topic_that_no_sink_reads_is_said(world: World) -> None:
+    world.committed = 100
+    world.groups = {}
+    with pytest.raises(DeadlineError, match=r"no sink connector of the pipeline file reads wh\.public\.orders"):
+        _cross(world)
+
+
+def test_every_sink_that_reads_a_topic_must_have_come_to_its_end_and_no_other(world: World) -> None:
+    world.committed = 100
+    names = ("sink", "archive", "elsewhere")
+    world.connectors |= {name: connector(name) for name in names}
+    world.groups |= {
+        "connect-archive": Positions({ORDERS: 6}, frozenset()),
+        "connect-elsewhere": Positions({("wh.public.other", 0): 1}, frozenset()),
+    }
+    known = (Expected(name="source", kind="source"), *(Expected(name=name, kind="sink") for name in names))
+    with pytest.raises(DeadlineError, match=r"last seen: archive has committed 6 of 7 in wh\.public\.orders/0\n"):
+        _cross(world, *known)
+    world.groups["connect-archive"] = Positions({ORDERS: 7}, frozenset())
+    assert _cross(world, *known).method == "position"
+
+
+@pytest.mark.parametrize("kind", ["source", "sink"])
+def test_a_pipeline_without_such_a_connector_cannot_be_looked_at(world: World, kind: str) -> None:
+    other = Expected(name="x", kind="sink" if kind == "source" else "source")
+    with pytest.raises(CouldNotLookError, match=f"lists no {kind} connector"):
+        _cross(world, other)
+
+
+def test_an_address_that_does_not_answer_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> ConnectorStates:
+        raise UnreachableError("Kafka Connect does not answer")
+
+    monkeypatch.setattr(world, "states", refused)
+    with pytest.raises(UnreachableError):
+        _cross(world)
+    assert world.clock.slept == []
+
+
+def test_a_connect_that_tells_no_offsets_leaves_it_to_the_source(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(name: str) -> tuple[dict[str, Any], ...]:
+        raise UnexpectedAnswerError("needs Kafka Connect 3.5 or newer")
+
+    monkeypatch.setattr(world, "offsets", refused)
+    with pytest.raises(DeadlineError, match=r"it is RUNNING, task 0 RUNNING, needs Kafka Connect 3\.5 or newer"):
+        _cross(world)
+    monkeypatch.setattr(world, "log_read_by", lambda *_: True)
+    assert _cross(world).method == "position"
