@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 import pytest
+
+from cdcproof.observations.baseline import Expectation
+from cdcproof.operations.change_file import expectations
 
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -39,6 +43,21 @@ def add(parser: pytest.Parser) -> None:
         help="let -m validate and -m staging write their test rows into a live pipeline, and -m staging its connectors",
     )
     group.addoption(
+        "--change",
+        dest="cdcproof_change",
+        type=Path,
+        metavar="FILE",
+        help="the change that was made, a TOML file: -m validate accepts what it expects, and nothing else",
+    )
+    group.addoption(
+        "--expect",
+        dest="cdcproof_expect",
+        action="append",
+        default=[],
+        metavar="FACT",
+        help="a fact that the change intends, like 'connectors/sink/batch.size = 5000'; without a value: may change",
+    )
+    group.addoption(
         "--soak",
         dest="cdcproof_soak",
         metavar="TIME",
@@ -51,6 +70,11 @@ def add(parser: pytest.Parser) -> None:
 def acts_are_allowed(config: pytest.Config) -> bool:
     """Whether a live pipeline may be changed."""
     return bool(config.getoption("cdcproof_allow_acts"))
+
+
+def intentions(config: pytest.Config) -> tuple[Expectation, ...]:
+    """What the change that was made intended. Raises `ConfigError` and `UsageError`."""
+    return expectations(config.getoption("cdcproof_change"), config.getoption("cdcproof_expect"))
 
 
 def soak_seconds(config: pytest.Config) -> float:

@@ -28,6 +28,8 @@ COMMANDS = {
     "init": "write a pipeline file from a running Kafka Connect",
     "check-config": "explain a pipeline file, and try every address and permission in it",
     "connectors": "list, validate, deploy, pause, restart … connectors, and follow a snapshot",
+    "baseline": "record what the pipeline is made of, and say what has changed since",
+    "change": "derive how risky a change is",
     "exporter": "serve the metrics of reconciliation (9103) and connectors (9104)",
     "reconcile": "compare source and target, table by table",
     "summary": "print the latest daily summary",

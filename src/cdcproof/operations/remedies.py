@@ -108,6 +108,13 @@ class Remedies:
             *self.look_at_sink([sink.consumer_group for sink in self.pipeline.sinks])[-1:],
         )
 
+    def compare_with_baseline(self) -> Commands:
+        """See it again; then undo it, or declare it."""
+        return (
+            f"cdcproof baseline compare --pipeline {shlex.quote(self.pipeline_name)}",
+            "# undo what was not meant; what was meant belongs into the change's file (--change) or into --expect",
+        )
+
     def look_at_flaps(self) -> Commands:
         """What the worker says about connectors that came back by themselves, and how they are now."""
         workers = [service.name for service in self.pipeline.services if service.role == "connect"]

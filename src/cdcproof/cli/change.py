@@ -1,0 +1,83 @@
+"""`cdcproof change classify`: how risky a change is, by what really differs, and whether it was declared so."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdcproof.cli.options import add_pipeline, open_pipeline
+
+if TYPE_CHECKING:
+    from cdcproof.observations.risk import Classified
+
+EXAMPLE = """cdcproof change classify --pipeline warehouse --change change.toml
+  cdcproof change classify --connectors connectors/ --compose docker-compose.yml
+  cdcproof change classify --schema baselines/staging.json --declared low"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb with its options."""
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    one = verbs.add_parser(
+        "classify",
+        help="derive the risk class from what differs",
+        description=(
+            "Derive the runbook's risk class (low, medium, high) from what differs between\n"
+            "the files of a change and what runs, and compare it with what was declared.\n"
+            "Nothing is changed. Exit status: 0 the declaration holds, or there is none;\n"
+            "1 declared too low, 2 usage, 3 could not look."
+        ),
+        epilog=f"example:\n  {EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_pipeline(one)
+    one.add_argument("--change", type=Path, metavar="FILE", help="the change as it was requested, a TOML file")
+    one.add_argument("--declared", choices=("low", "medium", "high"), help="its risk, in place of --change")
+    one.add_argument("--downtime", type=float, metavar="MINUTES", help="its downtime, in place of --change (0)")
+    one.add_argument("--connectors", type=Path, metavar="DIR", help="the connectors' files (paths.connectors)")
+    one.add_argument("--compose", type=Path, metavar="FILE", help="the compose file")
+    one.add_argument(
+        "--schema", type=Path, metavar="FILE", help="a baseline recorded where the new schema is, as staging"
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Classify and compare."""
+    from cdcproof.cli.tables import as_json
+    from cdcproof.errors import UsageError
+    from cdcproof.observations.risk import Risk
+    from cdcproof.operations import change_file, wanted
+
+    if arguments.change and (arguments.declared or arguments.downtime is not None):
+        raise UsageError("--change says risk and downtime itself.", "Leave out --declared and --downtime.")
+    declared = change_file.load(arguments.change) if arguments.change else None
+    risk = declared.risk if declared else Risk(arguments.declared) if arguments.declared else None
+    minutes = declared.downtime_minutes if declared else arguments.downtime or 0.0
+    environment, pipeline = open_pipeline(arguments)
+    files = wanted.Files(arguments.connectors or pipeline.paths.connectors, arguments.compose, arguments.schema)
+    found = wanted.classified(environment, pipeline, files, minutes)
+    too_low = risk is not None and risk.level < found.classified.risk.level
+    if arguments.json:
+        print(as_json({**_as_dict(found.classified), "declared": risk, "notes": list(found.notes)}))
+        return 1 if too_low else 0
+    for one in found.classified.judged:
+        print(f"{one.risk:<6}  {one.category}: {one.change.subject}\n        {one.change.before} → {one.change.after}")
+    if not found.classified.judged:
+        print("Nothing differs between the files and what runs.")
+    for note in found.notes:
+        print(f"not looked at: {note}")
+    print(f"derived: {found.classified.risk} risk, with {minutes:g} min of downtime")
+    if risk is not None:
+        print(f"declared: {risk} risk: " + ("TOO LOW" if too_low else "that holds"))
+    return 1 if too_low else 0
+
+
+def _as_dict(classified: Classified) -> dict[str, object]:
+    return {
+        "risk": classified.risk,
+        "downtime_minutes": classified.downtime_minutes,
+        "changes": [{"risk": j.risk, "category": j.category, **asdict(j.change)} for j in classified.judged],
+    }
