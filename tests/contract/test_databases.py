@@ -1,19 +1,22 @@
-"""Every door has the contract's shape, and the ODBC code runs for real on the one server that can run here."""
+"""Every door has the contract's shape and does what it says, and the ODBC code runs for real on the one server that can run here."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from cdcproof.databases import connect
 from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.canonical import chunk_of, frame, row_hash, told
+from cdcproof.databases.kinds import form_of
 from cdcproof.databases.postgresql import PostgreSQL
-from cdcproof.databases.sqlserver import SQLServer, told
+from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, Scan, Segment, Told
+from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.errors import RefusedError, UnexpectedAnswerError
-from cdcproof.reconcile.canonical import Encoder, encoder, framed
 from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, USER, Servers
 
@@ -22,10 +25,22 @@ pytest_plugins = ["tests.postgres_server"]
 CONTRACT = {
     name: method for name, method in vars(Database).items() if inspect.isfunction(method) and not name.startswith("_")
 }
+TABLE, MISSING = TableName("contract", "kinds"), TableName("contract", "missing")
+KINDS = """
+    CREATE TABLE contract.kinds (
+        id int PRIMARY KEY, yes boolean, small smallint, amount numeric(19, 4), share double precision, thin real,
+        word text, fixed char(6), raw bytea, uid uuid, day date, tick time(6), at timestamp(6), instant timestamptz)"""
+ROWS = """
+    INSERT INTO contract.kinds
+    SELECT i, i % 2 = 0, -i, i / 7.0, CASE i % 3 WHEN 0 THEN 'NaN' ELSE -0.0 END, 1e30, repeat('Grüße 🚀 ', i % 3),
+           CASE i % 4 WHEN 0 THEN '' ELSE 'ab' END, decode(lpad(to_hex(i), 8, '0'), 'hex'), md5(i::text)::uuid,
+           date '0001-01-01' + i * 7000, time '23:59:59.999999', timestamp '2025-01-02 03:04:05.000001' - i * interval '1 s', now()
+    FROM generate_series(1, 500) i
+    UNION ALL SELECT -1, null, null, null, null, null, null, null, null, null, null, null, null, null"""
 
 
 def test_the_contract_was_found() -> None:
-    assert {"rows", "rows_by_key", "count_rows", "permissions_missing"} <= CONTRACT.keys()
+    assert {"chunk_sums", "chunk_rows", "rows_by_key", "literal_forms", "permissions_missing"} <= CONTRACT.keys()
 
 
 @pytest.mark.parametrize("door", [PostgreSQL, SQLServer])
@@ -39,61 +54,200 @@ def test_connect_chooses_the_door_by_type(postgres_servers: Servers, engine: str
     assert isinstance(connect(postgres_servers.source.config(type=engine), Secret(PASSWORD)), door)
 
 
-KINDS = """
-    CREATE TABLE contract_kinds (
-        id int PRIMARY KEY, yes boolean, small smallint, amount numeric(19, 4), share double precision, thin real,
-        word text, fixed char(6), raw bytea, uid uuid, day date, tick time(6), at timestamp(6))"""
-ROWS = """
-    INSERT INTO contract_kinds VALUES
-    (1, true, -32768, 1234567890.5, 0.1, 0.1, 'Grüße 🚀 ', 'ab', '\\x00ff', 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11',
-     '9999-12-31', '23:59:59.999999', '2025-01-02 03:04:05.000001'),
-    (2, false, 0, 0, -0.0, 1e30, '', '', '', '00000000-0000-0000-0000-000000000000', '0001-01-01', '00:00', '2025-01-02'),
-    (3, null, null, null, null, null, null, null, null, null, null, null, null)"""
-
-
 @pytest.fixture(scope="module")
-def by_odbc(postgres_servers: Servers) -> Iterator[tuple[SQLServer, Any]]:
-    """The SQL Server door, whose connection leads to PostgreSQL by psqlODBC: its statements cannot run, the rest can."""
+def servers(postgres_servers: Servers) -> Servers:
+    postgres_servers.source.execute(
+        "CREATE SCHEMA contract",
+        KINDS,
+        ROWS,
+        "CREATE ROLE contract_reader LOGIN PASSWORD 'reading'",
+        "GRANT USAGE ON SCHEMA contract TO contract_reader",
+    )
+    return postgres_servers
+
+
+@pytest.fixture
+def database(servers: Servers) -> Iterator[Database]:
+    with connect(servers.source.config(), Secret(PASSWORD)) as opened:
+        yield opened
+
+
+def _scan(database: Database, chunking: Chunking, key_width: int = 1, predicate: str = "") -> Scan:
+    columns = database.columns(TABLE)
+    forms = [form_of("postgresql", column, "postgresql", column) for column in columns]
+    pairs = tuple(Told(column, form) for column, form in zip(columns, forms, strict=True) if form)
+    return Scan(TABLE, pairs, key_width, chunking, predicate)
+
+
+def _rows(database: Database, scan: Scan, chunks: list[int]) -> list[Row]:
+    with database.chunk_rows(scan, chunks) as rows:
+        return list(rows)
+
+
+def _sums(database: Database, scan: Scan, *segments: Segment) -> list[ChunkSum]:
+    rows, sums = Counter[int](), Counter[int]()
+    for segment in segments or (WHOLE,):
+        for one in database.chunk_sums(scan, segment):
+            rows[one.chunk] += one.rows
+            sums[one.chunk] += one.sum
+    return [ChunkSum(chunk, rows[chunk], sums[chunk]) for chunk in sorted(rows)]
+
+
+CHUNKINGS = [Chunking(width=100), Chunking(buckets=4), Chunking(columns=3, buckets=4)]
+
+
+@pytest.mark.parametrize("chunking", CHUNKINGS)
+def test_sums_are_those_of_the_rows(database: Database, chunking: Chunking) -> None:
+    scan = _scan(database, chunking)
+    found = _sums(database, scan)
+    rows = _rows(database, scan, [one.chunk for one in found])
+    assert len(rows) == database.count_rows(TABLE) == 501
+    sums, counts = Counter[int](), Counter[int]()
+    for row in rows:
+        chunk = chunk_of(chunking, scan.forms, row.forms)
+        counts[chunk] += 1
+        sums[chunk] += row_hash(frame(scan.forms, row.forms))
+    assert found == [ChunkSum(chunk, counts[chunk], sums[chunk]) for chunk in sorted(counts)]
+    assert len(found) > 2
+
+
+@pytest.mark.parametrize("chunking", CHUNKINGS)
+def test_rows_of_a_chunk_are_all_of_it_and_no_others(database: Database, chunking: Chunking) -> None:
+    scan = _scan(database, chunking)
+    sums = _sums(database, scan)
+    for one in sums:
+        rows = _rows(database, scan, [one.chunk])
+        assert {chunk_of(chunking, scan.forms, row.forms) for row in rows} == {one.chunk}
+        assert len(rows) == one.rows
+    both = [one.chunk for one in sums[:2]]
+    assert Counter(_rows(database, scan, both)) == sum(
+        (Counter(_rows(database, scan, [c])) for c in both), Counter[Row]()
+    )
+
+
+def test_segments_add_up_to_the_whole(database: Database) -> None:
+    scan = _scan(database, Chunking(width=100))
+    segments = database.segments(scan, 50)
+    assert len(segments) > 2
+    assert _sums(database, scan, *segments) == _sums(database, scan)
+
+
+def test_a_filter_holds_for_counts_sums_and_rows_alike(database: Database) -> None:
+    scan = _scan(database, Chunking(width=100), predicate="id > 100 -- the new ones")
+    assert database.count_rows(TABLE, scan.predicate) == 400
+    assert sum(one.rows for one in _sums(database, scan)) == 400
+    assert len(_rows(database, scan, [0, 1])) == 99
+    key = told(scan.forms[0], _rows(database, scan, [1])[0].forms[0] or b"")
+    assert 100 < int(key) < 200
+
+
+def test_rows_by_key_are_those_of_the_keys_that_are_there_once_each(database: Database) -> None:
+    for width in (1, 3, 14):
+        scan = _scan(database, Chunking(width=100), key_width=width)
+        some = _rows(database, scan, [1])
+        absent: tuple[bytes | None, ...] = (b"\x00" * 8, *some[0].forms[1:width])
+        keys = [row.forms[:width] for row in some]
+        assert Counter(database.rows_by_key(scan, [*keys, absent, *keys])) == Counter(some)
+        assert list(database.rows_by_key(scan, [])) == []
+
+
+def test_a_snapshot_is_of_one_moment_for_sums_and_rows(servers: Servers, database: Database) -> None:
+    scan = _scan(database, Chunking(width=100))
+    with database.snapshot():
+        before = _sums(database, scan)
+        servers.source.execute("UPDATE contract.kinds SET word = word || 'x' WHERE id = 150")
+        assert _sums(database, scan) == before
+        old = _rows(database, scan, [1])
+    new = _rows(database, scan, [1])
+    assert database.reads_snapshots()
+    assert len({row.forms for row in new} - {row.forms for row in old}) == 1
+    assert {one.chunk for one in set(_sums(database, scan)) - set(before)} == {1}
+
+
+def test_sizes_and_ranges_are_told(database: Database) -> None:
+    columns = database.columns(TABLE)
+    assert database.value_range(TABLE, columns[0]) == (-1, 500)
+    assert 0 < database.estimated_rows(TABLE) < 100_000
+    assert database.latest(TABLE, "small") == "-1"
+
+
+def test_what_is_explained_has_its_names(database: Database) -> None:
+    shown = database.statements(_scan(database, Chunking(width=100)))
+    assert shown.keys() == {"push-down", "stream", "rows of a chunk", "rows by key"}
+    assert all(statement.startswith("SELECT ") for statement in shown.values())
+
+
+def test_the_log_goes_on_when_something_is_written(servers: Servers, database: Database) -> None:
+    before = database.log_position()
+    servers.source.execute("UPDATE contract.kinds SET word = word WHERE id = 1")
+    after = database.log_position()
+    assert after.value > before.value
+    assert before.text != after.text
+
+
+ASKING: list[Callable[[Database, Scan], Any]] = [
+    lambda database, scan: list(database.chunk_sums(scan, WHOLE)),
+    lambda database, scan: _rows(database, scan, [0]),
+    lambda database, scan: list(database.rows_by_key(scan, [(b"\x00" * 8,)])),
+    lambda database, scan: database.segments(scan, 10),
+    lambda database, scan: database.estimated_rows(scan.table),
+    lambda database, scan: database.value_range(scan.table, scan.columns[0].column),
+    lambda database, scan: database.count_rows(scan.table),
+]
+
+
+@pytest.mark.parametrize("ask", ASKING)
+def test_a_missing_table_is_our_error_wherever_it_is_asked_for(
+    database: Database, ask: Callable[[Database, Scan], Any]
+) -> None:
+    scan = _scan(database, Chunking(width=100))
+    with pytest.raises(UnexpectedAnswerError, match=r"no table contract\.missing"):
+        ask(database, Scan(MISSING, scan.columns, 1, scan.chunking))
+    assert database.count_rows(TABLE) == 501
+
+
+@pytest.mark.parametrize("ask", ASKING)
+def test_a_denied_table_is_our_error_wherever_it_is_asked_for(
+    servers: Servers, database: Database, ask: Callable[[Database, Scan], Any]
+) -> None:
+    scan = _scan(database, Chunking(width=100))
+    with connect(servers.source.config(user="contract_reader"), Secret("reading")) as reader:
+        with pytest.raises(RefusedError, match="permission denied") as refused:
+            ask(reader, scan)
+        assert 'GRANT SELECT ON "contract"."kinds"' in refused.value.remedy
+
+
+@pytest.fixture
+def by_odbc(servers: Servers) -> Iterator[tuple[SQLServer, Any]]:
+    """The SQL Server door, whose connection leads to PostgreSQL by psqlODBC: its T-SQL cannot run, the rest can."""
     pyodbc = pytest.importorskip(
         "pyodbc", reason="pyodbc cannot be loaded: unixODBC is not installed", exc_type=ImportError
     )
     if "PostgreSQL Unicode" not in pyodbc.drivers():
         pytest.skip("psqlODBC is not installed (Debian: odbc-postgresql)")
-    server = postgres_servers.source
-    server.execute(KINDS, ROWS, "CREATE ROLE contract_reader LOGIN PASSWORD 'reading'")
-    server.execute("REVOKE ALL ON contract_kinds FROM PUBLIC")
-    config = server.config(type="sqlserver")
-    door = SQLServer(config, Secret(PASSWORD), 30)
+    server = servers.source
+    door = SQLServer(server.config(type="sqlserver"), Secret(PASSWORD), 30)
     escaped = PASSWORD.replace("}", "}}")
-    place = f"DRIVER={{PostgreSQL Unicode}};SERVER={server.host};PORT={server.port};DATABASE=postgres;BoolsAsChar=0;"
+    place = f"DRIVER={{PostgreSQL Unicode}};SERVER={server.host};PORT={server.port};DATABASE=postgres;ByteaAsLongVarBinary=1;"
     door._connection = pyodbc.connect(f"{place}UID={USER};PWD={{{escaped}}}", autocommit=True)
-    yield door, pyodbc.connect(f"{place}UID=contract_reader;PWD=reading", autocommit=True)
+    reader = pyodbc.connect(f"{place}UID=contract_reader;PWD=reading", autocommit=True)
+    yield door, reader
     door._connection.close()
-    server.execute("DROP TABLE contract_kinds")
+    reader.close()
 
 
-def test_values_by_odbc_have_the_canonical_forms_of_values_by_psycopg(
-    postgres_servers: Servers, by_odbc: tuple[SQLServer, Any]
-) -> None:
-    table = TableName("public", "contract_kinds")
-    with connect(postgres_servers.source.config(), Secret(PASSWORD)) as database:
-        columns = database.columns(table)
-        with database.rows(table, columns) as rows:
-            by_psycopg = {row[0]: row for row in rows}
-    encoders = [encoder("postgresql", column) for column in columns]
-    by_pyodbc = {row[0]: row for row in by_odbc[0]._query("SELECT * FROM contract_kinds")}
-    for key, row in by_psycopg.items():
-        assert _forms(encoders, by_pyodbc[key]) == _forms(encoders, row)
-
-
-def _forms(encoders: list[Encoder], row: tuple[Any, ...]) -> list[bytes]:
-    return [framed([encode], [value]) for encode, value in zip(encoders, row, strict=True)]
+def test_canonical_bytes_come_through_odbc_as_they_are(database: Database, by_odbc: tuple[SQLServer, Any]) -> None:
+    scan = _scan(database, Chunking(width=1000))
+    statement = database.statements(scan)["rows of a chunk"]
+    found = [
+        tuple(None if part is None else bytes(part) for part in row) for row in by_odbc[0]._streamed(TABLE, statement)
+    ]
+    assert Counter(found) == Counter((row.version, *row.forms) for row in _rows(database, scan, [0]))
 
 
 def test_a_missing_table_by_odbc_is_our_error(by_odbc: tuple[SQLServer, Any]) -> None:
-    door, _ = by_odbc
     with pytest.raises(UnexpectedAnswerError, match="does not exist"):
-        door._query("SELECT * FROM contract_missing")
+        by_odbc[0]._query("SELECT * FROM contract_missing")
 
 
 def test_a_denied_table_by_odbc_is_our_error(by_odbc: tuple[SQLServer, Any]) -> None:
@@ -101,25 +255,28 @@ def test_a_denied_table_by_odbc_is_our_error(by_odbc: tuple[SQLServer, Any]) -> 
     mine, door._connection = door._connection, reader
     try:
         with pytest.raises(RefusedError, match="permission denied"):
-            door._query("SELECT * FROM contract_kinds")
+            door._query("SELECT * FROM contract.kinds")
     finally:
         door._connection = mine
 
 
-def test_rows_by_odbc_are_fetched_part_by_part(by_odbc: tuple[SQLServer, Any]) -> None:
-    from cdcproof.databases.sqlserver import _fetched
-
-    door, _ = by_odbc
-    rows = _fetched(door._connection.execute("SELECT i, 'row ' || i FROM generate_series(1, 12001) AS i"))
+def test_rows_by_odbc_come_one_by_one_and_a_reading_can_be_given_up(by_odbc: tuple[SQLServer, Any]) -> None:
+    rows = by_odbc[0]._streamed(TABLE, "SELECT i, 'row ' || i FROM generate_series(1, 12001) AS i")
     assert next(rows) == (1, "row 1")
     assert sum(1 for _ in rows) == 12000
+    again = by_odbc[0]._streamed(TABLE, "SELECT i FROM generate_series(1, 12001) AS i")
+    next(again)
+    again.close()  # type: ignore[attr-defined]
+    assert by_odbc[0]._query("SELECT 1") == [(1,)]
 
 
 def test_a_real_odbc_error_is_taken_apart(by_odbc: tuple[SQLServer, Any]) -> None:
     import pyodbc
 
+    from cdcproof.databases.sqlserver_errors import of_pyodbc
+
     with pytest.raises(pyodbc.Error) as raised:
         by_odbc[0]._connection.execute("SELECT 1 FROM contract_missing")
-    state, _, text = told(raised.value)
-    assert len(state) == 5
-    assert text.startswith("ERROR: relation")
+    found = of_pyodbc(raised.value)
+    assert len(found.state) == 5
+    assert found.text.startswith("ERROR: relation")

@@ -118,10 +118,11 @@ class PostgreSQL(Session):
     def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
         """The rows that have one of these keys, each statement its own snapshot."""
         is_heap, _ = self._storage(scan.table)
-        wanted = set(keys)
+        distinct = list(dict.fromkeys(keys))
+        wanted = set(distinct)
         step = max(1, min(_KEYS_PER_QUERY, _rows_at_once(scan), _MOST_BOUND // max(1, scan.key_width)))
-        for start in range(0, len(keys), step):
-            found, bound = postgresql_keys.one_of(scan.key, keys[start : start + step], self._server())
+        for start in range(0, len(distinct), step):
+            found, bound = postgresql_keys.one_of(scan.key, distinct[start : start + step], self._server())
             statement = statements.rows_by_key(scan, found, self._server(), versioned=is_heap)
             with self._our_errors(scan.table):
                 cursor = psycopg.RawCursor(self._session).execute(statement, bound, binary=True)
