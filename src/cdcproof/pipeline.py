@@ -70,6 +70,8 @@ class Database(Model):
     """PostgreSQL source only: the publication that the source connector reads."""
     slot: str | None = None
     """PostgreSQL source only: the replication slot that the source connector reads."""
+    scrub_slot: str | None = None
+    """PostgreSQL source only: a replication slot of our own, by which a scrub finds out what was written."""
     encrypt: bool = True
     """TLS to SQL Server; PostgreSQL negotiates by itself (sslmode=prefer)."""
     trust_server_certificate: bool = False
@@ -253,6 +255,8 @@ class Thresholds(Model):
     restarts_24h: int = Field(default=3, ge=0)
     fence_seconds: float = Field(default=90, gt=0)
     """How long a connector may take to commit what it has done: a worker does it every 60 s unless it was told otherwise."""
+    proof_age_hours: float = Field(default=168, gt=0)
+    """How long ago a row may have been proven, where tables are proven in parts (`reconcile --budget`)."""
 
     @model_validator(mode="after")
     def _warn_below_fail(self) -> Thresholds:

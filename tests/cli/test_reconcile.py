@@ -182,6 +182,8 @@ def test_passwords_may_be_in_other_variables(servers: Servers, tmp_path: Path, m
         ([], {"settle_seconds": "nan"}, "--settle-seconds"),
         (["--max-parallel", "0"], {}, "--max-parallel"),
         (["--max-keys", "-1"], {}, "--max-keys"),
+        (["--budget", "5m"], {}, "Give --validate-checksums too"),
+        (["--budget", "soon", "--validate-checksums"], {}, "90s, 30m or 2h"),
         ([], {"source_type": "oracle"}, "oracle"),
         (["--pipeline", "x"], {}, "--source-type and --pipeline exclude each other"),
         (["--env", "live"], {}, "--source-type and --env exclude each other"),
@@ -311,6 +313,37 @@ def test_a_pipeline_file_names_everything(
     told = capsys.readouterr().err
     assert "nothing: not in pipeline shop" in told
     assert "customers, orders" in told
+
+
+def test_a_budget_proves_what_was_written_and_a_part_of_the_rest(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
+    path = _pipeline(servers, tmp_path)
+    path.write_text(path.read_text().replace("[source]", '[source]\npublication = "scrubbed"\nscrub_slot = "scrubbed"'))
+    arguments = ["reconcile", "--pipeline", str(path), "--env", "live", "--validate-checksums", "--budget", "60s"]
+    assert main(arguments) == 3
+    assert "pg_create_logical_replication_slot('scrubbed', 'pgoutput')" in capsys.readouterr().out
+    servers.source.execute(
+        "CREATE PUBLICATION scrubbed FOR ALL TABLES",
+        "SELECT pg_create_logical_replication_slot('scrubbed', 'pgoutput')",
+        database="shop",
+    )
+    try:
+        assert main(arguments) == 0
+        servers.source.execute("UPDATE customers SET name = name WHERE customer_id < 11", database="shop")
+        capsys.readouterr()
+        assert main(arguments) == 0
+        told = capsys.readouterr().out
+    finally:
+        servers.source.execute(
+            "SELECT pg_drop_replication_slot('scrubbed')", "DROP PUBLICATION scrubbed", database="shop"
+        )
+    assert "10 rows that changed (by WAL through the replication slot" in " ".join(told.split())
+    report = read(Path(told.splitlines()[-1]))
+    validate(json.loads(Path(told.splitlines()[-1]).read_text()))
+    assert report.method.startswith("scrub: ")
+    assert [table.scrubbed is not None for table in report.tables] == [True, True]
 
 
 def test_with_a_pipeline_a_difference_is_judged_by_position_and_not_at_all_where_that_cannot_be_read(

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 from cdcproof.pipeline import DEFAULT, VARIABLE, Pipeline, chosen, load, resolve
 
 if TYPE_CHECKING:
     from cdcproof.environments.base import Environment
+
+
+_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """Read a time like 90s, 5m or 2h. Raises `ArgumentTypeError`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    found = float(match[1]) * _UNIT_SECONDS[match[2]] if match else 0.0
+    if not found > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it like 90s, 30m or 2h")
+    return found
 
 
 def add_pipeline(parser: argparse.ArgumentParser) -> None:

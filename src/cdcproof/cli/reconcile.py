@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from cdcproof.cli.main import run_safely
-from cdcproof.cli.options import add_pipeline
+from cdcproof.cli.options import add_pipeline, seconds
 
 if TYPE_CHECKING:
     from cdcproof.cli.reconcile_inputs import Inputs
     from cdcproof.reconcile.engine import Options
     from cdcproof.reconcile.result import Report, TableResult
+    from cdcproof.reconcile.scrub import Budget
 
 EXAMPLE = """cdcproof reconcile --pipeline warehouse --validate-checksums
 
@@ -95,6 +96,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="where the report goes (default: reconciliation_reports, or the pipeline's)",
     )
+    parser.add_argument(
+        "--budget",
+        metavar="TIME",
+        type=seconds,
+        help="for tables too large for every hour: prove what was written since the last run, then the parts that were "
+        "proven longest ago, for so long (90s, 5m, 2h)",
+    )
     parser.add_argument("--json", action="store_true", help="print the report itself; the lines go to stderr")
 
 
@@ -124,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     reconcile_inputs.demand_writable(directory)
     screen = sys.stderr if arguments.json else sys.stdout
     with _terminated_like_interrupted():
-        report = _reconciled(inputs, options, directory, screen)
+        report = _reconciled(inputs, options, _budget(arguments, inputs, directory), directory, screen)
         path = _written(report, directory)
     if arguments.json:
         print(path.read_text(encoding="utf-8"), end="")
@@ -143,12 +151,23 @@ def _demand_sane(arguments: argparse.Namespace) -> None:
         raise UsageError("--max-parallel must be 1 or more.")
     if arguments.max_keys < 0:
         raise UsageError("--max-keys must not be below 0.")
+    if arguments.budget and not arguments.validate_checksums:
+        raise UsageError("--budget proves contents.", "Give --validate-checksums too.")
 
 
-def _reconciled(inputs: Inputs, options: Options, directory: Path, screen: TextIO) -> Report:
+def _budget(arguments: argparse.Namespace, inputs: Inputs, directory: Path) -> Budget | None:
+    from cdcproof.reconcile.scrub import Budget
+
+    if not arguments.budget:
+        return None
+    folder = directory / "proofs"
+    return Budget(arguments.budget, folder, inputs.proof_age_hours, inputs.feed, lambda: datetime.now().astimezone())
+
+
+def _reconciled(inputs: Inputs, options: Options, budget: Budget | None, directory: Path, screen: TextIO) -> Report:
     """Compare, telling each table as soon as it is known; what is known so far is kept in a partial report."""
     from cdcproof.cli.reconcile_screen import Screen
-    from cdcproof.reconcile import engine, lines
+    from cdcproof.reconcile import engine, lines, scrub
     from cdcproof.reconcile.result import Report, TableResult, TableStatus
 
     run_id, started_at = uuid.uuid4().hex, _now()
@@ -162,7 +181,7 @@ def _reconciled(inputs: Inputs, options: Options, directory: Path, screen: TextI
             finished_at=_now(),
             source=inputs.source.place,
             target=inputs.target.place,
-            method=engine.method(options, inputs.fence_told),
+            method=scrub.method(budget, inputs.fence_told) if budget else engine.method(options, inputs.fence_told),
             tables=tuple(
                 results.get(table.name) or TableResult(table.name, unseen, error="Interrupted before it was compared.")
                 for table in inputs.tables
@@ -172,7 +191,8 @@ def _reconciled(inputs: Inputs, options: Options, directory: Path, screen: TextI
         )
 
     with Screen(sys.stderr) as watch:
-        work = engine.reconcile(engine.Run(inputs.source, inputs.target, inputs.fence, options, watch), inputs.tables)
+        run = engine.Run(inputs.source, inputs.target, inputs.fence, options, watch)
+        work = scrub.scrub(run, inputs.tables, budget) if budget else engine.reconcile(run, inputs.tables)
         try:
             _keep(report(complete=False), directory)
             for result in work:

@@ -16,11 +16,13 @@ from cdcproof import pipeline
 from cdcproof.cli.options import open_pipeline
 from cdcproof.databases import connect, password_of
 from cdcproof.databases.base import TableName
+from cdcproof.databases.postgresql_changes import PostgreSQLChanges
 from cdcproof.errors import UsageError
 from cdcproof.reconcile.engine import Endpoint
 from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import TablePair
 from cdcproof.reconcile.position_fence import PositionFence
+from cdcproof.reconcile.scrub import Feed
 from cdcproof.reconcile.timer_fence import TimerFence
 from cdcproof.secrets import Secret
 
@@ -43,6 +45,9 @@ class Inputs:
     fence: Callable[[TablePair], Fence]
     fence_told: str
     directory: Path
+    feed: Feed | None
+    """What tells a scrub which rows were written."""
+    proof_age_hours: float
 
 
 def read(arguments: argparse.Namespace) -> Inputs:
@@ -100,6 +105,8 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
         lambda _: fence,
         f"timer: {fence.seconds:g} s",
         DEFAULT_DIRECTORY,
+        None,
+        pipeline.Thresholds().proof_age_hours,
     )
 
 
@@ -124,7 +131,14 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
         lambda table: timer if by_timer else fences[table.name],
         f"timer: {timer.seconds:g} s" if by_timer else "by position of the source's log, the topics and the sinks",
         located.paths.reconciliation_reports,
+        _feed(located.source),
+        located.thresholds.proof_age_hours,
     )
+
+
+def _feed(source: pipeline.Database) -> Feed | None:
+    slot = source.scrub_slot
+    return (lambda: PostgreSQLChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS, slot)) if slot else None
 
 
 def _pair(table: pipeline.Table) -> TablePair:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cdcproof.reconcile.result import Report, TableResult, TableStatus
+from cdcproof.reconcile.result import Report, Scrubbed, TableResult, TableStatus
 from cdcproof.reporting.text import COLUMNS, folded
 from cdcproof.secrets import scrub
 
@@ -29,6 +29,8 @@ def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
         )
     if result.positions:
         lines += _wrapped(f"the target had all changes up to the source's log position {result.positions[-1]}")
+    if result.scrubbed:
+        lines += _wrapped(_proven(result.scrubbed))
     if result.not_compared:
         lines += _wrapped("left out: " + ", ".join(result.not_compared))
     return "\n".join(lines)
@@ -68,6 +70,14 @@ def _found(result: TableResult) -> str:
     if result.source_rows != result.target_rows:
         return f"{result.source_rows:,} rows, {result.target_rows:,} at the target"
     return f"{result.source_rows:,} rows, counted only"
+
+
+def _proven(scrubbed: Scrubbed) -> str:
+    oldest = scrubbed.oldest_proof_at or f"{scrubbed.slices_not_proven} slices are not proven"
+    return (
+        f"proven: {scrubbed.changed_keys:,} rows that changed (by {scrubbed.changes_by}), "
+        f"{scrubbed.slices_proven} of {scrubbed.slices} slices; oldest proof: {oldest}"
+    )
 
 
 def _equal(result: TableResult) -> str:

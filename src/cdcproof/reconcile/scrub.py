@@ -7,7 +7,7 @@ told from what is in flight as everywhere, and its slice is not proven until it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -37,6 +37,10 @@ _EVERY_CHUNK = (-2, -1, 0, 1, 2)
 _WIDEST = 1 << 62  # with chunks as wide as this, those are all there are
 
 
+Feed = Callable[[], AbstractContextManager[ChangeFeed]]
+"""Opens a change feed."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """How long slices are proven (the changes are proven in any case), and where the proofs are kept.
@@ -47,7 +51,7 @@ class Budget:
     seconds: float
     folder: Path
     oldest_hours: float
-    feed: Callable[[], AbstractContextManager[ChangeFeed]] | None
+    feed: Feed | None
     now: Callable[[], datetime]
 
 
@@ -85,35 +89,56 @@ class _Work:
         return () if self.plan.multiset else self.plan.names[: self.plan.source.key_width]
 
 
-def scrub(run: Run, tables: Sequence[TablePair], budget: Budget) -> Iterator[TableResult]:
+def method(budget: Budget, fence: str) -> str:
+    """What is done, in the words of the report. `fence` says how a change is known to have had its turn."""
+    return (
+        "scrub: rows that were written since the last one, compared byte by byte; then the parts of all tables that were proven "
+        f"longest ago, for {budget.seconds:g} s, by 64 bits of the MD5 of each row's canonical bytes, summed by chunks of the key; "
+        f"what differs is looked at again behind a fence ({fence}), and in every scrub until it is equal"
+    )
+
+
+def scrub(run: Run, tables: Sequence[TablePair], budget: Budget) -> Generator[TableResult]:
     """Prove what changed, then the oldest slices; the results come when the budget is used, in the tables' order.
 
-    At least one slice is proven. What is proven is kept as soon as it is. Raises `CouldNotLookError` when a side, the
-    feed or the proofs cannot be read at all.
+    At least one slice is proven. What is proven is kept as soon as it is. A side or a feed that cannot be read at all
+    makes every table an ERROR.
     """
+    try:
+        with run.source.open() as source, run.target.open() as target:
+            sides = Side(run.source.engine, source), Side(run.target.engine, target)
+            results = _scrubbed(run, tables, *sides, budget)
+    except CouldNotLookError as error:
+        results = {table.name: _error(table, error) for table in tables}
+    yield from (results[table.name] for table in tables)
+
+
+def _scrubbed(
+    run: Run, tables: Sequence[TablePair], source: Side, target: Side, budget: Budget
+) -> dict[str, TableResult]:
     deadline = Deadline(budget.seconds)
-    with run.source.open() as source, run.target.open() as target:
-        failed: dict[str, TableResult] = {}
-        works: list[_Work] = []
-        for table in tables:
-            try:
-                works.append(
-                    _begun(run, table, Side(run.source.engine, source), Side(run.target.engine, target), budget)
-                )
-            except CouldNotLookError as error:
-                failed[table.name] = TableResult(table.name, TableStatus.ERROR, error=str(error))
-        by = _changes(works, budget)
-        todo = sorted(
-            ((work, one) for work in works for one in work.proofs.slices), key=lambda pair: pair[1].turn, reverse=True
-        )
-        while todo:
-            work, which = todo.pop()
-            with work.failing():
-                _prove_slice(work, which, budget)
-            if deadline.passed:
-                break
-        results = {work.asked.table.name: _result(work, by, budget) for work in works}
-    yield from ((failed | results)[table.name] for table in tables)
+    results: dict[str, TableResult] = {}
+    works: list[_Work] = []
+    for table in tables:
+        try:
+            works.append(_begun(run, table, source, target, budget))
+        except CouldNotLookError as error:
+            results[table.name] = _error(table, error)
+    by = _changes(works, budget)
+    todo = sorted(
+        ((work, one) for work in works for one in work.proofs.slices), key=lambda pair: pair[1].turn, reverse=True
+    )
+    while todo:
+        work, which = todo.pop()
+        with work.failing():
+            _prove_slice(work, which, budget)
+        if deadline.passed:
+            break
+    return results | {work.asked.table.name: _result(work, by, budget) for work in works}
+
+
+def _error(table: TablePair, error: CouldNotLookError) -> TableResult:
+    return TableResult(table.name, TableStatus.ERROR, error=str(error))
 
 
 def _begun(run: Run, table: TablePair, source: Side, target: Side, budget: Budget) -> _Work:
