@@ -11,6 +11,7 @@ import pytest
 from cdcproof.databases import connect, tsql_frames
 from cdcproof.databases.base import Column, Database, TableName
 from cdcproof.databases.canonical import digest, frame
+from cdcproof.databases.columnar import Columnar, ColumnarSide
 from cdcproof.databases.kinds import CONTRACT, Form, Kind, form_of
 from cdcproof.databases.scan import Told
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
@@ -75,7 +76,7 @@ def test_postgresql_tells_every_type_of_the_contract_as_python_does(database: Da
     calibration.look(database, told)
     assert [(one, calibration.reason(one)) for one in told if calibration.reason(one)] == []
     assert all(calibration.can_hash(one) for one in told)
-    assert calibration.lines() == (f"{len(compared)} types agree with Python's reference",)
+    assert calibration.lines() == (f"types that agree with Python's reference: {len(compared)}",)
 
 
 def test_a_server_of_another_encoding_is_asked_what_it_can_hold(server: Server) -> None:
@@ -169,7 +170,7 @@ def test_a_server_that_errs_is_found_out_and_the_type_and_value_named(
     calibration.look(_Erring(database, change), [told])
     assert calibration.reason(told).startswith(f"{declared}: the server")
     assert words in calibration.reason(told)
-    assert calibration.lines() == ("0 types agree with Python's reference", calibration.reason(told))
+    assert calibration.lines() == ("types that agree with Python's reference: 0", calibration.reason(told))
 
 
 def test_a_type_without_a_hash_is_compared_but_not_pushed_down(database: Database) -> None:
@@ -194,6 +195,41 @@ def test_a_type_is_asked_for_once_in_a_run_whatever_its_columns_are_called(datab
     calibration.look(server, [Told(replace(words[0].column, length=8), Form(Kind.TEXT))])
     calibration.look(server, [Told(words[0].column, Form(Kind.TEXT, long=True))])
     assert len(server.asked) == 3
+
+
+def test_what_is_streamed_is_what_python_has(database: Database) -> None:
+    told = _told(database)
+    calibration = Calibration("postgresql")
+    with Columnar() as duck, duck.side(database) as side:
+        calibration.look_at_stream(side, duck, told)
+    assert [(one, calibration.stream_reason(one)) for one in told if calibration.stream_reason(one)] == []
+
+
+def test_a_type_that_the_stream_errs_in_is_named_and_may_still_be_pushed_down(database: Database) -> None:
+    told = [
+        Told(Column("v", name, nullable=True), Form(kind)) for name, kind in (("date", Kind.DATE), ("uuid", Kind.UUID))
+    ]
+
+    class Erring:
+        def __init__(self, side: ColumnarSide) -> None:
+            self.side = side
+
+        def literal_hashes(
+            self, columns: Sequence[Told], texts: Sequence[Sequence[str | None]]
+        ) -> list[tuple[int, ...]]:
+            late = [["9999-12-31" if text == "infinity" else text for text in texts[0]]]
+            return self.side.literal_hashes(columns, late)
+
+    calibration = Calibration("postgresql")
+    calibration.look(database, told)
+    with Columnar() as duck, duck.side(database) as side:
+        calibration.look_at_stream(Erring(side), duck, told)
+    assert [calibration.stream_reason(one) for one in told] == ["date: 'infinity' is streamed as another value", ""]
+    assert [calibration.reason(one) for one in told] == ["", ""]
+    assert calibration.lines() == (
+        "types that agree with Python's reference: 1",
+        "date: 'infinity' is streamed as another value",
+    )
 
 
 def test_what_the_server_refuses_altogether_is_not_compared_and_a_dead_server_is_an_error() -> None:

@@ -1,11 +1,15 @@
-"""Calibration: before types are compared, each side's server makes the canonical bytes of known values, and they must be Python's."""
+"""Calibration: before types are compared, known values go the way that the tables' go, and must come out as Python has them.
+
+Each side's server makes their canonical bytes and hashes, and the stream brings them here.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from cdcproof.databases import canonical
 from cdcproof.databases.base import Database
@@ -16,6 +20,27 @@ from cdcproof.reconcile.literals import Literal, literals
 from cdcproof.reconcile.plan import Plan
 
 _TOLD = 40
+T = TypeVar("T")
+
+
+class Streaming(Protocol):
+    """The stream's view of a side: `databases.columnar.ColumnarSide`."""
+
+    def literal_hashes(
+        self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]
+    ) -> list[tuple[int, ...]]:
+        """The hash of each literal, of one list for each column."""
+        ...
+
+
+class Reference(Protocol):
+    """What the stream's hashes must be: `databases.columnar.Columnar`."""
+
+    def reference_hashes(
+        self, columns: Sequence[Told], parts: Sequence[Sequence[bytes | None]]
+    ) -> list[tuple[int, ...]]:
+        """The hash of each value, given by its canonical bytes."""
+        ...
 
 
 class Calibration:
@@ -25,14 +50,22 @@ class Calibration:
         self._engine = engine
         self._lock = threading.Lock()
         self._reasons: dict[Told, str] = {}
+        self._stream_reasons: dict[Told, str] = {}
         self._unhashed: set[Told] = set()
 
     def look(self, database: Database, columns: Iterable[Told]) -> None:
-        """Ask what is not known yet. Raises `CouldNotLookError` when the server does not answer at all."""
+        """Ask the server for forms and MD5s not known yet. Raises `CouldNotLookError` when it does not answer at all."""
         with self._lock:
             for told in dict.fromkeys(map(_type_of, columns)):
                 if told not in self._reasons:
                     self._reasons[told] = self._asked(database, told)
+
+    def look_at_stream(self, side: Streaming, reference: Reference, columns: Iterable[Told]) -> None:
+        """Ask for the stream's hashes not known yet. Raises as `look`."""
+        with self._lock:
+            for told in dict.fromkeys(map(_type_of, columns)):
+                if told not in self._stream_reasons:
+                    self._stream_reasons[told] = self._streamed(side, reference, told)
 
     def reason(self, told: Told) -> str:
         """Why a column of this type is not compared; empty when the server and Python agree."""
@@ -42,18 +75,23 @@ class Calibration:
         """Whether the server makes the hash of such values by itself: else they are not pushed down."""
         return _type_of(told) not in self._unhashed
 
+    def stream_reason(self, told: Told) -> str:
+        """Why a column of this type is not streamed; empty when what arrives is what Python makes of the same values."""
+        return self._stream_reasons[_type_of(told)]
+
     def lines(self) -> tuple[str, ...]:
         """For the report: how many types agree, and those that do not, each with its reason."""
-        agreeing = {told.column.type for told, reason in self._reasons.items() if not reason}
-        wrong = sorted({reason for reason in self._reasons.values() if reason})
-        return (f"{len(agreeing)} types agree with Python's reference", *wrong) if self._reasons else ()
+        reasons = [*self._reasons.items(), *self._stream_reasons.items()]
+        wrong = {told.column.type for told, reason in reasons if reason}
+        agreeing = {told.column.type for told, _ in reasons} - wrong
+        told = (f"types that agree with Python's reference: {len(agreeing)}",) if reasons else ()
+        return (*told, *sorted({reason for _, reason in reasons if reason}))
 
     def _asked(self, database: Database, told: Told) -> str:
         known = literals(self._engine, told)
-        try:
-            answers = list(zip(known, _forms(database, told, known), strict=True))
-        except UnexpectedAnswerError:
-            answers = list(_one_by_one(database, told, known))
+        answers = _answers(
+            known, lambda some: database.literal_forms(told.column, told.form, [one.text for one in some])
+        )
         if not any(literal.text for literal, _ in answers):
             return f"{told.column.type}: the server reads none of the known values"
         for literal, (part, digest) in answers:
@@ -66,18 +104,28 @@ class Calibration:
                 return f"{told.column.type}: the server's MD5 of {_short(literal.text)} is not Python's"
         return ""
 
+    def _streamed(self, side: Streaming, reference: Reference, told: Told) -> str:
+        known = literals(self._engine, told)
+        answers = _answers(known, lambda some: side.literal_hashes([told], [[one.text for one in some]]))
+        if not any(literal.text for literal, _ in answers):
+            return f"{told.column.type}: none of the known values can be streamed"
+        expected = reference.reference_hashes([told], [[literal.part for literal, _ in answers]])
+        for (literal, found), made_here in zip(answers, expected, strict=True):
+            if found != made_here:
+                return f"{told.column.type}: {_short(literal.text)} is streamed as another value"
+        return ""
 
-def _forms(database: Database, told: Told, known: Sequence[Literal]) -> tuple[tuple[bytes | None, bytes], ...]:
-    return database.literal_forms(told.column, told.form, [literal.text for literal in known])
 
-
-def _one_by_one(
-    database: Database, told: Told, known: Sequence[Literal]
-) -> Iterator[tuple[Literal, tuple[bytes | None, bytes]]]:
+def _answers(known: Sequence[Literal], ask: Callable[[Sequence[Literal]], Sequence[T]]) -> list[tuple[Literal, T]]:
     """Without those that the server refuses: what it cannot hold (letters, in an old encoding) needs no form there."""
-    for literal in known:
-        with suppress(UnexpectedAnswerError):
-            yield literal, _forms(database, told, [literal])[0]
+    try:
+        return list(zip(known, ask(known), strict=True))
+    except UnexpectedAnswerError:
+        answers = []
+        for literal in known:
+            with suppress(UnexpectedAnswerError):
+                answers += [(literal, answer) for answer in ask([literal])]
+        return answers
 
 
 def calibrated(plan: Plan, source: Calibration, target: Calibration) -> Mapping[str, str]:
