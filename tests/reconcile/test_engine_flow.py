@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
 from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.scan import ChunkSum
 from cdcproof.errors import DeadlineError, UnreachableError
 from cdcproof.reconcile import by_value, compare
 from cdcproof.reconcile.engine import Endpoint, Options, Run, method, reconcile
@@ -185,6 +186,14 @@ def test_what_memory_does_not_hold_is_compared_in_two_readings(
     assert (result.source_rows, result.target_rows) == (200, 201)
 
 
+def test_differences_that_memory_does_not_hold_are_counted_in_two_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "BYTES_HELD", 3_000)
+    monkeypatch.setattr(by_value, "DIFFERENCES_HELD", 10)
+    result = _one(_run(_side(*((i, "x") for i in range(200))), _side(*((i, "y") for i in range(100, 300)))))
+    counts = (result.missing_at_target, result.extra_at_target, result.changed)
+    assert (counts, result.unconfirmed) == ((100, 100, 100), 290)
+
+
 def test_rows_without_a_key_are_named_by_their_hash_and_not_by_their_values() -> None:
     rows: list[tuple[Cell, ...]] = [(1, "secret"), (1, "secret"), (2, None)]
     result = _one(_run(_side(*rows, key=()), _side(*rows[1:], (2, "secret"), key=())))
@@ -244,6 +253,26 @@ def test_one_tables_failure_is_its_own() -> None:
     results = {r.table: r for r in reconcile(_run(source, target), tables)}
     assert [results[f"t{i}"].status for i in range(3)] == [TableStatus.MATCH, TableStatus.ERROR, TableStatus.MATCH]
     assert results["t1"].error == "There is no table s.t1."
+
+
+def test_when_one_side_fails_the_other_is_not_read_to_its_end() -> None:
+    source, target = _side((1, "a")), _side((1, "a"))
+    readers: list[threading.Thread] = []
+
+    def fails(called: str) -> None:
+        if called == "chunk_sums":
+            raise UnreachableError("gone")
+
+    def endless(*_: object) -> Iterator[ChunkSum]:
+        readers.append(threading.current_thread())
+        while True:
+            yield ChunkSum(0, 1, 1)
+
+    source.before = fails
+    target.chunk_sums = endless  # type: ignore[method-assign]
+    assert _one(_run(source, target)).error == "gone"
+    readers[0].join(10)
+    assert not readers[0].is_alive()
 
 
 def test_a_side_that_does_not_answer_makes_every_table_an_error_at_once() -> None:

@@ -180,7 +180,13 @@ def test_an_integer_key_is_divided_into_ranges_of_about_a_hundred_rows() -> None
 
 @pytest.mark.parametrize(
     ("rows", "low", "high"),
-    [(50_000_000, 1, 50_000_000), (10**9, -(2**63), 2**63 - 1), (0, 1, 10**12), (0, 0, 2**63 - 1)],
+    [
+        (50_000_000, 1, 50_000_000),
+        (15_000_000, 1, 150_000),
+        (10**9, -(2**63), 2**63 - 1),
+        (0, 1, 10**12),
+        (0, 0, 2**63 - 1),
+    ],
 )
 def test_there_are_never_many_more_chunks_than_memory_is_for(rows: int, low: int, high: int) -> None:
     assert MOST_CHUNKS // 2 < _number(_chunks(rows, (low, high)), low, high) <= MOST_CHUNKS + 2
