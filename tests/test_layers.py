@@ -30,8 +30,9 @@ FOUNDATIONS_OF_FOUNDATIONS = {
 """What the lowest modules may import of each other, where it is less than everything."""
 
 DOORS = {
+    "duckdb": {"databases/columnar.py"},
     "psycopg": {
-        f"databases/postgresql{part}.py" for part in ("", "_session", "_statements", "_keys", "_changes", "_writing")
+        f"databases/postgresql{part}.py" for part in ("", "_session", "_statements", "_keys", "_changes", "_writing", "_repair")
     },
     "pyodbc": {"databases/sqlserver_session.py"},
     "mssql_python_odbc": {"databases/odbc.py"},

@@ -1,0 +1,300 @@
+"""The only door to DuckDB: it reads both sides of a table as columns, hashes the rows here and sums the hashes by chunk.
+
+From PostgreSQL it reads one binary COPY through its own extension (the wheel `duckdb-extension-postgres-scanner`, loaded
+from where pip has put it: no network, nothing written to anybody's home); from SQL Server, Arrow batches of Microsoft's driver.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from cdcproof.databases import canonical, columnar_hash
+from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.postgresql import PostgreSQL
+from cdcproof.databases.scan import ChunkSum, Scan, Segment, Stream, Told
+from cdcproof.databases.sqlserver import SQLServer
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.secrets import scrub
+
+MEMORY_MEGABYTES = 64
+"""For everything that DuckDB holds; with the program itself a run stays below 200 MB."""
+_THREADS = 2
+_EXTENSION = "duckdb_extension_postgres_scanner"
+_SETTINGS: dict[str, str | int] = {
+    "threads": _THREADS,
+    "memory_limit": f"{MEMORY_MEGABYTES}MB",
+    "temp_directory": "",  # what does not fit is refused: nobody's rows go to a disk here
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "preserve_insertion_order": "false",
+}
+
+
+class TooWideError(UnexpectedAnswerError):
+    """Rows of this table do not fit into the memory that a stream may take; push-down needs none."""
+
+
+class NoStreamError(UnexpectedAnswerError):
+    """This machine has no DuckDB, or not its PostgreSQL extension."""
+
+
+class _Rows(Protocol):
+    """How one engine's rows come into DuckDB."""
+
+    def snapshot(self) -> AbstractContextManager[None]: ...
+
+    def select(self, scan: Scan, segment: Segment) -> Stream: ...
+
+    def literals(self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]) -> Stream: ...
+
+    def relation(self, table: TableName | None, stream: Stream) -> AbstractContextManager[tuple[str, list[str]]]:
+        """What to write after FROM, and what is bound in it."""
+        ...
+
+    def interrupt(self) -> None: ...
+
+
+class ColumnarSide:
+    """One side that is streamed. Implements `reconcile.summing.Summing`."""
+
+    def __init__(self, cursor: Any, rows: _Rows) -> None:
+        self._cursor = cursor
+        self._rows = rows
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """One snapshot, where the server gives one."""
+        return self._rows.snapshot()
+
+    def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
+        """One scan of the segment. Raises `TooWideError` when its rows do not fit into memory."""
+        stream = self._rows.select(scan, segment)
+        with our_errors(scan.table), self._rows.relation(scan.table, stream) as (relation, bound):
+            rows = self._cursor.execute(columnar_hash.sums(scan, relation), bound).fetchall()
+        yield from map(ChunkSum._make, rows)
+
+    def literal_hashes(
+        self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]
+    ) -> list[tuple[int, ...]]:
+        """For calibration: rows of literals, a list for each column, the way of the table's rows; each column's hash in each row."""
+        stream = self._rows.literals(columns, literals)
+        with our_errors(), self._rows.relation(None, stream) as (relation, bound):
+            return list(self._cursor.execute(columnar_hash.each(columns, relation), bound).fetchall())
+
+    def interrupt(self) -> None:
+        """End the statement that runs, at the server too; it raises. For another thread."""
+        self._cursor.interrupt()
+        self._rows.interrupt()
+
+
+class Columnar:
+    """DuckDB in memory, for all tables of a run. Use as a context manager; safe to use from several threads.
+
+    Making one begins to load DuckDB behind the caller's back, which takes some tenths of a second.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._attached: dict[str, str] = {}
+        self._outcome: Any = None
+        self._loading = threading.Thread(target=self._load, daemon=True)
+        self._loading.start()
+
+    def __enter__(self) -> Columnar:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loading.join()
+        if not isinstance(self._outcome, BaseException):
+            self._outcome.close()
+
+    def demand(self) -> None:
+        """Raise `NoStreamError` saying what is missing when this machine cannot stream."""
+        self._connection()
+
+    def reference_hashes(
+        self, columns: Sequence[Told], parts: Sequence[Sequence[bytes | None]]
+    ) -> list[tuple[int, ...]]:
+        """What `literal_hashes` must be: the hashes of values from here, given by their canonical bytes, a list for each column."""
+        values = [[_value(told, part) for part in one] for told, one in zip(columns, parts, strict=True)]
+        lists = ", ".join(f"unnest(?) AS c{place}" for place in range(len(columns)))
+        numbered = f"(SELECT unnest(range({max(map(len, parts))})) AS chunk, {lists})"
+        with our_errors(), self._connection().cursor() as cursor:
+            return list(cursor.execute(columnar_hash.each(columns, numbered), values).fetchall())
+
+    @contextmanager
+    def side(self, door: Database) -> Iterator[ColumnarSide]:
+        """A side to be streamed, beside an open door to the same database, in a session of its own."""
+        cursor = self._connection().cursor()
+        try:
+            if isinstance(door, SQLServer):
+                with door.stream_session() as session:
+                    yield ColumnarSide(cursor, _ArrowRows(cursor, door, session))
+            elif isinstance(door, PostgreSQL):
+                yield ColumnarSide(cursor, _CopiedRows(cursor, door, self._attach(door)))
+            else:
+                raise TypeError(f"{type(door).__name__} cannot be streamed")
+        finally:
+            cursor.close()
+
+    def _connection(self) -> Any:
+        self._loading.join()
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        return self._outcome
+
+    def _load(self) -> None:
+        try:
+            self._outcome = _loaded()
+        except BaseException as error:  # noqa: BLE001  raised where it is waited for
+            self._outcome = error
+
+    def _attach(self, door: PostgreSQL) -> str:
+        """The name under which a server is attached."""
+        address = door.address().reveal()
+        with self._lock:
+            if address not in self._attached:
+                name = f"side{len(self._attached)}"
+                with our_errors(hidden=address):
+                    self._connection().execute(f"ATTACH {_quoted(address)} AS {name} (TYPE postgres, READ_ONLY)")
+                self._attached[address] = name
+            return self._attached[address]
+
+
+class _CopiedRows:
+    """PostgreSQL, by COPY. Inside `snapshot` DuckDB's extension holds one REPEATABLE READ transaction."""
+
+    def __init__(self, cursor: Any, door: PostgreSQL, name: str) -> None:
+        self._cursor = cursor
+        self._door = door
+        self._name = name
+        self._backend = 0
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with our_errors():
+            self._cursor.execute("BEGIN")
+            backend = "SELECT pid FROM postgres_query(?, 'SELECT pg_backend_pid() AS pid')"
+            self._backend = self._cursor.execute(backend, [self._name]).fetchall()[0][0]
+        try:
+            yield
+        finally:
+            self._backend = 0
+            with suppress(_duckdb().Error):  # the connection is gone, and the error that says so is on its way
+                self._cursor.execute("ROLLBACK")
+
+    def select(self, scan: Scan, segment: Segment) -> Stream:
+        return self._door.stream_select(scan, segment)
+
+    def literals(self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]) -> Stream:
+        return self._door.stream_literals(columns, literals)
+
+    @contextmanager
+    def relation(self, table: TableName | None, stream: Stream) -> Iterator[tuple[str, list[str]]]:  # noqa: ARG002
+        yield "postgres_query(?, ?)", [self._name, stream.select]
+
+    def interrupt(self) -> None:
+        if self._backend:
+            self._door.interrupt_session(self._backend)
+
+
+class _ArrowRows:
+    """SQL Server, by Arrow batches."""
+
+    def __init__(self, cursor: Any, door: SQLServer, session: Any) -> None:
+        self._cursor = cursor
+        self._door = door
+        self._session = session
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        snapshot: AbstractContextManager[None] = self._session.snapshot()
+        return snapshot
+
+    def select(self, scan: Scan, segment: Segment) -> Stream:
+        return self._door.stream_select(scan, segment)
+
+    def literals(self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]) -> Stream:
+        return self._door.stream_literals(columns, literals)
+
+    @contextmanager
+    def relation(self, table: TableName | None, stream: Stream) -> Iterator[tuple[str, list[str]]]:
+        with self._session.batches(table, stream) as reader:
+            self._cursor.register("batches", reader)
+            try:
+                yield "batches", []
+            finally:
+                self._cursor.unregister("batches")
+
+    def interrupt(self) -> None:
+        """DuckDB asks for no more batches; the server ends the statement when the session closes."""
+
+
+@contextmanager
+def our_errors(table: TableName | None = None, hidden: str = "") -> Iterator[None]:
+    """What DuckDB raises leaves as our error, without `hidden`, in which it may quote a password in a form of its own."""
+    duckdb = _duckdb()
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise TooWideError(
+            f"Rows of {table} do not fit into the {MEMORY_MEGABYTES} MB that a stream may take.",
+            "Let the servers compare it: --strategy push-down",
+        ) from None
+    except duckdb.Error as error:
+        raise _translated(str(error).replace(hidden, "…") if hidden else str(error), table) from None
+
+
+def _translated(text: str, table: TableName | None) -> CouldNotLookError:
+    answer = re.search(r"\w+:  (.*)", text)  # a server's own words: "SEVERITY:  text", whatever its language
+    told = scrub(answer[1] if answer else text.rpartition('": ')[2].partition("\n")[0])
+    place = f"{table}: " if table else ""
+    if "connection to server" in text or "server closed the connection" in text:
+        return UnreachableError(f"{place}{told}", "Read the server's log.")
+    if "permission denied" in told:
+        return RefusedError(f"{place}{told}", "GRANT SELECT on it to the account that cdcproof uses.")
+    return UnexpectedAnswerError(f"{place}{told}")
+
+
+def _loaded() -> Any:
+    duckdb = _duckdb()
+    found = importlib.util.find_spec(_EXTENSION)
+    folder = Path(next(iter(found.submodule_search_locations or ()))) if found else Path()
+    extension = folder / "extensions" / f"v{duckdb.__version__}" / "postgres_scanner.duckdb_extension"
+    if not extension.is_file():
+        raise NoStreamError(
+            f"DuckDB's PostgreSQL extension of version {duckdb.__version__} is not installed; "
+            "it is made for Linux on x86-64, for macOS and for Windows."
+        )
+    try:
+        connection = duckdb.connect(config=_SETTINGS)
+        connection.execute(f"LOAD {_quoted(str(extension))}")
+    except duckdb.Error as error:
+        raise NoStreamError(f"DuckDB does not load: {scrub(str(error))}") from None
+    return connection
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb  # noqa: PLC0415  it takes 0.1 s, and counting rows needs none
+    except ImportError as error:
+        raise NoStreamError(f"DuckDB does not load: {error}") from None
+    return duckdb
+
+
+def _value(told: Told, part: bytes | None) -> str | bytes | None:
+    """What DuckDB casts to `Form.columnar` to have the value of these canonical bytes."""
+    form = told.form
+    if part is None or form.columnar == "BLOB":
+        return part
+    if form.columnar.startswith("DECIMAL") and part == b"NaN":
+        return str(10 ** (form.precision - form.scale))
+    return canonical.told(form, part)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
