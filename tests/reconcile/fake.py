@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from cdcproof.databases import canonical
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.canonical import frame, row_hash
+from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import ChunkSum, LogPosition, Row, Scan, Segment
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.pipeline import Engine
@@ -43,6 +44,7 @@ class FakeDatabase:
     tables_held: dict[str, FakeTable] = field(default_factory=dict)
     engine: Engine = "postgresql"
     before: Callable[[str], None] = lambda _: None
+    digest: Callable[[bytes], bytes] = canonical.digest
     sessions: int = 0
     most_sessions: int = 0
     statements_now: int = 0
@@ -104,6 +106,14 @@ class FakeDatabase:
         held = self._table(scan.table, "rows_by_key")
         rows = [held.row(cells, scan) for cells in held.rows]
         yield from (row for row in rows if row.forms[: scan.key_width] in keys)
+
+    def literal_forms(
+        self, column: Column, form: Form, literals: Sequence[str | None]
+    ) -> tuple[tuple[bytes | None, bytes], ...]:
+        self.before("literal_forms")
+        read = int if form.kind is Kind.INTEGER else str
+        parts = [None if text is None else canonical.encode(form, read(text)) for text in literals]
+        return tuple((part, self.digest(frame([form], [part]))) for part in parts)
 
     def log_position(self) -> LogPosition:
         return LogPosition(1, "0/1")

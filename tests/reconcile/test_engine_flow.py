@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from cdcproof.databases import canonical
 from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import ChunkSum
 from cdcproof.errors import DeadlineError, UnreachableError
 from cdcproof.reconcile import by_value, compare
@@ -19,7 +21,7 @@ from cdcproof.reconcile.result import TableResult, TableStatus
 from tests.reconcile.fake import FakeDatabase, FakeTable
 from tests.reconcile.rows import Cell
 
-ID, WORD = Column("id", "bigint", nullable=False), Column("word", "text", nullable=True)
+ID, WORD = Column("id", "bigint", nullable=False), Column("word", "character varying", nullable=True, length=20)
 CONTENTS, COUNTS = Options(validate_checksums=True), Options(validate_checksums=False)
 
 
@@ -192,6 +194,32 @@ def test_differences_that_memory_does_not_hold_are_counted_in_two_readings(monke
     result = _one(_run(_side(*((i, "x") for i in range(200))), _side(*((i, "y") for i in range(100, 300)))))
     counts = (result.missing_at_target, result.extra_at_target, result.changed)
     assert (counts, result.unconfirmed) == ((100, 100, 100), 290)
+
+
+def test_a_type_that_a_server_tells_otherwise_is_not_compared_and_named() -> None:
+    text = canonical.frame([Form(Kind.TEXT)], [b""])[:8]
+    target = _side((1, "a"))
+    target.digest = lambda frame: b"odd" if frame.startswith(text) else canonical.digest(frame)
+    result = _one(_run(_side((1, "b")), target))
+    assert (result.status, result.source_rows) == (TableStatus.MATCH, 1)
+    (left_out,) = result.not_compared
+    assert left_out.startswith("word (character varying: the server's MD5 of")
+
+
+def test_a_type_that_a_server_cannot_hash_is_not_compared_and_named() -> None:
+    text = canonical.frame([Form(Kind.TEXT)], [b""])[:8]
+    source = _side((1, "b"))
+    source.digest = lambda frame: b"" if frame.startswith(text) else canonical.digest(frame)
+    result = _one(_run(source, _side((1, "a"))))
+    assert result.not_compared == ("word (character varying: this server cannot hash it)",)
+
+
+def test_a_key_that_a_server_tells_otherwise_is_an_error() -> None:
+    target = _side((1, "a"))
+    target.digest = lambda _: b"odd"
+    result = _one(_run(_side((1, "a")), target))
+    assert result.status is TableStatus.ERROR
+    assert "s.t cannot be compared without id (bigint: the server's MD5 of" in result.error
 
 
 def test_rows_without_a_key_are_named_by_their_hash_and_not_by_their_values() -> None:

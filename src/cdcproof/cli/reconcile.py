@@ -188,6 +188,11 @@ def _reconciled(inputs: Inputs, options: Options, budget: Budget | None, directo
             ),
             complete=complete,
             key_limit=options.key_limit,
+            calibration=tuple(
+                f"{side}: {line}"
+                for side, endpoint in (("source", inputs.source), ("target", inputs.target))
+                for line in endpoint.calibration.lines()
+            ),
         )
 
     with Screen(sys.stderr) as watch:

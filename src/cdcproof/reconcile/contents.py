@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -12,8 +12,9 @@ from cdcproof.databases.scan import Scan
 from cdcproof.pipeline import Engine
 from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.by_value import ByValue
+from cdcproof.reconcile.calibrate import Calibration, calibrated
 from cdcproof.reconcile.fence import Fence
-from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, plan
+from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, plan, without
 from cdcproof.reconcile.result import TableResult
 from cdcproof.reconcile.settle import settle
 from cdcproof.reconcile.sums import sum_up
@@ -25,10 +26,11 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Side:
-    """An open session and the engine that it leads to."""
+    """An open session, the engine that it leads to, and what is known of how that server tells values."""
 
     engine: Engine
     database: Database
+    calibration: Calibration
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,24 @@ def compare_contents(asked: Comparison) -> TableResult:
 
 
 def planned(asked: Comparison) -> tuple[Plan, int]:
-    """What the catalogues say of a table: the plan with its chunks, and about how many rows the source has."""
+    """What the catalogues and the calibration say of a table: the plan with its chunks, about how many rows the source has."""
     source, target, table = asked.source, asked.target, asked.table
     found = plan(
         table,
         *both(asked.stop, lambda: _structure(source, table.source), lambda: _structure(target, table.target)),
+    )
+    both(
+        asked.stop,
+        lambda: source.calibration.look(source.database, found.source.columns),
+        lambda: target.calibration.look(target.database, found.target.columns),
+    )
+    found = without(
+        found,
+        {
+            **_unhashed(found.names, found.source, source.calibration),
+            **_unhashed(found.names, found.target, target.calibration),
+            **calibrated(found, source.calibration, target.calibration),
+        },
     )
     source_column, target_column = found.range_column or (None, None)
     (rows, low_high), (target_rows, target_low_high) = both(
@@ -88,6 +103,15 @@ def planned(asked: Comparison) -> tuple[Plan, int]:
         lambda: _size(target.database, found.target, target_column),
     )
     return chunked(found, max(rows, target_rows), (low_high, target_low_high) if source_column else ()), rows
+
+
+def _unhashed(names: Sequence[str], scan: Scan, calibration: Calibration) -> dict[str, str]:
+    """Columns that a server cannot hash, so that they cannot be pushed down."""
+    return {
+        name: f"{told.column.type}: this server cannot hash it"
+        for name, told in zip(names, scan.columns, strict=True)
+        if not calibration.can_hash(told)
+    }
 
 
 def _structure(side: Side, table: TableName) -> Structure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from cdcproof.databases.base import Database
@@ -13,6 +13,7 @@ from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import Engine
 from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.by_value import DIFFERENCES_HELD
+from cdcproof.reconcile.calibrate import Calibration
 from cdcproof.reconcile.contents import Comparison, Side, compare_contents
 from cdcproof.reconcile.counts import compare_counts
 from cdcproof.reconcile.fence import Fence
@@ -32,6 +33,15 @@ class Endpoint:
     engine: Engine
     place: str
     open: Callable[[], Database]
+    calibration: Calibration = field(init=False, compare=False)
+    """What this run learned of how its server tells values."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "calibration", Calibration(self.engine))
+
+    def side(self, session: Database) -> Side:
+        """The side as the comparison of a table knows it."""
+        return Side(self.engine, session, self.calibration)
 
 
 @dataclass(frozen=True)
@@ -119,8 +129,8 @@ def _compared(run: Run, table: TablePair, stop: Stop) -> TableResult:
         with run.source.open() as source, run.target.open() as target:
             asked = Comparison(
                 table,
-                Side(run.source.engine, source),
-                Side(run.target.engine, target),
+                run.source.side(source),
+                run.target.side(target),
                 run.fence(table),
                 run.options.key_limit,
                 lambda what, rows, of: run.watch.doing(table.name, what, rows, of),

@@ -106,7 +106,7 @@ def scrub(run: Run, tables: Sequence[TablePair], budget: Budget) -> Generator[Ta
     """
     try:
         with run.source.open() as source, run.target.open() as target:
-            sides = Side(run.source.engine, source), Side(run.target.engine, target)
+            sides = run.source.side(source), run.target.side(target)
             results = _scrubbed(run, tables, *sides, budget)
     except CouldNotLookError as error:
         results = {table.name: _error(table, error) for table in tables}
