@@ -52,6 +52,7 @@ report: reconciliation_reports/reconciliation_report_<YYYYMMDD_HHMMSS>.json"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the runbook's flags and ours."""
+    _add_more(parser)
     add_pipeline(parser)
     for side in ("source", "target"):
         group = parser.add_argument_group(side, "(in place of --pipeline)")
@@ -106,6 +107,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the report itself; the lines go to stderr")
 
 
+def _add_more(parser: argparse.ArgumentParser) -> None:
+    from cdcproof.cli import reconcile_explain, reconcile_repair
+
+    more = parser.add_subparsers(title="more", metavar="{explain,repair}")
+    for name, module, summary in (
+        ("explain", reconcile_explain, "what would be compared, and the SQL of each side"),
+        ("repair", reconcile_repair, "SQL that makes the target equal again, guarded by what it expects"),
+    ):
+        module.add_arguments(
+            more.add_parser(
+                name, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
+            )
+        )
+
+
 def main(argv: Sequence[str]) -> int:
     """Run as a program of its own."""
     parser = argparse.ArgumentParser(
@@ -114,8 +130,8 @@ def main(argv: Sequence[str]) -> int:
         epilog=f"example:\n  {EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_arguments(parser)
     parser.set_defaults(run=run)
+    add_arguments(parser)
     return run_safely(parser.parse_args(argv))
 
 

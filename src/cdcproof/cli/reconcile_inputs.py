@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from cdcproof.databases import connect, password_of
 from cdcproof.databases.base import TableName
 from cdcproof.databases.postgresql_changes import PostgreSQLChanges
 from cdcproof.errors import UsageError
-from cdcproof.reconcile.engine import Endpoint
+from cdcproof.reconcile.both import Stop
+from cdcproof.reconcile.contents import Comparison
+from cdcproof.reconcile.engine import KEY_LIMIT, Endpoint
 from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import TablePair
 from cdcproof.reconcile.position_fence import PositionFence
@@ -64,6 +67,23 @@ def read(arguments: argparse.Namespace) -> Inputs:
             "Name the databases by flags, or a pipeline file that knows them.",
         )
     return _from_flags(arguments) if given else _from_pipeline(arguments)
+
+
+@contextmanager
+def comparing(arguments: argparse.Namespace, table: str) -> Iterator[Comparison]:
+    """Both sides of one table of the pipeline file, open. Raises `UsageError` for a table that it does not have."""
+    arguments.tables = table
+    inputs = _from_pipeline(arguments)
+    with inputs.source.open() as source, inputs.target.open() as target:
+        yield Comparison(
+            inputs.tables[0],
+            inputs.source.side(source),
+            inputs.target.side(target),
+            inputs.fence(inputs.tables[0]),
+            KEY_LIMIT,
+            lambda *_: None,
+            Stop(),
+        )
 
 
 def demand_writable(directory: Path) -> None:

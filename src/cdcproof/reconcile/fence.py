@@ -25,7 +25,10 @@ class Crossing:
 class Fence(Protocol):
     """How a comparison learns that a change has had its turn."""
 
-    method: Method
+    @property
+    def method(self) -> Method:
+        """Which one it is."""
+        ...
 
     def cross(self, tell: Callable[[str], None]) -> Crossing:
         """Return when every change that was visible at the source at the time of the call is at the target.

@@ -1,0 +1,83 @@
+"""What would make the target equal again: the differing keys of a report, looked at anew, as repairs of single rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdcproof.databases.postgresql_repair import Repair
+from cdcproof.databases.scan import Scan
+from cdcproof.reconcile.contents import Comparison, planned
+from cdcproof.reconcile.differences import Difference, Key
+from cdcproof.reconcile.plan import Plan
+from cdcproof.reconcile.result import TableResult
+from cdcproof.reconcile.settle import Settled, settle
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """A table's differences as they are now. `by_hand` says of those that no single statement repairs why.
+
+    `moving` keys changed at the source every time they were looked at.
+    """
+
+    plan: Plan
+    rows: tuple[Repair, ...]
+    by_hand: tuple[str, ...]
+    moving: int
+
+    @property
+    def keys(self) -> list[Key]:
+        """The keys of the rows to be repaired."""
+        return [repair.key for repair in self.rows]
+
+    @property
+    def scan(self) -> Scan:
+        """The target's side."""
+        return self.plan.target
+
+
+def find(asked: Comparison, result: TableResult) -> Repairs:
+    """Look at the keys that a report names again, behind the fence. Raises `CouldNotLookError`."""
+    plan, _ = planned(asked)
+    if plan.multiset:
+        return Repairs(plan, (), ("it has no key by which a row could be named",) if result.differences else (), 0)
+    names = [told.column.name for told in plan.source.key]
+    keys = [tuple(one.key.get(name) for name in names) for one in result.differences]
+    settled = look(asked, plan, _canonical(asked, plan, keys)) if keys else Settled((), 0, ())
+    by_hand = [_several(plan, one) for one in settled.confirmed if max(len(one.source), len(one.target)) > 1]
+    alone = [one for one in settled.confirmed if max(len(one.source), len(one.target)) == 1]
+    return Repairs(plan, tuple(map(_repair, alone)), tuple(by_hand), settled.moving)
+
+
+def look(asked: Comparison, plan: Plan, keys: Sequence[Key]) -> Settled:
+    """Which of these keys differ, as every comparison proves it."""
+    source, target = asked.source.database, asked.target.database
+    return settle(
+        keys,
+        plan.source.key_width,
+        lambda some: source.rows_by_key(plan.source, some),
+        lambda some: target.rows_by_key(plan.target, some),
+        fence=asked.fence,
+        tell=lambda what: asked.tell(what, 0, 0),
+    )
+
+
+def _canonical(asked: Comparison, plan: Plan, keys: Sequence[tuple[str | None, ...]]) -> list[Key]:
+    columns = [
+        [form for form, _ in asked.source.database.literal_forms(told.column, told.form, values)]
+        for told, values in zip(plan.source.key, zip(*keys, strict=True), strict=True)
+    ]
+    return list(zip(*columns, strict=True))
+
+
+def _repair(difference: Difference) -> Repair:
+    source, target = (rows[0] if rows else None for rows in (difference.source, difference.target))
+    return Repair(difference.key, source, target)
+
+
+def _several(plan: Plan, difference: Difference) -> str:
+    return (
+        f"a key stands for {len(difference.source)} rows at the source and {len(difference.target)} at the target: "
+        f"{', '.join(plan.names[: plan.source.key_width])} is not unique there"
+    )
