@@ -55,6 +55,8 @@ class _Engine:
             rows = [row for row in rows if self.value(where.this, row) is True]
         if order := select.args.get("order"):
             rows.sort(key=lambda row: self.value(order.expressions[0].this, row).value)
+        if any(isinstance(made, exp.Count) for made in select.expressions) and not select.args.get("group"):
+            return [[self._aggregate(made, None, rows) for made in select.expressions]]
         if group := select.args.get("group"):
             groups: dict[Any, list[Row]] = {}
             for row in rows:
@@ -74,8 +76,10 @@ class _Engine:
         return key
 
     def _source(self, select: exp.Select) -> Iterator[Row]:
-        source = select.args["from_"].this
-        for row in self._rows(source):
+        if "from_" not in select.args:
+            yield {}
+            return
+        for row in self._rows(select.args["from_"].this):
             for join in select.args.get("joins") or ():
                 lateral = join.this
                 assert isinstance(lateral, exp.Lateral)
@@ -303,6 +307,7 @@ _NODES: dict[type, Callable[[_Engine, Any, Row], Any]] = {
     exp.DateDiff: _difference,
     exp.Div: _whole(lambda one, two: one // two),
     exp.EQ: _compare(lambda one, two: one == two),
+    exp.Exists: lambda engine, node, _: bool(engine.select(node.this)),
     exp.Extract: _part,
     exp.GT: _compare(lambda one, two: one > two),
     exp.GTE: _compare(lambda one, two: one >= two),
@@ -315,6 +320,7 @@ _NODES: dict[type, Callable[[_Engine, Any, Row], Any]] = {
     exp.MD5: _hash("md5"),
     exp.Mod: _whole(lambda one, two: one % two),
     exp.NEQ: _compare(lambda one, two: one != two),
+    exp.National: lambda _, node, __: Text(node.name),
     exp.Neg: _negative,
     exp.Null: lambda _, __, ___: None,
     exp.Or: lambda engine, node, row: any(engine.value(side, row) is True for side in (node.this, node.expression)),
@@ -322,6 +328,7 @@ _NODES: dict[type, Callable[[_Engine, Any, Row], Any]] = {
     exp.Placeholder: lambda engine, node, _: engine.bound[id(node)],
     exp.Replace: _replace,
     exp.SHA2: _hash("sha256"),
+    exp.Subquery: lambda engine, node, _: engine.select(node.this)[0][0],
     exp.Substring: _substring,
     exp.TimeStrToTime: lambda engine, node, row: engine.value(node.this, row),
     exp.TryCast: _cast,

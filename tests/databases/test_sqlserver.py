@@ -1,22 +1,28 @@
-"""The SQL Server door. No SQL Server runs here: its SQL is parsed, its errors are real where a driver gives them."""
+"""The SQL Server door. No SQL Server runs here: its SQL is parsed or run by `tests.tsql_engine`, its errors are a driver's own words."""
 
 from __future__ import annotations
 
 import struct
-from datetime import date, datetime, timedelta, timezone
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 import sqlglot
 from sqlglot import exp
 
 from cdcproof import pipeline
-from cdcproof.databases import connect, odbc, sqlserver, tsql
+from cdcproof.databases import canonical, connect, odbc, sqlserver_session, tsql
 from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.kinds import Form, Kind
+from cdcproof.databases.scan import WHOLE, Chunking, Row, Scan, Segment, Since, Slice, Told
+from cdcproof.databases.sqlserver import SQLServer, divided
+from cdcproof.databases.sqlserver_errors import Errors, of_pyodbc
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import Secret
+from tests import tsql_values
+from tests.tsql_engine import run
 
 PASSWORD = "s3cret;UID=other}{x"
 TABLE = TableName("dbo", "odd]name")
@@ -44,9 +50,10 @@ STATEMENTS = {
     if name.isupper() and isinstance(value, str) and value.strip().startswith("SELECT")
 } | {
     "count": tsql.count_statement(TABLE),
-    "count some": tsql.count_statement(TABLE, "region = N'EU' -- a comment"),
-    "select": tsql.select_statement(TABLE, COLUMNS),
-    "by key": tsql.select_by_key_statement(TABLE, COLUMNS, COLUMNS, [(1, "x"), (None, "y")]),
+    "count where": tsql.count_statement(TABLE, "[id] > 5 -- all"),
+    "range": tsql.range_statement(TABLE, COLUMNS[0]),
+    "latest": tsql.latest_statement(TABLE, COLUMNS[0]),
+    "changes": tsql.changes_beyond_statement(TABLE),
 }
 
 
@@ -58,32 +65,26 @@ def test_every_statement_is_one_t_sql_select_and_nothing_else(name: str) -> None
 
 
 def test_all_statements_were_seen() -> None:
-    assert len(STATEMENTS) == 13
+    assert len(STATEMENTS) == 24
 
 
 def test_names_are_quoted_so_that_they_cannot_end() -> None:
-    parsed = sqlglot.parse_one(tsql.select_statement(TABLE, COLUMNS), dialect="tsql")
-    assert parsed.find(exp.Table).name == "odd]name"  # type: ignore[union-attr]
-    assert [column.name for column in parsed.find_all(exp.Column)] == ["id", "odd] column"]
-
-
-def test_a_null_in_a_key_is_asked_for_as_such() -> None:
-    statement = tsql.select_by_key_statement(TABLE, COLUMNS, COLUMNS, [(1, "x"), (None, "y")])
-    assert statement.endswith("WHERE ([id] = ? AND [odd]] column] = ?) OR ([id] IS NULL AND [odd]] column] = ?)")
+    parsed = sqlglot.parse_one(tsql.range_statement(TABLE, COLUMNS[1]), dialect="tsql")
+    assert {table.name for table in parsed.find_all(exp.Table)} == {"odd]name"}
+    assert {column.name for column in parsed.find_all(exp.Column)} == {"odd] column"}
 
 
 @pytest.mark.parametrize(
-    ("type_name", "value", "bound"),
+    ("type_name", "words"),
     [
-        ("datetime2", datetime.fromisoformat("2025-01-02T03:04:05.123456"), "2025-01-02T03:04:05.123456"),
-        ("datetime", datetime.fromisoformat("2025-01-02T03:04:05.123"), "2025-01-02T03:04:05.123"),
-        ("date", date(2025, 1, 2), "2025-01-02"),
-        ("uniqueidentifier", UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-        ("int", 5, 5),
+        ("timestamp", "CONVERT(varchar(18), CAST(MAX([at]) AS binary(8)), 1)"),
+        ("datetime2", "CONVERT(varchar(40), MAX([at]), 126)"),
+        ("bigint", "CONVERT(varchar(41), MAX([at]))"),
     ],
 )
-def test_a_keys_value_is_bound_without_loss(type_name: str, value: Any, bound: Any) -> None:
-    assert sqlserver._parameter(Column("k", type_name, nullable=False), value) == bound
+def test_the_latest_value_is_told_without_loss(type_name: str, words: str) -> None:
+    column = Column("at", type_name, nullable=False)
+    assert tsql.latest_statement(TABLE, column) == f"SELECT {words} FROM [dbo].[odd]]name]"
 
 
 def _parsed(connection_string: str) -> dict[str, str]:
@@ -163,6 +164,19 @@ def test_without_any_driver_the_remedy_is_told() -> None:
     assert "mssql-python-odbc" in raised.value.remedy
 
 
+def test_microsofts_driver_for_python_gets_the_same_but_the_driver() -> None:
+    parsed = _parsed(odbc.driverless_connection_string(_config(trust_server_certificate=True), Secret(PASSWORD)))
+    assert parsed == {
+        "SERVER": "tcp:127.0.0.1,1433",
+        "Encrypt": "yes",
+        "TrustServerCertificate": "yes",
+        "DATABASE": "warehouse",
+        "UID": "reader",
+        "PWD": PASSWORD,
+        "ApplicationIntent": "ReadOnly",
+    }
+
+
 def test_without_the_driver_manager_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyodbc", None)
     with pytest.raises(CouldNotLookError, match="driver manager") as raised, connect(_config(), Secret(PASSWORD)):
@@ -178,6 +192,7 @@ def test_a_closed_port_is_unreachable_and_the_password_is_not_told() -> None:
     assert PASSWORD not in str(raised.value)
 
 
+ERRORS = Errors(_config(), 30)
 MAKER = "[Microsoft][ODBC Driver 18 for SQL Server]"
 
 
@@ -193,8 +208,7 @@ MAKER = "[Microsoft][ODBC Driver 18 for SQL Server]"
     ],
 )  # fmt: skip
 def test_a_failed_login_says_why(state: str, message: str, error: type[CouldNotLookError], words: str) -> None:
-    door = sqlserver.SQLServer(_config(), Secret(PASSWORD), 30)
-    told = door._not_connected(Exception(state, f"[{state}] {MAKER}{message}"))
+    told = ERRORS.not_connected(of_pyodbc(Exception(state, f"[{state}] {MAKER}{message}")))
     assert type(told) is error
     assert words in told.remedy
     assert "[Microsoft]" not in str(told)
@@ -213,8 +227,7 @@ def test_a_failed_login_says_why(state: str, message: str, error: type[CouldNotL
     ],
 )  # fmt: skip
 def test_a_failed_statement_says_why(state: str, message: str, error: type[CouldNotLookError], words: str) -> None:
-    door = sqlserver.SQLServer(_config(), Secret(PASSWORD), 30)
-    told = door._translated(Exception(state, f"[{state}] {MAKER}{message}"), TABLE)
+    told = ERRORS.translated(of_pyodbc(Exception(state, f"[{state}] {MAKER}{message}")), TABLE)
     assert type(told) is error
     assert words in str(told)
     assert "(SQL" not in str(told)
@@ -222,12 +235,203 @@ def test_a_failed_statement_says_why(state: str, message: str, error: type[Could
 
 def test_a_datetimeoffset_is_read_with_its_offset_and_six_digits() -> None:
     raw = struct.pack("<6hI2h", 2025, 6, 30, 23, 59, 59, 999_999_900, -5, -30)
-    assert sqlserver.datetimeoffset(raw) == datetime(
+    assert sqlserver_session.datetimeoffset(raw) == datetime(
         2025, 6, 30, 23, 59, 59, 999_999, timezone(-timedelta(hours=5, minutes=30))
     )
 
 
 def test_text_that_is_not_utf_16_is_no_error_of_ours() -> None:
-    door = sqlserver.SQLServer(_config(), Secret(PASSWORD), 30)
+    door = SQLServer(_config(), Secret(PASSWORD), 30)
     with pytest.raises(UnexpectedAnswerError, match="holds text that is not UTF-16"), door._our_errors(TABLE):
         b"\x3d\xd8".decode("utf-16-le")
+
+
+class Answers:
+    """In the place of a pyodbc connection: what each statement is answered with; the rest is run over tables in memory."""
+
+    def __init__(self, known: Mapping[str, Sequence[tuple[Any, ...]]], tables: Mapping[str, Any] | None = None) -> None:
+        self.known = dict(known)
+        self.tables = tables or {}
+        self.asked: list[str] = []
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Answers:
+        self.asked.append(statement)
+        if statement in self.known:
+            self.rows = list(self.known[statement])
+        else:
+            self.rows = [tuple(map(_plain, row)) for row in run(statement, self.tables, [_bound(v) for v in values])]
+        return self
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self.rows
+
+    def fetchone(self) -> tuple[Any, ...]:
+        return self.rows[0]
+
+    def fetchval(self) -> Any:
+        return self.rows[0][0]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self.rows)
+
+    def close(self) -> None:
+        """A cursor's."""
+
+
+def _plain(value: Any) -> Any:
+    names = {tsql_values.Int: "value", tsql_values.Binary: "data", tsql_values.Text: "text"}
+    return getattr(value, names[type(value)]) if type(value) in names else value
+
+
+def _bound(value: Any) -> Any:
+    if isinstance(value, int):
+        return tsql_values.Int(value, 64)
+    return tsql_values.Binary(value) if isinstance(value, bytes) else tsql_values.Text(value)
+
+
+def _door(known: Mapping[str, Sequence[tuple[Any, ...]]], tables: Mapping[str, Any] | None = None) -> SQLServer:
+    door = SQLServer(_config(), Secret(PASSWORD), 30)
+    door._connection = Answers({tsql.HAS_UTF8: [(65001,)], tsql.ROWVERSION_COLUMN: [], **known}, tables)
+    return door
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        (("c", "nvarchar", False, 0, 0, False, 100), Column("c", "nvarchar", nullable=False, scale=0, length=50)),
+        (("c", "varchar", True, 0, 0, False, -1), Column("c", "varchar", nullable=True, scale=0)),
+        (("c", "binary", True, 0, 0, False, 8), Column("c", "binary", nullable=True, scale=0, length=8)),
+        (("c", "ntext", True, 0, 0, False, 16), Column("c", "ntext", nullable=True, scale=0)),
+        (("c", "sysname", True, 0, 0, False, 256), Column("c", "sysname", nullable=True, scale=0, length=128)),
+        (("c", "decimal", True, 2, 18, True, 9), Column("c", "decimal", nullable=True, scale=2, precision=18, computed=True)),
+    ],
+)  # fmt: skip
+def test_columns_are_told_with_their_lengths_in_characters(row: tuple[Any, ...], column: Column) -> None:
+    assert _door({tsql.COLUMNS: [row]}).columns(TABLE) == (column,)
+
+
+ID = Told(Column("id", "int", nullable=False, precision=10, scale=0), Form(Kind.INTEGER))
+WORD = Told(Column("word", "varchar", nullable=True, length=10), Form(Kind.TEXT))
+
+
+def _scan(*columns: Told, width: int = 0, key: int = 1) -> Scan:
+    return Scan(TABLE, columns, key, Chunking(width=width, columns=key, buckets=3))
+
+
+def _table(*rows: tuple[int, str | None]) -> dict[str, Any]:
+    return {
+        "dbo.odd]name": [
+            {
+                "id": tsql_values.Int(key),
+                "word": word and tsql_values.Text(word, wide=False),
+                "rv": tsql_values.Binary(bytes([*bytes(7), key])),
+            }
+            for key, word in rows
+        ]
+    }
+
+
+def test_rows_come_with_their_version_where_the_table_has_one() -> None:
+    scan = _scan(ID, WORD, width=10)
+    expected = (canonical.encode(ID.form, 1), b"one")
+    for version, told in (([("rv",)], bytes([*bytes(7), 1])), ([], b"")):
+        door = _door({tsql.ROWVERSION_COLUMN: version}, _table((1, "one"), (11, "eleven")))
+        with door.chunk_rows(scan, [0]) as rows:
+            assert list(rows) == [Row(told, expected)]
+
+
+def test_a_key_finds_its_own_row_only_though_the_server_takes_other_letters_for_equal() -> None:
+    door = _door({}, _table((1, "Ab"), (2, "ab"), (3, "ab "), (4, None), (5, "x")))
+    found = list(door.rows_by_key(_scan(WORD, ID), [(b"ab",), (b"AB",), (None,), (b"ab",)]))
+    assert [canonical.told(ID.form, row.forms[1] or b"") for row in found] == ["2", "4"]
+
+
+def test_keys_are_asked_for_in_parts_that_the_server_takes() -> None:
+    door = _door({}, _table(*((i, "x") for i in range(250))))
+    scan = _scan(ID, WORD)
+    keys = [(canonical.encode(ID.form, i),) for i in range(240)]
+    assert len(list(door.rows_by_key(scan, keys))) == 240
+    assert [
+        statement.count("?") for statement in door._connection.asked if "?" in statement and "TRY_CAST" in statement
+    ] == [100, 100, 40]
+
+
+def test_whole_rows_are_asked_for_by_their_hash() -> None:
+    door = _door({}, _table((1, "a"), (1, "a"), (2, None)))
+    scan = _scan(ID, WORD, key=2)
+    rows = list(door.rows_by_key(scan, [(canonical.encode(ID.form, 1), b"a"), (canonical.encode(ID.form, 2), None)]))
+    assert [row.forms[1] for row in rows] == [b"a", b"a", None]
+    assert "HASHBYTES('MD5'" in door._connection.asked[-1]
+
+
+def test_a_server_without_utf_8_encodes_short_text_here_and_refuses_what_it_would_have_to_hash() -> None:
+    door = _door({tsql.HAS_UTF8: [(None,)]}, _table((1, "é")))
+    scan = _scan(ID, WORD, width=10)
+    with door.chunk_rows(scan, [0]) as rows:
+        assert [row.forms[1] for row in rows] == ["é".encode()]
+    assert [row.forms[1] for row in door.rows_by_key(scan, [(canonical.encode(ID.form, 1),)])] == ["é".encode()]
+    assert door.literal_forms(WORD.column, WORD.form, ["ü", None]) == (("ü".encode(), b""), (None, b""))
+    assert door.stream_select(scan, WHOLE).types == ("BIGINT", "VARCHAR")
+    long = Told(Column("long", "nvarchar", nullable=True), Form(Kind.TEXT, long=True))
+    assert door.literal_forms(long.column, long.form, ["ü", None]) == ((None, b""), (None, b""))
+    asking: list[Callable[[], Any]] = [
+        lambda: list(door.chunk_sums(scan, WHOLE)),
+        lambda: door.stream_select(_scan(WORD, ID), WHOLE),
+        lambda: door.stream_select(_scan(ID, long, width=1), WHOLE),
+        lambda: door.chunk_rows(_scan(WORD, ID), [0]).__enter__(),
+    ]
+    for ask in asking:
+        with pytest.raises(UnexpectedAnswerError, match=r"no collation in UTF-8.*: (word|long)"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("estimated", "clustered", "scan", "expected"),
+    [
+        (1000, [("id",)], _scan(ID, width=5), (Segment(None, 110), Segment(110, 210), Segment(210, None))),
+        (1000, [("other",)], _scan(ID, width=5), (WHOLE,)),
+        (1000, [], _scan(ID, width=5), (WHOLE,)),
+        (1000, [("id",)], _scan(ID), (WHOLE,)),
+        (300, [("id",)], _scan(ID, width=5), (WHOLE,)),
+        (1000, [("id",)], Scan(TABLE, (ID,), 1, Chunking(width=5), slice=Slice(1, 2)), (WHOLE,)),
+        (1000, [("id",)], Scan(TABLE, (ID,), 1, Chunking(width=5), since=Since("id", "1")), (WHOLE,)),
+    ],
+)
+def test_segments_are_ranges_of_the_column_that_the_table_lies_by(
+    estimated: int, clustered: list[tuple[str]], scan: Scan, expected: tuple[Segment, ...]
+) -> None:
+    known = {tsql.ESTIMATED_ROWS: [(estimated,)], tsql.CLUSTERED_BY: clustered}
+    known[tsql.range_statement(TABLE, ID.column)] = [(10, 309)]  # type: ignore[assignment]
+    assert _door(known).segments(scan, 400) == expected
+
+
+@pytest.mark.parametrize(("low", "high", "parts"), [(0, 99, 7), (-5, -5, 3), (-(2**63), 2**63 - 1, 4), (1, 2, 9)])
+def test_divided_ranges_leave_no_value_out_and_hold_none_twice(low: int, high: int, parts: int) -> None:
+    found = divided(low, high, parts)
+    assert found[0].low is None
+    assert found[-1].high is None
+    assert [one.high for one in found[:-1]] == [one.low for one in found[1:]]
+    cuts = [one.low for one in found[1:]]
+    assert cuts == sorted(cuts)  # type: ignore[type-var]
+    assert all(low < cut <= high for cut in cuts if cut is not None)
+    assert len(found) <= parts
+
+
+def test_a_snapshot_is_taken_only_where_the_database_allows_it() -> None:
+    class Connection(Answers):
+        autocommit = True
+
+        def rollback(self) -> None:
+            self.asked.append("rollback")
+
+    for state, expected in (
+        (1, [tsql.SNAPSHOT, "inside False", "rollback", tsql.READ_COMMITTED]),
+        (0, ["inside True"]),
+    ):
+        door = SQLServer(_config(), Secret(PASSWORD), 30)
+        connection = Connection({tsql.DATABASE_STATE: [(True, state)], tsql.SNAPSHOT: [], tsql.READ_COMMITTED: []})
+        door._connection = connection
+        with door.snapshot():
+            connection.asked.append(f"inside {connection.autocommit}")
+        assert connection.asked == [tsql.DATABASE_STATE, *expected]
+        assert connection.autocommit

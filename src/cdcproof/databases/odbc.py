@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,8 @@ def connection_string(driver: Driver, database: pipeline.Database, password: Sec
 
     Every value stands in braces with ``}`` doubled, so that no character of it can end it.
     Keywords: Microsoft's "DSN and Connection String Keywords and Attributes" for the ODBC driver; FreeTDS user guide, "ODBC".
+    Without MultiSubnetFailover: "ODBC Driver on Linux and macOS Support for High Availability" wants it for a listener and
+    warns of it elsewhere, and a host does not say which it is; without it a listener's addresses are tried in turn.
     """
     if driver.is_freetds:
         place = {
@@ -66,20 +68,33 @@ def connection_string(driver: Driver, database: pipeline.Database, password: Sec
             "Encryption": "require" if database.encrypt else "off",
         }
     else:
-        place = {
-            "SERVER": f"tcp:{database.host},{database.port}",
-            "Encrypt": "yes" if database.encrypt else "no",
-            "TrustServerCertificate": "yes" if database.trust_server_certificate else "no",
-        }
-    keywords = {
-        "DRIVER": driver.name,
-        **place,
+        place = _place(database)
+    return _joined({"DRIVER": driver.name, **place, **_account(database, password), "APP": "cdcproof"})
+
+
+def driverless_connection_string(database: pipeline.Database, password: Secret) -> str:
+    """The same for mssql-python, which brings its driver and names itself."""
+    return _joined({**_place(database), **_account(database, password)})
+
+
+def _place(database: pipeline.Database) -> dict[str, str]:
+    return {
+        "SERVER": f"tcp:{database.host},{database.port}",
+        "Encrypt": "yes" if database.encrypt else "no",
+        "TrustServerCertificate": "yes" if database.trust_server_certificate else "no",
+    }
+
+
+def _account(database: pipeline.Database, password: Secret) -> dict[str, str]:
+    return {
         "DATABASE": database.database,
         "UID": database.user,
         "PWD": password.reveal(),
-        "APP": "cdcproof",
         "ApplicationIntent": "ReadOnly",
     }
+
+
+def _joined(keywords: Mapping[str, str]) -> str:
     return "".join(f"{name}={_braced(value)};" for name, value in keywords.items())
 
 

@@ -1,62 +1,38 @@
-"""The only door to SQL Server.
+"""The door to SQL Server: the contract is `base.Database`.
 
-SQL Server has no read-only session. What is done: ApplicationIntent=ReadOnly (an availability group with read-only routing then gives
-a readable replica, which refuses writes), no statement here writes, and tables are read under SNAPSHOT isolation where
-the database allows it, else READ COMMITTED. An account that may only read is the real protection.
+What is compared goes through `tsql_forms` and `tsql_frames`. A server before 2019 has no collation in UTF-8 and so cannot make
+the form of text: short text is then fetched as it is and encoded here, and what would have to be hashed there is refused.
 """
 
 from __future__ import annotations
 
-import re
-import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import date, datetime, time, timedelta, timezone
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
-from cdcproof import pipeline
-from cdcproof.databases import odbc, tsql
+from cdcproof.databases import canonical, tsql, tsql_forms, tsql_frames
 from cdcproof.databases.base import Column, Slot, TableName
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.secrets import Secret, scrub
+from cdcproof.databases.kinds import Form
+from cdcproof.databases.scan import WHOLE, ChunkSum, Row, Scan, Segment, Stream, Told
+from cdcproof.databases.sqlserver_arrow import ArrowSession
+from cdcproof.databases.sqlserver_log import Log
+from cdcproof.errors import UnexpectedAnswerError
 
-LOGIN_TIMEOUT_SECONDS = 5
-LOCK_TIMEOUT_SECONDS = 5
-_ROWS_PER_FETCH = 5_000
-_KEYS_PER_QUERY = 100  # at most 2,100 parameters a statement, 32 columns a key
-_DATETIMEOFFSET = -155  # SQL_SS_TIMESTAMPOFFSET, which pyodbc does not know
-
-_NO_TABLE = "42S02"
-_TIMED_OUT = "HYT00"
-_CONNECTION_LOST = ("08S01", "08003", "08007")
-_LOCKED = 1222
-_DENIED = (229, 230, 262, 297, 300, 916)
-_LOGIN_REFUSED = (4060, 18452, 18456, 18470, 18486, 18487, 18488)
+_CHUNKS_PER_QUERY = 500
+_KEYS_PER_QUERY = 100
+_PARAMETERS_PER_QUERY = 2_000  # SQL Server takes 2,100
+_CHARACTERS_OF_TWO_BYTES = ("nchar", "nvarchar", "sysname")
+_LIMITED_BYTES = ("char", "varchar", "binary", "varbinary")
 
 
-class SQLServer:
-    """A session that only reads; connects when entered. Every statement is its own transaction."""
-
-    def __init__(self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float) -> None:
-        self._database = database
-        self._password = password
-        self._statement_timeout_seconds = statement_timeout_seconds
-        self._place = f"SQL Server database {database.database} at {database.host}:{database.port}"
-        self._connection: Any = None
+class SQLServer(Log):
+    """A session that only reads; connects when entered."""
 
     def __enter__(self) -> SQLServer:
-        pyodbc = _pyodbc()
-        driver = odbc.find_driver(pyodbc.drivers(), odbc.wheel_libraries())
-        try:
-            self._connection = self._open(pyodbc, odbc.connection_string(driver, self._database, self._password))
-        except pyodbc.Error as error:
-            raise self._not_connected(error) from None
+        self._connect()
         return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
     def version(self) -> str:
         """One line: product, version and edition."""
@@ -69,14 +45,9 @@ class SQLServer:
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
         """Columns in order; a column the account may not see is not among them."""
-        columns = tuple(
-            Column(name, type_name, bool(nullable), scale, precision, bool(computed))
-            for name, type_name, nullable, scale, precision, computed in self._query(
-                tsql.COLUMNS, table.schema, table.table
-            )
-        )
+        columns = tuple(_column(row) for row in self._query(tsql.COLUMNS, table.schema, table.table))
         if not columns:
-            raise self._no_such_table(table)
+            raise self._errors.no_such_table(table)
         return columns
 
     def primary_key(self, table: TableName) -> tuple[str, ...]:
@@ -88,30 +59,102 @@ class SQLServer:
         with self._our_errors(table):
             return int(self._session.execute(tsql.count_statement(table, predicate)).fetchval())
 
-    @contextmanager
-    def rows(self, table: TableName, columns: Sequence[Column]) -> Iterator[Iterator[tuple[Any, ...]]]:
-        """All rows, unordered, streamed by the driver; of one snapshot where the database allows SNAPSHOT isolation."""
-        with self._our_errors(table):
-            snapshot = self._session.execute(tsql.DATABASE_STATE).fetchone()[1] == 1
-            self._session.execute(f"SET TRANSACTION ISOLATION LEVEL {'SNAPSHOT' if snapshot else 'READ COMMITTED'}")
-            cursor = self._session.execute(tsql.select_statement(table, columns))
-            try:
-                yield _fetched(cursor)
-            finally:
-                cursor.close()
-                self._session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    def estimated_rows(self, table: TableName) -> int:
+        """What the catalogue counts in the table's partitions; 0 for a table it does not show."""
+        return int(self._query(tsql.ESTIMATED_ROWS, table.schema, table.table)[0][0] or 0)
 
-    def rows_by_key(
-        self, table: TableName, columns: Sequence[Column], key: Sequence[Column], keys: Sequence[tuple[Any, ...]]
-    ) -> Iterator[tuple[Any, ...]]:
-        """The rows that have one of these keys."""
-        per_query = min(_KEYS_PER_QUERY, 2_000 // len(key))
-        for start in range(0, len(keys), per_query):
-            batch = keys[start : start + per_query]
-            bound = [_parameter(c, v) for values in batch for c, v in zip(key, values, strict=True) if v is not None]
-            with self._our_errors(table):
-                cursor = self._session.execute(tsql.select_by_key_statement(table, columns, key, batch), bound)
-                yield from map(tuple, cursor.fetchall())
+    def value_range(self, table: TableName, column: Column) -> tuple[int, int] | None:
+        """Least and greatest value of an integer column; None for an empty table."""
+        with self._our_errors(table):
+            low, high = self._session.execute(tsql.range_statement(table, column)).fetchone()
+        return None if low is None else (int(low), int(high))
+
+    def latest(self, table: TableName, column: str) -> str | None:
+        """The greatest value of a column, None for an empty table. Of a rowversion: 0x and its digits."""
+        found = next((one for one in self.columns(table) if one.name == column and one.type in tsql.RISING), None)
+        if found is None:
+            raise UnexpectedAnswerError(
+                f"{self._place}: {table} has no column {column} of a type that can rise with every change.",
+                "Name a rowversion, a date and time or a number as the table's update_column in the pipeline file.",
+            )
+        with self._our_errors(table):
+            value = self._session.execute(tsql.latest_statement(table, found)).fetchval()
+        return None if value is None else str(value)
+
+    def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
+        """Ranges of the column that chunks are cut by, if the table lies in its order; else one part, since each would scan it all."""
+        if scan.slice or scan.since:
+            return (WHOLE,)
+        table, column = scan.table, scan.columns[0].column
+        clustered_by = [row[0] for row in self._query(tsql.CLUSTERED_BY, table.schema, table.table)]
+        parts = -(-self.estimated_rows(table) // rows)
+        if not scan.chunking.width or clustered_by != [column.name] or parts <= 1:
+            return (WHOLE,)
+        values = self.value_range(table, column)
+        return divided(*values, parts) if values else (WHOLE,)
+
+    def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
+        """Push-down: one scan, hashed and summed by the server."""
+        self._demand_utf8(scan.columns)
+        for chunk, rows, total in self._streamed(scan.table, tsql_frames.chunk_sums(scan, segment)):
+            yield ChunkSum(int(chunk), int(rows), int(total))
+
+    def stream_select(self, scan: Scan, segment: Segment) -> Stream:
+        """A segment as `sqlserver_arrow` reads it, which opens a session of its own."""
+        self._demand_utf8([told for told in scan.columns if told.form.long])
+        self._demand_utf8(_bucketed_by(scan))
+        return tsql_frames.stream(scan, segment)
+
+    def stream_literals(self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]) -> Stream:
+        """Rows of literals as `stream_select` would give them, a list of them for each column; ``chunk`` is the row's number."""
+        return tsql_frames.stream_literals(columns, literals, utf8=self._has_utf8)
+
+    def stream_session(self) -> ArrowSession:
+        """A session of its own for what `stream_select` and `stream_literals` say. Use as a context manager."""
+        return ArrowSession(self._database, self._password, self._statement_timeout_seconds)
+
+    @contextmanager
+    def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
+        """All rows of these chunks, one after the other from the driver."""
+        self._demand_utf8(_bucketed_by(scan))
+        with closing(self._chunk_rows(scan, chunks)) as rows:
+            yield rows
+
+    def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+        """The rows with these keys, and no others that SQL Server's ``=`` may find."""
+        by_value = self._by_value(scan)
+        most = (
+            max(1, min(_KEYS_PER_QUERY, _PARAMETERS_PER_QUERY // scan.key_width)) if by_value else _PARAMETERS_PER_QUERY
+        )
+        distinct = list(dict.fromkeys(keys))
+        for start in range(0, len(distinct), most):
+            batch = distinct[start : start + most]
+            wanted = set(batch)
+            rows = self._rows_by_value(scan, batch) if by_value else self._rows_by_hash(scan, batch)
+            yield from (row for row in rows if row.forms[: scan.key_width] in wanted)
+
+    def literal_forms(
+        self, column: Column, form: Form, literals: Sequence[str | None]
+    ) -> tuple[tuple[bytes | None, bytes], ...]:
+        """Calibration. Without UTF-8, text has no MD5 and long text no form either."""
+        utf8 = self._has_utf8
+        if form.long and tsql_forms.needs_utf8(form) and not utf8:
+            return tuple((None, b"") for _ in literals)
+        statement = tsql_frames.literal_forms(column, form, [text is not None for text in literals], utf8=utf8)
+        found = self._query(statement, *(text for text in literals if text is not None))
+        return tuple((_bytes(part), bytes(md5)) for part, md5 in found)
+
+    def statements(self, scan: Scan) -> dict[str, str]:
+        """What is done to its T-SQL, for the whole table, chunk 0 and one key."""
+        version = self._version_column(scan.table)
+        utf8 = self._has_utf8
+        by_key = tsql_frames.rows_by_value(scan, [[False] * scan.key_width], version, utf8=utf8)
+        return {
+            "push-down": tsql_frames.chunk_sums(scan, WHOLE),
+            "stream": tsql_frames.stream(scan, WHOLE).select,
+            "rows of a chunk": tsql_frames.rows_of_chunks(scan, [0], version, utf8=utf8),
+            "rows by key": by_key if self._by_value(scan) else tsql_frames.rows_by_hash(scan, 1, version),
+        }
 
     def captured_tables(self) -> frozenset[TableName]:
         """Tables with a CDC capture instance; empty when CDC is off."""
@@ -132,137 +175,87 @@ class SQLServer:
             if self._query(tsql.MAY_SELECT, table.schema, table.table)[0][0] != 1
         }
         if self._query(tsql.DATABASE_STATE)[0][0] and self._query(tsql.MAY_READ_CDC)[0][0] != 1:
-            missing["schema cdc"] = f"GRANT SELECT ON SCHEMA::cdc TO {user};"
+            missing["schema cdc"] = self._grant_of_cdc
         if self._query(tsql.MAY_VIEW_SERVER_STATE)[0][0] != 1:
-            missing["server state (capture job, log scan)"] = f"USE master; GRANT VIEW SERVER STATE TO {user};"
+            missing["server state (capture job, log scan)"] = self._grant_of_state
         return missing
 
-    def _open(self, pyodbc: Any, connection_string: str) -> Any:
-        connection = pyodbc.connect(connection_string, timeout=LOGIN_TIMEOUT_SECONDS, autocommit=True)
-        connection.timeout = round(self._statement_timeout_seconds)
-        connection.add_output_converter(_DATETIMEOFFSET, datetimeoffset)
-        connection.execute(f"SET LOCK_TIMEOUT {LOCK_TIMEOUT_SECONDS * 1000}")
-        return connection
+    @cached_property
+    def _has_utf8(self) -> bool:
+        """Whether the server has collations in UTF-8: SQL Server 2019 and newer."""
+        return self._query(tsql.HAS_UTF8)[0][0] is not None
 
-    @property
-    def _session(self) -> Any:
-        if self._connection is None:
-            raise RuntimeError("use the database as a context manager")
-        return self._connection
-
-    def _query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._our_errors():
-            return [tuple(row) for row in self._session.execute(statement, values).fetchall()]
-
-    @contextmanager
-    def _our_errors(self, table: TableName | None = None) -> Iterator[None]:
-        pyodbc = _pyodbc()
-        try:
-            yield
-        except pyodbc.Error as error:
-            raise self._translated(error, table) from None
-        except UnicodeDecodeError as error:
+    def _demand_utf8(self, columns: Sequence[Told]) -> None:
+        names = [told.column.name for told in columns if tsql_forms.needs_utf8(told.form)]
+        if names and not self._has_utf8:
             raise UnexpectedAnswerError(
-                f"{self._place}: {table or 'a name'} holds text that is not UTF-16: {error.reason}.",
-                "Find the value: half of a surrogate pair stands alone in an nvarchar or nchar column.",
-            ) from None
-
-    def _not_connected(self, error: Exception) -> CouldNotLookError:
-        state, number, text = told(error)
-        if "certificate" in text.lower() or "SSL" in text:
-            return RefusedError(
-                f"{self._place}: TLS was refused: {text}",
-                "Install the authority that signed the server's certificate, or accept it unseen with trust_server_certificate = true "
-                "in the pipeline file (--trust-server-certificate on the command line).",
+                f"{self._place} has no collation in UTF-8 (SQL Server 2019 has them) and cannot hash text: {', '.join(names)}.",
+                "Let the table be streamed, which hashes short text here; exclude long text, and text in a key, in the pipeline file.",
             )
-        if state.startswith("28") or number in _LOGIN_REFUSED:
-            return RefusedError(
-                f"{self._place} refused user {self._database.user}: {text}",
-                f"Check the account, its password ({self._database.password_env}) and the database's name.",
-            )
-        if state in ("01000", "IM002", "IM003", "IM004"):
-            return CouldNotLookError(
-                f"The ODBC driver for SQL Server cannot be loaded: {text}",
-                "Reinstall it: pip install --force-reinstall mssql-python-odbc   (it needs libkrb5: apt-get install libgssapi-krb5-2)",
-            )
-        return UnreachableError(
-            f"{self._place} does not answer: {text}", "Check that it runs, and host and port in what you gave."
-        )
 
-    def _translated(self, error: Exception, table: TableName | None) -> CouldNotLookError:
-        state, number, text = told(error)
-        if state == _NO_TABLE and table:
-            return self._no_such_table(table)
-        if number in _DENIED or state == "42501":
-            grant = f"GRANT SELECT ON {tsql.name(table)} TO {tsql.quoted(self._database.user)};" if table else ""
-            return RefusedError(
-                f"{self._place} refused user {self._database.user}: {text}", grant or "Grant it to this account."
-            )
-        if state == _TIMED_OUT:
-            limit = f"{self._statement_timeout_seconds:g} s"
-            return UnexpectedAnswerError(
-                f"{self._place}: a statement{f' on {table}' if table else ''} took over {limit}."
-            )
-        if number == _LOCKED:
-            return UnexpectedAnswerError(
-                f"{self._place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
-                "See who holds it: SELECT * FROM sys.dm_tran_locks;",
-            )
-        if state in _CONNECTION_LOST:
-            return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
-        return UnexpectedAnswerError(f"{self._place}: {text}")
+    def _version_column(self, table: TableName) -> str:
+        """The table's rowversion column, empty when it has none."""
+        found = self._query(tsql.ROWVERSION_COLUMN, table.schema, table.table)
+        return str(found[0][0]) if found else ""
 
-    def _no_such_table(self, table: TableName) -> UnexpectedAnswerError:
-        return UnexpectedAnswerError(
-            f"{self._place} has no table {table} that user {self._database.user} can see.",
-            f"Check its name and schema, or GRANT SELECT ON {tsql.name(table)} TO {tsql.quoted(self._database.user)};",
-        )
+    def _chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Generator[Row, None, None]:
+        version = self._version_column(scan.table)
+        for start in range(0, len(chunks), _CHUNKS_PER_QUERY):
+            batch = chunks[start : start + _CHUNKS_PER_QUERY]
+            statement = tsql_frames.rows_of_chunks(scan, batch, version, utf8=self._has_utf8)
+            yield from map(_row, self._streamed(scan.table, statement))
+
+    def _by_value(self, scan: Scan) -> bool:
+        """Whether keys are asked for by their values. Whole rows (a multiset) rather by their hash: no index helps there."""
+        is_part = scan.key_width < len(scan.columns) or not self._has_utf8
+        return is_part and all(tsql_forms.found_by_value(told) for told in scan.key)
+
+    def _rows_by_value(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+        self._demand_utf8([told for told in scan.columns if told.form.long])
+        nulls = [[part is None for part in key] for key in keys]
+        statement = tsql_frames.rows_by_value(scan, nulls, self._version_column(scan.table), utf8=self._has_utf8)
+        bound = [
+            tsql_forms.key_text(told, part)
+            for key in keys
+            for told, part in zip(scan.key, key, strict=True)
+            if part is not None
+        ]
+        return map(_row, self._streamed(scan.table, statement, *bound))
+
+    def _rows_by_hash(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+        self._demand_utf8(scan.columns)
+        statement = tsql_frames.rows_by_hash(scan, len(keys), self._version_column(scan.table))
+        forms = [told.form for told in scan.key]
+        bound = [canonical.digest(canonical.frame(forms, key)) for key in keys]
+        return map(_row, self._streamed(scan.table, statement, *bound))
 
 
-def datetimeoffset(value: bytes) -> datetime:
-    """Read SQL_SS_TIMESTAMPOFFSET_STRUCT. The 100 ns digit, which Python cannot hold, is cut off."""
-    year, month, day, hour, minute, second, nanoseconds, offset_hours, offset_minutes = struct.unpack("<6hI2h", value)
-    offset = timezone(timedelta(hours=offset_hours, minutes=offset_minutes))
-    return datetime(year, month, day, hour, minute, second, nanoseconds // 1000, offset)
+def divided(low: int, high: int, parts: int) -> tuple[Segment, ...]:
+    """About so many ranges of equal width from `low` to `high`; the first and the last have no bound."""
+    width = -(-(high - low + 1) // parts)
+    cuts: list[int | None] = [None, *range(low + width, high + 1, width), None]
+    return tuple(Segment(first, last) for first, last in pairwise(cuts))
 
 
-def told(error: Exception) -> tuple[str, int, str]:
-    """SQLSTATE, SQL Server's error number (0 when there is none) and the message of a pyodbc error.
-
-    pyodbc gives ``args = (state, "[state] [maker][driver][server]text (number) (function)…")``.
-    """
-    state = str(error.args[0]) if error.args else ""
-    raw = str(error.args[1]) if len(error.args) > 1 else str(error)
-    number = re.search(r"\((-?\d+)\) \(SQL\w+\)", raw)
-    text = re.sub(r"^(\s*\[[^\]]*\])+", "", raw.partition("\n")[0])
-    text = re.sub(r"\s*\(-?\d+\) \(SQL\w+\).*$", "", text)
-    return state, int(number[1]) if number else 0, scrub(text.strip() or type(error).__name__)
+def _column(row: tuple[Any, ...]) -> Column:
+    """A row of `tsql.COLUMNS`; the catalogue has 0 for what a type does not have, and -1 bytes for (max)."""
+    name, type_name, nullable, scale, precision, computed, size = row
+    length = None
+    if type_name in (*_CHARACTERS_OF_TWO_BYTES, *_LIMITED_BYTES) and size > 0:
+        length = size // 2 if type_name in _CHARACTERS_OF_TWO_BYTES else size
+    return Column(name, type_name, bool(nullable), scale, precision or None, bool(computed), length)
 
 
-def _fetched(cursor: Any) -> Iterator[tuple[Any, ...]]:
-    while batch := cursor.fetchmany(_ROWS_PER_FETCH):
-        yield from map(tuple, batch)
+def _bucketed_by(scan: Scan) -> Sequence[Told]:
+    """The columns whose hash says which chunk a row falls into."""
+    return () if scan.chunking.width else scan.columns[: scan.chunking.columns]
 
 
-def _parameter(column: Column, value: Any) -> Any:
-    """A key's value as pyodbc binds it without loss: times as ISO text, which it would else shorten."""
-    if isinstance(value, datetime) and column.type in ("datetime", "smalldatetime"):
-        return value.isoformat(timespec="milliseconds")  # these refuse text with more digits
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if type(value).__name__ == "UUID":
-        return str(value)
-    return value
+def _row(values: tuple[Any, ...]) -> Row:
+    version, *parts = values
+    return Row(bytes(version), tuple(map(_bytes, parts)))
 
 
-def _pyodbc() -> Any:
-    """The driver manager's module; it cannot be loaded where unixODBC is missing."""
-    try:
-        import pyodbc  # noqa: PLC0415  a PostgreSQL pipeline must run without unixODBC
-    except ImportError as error:
-        raise CouldNotLookError(
-            f"SQL Server cannot be read because the ODBC driver manager is missing: {error}",
-            "apt-get install unixodbc   (macOS: brew install unixodbc)",
-        ) from None
-    pyodbc.pooling = False
-    return pyodbc
+def _bytes(part: str | bytes | None) -> bytes | None:
+    """A form as the server made it, or text that it cannot make it of. Half a surrogate pair stays what it is."""
+    return part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part

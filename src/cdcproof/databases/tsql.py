@@ -5,10 +5,16 @@ Catalogue views and permissions as in Microsoft's "System catalog views" and "HA
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from cdcproof.databases.base import Column, TableName
+
+SESSION = "SET LOCK_TIMEOUT {milliseconds}; SET DEADLOCK_PRIORITY LOW; SET CONCAT_NULL_YIELDS_NULL ON"
+"""What every session begins with: a reader waits for nobody long, and is the one to give way."""
+SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT"
+READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+
+_MOMENTS = ("date", "datetime", "smalldatetime", "datetime2", "datetimeoffset")
+RISING = (*_MOMENTS, "timestamp", "tinyint", "smallint", "int", "bigint", "decimal", "numeric")
+"""Types whose greatest value `latest_statement` tells without loss."""
 
 OBJECT = "OBJECT_ID(QUOTENAME(?) + N'.' + QUOTENAME(?))"
 TABLES = """
@@ -18,7 +24,7 @@ TABLES = """
 COLUMNS = f"""
     SELECT c.name, LOWER(CASE WHEN y.is_user_defined = 1 AND y.is_assembly_type = 0
                               THEN TYPE_NAME(y.system_type_id) ELSE y.name END),
-           c.is_nullable, c.scale, c.precision, c.is_computed
+           c.is_nullable, c.scale, c.precision, c.is_computed, c.max_length
     FROM sys.columns AS c JOIN sys.types AS y ON y.user_type_id = c.user_type_id
     WHERE c.object_id = {OBJECT} ORDER BY c.column_id"""  # noqa: S608  a constant
 PRIMARY_KEY = f"""
@@ -26,10 +32,33 @@ PRIMARY_KEY = f"""
     JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id AND k.key_ordinal > 0
     JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id
     WHERE i.object_id = {OBJECT} AND i.is_primary_key = 1 ORDER BY k.key_ordinal"""  # noqa: S608  a constant
+ROWVERSION_COLUMN = f"""
+    SELECT c.name FROM sys.columns AS c
+    WHERE c.object_id = {OBJECT} AND TYPE_NAME(c.system_type_id) = N'timestamp'"""  # noqa: S608  a constant
+# The first column of the clustered index: only its ranges lie together.
+CLUSTERED_BY = f"""
+    SELECT c.name FROM sys.index_columns AS k
+    JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id
+    WHERE k.object_id = {OBJECT} AND k.index_id = 1 AND k.key_ordinal = 1"""  # noqa: S608  a constant
+# sys.partitions wants no permission beyond seeing the table; sys.dm_db_partition_stats wants VIEW DATABASE STATE.
+ESTIMATED_ROWS = f"SELECT SUM(p.rows) FROM sys.partitions AS p WHERE p.object_id = {OBJECT} AND p.index_id IN (0, 1)"  # noqa: S608  a constant
 DATABASE_STATE = "SELECT is_cdc_enabled, snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
+HAS_UTF8 = "SELECT CAST(COLLATIONPROPERTY(N'Latin1_General_100_BIN2_UTF8', N'CodePage') AS int)"
 CAPTURED = """
     SELECT DISTINCT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id) FROM cdc.change_tables
     WHERE OBJECT_NAME(source_object_id) IS NOT NULL"""
+CHANGE_TABLES = """
+    SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id), OBJECT_SCHEMA_NAME(object_id), OBJECT_NAME(object_id)
+    FROM cdc.change_tables WHERE OBJECT_NAME(source_object_id) IS NOT NULL"""
+# NULL on a secondary of an availability group, which has read what it has redone.
+LOG_END = "SELECT log_end_lsn FROM sys.dm_db_log_stats(DB_ID())"
+LAST_REDONE = """
+    SELECT last_redone_lsn FROM sys.dm_hadr_database_replica_states WHERE database_id = DB_ID() AND is_local = 1"""
+LOG_SCANS = """
+    SELECT session_id, CASE WHEN end_time IS NULL THEN 0 ELSE 1 END, error_count, last_commit_lsn, empty_scan_count
+    FROM sys.dm_cdc_log_scan_sessions WHERE session_id > 0 ORDER BY session_id"""
+CAPTURED_TO = "SELECT sys.fn_cdc_get_max_lsn()"
+IS_IN_GROUP = "SELECT CASE WHEN replica_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE database_id = DB_ID()"
 MAY_SELECT = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?) + N'.' + QUOTENAME(?), N'OBJECT', N'SELECT')"
 MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"
 MAY_VIEW_SERVER_STATE = "SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE')"
@@ -44,20 +73,35 @@ def count_statement(table: TableName, predicate: str = "") -> str:
     return f"SELECT COUNT_BIG(*) FROM {name(table)}{where}"  # noqa: S608  quoted; the predicate is the operator's own
 
 
-def select_statement(table: TableName, columns: Sequence[Column]) -> str:
-    """T-SQL for all rows of these columns."""
-    return f"SELECT {', '.join(quoted(c.name) for c in columns)} FROM {name(table)}"  # noqa: S608  quoted
+def range_statement(table: TableName, column: Column) -> str:
+    """T-SQL for the least and the greatest value; as two questions, each of which an index answers at once."""
+    ends = (f"(SELECT {end}({quoted(column.name)}) FROM {name(table)})" for end in ("MIN", "MAX"))  # noqa: S608  quoted
+    return f"SELECT {', '.join(ends)}"
 
 
-def select_by_key_statement(
-    table: TableName, columns: Sequence[Column], key: Sequence[Column], keys: Sequence[tuple[Any, ...]]
-) -> str:
-    """T-SQL for the rows with these keys: a parameter for every value of a key but NULL."""
-    one_each = (
-        " AND ".join(f"{quoted(c.name)} {'IS NULL' if v is None else '= ?'}" for c, v in zip(key, values, strict=True))
-        for values in keys
+def latest_statement(table: TableName, column: Column) -> str:
+    """T-SQL for the greatest value of a column as text: what is compared with it is read as the column's type again.
+
+    Style 126 of CONVERT is ISO 8601 with all digits after the second, in any language; style 1 writes bytes as 0x….
+    """
+    greatest = f"MAX({quoted(column.name)})"
+    text = {"timestamp": f"CONVERT(varchar(18), CAST({greatest} AS binary(8)), 1)"} | dict.fromkeys(
+        _MOMENTS, f"CONVERT(varchar(40), {greatest}, 126)"
     )
-    return f"{select_statement(table, columns)} WHERE {' OR '.join(f'({one})' for one in one_each)}"
+    return f"SELECT {text.get(column.type, f'CONVERT(varchar(41), {greatest})')} FROM {name(table)}"  # noqa: S608  quoted
+
+
+def changes_beyond_statement(change_table: TableName) -> str:
+    """T-SQL for whether a change table holds, up to a position, changes that a connector has not read. 1 when it does.
+
+    Bound: the position; commit, commit and change of what was read; commit and change again, and the number of its events.
+    """
+    table = name(change_table)
+    return f"""
+        SELECT CASE WHEN EXISTS (
+                SELECT 1 FROM {table} WHERE [__$start_lsn] <= ?
+                AND ([__$start_lsn] > ? OR ([__$start_lsn] = ? AND [__$seqval] > ?)))
+            OR (SELECT COUNT(*) FROM {table} WHERE [__$start_lsn] = ? AND [__$seqval] = ?) > ? THEN 1 ELSE 0 END"""  # noqa: S608  quoted
 
 
 def quoted(identifier: str) -> str:

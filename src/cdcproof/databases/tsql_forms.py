@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from cdcproof.databases import canonical as canonical_bytes
 from cdcproof.databases.base import Column
 from cdcproof.databases.kinds import INTEGER_DIGITS, LONG_BYTES, Form, Kind
 from cdcproof.databases.scan import Told
@@ -101,13 +102,6 @@ def columnar(told: Told, value: str) -> str:
     return made(told, value) if made else value
 
 
-def _read(column: Column, form: Form, cast: str) -> str:
-    """What a bound literal is cast to first: an integer does not read a point."""
-    return (
-        f"{cast}(? AS decimal(38, {form.scale}))" if form.kind is Kind.NUMBER and column.type in INTEGER_DIGITS else "?"
-    )
-
-
 def unicode_text(column: Column, value: str) -> str:
     """Text as nvarchar: the server knows the code page of every column, a driver may not."""
     if column.type in ("nchar", "nvarchar", "sysname"):
@@ -133,30 +127,39 @@ def wide(column: Column, form: Form) -> Column:
     return replace(column, type=kin.get(column.type, column.type), length=None if form.long else LONG_BYTES // 4)
 
 
-def literal(column: Column, form: Form, *, utf8: bool = True) -> str:
-    """A bound literal (`canonical.literal`) as a value of the column's type; text in a collation that can write it."""
+def literal(column: Column, form: Form, text: str = "?", *, utf8: bool = True) -> str:
+    """A literal (`canonical.literal`; bound, or a constant) as a value of the column's type; text in a collation that can write it."""
     if form.kind is Kind.BINARY:
-        return f"CONVERT({declared(column)}, ?, 2)"
+        return f"CONVERT({declared(column)}, {text}, 2)"
     if form.kind is Kind.TEXT and column.type == "varchar":
         most = "max" if column.length is None else column.length * _UTF8_BYTES
-        return (
-            f"CAST(CAST(? AS nvarchar(max)) COLLATE {UTF8} AS varchar({most}))" if utf8 else "CAST(? AS nvarchar(max))"
-        )
-    return f"CAST({_read(column, form, 'CAST')} AS {declared(column)})"
+        wide_text = f"CAST({text} AS nvarchar(max))"
+        return f"CAST({wide_text} COLLATE {UTF8} AS varchar({most}))" if utf8 else wide_text
+    return f"CAST({text} AS {declared(column)})"
+
+
+def constant(text: str) -> str:
+    """Text as a constant."""
+    return "N'" + text.replace("'", "''") + "'"
 
 
 def sought(told: Told) -> str:
-    """A key's bound literal as something that the column can be found by.
+    """A key's bound text (`key_text`) as something that the column can be found by.
 
     TRY_: what the target has need not be a value of this type, and is then nobody's key. Text stays nvarchar: a code page
     might not hold it.
     """
-    column, form = told.column, told.form
-    if form.kind is Kind.TEXT:
+    if told.form.kind is Kind.TEXT:
         return "?"
-    if form.kind is Kind.BINARY:
+    if told.form.kind is Kind.BINARY:
         return "TRY_CONVERT(varbinary(max), ?, 2)"
-    return f"TRY_CAST({_read(column, form, 'TRY_CAST')} AS {declared(column)})"
+    return f"TRY_CAST(? AS {declared(told.column)})"
+
+
+def key_text(told: Told, part: bytes) -> str:
+    """A key's canonical bytes as the text to be bound. An integer does not read a point: of 5.5 it is asked for 5."""
+    text = canonical_bytes.told(told.form, part)
+    return text.partition(".")[0] if told.column.type in INTEGER_DIGITS else text
 
 
 def found_by_value(told: Told) -> bool:

@@ -11,16 +11,17 @@ MD5 (deprecated in name only); "Expressions": groups keep the nesting of 1,000 c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Sequence
 
 from cdcproof.databases import tsql, tsql_forms
 from cdcproof.databases.base import Column
 from cdcproof.databases.kinds import Form
-from cdcproof.databases.scan import Scan, Segment, Stream, Told
+from cdcproof.databases.scan import Scan, Segment, Slice, Stream, Told
 
 _MOST_BYTES = 8000
 _PIECES_IN_A_GROUP = 32
-_LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+_ROWVERSION = re.compile(r"0x[0-9A-F]{16}")
 
 
 def chunk_sums(scan: Scan, segment: Segment) -> str:
@@ -34,7 +35,7 @@ def chunk_sums(scan: Scan, segment: Segment) -> str:
 def stream(scan: Scan, segment: Segment) -> Stream:
     """A segment's rows as `sqlserver_arrow` reads them."""
     hashed = 0 if scan.chunking.width else scan.chunking.columns
-    values = [f"{_streamed(told, i)} AS c{i}" for i, told in enumerate(scan.columns)]
+    values = [f"{_streamed(told, i, _value(told))} AS c{i}" for i, told in enumerate(scan.columns)]
     if hashed:
         values.insert(0, f"{_chunk(scan)} AS chunk")
     select = f"SELECT {', '.join(values)}{_from(scan, _within(scan, segment), hashed)}"
@@ -82,8 +83,25 @@ def literal_forms(column: Column, form: Form, bound: Sequence[bool], *, utf8: bo
     rows = ", ".join(f"({i}, {value if is_bound else null})" for i, is_bound in enumerate(bound))
     as_text = not utf8 and tsql_forms.needs_utf8(form)
     hashed = "0x" if as_text else f"HASHBYTES('MD5', {frame([told])})"
-    applied = _applied([told], lambda _: "l.v", 1, utf8=utf8)
+    applied = _applied([told], ["l.v"], 1, utf8=utf8)
     return f"SELECT f.c0, {hashed} FROM (VALUES {rows}) AS l (n, v){applied} ORDER BY l.n"  # noqa: S608  made of constants
+
+
+def stream_literals(columns: Sequence[Told], literals: Sequence[Sequence[str | None]], *, utf8: bool = True) -> Stream:
+    """Rows of literals as `stream` would give them, a list of them for each column; ``chunk`` is a row's number, from 1.
+
+    Without UTF-8 at the server the literals of long text are NULL: it cannot be streamed.
+    """
+    wide = [Told(tsql_forms.wide(told.column, told.form), told.form) for told in columns]
+    rows = ", ".join(
+        f"({', '.join([str(number), *(_constant(told, text, utf8=utf8) for told, text in zip(wide, row, strict=True))])})"
+        for number, row in enumerate(zip(*literals, strict=True), start=1)
+    )
+    values = [f"l.v{i}" for i in range(len(wide))]
+    made = ", ".join(f"{_streamed(told, i, values[i])} AS c{i}" for i, told in enumerate(wide))
+    source = f"(VALUES {rows}) AS l (n, {', '.join(f'v{i}' for i in range(len(wide)))})"
+    select = f"SELECT l.n AS chunk, {made} FROM {source}{_applied(wide, values, 0, utf8=utf8)}"  # noqa: S608  quoted
+    return Stream(select, tuple(told.form.columnar for told in columns))
 
 
 def frame(columns: Sequence[Told]) -> str:
@@ -95,18 +113,6 @@ def frame(columns: Sequence[Told]) -> str:
         return " + ".join([count, *pieces])
     groups = [pieces[at : at + _PIECES_IN_A_GROUP] for at in range(0, len(pieces), _PIECES_IN_A_GROUP)]
     return " + ".join([count, *(f"(CAST(0x AS varbinary(max)) + {' + '.join(group)})" for group in groups)])
-
-
-def ranges(chunks: Iterable[int], width: int) -> list[tuple[int, int]]:
-    """The bigints, both ends included, that divided by `width` and cut off towards zero give these chunks; neighbours joined."""
-    found: list[tuple[int, int]] = []
-    for chunk in sorted(set(chunks)):
-        low = chunk * width if chunk > 0 else (chunk - 1) * width + 1
-        high = (chunk + 1) * width - 1 if chunk >= 0 else chunk * width
-        if found and found[-1][1] + 1 == low:
-            low = found.pop()[0]
-        found.append((low, high))
-    return [(max(low, _LOWEST), min(high, _HIGHEST)) for low, high in found if low <= _HIGHEST and high >= _LOWEST]
 
 
 def _piece(told: Told, form: str) -> str:
@@ -137,20 +143,25 @@ def _rows(scan: Scan, version: str, where: str, having: str, *, utf8: bool = Tru
 def _from(scan: Scan, where: str, formed: int, version: str = "", *, utf8: bool = True) -> str:
     """The table and what is applied to it, the forms of the first `formed` columns among it."""
     names = [tsql.quoted(told.column.name) for told in scan.columns] + ([tsql.quoted(version)] if version else [])
-    conditions = [f"({condition}\n)" for condition in (scan.predicate, where) if condition]  # ends a comment in it
+    conditions = [f"({condition}\n)" for condition in (scan.predicate, *_limits(scan), where) if condition]
     filtered = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     read = f"SELECT {', '.join(names)} FROM {tsql.name(scan.table)}{filtered}"  # noqa: S608  quoted
-    return f" FROM ({read}) AS t{_applied(scan.columns, _value, formed, utf8=utf8)}"
+    return f" FROM ({read}) AS t{_applied(scan.columns, [_value(told) for told in scan.columns], formed, utf8=utf8)}"
 
 
-def _applied(columns: Sequence[Told], value: Callable[[Told], str], formed: int, *, utf8: bool) -> str:
-    wholes = {f"c{i}": tsql_forms.canonical(told, value(told)) for i, told in enumerate(columns) if told.form.long}
-    forms = {f"c{i}": _form(told, i, value(told), utf8=utf8) for i, told in enumerate(columns[:formed])}
+def _applied(columns: Sequence[Told], values: Sequence[str], formed: int, *, utf8: bool) -> str:
+    wholes = {f"c{i}": _whole(told, values[i], utf8=utf8) for i, told in enumerate(columns) if told.form.long}
+    forms = {f"c{i}": _form(told, i, values[i], utf8=utf8) for i, told in enumerate(columns[:formed])}
     return "".join(
         f" CROSS APPLY (VALUES ({', '.join(made.values())})) AS {alias} ({', '.join(made)})"
         for alias, made in (("w", wholes), ("f", forms))
         if made
     )
+
+
+def _whole(told: Told, value: str, *, utf8: bool) -> str:
+    is_made = utf8 or not tsql_forms.needs_utf8(told.form)
+    return tsql_forms.canonical(told, value) if is_made else "CAST(NULL AS varbinary(max))"
 
 
 def _form(told: Told, place: int, value: str, *, utf8: bool) -> str:
@@ -161,27 +172,42 @@ def _form(told: Told, place: int, value: str, *, utf8: bool) -> str:
     return tsql_forms.canonical(told, value)
 
 
-def _streamed(told: Told, place: int) -> str:
-    return tsql_forms.long_form(f"w.c{place}") if told.form.long else tsql_forms.columnar(told, _value(told))
+def _streamed(told: Told, place: int, value: str) -> str:
+    return tsql_forms.long_form(f"w.c{place}") if told.form.long else tsql_forms.columnar(told, value)
 
 
-def _within(scan: Scan, segment: Segment) -> str:
+def _constant(told: Told, text: str | None, *, utf8: bool) -> str:
+    if text is None:
+        return f"CAST(NULL AS {tsql_forms.declared(told.column)})"
+    return tsql_forms.literal(told.column, told.form, tsql_forms.constant(text), utf8=utf8)
+
+
+def _within(scan: Scan, bounds: Segment | Slice) -> str:
     column = tsql.quoted(scan.columns[0].column.name)
-    bounds = [
+    conditions = [
         f"{column} {sign} {tsql_forms.integer(value)}"
-        for sign, value in ((">=", segment.low), ("<", segment.high))
+        for sign, value in ((">=", bounds.low), ("<", bounds.high))
         if value is not None
     ]
-    return " AND ".join(bounds)
+    return " AND ".join(conditions)
+
+
+def _limits(scan: Scan) -> list[str]:
+    """What a scan is limited to beyond the pipeline's filter."""
+    limits = [_within(scan, scan.slice)] if scan.slice else []
+    if scan.since:
+        value = scan.since.value if _ROWVERSION.fullmatch(scan.since.value) else tsql_forms.constant(scan.since.value)
+        limits.append(f"{tsql.quoted(scan.since.column)} >= {value}")
+    return limits
 
 
 def _in_ranges(scan: Scan, chunks: Sequence[int]) -> str:
     column = tsql.quoted(scan.columns[0].column.name)
     found = (
         f"{column} BETWEEN {tsql_forms.integer(low)} AND {tsql_forms.integer(high)}"
-        for low, high in ranges(chunks, scan.chunking.width)
+        for low, high in scan.chunking.ranges(chunks)
     )
-    return " OR ".join(found) or "1 = 0"
+    return " OR ".join(found)
 
 
 def _value(told: Told) -> str:

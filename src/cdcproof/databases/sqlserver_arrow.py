@@ -1,0 +1,178 @@
+"""The only door to mssql-python, Microsoft's own driver: rows of a SELECT as Arrow record batches, for the stream.
+
+It wraps the same ODBC driver as pyodbc, but hands over columns instead of Python objects. Its sessions are as `Session`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from cdcproof import pipeline
+from cdcproof.databases import odbc, tsql
+from cdcproof.databases.base import TableName
+from cdcproof.databases.scan import Stream
+from cdcproof.databases.sqlserver_errors import LOCK_TIMEOUT_SECONDS, Errors, Told, without_makers
+from cdcproof.databases.sqlserver_session import LOGIN_TIMEOUT_SECONDS
+from cdcproof.errors import CouldNotLookError
+from cdcproof.secrets import Secret, scrub
+
+_VALUES_PER_BATCH = 200_000
+_LONG_COUNTS = 64  # a long form has up to 8,201 bytes
+_MOST_ROWS_PER_BATCH = 16_384
+# mssql-python turns the SQLSTATE into words (its exceptions.py) and drops the number; these are the ones that are judged
+_STATES = {
+    "Client unable to establish connection": "08001",
+    "Connection not open": "08003",
+    "Connection failure during transaction": "08007",
+    "Communication link failure": "08S01",
+    "Invalid authorization specification": "28000",
+    "Base table or view not found": "42S02",
+    "Timeout expired": "HYT00",
+    "Specified driver could not be loaded": "IM003",
+}
+
+
+class ArrowSession:
+    """Connects when entered; reads only. Outside `snapshot` every statement is its own transaction."""
+
+    def __init__(self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float) -> None:
+        self._database = database
+        self._password = password
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._errors = Errors(database, statement_timeout_seconds)
+        self._connection: Any = None
+
+    def __enter__(self) -> ArrowSession:
+        driver = _driver()
+        text = odbc.driverless_connection_string(self._database, self._password)
+        try:
+            self._connection = driver.connect(text, autocommit=True, timeout=LOGIN_TIMEOUT_SECONDS)
+        except (driver.Error, RuntimeError) as error:
+            raise self._errors.not_connected(_told(error)) from None
+        self._connection.timeout = round(self._statement_timeout_seconds)
+        self._execute(tsql.SESSION.format(milliseconds=LOCK_TIMEOUT_SECONDS * 1000))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One SNAPSHOT transaction where the database allows it, as `SQLServer.snapshot`."""
+        with self._our_errors():
+            cursor = self._connection.execute(tsql.DATABASE_STATE)
+            allowed = cursor.fetchone()[1] == 1
+            cursor.close()
+        if not allowed:
+            yield
+            return
+        self._execute(tsql.SNAPSHOT)
+        self._connection.autocommit = False
+        try:
+            yield
+        finally:
+            driver = _driver()
+            with suppress(driver.Error, RuntimeError):  # the connection is gone, and the error that says so on its way
+                self._connection.rollback()
+                self._connection.autocommit = True
+                self._execute(tsql.READ_COMMITTED)
+
+    @contextmanager
+    def batches(self, table: TableName | None, stream: Stream) -> Iterator[Any]:
+        """A `pyarrow.RecordBatchReader` of the stream's rows, in columns that DuckDB casts to `stream.types` without loss.
+
+        What goes wrong while it is read leaves this block as our error, whatever its reader made of it.
+        """
+        import pyarrow  # noqa: PLC0415  pyarrow takes a third of a second, and a PostgreSQL pipeline needs none
+
+        failures: list[CouldNotLookError] = []
+
+        def read(arrow: Any, adapt: Callable[[Any], Any]) -> Iterator[Any]:
+            try:
+                with self._our_errors(table):
+                    yield from map(adapt, arrow)
+            except CouldNotLookError as error:
+                failures.append(error)
+                raise
+
+        with self._our_errors(table):
+            cursor = self._connection.cursor()
+            cursor.execute(stream.select)
+            arrow = cursor.arrow_reader(rows_per_batch(stream.types))
+        adapt = adapter(arrow.schema, stream.types)
+        empty = pyarrow.RecordBatch.from_arrays(
+            [pyarrow.array([], field.type) for field in arrow.schema], schema=arrow.schema
+        )
+        try:
+            yield pyarrow.RecordBatchReader.from_batches(adapt(empty).schema, read(arrow, adapt))
+        except Exception:
+            if failures:
+                raise failures[0] from None
+            raise
+        finally:
+            arrow.close()
+            cursor.close()
+
+    def _execute(self, statement: str) -> None:
+        with self._our_errors():
+            self._connection.execute(statement).close()
+
+    @contextmanager
+    def _our_errors(self, table: TableName | None = None) -> Iterator[None]:
+        driver = _driver()
+        try:
+            yield
+        except (driver.Error, RuntimeError) as error:
+            raise self._errors.translated(_told(error), table) from None
+
+
+def rows_per_batch(types: tuple[str, ...]) -> int:
+    """So many that a batch takes some tens of megabytes at most."""
+    weight = sum(_LONG_COUNTS if kind == "BLOB" else 1 for kind in types)
+    return max(1, min(_MOST_ROWS_PER_BATCH, _VALUES_PER_BATCH // max(1, weight)))
+
+
+def adapter(schema: Any, types: tuple[str, ...]) -> Callable[[Any], Any]:
+    """What takes `tsql_forms.columnar`'s numbers of days and microseconds in a batch for the dates and times they are.
+
+    The values stay where they are in memory. A column before the first of `types` (the chunk) is left as it is.
+    """
+    import pyarrow  # noqa: PLC0415
+
+    meant = {
+        "DATE": pyarrow.date32(),
+        "TIME": pyarrow.time64("us"),
+        "TIMESTAMP": pyarrow.timestamp("us"),
+        "TIMESTAMPTZ": pyarrow.timestamp("us", "UTC"),
+    }
+    before = len(schema) - len(types)
+    as_type = {before + i: meant[kind] for i, kind in enumerate(types) if kind in meant}
+
+    def adapt(batch: Any) -> Any:
+        arrays = [array.view(as_type[i]) if i in as_type else array for i, array in enumerate(batch.columns)]
+        return pyarrow.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+    return adapt
+
+
+def _told(error: Exception) -> Told:
+    state = _STATES.get(getattr(error, "driver_error", ""), "")
+    text = without_makers(getattr(error, "ddbc_error", "") or str(error)).strip().partition("\n")[0]
+    return Told(state, 0, scrub(text or type(error).__name__))
+
+
+def _driver() -> Any:
+    try:
+        import mssql_python  # noqa: PLC0415  a PostgreSQL pipeline must run without it
+    except ImportError as error:
+        raise CouldNotLookError(
+            f"SQL Server cannot be streamed: Microsoft's driver for Python does not load: {error}",
+            "pip install --force-reinstall mssql-python pyarrow   (it needs libkrb5: apt-get install libgssapi-krb5-2), "
+            "or let the servers push the comparison down.",
+        ) from None
+    mssql_python.pooling(enabled=False)  # a pooled session would keep its isolation level
+    return mssql_python

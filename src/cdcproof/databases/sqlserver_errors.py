@@ -1,0 +1,114 @@
+"""What SQL Server and its drivers answer, as our errors. Pure: no driver is imported."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cdcproof import pipeline
+from cdcproof.databases import tsql
+from cdcproof.databases.base import TableName
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.secrets import scrub
+
+LOCK_TIMEOUT_SECONDS = 5
+
+_NO_TABLE = "42S02"
+_TIMED_OUT = "HYT00"
+_CONNECTION_LOST = ("08S01", "08003", "08007")
+_LOCKED = 1222
+_DENIED = (229, 230, 262, 297, 300, 371, 916)
+_LOGIN_REFUSED = (4060, 18452, 18456, 18470, 18486, 18487, 18488)
+# mssql-python keeps SQL Server's number to itself: its words have to do (English, as Debezium too takes them to be)
+_LOCKED_WORDS = "Lock request time out period exceeded"
+_LOGIN_WORDS = "login failed"
+_DENIED_WORDS = re.compile(r"permission (was|were) denied|does not have permission")
+
+
+@dataclass(frozen=True)
+class Told:
+    """A driver's error: SQLSTATE, SQL Server's own number (0 when there is none), and the message."""
+
+    state: str
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The errors of one session."""
+
+    database: pipeline.Database
+    statement_timeout_seconds: float
+
+    @property
+    def place(self) -> str:
+        """What our messages call the database."""
+        return f"SQL Server database {self.database.database} at {self.database.host}:{self.database.port}"
+
+    def not_connected(self, told: Told) -> CouldNotLookError:
+        """Of a login that failed."""
+        if "certificate" in told.text.lower() or "SSL" in told.text:
+            return RefusedError(
+                f"{self.place}: TLS was refused: {told.text}",
+                "Install the authority that signed the server's certificate, or accept it unseen with trust_server_certificate = true "
+                "in the pipeline file (--trust-server-certificate on the command line).",
+            )
+        if told.state.startswith("28") or told.number in _LOGIN_REFUSED or _LOGIN_WORDS in told.text.lower():
+            return RefusedError(
+                f"{self.place} refused user {self.database.user}: {told.text}",
+                f"Check the account, its password ({self.database.password_env}) and the database's name.",
+            )
+        if told.state in ("01000", "IM002", "IM003", "IM004"):
+            return CouldNotLookError(
+                f"The ODBC driver for SQL Server cannot be loaded: {told.text}",
+                "Reinstall it: pip install --force-reinstall mssql-python-odbc   (it needs libkrb5: apt-get install libgssapi-krb5-2)",
+            )
+        return UnreachableError(
+            f"{self.place} does not answer: {told.text}", "Check that it runs, and host and port in what you gave."
+        )
+
+    def translated(self, told: Told, table: TableName | None, grant: str = "") -> CouldNotLookError:
+        """Of a statement that failed. `grant` is what allows it, when that is not SELECT on the table."""
+        if told.state == _NO_TABLE and table:
+            return self.no_such_table(table)
+        if told.number in _DENIED or told.state == "42501" or _DENIED_WORDS.search(told.text):
+            select = f"GRANT SELECT ON {tsql.name(table)} TO {tsql.quoted(self.database.user)};" if table else ""
+            return RefusedError(
+                f"{self.place} refused user {self.database.user}: {told.text}",
+                grant or select or "Grant it to this account.",
+            )
+        if told.state == _TIMED_OUT:
+            limit = f"{self.statement_timeout_seconds:g} s"
+            return UnexpectedAnswerError(
+                f"{self.place}: a statement{f' on {table}' if table else ''} took over {limit}."
+            )
+        if told.number == _LOCKED or _LOCKED_WORDS in told.text:
+            return UnexpectedAnswerError(
+                f"{self.place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
+                "See who holds it: SELECT * FROM sys.dm_tran_locks;",
+            )
+        if told.state in _CONNECTION_LOST:
+            return UnreachableError(f"{self.place} closed the connection: {told.text}", "Read the server's log.")
+        return UnexpectedAnswerError(f"{self.place}: {told.text}")
+
+    def no_such_table(self, table: TableName) -> UnexpectedAnswerError:
+        """Of a table that is not there, or that the account cannot see."""
+        return UnexpectedAnswerError(
+            f"{self.place} has no table {table} that user {self.database.user} can see.",
+            f"Check its name and schema, or GRANT SELECT ON {tsql.name(table)} TO {tsql.quoted(self.database.user)};",
+        )
+
+
+def of_pyodbc(error: Exception) -> Told:
+    """Take a pyodbc error apart: ``args = (state, "[state] [maker][driver][server]text (number) (function)…")``."""
+    state = str(error.args[0]) if error.args else ""
+    raw = str(error.args[1]) if len(error.args) > 1 else str(error)
+    number = re.search(r"\((-?\d+)\) \(SQL\w+\)", raw)
+    text = re.sub(r"\s*\(-?\d+\) \(SQL\w+\).*$", "", without_makers(raw.partition("\n")[0]))
+    return Told(state, int(number[1]) if number else 0, scrub(text.strip() or type(error).__name__))
+
+
+def without_makers(text: str) -> str:
+    """An ODBC message without the names in brackets that it begins with."""
+    return re.sub(r"^(\s*\[[^\]]*\])+", "", text)

@@ -1,0 +1,137 @@
+"""A session with SQL Server by pyodbc.
+
+SQL Server has no read-only session. What is done: ApplicationIntent=ReadOnly (an availability group with read-only routing then gives
+a readable replica, which refuses writes), no statement here writes, and tables are read under SNAPSHOT isolation where
+the database allows it, else READ COMMITTED. An account that may only read is the real protection.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from cdcproof import pipeline
+from cdcproof.databases import odbc, tsql
+from cdcproof.databases.base import TableName
+from cdcproof.databases.sqlserver_errors import LOCK_TIMEOUT_SECONDS, Errors, of_pyodbc
+from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.secrets import Secret
+
+LOGIN_TIMEOUT_SECONDS = 5
+_DATETIMEOFFSET = -155  # SQL_SS_TIMESTAMPOFFSET, which pyodbc does not know
+
+
+class Session:
+    """Connects when entered. Outside `snapshot` every statement is its own transaction."""
+
+    def __init__(self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float) -> None:
+        self._database = database
+        self._password = password
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._errors = Errors(database, statement_timeout_seconds)
+        self._place = self._errors.place
+        self._connection: Any = None
+
+    def __exit__(self, *exc: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def reads_snapshots(self) -> bool:
+        """Whether the database allows SNAPSHOT isolation."""
+        return bool(self._query(tsql.DATABASE_STATE)[0][1] == 1)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One SNAPSHOT transaction, where the database allows it; nothing elsewhere."""
+        if not self.reads_snapshots():
+            yield
+            return
+        with self._our_errors():
+            self._session.execute(tsql.SNAPSHOT)  # before the transaction: it cannot be switched to within one
+            self._session.autocommit = False
+        try:
+            yield
+        finally:
+            with suppress(_pyodbc().Error):  # the connection is gone, and the error that says so is on its way
+                self._session.rollback()
+                self._session.autocommit = True
+                self._session.execute(tsql.READ_COMMITTED)
+
+    def _connect(self) -> None:
+        pyodbc = _pyodbc()
+        driver = odbc.find_driver(pyodbc.drivers(), odbc.wheel_libraries())
+        try:
+            self._connection = self._open(pyodbc, odbc.connection_string(driver, self._database, self._password))
+        except pyodbc.Error as error:
+            raise self._errors.not_connected(of_pyodbc(error)) from None
+
+    def _open(self, pyodbc: Any, connection_string: str) -> Any:
+        connection = pyodbc.connect(connection_string, timeout=LOGIN_TIMEOUT_SECONDS, autocommit=True)
+        connection.timeout = round(self._statement_timeout_seconds)
+        connection.add_output_converter(_DATETIMEOFFSET, datetimeoffset)
+        connection.execute(tsql.SESSION.format(milliseconds=LOCK_TIMEOUT_SECONDS * 1000))
+        return connection
+
+    @property
+    def _session(self) -> Any:
+        if self._connection is None:
+            raise RuntimeError("use the database as a context manager")
+        return self._connection
+
+    @property
+    def _grant_of_state(self) -> str:
+        return f"USE master; GRANT VIEW SERVER STATE TO {tsql.quoted(self._database.user)};"
+
+    @property
+    def _grant_of_cdc(self) -> str:
+        return f"GRANT SELECT ON SCHEMA::cdc TO {tsql.quoted(self._database.user)};"
+
+    def _query(self, statement: str, *values: Any, grant: str = "") -> list[tuple[Any, ...]]:
+        with self._our_errors(grant=grant):
+            return [tuple(row) for row in self._session.execute(statement, values).fetchall()]
+
+    def _streamed(self, table: TableName, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows as the driver gives them, one by one; to be read to the end or closed before the next statement."""
+        with self._our_errors(table):
+            cursor = self._session.execute(statement, values)
+            try:
+                yield from map(tuple, cursor)
+            finally:
+                cursor.close()
+
+    @contextmanager
+    def _our_errors(self, table: TableName | None = None, grant: str = "") -> Iterator[None]:
+        pyodbc = _pyodbc()
+        try:
+            yield
+        except pyodbc.Error as error:
+            raise self._errors.translated(of_pyodbc(error), table, grant) from None
+        except UnicodeDecodeError as error:
+            raise UnexpectedAnswerError(
+                f"{self._place}: {table or 'a name'} holds text that is not UTF-16: {error.reason}.",
+                "Find the value: half of a surrogate pair stands alone in an nvarchar or nchar column.",
+            ) from None
+
+
+def datetimeoffset(value: bytes) -> datetime:
+    """Read SQL_SS_TIMESTAMPOFFSET_STRUCT. The 100 ns digit, which Python cannot hold, is cut off."""
+    year, month, day, hour, minute, second, nanoseconds, offset_hours, offset_minutes = struct.unpack("<6hI2h", value)
+    offset = timezone(timedelta(hours=offset_hours, minutes=offset_minutes))
+    return datetime(year, month, day, hour, minute, second, nanoseconds // 1000, offset)
+
+
+def _pyodbc() -> Any:
+    """The driver manager's module; it cannot be loaded where unixODBC is missing."""
+    try:
+        import pyodbc  # noqa: PLC0415  a PostgreSQL pipeline must run without unixODBC
+    except ImportError as error:
+        raise CouldNotLookError(
+            f"SQL Server cannot be read because the ODBC driver manager is missing: {error}",
+            "apt-get install unixodbc   (macOS: brew install unixodbc)",
+        ) from None
+    pyodbc.pooling = False
+    return pyodbc
