@@ -32,7 +32,7 @@ def test_what_comes_to_nothing_is_forgotten_whatever_the_order_and_the_parts() -
     [
         pytest.param(ChunkSum(3, 2, 5), ChunkSum(3, 1, 5), id="a row whose hash is nothing"),
         pytest.param(ChunkSum(3, 2, 5), ChunkSum(3, 2, 6), id="a changed row"),
-        pytest.param(ChunkSum(3, 2, 2**64), ChunkSum(3, 2, 0), id="a sum that is not cut off"),
+        pytest.param(ChunkSum(3, 2, 2**63), ChunkSum(3, 2, 0), id="a changed first bit"),
     ],
 )
 def test_a_chunk_differs_by_its_rows_or_by_its_hashes(at_source: ChunkSum, at_target: ChunkSum) -> None:
@@ -40,6 +40,31 @@ def test_a_chunk_differs_by_its_rows_or_by_its_hashes(at_source: ChunkSum, at_ta
     balance.add_source([at_source, ChunkSum(4, 1, 1)])
     balance.add_target([at_target, ChunkSum(4, 1, 1)])
     assert _differing(balance) == [3]
+
+
+def test_sums_are_equal_modulo_the_width_of_a_hash() -> None:
+    balance = Balance()
+    balance.add_source([ChunkSum(3, 2, 2**64 - 1), ChunkSum(3, 1, 2), ChunkSum(4, 1, -1)])
+    balance.add_target([ChunkSum(3, 3, 1), ChunkSum(4, 1, 2**64 - 1)])
+    assert _differing(balance) == []
+
+
+def test_a_balance_goes_on_from_what_was_left() -> None:
+    before = Balance()
+    before.add_source([ChunkSum(1, 2, 5), ChunkSum(2, 1, 1), ChunkSum(3, 1, 1)])
+    before.add_target([ChunkSum(2, 1, 1)])
+    after = Balance.restored(before.left(), before.source_rows, before.target_rows)
+    after.add_target([ChunkSum(1, 2, 5)])
+    assert _differing(after) == [3]
+    assert (after.source_rows, after.target_rows) == (4, 3)
+
+
+def test_a_chunk_in_doubt_differs_though_its_sums_are_equal() -> None:
+    balance = Balance()
+    balance.doubt([2, 5])
+    balance.add_source([ChunkSum(2, 1, 1), ChunkSum(3, 1, 1)])
+    balance.add_target([ChunkSum(2, 1, 1)])
+    assert _differing(balance) == [2, 3, 5]
 
 
 def test_a_chunk_of_one_side_differs() -> None:

@@ -114,7 +114,7 @@ class Stream:
 
 
 class ChunkSum(NamedTuple):
-    """Rows of one chunk, in one segment: how many, and the sum of their hashes (64 bits each; the sum is not cut off)."""
+    """Rows of one chunk, in one segment: how many, and the sum of their hashes, 64 bits each. Sums are equal modulo 2^64."""
 
     chunk: int
     rows: int

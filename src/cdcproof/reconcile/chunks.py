@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cdcproof.databases.scan import Chunking, ChunkSum
+
+_64_BITS = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -26,22 +28,41 @@ class Balance:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._chunks: dict[int, tuple[int, int, int]] = {}  # rows and hashes the target lacks, rows of the source
+        self._doubted: set[int] = set()
         self.source_rows = 0
         self.target_rows = 0
 
     def add_source(self, sums: Iterable[ChunkSum]) -> None:
         """Take in sums of the source."""
-        for chunk, rows, hashes in sums:
-            with self._lock:
+        with self._lock:
+            for chunk, rows, hashes in sums:
                 self.source_rows += rows
                 self._add(chunk, rows, hashes, rows)
 
     def add_target(self, sums: Iterable[ChunkSum]) -> None:
         """Take in sums of the target."""
-        for chunk, rows, hashes in sums:
-            with self._lock:
+        with self._lock:
+            for chunk, rows, hashes in sums:
                 self.target_rows += rows
                 self._add(chunk, -rows, -hashes, 0)
+
+    def doubt(self, chunks: Iterable[int]) -> None:
+        """Let these chunks be read by value, whatever their sums are."""
+        with self._lock:
+            self._doubted.update(chunks)
+
+    def left(self) -> list[tuple[int, ...]]:
+        """What is left of each chunk, for `restored`."""
+        with self._lock:
+            return [(chunk, *rest) for chunk, rest in self._chunks.items()]
+
+    @classmethod
+    def restored(cls, left: Iterable[Sequence[int]], source_rows: int, target_rows: int) -> Balance:
+        """A balance that goes on from what another had left."""
+        balance = cls()
+        balance._chunks = {chunk: (rows, hashes, at_source) for chunk, rows, hashes, at_source in left}
+        balance.source_rows, balance.target_rows = source_rows, target_rows
+        return balance
 
     def groups(self, chunking: Chunking, rows_held: int) -> tuple[Group, ...]:
         """The chunks that differ, in order.
@@ -50,7 +71,8 @@ class Balance:
         """
         chunks: list[list[int]] = []
         rows: list[int] = []
-        for chunk, (lacking, _, at_source) in sorted(self._chunks.items()):
+        for chunk in sorted(self._chunks.keys() | self._doubted):
+            lacking, _, at_source = self._chunks.get(chunk, (0, 0, 0))
             more = at_source + max(0, -lacking)
             if not chunks or (chunking.width and rows[-1] + more > rows_held):
                 chunks.append([])
@@ -61,7 +83,7 @@ class Balance:
 
     def _add(self, chunk: int, rows: int, hashes: int, at_source: int) -> None:
         old_rows, old_hashes, old_at_source = self._chunks.get(chunk, (0, 0, 0))
-        balance = (old_rows + rows, old_hashes + hashes, old_at_source + at_source)
+        balance = (old_rows + rows, (old_hashes + hashes) & _64_BITS, old_at_source + at_source)
         if balance[0] or balance[1]:
             self._chunks[chunk] = balance
         else:
