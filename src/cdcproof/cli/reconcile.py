@@ -149,10 +149,10 @@ def run(arguments: argparse.Namespace) -> int:
     screen = sys.stderr if arguments.json else sys.stdout
     with _terminated_like_interrupted():
         report = _reconciled(inputs, options, _budget(arguments, inputs, directory), directory, screen)
-        path = _written(report, directory)
+        path, page = _written(report, directory)
     if arguments.json:
         print(path.read_text(encoding="utf-8"), end="")
-    print(lines.of_report(report), path, sep="\n", file=screen)
+    print(lines.of_report(report), f"page: {page}", path, sep="\n", file=screen)
     if not report.complete:
         raise KeyboardInterrupt
     return report.exit_status
@@ -238,12 +238,14 @@ def _keep(report: Report, directory: Path) -> None:
         write_partial(report, directory)
 
 
-def _written(report: Report, directory: Path) -> Path:
+def _written(report: Report, directory: Path) -> tuple[Path, Path]:
     from cdcproof.errors import CouldNotLookError
+    from cdcproof.reconcile import page
     from cdcproof.reconcile.result import write
 
     try:
-        return write(report, directory)
+        path = write(report, directory)
+        return path, page.write(report, path)
     except OSError as error:
         raise CouldNotLookError(
             f"The report could not be written to {directory}: {error.strerror}. The lines above are all there is.",

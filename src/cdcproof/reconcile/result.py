@@ -190,10 +190,14 @@ def _partial(report: Report, directory: Path) -> Path:
     return directory / f"{PREFIX}{_stamp(report)}_{report.run_id[:8]}.partial"
 
 
+def scrubbed(report: Report) -> Report:
+    """Without secrets. Only what drivers said may hold one; scrubbing all would turn a count of 1234 into [redacted]."""
+    return replace(report, tables=tuple(replace(t, error=scrub(t.error)) for t in report.tables))
+
+
 def _text(report: Report) -> str:
-    """The report as JSON. Only what drivers said may hold a secret; scrubbing all would turn a count of 1234 into [redacted]."""
-    clean = replace(report, tables=tuple(replace(t, error=scrub(t.error)) for t in report.tables))
-    return json.dumps(asdict(clean), indent=2, ensure_ascii=False) + "\n"
+    """The report as JSON."""
+    return json.dumps(asdict(scrubbed(report)), indent=2, ensure_ascii=False) + "\n"
 
 
 def _from_dict(data: Mapping[str, Any]) -> Report:

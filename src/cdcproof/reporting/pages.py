@@ -18,27 +18,25 @@ def report_page(run: Run, changes: Sequence[str], runbook: str) -> str:
 
     `runbook` is the path from the page to the directory that holds ``docs/``.
     """
-    return (
-        _templates()
-        .get_template("report.html")
-        .render(
-            run=run,
-            changes=changes,
-            attention=text.needing_attention(run),
-            blocked=text.blocked_lines(run),
-            totals=text.totals(run),
-            runbook=runbook,
-        )
+    return rendered(
+        "report.html",
+        run=run,
+        changes=changes,
+        attention=text.needing_attention(run),
+        blocked=text.blocked_lines(run),
+        totals=text.totals(run),
+        runbook=runbook,
     )
 
 
 def summary_page(summary: Summary) -> str:
     """The daily summary."""
-    return (
-        _templates()
-        .get_template("summary.html")
-        .render(summary=summary, run=summary.run, totals=text.totals(summary.run))
-    )
+    return rendered("summary.html", summary=summary, run=summary.run, totals=text.totals(summary.run))
+
+
+def rendered(template: str, **values: object) -> str:
+    """A page from one of the templates. Every value is escaped."""
+    return _templates().get_template(template).render(**values)
 
 
 def way_up(page: Path, root: Path) -> str:
