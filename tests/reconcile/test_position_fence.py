@@ -19,11 +19,12 @@ from cdcproof.databases.scan import LogPosition
 from cdcproof.errors import CouldNotLookError, DeadlineError, UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import Connector as Expected
 from cdcproof.reconcile.fence import Crossing
-from cdcproof.reconcile.position_fence import PositionFence
+from cdcproof.reconcile.position_fence import PositionFence, SourceFence, fences
+from tests.pipelines import pipeline_of
 from tests.test_waiting import Clock
 
 URL = "http://connect:8083"
-ORDERS, ITEMS = ("wh.public.orders", 0), ("wh.public.items", 0)
+ORDERS, MORE_ORDERS, ITEMS = ("wh.public.orders", 0), ("wh.public.orders", 1), ("wh.public.items", 0)
 TOPICS = frozenset({ORDERS[0], ITEMS[0]})
 
 
@@ -73,8 +74,10 @@ class World:
         return ConnectorStates(tuple(self.connectors.values()))
 
     def end_offsets(self, topics: Collection[str]) -> dict[Place, int]:
-        assert topics == TOPICS
-        return dict(self.ends)
+        return {place: end for place, end in self.ends.items() if place[0] in topics}
+
+    def topics(self) -> dict[str, int]:
+        return {topic: 1 for topic, _ in self.ends}
 
     def positions(self, group: str) -> Positions:
         return self.groups.get(group, Positions({}, frozenset()))
@@ -110,16 +113,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 def _cross(world: World, *connectors: Expected, seconds: float = 30) -> Crossing:
     known = connectors or (Expected(name="source", kind="source"), Expected(name="sink", kind="sink"))
-    return PositionFence(
-        open_source=lambda: world,  # type: ignore[arg-type]
+    source = SourceFence(
+        open_source=lambda: world,  # type: ignore[arg-type,return-value]
         connect=world,  # type: ignore[arg-type]
         kafka=world,  # type: ignore[arg-type]
-        connectors=known,
+        connectors=tuple(one.name for one in known if one.kind == "source"),
         database="shop",
         tables=(TableName("public", "orders"),),
         topics=TOPICS,
         hop_seconds=seconds,
-    ).cross(world.tell)
+    )
+    sinks = tuple(one for one in known if one.kind == "sink")
+    return PositionFence(source, world, world, sinks, ORDERS[0], seconds).cross(world.tell)  # type: ignore[arg-type]
 
 
 def test_positions_that_are_passed_need_no_wait(world: World) -> None:
@@ -132,13 +137,13 @@ def test_positions_that_are_passed_need_no_wait(world: World) -> None:
 def test_it_waits_for_the_source_then_takes_the_ends_then_waits_for_the_sink(world: World) -> None:
     def read(world: World) -> None:
         world.committed = 100
-        world.ends = {ORDERS: 9, ITEMS: 2}
+        world.ends = {ORDERS: 9, MORE_ORDERS: 2, ITEMS: 5}
 
     def commit_some(world: World) -> None:
         world.groups["connect-sink"] = Positions({ORDERS: 9}, frozenset(TOPICS))
 
     def commit_all(world: World) -> None:
-        world.groups["connect-sink"] = Positions({ORDERS: 9, ITEMS: 2}, frozenset(TOPICS))
+        world.groups["connect-sink"] = Positions({ORDERS: 9, MORE_ORDERS: 2}, frozenset(TOPICS))
 
     world.each_second = iter([read, commit_some, commit_all])
     crossing = _cross(world)
@@ -147,7 +152,7 @@ def test_it_waits_for_the_source_then_takes_the_ends_then_waits_for_the_sink(wor
     assert world.told[0].startswith(
         "waiting for source to read the source's log up to 0/100: it is RUNNING, task 0 RUNNING"
     )
-    assert world.told[-1].endswith("sink has committed nothing of 2 in wh.public.items/0")
+    assert world.told[-1].endswith("sink has committed nothing of 2 in wh.public.orders/1")
 
 
 def test_a_source_that_nobody_writes_to_is_crossed_by_a_timer_and_says_so(world: World) -> None:
@@ -289,3 +294,16 @@ def test_a_connect_that_tells_no_offsets_leaves_it_to_the_source(world: World, m
         _cross(world)
     monkeypatch.setattr(world, "log_read_by", lambda *_: True)
     assert _cross(world).method == "position"
+
+
+def test_the_fences_of_a_run_share_the_first_hop_and_have_a_topic_each() -> None:
+    known = pipeline_of("customers", "orders", "shipments")
+    made = fences(known, ["orders", "shipments"], lambda: None)  # type: ignore[arg-type,return-value]
+    orders, shipments = made["orders"], made["shipments"]
+    assert isinstance(orders, PositionFence)
+    assert isinstance(shipments, PositionFence)
+    assert made.keys() == {"orders", "shipments"}
+    assert orders.source is shipments.source
+    assert (orders.topic, shipments.topic) == ("t.orders", "t.shipments")
+    assert [sink.name for sink in orders.sinks] == ["sink"]
+    assert orders.hop_seconds == known.thresholds.fence_seconds

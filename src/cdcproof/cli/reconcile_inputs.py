@@ -24,7 +24,7 @@ from cdcproof.reconcile.contents import Comparison
 from cdcproof.reconcile.engine import KEY_LIMIT, Endpoint
 from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import TablePair
-from cdcproof.reconcile.position_fence import PositionFence
+from cdcproof.reconcile.position_fence import fences
 from cdcproof.reconcile.scrub import Feed
 from cdcproof.reconcile.timer_fence import TimerFence
 from cdcproof.secrets import Secret
@@ -142,13 +142,13 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
     source, target = (_endpoint(database, password_of(database)) for database in (located.source, located.target))
     tables = tuple(_pair(table) for table in located.tables if table.name in names)
     timer = _timer(arguments)
-    fences: dict[str, Fence] = {name: PositionFence.of(located, [name], source.open) for name in names}
+    by_position = fences(located, names, source.open)
     by_timer = arguments.settle_seconds is not None
     return Inputs(
         source,
         target,
         tables,
-        lambda table: timer if by_timer else fences[table.name],
+        lambda table: timer if by_timer else by_position[table.name],
         f"timer: {timer.seconds:g} s" if by_timer else "by position of the source's log, the topics and the sinks",
         located.paths.reconciliation_reports,
         _feed(located.source),

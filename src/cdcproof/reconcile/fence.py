@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -37,3 +39,32 @@ class Fence(Protocol):
         before the deadline, or cannot be seen.
         """
         ...
+
+
+class SharedFence:
+    """One fence for several threads: those that ask while it is crossed all get the next crossing.
+
+    A crossing that begins after the question was asked answers it: all that was visible then is visible when it begins.
+    """
+
+    def __init__(self, fence: Fence) -> None:
+        self.method = fence.method
+        self._fence = fence
+        self._crossing = threading.Lock()
+        self._asking = threading.Lock()
+        self._next: Future[Crossing] = Future()
+
+    def cross(self, tell: Callable[[str], None]) -> Crossing:
+        """As the fence; what it raises, everybody gets who asked for that crossing."""
+        with self._asking:
+            mine = self._next
+        with self._crossing:
+            if not mine.done():
+                with self._asking:
+                    self._next = Future()
+                try:
+                    mine.set_result(self._fence.cross(tell))
+                except BaseException as error:
+                    mine.set_exception(error)
+                    raise
+        return mine.result()

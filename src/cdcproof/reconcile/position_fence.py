@@ -15,101 +15,132 @@ Two hops, each waited for:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.kafka import Kafka
 from cdcproof.databases.base import Database, TableName
 from cdcproof.errors import CouldNotLookError, DeadlineError
 from cdcproof.pipeline import Connector, Pipeline
-from cdcproof.reconcile.fence import Crossing, Method
+from cdcproof.reconcile.fence import Crossing, Fence, Method, SharedFence
 from cdcproof.reconcile.hops import Sight, SinkHop, SourceHop
 from cdcproof.waiting import Deadline, wait_until
 
-_INTERVAL_SECONDS = 0.2
+_INTERVAL_SECONDS = 0.5
+"""Connect reads its topic of offsets from the start for every question."""
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class PositionFence:
-    """The fence of a pipeline, for some of its tables. Safe to use from several threads; each crossing opens a session.
+class SourceFence:
+    """The first hop, for all tables of a run. Each crossing opens a session of its own.
 
-    `hop_seconds` is how long each hop may take: a connector commits its position by its worker's
-    `offset.flush.interval.ms`, a minute unless it was set.
+    `hop_seconds` is how long it may take: a connector commits its position by its worker's `offset.flush.interval.ms`,
+    a minute unless it was set.
     """
 
     open_source: Callable[[], Database]
     connect: Connect
     kafka: Kafka
-    connectors: tuple[Connector, ...]
+    connectors: tuple[str, ...]
     database: str
     tables: tuple[TableName, ...]
     topics: frozenset[str]
     hop_seconds: float
     method: Method = "position"
 
-    @classmethod
-    def of(cls, pipeline: Pipeline, names: Collection[str], open_source: Callable[[], Database]) -> PositionFence:
-        """The fence for these tables of the pipeline; `open_source` opens a session at its source."""
-        tables = [table for table in pipeline.tables if table.name in names]
-        return cls(
-            open_source,
-            Connect(pipeline.connect),
-            Kafka(pipeline.kafka.bootstrap_servers),
-            pipeline.connectors,
-            pipeline.source.database,
-            tuple(TableName.parse(table.source) for table in tables),
-            frozenset(table.topic for table in tables),
-            pipeline.thresholds.fence_seconds,
-        )
-
     def cross(self, tell: Tell) -> Crossing:
         """Cross it. A connector that failed, is paused or is not there, and has not done its part, is an error at once."""
         clock = Deadline(0)
-        sources, sinks = self._of_kind("source"), self._of_kind("sink")
+        _demand(self.connectors, "source")
         self.connect.states()  # an address that does not answer is told now, not at the deadline
-        self.kafka.end_offsets(self.topics)  # and so is a topic that is not there
+        topics = self.topics & self.kafka.topics().keys()
         method: Method = "position"
         with self.open_source() as source:
             position = source.log_position()
-            for connector in sources:
+            for connector in self.connectors:
                 hop = SourceHop(
                     connect=self.connect,
                     kafka=self.kafka,
                     source=source,
-                    connector=connector.name,
+                    connector=connector,
                     database=self.database,
                     tables=self.tables,
-                    topics=self.topics,
+                    topics=topics,
                     position=position,
                 )
-                if self._wait(hop, tell).by_quiet:
+                if _waited(hop, self.hop_seconds, tell).by_quiet:
                     method = "timer"
-        groups = {sink.name: sink.consumer_group for sink in sinks}
-        self._wait(SinkHop(self.connect, self.kafka, groups, self.kafka.end_offsets(self.topics)), tell)
         return Crossing(method, position.text, round(clock.elapsed_seconds, 3))
 
-    def _of_kind(self, kind: str) -> list[Connector]:
-        found = [connector for connector in self.connectors if connector.kind == kind]
-        if not found:
-            raise CouldNotLookError(
-                f"The pipeline file lists no {kind} connector, so what is in flight cannot be told from what is lost.",
-                f'Add it: [[connectors]] with name = "…" and kind = "{kind}".',
-            )
-        return found
 
-    def _wait(self, hop: SourceHop | SinkHop, tell: Tell) -> Sight:
-        try:
-            sight = wait_until(
-                hop.look,
-                lambda seen: bool(seen.done or seen.halted),
-                what=hop.what,
-                deadline_seconds=self.hop_seconds,
-                interval_seconds=_INTERVAL_SECONDS,
-                tell=lambda seen: tell(f"waiting for {hop.what}: {seen}"),
-            )
-        except DeadlineError as error:
-            raise DeadlineError(error.message, hop.remedy) from None
-        if sight.halted:
-            raise sight.halted
-        return sight
+@dataclass(frozen=True)
+class PositionFence:
+    """Both hops, for one table's topic."""
+
+    source: Fence
+    connect: Connect
+    kafka: Kafka
+    sinks: tuple[Connector, ...]
+    topic: str
+    hop_seconds: float
+    method: Method = "position"
+
+    def cross(self, tell: Tell) -> Crossing:
+        """Cross it. A sink that failed, is paused or is not there, and has not done its part, is an error at once."""
+        clock = Deadline(0)
+        groups = {sink.name: sink.consumer_group for sink in self.sinks}
+        _demand(groups, "sink")
+        self.kafka.end_offsets({self.topic})  # a topic that is not there is told before any wait
+        crossing = self.source.cross(tell)
+        ends = self.kafka.end_offsets({self.topic})
+        _waited(SinkHop(self.connect, self.kafka, groups, ends), self.hop_seconds, tell)
+        return replace(crossing, seconds=round(clock.elapsed_seconds, 3))
+
+
+def fences(pipeline: Pipeline, names: Collection[str], open_source: Callable[[], Database]) -> dict[str, Fence]:
+    """A fence for each of these tables of the pipeline, by its name; `open_source` opens a session at its source.
+
+    They can be crossed from several threads at once, and share their first hop.
+    """
+    tables = [table for table in pipeline.tables if table.name in names]
+    connect, kafka = Connect(pipeline.connect), Kafka(pipeline.kafka.bootstrap_servers)
+    seconds = pipeline.thresholds.fence_seconds
+    source = SharedFence(
+        SourceFence(
+            open_source=open_source,
+            connect=connect,
+            kafka=kafka,
+            connectors=tuple(connector.name for connector in pipeline.connectors if connector.kind == "source"),
+            database=pipeline.source.database,
+            tables=tuple(TableName.parse(table.source) for table in tables),
+            topics=frozenset(table.topic for table in tables),
+            hop_seconds=seconds,
+        )
+    )
+    return {table.name: PositionFence(source, connect, kafka, pipeline.sinks, table.topic, seconds) for table in tables}
+
+
+def _demand(connectors: Collection[str], kind: str) -> None:
+    if not connectors:
+        raise CouldNotLookError(
+            f"The pipeline file lists no {kind} connector, so what is in flight cannot be told from what is lost.",
+            f'Add it: [[connectors]] with name = "…" and kind = "{kind}".',
+        )
+
+
+def _waited(hop: SourceHop | SinkHop, seconds: float, tell: Tell) -> Sight:
+    try:
+        sight = wait_until(
+            hop.look,
+            lambda seen: bool(seen.done or seen.halted),
+            what=hop.what,
+            deadline_seconds=seconds,
+            interval_seconds=_INTERVAL_SECONDS,
+            tell=lambda seen: tell(f"waiting for {hop.what}: {seen}"),
+        )
+    except DeadlineError as error:
+        raise DeadlineError(error.message, hop.remedy) from None
+    if sight.halted:
+        raise sight.halted
+    return sight

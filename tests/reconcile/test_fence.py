@@ -1,0 +1,67 @@
+"""One fence for several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from cdcproof.errors import DeadlineError
+from cdcproof.reconcile.fence import Crossing, Method, SharedFence
+
+THREADS = 8
+
+
+@dataclass
+class Numbered:
+    """Numbers its crossings; the first lasts until every thread is about to ask."""
+
+    everybody: threading.Barrier = field(default_factory=lambda: threading.Barrier(THREADS + 1, timeout=20))
+    begun: int = 0
+    stuck: bool = False
+    method: Method = "position"
+
+    def cross(self, tell: Callable[[str], None]) -> Crossing:
+        self.begun += 1
+        number = self.begun
+        if number == 1:
+            self.everybody.wait()
+        tell(f"crossing {number}")
+        if self.stuck:
+            raise DeadlineError("stuck")
+        return Crossing(self.method, str(number), 0.0)
+
+
+def test_whoever_asks_gets_a_crossing_that_began_afterwards_and_shares_it() -> None:
+    fence = Numbered()
+    shared = SharedFence(fence)
+
+    def ask(thread: int) -> tuple[int, int]:
+        if thread:
+            fence.everybody.wait()
+        before = fence.begun
+        return before, int(shared.cross(lambda _: None).position)
+
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        answers = list(pool.map(ask, range(THREADS + 1)))
+    assert all(before < number for before, number in answers), answers
+    assert fence.begun < len(answers)
+    assert shared.method == "position"
+
+
+def test_one_after_the_other_each_has_its_own() -> None:
+    shared = SharedFence(Numbered(threading.Barrier(1)))
+    assert [shared.cross(lambda _: None).position for _ in range(3)] == ["1", "2", "3"]
+
+
+def test_what_is_stuck_is_stuck_for_all_and_can_be_tried_again() -> None:
+    fence = Numbered(threading.Barrier(1), stuck=True)
+    shared = SharedFence(fence)
+    for _ in range(2):
+        with pytest.raises(DeadlineError, match="stuck"):
+            shared.cross(lambda _: None)
+    fence.stuck = False
+    assert shared.cross(lambda _: None).position == "3"
