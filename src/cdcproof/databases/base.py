@@ -108,6 +108,10 @@ class Database(Protocol):
         """Whether `snapshot` gives one: always in PostgreSQL, by ALLOW_SNAPSHOT_ISOLATION in SQL Server."""
         ...
 
+    def interrupt(self) -> None:
+        """End the statement that runs, at the server too, from another thread: it raises."""
+        ...
+
     def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
         """Parts of about this many rows, in the order in which they lie; one part where the engine cannot divide, and of a slice."""
         ...

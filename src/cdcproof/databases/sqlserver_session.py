@@ -34,6 +34,7 @@ class Session:
         self._errors = Errors(database, statement_timeout_seconds)
         self._place = self._errors.place
         self._connection: Any = None
+        self._running: Any = None
 
     def __exit__(self, *exc: object) -> None:
         if self._connection is not None:
@@ -60,6 +61,12 @@ class Session:
                 self._session.rollback()
                 self._session.autocommit = True
                 self._session.execute(tsql.READ_COMMITTED)
+
+    def interrupt(self) -> None:
+        """End the statement whose rows are read."""
+        if self._running is not None:
+            with suppress(_pyodbc().Error):  # it has ended
+                self._running.cancel()
 
     def _connect(self) -> None:
         pyodbc = _pyodbc()
@@ -97,10 +104,11 @@ class Session:
     def _streamed(self, table: TableName, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Rows as the driver gives them, one by one; to be read to the end or closed before the next statement."""
         with self._our_errors(table):
-            cursor = self._session.execute(statement, values)
+            cursor = self._running = self._session.cursor()
             try:
-                yield from map(tuple, cursor)
+                yield from map(tuple, cursor.execute(statement, values))
             finally:
+                self._running = None
                 cursor.close()
 
     @contextmanager

@@ -23,3 +23,7 @@ class Summing(Protocol):
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         """One scan of the segment. A chunk may come more than once; its sums are then added."""
         ...
+
+    def interrupt(self) -> None:
+        """End the statement that runs, at the server too, from another thread: it raises."""
+        ...
