@@ -5,6 +5,7 @@ import pytest
 from cdcproof.findings import require_equal
 
 
+@pytest.mark.staging
 @pytest.mark.runbook(
     "validate.2-connectors",
     severity="critical",

@@ -108,6 +108,11 @@ class Remedies:
             *self.look_at_sink([sink.consumer_group for sink in self.pipeline.sinks])[-1:],
         )
 
+    def undo_connectors(self) -> Commands:
+        """See what the connectors do; then put back what was there before."""
+        option = f"--pipeline {shlex.quote(self.pipeline_name)}"
+        return (f"cdcproof connectors status {option}", f"cdcproof connectors undo {option}")
+
     def compare_with_baseline(self) -> Commands:
         """See it again; then undo it, or declare it."""
         return (

@@ -1,0 +1,13 @@
+"""Runbook, testing requirements: apply changes."""
+
+import pytest
+
+from cdcproof.findings import require_equal
+
+
+@pytest.mark.runbook("staging.2-connectors-applied", severity="critical", needs=["staging.1-connector-files"])
+def test_every_connector_runs_as_its_file_says(applied, evidence, remedies):
+    """Every connector has the configuration of its file, and each of its tasks runs."""
+    evidence.saw("Applied", applied.rows())
+
+    require_equal(applied.found(), applied.expected(), action=remedies.undo_connectors())
