@@ -33,7 +33,8 @@ DOORS = {
     "duckdb": {"databases/columnar.py"},
     "psycopg": {
         f"databases/postgresql{part}.py" for part in ("", "_session", "_statements", "_keys", "_changes", "_writing", "_repair")
-    },
+    }
+    | {"databases/deployment/postgresql.py"},
     "pyodbc": {"databases/sqlserver_session.py"},
     "mssql_python_odbc": {"databases/odbc.py"},
     "mssql_python": {"databases/sqlserver_arrow.py"},

@@ -25,7 +25,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
+from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec
 
 from cdcproof.clients.consumer_groups import ABSENT_STATE, Group, PartitionLag, Place, Positions
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
@@ -85,6 +85,16 @@ class Kafka:
         """Topic to number of partitions, internal topics included."""
         metadata = self._metadata(Deadline(DEADLINE_SECONDS))
         return {name: len(metadata.topics[name].partitions) for name in sorted(metadata.topics)}
+
+    def broker_setting(self, name: str) -> str:
+        """A setting of the brokers, as one of them tells it. Raises `UnexpectedAnswerError` for one that it does not have."""
+        deadline = Deadline(DEADLINE_SECONDS)
+        resource = ConfigResource(ConfigResource.Type.BROKER, str(min(self._metadata(deadline).brokers)))
+        futures = self._call(lambda: self._client().describe_configs([resource], request_timeout=_left(deadline)))
+        found = self._result(futures[resource], deadline).get(name)
+        if found is None:
+            raise UnexpectedAnswerError(f"Kafka at {self.bootstrap} does not tell its setting {name}.")
+        return str(found.value)
 
     def group(self, name: str) -> Group:
         """The consumer group, whether it exists or not."""

@@ -124,6 +124,11 @@ def reads(config: Config, topic: str) -> bool:
     return topic in _entries(config.get("topics", ""))
 
 
+def listed_topics(config: Config) -> tuple[str, ...]:
+    """The topics that a sink names; none where it reads by `topics.regex`."""
+    return tuple(_entries(config.get("topics", "")))
+
+
 def literal_tables(config: Config) -> tuple[TableName, ...] | None:
     """The tables of `table.include.list`, in its order; None when it is absent or holds expressions."""
     entries = _entries(config.get("table.include.list") or config.get("table.whitelist") or "")

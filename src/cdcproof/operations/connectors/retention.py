@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cdcproof.clients.connect import Connect, Connector, Offset
 from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
+from cdcproof.databases import lsn
 from cdcproof.databases.deployment import connect as open_database
 from cdcproof.databases.deployment.base import LogStart
 from cdcproof.errors import CdcproofError
@@ -82,7 +83,10 @@ def of_capture_instances(offsets: Iterable[Offset], database: str, starts: Itera
     """SQL Server: every capture instance must reach back to the last commit read."""
     mine = [o for o in offsets if o["partition"].get("database", database).lower() == database.lower()]
     told = [str(o["offset"].get("commit_lsn") or "NULL") for o in mine]
-    read = [int(lsn.replace(":", ""), 16) for lsn in told if lsn != "NULL"]  # NULL before anything was streamed
+    try:
+        read = [lsn.of_text(text) for text in told if text != "NULL"]  # NULL before anything was streamed
+    except ValueError as error:
+        return Retention(unknown=f"its position cannot be read: {error}.")
     if not read:
         return Retention() if mine else Retention(unknown=f"it has no position in {database}.")
     starts = tuple(starts)
@@ -90,7 +94,7 @@ def of_capture_instances(offsets: Iterable[Offset], database: str, starts: Itera
         return Retention(("CDC is off, or none of its tables has a capture instance any more.",))
     unseen = [start.reader for start in starts if not start.position]
     passed = tuple(
-        f"{start.reader} has its oldest change at {_cdc_lsn(start.position)}, after {_cdc_lsn(min(read))}, to which it "
+        f"{start.reader} has its oldest change at {lsn.text(start.position)}, after {lsn.text(min(read))}, to which it "
         "has read. (Or the table was enabled since: its earlier changes were never captured.)"
         for start in starts
         if start.position > min(read)
@@ -131,9 +135,3 @@ def consumer_group(name: str, config: Config) -> str:
 
 def _lsn(position: int) -> str:
     return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
-
-
-def _cdc_lsn(position: int) -> str:
-    """As SQL Server's tools and Debezium write it."""
-    digits = f"{position:020x}"
-    return f"{digits[:8]}:{digits[8:16]}:{digits[16:]}"
