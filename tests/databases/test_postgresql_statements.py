@@ -7,6 +7,7 @@ import resource
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -540,3 +541,33 @@ def test_statements_can_be_run_as_they_are_shown(server: Server, database: Postg
     found = server.connect().execute(shown["push-down"]).fetchall()  # type: ignore[arg-type]
     assert {chunk: ChunkSum(chunk, rows, int(total)) for chunk, rows, total in found} == _expected(scan, MANY)
     assert shown["rows by key"].endswith('WHERE "id" = $1')
+
+
+def test_rows_that_came_into_a_part_after_it_was_read_are_found(server: Server, database: PostgreSQL) -> None:
+    server.execute(
+        f"CREATE TABLE {SCHEMA}.written (id int PRIMARY KEY, note text)",
+        f"INSERT INTO {SCHEMA}.written SELECT i, repeat('x', 800) FROM generate_series(1, 100) AS i",
+        f"DELETE FROM {SCHEMA}.written WHERE id <= 20",
+        f"VACUUM {SCHEMA}.written",
+        f"ANALYZE {SCHEMA}.written",
+    )
+    scan = _scan(database, "written", Chunking(width=10))
+    first, *rest = database.segments(scan, 40)
+    assert rest
+    with server.connect() as open_before:
+        open_before.autocommit = False
+        open_before.execute(f"UPDATE {SCHEMA}.written SET note = 'y' WHERE id = 51")
+        mark = database.mark(scan.table)
+        assert database.chunks_written_since(mark, scan, WHOLE) == set()
+        server.execute(
+            f"UPDATE {SCHEMA}.written SET note = 'z' WHERE id IN (73, 74)",  # into the room of the deleted ones
+            f"INSERT INTO {SCHEMA}.written VALUES (200, '')",
+        )
+        open_before.commit()
+    server.execute(f"VACUUM (FREEZE) {SCHEMA}.written")
+    moved_into_first = {7, 20, 5}
+    assert database.chunks_written_since(mark, scan, first) == moved_into_first
+    assert database.chunks_written_since(mark, replace(scan, predicate="id < 100"), WHOLE) == {7, 5}
+    assert database.chunks_written_since(database.mark(scan.table), scan, WHOLE) == set()
+    server.execute(f"VACUUM FULL {SCHEMA}.written")
+    assert database.chunks_written_since(mark, scan, first) is None, "a table that was rewritten"

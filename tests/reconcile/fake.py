@@ -90,6 +90,15 @@ class FakeDatabase:
         bounds = [None, *range(ROWS_PER_SEGMENT, number, ROWS_PER_SEGMENT), None]
         return tuple(Segment(low, high) for low, high in itertools.pairwise(bounds))
 
+    def interrupt(self) -> None:
+        self.before("interrupt")
+
+    def mark(self, table: TableName) -> str:
+        return ""
+
+    def chunks_written_since(self, mark: str, scan: Scan, part: Segment) -> frozenset[int]:
+        return frozenset()
+
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         held = self._table(scan.table, "chunk_sums")
         for cells in held.rows[segment.low : segment.high]:

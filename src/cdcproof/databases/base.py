@@ -116,6 +116,17 @@ class Database(Protocol):
         """Parts of about this many rows, in the order in which they lie; one part where the engine cannot divide, and of a slice."""
         ...
 
+    def mark(self, table: TableName) -> str:
+        """This moment, as `chunks_written_since` takes it. To be taken before the snapshot that a part is read of."""
+        ...
+
+    def chunks_written_since(self, mark: str, scan: Scan, part: Segment) -> frozenset[int] | None:
+        """Chunks with rows that may have come into a part after it was read: those of a part read later may be in neither.
+
+        None when that is not known (the table was rewritten), so that nothing read before the mark can be built upon.
+        """
+        ...
+
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         """Push-down: the server hashes every row of the segment and sums the hashes by chunk, in one scan.
 

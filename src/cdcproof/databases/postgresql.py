@@ -93,6 +93,23 @@ class PostgreSQL(Session):
         bounds = [None, *range(step, pages, step), None]
         return tuple(Segment(low, high) for low, high in pairwise(bounds))
 
+    def mark(self, table: TableName) -> str:
+        """The table's files and a transaction number; nothing where rows are not in pages of a heap."""
+        is_heap, _ = self._storage(table)
+        if not is_heap or self._server().version < _READS_PAGES:
+            return ""
+        [(files, transaction)] = self._query(catalogue.MARK, (table.schema, table.table))
+        return f"{files} {transaction}"
+
+    def chunks_written_since(self, mark: str, scan: Scan, part: Segment) -> frozenset[int] | None:
+        """A row that is written gets a new place, which may be in a part that was read before."""
+        files, _, transaction = mark.partition(" ")
+        if not files or files != self.mark(scan.table).partition(" ")[0]:
+            return None
+        with self._our_errors(scan.table):
+            statement = statements.chunks_written_since(scan, part, int(transaction), self._server())
+            return frozenset(chunk for (chunk,) in self._session.execute(statement).fetchall())
+
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         """One scan of the segment."""
         with self._our_errors(scan.table):

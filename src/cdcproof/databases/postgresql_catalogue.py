@@ -57,12 +57,26 @@ PERMISSIONS: LiteralString = """
     WHERE n.nspname || '.' || c.relname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
     ORDER BY 1, 2"""
 
-# Pages and whether they are pages of heaps throughout: a view or a foreign table has no ctid and no xmin of its own.
-STORAGE: LiteralString = """
+_PARTS: LiteralString = """
     WITH RECURSIVE parts (oid) AS (
         SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-        UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN parts ON parts.oid = i.inhparent)
+        UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN parts ON parts.oid = i.inhparent)"""
+
+# Pages and whether they are pages of heaps throughout: a view or a foreign table has no ctid and no xmin of its own.
+STORAGE: LiteralString = (
+    _PARTS  # noqa: S608  only text of ours
+    + """
     SELECT count(*), coalesce(bool_and(c.relkind = 'p' OR coalesce(m.amname, '') = 'heap'), false),
            coalesce(max(pg_relation_size(c.oid)) / current_setting('block_size')::bigint, 0)::bigint
     FROM parts JOIN pg_class c ON c.oid = parts.oid LEFT JOIN pg_am m ON m.oid = c.relam"""
+)
+
+# Which files the rows are in (a table that is rewritten gets others), and before which number all transactions have ended.
+MARK: LiteralString = (
+    _PARTS  # noqa: S608  only text of ours
+    + """
+    SELECT string_agg(coalesce(pg_relation_filenode(oid), 0)::text, ',' ORDER BY oid),
+           pg_snapshot_xmin(pg_current_snapshot())::text
+    FROM parts"""
+)

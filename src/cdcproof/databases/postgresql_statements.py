@@ -94,6 +94,14 @@ def stream(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
     )
 
 
+def chunks_written_since(scan: Scan, part: Segment, transaction: int, server: Server) -> sql.Composed:
+    """Chunks with rows in this part that a transaction of this number or a later one has written there."""
+    later = sql.SQL("age(xmin) <= age({}::xid)").format(sql.Literal(str(transaction % 2**32)))
+    return sql.SQL("SELECT DISTINCT {} FROM {}{}").format(
+        _chunk(scan, server), table_name(scan.table), _where(scan, [*_within(part), later])
+    )
+
+
 def chunk_rows(scan: Scan, chunks: Sequence[int], server: Server, *, versioned: bool) -> sql.Composed:
     """Version and forms of every row of these chunks."""
     return _rows(scan, server, _in_chunks(scan, chunks, server), versioned=versioned)

@@ -93,6 +93,14 @@ class SQLServer(Log):
         values = self.value_range(table, column)
         return divided(*values, parts) if values else (WHOLE,)
 
+    def mark(self, table: TableName) -> str:  # noqa: ARG002  of the contract
+        """Nothing: a row stays in its range of the key."""
+        return ""
+
+    def chunks_written_since(self, mark: str, scan: Scan, part: Segment) -> frozenset[int]:  # noqa: ARG002  of the contract
+        """None: a row whose key is changed is another row."""
+        return frozenset()
+
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         """Push-down: one scan, hashed and summed by the server."""
         self._demand_utf8(scan.columns)
