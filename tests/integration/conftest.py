@@ -80,7 +80,7 @@ class Pipelines:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         with (self.folder / "streams.txt").open("a") as streams:
@@ -89,9 +89,13 @@ class Pipelines:
 
     def morning(self, *options: str, **environment: str) -> Outcome:
         """`pytest -m morning`, with reports in a folder of the test's own."""
+        return self.checks("morning", *options, **environment)
+
+    def checks(self, suite: str, *options: str, **environment: str) -> Outcome:
+        """`pytest -m SUITE`, with reports in a folder of the test's own."""
         reports = self.folder / "reports"
         done = self.call(
-            "pytest", "-m", "morning", f"--reports-dir={reports}", "-p", "no:cacheprovider", *options, **environment
+            "pytest", "-m", suite, f"--reports-dir={reports}", "-p", "no:cacheprovider", *options, **environment
         )
         output = done.stdout + done.stderr
         latest = reports / "latest.json"
