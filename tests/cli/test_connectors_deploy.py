@@ -93,7 +93,7 @@ def test_what_connect_refuses_is_told_by_field_and_nothing_is_changed(capsys: py
 
 
 def test_what_is_taken_and_then_fails_is_1_and_offers_undo(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = {EXPANDED: [seen(None), seen(NEW), seen(NEW, "FAILED")], VALIDATE: VALID, PUT: (201, {})}
+    answers = {EXPANDED: [seen(None), seen(None), seen(NEW), seen(NEW, "FAILED")], VALIDATE: VALID, PUT: (201, {})}
     with serving(answers) as server:
         assert call(server, "apply", "files", "--allow-acts", "--settle-seconds", "2") == 1
     told = capsys.readouterr()

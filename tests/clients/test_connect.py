@@ -234,3 +234,13 @@ def test_offsets_are_altered_and_reset() -> None:
         connect(server).reset_offsets("s")
         assert server.bodies == [{"offsets": offsets}, None]
         assert server.requests == list(answers)
+
+
+def test_what_a_starting_worker_leaves_out_is_not_taken_for_absent() -> None:
+    config = "GET /connectors/{}/config"
+    answers = {EXPANDED: (200, {"source": connector("source", SOURCE)}), config.format("loading"): (200, {"a": "1"})}
+    with serving(answers) as server:
+        assert connect(server).states(["source", "gone"]).get("gone") is None
+        assert server.requests == [EXPANDED, config.format("gone")]
+        with pytest.raises(UnreachableError, match="does not tell the state of loading yet"):
+            connect(server).states(["loading"])

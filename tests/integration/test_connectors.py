@@ -322,3 +322,77 @@ def test_what_somebody_changed_since_is_not_undone(pipe: Pipelines, tmp_path: Pa
     done = pipe.call("cdcproof", "connectors", "undo")
     assert (done.returncode, "it differs in batch.size" in done.stderr) == (1, True)
     assert pipe.connect.states().get(SINK).config["batch.size"] == "1998"
+
+
+# ---- a snapshot ----
+
+
+@pytest.fixture
+def anew(pipe: Pipelines) -> Iterator[Pipelines]:
+    """The pipeline for a snapshot; it has its few rows again afterwards."""
+    yield pipe
+    lifecycle.reset(INSTANCE, Progress())
+
+
+def unread(pipe: Pipelines, *amount: int) -> None:
+    """So many rows at the source and none at the target; the source connector is stopped and knows no position."""
+    call(pipe, "stop", SOURCE)
+    pipe.connect.reset_offsets(SOURCE)
+    databases.insert_rows(pipe.instance, databases.Amount(*amount))
+    databases.target(pipe.instance, f"TRUNCATE {', '.join(f'public.{table}' for table in databases.TABLES)}")
+
+
+def followed(pipe: Pipelines) -> subprocess.Popen[str]:
+    """The command at work: it has begun to count the source's rows."""
+    call(pipe, "resume", SOURCE, *QUICK)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "cdcproof", "connectors", "snapshot", SOURCE, "--json"],
+        cwd=ROOT,
+        env=pipe.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stderr
+    assert "counting the rows at the source" in command.stderr.readline()
+    return command
+
+
+def is_whole(pipe: Pipelines, command: subprocess.Popen[str], rows: int) -> None:
+    out, err = command.communicate(timeout=1200)
+    assert command.returncode == 0, out + err
+    assert "streams" in err
+    counts = databases.counts(pipe.instance, "source")
+    assert sum(counts.values()) == rows
+    compared = {table["table"]: (table["source_rows"], table["target_rows"]) for table in json.loads(out)["tables"]}
+    assert compared == {table: (count, count) for table, count in counts.items()}
+
+
+def test_a_snapshot_of_200_000_rows_is_followed_to_its_end(anew: Pipelines) -> None:
+    unread(anew, 12_000, 2_000, 96_000, 80_000)
+    is_whole(anew, followed(anew), 200_000)
+    assert states(anew)[f"{SOURCE}/0"] == "RUNNING"
+
+
+def test_a_snapshot_is_followed_over_the_death_of_its_worker(anew: Pipelines) -> None:
+    unread(anew, 6_000, 1_000, 6_000, 6_000)
+    command = followed(anew)
+    rows = "SELECT count(*) FROM public.customers"
+    eventually(lambda: int(databases.target(anew.instance, rows)) > 0, what="the first rows", seconds=60)
+    lifecycle.kill(INSTANCE, "kafka-connect")
+    start_connect()
+    is_whole(anew, command, 24_000)
+
+
+def test_a_snapshot_that_fails_and_begins_anew_for_ever_is_a_failure(anew: Pipelines) -> None:
+    """Every state is RUNNING while Debezium tries again and again to read a table that it may not."""
+    unread(anew, 20, 10, 40, 30)
+    databases.source(anew.instance, "REVOKE SELECT ON public.shipments FROM cdc")
+    try:
+        anew.connect.resume(SOURCE)
+        done = anew.call("cdcproof", "connectors", "snapshot", SOURCE)
+        assert set(states(anew).values()) == {"RUNNING"}
+    finally:
+        databases.source(anew.instance, "GRANT SELECT ON public.shipments TO cdc")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "begins its snapshot again and again" in done.stderr

@@ -28,6 +28,7 @@ VERBS = {
     "stop": (_ACTS, "stop a connector, and wait until its tasks are gone"),
     "restart": (_ACTS, "restart a connector and its tasks, or what has failed of it"),
     "delete": (_ACTS, "delete a connector, and list what stays"),
+    "snapshot": ("connectors_snapshot", "follow an initial snapshot, then compare the numbers of rows"),
 }
 """Verb to the module here that has it as `add_VERB(parser)` and `run_VERB(arguments) -> int`, and one line about it."""
 

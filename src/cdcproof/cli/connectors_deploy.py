@@ -66,7 +66,7 @@ def run_update(arguments: argparse.Namespace) -> int:
 
     asked = definition.read(arguments.file, arguments.name)
     here = opened(arguments)
-    if here.connect.states().get(asked.name) is None:
+    if here.connect.states([asked.name]).get(asked.name) is None:
         raise UsageError(
             f"Kafka Connect has no connector {asked.name} to be updated.",
             f"Create it with: cdcproof connectors apply {arguments.file}",
@@ -102,7 +102,7 @@ def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[D
     from cdcproof.operations.connectors.plan import plan
 
     with _deploying(arguments, here) as (hand, journal):
-        steps = plan(definitions, hand.states())
+        steps = plan(definitions, hand.states(*(one.name for one in definitions)))
         warn([warning for one in definitions for warning in one.warnings])
         if not arguments.json:
             print_plan([step for step in steps if step.changes])

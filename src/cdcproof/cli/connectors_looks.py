@@ -36,7 +36,7 @@ def run_validate(arguments: argparse.Namespace) -> int:
 
     asked = definition.read(arguments.file)
     connect = opened(arguments).connect
-    running = connect.states().get(asked.name)
+    running = connect.states([asked.name]).get(asked.name)
     asked = asked.with_kept_secrets(running.config if running else None)
     errors = connect.validate({"name": asked.name, **asked.config})
     if arguments.json:
@@ -80,7 +80,7 @@ def run_plan(arguments: argparse.Namespace) -> int:
     here = opened(arguments)
     path = definition.place(arguments.path, here.pipeline.paths.connectors)
     definitions = definition.read_all(path)
-    states = here.connect.states()
+    states = here.connect.states([one.name for one in definitions])
     steps = plan(definitions, states)
     without_file = sorted({c.name for c in states.connectors} - {d.name for d in definitions}) if path.is_dir() else []
     if arguments.json:
@@ -117,7 +117,7 @@ def run_get(arguments: argparse.Namespace) -> int:
     """Print it."""
     from cdcproof.operations.connectors.difference import without_name
 
-    config = redact(without_name(named(opened(arguments).connect.states(), arguments.name).config))
+    config = redact(without_name(named(opened(arguments).connect.states([arguments.name]), arguments.name).config))
     if arguments.json:
         print(as_json({"name": arguments.name, "config": config}))
     else:
@@ -175,7 +175,7 @@ def add_status(parser: argparse.ArgumentParser) -> None:
 def run_status(arguments: argparse.Namespace) -> int:
     """Print the states, and the cause of what failed."""
     here = opened(arguments)
-    states = here.connect.states()
+    states = here.connect.states([arguments.name] if arguments.name else ())
     if arguments.name:
         named(states, arguments.name)
     # what is expected and is not there is told as well; of others, whatever there is must run

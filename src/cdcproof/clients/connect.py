@@ -1,101 +1,26 @@
-"""The door to Kafka Connect's REST interface.
-
-Connect judges a connector apart from its tasks: a connector stays RUNNING when every task has failed. Hence the
-states here are always told for both.
-"""
+"""The door to Kafka Connect's REST interface."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from cdcproof.clients.connector_states import Connector, ConnectorStates, Task, read, root_cause
 from cdcproof.clients.connector_validation import FieldError, field_errors
 from cdcproof.clients.http import Http, NotFoundError, NotServedError, ServiceFailedError, despite_rebalance
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
 from cdcproof.secrets import inline_secrets, known
 
+__all__ = ["Connect", "Connector", "ConnectorStates", "Offset", "Plugin", "Task", "Version", "root_cause"]
+
 T = TypeVar("T")
 Offset = dict[str, Any]
 """A committed position as Connect tells it: ``{"partition": {…}, "offset": {…}}``."""
 
 SERVICE_NAME = "Kafka Connect"
-_CAUSE = "Caused by: "
-_LONGEST_CAUSE = 300
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task. `trace` is the whole Java stack trace of a failed task, else empty."""
-
-    id: int
-    state: str
-    worker: str
-    trace: str = ""
-
-
-@dataclass(frozen=True)
-class Connector:
-    """One connector. `config` is as Connect tells it, secrets included: redact before it is shown anywhere."""
-
-    name: str
-    kind: str
-    """source or sink; unknown while Connect does not say."""
-    state: str
-    worker: str
-    tasks: tuple[Task, ...]
-    config: Mapping[str, str] = field(repr=False)
-    trace: str = ""
-
-
-@dataclass(frozen=True)
-class ConnectorStates:
-    """Every connector of one Connect cluster, as one answer told them. A task's subject is ``connector/id``."""
-
-    connectors: tuple[Connector, ...]
-
-    @property
-    def states(self) -> dict[str, str]:
-        """Subject to state, connectors and tasks."""
-        return {subject: part.state for subject, part in self._parts().items()}
-
-    @property
-    def details(self) -> dict[str, str]:
-        """Subject to the worker, and to the line of the trace that names the cause where it has one."""
-        return {
-            subject: f"worker {part.worker}" + (f"; {root_cause(part.trace)}" if part.trace else "")
-            for subject, part in self._parts().items()
-        }
-
-    @property
-    def traces(self) -> dict[str, str]:
-        """Subject to whole trace, of those that have one."""
-        return {subject: part.trace for subject, part in self._parts().items() if part.trace}
-
-    def rows(self) -> list[dict[str, object]]:
-        """One row per connector and task, for the report."""
-        return [
-            {"connector or task": subject, "state": part.state, "worker": part.worker}
-            for subject, part in self._parts().items()
-        ] or [{"connector or task": "none", "state": None, "worker": None}]
-
-    def inline_secrets(self) -> dict[str, str]:
-        """Connector to the keys whose secret stands in clear in its configuration: anybody who may ask Connect has it."""
-        keys = {connector.name: inline_secrets(connector.config) for connector in self.connectors}
-        return {name: f"in clear: {', '.join(found)}" for name, found in keys.items() if found}
-
-    def get(self, name: str) -> Connector | None:
-        """The connector of that name, None when there is none."""
-        return next((c for c in self.connectors if c.name == name), None)
-
-    def _parts(self) -> dict[str, Connector | Task]:
-        parts: dict[str, Connector | Task] = {}
-        for connector in self.connectors:
-            parts[connector.name] = connector
-            parts.update({f"{connector.name}/{task.id}": task for task in connector.tasks})
-        return parts
 
 
 @dataclass(frozen=True)
@@ -139,17 +64,31 @@ class Connect:
             raise UnexpectedAnswerError(f"{self.url} answers, but not as Kafka Connect does: no version in its answer.")
         return Version(str(answer["version"]), str(answer.get("kafka_cluster_id") or ""))
 
-    def states(self) -> ConnectorStates:
-        """Every connector, its tasks and its configuration, by one request (Connect 2.3 or newer)."""
+    def states(self, sure_of: Iterable[str] = ()) -> ConnectorStates:
+        """Every connector, its tasks and its configuration, by one request (Connect 2.3 or newer).
+
+        A worker that is starting leaves out what it has not loaded yet. So `sure_of` names those whose absence must mean
+        that they do not exist: it is asked of the herder, which has read all configurations before it answers.
+        Raises `UnreachableError` when one of them exists and its state is not told.
+        """
         answer = self._object(
             self._http.get_json("/connectors", {"expand": ["status", "info"]}), "/connectors?expand=status&expand=info"
         )
         try:
-            connectors = tuple(_connector(name, answer[name]) for name in sorted(answer))
+            connectors = tuple(read(name, answer[name]) for name in sorted(answer))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnexpectedAnswerError(
                 f"{self.url}/connectors tells a connector in a form we do not know: {type(error).__name__} {error}"
             ) from None
+        for connector in connectors:
+            _know_secrets(connector.config)
+        told = {connector.name for connector in connectors}
+        for name in sure_of:
+            if name not in told and self._exists(name):
+                raise UnreachableError(
+                    f"{self.url} does not tell the state of {name} yet, which exists: the worker is starting.",
+                    "Wait until it has started.",
+                )
         return ConnectorStates(connectors)
 
     def plugins(self) -> tuple[Plugin, ...]:
@@ -238,6 +177,13 @@ class Connect:
         flags = {"includeTasks": str(include_tasks).lower(), "onlyFailed": str(only_failed).lower()}
         self._write(lambda: self._http.post(f"{_path(name)}/restart", params=flags))
 
+    def _exists(self, name: str) -> bool:
+        try:
+            self._http.get_json(f"{_path(name)}/config")
+        except NotFoundError:
+            return False
+        return True
+
     def _write(self, request: Callable[[], T]) -> T:
         if not self._patience_seconds:
             return request()
@@ -264,37 +210,6 @@ class _Worker(Http):
                 "A worker that is starting answers so.",
                 "Wait until it has started; else check that connect.url is the address of Kafka Connect.",
             ) from None
-
-
-def root_cause(trace: str) -> str:
-    """The line of a Java stack trace that says most: the last "Caused by", else the first line."""
-    lines = [line.strip() for line in trace.splitlines() if line.strip()]
-    causes = [line.removeprefix(_CAUSE) for line in lines if line.startswith(_CAUSE)]
-    line = causes[-1] if causes else lines[0] if lines else ""
-    return line[:_LONGEST_CAUSE] + "…" if len(line) > _LONGEST_CAUSE else line
-
-
-def _connector(name: str, told: Mapping[str, Any]) -> Connector:
-    status, info = told["status"], told["info"]
-    config = {str(key): str(value) for key, value in info["config"].items()}
-    _know_secrets(config)
-    return Connector(
-        name=name,
-        kind=status.get("type") or info.get("type") or "unknown",
-        state=status["connector"]["state"],
-        worker=status["connector"].get("worker_id") or "",
-        tasks=tuple(
-            sorted(
-                (
-                    Task(int(t["id"]), t["state"], t.get("worker_id") or "", t.get("trace") or "")
-                    for t in status["tasks"]
-                ),
-                key=lambda task: task.id,
-            )
-        ),
-        config=config,
-        trace=status["connector"].get("trace") or "",
-    )
 
 
 def _know_secrets(config: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from cdcproof.clients.connect import Connect
-from cdcproof.errors import ConfigError, DeadlineError, UnexpectedAnswerError, UnreachableError
+from cdcproof.errors import ConfigError, DeadlineError, OperationError, UnexpectedAnswerError, UnreachableError
 from cdcproof.operations.connectors import deploy
 from cdcproof.operations.connectors.definition import Definition
 from cdcproof.operations.connectors.deploy import Result, exit_status
@@ -83,6 +83,15 @@ def test_without_a_journal_nothing_is_changed(tmp_path: Path) -> None:
     assert worker.orders == []
 
 
+def test_what_the_plan_takes_for_new_and_is_there_is_not_touched(journal: Journal) -> None:
+    worker = Worker()
+    steps = plan([defined("c")], worker.states())
+    worker.add("c", topics="t", a="1")  # a worker that starts does not tell all that it has
+    with pytest.raises(OperationError, match="c is there, and was not"):
+        deploy.apply(steps, hand(worker), journal, PIPELINE, settle_seconds=SETTLE, command="apply")
+    assert worker.orders == []
+
+
 def test_offsets_that_are_not_told_are_no_hindrance_and_are_noted(journal: Journal) -> None:
     worker = Worker(stops=False)
     worker.add("old", topics="t", a="1")
@@ -151,7 +160,7 @@ def test_connect_that_is_gone_at_the_end_is_unknown(journal: Journal, monkeypatc
     worker.add("old", topics="t", a="1")
     steps = plan([defined("old", a="2")], worker.states())
 
-    def gone() -> None:
+    def gone(*_: object) -> None:
         raise UnreachableError("connection refused")
 
     monkeypatch.setattr(worker, "states", gone)

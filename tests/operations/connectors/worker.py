@@ -32,7 +32,7 @@ class Worker:
         self.target_states[name] = state
         self.positions[name] = []
 
-    def states(self) -> ConnectorStates:
+    def states(self, sure_of: object = ()) -> ConnectorStates:
         return ConnectorStates(tuple(self._connector(name) for name in sorted(self.configs)))
 
     def validate(self, config: Mapping[str, str]) -> tuple[FieldError, ...]:

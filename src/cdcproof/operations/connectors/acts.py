@@ -27,7 +27,7 @@ class Done:
 
 def named(hand: Hand, name: str) -> Connector:
     """The connector as it is now. Raises `UsageError` where Connect has none of that name."""
-    found = hand.states()
+    found = hand.states(name)
     connector = found.get(name)
     if connector is None:
         has = ", ".join(other.name for other in found.connectors) or "none"

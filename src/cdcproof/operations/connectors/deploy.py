@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from cdcproof.clients.connect import Connector, Offset
 from cdcproof.clients.connector_validation import FieldError
-from cdcproof.errors import CouldNotLookError
+from cdcproof.errors import CouldNotLookError, OperationError
 from cdcproof.operations.connectors import states
 from cdcproof.operations.connectors.acts import expected_tasks
 from cdcproof.operations.connectors.difference import differences
@@ -57,9 +57,10 @@ def apply(
 ) -> tuple[Result, ...]:
     """Make what runs equal to the files, and tell of every connector of theirs whether it runs.
 
-    What is equal already is left alone. Raises `OperationError` when the journal cannot be written: then nothing was
-    changed.
+    What is equal already is left alone. Raises `OperationError`, and has changed nothing, when the journal cannot be
+    written, or a connector is there that the plan takes for new.
     """
+    _demand_new(steps, hand)
     changed = [step for step in steps if step.changes]
     refused: dict[str, str] = {}
     deployment = None
@@ -85,6 +86,19 @@ def apply(
     if deployment:
         journal.save(deployment)
     return tuple(results)
+
+
+def _demand_new(steps: Sequence[Step], hand: Hand) -> None:
+    """Undone, a connector that was wrongly taken for new would be deleted."""
+    new = [step.name for step in steps if step.running is None]
+    if not new:
+        return
+    now = hand.states(*new)
+    there = [name for name in new if now.get(name)]
+    if there:
+        raise OperationError(
+            f"{', '.join(there)} is there, and was not when the plan was made. Nothing was changed.", "Run it again."
+        )
 
 
 def before(hand: Hand, connector: Connector | None) -> Before:
@@ -128,7 +142,7 @@ def _judged(step: Step, outcome: Outcome, hand: Hand) -> Result:
     if not outcome.held:
         return Result(step.name, step.action, "failure", outcome.text, unknown=outcome.unknown)
     try:
-        now = hand.states().get(step.name)
+        now = hand.states(step.name).get(step.name)
     except CouldNotLookError as error:
         return Result(step.name, step.action, "failure", error.message, unknown=True)
     other = differences(now.config if now else None, step.definition.config)

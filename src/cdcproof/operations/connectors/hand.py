@@ -13,7 +13,7 @@ from typing import TypeVar
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.http import ConflictError, NotFoundError, ServiceFailedError
 from cdcproof.errors import CouldNotLookError, DeadlineError, UnreachableError
-from cdcproof.operations.connectors.states import Outcome, Watch
+from cdcproof.operations.connectors.states import DELETED, Outcome, Watch
 from cdcproof.waiting import Deadline, wait_until
 
 T = TypeVar("T")
@@ -93,13 +93,14 @@ class Hand:
 
         self.order(f"delete {name}", request)
 
-    def states(self) -> ConnectorStates:
-        """What Connect tells now, as soon as it answers."""
-        return self.ask("the connectors' states", self.connect.states)
+    def states(self, *names: str) -> ConnectorStates:
+        """What Connect tells now, as soon as it answers; of these names absence is certain."""
+        return self.ask("the connectors' states", lambda: self.connect.states(names))
 
     def follow(self, watches: Mapping[str, Watch]) -> dict[str, Outcome]:
         """Look until it is decided of each connector whether it came to what it should, or the deadline passes."""
         began = self.deadline.elapsed_seconds
+        deleted = [name for name, watch in watches.items() if watch.aim.state == DELETED]
         unseen = ""
 
         def seconds() -> float:
@@ -108,7 +109,7 @@ class Hand:
         def look() -> bool:
             nonlocal unseen
             try:
-                states = self.connect.states()
+                states = self.connect.states(deleted)
             except CouldNotLookError as error:
                 unseen = _reason(error)
                 for watch in watches.values():

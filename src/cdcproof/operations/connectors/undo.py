@@ -32,7 +32,8 @@ def undo(
 
     Raises `OperationError`, and changes nothing, when a connector was changed by somebody else since.
     """
-    running = hand.states()
+    names = [change.connector for change in deployment.changes]
+    running = hand.states(*names)
     for change in deployment.changes:
         _demand_untouched(change, running.get(change.connector), journal.path(deployment))
     results = []
@@ -45,7 +46,7 @@ def undo(
         deployment = deployment.with_change(replace(change, undo=result.status))
         journal.save(deployment)
     try:
-        now = hand.states()
+        now = hand.states(*names)
     except CouldNotLookError:
         return tuple(results)  # it can be undone again
     undone = all(_is_undone(change, now.get(change.connector)) for change in deployment.changes)
@@ -131,7 +132,7 @@ class _Undoing:
             put(self._hand, self._name, before.config)
         watch = Watch(aim_of(before.state, expected_tasks(self._pipeline, self._name), self._settle_seconds), current)
         outcome = self._hand.follow({self._name: watch})[self._name]
-        now = self._hand.states().get(self._name)
+        now = self._hand.states(self._name).get(self._name)
         if not _is_as_before(self._change, now):
             wrong = "Connect does not have the configuration from before"
         text = "; ".join([*([wrong] if wrong else []), outcome.text])

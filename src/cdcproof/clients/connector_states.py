@@ -1,0 +1,119 @@
+"""Connectors and their tasks, as Kafka Connect told them.
+
+Connect judges a connector apart from its tasks: a connector stays RUNNING when every task has failed. Hence the
+states here are always told for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdcproof.secrets import inline_secrets
+
+_CAUSE = "Caused by: "
+_LONGEST_CAUSE = 300
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task. `trace` is the whole Java stack trace of a failed task, else empty."""
+
+    id: int
+    state: str
+    worker: str
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class Connector:
+    """One connector. `config` is as Connect tells it, secrets included: redact before it is shown anywhere."""
+
+    name: str
+    kind: str
+    """source or sink; unknown while Connect does not say."""
+    state: str
+    worker: str
+    tasks: tuple[Task, ...]
+    config: Mapping[str, str] = field(repr=False)
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class ConnectorStates:
+    """Every connector of one Connect cluster, as one answer told them. A task's subject is ``connector/id``."""
+
+    connectors: tuple[Connector, ...]
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Subject to state, connectors and tasks."""
+        return {subject: part.state for subject, part in self._parts().items()}
+
+    @property
+    def details(self) -> dict[str, str]:
+        """Subject to the worker, and to the line of the trace that names the cause where it has one."""
+        return {
+            subject: f"worker {part.worker}" + (f"; {root_cause(part.trace)}" if part.trace else "")
+            for subject, part in self._parts().items()
+        }
+
+    @property
+    def traces(self) -> dict[str, str]:
+        """Subject to whole trace, of those that have one."""
+        return {subject: part.trace for subject, part in self._parts().items() if part.trace}
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row per connector and task, for the report."""
+        return [
+            {"connector or task": subject, "state": part.state, "worker": part.worker}
+            for subject, part in self._parts().items()
+        ] or [{"connector or task": "none", "state": None, "worker": None}]
+
+    def inline_secrets(self) -> dict[str, str]:
+        """Connector to the keys whose secret stands in clear in its configuration: anybody who may ask Connect has it."""
+        keys = {connector.name: inline_secrets(connector.config) for connector in self.connectors}
+        return {name: f"in clear: {', '.join(found)}" for name, found in keys.items() if found}
+
+    def get(self, name: str) -> Connector | None:
+        """The connector of that name, None when there is none."""
+        return next((c for c in self.connectors if c.name == name), None)
+
+    def _parts(self) -> dict[str, Connector | Task]:
+        parts: dict[str, Connector | Task] = {}
+        for connector in self.connectors:
+            parts[connector.name] = connector
+            parts.update({f"{connector.name}/{task.id}": task for task in connector.tasks})
+        return parts
+
+
+def root_cause(trace: str) -> str:
+    """The line of a Java stack trace that says most: the last "Caused by", else the first line."""
+    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    causes = [line.removeprefix(_CAUSE) for line in lines if line.startswith(_CAUSE)]
+    line = causes[-1] if causes else lines[0] if lines else ""
+    return line[:_LONGEST_CAUSE] + "…" if len(line) > _LONGEST_CAUSE else line
+
+
+def read(name: str, told: Mapping[str, Any]) -> Connector:
+    """One connector of `GET /connectors?expand=status&expand=info`. Raises KeyError, TypeError, ValueError, AttributeError."""
+    status, info = told["status"], told["info"]
+    config = {str(key): str(value) for key, value in info["config"].items()}
+    return Connector(
+        name=name,
+        kind=status.get("type") or info.get("type") or "unknown",
+        state=status["connector"]["state"],
+        worker=status["connector"].get("worker_id") or "",
+        tasks=tuple(
+            sorted(
+                (
+                    Task(int(t["id"]), t["state"], t.get("worker_id") or "", t.get("trace") or "")
+                    for t in status["tasks"]
+                ),
+                key=lambda task: task.id,
+            )
+        ),
+        config=config,
+        trace=status["connector"].get("trace") or "",
+    )
