@@ -18,7 +18,7 @@ from cdcproof.environments.embedded.environment import Embedded
 from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import Pipeline, load
+from cdcproof.pipeline import VARIABLE, Pipeline, load
 from cdcproof.progress import Progress
 from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
 from cdcproof.reporting.record import Run, StepRecord
@@ -28,6 +28,23 @@ ROOT = Path(__file__).parents[2]
 INSTANCE = "-".join(filter(None, ("integration", os.environ.get(INSTANCE_VARIABLE))))
 """Never one that somebody else uses: those who test side by side set the variable to different names."""
 PASSWORDS = {"POSTGRES_SOURCE_PASSWORD": "source-s3cret-Ω7f", "POSTGRES_PASSWORD": "target-s3cret-Ω9k"}
+
+
+THE_GATE = "test_what_runs_passes_the_staging_gate"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With $CDCPROOF_PIPELINE set, `pytest tests/integration/` is the runbook's validation of that pipeline: the gate alone.
+
+    All the other tests are of cdcproof itself, and break an embedded pipeline of their own.
+    """
+    if not os.environ.get(VARIABLE):
+        return
+    folder = Path(__file__).parent
+    ours = [item for item in items if folder in item.path.parents and item.name != THE_GATE]
+    if ours:
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,7 @@ class Pipelines:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {**os.environ, "CDCPROOF_INSTANCE": INSTANCE, **PASSWORDS, "COLUMNS": "80"}
-        self.environment.pop("CDCPROOF_PIPELINE", None)
+        self.environment.pop(VARIABLE, None)
         self.healthy: dict[str, Verdict] = {}
 
     @property

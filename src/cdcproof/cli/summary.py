@@ -1,29 +1,50 @@
-"""`cdcproof summary`: the daily summary that the last morning run wrote."""
+"""`cdcproof summary`: the daily summary that the last morning run wrote, or the last run as CI shows it beside a change."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cdcproof.errors import CouldNotLookError
+from cdcproof.errors import CouldNotLookError, OperationError
+
+if TYPE_CHECKING:
+    from cdcproof.reporting.record import Run
 
 EXAMPLE = (
-    "cdcproof summary\n  cdcproof summary --format markdown > today.md\n  xdg-open $(cdcproof summary --format html)"
+    "cdcproof summary\n  cdcproof summary --format markdown > today.md\n  xdg-open $(cdcproof summary --format html)\n"
+    "  cdcproof summary --format github --file change.toml\n"
+    "  cdcproof summary --format codequality --file change.toml > codequality.json"
 )
 
 _SUFFIX = {"text": "txt", "markdown": "md", "html": "html"}
+_OF_ANY_RUN = ("github", "codequality")
+_STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "--format", choices=tuple(_SUFFIX), default="text", help="text or markdown, or the path of the html page (text)"
+        "--format",
+        choices=(*_SUFFIX, *_OF_ANY_RUN),
+        default="text",
+        help="text or markdown, or the path of the html page; or the last run of any suite: github prints annotations "
+        "and writes the step summary, codequality prints GitLab's report (text)",
     )
     parser.add_argument("--reports-dir", type=Path, default=Path("reports"), help="where the reports are (reports)")
+    parser.add_argument(
+        "--file",
+        default="README.md",
+        metavar="PATH",
+        help="the file of the change that annotations stand at (README.md)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the summary, or the path of its page."""
+    if arguments.format in _OF_ANY_RUN:
+        return _annotate(arguments)
     path = arguments.reports_dir / f"summary.{_SUFFIX[arguments.format]}"
     try:
         content = path.read_text(encoding="utf-8")
@@ -36,3 +57,26 @@ def run(arguments: argparse.Namespace) -> int:
         raise CouldNotLookError(f"{path} cannot be read: {error.strerror}") from None
     print(path if arguments.format == "html" else content, end="\n" if arguments.format == "html" else "")
     return 0
+
+
+def _annotate(arguments: argparse.Namespace) -> int:
+    from cdcproof.reporting import annotations, journal
+
+    latest = journal.latest(arguments.reports_dir)
+    if arguments.format == "codequality":
+        print(annotations.codequality(latest, arguments.file), end="")
+        return 0
+    print(annotations.github(latest, arguments.file), end="")
+    if os.environ.get(_STEP_SUMMARY):
+        _append(Path(os.environ[_STEP_SUMMARY]), latest)
+    return 0
+
+
+def _append(path: Path, latest: Run) -> None:
+    from cdcproof.reporting import annotations
+
+    try:
+        with path.open("a", encoding="utf-8") as summary:
+            summary.write(annotations.markdown(latest))
+    except OSError as error:
+        raise OperationError(f"{path}, which ${_STEP_SUMMARY} names, cannot be written: {error.strerror}.") from None
