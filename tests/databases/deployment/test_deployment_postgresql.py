@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import connect
-from cdcproof.databases.deployment.base import LogStart
+from cdcproof.databases.deployment.base import LogStart, Needs, Rights
 from cdcproof.databases.deployment.postgresql import PostgreSQLDeployment
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
+from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
 
@@ -54,3 +56,113 @@ def test_a_slot_that_has_lost_its_log_is_not_told(source: Server) -> None:
         assert log_starts(source) == ()
     finally:
         source.execute("ALTER SYSTEM RESET max_slot_wal_keep_size", "SELECT pg_reload_conf()")
+
+
+def test_settings_publication_and_slot_are_told_in_the_servers_words(source: Server) -> None:
+    source.execute("CREATE TABLE deployment_a (id int)", "CREATE TABLE deployment_b (id int)")
+    source.execute("CREATE PUBLICATION deployment_p FOR TABLE deployment_a")
+    source.execute("SELECT pg_create_logical_replication_slot('deployment_s', 'test_decoding')")
+    try:
+        with connect(source.config(), Secret(PASSWORD)) as database:
+            seen = database.capture_state("deployment_p", "deployment_s")
+            none = database.capture_state("deployment_none", "deployment_none")
+    finally:
+        source.execute("DROP PUBLICATION deployment_p", "DROP TABLE deployment_a, deployment_b")
+    assert seen.settings == {
+        "wal_level": "logical",
+        "publication deployment_p": "present",
+        "slot deployment_s": "test_decoding",
+    }
+    assert seen.captured == {TableName("public", "deployment_a")}
+    assert none.settings["publication deployment_none"] == "absent"
+    assert none.settings["slot deployment_none"] == "absent, 9 free"
+    assert none.captured == frozenset()
+
+
+A, B = TableName("deployment", "a"), TableName("deployment", 'odd "b"')
+
+
+@pytest.fixture
+def role(postgres_servers: Servers) -> Iterator[Server]:
+    """A server with two tables and a role that may do nothing."""
+    server = postgres_servers.target
+    server.execute("CREATE ROLE deployment_role LOGIN PASSWORD 'x'", "CREATE SCHEMA deployment")
+    server.execute("CREATE TABLE deployment.a (id int)", 'CREATE TABLE deployment."odd ""b""" (id int)')
+    yield server
+    server.execute("DROP SCHEMA deployment CASCADE", "DROP OWNED BY deployment_role", "DROP ROLE deployment_role")
+
+
+def rights(server: Server, needs: Needs) -> Rights:
+    with connect(server.config(), Secret(PASSWORD)) as database:
+        return database.rights("deployment_role", needs)
+
+
+READS = Needs(read=(A, B), reads_log=True)
+WRITES = Needs(read=(A,), write=(A,), privileges=("INSERT", "UPDATE", "DELETE"))
+
+
+def test_the_statements_offered_are_those_that_make_a_source_account_sufficient(role: Server) -> None:
+    lacking = rights(role, READS)
+    assert set(lacking.missing) == {
+        "replication", "USAGE on schema deployment", "SELECT on deployment.a", 'SELECT on deployment.odd "b"',
+    }  # fmt: skip
+    assert lacking.excessive == {}
+    role.execute(*lacking.missing.values())
+    assert rights(role, READS) == Rights()
+
+
+def test_the_statements_offered_are_those_that_make_a_sink_account_sufficient(role: Server) -> None:
+    needs = Needs(read=(A,), write=(A,), privileges=("INSERT", "DELETE"), create_in=("deployment",))
+    lacking = rights(role, needs)
+    assert set(lacking.missing) == {
+        "USAGE on schema deployment", "CREATE on schema deployment",
+        "SELECT on deployment.a", "INSERT on deployment.a", "DELETE on deployment.a",
+    }  # fmt: skip
+    role.execute(*lacking.missing.values())
+    assert rights(role, needs) == Rights()
+
+
+def test_what_a_source_account_may_change_is_too_much_and_the_statements_offered_take_it_away(role: Server) -> None:
+    role.execute(*rights(role, READS).missing.values())
+    role.execute(
+        "GRANT INSERT, UPDATE, DELETE, TRUNCATE ON deployment.a TO deployment_role",
+        "ALTER ROLE deployment_role CREATEROLE CREATEDB BYPASSRLS",
+        "GRANT pg_write_all_data, pg_read_server_files, pg_monitor TO deployment_role",
+    )
+    beyond = rights(role, READS)
+    assert beyond.missing == {}
+    assert set(beyond.excessive) == {
+        "createrole", "createdb", "bypassrls", "member of pg_write_all_data", "member of pg_read_server_files",
+        *(f"{privilege} on deployment.a" for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE")),
+        # by pg_write_all_data
+        *(f'{privilege} on deployment.odd "b"' for privilege in ("INSERT", "UPDATE", "DELETE")),
+    }  # fmt: skip
+    role.execute(*beyond.excessive.values())
+    assert rights(role, READS) == Rights()
+
+
+def test_a_sinks_own_tables_are_not_too_much_and_replication_is(role: Server) -> None:
+    role.execute(
+        "ALTER TABLE deployment.a OWNER TO deployment_role", "GRANT USAGE ON SCHEMA deployment TO deployment_role"
+    )
+    assert rights(role, WRITES) == Rights()
+    role.execute("ALTER ROLE deployment_role REPLICATION")
+    assert set(rights(role, WRITES).excessive) == {"replication"}
+
+
+def test_a_superuser_is_told_as_that_alone(role: Server) -> None:
+    role.execute("ALTER ROLE deployment_role SUPERUSER")
+    found = rights(role, READS)
+    assert (found.missing, set(found.excessive)) == ({}, {"superuser"})
+    role.execute(*found.excessive.values())
+    assert "superuser" not in rights(role, READS).excessive
+
+
+def test_a_role_that_may_not_log_in_or_is_not_there(role: Server) -> None:
+    role.execute("ALTER ROLE deployment_role NOLOGIN")
+    assert "login" in rights(role, WRITES).missing
+    with (
+        connect(role.config(), Secret(PASSWORD)) as database,
+        pytest.raises(UnexpectedAnswerError, match="no role nobody_here"),
+    ):
+        database.rights("nobody_here", WRITES)

@@ -12,11 +12,13 @@ from cdcproof import pipeline
 from cdcproof.databases import tsql as door_tsql
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import tsql
-from cdcproof.databases.deployment.base import LogStart
+from cdcproof.databases.deployment.base import LogStart, Needs, Rights
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
+from cdcproof.errors import UsageError
 from cdcproof.secrets import Secret
 
 STATEMENTS = {name: value for name, value in vars(tsql).items() if name.isupper()}
+ORDERS = TableName("dbo", "orders")
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -26,7 +28,7 @@ def test_every_statement_is_one_t_sql_select_and_nothing_else(name: str) -> None
     assert not list(parsed.find_all(exp.Into, exp.Insert, exp.Update, exp.Delete, exp.Command))
 
 
-def door(monkeypatch: pytest.MonkeyPatch, answers: dict[str, list[tuple[Any, ...]]]) -> SQLServerDeployment:
+def door(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> SQLServerDeployment:
     """A door whose server answers each statement so; one it is not meant to be asked is a KeyError."""
     config = pipeline.Database.model_validate(
         {
@@ -40,7 +42,12 @@ def door(monkeypatch: pytest.MonkeyPatch, answers: dict[str, list[tuple[Any, ...
         }
     )
     made = SQLServerDeployment(config, Secret("deployment-pw"), 30)
-    monkeypatch.setattr(made, "_query", lambda statement, *_: answers[statement])
+
+    def query(statement: str, *values: object) -> list[tuple[Any, ...]]:
+        told = answers[statement]
+        return told(*values) if callable(told) else told
+
+    monkeypatch.setattr(made, "_query", query)
     return made
 
 
@@ -62,3 +69,69 @@ def test_each_capture_instance_tells_its_oldest_change(monkeypatch: pytest.Monke
 
 def test_without_cdc_there_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     assert door(monkeypatch, {door_tsql.DATABASE_STATE: [(False, 1)]}).log_starts() == ()
+
+
+def test_cdc_is_told_of_database_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    on = {door_tsql.DATABASE_STATE: [(True, 1)], door_tsql.CAPTURED: [("dbo", "orders")]}
+    seen = door(monkeypatch, on).capture_state("", "")
+    assert (seen.settings, seen.captured) == ({"CDC of the database": "on"}, {ORDERS})
+    off = door(monkeypatch, {door_tsql.DATABASE_STATE: [(False, 1)]}).capture_state("", "")
+    assert (off.settings, off.captured) == ({"CDC of the database": "off"}, frozenset())
+
+
+READS = Needs(read=(ORDERS,), reads_log=True)
+
+
+def may(*granted: str, **more: Any) -> dict[str, Any]:
+    """Answers of a server on which the account has these privileges on tables, is in no role and reads the change tables."""
+    return {
+        tsql.USER: [("login]x", "user]x")],
+        tsql.SERVER_ROLES: [],
+        tsql.DATABASE_ROLES: [],
+        tsql.MAY: lambda _schema, _table, privilege: [(int(privilege in granted),)],
+        door_tsql.DATABASE_STATE: [(True, 1)],
+        tsql.MAY_READ_CDC: [(1,)],
+        **{getattr(tsql, name): value for name, value in more.items()},
+    }
+
+
+def test_an_account_that_reads_and_no_more_is_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert door(monkeypatch, may("SELECT")).rights("U", READS) == Rights()
+
+
+def test_what_is_missing_is_told_with_its_grant(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert door(monkeypatch, may(MAY_READ_CDC=[(0,)])).rights("u", READS).missing == {
+        "SELECT on dbo.orders": "GRANT SELECT ON [dbo].[orders] TO [user]]x];",
+        "SELECT on schema cdc": "GRANT SELECT ON SCHEMA::cdc TO [user]]x];",
+    }
+
+
+def test_a_sink_that_makes_tables_needs_to_be_let(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = may("SELECT", MAY_CREATE=[(0,)], MAY_ALTER_SCHEMA=lambda _: [(0,)])
+    needs = Needs(read=(ORDERS,), write=(ORDERS,), privileges=("INSERT",), create_in=("dbo",))
+    assert door(monkeypatch, answers).rights("u", needs).missing == {
+        "INSERT on dbo.orders": "GRANT INSERT ON [dbo].[orders] TO [user]]x];",
+        "CREATE TABLE": "GRANT CREATE TABLE TO [user]]x];",
+        "ALTER on schema dbo": "GRANT ALTER ON SCHEMA::[dbo] TO [user]]x];",
+    }
+
+
+def test_what_is_too_much_is_told_with_what_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert door(monkeypatch, may("SELECT", "DELETE")).rights("u", READS).excessive == {
+        "DELETE on dbo.orders": "REVOKE DELETE ON [dbo].[orders] FROM [user]]x];"
+    }
+    by_role = may("SELECT", "INSERT", SERVER_ROLES=[("securityadmin",)], DATABASE_ROLES=[("db_datawriter",)])
+    assert door(monkeypatch, by_role).rights("u", READS).excessive == {
+        "server role securityadmin": "ALTER SERVER ROLE [securityadmin] DROP MEMBER [login]]x];",
+        "role db_datawriter": "ALTER ROLE [db_datawriter] DROP MEMBER [user]]x];",
+    }
+
+
+def test_a_sysadmin_is_told_as_that_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = may("SELECT", "INSERT", SERVER_ROLES=[("sysadmin",), ("serveradmin",)], DATABASE_ROLES=[("db_owner",)])
+    assert set(door(monkeypatch, answers).rights("u", READS).excessive) == {"server role sysadmin"}
+
+
+def test_another_account_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="other is not the one logged in"):
+        door(monkeypatch, {}).rights("other", READS)

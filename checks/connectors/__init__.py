@@ -1,0 +1,1 @@
+"""Prerequisites of a deployment."""

@@ -1,0 +1,13 @@
+"""Beyond the runbook: what cannot be captured cannot be replicated."""
+
+import pytest
+
+from cdcproof.findings import require_equal
+
+
+@pytest.mark.runbook("connectors.3-capture", severity="critical")
+def test_the_source_can_capture_every_table(connector_capture, evidence):
+    """The source captures changes: database and tables (SQL Server), or wal_level, publication and slot (PostgreSQL)."""
+    evidence.saw("Capture", connector_capture.rows())
+
+    require_equal(connector_capture.found, connector_capture.expected, action=connector_capture.action)

@@ -1,0 +1,274 @@
+"""What must be in order before connectors are deployed: found and expected, as the checks marked `connectors` compare them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cdcproof.clients.connect import Connect
+from cdcproof.databases import connect as connect_to
+from cdcproof.databases.base import TableName
+from cdcproof.databases.deployment import connect as open_database
+from cdcproof.databases.deployment.base import CaptureState, Rights
+from cdcproof.errors import CouldNotLookError, RefusedError
+from cdcproof.findings import ABSENT
+from cdcproof.operations import connector_config
+from cdcproof.operations.connector_config import Config
+from cdcproof.operations.connectors.accounts import Account
+from cdcproof.pipeline import Database, Pipeline
+
+_PLUGIN = "decoderbufs"
+"""What Debezium's `plugin.name` is by default."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was looked at: `found` and `expected` by subject, and the rows that show it. `unknown`: what could not be seen.
+
+    `tolerated` are differences that will mend themselves; `action` is what an operator pastes.
+    """
+
+    found: Mapping[str, str] = field(default_factory=dict)
+    expected: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+    tolerated: Mapping[str, str] = field(default_factory=dict)
+    action: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row per subject, for the report."""
+        subjects = dict.fromkeys((*self.expected, *self.found, *self.tolerated))
+        rows: list[dict[str, object]] = [
+            {"what": s, "found": self.tolerated.get(s) or self.found.get(s, ABSENT), "expected": self.expected.get(s)}
+            for s in subjects
+        ]
+        return rows + [{"what": text, "found": "could not be seen", "expected": None} for text in self.unknown]
+
+    def demand_seen(self) -> None:
+        """Raise `CouldNotLookError` where something could not be seen; called once what was seen is judged."""
+        if self.unknown:
+            raise CouldNotLookError(" ".join(self.unknown))
+
+
+def logins(accounts: Iterable[Account], connect: Connect) -> Look:
+    """Whether each database answers its connector's own account: asked by the worker's plug-in, and from here."""
+    found: dict[str, str] = {}
+    details: dict[str, str] = {}
+    action: list[str] = []
+    unknown: list[str] = []
+    for account in accounts:
+        if account.side == "source":  # a JDBC sink's validation does not log in: seen with Debezium 3.4
+            subject = f"{account.connector}, from the worker"
+            errors = connect.validate({"name": account.connector, **account.config})
+            found[subject] = "refused" if errors else "answers"
+            details[subject] = "; ".join(f"{error.field}: {error.text}" for error in errors)
+        subject = f"{account.connector}, from here"
+        if account.password is None:
+            if account.side == "target":
+                unknown.append(_only_the_worker_knows(account))
+            continue
+        try:
+            with open_database(account.database, account.password):
+                found[subject] = "answers"
+        except RefusedError as error:
+            found[subject], details[subject] = "refused", error.message
+            action.append(_log_in(account))
+    return Look(found, dict.fromkeys(found, "answers"), details, action=tuple(action), unknown=tuple(unknown))
+
+
+def topics(
+    configs: Mapping[str, Config],
+    pipeline: Pipeline,
+    existing: Collection[str],
+    broker_makes_topics: Callable[[], bool],
+) -> Look:
+    """Whether every topic that the connectors write and read is there.
+
+    One that a source writes and that will be made at its first record, by Connect or by the broker, is tolerated.
+    """
+    found: dict[str, str] = {}
+    tolerated: dict[str, str] = {}
+    written: set[str] = set()
+    for config in configs.values():
+        address = connector_config.source_address(config)
+        if address is None:
+            continue
+        mine = [
+            table.topic
+            for table in pipeline.tables
+            if connector_config.captures(config, address.database, TableName.parse(table.source))
+        ]
+        written.update(mine)
+        for topic in mine:
+            if topic in existing:
+                found[topic] = "present"
+            elif "topic.creation.default.partitions" in config or broker_makes_topics():
+                found[topic], tolerated[topic] = "present", "absent; it will be made with the first record"
+            else:
+                found[topic] = ABSENT
+    for name, config in configs.items():
+        if "topics.regex" in config:
+            subject = f"{name} topics.regex"
+            matched = [t for t in {*existing, *written} if connector_config.reads(config, t)]
+            found[subject] = "present" if matched else "matches no topic"
+            continue
+        for topic in connector_config.listed_topics(config):
+            found.setdefault(topic, "present" if topic in existing else ABSENT)
+    absent = [topic for topic, state in found.items() if state == ABSENT]
+    action = tuple(
+        f"kafka-topics --bootstrap-server {pipeline.kafka.bootstrap_servers} --create --topic {topic}"
+        for topic in absent
+    )
+    return Look(found, dict.fromkeys(found, "present"), tolerated=tolerated, action=action)
+
+
+def capture(accounts: Iterable[Account], state_of: Callable[[str, str], CaptureState]) -> Look:
+    """Whether the source's changes can be captured: the database's settings, and each table.
+
+    `state_of` is asked by publication and slot, which are empty for SQL Server.
+    """
+    found: dict[str, str] = {}
+    expected: dict[str, str] = {}
+    action: list[str] = []
+    for account in (a for a in accounts if a.side == "source"):
+        address = connector_config.source_address(account.config)
+        assert address is not None  # noqa: S101  a source's account has one
+        publication, slot = address.publication or "", address.slot or ""
+        state = state_of(publication, slot)
+        if address.engine == "sqlserver":
+            expected["CDC of the database"] = "on"
+            found |= state.settings
+            makes_publication = False
+        else:
+            makes_publication = account.config.get("publication.autocreate.mode", "all_tables") != "disabled"
+            ours, seen = _postgresql(account.config, publication, slot, state, makes_publication)
+            expected, found = {**expected, **ours}, {**found, **seen}
+        is_made = makes_publication and state.settings.get(f"publication {publication}") == ABSENT
+        for table in account.needs().read:
+            expected[str(table)] = "captured"
+            found[str(table)] = "captured" if table in state.captured or is_made else "not captured"
+        action += _enable(account, publication, {s: f for s, f in found.items() if expected.get(s) != f})
+    return Look(found, expected, action=tuple(action))
+
+
+def capture_state(pipeline: Pipeline, publication: str, slot: str) -> CaptureState:
+    """Ask the source, by the account of the checks."""
+    with open_database(pipeline.source) as database:
+        return database.capture_state(publication, slot)
+
+
+def rights_of(account: Account, pipeline: Pipeline) -> Rights:
+    """Ask what an account may do: by the account of the checks in PostgreSQL, by itself in SQL Server.
+
+    Raises `CouldNotLookError` for a SQL Server account whose password only the worker knows.
+    """
+    configured = pipeline.source if account.side == "source" else pipeline.target
+    needs = account.needs()
+    if account.side == "target":
+        with connect_to(configured) as database:
+            schemas = {TableName.parse(table.target).schema for table in account.tables}
+            needs = account.needs({table for schema in schemas for table in database.tables(schema)})
+    if configured.type == "postgresql":
+        with open_database(configured) as asked:
+            return asked.rights(account.user, needs)
+    if account.password is None:
+        raise CouldNotLookError(
+            f"What {account.user} of {account.connector} may do SQL Server tells to itself only, and only the worker knows "
+            "its password.",
+            "Write it as ${NAME} in the connector's file, with NAME in the environment here.",
+        )
+    with open_database(account.database, account.password) as asked:
+        return asked.rights(account.user, needs)
+
+
+def rights(accounts: Iterable[Account], rights_of: Callable[[Account], Rights]) -> tuple[Look, Look]:
+    """What the connectors' accounts lack, and what they have beyond their needs."""
+    seen = [(account, rights_of(account)) for account in accounts]
+    looks = []
+    for word, expected in (("missing", "granted"), ("excessive", "not granted")):
+        wrong = {
+            f"{account.user} of {account.connector}: {subject}": _administer(account.database, statement)
+            for account, found in seen
+            for subject, statement in getattr(found, word).items()
+        }
+        mine = {f"{account.user} of {account.connector}": "as needed" for account, _ in seen}
+        looks.append(
+            Look(
+                {**mine, **dict.fromkeys(wrong, "missing" if word == "missing" else "granted")},
+                {**mine, **dict.fromkeys(wrong, expected)},
+                action=tuple(wrong.values()),
+            )
+        )
+    return looks[0], looks[1]
+
+
+def _postgresql(
+    config: Config, publication: str, slot: str, state: CaptureState, makes_publication: bool
+) -> tuple[dict[str, str], dict[str, str]]:
+    expected = {
+        "wal_level": "logical",
+        f"publication {publication}": "present",
+        f"slot {slot}": config.get("plugin.name", _PLUGIN),
+    }
+    found = {subject: state.settings.get(subject, ABSENT) for subject in expected}
+    if makes_publication and found[f"publication {publication}"] == ABSENT:
+        found[f"publication {publication}"] = "present"  # the connector makes it, as it makes its slot
+    told = found[f"slot {slot}"]
+    if told.startswith(ABSENT) and told != f"{ABSENT}, 0 free":
+        found[f"slot {slot}"] = expected[f"slot {slot}"]
+    return expected, found
+
+
+def _enable(account: Account, publication: str, wrong: Mapping[str, str]) -> list[str]:
+    """What an administrator of the source does about it."""
+    commands: list[str] = []
+    for subject in wrong:
+        if subject == "wal_level":
+            commands.append(_administer(account.database, "ALTER SYSTEM SET wal_level = 'logical';"))
+            commands.append("# then restart the server")
+        elif subject.startswith("publication "):
+            tables = ", ".join(str(table) for table in account.needs().read)
+            commands.append(_administer(account.database, f"CREATE PUBLICATION {publication} FOR TABLE {tables};"))
+        elif subject.startswith("slot "):
+            look = "SELECT slot_name, plugin, active FROM pg_replication_slots;"
+            commands += [
+                _administer(account.database, look),
+                "# then drop a slot that nobody needs, or correct plugin.name",
+            ]
+        elif subject == "CDC of the database":
+            commands.append(_administer(account.database, "EXEC sys.sp_cdc_enable_db;"))
+        elif account.database.type == "sqlserver":
+            schema, _, table = subject.partition(".")
+            enable = f"EXEC sys.sp_cdc_enable_table @source_schema = N'{schema}', @source_name = N'{table}', @role_name = NULL;"
+            commands.append(_administer(account.database, enable))
+        else:
+            commands.append(_administer(account.database, f"ALTER PUBLICATION {publication} ADD TABLE {subject};"))
+    return commands
+
+
+def _administer(database: Database, statement: str) -> str:
+    """A command to be pasted by one who may: the account is theirs."""
+    if database.type == "sqlserver":
+        words = ["sqlcmd", "-S", f"{database.host},{database.port}", "-d", database.database, "-Q", statement]
+    else:
+        words = ["psql", "-h", database.host, "-p", str(database.port), "-d", database.database, "-c", statement]
+    return f"{shlex.join(words)}   # as an administrator"
+
+
+def _only_the_worker_knows(account: Account) -> str:
+    return (
+        f"Only the worker knows the password of {account.user} of {account.connector}, and its plug-in does not log in to "
+        "validate: write it as ${NAME} with NAME in the environment here, to have it tried."
+    )
+
+
+def _log_in(account: Account) -> str:
+    """It asks for the password."""
+    database = account.database
+    place, port = database.host, str(database.port)
+    if database.type == "sqlserver":
+        words = ["sqlcmd", "-S", f"{place},{port}", "-d", database.database, "-U", account.user, "-Q", "SELECT 1"]
+    else:
+        words = ["psql", "-h", place, "-p", port, "-d", database.database, "-U", account.user, "-c", "SELECT 1"]
+    return shlex.join(words)

@@ -1,0 +1,288 @@
+"""What the checks marked `connectors` judge, both ways; the doors that tell it have tests of their own."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from cdcproof.clients.connect import Connect
+from cdcproof.clients.connector_validation import FieldError
+from cdcproof.databases.base import TableName
+from cdcproof.databases.deployment.base import CaptureState, Needs, Rights
+from cdcproof.errors import CouldNotLookError, RefusedError, UnreachableError
+from cdcproof.operations.connectors import prerequisites
+from cdcproof.operations.connectors.accounts import Account, accounts
+from cdcproof.operations.connectors.prerequisites import Look, capture, logins, rights, topics
+from cdcproof.pipeline import Pipeline
+from tests.operations.connectors.test_accounts import SINK, SOURCE
+from tests.pipelines import pipeline_of
+
+PIPELINE = pipeline_of("orders", "customers")
+POSTGRES = {
+    "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+    "database.dbname": "warehouse_source",
+    "database.user": "cdc",
+    "table.include.list": "dbo.orders",
+    "publication.name": "p",
+    "publication.autocreate.mode": "disabled",
+    "slot.name": "s",
+    "plugin.name": "pgoutput",
+}
+ORDERS = TableName("dbo", "orders")
+
+
+def of(*configs: dict[str, str], pipeline: Pipeline = PIPELINE) -> tuple[Account, ...]:
+    return accounts({f"c{number}": config for number, config in enumerate(configs)}, pipeline)
+
+
+def differences(look: Look) -> dict[str, str]:
+    return {s: look.found.get(s, "absent") for s in look.expected if look.found.get(s) != look.expected[s]}
+
+
+# ---- logins ----
+
+
+class Plugin:
+    """A Connect whose plug-ins find these errors."""
+
+    def __init__(self, *errors: FieldError) -> None:
+        self.errors = errors
+
+    def validate(self, _: object) -> tuple[FieldError, ...]:
+        return self.errors
+
+
+def look_in(
+    monkeypatch: pytest.MonkeyPatch, refuses: dict[str, Exception], *configs: dict[str, str], plugin: Plugin
+) -> Look:
+    """Logins, at databases that refuse these users."""
+
+    class Session:
+        def __init__(self, user: str) -> None:
+            self.user = user
+
+        def __enter__(self) -> None:
+            if self.user in refuses:
+                raise refuses[self.user]
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(prerequisites, "open_database", lambda database, *_: Session(database.user))
+    return logins(of(*configs), cast(Connect, plugin))
+
+
+IN_CLEAR = {**SINK, "connection.password": "prerequisites-sink-pw"}
+
+
+def test_both_accounts_answer_from_the_worker_and_from_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = look_in(monkeypatch, {}, SOURCE, IN_CLEAR, plugin=Plugin())
+    assert (
+        look.found
+        == look.expected
+        == dict.fromkeys(["c0, from the worker", "c0, from here", "c1, from here"], "answers")
+    )
+    assert look.unknown == ()
+    look.demand_seen()
+
+
+def test_a_refused_login_is_a_finding_with_the_words_and_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {"sink": RefusedError("password authentication failed"), "cdc": RefusedError("Login failed")}
+    look = look_in(monkeypatch, refused, SOURCE, IN_CLEAR, plugin=Plugin(FieldError("database.hostname", "FATAL: no")))
+    assert differences(look) == dict.fromkeys(look.expected, "refused")
+    assert look.details["c0, from the worker"] == "database.hostname: FATAL: no"
+    assert look.details["c1, from here"] == "password authentication failed"
+    assert look.action == (
+        "sqlcmd -S h,1 -d warehouse_source -U cdc -Q 'SELECT 1'",
+        "psql -h h -p 1 -d warehouse_target -U sink -c 'SELECT 1'",
+    )
+
+
+def test_a_database_that_does_not_answer_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnreachableError):
+        look_in(monkeypatch, {"sink": UnreachableError("gone")}, IN_CLEAR, plugin=Plugin())
+
+
+def test_a_password_that_only_the_worker_knows_is_not_taken_for_a_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = {**SOURCE, "database.password": "${vault:a:b}"}
+    look = look_in(monkeypatch, {}, hidden, SINK, plugin=Plugin())
+    assert look.found == {"c0, from the worker": "answers"}  # its plug-in has logged in
+    with pytest.raises(CouldNotLookError, match="Only the worker knows the password of sink of c1"):
+        look.demand_seen()
+    assert look.rows()[-1]["found"] == "could not be seen"
+
+
+# ---- topics ----
+
+
+def topics_of(
+    *existing: str, source: dict[str, str] | None = None, sink: dict[str, str] | None = None, makes: bool = False
+) -> Look:
+    configs = {"source": SOURCE | (source or {}), "sink": SINK | (sink or {})}
+    return topics(configs, PIPELINE, existing, lambda: makes)
+
+
+def test_topics_that_are_there_are_in_order() -> None:
+    look = topics_of("t.orders", "t.customers")
+    assert look.found == look.expected == {"t.orders": "present", "t.customers": "present"}
+    assert look.tolerated == {}
+
+
+def test_a_topic_that_nothing_will_make_is_a_finding() -> None:
+    look = topics_of("t.customers")
+    assert differences(look) == {"t.orders": "absent"}
+    assert look.action == ("kafka-topics --bootstrap-server kafka:9092 --create --topic t.orders",)
+
+
+@pytest.mark.parametrize("made_by", [{"makes": True}, {"source": {"topic.creation.default.partitions": "1"}}])
+def test_a_topic_that_will_be_made_is_a_warning(made_by: Any) -> None:
+    look = topics_of("t.customers", **made_by)
+    assert differences(look) == {}
+    assert look.tolerated == {"t.orders": "absent; it will be made with the first record"}
+
+
+def test_a_topic_that_a_sink_reads_and_no_source_writes_is_a_finding_whoever_could_make_it() -> None:
+    look = topics_of("t.orders", sink={"topics": "t.orders,t.mistyped"}, makes=True)
+    assert differences(look) == {"t.mistyped": "absent"}
+
+
+def test_a_pattern_must_match_a_topic_that_is_or_will_be() -> None:
+    def pattern(regex: str) -> Look:
+        config = {key: value for key, value in SINK.items() if key != "topics"} | {"topics.regex": regex}
+        return topics({"source": SOURCE, "sink": config}, PIPELINE, [], lambda: True)
+
+    assert differences(pattern(r"t\.(orders|customers)")) == {}
+    assert differences(pattern(r"x\..*")) == {"sink topics.regex": "matches no topic"}
+
+
+# ---- capture ----
+
+
+def captured(state: CaptureState, *configs: dict[str, str]) -> Look:
+    pipeline = pipeline_of("orders", source_type="postgresql") if configs[0] is not SOURCE else PIPELINE
+    return capture(of(*configs, pipeline=pipeline), lambda *_: state)
+
+
+def postgres(*tables: TableName, **settings: str) -> CaptureState:
+    told = {"wal_level": "logical", "publication p": "present", "slot s": "pgoutput"}
+    return CaptureState(told | {key.replace("_", " ", 1): value for key, value in settings.items()}, frozenset(tables))
+
+
+def test_a_postgresql_source_that_captures_all_is_in_order() -> None:
+    look = captured(postgres(ORDERS), POSTGRES)
+    assert look.found == look.expected
+    assert set(look.expected) == {"wal_level", "publication p", "slot s", "dbo.orders"}
+    assert look.action == ()
+
+
+def test_what_a_postgresql_source_lacks_is_named_with_what_to_do() -> None:
+    state = CaptureState({"wal_level": "replica", "publication p": "absent", "slot s": "absent, 0 free"}, frozenset())
+    look = captured(state, POSTGRES)
+    assert differences(look) == {
+        "wal_level": "replica",
+        "publication p": "absent",
+        "slot s": "absent, 0 free",
+        "dbo.orders": "not captured",
+    }
+    told = "\n".join(look.action)
+    for words in (
+        "SET wal_level",
+        "CREATE PUBLICATION p FOR TABLE dbo.orders",
+        "pg_replication_slots",
+        "ADD TABLE dbo.orders",
+    ):
+        assert words in told
+
+
+def test_a_slot_that_the_connector_will_make_is_in_order_and_one_of_another_plugin_is_not() -> None:
+    assert differences(captured(postgres(ORDERS, slot_s="absent, 3 free"), POSTGRES)) == {}
+    assert differences(captured(postgres(ORDERS, slot_s="test_decoding"), POSTGRES)) == {"slot s": "test_decoding"}
+    default = {key: value for key, value in POSTGRES.items() if key != "plugin.name"}
+    assert differences(captured(postgres(ORDERS), default)) == {"slot s": "pgoutput"}  # Debezium's is decoderbufs
+
+
+def test_a_publication_that_the_connector_will_make_is_in_order() -> None:
+    making = {**POSTGRES, "publication.autocreate.mode": "filtered"}
+    assert differences(captured(postgres(publication_p="absent"), making)) == {}
+    assert differences(captured(postgres(), making)) == {"dbo.orders": "not captured"}  # it is there, without the table
+
+
+def test_a_sql_server_source_needs_cdc_of_database_and_table() -> None:
+    assert differences(captured(CaptureState({"CDC of the database": "on"}, frozenset({ORDERS})), SOURCE)) == {}
+    look = captured(CaptureState({"CDC of the database": "off"}, frozenset()), SOURCE)
+    assert differences(look) == {"CDC of the database": "off", "dbo.orders": "not captured"}
+    assert "sys.sp_cdc_enable_db" in look.action[0]
+    assert "@source_schema = N" in look.action[1]
+
+
+def test_without_a_source_there_is_nothing_to_compare_with() -> None:
+    assert capture(of(SINK), lambda *_: CaptureState({}, frozenset())).expected == {}
+
+
+# ---- permissions ----
+
+
+def test_what_is_missing_and_what_is_too_much_are_told_apart_with_their_statements() -> None:
+    told = {
+        "c0": Rights(missing={"SELECT on dbo.orders": "GRANT SELECT …;"}),
+        "c1": Rights(excessive={"superuser": "ALTER ROLE …;"}),
+    }
+    missing, excessive = rights(of(SOURCE, SINK), lambda account: told[account.connector])
+    assert differences(missing) == {"cdc of c0: SELECT on dbo.orders": "missing"}
+    assert missing.action == ("sqlcmd -S h,1 -d warehouse_source -Q 'GRANT SELECT …;'   # as an administrator",)
+    assert differences(excessive) == {"sink of c1: superuser": "granted"}
+    assert excessive.action == ("psql -h h -p 1 -d warehouse_target -c 'ALTER ROLE …;'   # as an administrator",)
+
+
+def test_accounts_that_are_as_they_should_be_are_something_to_compare() -> None:
+    for look in rights(of(SOURCE, SINK), lambda _: Rights()):
+        assert look.found == look.expected == {"cdc of c0": "as needed", "sink of c1": "as needed"}
+
+
+class Told:
+    """A database that tells rights, and notes what it was asked."""
+
+    asked: list[tuple[str, Needs]]
+
+    def __init__(self) -> None:
+        self.asked = []
+
+    def __enter__(self) -> Told:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def tables(self, schema: str) -> frozenset[TableName]:
+        return frozenset({TableName(schema, "customers")})
+
+    def rights(self, account: str, needs: Needs) -> Rights:
+        self.asked.append((account, needs))
+        return Rights()
+
+
+def test_postgresql_is_asked_by_the_account_of_the_checks_and_sql_server_by_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[tuple[str, bool]] = []
+    told = Told()
+
+    def open_database(database: Any, password: object = None) -> Told:
+        opened.append((database.user, password is not None))
+        return told
+
+    monkeypatch.setattr(prerequisites, "open_database", open_database)
+    monkeypatch.setattr(prerequisites, "connect_to", lambda _: told)
+    source, sink = of(SOURCE, SINK)
+    prerequisites.rights_of(source, PIPELINE)
+    prerequisites.rights_of(sink, PIPELINE)
+    assert opened == [("cdc", True), ("u", False)]
+    assert [account for account, _ in told.asked] == ["cdc", "sink"]
+    assert told.asked[1][1].write == (TableName("public", "customers"),)
+
+
+def test_a_sql_server_account_whose_password_is_unknown_is_not_judged() -> None:
+    [source] = of({**SOURCE, "database.password": "${vault:a:b}"})
+    with pytest.raises(CouldNotLookError, match="only the worker knows its password"):
+        prerequisites.rights_of(source, PIPELINE)
