@@ -207,6 +207,16 @@ class Account(Model):
     password_env: Name
 
 
+class Canary(Model):
+    """A row that something changes all the time at the source: what may not be written to can be followed by it."""
+
+    table: Name
+    """One of the tables, by its name here."""
+    key: dict[Name, Value] = Field(min_length=1)
+    column: Name
+    """What changes with every beat."""
+
+
 class RoundTrip(Model):
     """How the test rows travel, and how long they may take.
 
@@ -219,6 +229,7 @@ class RoundTrip(Model):
     """How long a change is waited for, to tell one that is late from one that never comes."""
     source: Account | None = None
     target: Account | None = None
+    canary: Canary | None = None
 
     @model_validator(mode="after")
     def _waits_long_enough(self) -> RoundTrip:
@@ -328,6 +339,14 @@ class Pipeline(Model):
                 raise PydanticCustomError(
                     "listed_twice", "{what}: {name} is listed twice", {"what": what, "name": twice[0]}
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _canary_sits_in_a_table(self) -> Pipeline:
+        canary = self.round_trip.canary
+        table = next((t for t in self.tables if canary and t.name == canary.table), None)
+        if canary and (table is None or set(canary.key) != set(table.key)):
+            raise ValueError("round_trip.canary must name one of the tables, and have the columns of its key")
         return self
 
     @property

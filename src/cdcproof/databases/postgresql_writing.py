@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
 import psycopg
 from psycopg import sql
@@ -15,13 +16,11 @@ from cdcproof.pipeline import Value
 _PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
 
 
-class PostgreSQLWriter(PostgreSQL):
-    """A session that may write. Implements `writing.Writer`."""
+class PostgreSQLRows(PostgreSQL):
+    """A session that finds single rows. Implements `writing.Rows`."""
 
-    def __enter__(self) -> PostgreSQLWriter:
+    def __enter__(self) -> Self:
         super().__enter__()
-        with self._our_errors():
-            self._session.execute("SET default_transaction_read_only = off")
         self._session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return self
 
@@ -29,6 +28,16 @@ class PostgreSQLWriter(PostgreSQL):
         """The values of every row with this key."""
         with self._our_errors(row.table):
             return tuple(self._session.execute(_select(row), list(row.key.values())).fetchall())
+
+
+class PostgreSQLWriter(PostgreSQLRows):
+    """A session that may write. Implements `writing.Writer`."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        with self._our_errors():
+            self._session.execute("SET default_transaction_read_only = off")
+        return self
 
     def insert(self, row: SingleRow, holds: Holds, values: Mapping[str, Value]) -> bool:
         """Insert the row, if it can be known again."""

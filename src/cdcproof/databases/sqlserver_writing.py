@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, Self
 
 from cdcproof.databases import tsql
 from cdcproof.databases.base import TableName
@@ -18,10 +18,10 @@ from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.pipeline import Value
 
 
-class SQLServerWriter(SQLServer):
-    """A session that may write. Implements `writing.Writer`."""
+class SQLServerRows(SQLServer):
+    """A session that finds single rows. Implements `writing.Rows`."""
 
-    def __enter__(self) -> SQLServerWriter:
+    def __enter__(self) -> Self:
         super().__enter__()
         return self
 
@@ -30,15 +30,23 @@ class SQLServerWriter(SQLServer):
         with self._our_errors(row.table):
             return self._found(row)
 
+    def _found(self, row: SingleRow, *, locked: bool = False) -> tuple[Values, ...]:
+        cursor = self._session.execute(select_statement(row, locked=locked), _bound(row.key.values()))
+        return tuple(tuple(found) for found in cursor.fetchall())
+
+
+class SQLServerWriter(SQLServerRows):
+    """A session that may write. Implements `writing.Writer`."""
+
     def insert(self, row: SingleRow, holds: Holds, values: Mapping[str, Value]) -> bool:
         """Insert the row, if it can be known again."""
-        with self._our_errors(row.table), self._transaction() as keep:
+        with self._our_errors(row.table, self._needed(row.table)), self._transaction() as keep:
             self._session.execute(insert_statement(row.table, values), _bound(values.values()))
             return keep(self._is_one_that_holds(row, holds))
 
     def update(self, row: SingleRow, holds: Holds, changes: Mapping[str, Value]) -> bool:
         """Change the one row that holds, if it can be known again."""
-        with self._our_errors(row.table), self._transaction() as keep:
+        with self._our_errors(row.table, self._needed(row.table)), self._transaction() as keep:
             if not self._is_one_that_holds(row, holds):
                 return False
             self._session.execute(update_statement(row, changes), _bound([*changes.values(), *row.key.values()]))
@@ -46,7 +54,7 @@ class SQLServerWriter(SQLServer):
 
     def delete(self, row: SingleRow, holds: Holds) -> bool:
         """Delete the one row that holds."""
-        with self._our_errors(row.table), self._transaction() as keep:
+        with self._our_errors(row.table, self._needed(row.table)), self._transaction() as keep:
             if not self._is_one_that_holds(row, holds):
                 return False
             self._session.execute(delete_statement(row), _bound(row.key.values()))
@@ -56,9 +64,8 @@ class SQLServerWriter(SQLServer):
         found = self._found(row, locked=True)
         return len(found) == 1 and holds(found[0])
 
-    def _found(self, row: SingleRow, *, locked: bool = False) -> tuple[Values, ...]:
-        cursor = self._session.execute(select_statement(row, locked=locked), _bound(row.key.values()))
-        return tuple(tuple(found) for found in cursor.fetchall())
+    def _needed(self, table: TableName) -> str:
+        return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tsql.name(table)} TO {tsql.quoted(self._database.user)};"
 
     def _open(self, pyodbc: Any, connection_string: str) -> Any:
         # the intent to read only may lead to a replica, which refuses writes

@@ -7,23 +7,23 @@ removed only while it is known to be ours: that is looked at in the same transac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, Self
 
 from cdcproof import pipeline
 from cdcproof.databases import password_of
 from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.postgresql_writing import PostgreSQLWriter
+from cdcproof.databases.postgresql_writing import PostgreSQLRows, PostgreSQLWriter
 from cdcproof.databases.single_row import Holds, SingleRow, Values
-from cdcproof.databases.sqlserver_writing import SQLServerWriter
+from cdcproof.databases.sqlserver_writing import SQLServerRows, SQLServerWriter
 from cdcproof.pipeline import Account, Value
 
 STATEMENT_TIMEOUT_SECONDS = 10.0
 
 
-class Writer(Protocol):
-    """A session that may write; every call is a transaction of its own. Errors as `databases.base.Database`."""
+class Rows(Protocol):
+    """A session that finds single rows. Errors as `databases.base.Database`."""
 
-    def __enter__(self) -> Writer: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc: object) -> None: ...
 
@@ -32,8 +32,12 @@ class Writer(Protocol):
         ...
 
     def find(self, row: SingleRow) -> tuple[Values, ...]:
-        """The values of every row with this key."""
+        """The values of every row with this key, as they are now."""
         ...
+
+
+class Writer(Rows, Protocol):
+    """A session that may write; every call is a transaction of its own."""
 
     def insert(self, row: SingleRow, holds: Holds, values: Mapping[str, Value]) -> bool:
         """Insert the row, if it can be known again; whether it was so. The other columns get their defaults."""
@@ -46,6 +50,12 @@ class Writer(Protocol):
     def delete(self, row: SingleRow, holds: Holds) -> bool:
         """Delete the row, if there is just one and it holds; whether it was so."""
         ...
+
+
+def connect_to_look(database: pipeline.Database) -> Rows:
+    """A session of the database's own account, read-only as any other; `UsageError` when its password is not set."""
+    door = SQLServerRows if database.type == "sqlserver" else PostgreSQLRows
+    return door(database, password_of(database), STATEMENT_TIMEOUT_SECONDS)
 
 
 def connect_to_write(database: pipeline.Database, account: Account | None) -> Writer:

@@ -12,9 +12,11 @@ from uuid import UUID
 
 from cdcproof.databases.base import TableName
 from cdcproof.databases.single_row import SingleRow, Values
+from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.pipeline import Pipeline, Table, Value
 
-Act = Literal["insert", "update", "delete"]
+Act = Literal["insert", "update", "delete", "beat"]
+"""A beat is not ours: a change that somebody makes all the time."""
 ACTS: tuple[Act, ...] = ("insert", "update", "delete")
 
 ARRIVED = "at the target"
@@ -128,7 +130,8 @@ class Journey:
         return {hop.subject: hop.seconds for hop in self.hops if hop.seconds is not None}
 
     def _tables(self) -> Iterable[str]:
-        return dict.fromkeys(hop.table for hop in self.hops)
+        """Those that had a test row of ours."""
+        return dict.fromkeys(hop.table for hop in self.hops if hop.act != "beat")
 
 
 def travellers(pipeline: Pipeline) -> tuple[Traveller, ...]:
@@ -154,6 +157,18 @@ def same(a: Any, b: Any) -> bool:
         with suppress(TypeError, ValueError):
             return float(a) == float(b)
     return bool(a == b)
+
+
+def is_later(a: Any, b: Any) -> bool:
+    """Whether `a` comes after `b`: times, or numbers that grow. Raises `UnexpectedAnswerError` for what has no order, NULL too."""
+    if isinstance(a, datetime) and isinstance(b, datetime):
+        return _in_utc(a) > _in_utc(b)
+    try:
+        return bool(a > b)
+    except TypeError:
+        raise UnexpectedAnswerError(
+            f"A canary's column must hold times or numbers that grow, and no NULL: found {type(a).__name__} and {type(b).__name__}."
+        ) from None
 
 
 def _traveller(table: Table) -> Traveller | None:
