@@ -14,9 +14,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from psycopg import sql
+from psycopg import RawCursor, sql
 
-from cdcproof.databases import connect, postgresql_statements
+from cdcproof.databases import connect, postgresql_keys, postgresql_statements
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.canonical import chunk_of, encode, frame, row_hash
 from cdcproof.databases.kinds import Form, Kind, form_of
@@ -431,6 +431,44 @@ def test_a_key_that_its_column_cannot_hold_is_not_there(server: Server, database
         scan = Scan(TableName(SCHEMA, "narrow"), (Told(column, form),), 1, Chunking())
         keys = [(encode(form, value),) for value in [*elsewhere, there]]
         assert [row.forms for row in database.rows_by_key(scan, keys)] == [keys[-1]], column
+
+
+@pytest.mark.parametrize(
+    ("declared", "form", "value"),
+    [
+        ("bigint", Form(Kind.INTEGER), 7),
+        ("int", Form(Kind.INTEGER), 7),
+        ("int", Form(Kind.NUMBER, 2), 7),
+        ("numeric(9, 2)", Form(Kind.NUMBER, 4), Decimal(7)),
+        ("varchar(20)", Form(Kind.TEXT), "7"),
+        ("text", Form(Kind.TEXT, long=True), "7"),
+        ("char(9)", Form(Kind.TEXT), "7        "),
+        ("real", Form(Kind.FLOAT), 7.0),
+        ("bytea", Form(Kind.BINARY, long=True), b"7"),
+    ],
+)
+def test_a_key_is_looked_up_in_its_index(
+    server: Server, database: PostgreSQL, declared: str, form: Form, value: Any
+) -> None:
+    server.execute(f"CREATE TABLE {SCHEMA}.indexed (v {declared} PRIMARY KEY, rest text)")
+    try:
+        cast = "int4send(i)" if declared == "bytea" else f"i::{declared}"
+        server.execute(
+            f"INSERT INTO {SCHEMA}.indexed SELECT {cast}, repeat('x', 90) FROM generate_series(1, 20000) i",
+            f"ANALYZE {SCHEMA}.indexed",
+        )
+        column = database.columns(TableName(SCHEMA, "indexed"))[0]
+        scan = Scan(TableName(SCHEMA, "indexed"), (Told(column, form),), 1, Chunking(width=100))
+        found, bound = postgresql_keys.one_of(scan.key, [(encode(form, value),)] * 3, database._server())
+        statement = postgresql_statements.rows_by_key(scan, found, database._server(), versioned=True)
+        with server.connect() as session:
+            plan = RawCursor(session).execute(sql.SQL("EXPLAIN ") + statement, bound).fetchall()
+        assert "Index" in str(plan)
+        if form.kind is Kind.INTEGER:
+            ranges = postgresql_statements.chunk_rows(scan, [3, 7, -9], database._server(), versioned=True)
+            assert "Index" in str(server.connect().execute(sql.SQL("EXPLAIN ") + ranges).fetchall())
+    finally:
+        server.execute(f"DROP TABLE {SCHEMA}.indexed")
 
 
 def test_a_row_is_told_by_its_bytes_and_not_by_what_its_column_takes_for_equal(
