@@ -19,7 +19,8 @@ import pytest
 
 from cdcproof.environments.embedded import connectors, databases, lifecycle
 from cdcproof.findings import Verdict
-from tests.integration.conftest import INSTANCE, ROOT, Outcome, Pipelines, eventually
+from cdcproof.progress import Progress
+from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, Outcome, Pipelines, eventually
 
 pytestmark = pytest.mark.integration
 
@@ -265,6 +266,33 @@ def test_the_file_of_a_change_declares_it(validation: Validation, tmp_path: Path
     assert outcome.verdicts() == validation.healthy, outcome.output
 
 
+def test_the_baselines_commands_tell_what_the_check_tells(validation: Validation) -> None:
+    def baseline(*words: str) -> subprocess.CompletedProcess[str]:
+        return validation.pipe.call("cdcproof", "baseline", *words)
+
+    password = PASSWORDS["POSTGRES_PASSWORD"]
+    equal = baseline("compare")
+    with changed(validation, connection__password=password):
+        differs = baseline("compare")
+        intended = baseline("compare", "--json", f"--expect=connectors/{SINK}/connection.password")
+        saved = baseline("save", f"--file={validation.file.parent}/other.json")
+    shown = baseline("show")
+
+    assert equal.returncode == 0, equal.stdout + equal.stderr
+    assert "Nothing but what was intended has changed" in equal.stdout
+    assert differs.returncode == 1, differs.stderr
+    assert f"CHANGED   connectors/{SINK}/connection.password: expected ${{file:" in differs.stdout
+    assert "found [redacted] (fingerprint " in differs.stdout
+    assert intended.returncode == 0, intended.stderr
+    assert [change["subject"] for change in json.loads(intended.stdout)["intended"]] == [
+        f"connectors/{SINK}/connection.password"
+    ]
+    assert f"connectors/{SINK}/delete.enabled = true" in shown.stdout
+    assert saved.returncode == 0, saved.stderr
+    written = (validation.file.parent / "other.json").read_text()
+    assert not [out for out in (differs.stdout, intended.stdout, shown.stdout, written) if password in out]
+
+
 def test_without_a_baseline_the_step_is_not_checked_and_says_how_to_record_one(validation: Validation) -> None:
     recorded = validation.pipe.located().paths.baselines / "embedded.json"
     aside = recorded.rename(recorded.with_suffix(".aside"))
@@ -323,7 +351,7 @@ def test_a_connector_that_flaps_and_recovers_fails_the_soak(validation: Validati
 def test_a_service_that_was_restarted_fails_the_soak(validation: Validation) -> None:
     pipe = validation.pipe
     with flapping(pipe) as process:
-        lifecycle.restart(INSTANCE, "schema-registry", __import__("cdcproof.progress").progress.Progress())
+        lifecycle.restart(INSTANCE, "schema-registry", Progress())
         assert process.poll() is None, "it was too late"
 
     assert set(flaps(pipe)) & {"schema-registry (registry)", "schema-registry (registry): start"}

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -209,3 +209,44 @@ def test_a_wrong_password_is_could_not_look(databases: Callable[[], Pipeline], m
     [item] = items(databases(), "source")
     assert item.outcome is Outcome.UNSEEN
     assert "not-the-password" not in str(item)
+
+
+@pytest.fixture
+def travelling(postgres_servers: Servers) -> Iterator[Callable[..., Pipeline]]:
+    for server in (postgres_servers.source, postgres_servers.target):
+        server.execute("CREATE TABLE travelling (id int PRIMARY KEY, name text)")
+    table = {"name": "t", "source": "public.travelling", "target": "public.travelling", "topic": "t", "key": ["id"]}
+    row = {"test_row": {"id": 9, "name": "Test"}, "test_update": {"name": "changed"}}
+
+    def made(**more: Any) -> Pipeline:
+        sides = {
+            side: dict(getattr(postgres_servers, side).config().model_dump(by_alias=True))
+            for side in ("source", "target")
+        }
+        return closed(**sides, tables=[{**table, **row}], **more)
+
+    yield made
+    for server in (postgres_servers.source, postgres_servers.target):
+        server.execute("DROP TABLE travelling")
+
+
+def test_the_round_trips_accounts_and_keys_are_tried(
+    travelling: Callable[..., Pipeline], postgres_servers: Servers
+) -> None:
+    assert [(i.outcome, i.text) for i in items(travelling(), "round_trip")] == [
+        (Outcome.OK, "both accounts can read, and the keys of the test rows are free: t")
+    ]
+    postgres_servers.target.execute("INSERT INTO travelling VALUES (9, 'changed')")
+    assert [i.outcome for i in items(travelling(), "round_trip")] == [Outcome.RISK, Outcome.OK]
+    postgres_servers.source.execute("INSERT INTO travelling VALUES (9, 'Bob')")
+    (taken,) = items(travelling(), "round_trip")
+    assert (taken.outcome, "that is not ours" in taken.text) == (Outcome.WRONG, True)
+
+
+def test_an_account_of_the_round_trip_without_a_password_is_named(travelling: Callable[..., Pipeline]) -> None:
+    account = {"source": {"user": "writer", "password_env": "WRITER_PASSWORD_THAT_IS_NOT_SET"}}
+
+    (item,) = items(travelling(round_trip=account), "round_trip")
+
+    assert item.outcome is Outcome.UNSEEN
+    assert "WRITER_PASSWORD_THAT_IS_NOT_SET" in item.text

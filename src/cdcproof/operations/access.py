@@ -20,9 +20,12 @@ from cdcproof.clients.prometheus import scrape
 from cdcproof.clients.registry import Registry
 from cdcproof.databases import connect as open_database
 from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.writing import connect_to_write
 from cdcproof.environments.base import Environment
 from cdcproof.environments.endpoints import side_by_side
-from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError
+from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UsageError
+from cdcproof.observations.round_trip import travellers
+from cdcproof.operations.round_trip import look_before
 from cdcproof.pipeline import PLACEHOLDER
 from cdcproof.secrets import inline_secrets
 
@@ -84,6 +87,7 @@ def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tup
             "connector",
             [connector.name for connector in pipeline.connectors],
         ),
+        "round_trip": partial(_round_trip, pipeline),
         "services": partial(_services, environment, pipeline),
         "paths": partial(_paths, pipeline.paths),
         "waivers": partial(_waivers, pipeline, today),
@@ -92,6 +96,8 @@ def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tup
     for section in ("source", "target", "kafka"):
         if any(item.subject.startswith(f"{section}.") for item in unfilled):
             del jobs[section]
+            if section != "kafka":
+                jobs.pop("round_trip", None)
     found = side_by_side({name: partial(_guarded, name, job) for name, job in jobs.items()}, _DEADLINE_SECONDS)
     late = f"no answer within {_DEADLINE_SECONDS:g} s"
     return (*unfilled, *(item for name in jobs for item in found.get(name, [Item(name, Outcome.UNSEEN, late)])))
@@ -253,6 +259,25 @@ def _exporter(key: str, url: str, series: str, label: str, expected: Iterable[st
         )
     else:
         yield Item(key, Outcome.OK, f"{len(scraped.samples)} series at {url}")
+
+
+def _round_trip(pipeline: model.Pipeline) -> Items:
+    rows, limits = travellers(pipeline), pipeline.round_trip
+    if not rows:
+        return
+    with (
+        connect_to_write(pipeline.source, limits.source) as source,
+        connect_to_write(pipeline.target, limits.target) as target,
+    ):
+        try:
+            _, left = look_before(rows, source, target)
+        except UsageError as error:
+            yield Item("round_trip", Outcome.WRONG, error.message, error.remedy)
+            return
+    for told in left:
+        yield Item("round_trip", Outcome.RISK, f"left by a run that was cut short: {told}", "The next run removes it.")
+    tables = ", ".join(row.table for row in rows)
+    yield Item("round_trip", Outcome.OK, f"both accounts can read, and the keys of the test rows are free: {tables}")
 
 
 def _services(environment: Environment, pipeline: model.Pipeline) -> Items:

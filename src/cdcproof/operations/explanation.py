@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cdcproof.observations.round_trip import travellers
 from cdcproof.pipeline import Database, Pipeline
 
 _PRODUCTS = {"sqlserver": "SQL Server", "postgresql": "PostgreSQL"}
@@ -38,6 +39,17 @@ def explain(pipeline: Pipeline) -> list[tuple[str, str]]:
             f"{', '.join(volumes) or 'the data of the containers'}.",
         ),
     ]  # fmt: skip
+    rows = travellers(pipeline)
+    if rows:
+        trip = pipeline.round_trip
+        told.append(
+            (
+                "round trip",
+                f"Validation sends a test row of {', '.join(row.table for row in rows)} round, each change at the target within "
+                f"{trip.hop_seconds:g} s, as {(trip.source or pipeline.source).user} at the source and "
+                f"{(trip.target or pipeline.target).user} at the target.",
+            )
+        )
     if paths.backups:
         told.append(
             ("backups", f"Files in {paths.backups} older than {limits.backup_keep_days:g} days may be deleted.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cdcproof.databases.writing import Writer
+from cdcproof.databases.writing import Rows, Writer
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UsageError
 from cdcproof.observations.round_trip import ACTS, Act, Hop, Journey, Traveller
 from cdcproof.pipeline import RoundTrip
@@ -37,13 +37,12 @@ def travel(travellers: Sequence[Traveller], ends: Ends) -> Journey:
     Rows are inserted in the order given and deleted in the opposite one, so that a row may refer to one before it.
     Raises `UsageError` when a key is taken by a row that is not ours, `CouldNotLookError` when a database cannot be asked.
     """
-    rows = [_with_names_at_the_target(row, ends.target) for row in travellers]
-    if not rows:
+    if not travellers:
         raise UsageError(
             "No table of the pipeline has a test row.",
             "Add test_row and test_update to one of its [[tables]]; docs/PIPELINE.md shows how.",
         )
-    leftovers = _left_by_earlier_runs(rows, ends)
+    rows, leftovers = look_before(travellers, ends.source, ends.target)
     _must_be_removed(_remove(rows, ends), "An earlier run was cut short.")
     hops: list[Hop] = []
     try:
@@ -55,7 +54,29 @@ def travel(travellers: Sequence[Traveller], ends: Ends) -> Journey:
     except BaseException:  # Ctrl-C
         _remove(rows, ends)
         raise
-    return Journey(tuple(hops), ends.limits.deadline_seconds, tuple(leftovers), _remove(rows, ends))
+    return Journey(tuple(hops), ends.limits.deadline_seconds, leftovers, _remove(rows, ends))
+
+
+def look_before(
+    travellers: Sequence[Traveller], source: Rows, target: Rows
+) -> tuple[tuple[Traveller, ...], tuple[str, ...]]:
+    """The test rows with the target's own names, and sentences about those of ours that lie there already.
+
+    Raises `UsageError` when a key is taken by a row that is not ours. Nothing is written.
+    """
+    rows = tuple(_with_names_at_the_target(row, target) for row in travellers)
+    found = []
+    for row in rows:
+        for side, door, place in (("source", source, row.source), ("target", target, row.target)):
+            there = door.find(place)
+            if any(not row.is_ours(one) for one in there) or len(there) > 1:
+                raise UsageError(
+                    f"{place.table} at the {side} has a row with {row.key_told} that is not ours. Nothing was written.",
+                    f"Give {row.table} a test_row with a free key in the pipeline file, or remove that row if nobody needs it.",
+                )
+            if there:
+                found.append(f"{place.table} at the {side}: {row.told(there)}, with {row.key_told}")
+    return rows, tuple(found)
 
 
 def _act_and_watch(act: Act, rows: Sequence[Traveller], hops: Sequence[Hop], ends: Ends) -> list[Hop]:
@@ -123,22 +144,6 @@ def _missed(act: Act, row: Traveller, ends: Ends) -> Hop:
     return Hop(row.table, act, None, row.told(ends.target.find(row.target)))
 
 
-def _left_by_earlier_runs(rows: Sequence[Traveller], ends: Ends) -> list[str]:
-    """Sentences about test rows that are there already. Raises `UsageError` when a key is taken by a row that is not ours."""
-    found = []
-    for row in rows:
-        for side, writer, place in (("source", ends.source, row.source), ("target", ends.target, row.target)):
-            there = writer.find(place)
-            if any(not row.is_ours(one) for one in there) or len(there) > 1:
-                raise UsageError(
-                    f"{place.table} at the {side} has a row with {row.key_told} that is not ours. Nothing was written.",
-                    f"Give {row.table} a test_row with a free key in the pipeline file, or remove that row if nobody needs it.",
-                )
-            if there:
-                found.append(f"{place.table} at the {side}: {row.told(there)}, with {row.key_told}")
-    return found
-
-
 def _remove(rows: Sequence[Traveller], ends: Ends) -> dict[str, str]:
     """Remove the test rows on both sides; table to why its row is still there."""
     remains: dict[str, str] = {}
@@ -171,7 +176,7 @@ def _must_be_removed(remains: Mapping[str, str], why: str) -> None:
         raise OperationError(f"{why}\nA test row could not be removed: {told}", "Remove it by hand, then try again.")
 
 
-def _with_names_at_the_target(row: Traveller, target: Writer) -> Traveller:
+def _with_names_at_the_target(row: Traveller, target: Rows) -> Traveller:
     """The row with the target's own spelling of its columns, where it differs in case alone."""
     names = [column.name for column in target.columns(row.target.table)]
     spelling = {**{name.lower(): name for name in names}, **{name: name for name in names}}
