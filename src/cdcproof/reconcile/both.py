@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -38,17 +38,19 @@ class Stop:
 
 
 def both(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
-    """Do two things at once, the second in a thread; when one fails, `stop` is set.
+    """Do two things at once, the second in a thread. When one fails, `stop` is set, and that failure is raised.
 
     Long work looks at it and raises `StoppedError`. What cannot look (a server that is counting) is waited for
     a few seconds only, and does not keep the process alive after Ctrl-C.
     """
     outcome: Future[T] = Future()
+    failures: list[BaseException] = []
 
     def work() -> None:
         try:
             outcome.set_result(second())
         except BaseException as error:  # noqa: BLE001  handed over to the caller's thread
+            failures.append(error)
             stop.set()
             outcome.set_exception(error)
 
@@ -56,12 +58,13 @@ def both(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S
     thread.start()
     try:
         return first(), outcome.result()
-    except StoppedError:
-        thread.join(_PATIENCE_SECONDS)
-        if outcome.done():
-            outcome.result()
-        raise
-    except BaseException:
+    except BaseException as error:  # noqa: BLE001  one of the two is raised
+        failures.append(error)
         stop.set()
         thread.join(_PATIENCE_SECONDS)
-        raise
+        raise _cause(failures) from None
+
+
+def _cause(failures: Sequence[BaseException]) -> BaseException:
+    """The failure that came first; what ended because of it, or of another's, is not what there is to tell."""
+    return next((failure for failure in failures if not isinstance(failure, StoppedError)), failures[0])

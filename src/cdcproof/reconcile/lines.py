@@ -17,9 +17,8 @@ def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
     """One line for a table, and indented ones for what is wrong or left out. `after` are the tables told before."""
     lines = [_first(result)]
     lines += [f"{_INDENT}{text}"[:COLUMNS] for text in result.example_keys[:_KEYS]]
-    more = _differences(result) - _KEYS
-    if result.example_keys and more > 0:
-        lines.append(f"{_INDENT}… and {more:,} more, {_where(result)}")
+    if len(result.example_keys) > _KEYS:
+        lines.append(f"{_INDENT}… {_rest(result)}")
     if result.error:
         same = bool(after) and after[-1].error == result.error
         lines += _wrapped("the same as above" if same else scrub(result.error))
@@ -69,6 +68,8 @@ def _found(result: TableResult) -> str:
         return f"{result.source_rows:,} rows" + (f": {', '.join(parts)}" if parts else _equal(result))
     if result.source_rows != result.target_rows:
         return f"{result.source_rows:,} rows, {result.target_rows:,} at the target"
+    if result.status is TableStatus.ERROR:
+        return f"{result.source_rows:,} rows"
     return f"{result.source_rows:,} rows, counted only"
 
 
@@ -84,13 +85,12 @@ def _equal(result: TableResult) -> str:
     return ", contents equal" if result.status is TableStatus.MATCH else ""
 
 
-def _differences(result: TableResult) -> int:
-    return sum(number or 0 for number in (result.missing_at_target, result.extra_at_target, result.changed))
-
-
-def _where(result: TableResult) -> str:
-    named = len(result.differences)
-    return "in the report" if named >= _differences(result) else f"{named:,} of all in the report"
+def _rest(result: TableResult) -> str:
+    """Where the other differing keys are; of more than the report names there is no telling how many."""
+    rows = sum(number or 0 for number in (result.missing_at_target, result.extra_at_target, result.changed))
+    named = sum(abs(d.source_rows - d.target_rows) or d.source_rows for d in result.differences)
+    keys = len(result.differences)
+    return f"the first {keys:,} keys are in the report" if named < rows else f"all {keys:,} keys are in the report"
 
 
 def _wrapped(text: str) -> list[str]:
