@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdcproof.errors import DeadlineError
+from cdcproof.reconcile import settle as settling
 from cdcproof.reconcile.settle import MOST_CROSSINGS, Settled, settle
 from tests.reconcile.replication import Replication, SimulatedFence, Table
 from tests.reconcile.rows import forms, row
@@ -24,9 +25,16 @@ ACTS = st.one_of(
     st.builds(lambda old, new: lambda r: r.rename(old, new), KEYS, KEYS),
     st.builds(lambda number: lambda r: r.apply(number), st.integers(1, 4)),
 )
-MOMENTS = st.lists(st.lists(ACTS, max_size=4), max_size=12)
+MOMENTS = st.lists(st.lists(ACTS, max_size=4), max_size=20)
 """What happens at each moment at which something can: before each reading, and while a fence is crossed."""
 STARTS = st.dictionaries(KEYS, VALUES)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_pauses() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(settling, "pause", lambda _: None)
+        yield
 
 
 def _settled(replication: Replication, moments: Iterable[Iterable[Act]] = (), *, stuck: bool = False) -> Settled:
@@ -218,3 +226,9 @@ def test_keys_are_read_in_parts_and_the_target_before_the_source() -> None:
         tell=lambda _: None,
     )
     assert read == [(side, number) for number in (500, 500, 200) for side in ("target", "source")]
+
+
+def test_a_row_that_is_equal_now_and_then_needs_no_fence() -> None:
+    replication = _started({0: A})
+    moments = [[_write(0, B)], [], [_arrive(1), _write(0, A)], [], [_arrive(1)]]
+    assert _settled(replication, moments, stuck=True) == Settled((), 0, ())

@@ -11,20 +11,25 @@ crossed after it, and that the next look finds every row as it was, of the same 
 - Neither, as for a row that is missing at the target and whose source cannot tell versions: its values alone cannot
   exclude that it was deleted and inserted again, just so, between the looks. It has to stand still across two fences.
 
-A row that goes A, B, A between two looks has another version, and is looked at again.
+A row that goes A, B, A between two looks has another version, and is looked at again. What moves is looked at several
+times before a fence is asked for: a row that is written often is equal now and then, and a fence takes its time.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cdcproof.databases.scan import Row
 from cdcproof.reconcile.differences import Difference, Key
 from cdcproof.reconcile.fence import Crossing, Fence
+from cdcproof.waiting import pause
 
 MOST_CROSSINGS = 5
+_MOST_LOOKS = 8
+"""At what moves, before the first fence and after each."""
+_PAUSE_SECONDS = 0.1
 _KEYS_PER_READING = 500
 
 ReadRows = Callable[[Sequence[Key]], Iterable[Row]]
@@ -58,6 +63,19 @@ class _Look:
         return 1 if any(rows and all(row.version for row in rows) for rows in (self.source, self.target)) else 2
 
 
+@dataclass
+class _Watched:
+    """A key that differs, and across how many fences it stood still."""
+
+    look: _Look
+    stood: int = 0
+
+    def see(self, look: _Look, fences: int) -> None:
+        """Take in another look, made behind so many fences."""
+        self.stood = self.stood + fences if look == self.look else 0
+        self.look = look
+
+
 def settle(
     keys: Sequence[Key],
     key_width: int,
@@ -71,23 +89,46 @@ def settle(
 
     Raises what reading raises, and what the fence raises when it cannot be crossed: the keys that differ are then not checked.
     """
+
+    def look(keys: Iterable[Key]) -> dict[Key, _Look]:
+        return {
+            key: seen for key, seen in _looks(tuple(keys), key_width, read_source, read_target) if not seen.is_equal
+        }
+
     crossings: list[Crossing] = []
     confirmed: list[Difference] = []
-    stood: dict[Key, int] = {}
-    seen = {key: look for key, look in _looks(keys, key_width, read_source, read_target) if not look.is_equal}
-    while seen and len(crossings) < MOST_CROSSINGS:
-        tell(f"{len(seen):,} keys differ: in flight, or lost?")
+    watched = {key: _Watched(seen) for key, seen in look(keys).items()}
+    _look_while_they_move(watched, look)
+    while watched and len(crossings) < MOST_CROSSINGS:
+        tell(f"{len(watched):,} keys differ: in flight, or lost?")
         crossings.append(fence.cross(tell))
-        before, seen = seen, {}
-        for key, look in _looks(tuple(before), key_width, read_source, read_target):
-            if look.is_equal:
-                continue
-            stood[key] = stood.get(key, 0) + 1 if look == before[key] else 0
-            if stood[key] == look.fences:
-                confirmed.append(Difference(key, look.source, look.target))
-            else:
-                seen[key] = look
-    return Settled(tuple(confirmed), len(seen), tuple(crossings))
+        _see(watched, look(watched), fences=1)
+        for key in [key for key, row in watched.items() if row.stood >= row.look.fences]:
+            row = watched.pop(key)
+            confirmed.append(Difference(key, row.look.source, row.look.target))
+        _look_while_they_move(watched, look)
+    return Settled(tuple(confirmed), len(watched), tuple(crossings))
+
+
+def _look_while_they_move(watched: dict[Key, _Watched], look: Callable[[Iterable[Key]], dict[Key, _Look]]) -> None:
+    """Look again until all are equal or none has changed since the last look: only a fence can tell more then."""
+    for _ in range(_MOST_LOOKS):
+        if not watched:
+            return
+        pause(_PAUSE_SECONDS)
+        before = {key: row.look for key, row in watched.items()}
+        _see(watched, look(watched), fences=0)
+        if before == {key: row.look for key, row in watched.items()}:
+            return
+
+
+def _see(watched: dict[Key, _Watched], looks: Mapping[Key, _Look], *, fences: int) -> None:
+    """Take in a look at all of them; those that are not in it are equal."""
+    for key in list(watched):
+        if key in looks:
+            watched[key].see(looks[key], fences)
+        else:
+            del watched[key]
 
 
 def _looks(
