@@ -138,7 +138,7 @@ def test_a_change_that_breaks_replication_is_stopped_with_what_it_breaks(reposit
 
 
 def test_a_change_that_connect_refuses_is_stopped_before_it_is_applied(repository: Repository) -> None:
-    repository.write(insert__mode="nonsense", risk="medium")
+    repository.write(tasks__max="many")
 
     gate = repository.github("gate")
 
@@ -147,7 +147,7 @@ def test_a_change_that_connect_refuses_is_stopped_before_it_is_applied(repositor
         "staging.1-connector-files": Verdict.FAILED,
         "staging.2-connectors-applied": Verdict.BLOCKED,
     }, gate.stdout
-    assert repository.pipe.connect.states().get(SINK).config["insert.mode"] == "upsert"
+    assert repository.pipe.connect.states().get(SINK).config["tasks.max"] == "1"
 
 
 def test_a_change_whose_connector_fails_is_stopped_and_can_be_undone(repository: Repository) -> None:
