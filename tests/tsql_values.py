@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 import struct
 from dataclasses import dataclass, replace
 from datetime import date
@@ -50,6 +51,9 @@ class Text:
     utf8: bool = False
     large: bool = False
 
+    def __repr__(self) -> str:
+        return f"Text({reprlib.repr(self.text)}, wide={self.wide})"
+
     @property
     def raw(self) -> bytes:
         if self.wide:
@@ -61,6 +65,9 @@ class Text:
 class Binary:
     data: bytes
     large: bool = False
+
+    def __repr__(self) -> str:
+        return f"Binary({reprlib.repr(self.data)})"
 
 
 @dataclass(frozen=True)

@@ -262,6 +262,9 @@ class Answers:
             self.rows = [tuple(map(_plain, row)) for row in run(statement, self.tables, [_bound(v) for v in values])]
         return self
 
+    def cursor(self) -> Answers:
+        return self
+
     def fetchall(self) -> list[tuple[Any, ...]]:
         return self.rows
 

@@ -43,6 +43,8 @@ class ArrowSession:
         self._statement_timeout_seconds = statement_timeout_seconds
         self._errors = Errors(database, statement_timeout_seconds)
         self._connection: Any = None
+        self._reader: Any = None
+        self._ended = False
 
     def __enter__(self) -> ArrowSession:
         driver = _driver()
@@ -59,6 +61,13 @@ class ArrowSession:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def interrupt(self) -> None:
+        """End the stream that runs, at the server too; reading on raises. For another thread."""
+        reader = self._reader
+        if reader is not None:
+            self._ended = True
+            reader.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -95,14 +104,17 @@ class ArrowSession:
             try:
                 with self._our_errors(table):
                     yield from map(adapt, arrow)
-            except CouldNotLookError as error:
-                failures.append(error)
-                raise
+                if self._ended:  # which may look like the end of the rows
+                    raise self._errors.ended(table)
+            except (CouldNotLookError, pyarrow.ArrowInvalid) as error:
+                failures.append(error if isinstance(error, CouldNotLookError) else self._errors.ended(table))
+                raise failures[-1] from None
 
+        self._ended = False
         with self._our_errors(table):
             cursor = self._connection.cursor()
             cursor.execute(stream.select)
-            arrow = cursor.arrow_reader(rows_per_batch(stream.types))
+            arrow = self._reader = cursor.arrow_reader(rows_per_batch(stream.types))
         adapt = adapter(arrow.schema, stream.types)
         empty = pyarrow.RecordBatch.from_arrays(
             [pyarrow.array([], field.type) for field in arrow.schema], schema=arrow.schema
@@ -114,6 +126,7 @@ class ArrowSession:
                 raise failures[0] from None
             raise
         finally:
+            self._reader = None
             arrow.close()
             cursor.close()
 

@@ -92,6 +92,10 @@ class Errors:
             return UnreachableError(f"{self.place} closed the connection: {told.text}", "Read the server's log.")
         return UnexpectedAnswerError(f"{self.place}: {told.text}")
 
+    def ended(self, table: TableName | None) -> UnexpectedAnswerError:
+        """Of a statement that we ended ourselves."""
+        return UnexpectedAnswerError(f"{self.place}: a statement{f' on {table}' if table else ''} was ended.")
+
     def no_such_table(self, table: TableName) -> UnexpectedAnswerError:
         """Of a table that is not there, or that the account cannot see."""
         return UnexpectedAnswerError(

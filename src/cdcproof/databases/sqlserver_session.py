@@ -8,6 +8,7 @@ the database allows it, else READ COMMITTED. An account that may only read is th
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
@@ -35,11 +36,22 @@ class Session:
         self._place = self._errors.place
         self._connection: Any = None
         self._running: Any = None
+        self._ended = False
+        self._ending = threading.Lock()
+        """A cursor that is being cancelled must not be closed: the driver would use what is freed."""
 
     def __exit__(self, *exc: object) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def interrupt(self) -> None:
+        """End the comparison's statement that runs, at the server too; it raises. For another thread."""
+        with self._ending:
+            if self._running is not None:
+                self._ended = True
+                with suppress(_pyodbc().Error):  # it has ended by itself
+                    self._running.cancel()
 
     def reads_snapshots(self) -> bool:
         """Whether the database allows SNAPSHOT isolation."""
@@ -61,12 +73,6 @@ class Session:
                 self._session.rollback()
                 self._session.autocommit = True
                 self._session.execute(tsql.READ_COMMITTED)
-
-    def interrupt(self) -> None:
-        """End the statement whose rows are read."""
-        if self._running is not None:
-            with suppress(_pyodbc().Error):  # it has ended
-                self._running.cancel()
 
     def _connect(self) -> None:
         pyodbc = _pyodbc()
@@ -104,12 +110,20 @@ class Session:
     def _streamed(self, table: TableName, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Rows as the driver gives them, one by one; to be read to the end or closed before the next statement."""
         with self._our_errors(table):
-            cursor = self._running = self._session.cursor()
+            cursor = self._session.cursor()
+            self._ended, self._running = False, cursor
             try:
                 yield from map(tuple, cursor.execute(statement, values))
+                if self._ended:  # a driver may take it for the end of the rows
+                    raise self._errors.ended(table)
+            except _pyodbc().Error:
+                if self._ended:
+                    raise self._errors.ended(table) from None
+                raise
             finally:
-                self._running = None
-                cursor.close()
+                with self._ending:
+                    self._running = None
+                    cursor.close()
 
     @contextmanager
     def _our_errors(self, table: TableName | None = None, grant: str = "") -> Iterator[None]:

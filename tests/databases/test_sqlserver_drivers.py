@@ -1,0 +1,417 @@
+"""SQL Server through Microsoft's own drivers, against a server that speaks its protocol and runs our T-SQL in memory; PostgreSQL is real."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlglot
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from cdcproof import pipeline
+from cdcproof.databases import canonical, connect, tsql
+from cdcproof.databases.base import Column, Database, TableName
+from cdcproof.databases.columnar import Columnar, ColumnarSide
+from cdcproof.databases.kinds import Form, Kind, form_of
+from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Scan, Segment, Told
+from cdcproof.databases.sqlserver import SQLServer
+from cdcproof.databases.sqlserver_arrow import ArrowSession, rows_per_batch
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.secrets import Secret
+from tests import tsql_values
+from tests.databases.sqlserver_columns import SORTS
+from tests.postgres_server import PASSWORD, Server, Servers
+from tests.tds_server import Answer, Refusal, TdsServer, tds_server
+from tests.tsql_engine import run
+from tests.tsql_values import Int, Text
+
+pytest_plugins = ["tests.postgres_server"]
+pytest.importorskip("pyodbc", reason="pyodbc cannot be loaded: unixODBC is not installed", exc_type=ImportError)
+pytest.importorskip("mssql_python", reason="Microsoft's driver for Python is not made for this machine")
+
+TABLE, TARGET = TableName("dbo", "kinds"), TableName("stand_in", "kinds")
+
+
+@dataclass
+class StandIn:
+    """A SQL Server of one table: what its catalogue says, its rows, and what it refuses."""
+
+    known: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    refusal: Refusal | None = None
+    server: Any = None
+
+    def answer(self, statement: str, parameters: list[Any]) -> Answer:
+        if not statement.strip().upper().startswith("SELECT"):
+            return None
+        if self.refusal:
+            raise self.refusal
+        parsed = sqlglot.parse_one(statement, dialect="tsql")
+        known = self.known.get(statement)
+        found = run(statement, {str(TABLE): self.rows}, parameters) if known is None else known
+        return [made.alias_or_name for made in parsed.selects], found
+
+
+@contextmanager
+def standing_in() -> Iterator[StandIn]:
+    here = StandIn()
+    here.known = {
+        tsql.DATABASE_STATE: [(True, Int(0))],
+        tsql.HAS_UTF8: [(Int(65001),)],
+        tsql.ROWVERSION_COLUMN: [],
+        tsql.VERSION: [(Text("16.0.4135.4"), Text("Developer Edition (64-bit)"))],
+    }
+    with tds_server(here.answer) as server:
+        here.server = server
+        yield here
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    with standing_in() as here:
+        yield here
+
+
+def _config(server: TdsServer, **changes: Any) -> pipeline.Database:
+    told = {
+        "type": "sqlserver",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "database": "warehouse",
+        "user": "reader",
+        "password_env": "SQLSERVER_PASSWORD",
+        "schema": "dbo",
+        "encrypt": False,
+    }
+    return pipeline.Database.model_validate({**told, **changes})
+
+
+@contextmanager
+def _door(here: StandIn) -> Iterator[SQLServer]:
+    with SQLServer(_config(here.server), Secret(PASSWORD), 30) as door:
+        yield door
+
+
+def test_the_driver_logs_in_as_asked_and_every_session_begins_politely(stand_in: StandIn) -> None:
+    with _door(stand_in) as door, door.stream_session():
+        assert door.version() == "Microsoft SQL Server 16.0.4135.4 Developer Edition (64-bit)"
+    by_odbc, by_arrow = stand_in.server.logins
+    for login in (by_odbc, by_arrow):
+        asked = {name: login[name] for name in ("user", "password", "database", "read only")}
+        assert asked == {"user": "reader", "password": PASSWORD, "database": "warehouse", "read only": "True"}
+    assert by_odbc["application"] == "cdcproof"
+    polite = "SET LOCK_TIMEOUT 5000; SET DEADLOCK_PRIORITY LOW; SET CONCAT_NULL_YIELDS_NULL ON"
+    assert stand_in.server.statements.count(polite) == 2
+
+
+IN_POSTGRESQL = {
+    "bit": "boolean",
+    "tinyint": "smallint",
+    "smallint": "numeric(7, 2)",
+    "int": "integer",
+    "bigint": "numeric(19, 0)",
+    "decimal": "numeric(38, 10)",
+    "numeric": "numeric(12, 4)",
+    "money": "numeric(21, 6)",
+    "smallmoney": "numeric(10, 4)",
+    "float": "double precision",
+    "real": "real",
+    "char": "character varying(8)",
+    "varchar": "character varying(20)",
+    "nchar": "character varying(8)",
+    "nvarchar": "character varying(20)",
+    "sysname": "text",
+    "text": "text",
+    "ntext": "text",
+    "binary": "bytea",
+    "varbinary": "bytea",
+    "image": "bytea",
+    "uniqueidentifier": "uuid",
+    "date": "date",
+    "time": "time(6)",
+    "datetime": "timestamp(6)",
+    "smalldatetime": "timestamp(6)",
+    "datetime2": "timestamp(6)",
+    "datetimeoffset": "timestamptz(6)",
+}
+ID = Column("id", "bigint", nullable=False, precision=19, scale=0)
+NAMES = list(IN_POSTGRESQL)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A SQL Server and a PostgreSQL with the same table, and open doors to both."""
+
+    stand_in: StandIn
+    postgres: Server
+    source: SQLServer
+    target: Database
+    source_columns: ColumnarSide
+    target_columns: ColumnarSide
+
+    @contextmanager
+    def replicated(self, rows: Sequence[Sequence[Any]], ids: Sequence[int]) -> Iterator[None]:
+        """The same rows on both sides."""
+        self.stand_in.rows = [
+            {"id": Int(i, 64), **dict(zip(NAMES, row, strict=True))} for i, row in zip(ids, rows, strict=True)
+        ]
+        told = [(i, *map(_told, NAMES, row)) for i, row in zip(ids, rows, strict=True)]
+        self.postgres.insert(str(TARGET), told)
+        try:
+            yield
+        finally:
+            self.postgres.execute(f"TRUNCATE {TARGET}")
+
+
+@pytest.fixture(scope="module")
+def pair(postgres_servers: Servers) -> Iterator[Pair]:
+    server = postgres_servers.target
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in IN_POSTGRESQL.items())
+    server.execute("CREATE SCHEMA stand_in", f"CREATE TABLE {TARGET} (id bigint PRIMARY KEY, {columns})")
+    with (
+        standing_in() as here,
+        _door(here) as source,
+        connect(server.config(), Secret(PASSWORD)) as target,
+        Columnar() as columnar,
+        columnar.side(source) as source_columns,
+        columnar.side(target) as target_columns,
+    ):
+        yield Pair(here, server, source, target, source_columns, target_columns)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[list[Any]]:
+    """Rows of every type; the last has no NULL, so that the stand-in knows the type of every column."""
+    values = [SORTS[name].values for name in NAMES]
+    rows = draw(st.lists(st.tuples(*(st.one_of(st.none(), one) for one in values)), max_size=6))
+    return [list(row) for row in (*rows, draw(st.tuples(*values)))]
+
+
+def _told(name: str, value: Any) -> str | None:
+    """A value as the text that PostgreSQL reads as what replication makes of it."""
+    if value is None:
+        return None
+    if isinstance(value, tsql_values.Text | tsql_values.Binary):  # the long form may be a hash
+        return value.text if isinstance(value, tsql_values.Text) else f"\\x{value.data.hex()}"
+    sort = SORTS[name]
+    return canonical.told(sort.told.form, sort.form(value) or b"")
+
+
+def _scans(target: Any, chunking: Chunking, names: Sequence[str] = NAMES) -> tuple[Scan, Scan]:
+    """Both sides' scans, with the forms that a plan would choose."""
+    theirs = {column.name: column for column in target.columns(TARGET)}
+    pairs = [(ID, theirs["id"]), *((SORTS[name].told.column, theirs[name]) for name in names)]
+    forms = [form_of("sqlserver", ours, "postgresql", other) for ours, other in pairs]
+    told = [(Told(ours, form), Told(other, form)) for (ours, other), form in zip(pairs, forms, strict=True) if form]
+    assert len(told) == len(pairs)
+    source, at_target = zip(*told, strict=True)
+    return Scan(TABLE, source, 1, chunking), Scan(TARGET, at_target, 1, chunking)
+
+
+def _added(sums: Sequence[ChunkSum]) -> dict[int, tuple[int, int]]:
+    rows, totals = Counter[int](), Counter[int]()
+    for one in sums:
+        rows[one.chunk] += one.rows
+        totals[one.chunk] = (totals[one.chunk] + one.sum) % (1 << 64)
+    return {chunk: (rows[chunk], totals[chunk]) for chunk in rows}
+
+
+CHUNKINGS = [Chunking(width=3), Chunking(columns=1, buckets=2)]
+
+
+@settings(max_examples=15, deadline=None, phases=[Phase.generate])  # rows of thirty columns shrink for minutes
+@given(rows=tables(), data=st.data())
+@pytest.mark.parametrize("chunking", CHUNKINGS)
+def test_both_engines_make_the_same_bytes_the_same_sums_and_the_same_columns(
+    pair: Pair, chunking: Chunking, rows: list[list[Any]], data: st.DataObject
+) -> None:
+    """Rows of every type, NULLs and edges; and one value of one row that is another has another sum by either strategy."""
+    keys = data.draw(st.lists(st.integers(-20, 20), min_size=len(rows), max_size=len(rows), unique=True))
+    source, target = pair.source, pair.target
+    ours, theirs = _scans(target, chunking)
+    with pair.replicated(rows, keys):
+        expected = _added(list(target.chunk_sums(theirs, WHOLE)))
+        streamed = _added(list(pair.target_columns.chunk_sums(theirs, WHOLE)))
+        assert _added(list(source.chunk_sums(ours, WHOLE))) == expected
+        assert _added(list(pair.source_columns.chunk_sums(ours, WHOLE))) == streamed
+        with source.chunk_rows(ours, list(expected)) as found, target.chunk_rows(theirs, list(expected)) as others:
+            assert Counter(row.forms for row in found) == Counter(row.forms for row in others)
+        wanted = [(canonical.encode(Form(Kind.INTEGER), key),) for key in (*keys[:2], 99)]
+        by_key = [row.forms for row in source.rows_by_key(ours, wanted)]
+        assert Counter(by_key) == Counter(row.forms for row in target.rows_by_key(theirs, wanted))
+        assert len(by_key) == min(2, len(keys))
+        name = data.draw(st.sampled_from(NAMES))
+        changed, row = data.draw(SORTS[name].values), pair.stand_in.rows[0]
+        is_changed = SORTS[name].form(changed) != SORTS[name].form(row[name])
+        row[name] = changed
+        assert (_added(list(source.chunk_sums(ours, WHOLE))) != expected) is is_changed
+        assert (_added(list(pair.source_columns.chunk_sums(ours, WHOLE))) != streamed) is is_changed
+
+
+def test_a_streamed_segment_and_literals_are_read_by_arrow(stand_in: StandIn) -> None:
+    stand_in.rows = [{"id": Int(i, 64), "nvarchar": Text("ü" if i % 2 else "🚀")} for i in range(40_000)]
+    told = (Told(ID, Form(Kind.INTEGER)), SORTS["nvarchar"].told)
+    scan = Scan(TABLE, told, 1, Chunking(width=30_000))
+    with _door(stand_in) as door, Columnar() as columnar, columnar.side(door) as side:
+        found = side.chunk_sums(scan, Segment(10, 39_990))
+        assert sorted((one.chunk, one.rows) for one in found) == [(0, 29_990), (1, 9_990)]
+        columns = [SORTS["varchar"].told, SORTS["datetime2"].told, SORTS["decimal"].told]
+        texts = [["it's", None], ["9999-12-31T23:59:59.9999999", None], ["1.5000000000", None]]
+        values = [
+            [b"it's", None],
+            [canonical.encode(Form(Kind.INTEGER), 252_455_616_000_000_000), None],
+            [b"1.5000000000", None],
+        ]
+        for place, one in enumerate(columns):
+            assert side.literal_hashes([one], [texts[place]])[0] == columnar.reference_hashes([one], [values[place]])[0]
+
+
+def test_batches_of_wide_rows_have_fewer_rows() -> None:
+    assert rows_per_batch(("BIGINT",) * 10) == 16_384
+    assert rows_per_batch(("BIGINT",) * 1000) == 200
+    assert rows_per_batch(("BLOB",) * 10) == 312
+    assert rows_per_batch(()) == 16_384
+
+
+def test_snapshots_are_begun_and_ended_by_both_drivers(stand_in: StandIn) -> None:
+    stand_in.known[tsql.DATABASE_STATE] = [(True, Int(1))]
+    with _door(stand_in) as door, door.stream_session() as session:
+        assert door.reads_snapshots()
+        for one in (door, session):
+            asked = stand_in.server.statements
+            asked.clear()
+            with one.snapshot():
+                assert tsql.SNAPSHOT in asked
+                assert tsql.READ_COMMITTED not in asked
+            assert tsql.READ_COMMITTED in asked
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "words"),
+    [
+        (Refusal(18456, "Login failed for user 'reader'.", 14), RefusedError, "SQLSERVER_PASSWORD"),
+        (Refusal(4060, 'Cannot open database "warehouse" requested by the login. The login failed.', 11), RefusedError, "database's name"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [SQLServer, ArrowSession])
+def test_a_refused_login_is_our_error_by_either_driver(
+    stand_in: StandIn, kind: Any, refusal: Refusal, error: type[CouldNotLookError], words: str
+) -> None:
+    stand_in.server.login_refusal = refusal
+    with pytest.raises(error) as raised, kind(_config(stand_in.server), Secret(PASSWORD), 30):
+        pass
+    assert words in raised.value.remedy
+    assert refusal.text in raised.value.message
+    assert PASSWORD not in str(raised.value)
+    assert "[Microsoft]" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [SQLServer, ArrowSession])
+def test_a_port_that_answers_nobody_is_unreachable_by_either_driver(kind: Any) -> None:
+    with socket.socket() as taken:  # bound and not listening: nobody else gets the port
+        taken.bind(("127.0.0.1", 0))
+        config = _config(TdsServer(lambda *_: None, port=taken.getsockname()[1]))
+        with pytest.raises(UnreachableError, match="does not answer") as raised, kind(config, Secret(PASSWORD), 30):
+            pass
+    assert "host and port" in raised.value.remedy
+
+
+REFUSALS = [
+    (Refusal(208, "Invalid object name 'dbo.kinds'."), UnexpectedAnswerError, "no table dbo.kinds"),
+    (Refusal(229, "The SELECT permission was denied on the object 'kinds', database 'warehouse', schema 'dbo'.", 14), RefusedError, "GRANT SELECT ON [dbo].[kinds] TO [reader];"),
+    (Refusal(1222, "Lock request time out period exceeded."), UnexpectedAnswerError, "was locked for more than 5 s"),
+    (Refusal(8115, "Arithmetic overflow error."), UnexpectedAnswerError, "Arithmetic overflow error."),
+    (Refusal(0, "", fatal=True), UnreachableError, "closed the connection"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("refusal", "error", "words"), REFUSALS)
+def test_a_refused_statement_is_our_error_by_either_driver(
+    stand_in: StandIn, refusal: Refusal, error: type[CouldNotLookError], words: str
+) -> None:
+    scan = Scan(TABLE, (Told(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
+    with _door(stand_in) as door, Columnar() as columnar, columnar.side(door) as side:
+        assert list(door.chunk_sums(scan, WHOLE)) == []
+        stand_in.refusal = refusal
+        for one in (side, door):
+            with pytest.raises(error) as raised:
+                list(one.chunk_sums(scan, WHOLE))
+            assert words in str(raised.value)
+            assert "[Microsoft]" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["pushed down", "streamed"])
+def test_what_goes_wrong_in_the_midst_of_the_rows_is_our_error_too(stand_in: StandIn, name: str) -> None:
+    """DuckDB makes an error of its own of what its reader raises."""
+    scan = Scan(TABLE, (Told(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
+    overflow = Refusal(8115, "Arithmetic overflow error.")
+    with _door(stand_in) as door, Columnar() as columnar, columnar.side(door) as side:
+        stand_in.known[door.stream_select(scan, WHOLE).select] = [*((Int(i, 64),) for i in range(40_000)), overflow]
+        stand_in.known[door.statements(scan)["push-down"]] = [(Int(0, 64), Int(1, 64), Decimal(1)), overflow]
+        with pytest.raises(UnexpectedAnswerError, match=r"warehouse at .*: Arithmetic overflow error\.$"):
+            list((side if name == "streamed" else door).chunk_sums(scan, WHOLE))
+        assert door.version().startswith("Microsoft SQL Server 16")
+
+
+def test_a_statement_can_be_ended_from_another_thread(stand_in: StandIn) -> None:
+    scan = Scan(TABLE, (Told(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
+    asked = threading.Event()
+    answer = stand_in.server.answer
+
+    def slow(statement: str, parameters: list[Any]) -> Answer:
+        asked.set()
+        stand_in.server.attention.wait()
+        return answer(statement, parameters)
+
+    with _door(stand_in) as door:
+        stand_in.server.answer = slow
+
+        def end() -> None:
+            asked.wait()
+            door.interrupt()
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        with pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds was ended"):
+            list(door.chunk_sums(scan, WHOLE))
+        thread.join()
+        door.interrupt()
+        assert list(door.chunk_sums(scan, WHOLE)) == []
+
+
+@contextmanager
+def reading_ends(reading: Any) -> Iterator[None]:
+    """The end of a block that was begun by hand."""
+    try:
+        yield
+    except Exception as error:
+        if not reading.__exit__(type(error), error, error.__traceback__):
+            raise
+    else:
+        reading.__exit__(None, None, None)
+
+
+def test_a_stream_can_be_ended_from_another_thread(stand_in: StandIn) -> None:
+    stand_in.rows = [{"id": Int(i, 64)} for i in range(40_000)]
+    scan = Scan(TABLE, (Told(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
+    with _door(stand_in) as door, door.stream_session() as session:
+        stream = door.stream_select(scan, WHOLE)
+        reading = session.batches(TABLE, stream)
+        reader = reading.__enter__()
+        assert reader.read_next_batch().num_rows == 16_384
+        thread = threading.Thread(target=session.interrupt)
+        thread.start()
+        thread.join()
+        with pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds was ended"), reading_ends(reading):
+            reader.read_all()
+        session.interrupt()
+        with session.batches(TABLE, stream) as reader:
+            assert reader.read_all().num_rows == 40_000
