@@ -60,6 +60,11 @@ def _flags(servers: Servers, **changes: Any) -> list[str]:
     return [word for name, value in values.items() if value is not None for word in (f"--{name}", str(value))]
 
 
+def _written(folder: Path) -> str:
+    """All that was left in files."""
+    return "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
+
+
 def _run(
     servers: Servers, tmp_path: Path, *more: str, password: str | None = PASSWORD, **changes: Any
 ) -> subprocess.CompletedProcess[str]:
@@ -79,7 +84,7 @@ def _run(
     reports = [path.read_text() for path in tmp_path.glob("*.json")]
     for report in reports:
         validate(json.loads(report))
-    written = "".join(path.read_text() for path in tmp_path.glob("*"))
+    written = _written(tmp_path)
     for secret in (PASSWORD, "strange password", "not the password"):
         assert secret not in done.stdout + done.stderr + written
     assert "Traceback" not in done.stderr
@@ -117,7 +122,7 @@ def test_a_difference_is_told_by_key_and_column_but_not_by_value(servers: Server
     assert "changed 7 (name)" in done.stdout
     assert "missing 8" in done.stdout
     assert "MATCH     orders" in done.stdout
-    assert CELL not in done.stdout + "".join(path.read_text() for path in tmp_path.glob("*"))
+    assert CELL not in done.stdout + _written(tmp_path)
     assert counted.returncode == 1
     assert "1,200 rows, 1,199 at the target" in counted.stdout
 
