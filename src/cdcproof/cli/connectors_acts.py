@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cdcproof.operations.connectors.acts import Done
     from cdcproof.operations.connectors.hand import Hand
 
-_STATUS = "Exit status: 0 done, 1 it does not hold or was refused, 3 Connect could not be asked."
+_STATUS = "Exit status: 0 done, 1 it does not hold or was refused, 3 could not look."
 
 
 def _declare(parser: argparse.ArgumentParser, verb: str, description: str, *, settles: bool = False) -> None:

@@ -51,8 +51,8 @@ def run_apply(arguments: argparse.Namespace) -> int:
 def add_update(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `update`."""
     parser.description = (
-        "Give one connector the configuration of a file, as `get --json` prints it: a value\n"
-        "that is [redacted] stays as it runs.\n" + _STATUS
+        "Give one connector the configuration of a file, as `get --json` prints it: a\n"
+        "value that is [redacted] stays as it runs.\n" + _STATUS
     )
     parser.add_argument("name", metavar="NAME", help="the connector")
     parser.add_argument("file", type=Path, metavar="FILE", help="its JSON file")
@@ -80,7 +80,9 @@ def add_undo(parser: argparse.ArgumentParser) -> None:
         "Take back the last deployment that `apply` or `update` made and that was not\n"
         "undone: each connector gets the configuration and state it had, and its position\n"
         "where the worker (Connect 3.6 or newer) and what is still kept allow it.\n"
-        "A connector that somebody changed since is left alone. " + _STATUS.partition(" or")[0].replace("\n", " ")
+        "A connector that somebody changed since is left alone.\n"
+        "Exit status: 0 each connector is as it was, 1 one is not, or was changed since,\n"
+        "2 there is nothing to undo, 3 it could not be known."
     )
     add_common(parser, "cdcproof connectors undo")
     add_acting(parser, settles=True)

@@ -126,6 +126,19 @@ def test_it_follows_until_the_state_holds_and_tells_what_is_missing() -> None:
     assert told[2] == "c: task 0 is RUNNING"
 
 
+def test_what_held_before_connect_was_silent_must_hold_anew() -> None:
+    class Noting(Watch):
+        missed = 0
+
+        def miss(self, seconds: float) -> None:
+            self.missed += 1
+
+    watch = Noting(Aim(PAUSED, 1))
+    with serving({EXPANDED: [None, None, seen("PAUSED", "PAUSED")]}) as server:
+        assert Told().hand(server).follow({"c": watch})["c"].held
+    assert watch.missed == 2
+
+
 def test_each_connector_has_its_own_outcome() -> None:
     with serving({EXPANDED: seen("PAUSED", "PAUSED")}) as server:
         watches = {"c": Watch(Aim(PAUSED, 1)), "gone": Watch(Aim(DELETED)), "absent": Watch(Aim(PAUSED))}
