@@ -598,7 +598,7 @@ def test_rows_that_came_into_a_part_after_it_was_read_are_found(server: Server, 
         mark = database.mark(scan.table)
         assert database.chunks_written_since(mark, scan, WHOLE) == set()
         server.execute(
-            f"UPDATE {SCHEMA}.written SET note = 'z' WHERE id IN (73, 74)",  # into the room of the deleted ones
+            f"UPDATE {SCHEMA}.written SET note = repeat('z', 800) WHERE id IN (73, 74)",  # into the room of the deleted ones
             f"INSERT INTO {SCHEMA}.written VALUES (200, '')",
         )
         open_before.commit()
@@ -609,3 +609,15 @@ def test_rows_that_came_into_a_part_after_it_was_read_are_found(server: Server, 
     assert database.chunks_written_since(database.mark(scan.table), scan, WHOLE) == set()
     server.execute(f"VACUUM FULL {SCHEMA}.written")
     assert database.chunks_written_since(mark, scan, first) is None, "a table that was rewritten"
+
+
+@pytest.mark.usefixtures("parted")
+def test_the_server_may_use_its_workers_for_the_sums(server: Server, database: PostgreSQL) -> None:
+    for chunking in CHUNKINGS[:2]:
+        statement = database.statements(_scan(database, "parted", chunking))["push-down"]
+        with server.connect() as session:
+            session.execute("SET parallel_setup_cost = 0")
+            session.execute("SET min_parallel_table_scan_size = 0")
+            plan = str(session.execute(f"EXPLAIN {statement}").fetchall())  # type: ignore[arg-type]
+        assert "Parallel Seq Scan" in plan
+        assert "Partial HashAggregate" in plan

@@ -1,7 +1,8 @@
 """The SQL of a comparison: frames, hashes and chunks as `kinds` and `scan` define them, composed by psycopg. Nothing is asked here.
 
 Functions: PostgreSQL's pg_proc (the send functions, `record_send`, `md5(bytea)`); a cast from bytea to bigint exists since
-PostgreSQL 18. `OFFSET 0` keeps the server from drawing the hash into the grouping, where it would be computed more slowly.
+PostgreSQL 18, `trim_scale` since 13. OFFSET keeps the server from drawing the hash into the grouping, where it would be computed
+more slowly; its 0 is written as text because the planner takes a number, which it has yet to cast, for a reason not to use workers.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def condition(predicate: str) -> sql.Composed:
 def chunk_sums(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
     """Chunk, rows, sum of their hashes."""
     return sql.SQL(
-        "SELECT chunk, count(*), sum(hash) FROM (SELECT {} AS chunk, {} AS hash FROM {}{} OFFSET 0) AS hashed GROUP BY chunk"
+        "SELECT chunk, count(*), sum(hash) FROM (SELECT {} AS chunk, {} AS hash FROM {}{} OFFSET '0') AS hashed GROUP BY chunk"
     ).format(
         _chunk(scan, server),
         _first_bytes(8, _md5(scan.columns, server), server),
