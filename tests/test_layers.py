@@ -30,7 +30,7 @@ FOUNDATIONS_OF_FOUNDATIONS = {
 """What the lowest modules may import of each other, where it is less than everything."""
 
 DOORS = {
-    "duckdb": {"databases/columnar.py"},
+    "duckdb": {"databases/columnar_engine.py"},
     "psycopg": {
         f"databases/postgresql{part}.py" for part in ("", "_session", "_statements", "_keys", "_changes", "_writing", "_repair")
     }

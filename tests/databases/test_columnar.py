@@ -15,9 +15,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdcproof.databases import columnar, connect
+from cdcproof.databases import columnar_engine, connect
 from cdcproof.databases.base import TableName
-from cdcproof.databases.columnar import Columnar, NoStreamError, TooWideError
+from cdcproof.databases.columnar import Columnar, TooWideError
+from cdcproof.databases.columnar_engine import NoStreamError
 from cdcproof.databases.kinds import Form, Kind, form_of
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Scan, Segment, Told
@@ -340,7 +341,7 @@ def test_a_lost_session_is_told(server: Server, duck: Columnar, door: PostgreSQL
 
 
 def test_a_machine_without_the_extension_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columnar, "_EXTENSION", "cdcproof_has_no_such_module")
+    monkeypatch.setattr(columnar_engine, "_EXTENSION", "cdcproof_has_no_such_module")
     with Columnar() as opened, pytest.raises(NoStreamError, match="not installed; it is made for Linux"):
         opened.demand()
 

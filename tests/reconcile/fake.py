@@ -90,6 +90,9 @@ class FakeDatabase:
         bounds = [None, *range(ROWS_PER_SEGMENT, number, ROWS_PER_SEGMENT), None]
         return tuple(Segment(low, high) for low, high in itertools.pairwise(bounds))
 
+    def version(self) -> str:
+        return "fake"
+
     def interrupt(self) -> None:
         self.before("interrupt")
 

@@ -46,7 +46,12 @@ def test_both_ways_read_a_sample_of_both_sides_in_the_middle_each_its_own_pages(
     parts = tuple(Segment(n, n + 1) for n in range(100))
     stream, push_down, theirs, also_theirs = Side(), Side(), Side(), Side()
     speeds = measured(PLAN, Ways(stream, push_down, parts), Ways(theirs, also_theirs, parts[:50]), 1_000_000, Stop())
-    assert (stream.read, push_down.read, theirs.read, also_theirs.read) == ([49], [50], [24], [25])
+    assert (stream.read, push_down.read, theirs.read, also_theirs.read) == (
+        [0, 0, 49],
+        [0, 0, 50],
+        [0, 0, 24],
+        [0, 0, 25],
+    ), "and before it nothing, twice: what it takes to begin is not of the sample"
     assert speeds
     assert speeds.rows == 10_000
     assert speeds.stream_seconds > 0 < speeds.push_down_seconds

@@ -62,41 +62,39 @@ SourceOf = Callable[..., Source]
 
 def test_a_fast_source_is_asked_once_by_one_session(source_of: SourceOf) -> None:
     source, told = source_of(0.01), list[Any]()
-    with Throttle(source.session) as held:
-        assert source.opened == 0
-        held.hold(Stop(), told.append)
-        held.hold(Stop(), told.append)
+    held = Throttle(source.session)
+    assert source.opened == 0
+    held.hold(Stop(), told.append)
+    held.hold(Stop(), told.append)
+    held.close()
     assert (told, source.opened, source.closed) == ([], 1, 1)
     assert source.now == pytest.approx(100.02)
 
 
 def test_one_slow_answer_is_no_slow_source(source_of: SourceOf) -> None:
     source, told = source_of(3.0, 0.01), list[Any]()
-    with Throttle(source.session) as held:
-        held.hold(Stop(), told.append)
+    Throttle(source.session).hold(Stop(), told.append)
     assert told == []
 
 
 def test_a_slow_source_is_waited_for_and_that_is_told(source_of: SourceOf) -> None:
     source, told = source_of(*[2.0] * 6, 0.01), list[str]()
-    with Throttle(source.session) as held:
-        held.hold(Stop(), told.append)
+    Throttle(source.session).hold(Stop(), told.append)
     assert told == ["paused, the source is slow to answer: 2.0 s"] * 2
     assert source.now == pytest.approx(100 + 12 + 2 + 0.01)
 
 
 def test_a_session_that_is_lost_is_opened_again(source_of: SourceOf) -> None:
     source, told = source_of(UnreachableError("gone"), 0.01), list[str]()
-    with Throttle(source.session) as held:
-        held.hold(Stop(), told.append)
+    Throttle(source.session).hold(Stop(), told.append)
     assert told == ["paused, the source is slow to answer: gone"]
-    assert (source.opened, source.closed) == (2, 2)
+    assert (source.opened, source.closed) == (2, 1)
 
 
 def test_a_source_that_stays_slow_ends_the_run_with_a_reason(source_of: SourceOf) -> None:
     source = source_of(2.0)
-    with Throttle(source.session, patience_seconds=20) as held, pytest.raises(DeadlineError) as raised:
-        held.hold(Stop(), lambda _: None)
+    with pytest.raises(DeadlineError) as raised:
+        Throttle(source.session, patience_seconds=20).hold(Stop(), lambda _: None)
     assert str(raised.value) == (
         "Waited 20 s for the source to answer within 0.5 s; last seen: 2.0 s.\n"
         "The run was paused so as not to burden it. Run again when it is less busy."
@@ -105,6 +103,6 @@ def test_a_source_that_stays_slow_ends_the_run_with_a_reason(source_of: SourceOf
 
 def test_a_run_that_is_stopped_does_not_wait(source_of: SourceOf) -> None:
     source, stop = source_of(2.0), Stop()
-    with Throttle(source.session) as held, pytest.raises(StoppedError):
-        held.hold(stop, lambda _: stop.set())
+    with pytest.raises(StoppedError):
+        Throttle(source.session).hold(stop, lambda _: stop.set())
     assert source.now < 120

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -17,6 +18,9 @@ from cdcproof.cli.options import add_pipeline, seconds
 
 if TYPE_CHECKING:
     from cdcproof.cli.reconcile_inputs import Inputs
+    from cdcproof.databases.columnar import Columnar
+    from cdcproof.databases.columnar_engine import Loading
+    from cdcproof.reconcile.checkpoint import Unfinished
     from cdcproof.reconcile.engine import Options
     from cdcproof.reconcile.result import Report, TableResult
     from cdcproof.reconcile.scrub import Budget
@@ -85,6 +89,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sessions to each side at once, a table each (default: 2)",
     )
     parser.add_argument(
+        "--strategy",
+        choices=("stream", "push-down"),
+        help="how contents are read: here, or by the servers (default: measured on a sample)",
+    )
+    parser.add_argument("--fresh", action="store_true", help="begin anew, whatever an interrupted run has left")
+    parser.add_argument(
         "--max-keys",
         metavar="N",
         type=int,
@@ -137,19 +147,27 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare, write the report, return the exit status."""
+    from cdcproof.databases.columnar_engine import Loading
+
+    loading = Loading() if arguments.validate_checksums and not arguments.budget else None  # before all that takes time
     from cdcproof.cli import reconcile_inputs
     from cdcproof.reconcile import lines
     from cdcproof.reconcile.engine import Options
+    from cdcproof.reconcile.strategy import Strategy
 
-    options = Options(arguments.validate_checksums, arguments.max_parallel, arguments.max_keys)
+    pinned = Strategy(arguments.strategy) if arguments.strategy else None
+    options = Options(arguments.validate_checksums, arguments.max_parallel, arguments.max_keys, pinned)
     _demand_sane(arguments)
     inputs = reconcile_inputs.read(arguments)
     directory = arguments.output_dir or inputs.directory
     reconcile_inputs.demand_writable(directory)
     screen = sys.stderr if arguments.json else sys.stdout
-    with _terminated_like_interrupted():
-        report = _reconciled(inputs, options, _budget(arguments, inputs, directory), directory, screen)
+    asked = _Work(inputs, options, _budget(arguments, inputs, directory))
+    with _terminated_like_interrupted(), _prepared(asked, loading, directory, arguments.fresh) as work:
+        report = _reconciled(work, directory, screen)
         path, page = _written(report, directory)
+        if report.complete and work.unfinished:
+            work.unfinished.complete()
     if arguments.json:
         print(path.read_text(encoding="utf-8"), end="")
     print(lines.of_report(report), f"page: {page}", path, sep="\n", file=screen)
@@ -180,12 +198,37 @@ def _budget(arguments: argparse.Namespace, inputs: Inputs, directory: Path) -> B
     return Budget(arguments.budget, folder, inputs.proof_age_hours, inputs.feed, lambda: datetime.now().astimezone())
 
 
-def _reconciled(inputs: Inputs, options: Options, budget: Budget | None, directory: Path, screen: TextIO) -> Report:
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done. Contents are streamed, and gone on with; a scrub has its proofs instead."""
+
+    inputs: Inputs
+    options: Options
+    budget: Budget | None
+    columnar: Columnar | None = None
+    unfinished: Unfinished | None = None
+
+
+@contextmanager
+def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool) -> Iterator[_Work]:
+    from cdcproof.databases.columnar import Columnar
+    from cdcproof.reconcile.checkpoint import Unfinished
+
+    if loading is None:
+        yield work
+        return
+    about = {"source": work.inputs.source.place, "target": work.inputs.target.place}
+    with Columnar(loading) as columnar, Unfinished(directory, about, fresh=fresh) as unfinished:
+        yield replace(work, columnar=columnar, unfinished=unfinished)
+
+
+def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
     """Compare, telling each table as soon as it is known; what is known so far is kept in a partial report."""
     from cdcproof.cli.reconcile_screen import Screen
     from cdcproof.reconcile import engine, lines, scrub
     from cdcproof.reconcile.result import Report, TableResult, TableStatus
 
+    inputs, options, budget = work.inputs, work.options, work.budget
     run_id, started_at = uuid.uuid4().hex, _now()
     results: dict[str, TableResult] = {}
 
@@ -204,6 +247,7 @@ def _reconciled(inputs: Inputs, options: Options, budget: Budget | None, directo
             ),
             complete=complete,
             key_limit=options.key_limit,
+            resumed=work.unfinished.resumed if work.unfinished else "",
             calibration=tuple(
                 f"{side}: {line}"
                 for side, endpoint in (("source", inputs.source), ("target", inputs.target))
@@ -212,11 +256,11 @@ def _reconciled(inputs: Inputs, options: Options, budget: Budget | None, directo
         )
 
     with Screen(sys.stderr) as watch:
-        run = engine.Run(inputs.source, inputs.target, inputs.fence, options, watch)
-        work = scrub.scrub(run, inputs.tables, budget) if budget else engine.reconcile(run, inputs.tables)
+        run = engine.Run(inputs.source, inputs.target, inputs.fence, options, watch, work.columnar, work.unfinished)
+        found = scrub.scrub(run, inputs.tables, budget) if budget else engine.reconcile(run, inputs.tables)
         try:
             _keep(report(complete=False), directory)
-            for result in work:
+            for result in found:
                 told = lines.of_table(result, after=list(results.values()))
                 results[result.table] = (
                     result  # before it is told: what was on the screen when Ctrl-C came is in the report
@@ -225,7 +269,7 @@ def _reconciled(inputs: Inputs, options: Options, budget: Budget | None, directo
                 watch.clear()
                 print(told, file=screen, flush=True)
         except KeyboardInterrupt:
-            work.close()
+            found.close()
             return report(complete=False)
     return report(complete=True)
 

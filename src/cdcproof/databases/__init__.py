@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from cdcproof import pipeline
-from cdcproof.databases.base import Database
-from cdcproof.databases.postgresql import PostgreSQL
-from cdcproof.databases.sqlserver import SQLServer
+from typing import TYPE_CHECKING
+
 from cdcproof.secrets import Secret, from_environment
+
+if TYPE_CHECKING:
+    from cdcproof import pipeline
+    from cdcproof.databases.base import Database
 
 STATEMENT_TIMEOUT_SECONDS = 30.0
 """For checks, which ask the catalogue or count. A comparison of whole tables needs longer."""
@@ -21,6 +23,9 @@ def connect(
 
     Without `password` it is read from the environment variable `database.password_env` names; `UsageError` when unset.
     """
+    from cdcproof.databases.postgresql import PostgreSQL  # noqa: PLC0415  the drivers take a tenth of a second
+    from cdcproof.databases.sqlserver import SQLServer  # noqa: PLC0415
+
     door = SQLServer if database.type == "sqlserver" else PostgreSQL
     return door(database, password or password_of(database), statement_timeout_seconds)
 

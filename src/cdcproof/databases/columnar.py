@@ -1,47 +1,28 @@
-"""The only door to DuckDB: it reads both sides of a table as columns, hashes the rows here and sums the hashes by chunk.
+"""The stream: DuckDB reads both sides of a table as columns, hashes the rows here and sums the hashes by chunk.
 
-From PostgreSQL it reads one binary COPY through its own extension (the wheel `duckdb-extension-postgres-scanner`, loaded
-from where pip has put it: no network, nothing written to anybody's home); from SQL Server, Arrow batches of Microsoft's driver.
+From PostgreSQL it reads one binary COPY through its own extension, from SQL Server Arrow batches of Microsoft's driver.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
 from typing import Any, Protocol
 
 from cdcproof.databases import canonical, columnar_hash
 from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.columnar_engine import MEMORY_MEGABYTES, Loading, module, quoted
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.scan import ChunkSum, Scan, Segment, Stream, Told
 from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import scrub
 
-MEMORY_MEGABYTES = 64
-"""For everything that DuckDB holds; with the program itself a run stays below 200 MB."""
-_THREADS = 2
-_EXTENSION = "duckdb_extension_postgres_scanner"
-_SETTINGS: dict[str, str | int] = {
-    "threads": _THREADS,
-    "memory_limit": f"{MEMORY_MEGABYTES}MB",
-    "temp_directory": "",  # what does not fit is refused: nobody's rows go to a disk here
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "preserve_insertion_order": "false",
-}
-
 
 class TooWideError(UnexpectedAnswerError):
     """Rows of this table do not fit into the memory that a stream may take; push-down needs none."""
-
-
-class NoStreamError(UnexpectedAnswerError):
-    """This machine has no DuckDB, or not its PostgreSQL extension."""
 
 
 class _Rows(Protocol):
@@ -95,27 +76,23 @@ class ColumnarSide:
 class Columnar:
     """DuckDB in memory, for all tables of a run. Use as a context manager; safe to use from several threads.
 
-    Making one begins to load DuckDB behind the caller's back, which takes some tenths of a second.
+    It takes over what `Loading` loads, and closes it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loading: Loading | None = None) -> None:
+        self._loading = loading or Loading()
         self._lock = threading.Lock()
         self._attached: dict[str, str] = {}
-        self._outcome: Any = None
-        self._loading = threading.Thread(target=self._load, daemon=True)
-        self._loading.start()
 
     def __enter__(self) -> Columnar:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._loading.join()
-        if not isinstance(self._outcome, BaseException):
-            self._outcome.close()
+        self._loading.close()
 
     def demand(self) -> None:
         """Raise `NoStreamError` saying what is missing when this machine cannot stream."""
-        self._connection()
+        self._loading.connection()
 
     def reference_hashes(
         self, columns: Sequence[Told], parts: Sequence[Sequence[bytes | None]]
@@ -124,13 +101,13 @@ class Columnar:
         values = [[_value(told, part) for part in one] for told, one in zip(columns, parts, strict=True)]
         lists = ", ".join(f"unnest(?) AS c{place}" for place in range(len(columns)))
         numbered = f"(SELECT unnest(range({max(map(len, parts))})) AS chunk, {lists})"
-        with our_errors(), self._connection().cursor() as cursor:
+        with our_errors(), self._loading.connection().cursor() as cursor:
             return list(cursor.execute(columnar_hash.each(columns, numbered), values).fetchall())
 
     @contextmanager
     def side(self, door: Database) -> Iterator[ColumnarSide]:
         """A side to be streamed, beside an open door to the same database, in a session of its own."""
-        cursor = self._connection().cursor()
+        cursor = self._loading.connection().cursor()
         try:
             if isinstance(door, SQLServer):
                 with door.stream_session() as session:
@@ -142,18 +119,6 @@ class Columnar:
         finally:
             cursor.close()
 
-    def _connection(self) -> Any:
-        self._loading.join()
-        if isinstance(self._outcome, BaseException):
-            raise self._outcome
-        return self._outcome
-
-    def _load(self) -> None:
-        try:
-            self._outcome = _loaded()
-        except BaseException as error:  # noqa: BLE001  raised where it is waited for
-            self._outcome = error
-
     def _attach(self, door: PostgreSQL) -> str:
         """The name under which a server is attached."""
         address = door.address().reveal()
@@ -161,7 +126,7 @@ class Columnar:
             if address not in self._attached:
                 name = f"side{len(self._attached)}"
                 with our_errors(hidden=address):
-                    self._connection().execute(f"ATTACH {_quoted(address)} AS {name} (TYPE postgres, READ_ONLY)")
+                    self._loading.connection().execute(f"ATTACH {quoted(address)} AS {name} (TYPE postgres, READ_ONLY)")
                 self._attached[address] = name
             return self._attached[address]
 
@@ -185,7 +150,7 @@ class _CopiedRows:
             yield
         finally:
             self._backend = 0
-            with suppress(_duckdb().Error):  # the connection is gone, and the error that says so is on its way
+            with suppress(module().Error):  # the connection is gone, and the error that says so is on its way
                 self._cursor.execute("ROLLBACK")
 
     def select(self, scan: Scan, segment: Segment) -> Stream:
@@ -231,13 +196,13 @@ class _ArrowRows:
                 self._cursor.unregister("batches")
 
     def interrupt(self) -> None:
-        """DuckDB asks for no more batches; the server ends the statement when the session closes."""
+        self._session.interrupt()
 
 
 @contextmanager
 def our_errors(table: TableName | None = None, hidden: str = "") -> Iterator[None]:
     """What DuckDB raises leaves as our error, without `hidden`, in which it may quote a password in a form of its own."""
-    duckdb = _duckdb()
+    duckdb = module()
     try:
         yield
     except duckdb.OutOfMemoryException:
@@ -260,32 +225,6 @@ def _translated(text: str, table: TableName | None) -> CouldNotLookError:
     return UnexpectedAnswerError(f"{place}{told}")
 
 
-def _loaded() -> Any:
-    duckdb = _duckdb()
-    found = importlib.util.find_spec(_EXTENSION)
-    folder = Path(next(iter(found.submodule_search_locations or ()))) if found else Path()
-    extension = folder / "extensions" / f"v{duckdb.__version__}" / "postgres_scanner.duckdb_extension"
-    if not extension.is_file():
-        raise NoStreamError(
-            f"DuckDB's PostgreSQL extension of version {duckdb.__version__} is not installed; "
-            "it is made for Linux on x86-64, for macOS and for Windows."
-        )
-    try:
-        connection = duckdb.connect(config=_SETTINGS)
-        connection.execute(f"LOAD {_quoted(str(extension))}")
-    except duckdb.Error as error:
-        raise NoStreamError(f"DuckDB does not load: {scrub(str(error))}") from None
-    return connection
-
-
-def _duckdb() -> Any:
-    try:
-        import duckdb  # noqa: PLC0415  it takes 0.1 s, and counting rows needs none
-    except ImportError as error:
-        raise NoStreamError(f"DuckDB does not load: {error}") from None
-    return duckdb
-
-
 def _value(told: Told, part: bytes | None) -> str | bytes | None:
     """What DuckDB casts to `Form.columnar` to have the value of these canonical bytes."""
     form = told.form
@@ -294,7 +233,3 @@ def _value(told: Told, part: bytes | None) -> str | bytes | None:
     if form.columnar.startswith("DECIMAL") and part == b"NaN":
         return str(10 ** (form.precision - form.scale))
     return canonical.told(form, part)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cdcproof.databases.base import Column, Database, TableName
 from cdcproof.databases.scan import Scan
@@ -15,9 +15,9 @@ from cdcproof.reconcile.by_value import ByValue
 from cdcproof.reconcile.calibrate import Calibration, calibrated
 from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, plan, without
+from cdcproof.reconcile.reading import Means, summed
 from cdcproof.reconcile.result import TableResult
 from cdcproof.reconcile.settle import settle
-from cdcproof.reconcile.sums import sum_up
 from cdcproof.reconcile.verdict import Rows, judged
 
 Tell = Callable[[str, int, int], None]
@@ -44,6 +44,7 @@ class Comparison:
     key_limit: int
     tell: Tell
     stop: Stop
+    means: Means = field(default_factory=Means)
 
 
 def compare_contents(asked: Comparison) -> TableResult:
@@ -51,9 +52,10 @@ def compare_contents(asked: Comparison) -> TableResult:
     source, target, stop = asked.source.database, asked.target.database, asked.stop
     seconds: dict[str, float] = {}
     with _phase("plan", seconds):
-        todo, rows = planned(asked)
+        first, rows = planned(asked)
     with _phase("sums", seconds):
-        balance = sum_up(todo, source, target, stop, lambda through: asked.tell("reading", through, rows))
+        read = summed(asked, first, rows)
+    todo, balance = read.plan, read.balance
     with _phase("rows", seconds):
         found = ByValue(todo, source, target, stop).differences(balance, lambda what: asked.tell(what, 0, 0))
     with _phase("settle", seconds):
@@ -73,7 +75,9 @@ def compare_contents(asked: Comparison) -> TableResult:
         settled,
         key_limit=asked.key_limit,
     )
-    return replace(result, strategy="push-down", timings=seconds)
+    return replace(
+        result, strategy=read.choice.strategy, reason=read.choice.reason, resumed=read.resumed, timings=seconds
+    )
 
 
 def planned(asked: Comparison) -> tuple[Plan, int]:

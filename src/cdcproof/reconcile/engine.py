@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from cdcproof.databases.base import Database
+from cdcproof.databases.columnar import Columnar
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import Engine
 from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.by_value import DIFFERENCES_HELD
 from cdcproof.reconcile.calibrate import Calibration
+from cdcproof.reconcile.checkpoint import Unfinished
 from cdcproof.reconcile.contents import Comparison, Side, compare_contents
 from cdcproof.reconcile.counts import compare_counts
 from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.reading import Means
 from cdcproof.reconcile.result import TableResult, TableStatus
+from cdcproof.reconcile.strategy import Strategy
+from cdcproof.reconcile.throttle import Throttle
 from cdcproof.waiting import Deadline
 
 SESSIONS = 2
 """To each side at once, unless told otherwise: a scan keeps a core of the server busy, and the source has other work."""
 KEY_LIMIT = 1_000
+_PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,8 @@ class Options:
     validate_checksums: bool
     max_parallel: int = SESSIONS
     key_limit: int = KEY_LIMIT
+    strategy: Strategy | None = None
+    """The way that contents are read; None to choose."""
 
 
 class Watch(Protocol):
@@ -67,13 +76,18 @@ class Watch(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """Two sides, how in flight is told from lost, what to do, and who looks on."""
+    """Two sides, how in flight is told from lost, what to do, and who looks on.
+
+    Without `columnar` nothing is streamed; with `unfinished` a run that is killed is gone on with.
+    """
 
     source: Endpoint
     target: Endpoint
     fence: Callable[[TablePair], Fence]
     options: Options
     watch: Watch
+    columnar: Columnar | None = None
+    unfinished: Unfinished | None = None
 
 
 def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
@@ -87,6 +101,9 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
     except CouldNotLookError as error:
         yield from (TableResult(table.name, TableStatus.ERROR, error=str(error)) for table in tables)
         return
+    throttle = Throttle(run.source.open)
+    sessions = min(run.options.max_parallel, len(tables))
+    means = Means(run.columnar, run.options.strategy, sessions, throttle, run.unfinished)
     stop = Stop()
     todo: queue.SimpleQueue[TablePair] = queue.SimpleQueue()
     done: queue.SimpleQueue[TableResult | BaseException] = queue.SimpleQueue()
@@ -100,13 +117,16 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
             except queue.Empty:
                 return
             try:
-                done.put(_compared(run, table, Stop(stop)))
+                done.put(_known(run, table) or _compared(run, table, means, Stop(stop)))
             except BaseException as error:  # noqa: BLE001  a defect: handed over to the caller's thread
                 done.put(error)
                 return
 
-    for _ in range(min(run.options.max_parallel, len(tables))):
-        threading.Thread(target=work, daemon=True).start()  # one that waits for a server must not outlive Ctrl-C
+    workers = [
+        threading.Thread(target=work, daemon=True) for _ in range(sessions)
+    ]  # a server that hangs keeps none alive
+    for worker in workers:
+        worker.start()
     try:
         for _ in tables:
             result = done.get()
@@ -115,6 +135,10 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
             yield result
     finally:
         stop.set()
+        patience = Deadline(_PATIENCE_SECONDS)
+        for worker in workers:  # their statements are ended, so that no server goes on for nobody
+            worker.join(patience.remaining_seconds)
+        throttle.close()
 
 
 def _tried(side: Endpoint) -> None:
@@ -122,7 +146,7 @@ def _tried(side: Endpoint) -> None:
         pass
 
 
-def _compared(run: Run, table: TablePair, stop: Stop) -> TableResult:
+def _compared(run: Run, table: TablePair, means: Means, stop: Stop) -> TableResult:
     clock = Deadline(0)
     run.watch.doing(table.name, "opening")
     try:
@@ -135,12 +159,30 @@ def _compared(run: Run, table: TablePair, stop: Stop) -> TableResult:
                 run.options.key_limit,
                 lambda what, rows, of: run.watch.doing(table.name, what, rows, of),
                 stop,
+                means,
             )
             result = compare_contents(asked) if run.options.validate_checksums else compare_counts(asked)
     except CouldNotLookError as error:
         result = TableResult(table.name, TableStatus.ERROR, error=str(error))
     run.watch.finished(table.name)
-    return replace(result, seconds=round(clock.elapsed_seconds, 3))
+    result = replace(result, seconds=round(clock.elapsed_seconds, 3))
+    if run.unfinished and result.status is not TableStatus.ERROR:
+        run.unfinished.finished(result, _about(run, table))
+    return result
+
+
+def _known(run: Run, table: TablePair) -> TableResult | None:
+    """Its result by the run that this one goes on from."""
+    found = run.unfinished.result(table.name, _about(run, table)) if run.unfinished else None
+    return (
+        replace(found, resumed=f"compared by the run of {run.unfinished.resumed}, which was interrupted")
+        if found and run.unfinished
+        else None
+    )
+
+
+def _about(run: Run, table: TablePair) -> dict[str, str]:
+    return {"table": json.dumps(asdict(table), sort_keys=True, default=str), "options": json.dumps(asdict(run.options))}
 
 
 def method(options: Options, fence: str) -> str:

@@ -94,6 +94,10 @@ class TableResult:
     """Columns compared for less than they hold, each with the rule."""
     strategy: str = ""
     """``push-down`` or ``stream``; ``counts`` where only rows were counted; empty where it did not come to that."""
+    reason: str = ""
+    """Why by this strategy: what was measured, asked for, or not possible; empty where there was no choice."""
+    resumed: str = ""
+    """What was made of what an interrupted run had read of it; empty when there was none."""
     method: str = ""
     """What told lost from in flight: ``position``, ``timer``, or ``none needed`` where nothing differed."""
     positions: tuple[str, ...] = ()
@@ -207,13 +211,14 @@ def _from_dict(data: Mapping[str, Any]) -> Report:
         if datetime.fromisoformat(data[at]).tzinfo is None:
             raise ValueError(f"{at} has no offset from UTC")
     fields = {name: _frozen(value) for name, value in data.items() if name not in ("summary", "tables")}
-    report = Report(**fields, tables=tuple(_table(table) for table in data["tables"]))
+    report = Report(**fields, tables=tuple(table_of(table) for table in data["tables"]))
     if report.summary != data["summary"]:
         raise ValueError(f"the summary {data['summary']} disagrees with the tables {report.summary}")
     return report
 
 
-def _table(data: Mapping[str, Any]) -> TableResult:
+def table_of(data: Mapping[str, Any]) -> TableResult:
+    """A table's result from what `asdict` made of it."""
     fields = {name: _frozen(value) for name, value in data.items() if name != "differences"}
     differences = tuple(
         KeyDifference(**{name: _frozen(value) for name, value in difference.items()})

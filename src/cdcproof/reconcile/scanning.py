@@ -16,6 +16,7 @@ from cdcproof.reconcile.summing import Summing
 
 _LEAST_ROWS, _MOST_ROWS, _LEAST_PARTS = 250_000, 2_000_000, 5
 _NOTICED_SECONDS = 0.1
+_LOOKED_EVERY = 1_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def sum_up(
                     if number:
                         hold()
                     stop.go_on()
-                    add(list(side.summing.chunk_sums(scan, part)))  # whole, so that no part is ever in it by halves
+                    add(
+                        list(_until(stop, side.summing.chunk_sums(scan, part)))
+                    )  # whole: no part is ever in it by halves
         except CouldNotLookError:
             if stop.is_set():  # the statement was ended, and that is not what there is to tell
                 raise StoppedError from None
@@ -101,6 +104,13 @@ def sum_up(
     return state.balance
 
 
+def _until(stop: Stop, sums: Iterator[ChunkSum]) -> Iterator[ChunkSum]:
+    for number, one in enumerate(sums):
+        if number % _LOOKED_EVERY == 0:
+            stop.go_on()
+        yield one
+
+
 @contextmanager
 def _ended_by(stop: Stop, *sides: Summing) -> Iterator[None]:
     """Let `stop` end the statements that run: a server would go on with a long one for nobody."""
@@ -109,9 +119,8 @@ def _ended_by(stop: Stop, *sides: Summing) -> Iterator[None]:
     def watch() -> None:
         while not over.wait(_NOTICED_SECONDS):
             if stop.is_set():
-                for side in sides:
+                for side in sides:  # again and again: a statement may just have begun
                     side.interrupt()
-                return
 
     threading.Thread(target=watch, daemon=True).start()
     try:

@@ -26,8 +26,8 @@ from cdcproof.reconcile.fence import Crossing
 from cdcproof.reconcile.plan import Plan, TablePair, fingerprint
 from cdcproof.reconcile.proofs import Proofs, Proven
 from cdcproof.reconcile.result import Scrubbed, TableResult, TableStatus
+from cdcproof.reconcile.scanning import Reading, sum_up
 from cdcproof.reconcile.settle import Settled, settle
-from cdcproof.reconcile.sums import sum_up
 from cdcproof.reconcile.verdict import Rows, judged
 from cdcproof.waiting import Deadline
 
@@ -245,7 +245,7 @@ def _prove_slice(work: _Work, which: Proven, budget: Budget) -> None:
         plan = replace(plan, source=replace(plan.source, slice=within), target=replace(plan.target, slice=within))
     asked.tell(f"proving slice {work.slices_proven + 1}", 0, 0)
     source, target = asked.source.database, asked.target.database
-    balance = sum_up(plan, source, target, asked.stop, lambda _: None)
+    balance = sum_up(plan, Reading(source), Reading(target), asked.stop, lambda _: None)
     found = ByValue(plan, source, target, asked.stop).differences(balance, lambda what: asked.tell(what, 0, 0))
     settled = _settle(work, plan, [difference.key for difference in found.found])
     work.found.beyond.update(found.beyond)

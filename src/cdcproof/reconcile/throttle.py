@@ -20,7 +20,7 @@ _INTERVAL_SECONDS = 1.0
 
 
 class Throttle:
-    """Asks by a session of its own, which it opens when it is first needed. Use as a context manager; for several threads."""
+    """Asks by a session of its own, which it opens when it is first needed and keeps until `close`. For several threads."""
 
     def __init__(
         self,
@@ -35,12 +35,11 @@ class Throttle:
         self._open = ExitStack()
         self._database: Database | None = None
 
-    def __enter__(self) -> Throttle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        with self._lock:
+    def close(self) -> None:
+        """End the session, unless a thread still waits for the server by it."""
+        if self._lock.acquire(timeout=_INTERVAL_SECONDS):
             self._open.close()
+            self._lock.release()
 
     def hold(self, stop: Stop, tell: Callable[[str], None]) -> None:
         """Return when the source answers fast, at once if it does now.

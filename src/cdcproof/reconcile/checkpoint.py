@@ -1,0 +1,237 @@
+"""What a run that is killed leaves for the next one: the tables that are through, and how far the others are.
+
+Below the folder of the reports, one small file a run and one a table at work, each written whole. A run that comes to its end
+takes them away. They are used by a run that asks the same of the same databases, within `MOST_HOURS`, and not while the run
+that writes them is alive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from cdcproof.databases.scan import Chunking, Segment
+from cdcproof.reconcile.chunks import Balance
+from cdcproof.reconcile.result import TableResult, table_of
+from cdcproof.reconcile.scanning import Scanned
+from cdcproof.reconcile.strategy import Strategy
+from cdcproof.reporting.files import write_whole
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs at once are then not told apart
+    fcntl = None  # type: ignore[assignment]
+
+FOLDER = ".unfinished"
+MOST_HOURS = 4.0
+"""What is older is not built upon: the report would speak of another day."""
+SAVE_SECONDS = 5.0
+_VERSION = 1
+
+About = Mapping[str, str]
+"""What was asked, in parts that have names: a file is used only where every part is the same."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """A table that is being scanned: since when, which way, in which chunks and parts, by which marks, and how far."""
+
+    began: str
+    strategy: Strategy
+    chunking: Chunking
+    source_mark: str
+    target_mark: str
+    source_parts: tuple[Segment, ...]
+    target_parts: tuple[Segment, ...]
+    scanned: Scanned = field(default_factory=Scanned)
+
+
+def _clock() -> datetime:
+    return datetime.now().astimezone()
+
+
+class Checkpoint:
+    """One table's file; without a path nothing is kept. `refused` says why an earlier one is not used, empty when there is none."""
+
+    def __init__(
+        self, path: Path | None = None, clock: Callable[[], datetime] = _clock, save_seconds: float = SAVE_SECONDS
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._save_seconds = save_seconds
+        self._saved = time.monotonic()
+        self.refused = ""
+
+    def now(self) -> str:
+        """The time, as it is told."""
+        return self._clock().isoformat(timespec="seconds")
+
+    def left(self, about: About) -> Left | None:
+        """Where an earlier run stopped; None when there is nothing to go on from."""
+        data = _read(self._path) if self._path else None
+        if data is None:
+            return None
+        self.refused = _refusal(data, about, self._clock())
+        if self.refused:
+            return None
+        left, scanned = data["left"], data["scanned"]
+        return Left(
+            left["began"],
+            Strategy(left["strategy"]),
+            Chunking(**left["chunking"]),
+            left["source_mark"],
+            left["target_mark"],
+            tuple(Segment(**part) for part in left["source_parts"]),
+            tuple(Segment(**part) for part in left["target_parts"]),
+            Scanned(Balance.restored(scanned["balance"], *scanned["rows"]), *scanned["parts"]),
+        )
+
+    def keep(self, about: About, left: Left) -> None:
+        """Write how far a scan is, at most every few seconds. A disk that is full does not end a run."""
+        if self._path is None or time.monotonic() - self._saved < self._save_seconds:
+            return
+        balance = left.scanned.balance
+        data = {
+            "version": _VERSION,
+            "saved": self.now(),
+            "about": dict(about),
+            "left": {
+                "began": left.began,
+                "strategy": left.strategy,
+                "chunking": asdict(left.chunking),
+                "source_mark": left.source_mark,
+                "target_mark": left.target_mark,
+                "source_parts": [asdict(part) for part in left.source_parts],
+                "target_parts": [asdict(part) for part in left.target_parts],
+            },
+            "scanned": {
+                "balance": balance.left(),
+                "rows": [balance.source_rows, balance.target_rows],
+                "parts": [left.scanned.source_parts, left.scanned.target_parts],
+            },
+        }
+        with suppress(OSError):
+            write_whole(self._path, json.dumps(data), mode=0o600)
+        self._saved = time.monotonic()
+
+    def remove(self) -> None:
+        """The scan is through, or does not count."""
+        if self._path:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+
+class Unfinished:
+    """A run's files. Use as a context manager.
+
+    `about` tells the databases apart. With `fresh` what an earlier run has left is thrown away. Where another run of the
+    same kind is alive, or the folder cannot be written to, nothing is read and nothing kept.
+    """
+
+    def __init__(
+        self, reports: Path, about: About, *, fresh: bool = False, clock: Callable[[], datetime] = _clock
+    ) -> None:
+        self._folder = reports / FOLDER
+        self._name = _short(json.dumps(dict(about), sort_keys=True))
+        self._clock = clock
+        self._fresh = fresh
+        self._lock: TextIO | None = None
+        self._tables: dict[str, Any] = {}
+        self._began = clock().isoformat(timespec="seconds")
+        self.resumed = ""
+        """When the run began that this one goes on from; empty when none."""
+
+    def __enter__(self) -> Unfinished:
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = (self._folder / f"{self._name}.lock").open("a")
+            try:
+                if fcntl:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+            else:
+                self._lock = lock
+        if self._lock and self._fresh:
+            self._remove()
+        elif self._lock:
+            self._go_on()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def result(self, table: str, about: About) -> TableResult | None:
+        """A table's result by the run that this one goes on from; None when it has to be compared."""
+        known = self._tables.get(table)
+        return table_of(known["result"]) if known and known["about"] == dict(about) else None
+
+    def finished(self, result: TableResult, about: About) -> None:
+        """Keep a result until the run is through."""
+        self._tables[result.table] = {"about": dict(about), "result": asdict(result)}
+        if self._lock:
+            data = {
+                "version": _VERSION,
+                "began": self.resumed or self._began,
+                "saved": self._clock().isoformat(),
+                "tables": self._tables,
+            }
+            with suppress(OSError):
+                write_whole(self._path, json.dumps(data), mode=0o600)
+        self.of(result.table).remove()
+
+    def of(self, table: str) -> Checkpoint:
+        """A table's own file."""
+        return Checkpoint(self._folder / f"{self._name}-{_short(table)}.json" if self._lock else None, self._clock)
+
+    def complete(self) -> None:
+        """The run is through: nothing is left to go on from."""
+        if self._lock:
+            self._remove()
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / f"{self._name}.json"
+
+    def _go_on(self) -> None:
+        data = _read(self._path)
+        if data and not _refusal({**data, "about": {}}, {}, self._clock()):
+            self._tables = data["tables"]
+            self.resumed = data["began"]
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            for path in self._folder.glob(f"{self._name}*.json"):
+                path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What is in a file; None when there is none, or one that is not ours."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) and data.get("version") == _VERSION else None
+
+
+def _refusal(data: Mapping[str, Any], about: About, now: datetime) -> str:
+    changed = [name for name in {**data["about"], **about} if data["about"].get(name) != about.get(name)]
+    if changed:
+        return f"what an interrupted run had read is not used: {', '.join(sorted(changed))} changed since"
+    hours = (now - datetime.fromisoformat(data["saved"])).total_seconds() / 3600
+    if not 0 <= hours <= MOST_HOURS:
+        return f"what an interrupted run had read is not used: it is of {data['saved'][:16]}, more than {MOST_HOURS:g} hours ago"
+    return ""
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,82 @@
+"""Opening both sides of a table the way that suits it: asked for, measured on a sample, or the only one that is possible."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cdcproof.databases.columnar import Columnar, ColumnarSide
+from cdcproof.databases.columnar_engine import NoStreamError
+from cdcproof.databases.scan import Scan
+from cdcproof.reconcile import strategy
+from cdcproof.reconcile.both import both
+from cdcproof.reconcile.plan import Plan
+from cdcproof.reconcile.strategy import Choice, Room, Strategy, Ways
+from cdcproof.reconcile.summing import Summing
+
+if TYPE_CHECKING:
+    from cdcproof.reconcile.contents import Comparison, Side
+
+
+@dataclass(frozen=True)
+class Way:
+    """A choice, and both sides as it reads them."""
+
+    choice: Choice
+    source: Summing
+    target: Summing
+
+
+def push_down(asked: Comparison, reason: str) -> Way:
+    """The doors themselves: nothing has to be opened."""
+    return Way(Choice(Strategy.PUSH_DOWN, reason), asked.source.database, asked.target.database)
+
+
+def chosen(asked: Comparison, plan: Plan, rows: int, pinned: Choice | None, stack: ExitStack) -> Way:
+    """Open the sides, on `stack`. Raises `NoStreamError` when a stream is pinned and this machine has none."""
+    columnar = asked.means.columnar
+    if pinned and pinned.strategy is Strategy.PUSH_DOWN:
+        return push_down(asked, pinned.reason)
+    if columnar is None:
+        return push_down(asked, "")
+    if pinned is None and rows < strategy.LEAST_ROWS:
+        return push_down(asked, f"fewer than {strategy.LEAST_ROWS:,} rows are read sooner than measured")
+    try:
+        source, target = (stack.enter_context(columnar.side(side.database)) for side in (asked.source, asked.target))
+    except NoStreamError as error:
+        if pinned:
+            raise
+        return push_down(asked, error.message.rstrip("."))
+    wrong = _not_streamed(asked, plan, columnar, source, target)
+    if wrong:
+        return push_down(asked, wrong)
+    choice = pinned or _measured(asked, plan, rows, source, target)
+    return Way(choice, source, target) if choice.strategy is Strategy.STREAM else push_down(asked, choice.reason)
+
+
+def _not_streamed(asked: Comparison, plan: Plan, columnar: Columnar, source: ColumnarSide, target: ColumnarSide) -> str:
+    """Why a column cannot be streamed, by calibration; empty when all can."""
+    ours, theirs = asked.source.calibration, asked.target.calibration
+    both(
+        asked.stop,
+        lambda: ours.look_at_stream(source, columnar, plan.source.columns),
+        lambda: theirs.look_at_stream(target, columnar, plan.target.columns),
+    )
+    reasons = [*map(ours.stream_reason, plan.source.columns), *map(theirs.stream_reason, plan.target.columns)]
+    return next(filter(None, reasons), "")
+
+
+def _measured(asked: Comparison, plan: Plan, rows: int, source: Summing, target: Summing) -> Choice:
+    asked.tell("trying both ways", 0, 0)
+
+    def ways(side: Side, stream: Summing, scan: Scan) -> Ways:
+        return Ways(stream, side.database, side.database.segments(scan, strategy.sample_rows(rows)))
+
+    sides = ways(asked.source, source, plan.source), ways(asked.target, target, plan.target)
+    speeds = strategy.measured(plan, *sides, rows, asked.stop)
+    if speeds is None:
+        return Choice(
+            Strategy.STREAM, "a side that cannot be divided has no sample; this way asks the least of the source"
+        )
+    return strategy.judged(speeds, rows, Room(strategy.processors(), asked.means.tables))

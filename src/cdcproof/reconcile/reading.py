@@ -1,0 +1,167 @@
+"""How a table's sums come about: which way, held back while the source is slow, and from where an interrupted run stopped."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from cdcproof.databases.columnar import Columnar, TooWideError
+from cdcproof.databases.scan import Scan, Segment
+from cdcproof.reconcile.both import Stop, both
+from cdcproof.reconcile.checkpoint import About, Checkpoint, Left, Unfinished
+from cdcproof.reconcile.choosing import Way, chosen, push_down
+from cdcproof.reconcile.chunks import Balance
+from cdcproof.reconcile.plan import Plan
+from cdcproof.reconcile.scanning import Reading, rows_a_part, sum_up
+from cdcproof.reconcile.strategy import Choice, Strategy
+from cdcproof.reconcile.throttle import Throttle
+
+if TYPE_CHECKING:
+    from cdcproof.reconcile.contents import Comparison
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a run has for reading tables, beside its sessions.
+
+    Without `columnar` there is no stream; `pinned` leaves no choice. So many `tables` are read at once.
+    """
+
+    columnar: Columnar | None = None
+    pinned: Strategy | None = None
+    tables: int = 1
+    throttle: Throttle | None = None
+    unfinished: Unfinished | None = None
+
+
+@dataclass(frozen=True)
+class Summed:
+    """Both sides of a table summed up: by which plan, and which way.
+
+    `resumed` says what was made of what an interrupted run had read; empty when there was none.
+    """
+
+    plan: Plan
+    balance: Balance
+    choice: Choice
+    resumed: str = ""
+
+
+def summed(asked: Comparison, plan: Plan, rows: int) -> Summed:
+    """Sum up both sides of a table of about so many rows. Raises as `scanning.sum_up`."""
+    means = asked.means
+    checkpoint = means.unfinished.of(asked.table.name) if means.unfinished else Checkpoint()
+    table = _Table(asked, plan, rows, checkpoint)
+    left = table.left()
+    pinned = Choice(means.pinned, "asked for") if means.pinned else None
+    if left and not pinned:
+        pinned = Choice(left.strategy, "as the run that it goes on from")
+    with ExitStack() as stack:
+        way = chosen(asked, plan, rows, pinned, stack)
+        try:
+            return table.read(way, left if left and left.strategy is way.choice.strategy else None)
+        except TooWideError as error:
+            way = push_down(asked, error.message.rstrip("."))
+    return table.read(way, None)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table to be read."""
+
+    asked: Comparison
+    plan: Plan
+    rows: int
+    checkpoint: Checkpoint
+
+    def left(self) -> Left | None:
+        """What an interrupted run left, if it can be built upon; the chunks that rows have come into since are in doubt."""
+        left = self.checkpoint.left(_about(self.plan))
+        if left is None:
+            return None
+        if self.asked.means.pinned not in (None, left.strategy):
+            self._refuse(f"it was read by {left.strategy}")
+            return None
+        source, target, plan = self.asked.source.database, self.asked.target.database, _chunked_as(self.plan, left)
+        read = left.scanned
+        moved = both(
+            self.asked.stop,
+            lambda: source.chunks_written_since(
+                left.source_mark, plan.source, _through(left.source_parts, read.source_parts)
+            ),
+            lambda: target.chunks_written_since(
+                left.target_mark, plan.target, _through(left.target_parts, read.target_parts)
+            ),
+        )
+        for chunks in moved:
+            if chunks is None:
+                self._refuse("the table was rewritten since")
+                return None
+            read.balance.doubt(chunks)
+        return left
+
+    def read(self, way: Way, left: Left | None) -> Summed:
+        """Sum up what is not in `left`."""
+        asked, throttle = self.asked, self.asked.means.throttle
+        plan = _chunked_as(self.plan, left) if left else self.plan
+        resumed = f"goes on from an interrupted run: parts of it were read from {left.began} on" if left else ""
+        begun = left or self._begun(way.choice.strategy)
+        balance = sum_up(
+            plan,
+            Reading(way.source, begun.source_parts),
+            Reading(way.target, begun.target_parts),
+            Stop(asked.stop),  # what fails here may be tried another way
+            lambda through: asked.tell("reading", through, self.rows),
+            scanned=begun.scanned,
+            hold=lambda: throttle.hold(asked.stop, lambda what: asked.tell(what, 0, 0)) if throttle else None,
+            keep=lambda scanned: self.checkpoint.keep(_about(self.plan), replace(begun, scanned=scanned)),
+        )
+        return Summed(plan, balance, way.choice, resumed or self.checkpoint.refused)
+
+    def _begun(self, strategy: Strategy) -> Left:
+        plan, source, target = self.plan, self.asked.source.database, self.asked.target.database
+        rows = rows_a_part(self.rows)
+        ours, theirs = both(
+            self.asked.stop,
+            lambda: source.segments(plan.source, rows),
+            lambda: target.segments(plan.target, rows),
+        )
+        marks = ("", "")
+        if len(ours) + len(theirs) > 2:  # else there is nothing to go on from
+            marks = both(
+                self.asked.stop, lambda: source.mark(plan.source.table), lambda: target.mark(plan.target.table)
+            )
+        return Left(self.checkpoint.now(), strategy, plan.source.chunking, *marks, ours, theirs)
+
+    def _refuse(self, reason: str) -> None:
+        self.checkpoint.refused = f"what an interrupted run had read is not used: {reason}"
+
+
+def _through(parts: tuple[Segment, ...], done: int) -> Segment:
+    """The parts that were read, as one; one of no pages when there are none."""
+    return Segment(None, parts[done - 1].high if done else 0)
+
+
+def _chunked_as(plan: Plan, left: Left) -> Plan:
+    """The plan with the chunks of the interrupted run: a table that grows would get others."""
+
+    def chunked(scan: Scan) -> Scan:
+        return replace(scan, chunking=left.chunking)
+
+    return replace(plan, source=chunked(plan.source), target=chunked(plan.target))
+
+
+def _about(plan: Plan) -> About:
+    """What decides which rows and values are summed up, and how."""
+
+    def told(scan: Scan) -> str:
+        return json.dumps([asdict(one) for one in scan.columns], default=str)
+
+    return {
+        "the source's columns": told(plan.source),
+        "the target's columns": told(plan.target),
+        "the key": json.dumps([plan.multiset, *plan.names[: plan.source.key_width]]),
+        "the filters": json.dumps([plan.source.predicate, plan.target.predicate]),
+    }

@@ -1,0 +1,253 @@
+"""Tables read the one way and the other, over real servers, and gone on with after a run was killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cdcproof.databases import columnar_engine
+from cdcproof.databases.columnar import Columnar
+from cdcproof.databases.scan import ChunkSum
+from cdcproof.reconcile import checkpoint, engine, scanning, strategy
+from cdcproof.reconcile.both import Stop
+from cdcproof.reconcile.checkpoint import FOLDER, Unfinished
+from cdcproof.reconcile.engine import Options, Run
+from cdcproof.reconcile.result import TableResult, TableStatus
+from cdcproof.reconcile.strategy import Choice, Strategy
+from tests.postgres_server import Server, Servers
+from tests.reconcile.sides import Sides
+
+pytest_plugins = ["tests.postgres_server"]
+
+COLUMNS = "id int PRIMARY KEY, name text, amount numeric(12, 2), at timestamptz"
+ROWS = (
+    "INSERT INTO {t} SELECT i, 'name ' || i % 97, i / 3.0, timestamptz '2024-01-01Z' + i * interval '1 s'"
+    " FROM generate_series(1, {n}) AS i"
+)
+PLANTED = (
+    "DELETE FROM {t} WHERE id = 17",
+    "UPDATE {t} SET name = name || ' ' WHERE id = 1700",
+    "INSERT INTO {t} VALUES (-5, '', 0, now())",
+    "UPDATE {t} SET amount = NULL WHERE id = 39000",
+)
+DIFFERING = {"missing 17", "changed 1700 (name)", "extra -5", "changed 39000 (amount)"}
+
+
+@pytest.fixture(scope="module")
+def duck() -> Iterator[Columnar]:
+    with Columnar() as opened:
+        yield opened
+
+
+def _filled(sides: Sides, table: str, rows: int) -> None:
+    sides.table(table, COLUMNS)
+    sides.both(ROWS.format(t=sides.name(table), n=rows), f"ANALYZE {sides.name(table)}")
+    sides.target.execute(*(change.format(t=sides.name(table)) for change in PLANTED))
+
+
+def _run(sides: Sides, duck: Columnar | None, pinned: Strategy | None = None) -> Run:
+    return replace(sides.run(Options(validate_checksums=True, strategy=pinned)), columnar=duck)
+
+
+def _result(run: Run, sides: Sides, table: str) -> TableResult:
+    [result] = engine.reconcile(run, [sides.pair(table)])
+    return result
+
+
+def _found(result: TableResult) -> tuple[object, ...]:
+    return (result.status, result.error, result.source_rows, result.target_rows, set(result.example_keys))
+
+
+@pytest.mark.parametrize("pinned", Strategy)
+def test_both_ways_find_the_same_differences(sides: Sides, duck: Columnar, pinned: Strategy) -> None:
+    _filled(sides, "ways", 40_000)
+    result = _result(_run(sides, duck, pinned), sides, "ways")
+    assert _found(result) == (TableStatus.MISMATCH, "", 40_000, 40_000, DIFFERING)
+    assert (result.strategy, result.reason) == (pinned, "asked for")
+
+
+def test_what_is_small_is_pushed_down_and_what_is_not_is_measured(
+    sides: Sides, duck: Columnar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _filled(sides, "size", 40_000)
+    small = _result(_run(sides, duck), sides, "size")
+    assert (small.strategy, small.reason) == ("push-down", "fewer than 200,000 rows are read sooner than measured")
+    monkeypatch.setattr(strategy, "LEAST_ROWS", 1_000)
+    measured = _result(_run(sides, duck), sides, "size")
+    assert measured.strategy in ("stream", "push-down")
+    assert "408 rows tried both ways" in measured.reason
+    assert _found(measured) == _found(small)
+
+
+@pytest.mark.parametrize("measured", Strategy)
+def test_a_measurement_decides(
+    sides: Sides, duck: Columnar, monkeypatch: pytest.MonkeyPatch, measured: Strategy
+) -> None:
+    _filled(sides, "decided", 40_000)
+    monkeypatch.setattr(strategy, "LEAST_ROWS", 1_000)
+    monkeypatch.setattr(strategy, "judged", lambda *_: Choice(measured, "by experience"))
+    result = _result(_run(sides, duck), sides, "decided")
+    assert (result.strategy, result.reason) == (measured, "by experience")
+
+
+def test_a_machine_that_cannot_stream_pushes_down_unless_it_must(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+    _filled(sides, "alone", 40_000)
+    monkeypatch.setattr(strategy, "LEAST_ROWS", 1_000)
+    monkeypatch.setattr(columnar_engine, "_EXTENSION", "cdcproof_has_no_such_module")
+    with Columnar() as without:
+        result = _result(_run(sides, without), sides, "alone")
+        assert (result.strategy, set(result.example_keys)) == ("push-down", DIFFERING)
+        assert "is not installed" in result.reason
+        refused = _result(_run(sides, without, Strategy.STREAM), sides, "alone")
+        assert refused.status is TableStatus.ERROR
+        assert "--strategy push-down" in refused.error
+
+
+def test_a_type_that_does_not_arrive_as_it_is_is_pushed_down(
+    sides: Sides, duck: Columnar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _filled(sides, "wrong", 1_000)
+    monkeypatch.setattr(
+        duck, "reference_hashes", lambda columns, parts: [(0,) * len(columns)] * max(map(len, parts)), raising=True
+    )
+    result = _result(_run(sides, duck, Strategy.STREAM), sides, "wrong")
+    assert (result.strategy, result.status) == ("push-down", TableStatus.MISMATCH)
+    assert "is streamed as another value" in result.reason
+
+
+def test_rows_that_are_too_wide_for_the_stream_are_pushed_down(sides: Sides, duck: Columnar) -> None:
+    wide = ", ".join(f"c{i} text" for i in range(40))
+    sides.table("wide", f"id int PRIMARY KEY, {wide}")
+    values = ", ".join(["repeat(chr(65 + i % 26), 8000)"] * 40)
+    sides.both(f"INSERT INTO {sides.name('wide')} SELECT i, {values} FROM generate_series(1, 400) AS i")
+    sides.target.execute(f"UPDATE {sides.name('wide')} SET c7 = '' WHERE id = 3")
+    result = _result(_run(sides, duck, Strategy.STREAM), sides, "wide")
+    assert _found(result) == (TableStatus.MISMATCH, "", 400, 400, {"changed 3 (c7)"})
+    assert result.strategy == "push-down"
+    assert "do not fit" in result.reason
+
+
+PROGRAM = """
+import json, sys
+from tests.reconcile import test_reading
+test_reading.be_killed(**json.loads(sys.argv[1]))
+"""
+KILLED_ROWS = 1_000_000
+
+
+def be_killed(*, ports: tuple[int, int], schema: str, pinned: str, reports: str) -> None:
+    """Runs in a process of its own: reconciles until half the parts of the table are kept, says so, and waits to be killed."""
+    source, target = (Server("127.0.0.1", port, Path("/")) for port in ports)
+    sides = Sides(Servers(source, target), schema)
+    kept = checkpoint.Checkpoint.keep
+
+    def keep(self: checkpoint.Checkpoint, about: checkpoint.About, left: checkpoint.Left) -> None:
+        self._saved = -1e9
+        kept(self, about, left)
+        if left.scanned.source_parts + left.scanned.target_parts == 5:
+            print("half", flush=True)
+            sys.stdin.read()
+
+    checkpoint.Checkpoint.keep = keep  # type: ignore[method-assign]
+    with Columnar() as duck, Unfinished(Path(reports), {"of": schema}) as unfinished:
+        run = replace(_run(sides, duck, Strategy(pinned)), unfinished=unfinished)
+        list(engine.reconcile(run, [sides.pair("first"), sides.pair("killed")]))
+
+
+def _kill(sides: Sides, pinned: Strategy, reports: Path) -> None:
+    asked = {
+        "ports": (sides.source.port, sides.target.port),
+        "schema": sides.schema,
+        "pinned": pinned,
+        "reports": str(reports),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, json.dumps(asked)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == "half\n"
+    finally:
+        process.kill()
+        process.wait(30)
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def killed(sides: Sides) -> None:
+    _filled(sides, "first", 40_000)
+    _filled(sides, "killed", KILLED_ROWS)
+
+
+@pytest.mark.usefixtures("killed")
+@pytest.mark.parametrize("pinned", Strategy)
+def test_a_killed_run_is_gone_on_with_and_finds_what_an_uninterrupted_one_does(
+    sides: Sides, duck: Columnar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pinned: Strategy
+) -> None:
+    uninterrupted = _result(_run(sides, duck, pinned), sides, "killed")
+    _kill(sides, pinned, tmp_path)
+    assert len(list((tmp_path / FOLDER).glob("*.json"))) == 2, "the finished table's result, and the other one's sums"
+    read: list[str] = []
+    original = scanning._until
+
+    def counted(stop: Stop, sums: Iterator[ChunkSum]) -> Iterator[ChunkSum]:
+        read.append("part")
+        return original(stop, sums)
+
+    monkeypatch.setattr(scanning, "_until", counted)
+    with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
+        assert unfinished.resumed
+        run = replace(_run(sides, duck, pinned), unfinished=unfinished)
+        results = {one.table: one for one in engine.reconcile(run, [sides.pair("first"), sides.pair("killed")])}
+        unfinished.complete()
+    assert len(read) == 8 - 5, "parts that were read before are not read again"
+    assert _found(results["killed"]) == _found(uninterrupted)
+    assert results["killed"].source_rows == KILLED_ROWS
+    assert results["killed"].strategy == pinned
+    assert "goes on from an interrupted run" in results["killed"].resumed
+    assert "compared by the run of" in results["first"].resumed
+    assert set(results["first"].example_keys) == DIFFERING
+    assert list((tmp_path / FOLDER).glob("*.json")) == []
+
+
+def test_a_row_that_moved_into_what_was_read_before_is_not_forgotten(
+    sides: Sides, duck: Columnar, tmp_path: Path
+) -> None:
+    _filled(sides, "first", 10)
+    _filled(sides, "killed", KILLED_ROWS)
+    table = sides.name("killed")
+    sides.both(f"DELETE FROM {table} WHERE id BETWEEN 100 AND 150", f"VACUUM {table}")
+    _kill(sides, Strategy.STREAM, tmp_path)
+    sides.source.execute(f"UPDATE {table} SET name = 'moved' WHERE id = {KILLED_ROWS}")
+    with sides.source.connect() as session:
+        page = session.execute(f"SELECT (ctid::text::point)[0] FROM {table} WHERE id = {KILLED_ROWS}").fetchone()  # type: ignore[arg-type]
+    assert page
+    assert page[0] < 5, "it lies where deleted rows were"
+    sides.target.execute(f"DELETE FROM {table} WHERE id = {KILLED_ROWS}")
+    with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
+        result = _result(replace(_run(sides, duck), unfinished=unfinished), sides, "killed")
+    assert "goes on from" in result.resumed
+    assert set(result.example_keys) == DIFFERING | {f"missing {KILLED_ROWS}"}
+
+
+@pytest.mark.parametrize("change", ["VACUUM FULL {t}", "ALTER TABLE {t} ALTER name TYPE varchar(40)"])
+def test_a_table_that_is_another_now_is_read_anew(sides: Sides, duck: Columnar, tmp_path: Path, change: str) -> None:
+    _filled(sides, "first", 10)
+    _filled(sides, "killed", KILLED_ROWS)
+    _kill(sides, Strategy.STREAM, tmp_path)
+    sides.target.execute(change.format(t=sides.name("killed")))
+    with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
+        result = _result(replace(_run(sides, duck, Strategy.STREAM), unfinished=unfinished), sides, "killed")
+    assert "is not used: " in result.resumed
+    assert set(result.example_keys) == DIFFERING
