@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from cdcproof.databases import canonical
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import ChunkSum
-from cdcproof.errors import DeadlineError, UnreachableError
+from cdcproof.errors import DeadlineError, UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile import by_value, compare
 from cdcproof.reconcile.engine import Endpoint, Options, Run, method, reconcile
 from cdcproof.reconcile.fence import Crossing, Method
@@ -335,6 +336,32 @@ def test_closing_the_iterator_stops_the_work() -> None:
     for thread in threading.enumerate():
         if thread.daemon and thread is not threading.current_thread():
             thread.join(10)
+    assert source.sessions == target.sessions == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "statement"), [(COUNTS, "count_rows"), (CONTENTS, "chunk_sums"), (CONTENTS, "chunk_rows")]
+)
+def test_a_statement_that_runs_is_ended_when_the_work_is_stopped(options: Options, statement: str) -> None:
+    """As servers do: the second table's statement takes until it is interrupted, and then raises."""
+    source, target, tables = _many(2, target_rows=2)
+    calls = itertools.count()
+    ended = threading.Event()
+
+    def before(called: str) -> None:
+        if called == statement and next(calls) == 1:
+            assert ended.wait(10)
+            raise UnexpectedAnswerError("the statement was cancelled")
+        if called == "interrupt":
+            ended.set()
+
+    target.before = before
+    fence = FakeFence(then=lambda: None)
+    results = reconcile(_run(source, target, fence, options), tables)
+    next(results)
+    assert not ended.is_set()
+    results.close()
+    assert ended.is_set()
     assert source.sessions == target.sessions == 0
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
 _PATIENCE_SECONDS = 5
+_NOTICED_SECONDS = 0.1
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -40,8 +42,8 @@ class Stop:
 def both(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
     """Do two things at once, the second in a thread. When one fails, `stop` is set, and that failure is raised.
 
-    Long work looks at it and raises `StoppedError`. What cannot look (a server that is counting) is waited for
-    a few seconds only, and does not keep the process alive after Ctrl-C.
+    Long work looks at it and raises `StoppedError`; a statement that a server works on is ended by `ended_by`. What
+    does not end all the same is waited for a few seconds only, and does not keep the process alive after Ctrl-C.
     """
     outcome: Future[T] = Future()
     failures: list[BaseException] = []
@@ -68,3 +70,31 @@ def both(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S
 def _cause(failures: Sequence[BaseException]) -> BaseException:
     """The failure that came first; what ended because of it, or of another's, is not what there is to tell."""
     return next((failure for failure in failures if not isinstance(failure, StoppedError)), failures[0])
+
+
+class Interruptible(Protocol):
+    """A session whose statement can be ended from another thread."""
+
+    def interrupt(self) -> None:
+        """End the statement that runs, at the server too: it raises."""
+        ...
+
+
+@contextmanager
+def ended_by(stop: Stop, *sessions: Interruptible) -> Iterator[None]:
+    """Let `stop` end the statements that run: a server would go on with a long one for nobody."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_NOTICED_SECONDS):
+            if stop.is_set():
+                for session in sessions:  # again and again: a statement may just have begun
+                    session.interrupt()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()  # the sessions are about to be closed

@@ -13,7 +13,7 @@ from cdcproof.databases.base import Database
 from cdcproof.databases.columnar import Columnar
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import Engine
-from cdcproof.reconcile.both import Stop, both
+from cdcproof.reconcile.both import Stop, both, ended_by
 from cdcproof.reconcile.by_value import DIFFERENCES_HELD
 from cdcproof.reconcile.calibrate import Calibration
 from cdcproof.reconcile.checkpoint import Unfinished
@@ -150,7 +150,7 @@ def _compared(run: Run, table: TablePair, means: Means, stop: Stop) -> TableResu
     clock = Deadline(0)
     run.watch.doing(table.name, "opening")
     try:
-        with run.source.open() as source, run.target.open() as target:
+        with run.source.open() as source, run.target.open() as target, ended_by(stop, source, target):
             asked = Comparison(
                 table,
                 run.source.side(source),
@@ -196,5 +196,5 @@ def method(options: Options, fence: str) -> str:
         "contents of every compared column: 64 bits of the MD5 of each row's canonical bytes, summed by chunks of the key; a chunk "
         "that differs passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by byte; keys that differ "
         f"are looked at again behind a fence ({fence}) and count when they stood still; of more than {DIFFERENCES_HELD:,} of a table "
-        "the rest is counted as first seen; the target's rows are the source's, less the missing, plus the extra ones"
+        "(fewer where rows are wide) the rest is counted as first seen; the target's rows are the source's, less the missing, plus the extra ones"
     )

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cdcproof.databases.scan import WHOLE, ChunkSum, Scan, Segment
 from cdcproof.errors import CouldNotLookError
-from cdcproof.reconcile.both import Stop, StoppedError, both
+from cdcproof.reconcile.both import Stop, StoppedError, both, ended_by
 from cdcproof.reconcile.chunks import Balance
 from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.summing import Summing
 
 _LEAST_ROWS, _MOST_ROWS, _LEAST_PARTS = 250_000, 2_000_000, 5
-_NOTICED_SECONDS = 0.1
 _LOOKED_EVERY = 1_000
 
 
@@ -95,7 +93,7 @@ def sum_up(
                 raise StoppedError from None
             raise
 
-    with _ended_by(stop, source.summing, target.summing):
+    with ended_by(stop, source.summing, target.summing):
         both(
             stop,
             lambda: read(plan.source, source, state.source_parts, of_source, hold),
@@ -109,21 +107,3 @@ def _until(stop: Stop, sums: Iterator[ChunkSum]) -> Iterator[ChunkSum]:
         if number % _LOOKED_EVERY == 0:
             stop.go_on()
         yield one
-
-
-@contextmanager
-def _ended_by(stop: Stop, *sides: Summing) -> Iterator[None]:
-    """Let `stop` end the statements that run: a server would go on with a long one for nobody."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(_NOTICED_SECONDS):
-            if stop.is_set():
-                for side in sides:  # again and again: a statement may just have begun
-                    side.interrupt()
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
