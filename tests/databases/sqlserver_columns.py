@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,9 +13,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cdcproof.databases import canonical
-from cdcproof.databases.base import Column
-from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import Told
+from cdcproof.databases.base import Column, Database, TableName
+from cdcproof.databases.kinds import Form, Kind, form_of
+from cdcproof.databases.scan import Chunking, ChunkSum, Scan, Told
 from tests import tsql_values as tsql
 
 _TO_2000 = (date(2000, 1, 1).toordinal() - 1) * tsql.DAY
@@ -131,3 +133,58 @@ SORTS: dict[str, Sort] = {
     )
 }  # fmt: skip
 """By the name of the type, which is the column's too."""
+
+
+IN_POSTGRESQL = {
+    "bit": "boolean",
+    "tinyint": "smallint",
+    "smallint": "numeric(7, 2)",
+    "int": "integer",
+    "bigint": "numeric(19, 0)",
+    "decimal": "numeric(38, 10)",
+    "numeric": "numeric(12, 4)",
+    "money": "numeric(21, 6)",
+    "smallmoney": "numeric(10, 4)",
+    "float": "double precision",
+    "real": "real",
+    "char": "character varying(8)",
+    "varchar": "character varying(20)",
+    "nchar": "character varying(8)",
+    "nvarchar": "character varying(20)",
+    "sysname": "text",
+    "text": "text",
+    "ntext": "text",
+    "binary": "bytea",
+    "varbinary": "bytea",
+    "image": "bytea",
+    "uniqueidentifier": "uuid",
+    "date": "date",
+    "time": "time(6)",
+    "datetime": "timestamp(6)",
+    "smalldatetime": "timestamp(6)",
+    "datetime2": "timestamp(6)",
+    "datetimeoffset": "timestamptz(6)",
+}
+"""What PostgreSQL holds them in."""
+NAMES = list(IN_POSTGRESQL)
+ID = Column("id", "bigint", nullable=False, precision=19, scale=0)
+
+
+def scans(target: Database, source_table: TableName, target_table: TableName, chunking: Chunking) -> tuple[Scan, Scan]:
+    """Both sides of a table with a column ``id`` and one of every type, in the forms that a plan would choose."""
+    theirs = {column.name: column for column in target.columns(target_table)}
+    pairs = [(ID, theirs["id"]), *((SORTS[name].told.column, theirs[name]) for name in NAMES)]
+    forms = [form_of("sqlserver", ours, "postgresql", other) for ours, other in pairs]
+    told = [(Told(ours, form), Told(other, form)) for (ours, other), form in zip(pairs, forms, strict=True) if form]
+    assert len(told) == len(pairs)
+    ours, others = zip(*told, strict=True)
+    return Scan(source_table, ours, 1, chunking), Scan(target_table, others, 1, chunking)
+
+
+def added(sums: Iterable[ChunkSum]) -> dict[int, tuple[int, int]]:
+    """Chunk to its rows and its sum modulo 2^64."""
+    rows, totals = Counter[int](), Counter[int]()
+    for one in sums:
+        rows[one.chunk] += one.rows
+        totals[one.chunk] = (totals[one.chunk] + one.sum) % (1 << 64)
+    return {chunk: (rows[chunk], totals[chunk]) for chunk in rows}

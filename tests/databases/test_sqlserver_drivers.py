@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlglot
@@ -20,15 +22,21 @@ from cdcproof import pipeline
 from cdcproof.databases import canonical, connect, tsql
 from cdcproof.databases.base import Column, Database, TableName
 from cdcproof.databases.columnar import Columnar, ColumnarSide
-from cdcproof.databases.kinds import Form, Kind, form_of
-from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Scan, Segment, Told
+from cdcproof.databases.kinds import Form, Kind
+from cdcproof.databases.scan import WHOLE, Chunking, Scan, Segment, Told
 from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.databases.sqlserver_arrow import ArrowSession, rows_per_batch
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.reconcile.calibrate import Calibration
+from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
+from cdcproof.reconcile.literals import literals
+from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.strategy import Strategy
 from cdcproof.secrets import Secret
 from tests import tsql_values
-from tests.databases.sqlserver_columns import SORTS
+from tests.databases.sqlserver_columns import ID, IN_POSTGRESQL, NAMES, SORTS, added, scans
 from tests.postgres_server import PASSWORD, Server, Servers
+from tests.reconcile.sides import FenceThen, Unwatched
 from tests.tds_server import Answer, Refusal, TdsServer, tds_server
 from tests.tsql_engine import run
 from tests.tsql_values import Int, Text
@@ -112,40 +120,6 @@ def test_the_driver_logs_in_as_asked_and_every_session_begins_politely(stand_in:
     assert stand_in.server.statements.count(polite) == 2
 
 
-IN_POSTGRESQL = {
-    "bit": "boolean",
-    "tinyint": "smallint",
-    "smallint": "numeric(7, 2)",
-    "int": "integer",
-    "bigint": "numeric(19, 0)",
-    "decimal": "numeric(38, 10)",
-    "numeric": "numeric(12, 4)",
-    "money": "numeric(21, 6)",
-    "smallmoney": "numeric(10, 4)",
-    "float": "double precision",
-    "real": "real",
-    "char": "character varying(8)",
-    "varchar": "character varying(20)",
-    "nchar": "character varying(8)",
-    "nvarchar": "character varying(20)",
-    "sysname": "text",
-    "text": "text",
-    "ntext": "text",
-    "binary": "bytea",
-    "varbinary": "bytea",
-    "image": "bytea",
-    "uniqueidentifier": "uuid",
-    "date": "date",
-    "time": "time(6)",
-    "datetime": "timestamp(6)",
-    "smalldatetime": "timestamp(6)",
-    "datetime2": "timestamp(6)",
-    "datetimeoffset": "timestamptz(6)",
-}
-ID = Column("id", "bigint", nullable=False, precision=19, scale=0)
-NAMES = list(IN_POSTGRESQL)
-
-
 @dataclass(frozen=True)
 class Pair:
     """A SQL Server and a PostgreSQL with the same table, and open doors to both."""
@@ -154,6 +128,7 @@ class Pair:
     postgres: Server
     source: SQLServer
     target: Database
+    columnar: Columnar
     source_columns: ColumnarSide
     target_columns: ColumnarSide
 
@@ -184,7 +159,7 @@ def pair(postgres_servers: Servers) -> Iterator[Pair]:
         columnar.side(source) as source_columns,
         columnar.side(target) as target_columns,
     ):
-        yield Pair(here, server, source, target, source_columns, target_columns)
+        yield Pair(here, server, source, target, columnar, source_columns, target_columns)
 
 
 @st.composite
@@ -205,25 +180,36 @@ def _told(name: str, value: Any) -> str | None:
     return canonical.told(sort.told.form, sort.form(value) or b"")
 
 
-def _scans(target: Any, chunking: Chunking, names: Sequence[str] = NAMES) -> tuple[Scan, Scan]:
-    """Both sides' scans, with the forms that a plan would choose."""
-    theirs = {column.name: column for column in target.columns(TARGET)}
-    pairs = [(ID, theirs["id"]), *((SORTS[name].told.column, theirs[name]) for name in names)]
-    forms = [form_of("sqlserver", ours, "postgresql", other) for ours, other in pairs]
-    told = [(Told(ours, form), Told(other, form)) for (ours, other), form in zip(pairs, forms, strict=True) if form]
-    assert len(told) == len(pairs)
-    source, at_target = zip(*told, strict=True)
-    return Scan(TABLE, source, 1, chunking), Scan(TARGET, at_target, 1, chunking)
-
-
-def _added(sums: Sequence[ChunkSum]) -> dict[int, tuple[int, int]]:
-    rows, totals = Counter[int](), Counter[int]()
-    for one in sums:
-        rows[one.chunk] += one.rows
-        totals[one.chunk] = (totals[one.chunk] + one.sum) % (1 << 64)
-    return {chunk: (rows[chunk], totals[chunk]) for chunk in rows}
-
-
+EDGES: dict[str, Any] = {
+    "bit": True,
+    "tinyint": Int(255, 8),
+    "smallint": Int(-32768, 16),
+    "int": Int(-5),
+    "bigint": Int(-(2**63), 64),
+    "decimal": Decimal("-1234567890123456789012345678.0123456789"),
+    "numeric": Decimal("1.50"),
+    "money": tsql_values.Money(Decimal("-922337203685477.5808")),
+    "smallmoney": tsql_values.Money(Decimal("0.0001")),
+    "float": tsql_values.Float(0.1),
+    "real": tsql_values.Float(0.5, single=True),
+    "char": Text("é       ", wide=False),
+    "varchar": Text("€ ", wide=False),
+    "nchar": Text("中      "),
+    "nvarchar": Text("Grüße 🚀 "),
+    "sysname": Text(""),
+    "text": Text("it's", wide=False),
+    "ntext": Text("🚀" * 3000),
+    "binary": tsql_values.Binary(b"\x00\xff" + bytes(6)),
+    "varbinary": tsql_values.Binary(b""),
+    "image": tsql_values.Binary(bytes(9000)),
+    "uniqueidentifier": UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+    "date": tsql_values.Day(0),
+    "time": tsql_values.Clock(tsql_values.DAY - 1),
+    "datetime": tsql_values.Thirds(19_276_444_800_001),
+    "smalldatetime": tsql_values.Minutes(998_878_081),
+    "datetime2": tsql_values.Moment(date.max.toordinal() * tsql_values.DAY - 1),
+    "datetimeoffset": tsql_values.Instant(5, 330),
+}
 CHUNKINGS = [Chunking(width=3), Chunking(columns=1, buckets=2)]
 
 
@@ -236,12 +222,12 @@ def test_both_engines_make_the_same_bytes_the_same_sums_and_the_same_columns(
     """Rows of every type, NULLs and edges; and one value of one row that is another has another sum by either strategy."""
     keys = data.draw(st.lists(st.integers(-20, 20), min_size=len(rows), max_size=len(rows), unique=True))
     source, target = pair.source, pair.target
-    ours, theirs = _scans(target, chunking)
+    ours, theirs = scans(target, TABLE, TARGET, chunking)
     with pair.replicated(rows, keys):
-        expected = _added(list(target.chunk_sums(theirs, WHOLE)))
-        streamed = _added(list(pair.target_columns.chunk_sums(theirs, WHOLE)))
-        assert _added(list(source.chunk_sums(ours, WHOLE))) == expected
-        assert _added(list(pair.source_columns.chunk_sums(ours, WHOLE))) == streamed
+        expected = added(list(target.chunk_sums(theirs, WHOLE)))
+        streamed = added(list(pair.target_columns.chunk_sums(theirs, WHOLE)))
+        assert added(list(source.chunk_sums(ours, WHOLE))) == expected
+        assert added(list(pair.source_columns.chunk_sums(ours, WHOLE))) == streamed
         with source.chunk_rows(ours, list(expected)) as found, target.chunk_rows(theirs, list(expected)) as others:
             assert Counter(row.forms for row in found) == Counter(row.forms for row in others)
         wanted = [(canonical.encode(Form(Kind.INTEGER), key),) for key in (*keys[:2], 99)]
@@ -252,8 +238,68 @@ def test_both_engines_make_the_same_bytes_the_same_sums_and_the_same_columns(
         changed, row = data.draw(SORTS[name].values), pair.stand_in.rows[0]
         is_changed = SORTS[name].form(changed) != SORTS[name].form(row[name])
         row[name] = changed
-        assert (_added(list(source.chunk_sums(ours, WHOLE))) != expected) is is_changed
-        assert (_added(list(pair.source_columns.chunk_sums(ours, WHOLE))) != streamed) is is_changed
+        assert (added(list(source.chunk_sums(ours, WHOLE))) != expected) is is_changed
+        assert (added(list(pair.source_columns.chunk_sums(ours, WHOLE))) != streamed) is is_changed
+
+
+def test_every_type_can_be_calibrated_by_either_strategy(pair: Pair) -> None:
+    calibration = Calibration("sqlserver")
+    told = [sort.told for sort in SORTS.values()]
+    calibration.look(pair.source, told)
+    assert {one.column.name: calibration.reason(one) for one in told} == dict.fromkeys(SORTS, "")
+    assert all(calibration.can_hash(one) for one in told)
+    for one in told:
+        known = literals("sqlserver", one)
+        streamed = pair.source_columns.literal_hashes([one], [[literal.text for literal in known]])
+        assert streamed == pair.columnar.reference_hashes([one], [[literal.part for literal in known]]), one.column.name
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_whole_comparison_finds_exactly_what_was_planted(pair: Pair, strategy: Strategy) -> None:
+    """From the catalogue to the differences: calibrated, planned, summed up in parts, fetched by chunk and by key, settled."""
+    rows = [[EDGES[name] for name in NAMES] for _ in range(60)]
+    here = pair.stand_in
+    declared = {name: SORTS[name].told.column for name in NAMES}
+    known = {
+        tsql.COLUMNS: [
+            _catalogued("id", ID, nullable=False),
+            *(_catalogued(n, c, nullable=True) for n, c in declared.items()),
+        ],
+        tsql.PRIMARY_KEY: [(Text("id"),)],
+        tsql.CLUSTERED_BY: [(Text("id"),)],
+        tsql.ESTIMATED_ROWS: [(Int(60, 64),)],
+        tsql.count_statement(TABLE): [(Int(60, 64),)],
+        tsql.range_statement(TABLE, ID): [(Int(0, 64), Int(59, 64))],
+    }
+    with pair.replicated(rows, range(60)):
+        here.known.update(known)
+        pair.postgres.execute(
+            f"DELETE FROM {TARGET} WHERE id = 7",
+            f"UPDATE {TARGET} SET id = 1000 WHERE id = 25",
+            f"UPDATE {TARGET} SET nvarchar = nvarchar || ' ', bit = NULL WHERE id = 59",
+        )
+        run_of = Run(
+            Endpoint("sqlserver", "here", lambda: SQLServer(_config(here.server), Secret(PASSWORD), 30)),
+            Endpoint("postgresql", "there", lambda: connect(pair.postgres.config(), Secret(PASSWORD))),
+            lambda _: FenceThen(),
+            Options(validate_checksums=True, strategy=strategy),
+            Unwatched(),
+            pair.columnar,
+        )
+        (result,) = reconcile(run_of, [TablePair("kinds", TABLE, TARGET)])
+    assert not result.error
+    assert (result.missing_at_target, result.extra_at_target, result.changed) == (2, 1, 1)
+    assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit, nvarchar)"}
+    assert result.strategy == strategy
+    assert not result.not_compared
+
+
+def _catalogued(name: str, column: Column, *, nullable: bool) -> tuple[Any, ...]:
+    """A row of the catalogue's answer."""
+    characters = 2 if column.type in ("nchar", "nvarchar", "sysname") else 1
+    limited = column.type in ("char", "varchar", "nchar", "nvarchar", "sysname", "binary", "varbinary")
+    size = -1 if limited and column.length is None else (column.length or 8) * characters
+    return Text(name), Text(column.type), nullable, Int(column.scale or 0), Int(column.precision or 0), False, Int(size)
 
 
 def test_a_streamed_segment_and_literals_are_read_by_arrow(stand_in: StandIn) -> None:
