@@ -53,6 +53,16 @@ def test_a_pid_that_now_belongs_to_another_process_is_not_ours(tmp_path: Path) -
         other.kill()
 
 
+@pytest.mark.parametrize(("end", "crashed"), [("os.abort()", True), ("sys.exit(1)", False), ("time.sleep(60)", False)])
+def test_a_crash_is_told_from_an_end(tmp_path: Path, end: str, crashed: bool) -> None:
+    process = start(tmp_path, [sys.executable, "-c", f"import os, sys, time; {end}"])
+    if "sleep" in end:
+        assert not processes.has_crashed(process)
+        processes.kill(process)
+    wait_until(lambda: processes.is_alive(process), lambda alive: not alive, what="its end", deadline_seconds=20)
+    assert processes.has_crashed(process) is crashed
+
+
 def test_a_process_nobody_wrote_down_is_found_by_its_mark(tmp_path: Path) -> None:
     mark = f"cdcproof-test-{os.getpid()}:"
     one, two = start(tmp_path, mark=f"{mark}one"), start(tmp_path, mark=f"{mark}two")

@@ -7,6 +7,7 @@ Each carries `MARK` in its environment, so that also a process whose start nobod
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from cdcproof.errors import CouldNotLookError, OperationError
 from cdcproof.waiting import wait_until
 
 MARK = "CDCPROOF_SERVICE"
+_FAULTS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
 # The kernel tells a start time in ticks since the boot, whose own time is only known to about a second.
 _SAME_START_SECONDS = 2.0
 _FINISH_LOG_SECONDS = 5.0
@@ -109,6 +111,12 @@ def _log_writer(log: Path) -> subprocess.Popen[bytes]:
 def is_alive(process: Process | None) -> bool:
     """Whether exactly this process runs."""
     return process is not None and _find(process) is not None
+
+
+def has_crashed(process: Process | None) -> bool:
+    """Whether this process, one of our own, was ended by a fault of its program."""
+    child = _children.get(process.pid) if process else None
+    return child is not None and -(child.poll() or 0) in _FAULTS
 
 
 def arguments(process: Process) -> tuple[str, ...]:

@@ -121,6 +121,10 @@ def registry(instance: Instance, log: Path) -> dict[str, object]:
         "quarkus.http.host": HOST,
         "quarkus.http.port": instance.ports["schema-registry"],
         "apicurio.datasource.url": f"jdbc:h2:file:{database};DB_CLOSE_ON_EXIT=FALSE",
+        # by default it opens 20 connections at once, and gives up when the first is not there after 5 s
+        "apicurio.datasource.jdbc.initial-size": 1,
+        "apicurio.datasource.jdbc.min-size": 1,
+        "quarkus.datasource.h2.jdbc.acquisition-timeout": "60S",
         "quarkus.banner.enabled": "false",
         "quarkus.log.console.enable": "false",
         "quarkus.log.file.enable": "true",

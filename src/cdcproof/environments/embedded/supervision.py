@@ -20,8 +20,7 @@ _NEEDED_TO_STOP = {"kafka-connect": "kafka", "kafka": "zookeeper"}
 """What a service wants to take leave of; without it, it would wait for that in vain."""
 _HOPELESS_STOP_SECONDS = 2.0
 _TRIES = 3
-"""A service that dies while it starts is tried again: a broker that was killed must first be forgotten by ZooKeeper.
-The last time a JVM starts without its class archive, which may be damaged."""
+"""A service that dies while it starts is tried again: a broker that was killed must first be forgotten by ZooKeeper."""
 _LOG_LINES = 5
 
 
@@ -44,8 +43,8 @@ def start(
 
     def start_one(service: str) -> None:
         nonlocal instance
-        if tries[service] == _TRIES - 1 and service in services.JVMS:
-            services.archive(service, parts, java_).unlink(missing_ok=True)
+        if service in services.JVMS and processes.has_crashed(instance.processes.get(service)):
+            services.archive(service, parts, java_).unlink(missing_ok=True)  # Java aborts on a damaged one
         try:
             how = services.how_to_start(instance, service, parts, java_)
             tries[service] += 1
