@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
-
 import pytest
 
-from cdcproof.pytest_options import _seconds
+from cdcproof.cli.options import seconds
+from cdcproof.errors import UsageError
+from cdcproof.pytest_options import acts_are_allowed, intentions, soak_seconds
 
 pytest_plugins = ["pytester"]
 
 
-@pytest.mark.parametrize(("told", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("45", 45), ("1.5m", 90)])
-def test_a_soak_is_told_as_people_say_it(told: str, seconds: float) -> None:
-    assert _seconds(told) == seconds
+def test_a_soak_is_told_as_people_say_it(pytester: pytest.Pytester) -> None:
+    config = pytester.parseconfig("-p", "cdcproof.pytest_plugin", "--soak=1.5m")
+
+    assert soak_seconds(config) == seconds("90s") == 90
 
 
-@pytest.mark.parametrize("told", ["0", "0m", "soon", "", "5d", "-5s", "1e3", "nan"])
-def test_a_soak_of_no_time_is_refused(told: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="no time to watch"):
-        _seconds(told)
-
-
-def test_it_is_refused_before_any_check_runs(pytester: pytest.Pytester) -> None:
+def test_a_soak_of_no_time_is_refused_before_any_check_runs(pytester: pytest.Pytester) -> None:
     done = pytester.runpytest("-p", "cdcproof.pytest_plugin", "--soak=soon", "-p", "no:cacheprovider")
 
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines("*--soak: 'soon' is no time to watch; write it like 90s, 30m or 2h*")
+    done.stderr.fnmatch_lines("*--soak: 'soon' is no time; write it like 90s, 30m or 2h*")
+
+
+def test_an_expectation_that_cannot_be_is_told_in_a_sentence(pytester: pytest.Pytester) -> None:
+    config = pytester.parseconfig("-p", "cdcproof.pytest_plugin", "--expect=sink.batch.size = 5")
+
+    with pytest.raises(UsageError, match="must begin with one of: versions/"):
+        intentions(config)
+
+
+def test_acts_are_not_allowed_by_default(pytester: pytest.Pytester) -> None:
+    assert not acts_are_allowed(pytester.parseconfig("-p", "cdcproof.pytest_plugin"))
+    assert acts_are_allowed(pytester.parseconfig("-p", "cdcproof.pytest_plugin", "--allow-acts"))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-import re
 from pathlib import Path
 
 import pytest
 
+from cdcproof.cli.options import seconds
 from cdcproof.observations.baseline import Expectation
 from cdcproof.operations.change_file import expectations
-
-_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def add(parser: pytest.Parser) -> None:
@@ -61,7 +58,7 @@ def add(parser: pytest.Parser) -> None:
         "--soak",
         dest="cdcproof_soak",
         metavar="TIME",
-        type=_seconds,
+        type=seconds,
         default="5s",
         help="how long -m validate and -m staging watch for flaps: 90s, 30m, 2h (default: 5s; the runbook: 30m)",
     )
@@ -80,11 +77,3 @@ def intentions(config: pytest.Config) -> tuple[Expectation, ...]:
 def soak_seconds(config: pytest.Config) -> float:
     """How long to watch."""
     return float(config.getoption("cdcproof_soak"))
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    seconds = float(match[1]) * _UNIT_SECONDS[match[2]] if match else 0.0
-    if not seconds > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time to watch; write it like 90s, 30m or 2h")
-    return seconds

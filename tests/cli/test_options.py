@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from cdcproof.cli.options import seconds
+
+
+@pytest.mark.parametrize(("told", "expected"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("45", 45), ("1.5m", 90)])
+def test_a_time_is_told_as_people_say_it(told: str, expected: float) -> None:
+    assert seconds(told) == expected
+
+
+@pytest.mark.parametrize("told", ["0", "0m", "soon", "", "5d", "-5s", "1e3", "nan"])
+def test_no_time_is_refused(told: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is no time; write it like"):
+        seconds(told)
