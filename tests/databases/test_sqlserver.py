@@ -15,7 +15,7 @@ from sqlglot import exp
 from cdcproof import pipeline
 from cdcproof.databases import canonical, connect, odbc, sqlserver_session, tsql
 from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import Form, Kind
+from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of
 from cdcproof.databases.scan import WHOLE, Chunking, Row, Scan, Segment, Since, Slice, Told
 from cdcproof.databases.sqlserver import SQLServer, divided
 from cdcproof.databases.sqlserver_errors import Errors, of_pyodbc
@@ -311,6 +311,21 @@ def _door(known: Mapping[str, Sequence[tuple[Any, ...]]], tables: Mapping[str, A
 )  # fmt: skip
 def test_columns_are_told_with_their_lengths_in_characters(row: tuple[Any, ...], column: Column) -> None:
     assert _door({tsql.COLUMNS: [row]}).columns(TABLE) == (column,)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "scale", "fidelity"),
+    [
+        ("datetime2", 7, Fidelity.LOSSY),
+        ("datetime2", 6, Fidelity.LOSSLESS),
+        ("time", 7, Fidelity.LOSSY),
+        ("time", 0, Fidelity.LOSSLESS),
+        ("datetimeoffset", 0, Fidelity.LOSSY),
+        ("datetime", 3, Fidelity.LOSSY),
+    ],
+)
+def test_only_a_seventh_digit_is_lost(type_name: str, scale: int, fidelity: Fidelity) -> None:
+    assert entry_of("sqlserver", Column("c", type_name, nullable=True, scale=scale)).fidelity is fidelity
 
 
 ID = Told(Column("id", "int", nullable=False, precision=10, scale=0), Form(Kind.INTEGER))

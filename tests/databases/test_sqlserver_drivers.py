@@ -407,6 +407,33 @@ def test_what_goes_wrong_in_the_midst_of_the_rows_is_our_error_too(stand_in: Sta
         assert door.version().startswith("Microsoft SQL Server 16")
 
 
+@pytest.mark.parametrize("name", ["pushed down", "streamed"])
+def test_a_statement_over_its_time_is_our_error_by_either_driver(stand_in: StandIn, name: str) -> None:
+    """The server answers only when the driver has given up."""
+    scan = Scan(TABLE, (Told(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
+    answer = stand_in.server.answer
+
+    def slow(statement: str, parameters: list[Any]) -> Answer:
+        if "[kinds]" in statement:
+            stand_in.server.attention.wait()
+        return answer(statement, parameters)
+
+    stand_in.server.answer = slow
+    config = _config(stand_in.server)
+    with SQLServer(config, Secret(PASSWORD), 1) as door, Columnar() as columnar, columnar.side(door) as side:
+        with pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"):
+            list((side if name == "streamed" else door).chunk_sums(scan, WHOLE))
+        assert door.version().startswith("Microsoft SQL Server 16")
+
+
+def test_without_microsofts_driver_for_python_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "mssql_python", None)
+    session = ArrowSession(_config(TdsServer(lambda *_: None, port=1)), Secret(PASSWORD), 1)
+    with pytest.raises(CouldNotLookError, match="cannot be streamed") as raised, session:
+        pass
+    assert "pip install --force-reinstall mssql-python" in raised.value.remedy
+
+
 def test_a_statement_can_be_ended_from_another_thread(stand_in: StandIn) -> None:
     scan = Scan(TABLE, (Told(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
     asked = threading.Event()

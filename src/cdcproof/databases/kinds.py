@@ -135,7 +135,10 @@ class Form:
 def entry_of(engine: Engine, column: Column) -> Entry:
     """The contract's line for a column; a type that it does not hold is not compared, by its name."""
     unknown = Entry(None, Fidelity.NOT_COMPARED, "this type is not in the contract")
-    return CONTRACT[engine].get(column.type, unknown)
+    entry = CONTRACT[engine].get(column.type, unknown)
+    if entry.rule.startswith(_SEVENTH) and column.scale is not None and column.scale < _SEVEN:
+        return Entry(entry.kind, Fidelity.LOSSLESS)
+    return entry
 
 
 def form_of(source_engine: Engine, source: Column, target_engine: Engine, target: Column) -> Form | None:
@@ -188,6 +191,7 @@ _TICKS = "counts 1/300 s and is compared to the millisecond, as Debezium sends i
 # Seen on the embedded pipeline: Debezium 3.4's JDBC sink writes NanoTimestamp, NanoTime and ZonedTimestamp with every seventh
 # digit into PostgreSQL's microseconds rounded half up, towards the later moment before 1970 too, and a time that reaches
 # midnight as 00:00:00.
+_SEVEN = 7
 _SEVENTH = "the seventh digit does not arrive: rounded half up to microseconds"
 _PADDED = "padding counts"
 _REWRITTEN = "the same content has many texts, and each side writes its own"
