@@ -19,7 +19,7 @@ from cdcproof.databases.base import TableName
 from cdcproof.databases.single_row import SingleRow
 from cdcproof.databases.sqlserver_writing import SQLServerWriter
 from cdcproof.databases.writing import Writer, connect_to_write
-from cdcproof.errors import RefusedError, UnexpectedAnswerError
+from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import Account
 from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, USER, Servers
@@ -201,6 +201,22 @@ def test_an_account_that_may_only_delete_can_take_away_what_was_left(
             assert writer.delete(SINGLE, lambda row: row[0] == "mine")
     finally:
         server.execute('REVOKE ALL ON "writing ""odd" FROM writing_cleaner', "DROP ROLE writing_cleaner")
+
+
+def test_a_session_that_was_lost_is_opened_anew_by_the_call_after(
+    tables: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with by_psycopg(tables, monkeypatch) as writer:
+        assert writer.insert(SINGLE, ANY, ROW)
+        tables.source.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cdcproof'"
+        )
+
+        with pytest.raises(UnreachableError):
+            writer.find(SINGLE)
+
+        assert writer.delete(SINGLE, ANY)
+    assert content(tables) == []
 
 
 STATEMENTS = {
