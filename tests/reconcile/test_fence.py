@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cdcproof.errors import DeadlineError
-from cdcproof.reconcile.fence import Crossing, Method, SharedFence
+from cdcproof.reconcile.fence import Crossing, Method, SharedFence, weakest
 
 THREADS = 8
 
@@ -65,3 +65,10 @@ def test_what_is_stuck_is_stuck_for_all_and_can_be_tried_again() -> None:
             shared.cross(lambda _: None)
     fence.stuck = False
     assert shared.cross(lambda _: None).position == "3"
+
+
+def test_one_timer_among_fences_makes_the_answer_a_timers() -> None:
+    position, timer = Crossing("position", "0/1", 1.0), Crossing("timer", "0/2", 1.0)
+    assert weakest([position, timer, position]) == "timer"
+    assert weakest([position]) == "position"
+    assert weakest([]) == "none needed"

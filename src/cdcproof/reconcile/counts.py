@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cdcproof.reconcile.both import both
 from cdcproof.reconcile.contents import Comparison
-from cdcproof.reconcile.fence import Crossing, Fence
+from cdcproof.reconcile.fence import Crossing, Fence, weakest
 from cdcproof.reconcile.result import TableResult, TableStatus
 
 MOST_CROSSINGS = 5
@@ -90,6 +90,6 @@ def compare_counts(asked: Comparison) -> TableResult:
         settled.counts.target,
         error=_UNKNOWN if settled.same is None else "",
         strategy="counts",
-        method=settled.crossings[-1].method if settled.crossings else "none needed",
+        method=weakest(settled.crossings),
         positions=tuple(crossing.position for crossing in settled.crossings if crossing.position),
     )

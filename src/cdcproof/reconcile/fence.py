@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -39,6 +39,12 @@ class Fence(Protocol):
         before the deadline, or cannot be seen.
         """
         ...
+
+
+def weakest(crossings: Sequence[Crossing]) -> str:
+    """What told lost from in flight: ``timer`` where one of the fences was a timer's, ``none needed`` without any."""
+    methods = {crossing.method for crossing in crossings}
+    return "timer" if "timer" in methods else "position" if methods else "none needed"
 
 
 class SharedFence:

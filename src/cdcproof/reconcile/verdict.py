@@ -10,6 +10,7 @@ from cdcproof.databases import canonical
 from cdcproof.databases.kinds import Kind
 from cdcproof.databases.scan import Scan
 from cdcproof.reconcile.differences import Difference, Differences, Key
+from cdcproof.reconcile.fence import weakest
 from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.result import EXAMPLES, KeyDifference, TableResult, TableStatus
 from cdcproof.reconcile.settle import Settled
@@ -47,7 +48,7 @@ def judged(name: str, plan: Plan, seen: Rows, found: Differences, settled: Settl
         not_compared=plan.not_compared,
         error=_unknown(settled.moving, 0 if known else found.beyond.total()),
         lossy=plan.lossy,
-        method=settled.crossings[-1].method if settled.crossings else "none needed",
+        method=weakest(settled.crossings),
         positions=tuple(crossing.position for crossing in settled.crossings if crossing.position),
         differences=named,
         unconfirmed=found.beyond.total() if known else 0,
