@@ -32,7 +32,8 @@ FOUNDATIONS_OF_FOUNDATIONS = {
 DOORS = {
     "duckdb": {"databases/columnar_engine.py"},
     "psycopg": {
-        f"databases/postgresql{part}.py" for part in ("", "_session", "_statements", "_keys", "_changes", "_writing", "_repair")
+        f"databases/postgresql{part}.py"
+        for part in ("", "_session", "_statements", "_keys", "_changes", "_writing", "_repair")
     }
     | {"databases/deployment/postgresql.py"},
     "pyodbc": {"databases/sqlserver_session.py"},

@@ -244,7 +244,9 @@ def test_how_services_are_deployed_is_told_by_their_names(monkeypatch):
         )
         found = Live().deployment(pipeline)
 
-    assert {service: settings["image"] for service, settings in found.items()} == {"kafka": "confluentinc/cp-kafka:7.9.2"}
+    assert {service: settings["image"] for service, settings in found.items()} == {
+        "kafka": "confluentinc/cp-kafka:7.9.2"
+    }
 
 
 def test_without_containers_no_engine_is_asked(no_engine):
