@@ -101,13 +101,13 @@ class Columnar:
         values = [[_value(told, part) for part in one] for told, one in zip(columns, parts, strict=True)]
         lists = ", ".join(f"unnest(?) AS c{place}" for place in range(len(columns)))
         numbered = f"(SELECT unnest(range({max(map(len, parts))})) AS chunk, {lists})"
-        with our_errors(), self._loading.connection().cursor() as cursor:
+        with our_errors(), self._loading.cursor() as cursor:
             return list(cursor.execute(columnar_hash.each(columns, numbered), values).fetchall())
 
     @contextmanager
     def side(self, door: Database) -> Iterator[ColumnarSide]:
         """A side to be streamed, beside an open door to the same database, in a session of its own."""
-        cursor = self._loading.connection().cursor()
+        cursor = self._loading.cursor()
         try:
             if isinstance(door, SQLServer):
                 with door.stream_session() as session:

@@ -47,6 +47,14 @@ class Loading:
             raise self._error
         return self._loaded
 
+    def cursor(self) -> Any:
+        """A connection of its own to the same DuckDB, for one thread at a time. Raises as `connection`."""
+        cursor = self.connection().cursor()
+        cursor.execute(
+            "SET enable_progress_bar = false"
+        )  # which DuckDB writes to standard output where it takes Python for interactive
+        return cursor
+
     def close(self) -> None:
         """End it: what still runs is interrupted."""
         self._thread.join()
