@@ -397,6 +397,8 @@ def test_a_server_without_utf_8_encodes_short_text_here_and_refuses_what_it_woul
         lambda: door.stream_select(_scan(WORD, ID), WHOLE),
         lambda: door.stream_select(_scan(ID, long, width=1), WHOLE),
         lambda: door.chunk_rows(_scan(WORD, ID), [0]).__enter__(),
+        lambda: door.chunk_rows(_scan(ID, long, width=1), [0]).__enter__(),
+        lambda: list(door.rows_by_key(_scan(ID, long, width=1), [(b"",)])),
     ]
     for ask in asking:
         with pytest.raises(UnexpectedAnswerError, match=r"no collation in UTF-8.*: (word|long)"):

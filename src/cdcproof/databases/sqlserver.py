@@ -109,8 +109,7 @@ class SQLServer(Log):
 
     def stream_select(self, scan: Scan, segment: Segment) -> Stream:
         """A segment as `sqlserver_arrow` reads it, which opens a session of its own."""
-        self._demand_utf8([told for told in scan.columns if told.form.long])
-        self._demand_utf8(_bucketed_by(scan))
+        self._demand_utf8(_made_at_the_server(scan))
         return tsql_frames.stream(scan, segment)
 
     def stream_literals(self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]) -> Stream:
@@ -124,7 +123,7 @@ class SQLServer(Log):
     @contextmanager
     def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
         """All rows of these chunks, one after the other from the driver."""
-        self._demand_utf8(_bucketed_by(scan))
+        self._demand_utf8(_made_at_the_server(scan))
         with closing(self._chunk_rows(scan, chunks)) as rows:
             yield rows
 
@@ -254,9 +253,10 @@ def _column(row: tuple[Any, ...]) -> Column:
     return Column(name, type_name, bool(nullable), scale, precision or None, bool(computed), length)
 
 
-def _bucketed_by(scan: Scan) -> Sequence[Told]:
-    """The columns whose hash says which chunk a row falls into."""
-    return () if scan.chunking.width else scan.columns[: scan.chunking.columns]
+def _made_at_the_server(scan: Scan) -> Sequence[Told]:
+    """The columns of which no text will do: those whose hash says which chunk a row falls into, and those with long values."""
+    hashed = () if scan.chunking.width else scan.columns[: scan.chunking.columns]
+    return (*hashed, *(told for told in scan.columns if told.form.long))
 
 
 def _row(values: tuple[Any, ...]) -> Row:
