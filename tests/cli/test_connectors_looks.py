@@ -70,6 +70,17 @@ def test_a_task_that_is_expected_and_not_there_is_1(capsys: pytest.CaptureFixtur
     assert (told["sink/1"]["state"], told["sink/1"]["expected"]) == ("absent", True)
 
 
+def test_a_connector_that_is_expected_and_was_deleted_is_1_also_when_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with serving({EXPANDED: (200, {})}) as server:
+        assert call(server, "status", "source") == 1
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["source", "absent", "-"],
+        ["source/0", "absent", "-"],
+    ]
+
+
 def test_a_connector_that_nobody_expects_must_run_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     extra = connector("sink", {"name": "extra"}, state="PAUSED", tasks=("PAUSED",))
     with serving({EXPANDED: states(extra=extra)}) as server:

@@ -46,7 +46,9 @@ def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]
 
 
 def call(*words: str, **answer: Any) -> int:
-    with serving({EXPANDED: (200, {"source": connector("source", SOURCE)})}) as server:
+    offsets = answer.get("offsets", (200, {"offsets": []}))
+    told = {EXPANDED: (200, {"source": connector("source", SOURCE)}), "GET /connectors/source/offsets": offsets}
+    with serving(told) as server:
         tables = ("orders", "customers", "products")
         Path("p.toml").write_text(text_of(pipeline_of(*tables, connect={"url": server.url})))
         return main(["connectors", "snapshot", *words, "--pipeline", "p.toml"])
@@ -80,4 +82,12 @@ def test_options_reach_the_comparison(followed: list[list[str]]) -> None:
 
 def test_a_connector_that_is_not_there_is_usage(followed: list[list[str]]) -> None:
     assert call("other") == 2
+    assert followed == []
+
+
+def test_a_connect_that_tells_no_positions_is_told_at_once(
+    followed: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("source", offsets=(404, {"message": "HTTP 404 Not Found"})) == 3
+    assert "needs Kafka Connect 3.5" in capsys.readouterr().err
     assert followed == []

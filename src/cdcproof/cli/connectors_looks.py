@@ -176,7 +176,7 @@ def run_status(arguments: argparse.Namespace) -> int:
     """Print the states, and the cause of what failed."""
     here = opened(arguments)
     states = here.connect.states([arguments.name] if arguments.name else ())
-    if arguments.name:
+    if arguments.name and arguments.name not in {c.name for c in here.pipeline.connectors}:
         named(states, arguments.name)
     # what is expected and is not there is told as well; of others, whatever there is must run
     wanted = {**dict.fromkeys(states.states, "RUNNING"), **here.pipeline.expected_states}

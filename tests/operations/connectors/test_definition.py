@@ -109,6 +109,15 @@ def test_a_literal_password_is_a_warning_and_is_not_printed(tmp_path: Path) -> N
     assert scrub("literal-secret-1 literal-secret-2") == "[redacted] [redacted]"
 
 
+def test_a_reference_within_a_secret_setting_is_no_literal_and_a_password_there_is_one(tmp_path: Path) -> None:
+    jaas = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="{}";'
+    referred = {"sasl.jaas.config": jaas.format("${file:/s:k}")}
+    assert read(written(tmp_path, {"name": "c", **CONFIG, **referred})).warnings == ()
+    literal = {"sasl.jaas.config": jaas.format("literal-secret-3")}
+    assert read(written(tmp_path, {"name": "c", **CONFIG, **literal})).literal_secrets == ("sasl.jaas.config",)
+    assert "literal-secret-3" not in scrub("said literal-secret-3")
+
+
 def test_what_get_redacted_is_taken_from_what_runs(tmp_path: Path) -> None:
     running = {"db.password": "runs-secret-1", "url": "jdbc:x://h/?password=runs-secret-2&y=1", "x": "1"}
     config = {**CONFIG, "db.password": "[redacted]", "url": "jdbc:x://h/?password=[redacted]&y=1", "x": "2"}

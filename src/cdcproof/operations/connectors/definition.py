@@ -20,7 +20,8 @@ from cdcproof.secrets import REDACTED, inline_secrets, is_secret_key, known, red
 CLASS = "connector.class"
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
 _UNFILLED = re.compile(r"\$\{\w+\}")
-_PASSWORD_IN_URL = re.compile(r"password=([^&;]+)", re.IGNORECASE)
+_PASSWORD_IN_TEXT = re.compile(r"""password=["']?([^&;"'\s]+)""", re.IGNORECASE)
+"""In a JDBC address, or in sasl.jaas.config."""
 
 
 @dataclass(frozen=True)
@@ -190,10 +191,7 @@ def _filled(name: str, config: Mapping[str, str], text: str, path: Path) -> Defi
                 line=_line_of(text, key),
             )
         known(_secrets_in(key, value))
-    literal = (
-        *(key for key in inline_secrets(config) if not _VARIABLE.search(config[key]) and config[key] != REDACTED),
-        *(key for key, value in config.items() if _passwords_in_url(value)),
-    )
+    literal = tuple(key for key, value in config.items() if _literal_secrets(key, value))
     filled = {key: _VARIABLE.sub(lambda match: os.environ[match[1]], value) for key, value in config.items()}
     known(value for key, value in filled.items() if is_secret_key(key) and _VARIABLE.search(config[key]))
     return Definition(name, filled, path, literal)
@@ -202,12 +200,14 @@ def _filled(name: str, config: Mapping[str, str], text: str, path: Path) -> Defi
 def _secrets_in(key: str, value: str) -> list[str]:
     """What must never be printed of a value that is not filled yet."""
     variables = [v for v in _VARIABLE.findall(value) if is_secret_key(key) or is_secret_key(v)]
-    literal = [value] if inline_secrets({key: value}) and not _VARIABLE.search(value) and value != REDACTED else []
-    return [*literal, *_passwords_in_url(value), *(os.environ[v] for v in variables)]
+    return [*_literal_secrets(key, value), *(os.environ[v] for v in variables)]
 
 
-def _passwords_in_url(value: str) -> list[str]:
-    return [word for word in _PASSWORD_IN_URL.findall(value) if "${" not in word and word != REDACTED]
+def _literal_secrets(key: str, value: str) -> list[str]:
+    """Secrets that stand in the value as they are, the whole of it or a part; a reference to one is none."""
+    in_text = [word for word in _PASSWORD_IN_TEXT.findall(value) if "${" not in word and word != REDACTED]
+    whole = [value] if inline_secrets({key: value}) and "${" not in value and value != REDACTED else []
+    return [*in_text, *whole]
 
 
 def _line_of(text: str, key: str) -> int | None:
