@@ -53,18 +53,22 @@ class Stack:
 
     def morning(self) -> Run:
         """Run the morning checks in a process of their own, as an operator does."""
+        return self.checks("morning", self.pipeline_file)
+
+    def checks(self, suite: str, pipeline_file: Path, *options: str) -> Run:
+        """Run a suite."""
         reports = self.folder / "reports"
         reports.joinpath("latest.json").unlink(missing_ok=True)
         ended = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "-m", "morning", "-p", "no:cacheprovider"),
+                *(sys.executable, "-m", "pytest", "-m", suite, "-p", "no:cacheprovider", *options),
                 # with "=": pytest takes a path that stands alone for a place to look for its own configuration
-                *("--env=compose", f"--pipeline={self.pipeline_file}", f"--reports-dir={reports}"),
+                *("--env=compose", f"--pipeline={pipeline_file}", f"--reports-dir={reports}"),
             ],
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         with self.folder.joinpath("output.txt").open("a") as output:
@@ -163,6 +167,56 @@ def test_a_stopped_container_fails_exactly_its_check(stack):
         deadline_seconds=60,
     )
     assert verdicts(stack.morning()) == before
+
+
+@pytest.fixture(scope="module")
+def change(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline file that names the connectors' files."""
+    folder = tmp_path_factory.mktemp("change")
+    for name in CONNECTORS:
+        shutil.copy(ROOT / f"fixtures/connectors/{name}.json", folder)
+    file = folder / "stand-in.toml"
+    file.write_text(f'{stack.pipeline_file.read_text()}\nconnectors = "{folder}"\n')
+    return file
+
+
+def test_a_change_passes_the_staging_gate_on_containers(stack, change):
+    run = stack.checks("staging", change, "--soak=3s")
+
+    assert len(run.steps) == 7
+    assert {step.step: step.verdict for step in run.steps if step.verdict is not Verdict.PASSED} == {}
+
+
+def test_a_baseline_knows_the_containers_and_no_password(stack, change):
+    command = [sys.executable, "-m", "cdcproof", "baseline"]
+    given = [f"--pipeline={change}", "--env=compose", f"--file={stack.folder / 'baseline.json'}"]
+    subprocess.run([*command, "save", *given], cwd=ROOT, check=True, timeout=120)
+    compared = subprocess.run([*command, "compare", *given], cwd=ROOT, check=False, timeout=120)
+
+    facts = json.loads((stack.folder / "baseline.json").read_text())["facts"]
+    assert compared.returncode == 0
+    assert facts["deployment/kafka-connect/image"] == IMAGE
+    assert facts["deployment/kafka-connect/environment/CDCPROOF_PASSWORD"].startswith("[redacted] (fingerprint")
+
+
+def test_other_images_in_a_compose_file_are_a_high_risk(stack, change):
+    command = [sys.executable, "-m", "cdcproof", "change", "classify", "--json", "--declared=low"]
+    done = subprocess.run(
+        [*command, f"--pipeline={change}", "--env=compose", "--compose=docker-compose.yml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    told = json.loads(done.stdout)
+    images = {one["subject"]: one["risk"] for one in told["changes"] if one["subject"].endswith("/image")}
+    assert done.returncode == 1
+    assert told["risk"] == "high"
+    assert images["deployment/kafka-connect/image"] == "high"
+    assert not [one for one in told["changes"] if one["subject"].startswith("connectors/")]
+    assert not [name for name in PASSWORDS if os.environ[name] in done.stdout]
 
 
 def test_df_in_a_container_sees_the_file_system_that_the_host_sees(stack):
