@@ -141,3 +141,31 @@ def test_no_command_holds_a_password(remedies, monkeypatch):
 
     assert "hunter2" not in text
     assert 'PGPASSWORD="$TARGET_PW"' in text
+
+
+def test_a_test_row_that_got_lost_is_followed_from_connector_to_target(remedies):
+    source, sink, blocked = remedies.follow_the_test_row()
+
+    assert (source, sink) == (f"curl -s {URL}/connectors/source/status", f"curl -s {URL}/connectors/sink/status")
+    assert "pg_blocking_pids" in blocked
+
+
+def test_what_differs_from_the_baseline_is_seen_again_before_it_is_judged(remedies):
+    command, advice = remedies.compare_with_baseline()
+
+    assert command == "cdcproof baseline compare --pipeline warehouse"
+    assert advice.startswith("# ")
+
+
+def test_connectors_that_do_not_run_are_looked_at_and_then_put_back(remedies):
+    assert remedies.undo_connectors() == (
+        "cdcproof connectors status --pipeline warehouse",
+        "cdcproof connectors undo --pipeline warehouse",
+    )
+
+
+def test_a_flap_is_looked_for_at_connect():
+    services = [{"name": "kafka-connect", "role": "connect"}, {"name": "kafka", "role": "kafka"}]
+    remedies = Remedies(Environment(), pipeline_of("customers", services=services), "warehouse")
+
+    assert remedies.look_at_flaps() == (f"curl -s '{URL}/connectors?expand=status'", "logs kafka-connect")
