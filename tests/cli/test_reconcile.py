@@ -105,6 +105,15 @@ def test_equal_tables_match_and_the_last_line_is_the_reports_path(servers: Serve
     assert report.source == f"postgresql://127.0.0.1:{servers.source.port}/shop"
 
 
+@pytest.mark.parametrize("strategy", ["stream", "push-down"])
+def test_the_way_that_contents_are_read_can_be_pinned(servers: Servers, tmp_path: Path, strategy: str) -> None:
+    done = _run(servers, tmp_path, "--validate-checksums", "--strategy", strategy, "--fresh")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    report = read(Path(done.stdout.splitlines()[-1]))
+    assert [(table.strategy, table.reason) for table in report.tables] == [(strategy, "asked for")] * 2
+
+
 def test_a_difference_is_told_by_key_and_column_but_not_by_value(servers: Servers, tmp_path: Path) -> None:
     servers.target.execute(
         f"UPDATE customers SET name = '{CELL}' WHERE customer_id = 7",

@@ -18,13 +18,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the plan and the SQL. No row is read."""
-    from cdcproof.cli.reconcile_inputs import comparing
-    from cdcproof.databases.kinds import entry_of
-    from cdcproof.reconcile.contents import planned
+    """Print the plan, the way it would be read and why, and the SQL. Of a large table some rows are read to try both ways."""
+    from contextlib import ExitStack
+    from dataclasses import replace
 
-    with comparing(arguments, arguments.table) as asked:
+    from cdcproof.cli.reconcile_inputs import comparing
+    from cdcproof.databases.columnar import Columnar
+    from cdcproof.databases.kinds import entry_of
+    from cdcproof.reconcile.choosing import chosen
+    from cdcproof.reconcile.contents import planned
+    from cdcproof.reconcile.reading import Means
+
+    with Columnar() as columnar, comparing(arguments, arguments.table) as opened, ExitStack() as stack:
+        asked = replace(opened, means=Means(columnar))
         plan, rows = planned(asked)
+        choice = chosen(asked, plan, rows, None, stack).choice
         print(f"{asked.table.name}: {asked.table.source} against {asked.table.target}, about {rows:,} rows")
         key = ", ".join(plan.names[: plan.source.key_width])
         print(f"key: {'none; whole rows are compared and counted' if plan.multiset else key}")
@@ -32,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         per = (
             f"{chunking.width:,} values of {plan.names[0]}" if chunking.width else f"{chunking.buckets:,} hash buckets"
         )
-        print(f"chunks: {per}\n")
+        print(f"chunks: {per}")
+        print(f"strategy: {choice.strategy}, {choice.reason}\n")
         print(f"{'column':<24} {'source':<22} {'target':<22} compared as")
         for name, ours, theirs in zip(plan.names, plan.source.columns, plan.target.columns, strict=True):
             fidelity = entry_of(asked.source.engine, ours.column).fidelity

@@ -28,6 +28,8 @@ def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
         )
     if result.positions:
         lines += _wrapped(f"the target had all changes up to the source's log position {result.positions[-1]}")
+    if result.resumed:
+        lines += _wrapped(result.resumed)
     if result.scrubbed:
         lines += _wrapped(_proven(result.scrubbed))
     if result.not_compared:
