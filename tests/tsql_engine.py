@@ -54,7 +54,9 @@ class _Engine:
         if where := select.args.get("where"):
             rows = [row for row in rows if self.value(where.this, row) is True]
         if order := select.args.get("order"):
-            rows.sort(key=lambda row: self.value(order.expressions[0].this, row).value)
+            rows.sort(key=lambda row: _comparable(self.value(order.expressions[0].this, row)))
+        if limit := select.args.get("limit"):
+            assert order or select.args.get("distinct"), "TOP without an order gives whatever it likes"
         if any(isinstance(made, exp.Count) for made in select.expressions) and not select.args.get("group"):
             return [[self._aggregate(made, None, rows) for made in select.expressions]]
         if group := select.args.get("group"):
@@ -64,11 +66,16 @@ class _Engine:
             return [
                 [self._aggregate(made, key, members) for made in select.expressions] for key, members in groups.items()
             ]
-        return [[self.value(made, row) for made in select.expressions] for row in rows]
+        found = [[self.value(made, row) for made in select.expressions] for row in rows]
+        if select.args.get("distinct"):
+            found = [list(row) for row in dict.fromkeys(map(tuple, found))]
+        return found[: int(limit.expression.name)] if limit else found
 
     def _aggregate(self, made: exp.Expression, key: Any, members: list[Row]) -> Any:
         if isinstance(made, exp.Count):
             return Int(len(members), 64)
+        if isinstance(made, exp.Max):
+            return max((self.value(made.this, row) for row in members), key=_comparable, default=None)
         if isinstance(made, exp.Sum):
             values = [self.value(made.this, row) for row in members]
             assert all(isinstance(value, Decimal) for value in values), "a sum of bigint overflows"
@@ -117,6 +124,10 @@ class _Engine:
 
     def both(self, node: exp.Expression, row: Row) -> tuple[Any, Any]:
         return self.value(node.this, row), self.value(node.expression, row)
+
+
+def _comparable(value: Any) -> Any:
+    return value.data if isinstance(value, Binary) else value.value
 
 
 def _column(_: _Engine, node: exp.Column, row: Row) -> Any:

@@ -54,6 +54,8 @@ STATEMENTS = {
     "range": tsql.range_statement(TABLE, COLUMNS[0]),
     "latest": tsql.latest_statement(TABLE, COLUMNS[0]),
     "changes": tsql.changes_beyond_statement(TABLE),
+    "transactions": tsql.next_transactions_statement(5),
+    "keys": tsql.changed_keys_statement(TABLE, COLUMNS, 5),
 }
 
 
@@ -65,7 +67,7 @@ def test_every_statement_is_one_t_sql_select_and_nothing_else(name: str) -> None
 
 
 def test_all_statements_were_seen() -> None:
-    assert len(STATEMENTS) == 24
+    assert len(STATEMENTS) == 26
 
 
 def test_names_are_quoted_so_that_they_cannot_end() -> None:

@@ -57,8 +57,8 @@ def door(
             tsql.CAPTURED_TO: [(captured and at(captured),)],
             tsql.IS_IN_GROUP: [(in_group,)],
             tsql.CHANGE_TABLES: [
-                ("dbo", "Orders", "cdc", "dbo_orders_CT"),
-                ("dbo", "other", "cdc", "dbo_other_CT"),
+                ("dbo", "Orders", "cdc", "dbo_orders_CT", at(0)),
+                ("dbo", "other", "cdc", "dbo_other_CT", at(0)),
             ],
             **known,
         },

@@ -28,7 +28,9 @@ def test_init_then_check_config_then_a_green_morning_without_an_edit(healthy: Pi
     assert not [secret for secret in PASSWORDS.values() if secret in path.read_text() + done.stdout + done.stderr]
 
     found = load(path)
-    assert set(found.tables) == set(ours.tables)
+    # a test row is a decision: nobody can find it out
+    untested = {"test_row": None, "test_update": None}
+    assert set(found.tables) == {table.model_copy(update=untested) for table in ours.tables}
     assert set(found.connectors) == set(ours.connectors)
     assert found.kafka == ours.kafka
     assert (found.source.publication, found.source.slot) == (ours.source.publication, ours.source.slot)

@@ -6,17 +6,19 @@ Use it by the fixture `sides` of tests/reconcile/conftest.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import sql
 
 from cdcproof.databases import connect
 from cdcproof.databases.base import TableName
+from cdcproof.databases.columnar import Columnar
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
 from cdcproof.reconcile.fence import Crossing, Fence, Method
 from cdcproof.reconcile.plan import TablePair
 from cdcproof.reconcile.result import TableResult
+from cdcproof.reconcile.strategy import Strategy
 from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
 
@@ -45,10 +47,12 @@ class Unwatched:
 
 @dataclass(frozen=True)
 class Sides:
-    """Both servers, and the schema that tables without a schema of their own are in."""
+    """Both servers, the schema that tables without a schema of their own are in, and how contents are read."""
 
     servers: Servers
     schema: str
+    columnar: Columnar
+    strategy: Strategy | None
 
     @property
     def source(self) -> Server:
@@ -98,8 +102,9 @@ class Sides:
     def run(self, options: Options | None = None, fence: Fence | None = None) -> Run:
         """What the engine is asked, but for the tables."""
         crossed = fence or FenceThen()
-        asked = options or Options(validate_checksums=True)
-        return Run(self.endpoint(self.source), self.endpoint(self.target), lambda _: crossed, asked, Unwatched())
+        asked = replace(options or Options(validate_checksums=True), strategy=self.strategy)
+        ends = self.endpoint(self.source), self.endpoint(self.target)
+        return Run(*ends, lambda _: crossed, asked, Unwatched(), self.columnar)
 
     def results(
         self, *tables: str | TablePair, options: Options | None = None, fence: Fence | None = None

@@ -18,7 +18,7 @@ from cdcproof.databases.scan import ChunkSum
 from cdcproof.reconcile import checkpoint, engine, scanning, strategy
 from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.checkpoint import FOLDER, Unfinished
-from cdcproof.reconcile.engine import Options, Run
+from cdcproof.reconcile.engine import Run
 from cdcproof.reconcile.result import TableResult, TableStatus
 from cdcproof.reconcile.strategy import Choice, Strategy
 from tests.postgres_server import Server, Servers
@@ -40,20 +40,14 @@ PLANTED = (
 DIFFERING = {"missing 17", "changed 1700 (name)", "extra -5", "changed 39000 (amount)"}
 
 
-@pytest.fixture(scope="module")
-def duck() -> Iterator[Columnar]:
-    with Columnar() as opened:
-        yield opened
-
-
 def _filled(sides: Sides, table: str, rows: int) -> None:
     sides.table(table, COLUMNS)
     sides.both(ROWS.format(t=sides.name(table), n=rows), f"ANALYZE {sides.name(table)}")
     sides.target.execute(*(change.format(t=sides.name(table)) for change in PLANTED))
 
 
-def _run(sides: Sides, duck: Columnar | None, pinned: Strategy | None = None) -> Run:
-    return replace(sides.run(Options(validate_checksums=True, strategy=pinned)), columnar=duck)
+def _run(sides: Sides, columnar: Columnar | None, pinned: Strategy | None = None) -> Run:
+    return replace(replace(sides, strategy=pinned).run(), columnar=columnar)
 
 
 def _result(run: Run, sides: Sides, table: str) -> TableResult:
@@ -66,21 +60,21 @@ def _found(result: TableResult) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("pinned", Strategy)
-def test_both_ways_find_the_same_differences(sides: Sides, duck: Columnar, pinned: Strategy) -> None:
+def test_both_ways_find_the_same_differences(sides: Sides, columnar: Columnar, pinned: Strategy) -> None:
     _filled(sides, "ways", 40_000)
-    result = _result(_run(sides, duck, pinned), sides, "ways")
+    result = _result(_run(sides, columnar, pinned), sides, "ways")
     assert _found(result) == (TableStatus.MISMATCH, "", 40_000, 40_000, DIFFERING)
     assert (result.strategy, result.reason) == (pinned, "asked for")
 
 
 def test_what_is_small_is_pushed_down_and_what_is_not_is_measured(
-    sides: Sides, duck: Columnar, monkeypatch: pytest.MonkeyPatch
+    sides: Sides, columnar: Columnar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _filled(sides, "size", 40_000)
-    small = _result(_run(sides, duck), sides, "size")
+    small = _result(_run(sides, columnar), sides, "size")
     assert (small.strategy, small.reason) == ("push-down", "fewer than 200,000 rows are read sooner than measured")
     monkeypatch.setattr(strategy, "LEAST_ROWS", 1_000)
-    measured = _result(_run(sides, duck), sides, "size")
+    measured = _result(_run(sides, columnar), sides, "size")
     assert measured.strategy in ("stream", "push-down")
     assert "408 rows tried both ways" in measured.reason
     assert _found(measured) == _found(small)
@@ -88,12 +82,12 @@ def test_what_is_small_is_pushed_down_and_what_is_not_is_measured(
 
 @pytest.mark.parametrize("measured", Strategy)
 def test_a_measurement_decides(
-    sides: Sides, duck: Columnar, monkeypatch: pytest.MonkeyPatch, measured: Strategy
+    sides: Sides, columnar: Columnar, monkeypatch: pytest.MonkeyPatch, measured: Strategy
 ) -> None:
     _filled(sides, "decided", 40_000)
     monkeypatch.setattr(strategy, "LEAST_ROWS", 1_000)
     monkeypatch.setattr(strategy, "judged", lambda *_: Choice(measured, "by experience"))
-    result = _result(_run(sides, duck), sides, "decided")
+    result = _result(_run(sides, columnar), sides, "decided")
     assert (result.strategy, result.reason) == (measured, "by experience")
 
 
@@ -111,24 +105,24 @@ def test_a_machine_that_cannot_stream_pushes_down_unless_it_must(sides: Sides, m
 
 
 def test_a_type_that_does_not_arrive_as_it_is_is_pushed_down(
-    sides: Sides, duck: Columnar, monkeypatch: pytest.MonkeyPatch
+    sides: Sides, columnar: Columnar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _filled(sides, "wrong", 1_000)
     monkeypatch.setattr(
-        duck, "reference_hashes", lambda columns, parts: [(0,) * len(columns)] * max(map(len, parts)), raising=True
+        columnar, "reference_hashes", lambda columns, parts: [(0,) * len(columns)] * max(map(len, parts)), raising=True
     )
-    result = _result(_run(sides, duck, Strategy.STREAM), sides, "wrong")
+    result = _result(_run(sides, columnar, Strategy.STREAM), sides, "wrong")
     assert (result.strategy, result.status) == ("push-down", TableStatus.MISMATCH)
     assert "is streamed as another value" in result.reason
 
 
-def test_rows_that_are_too_wide_for_the_stream_are_pushed_down(sides: Sides, duck: Columnar) -> None:
+def test_rows_that_are_too_wide_for_the_stream_are_pushed_down(sides: Sides, columnar: Columnar) -> None:
     wide = ", ".join(f"c{i} text" for i in range(40))
     sides.table("wide", f"id int PRIMARY KEY, {wide}")
     values = ", ".join(["repeat(chr(65 + i % 26), 8000)"] * 40)
     sides.both(f"INSERT INTO {sides.name('wide')} SELECT i, {values} FROM generate_series(1, 400) AS i")
     sides.target.execute(f"UPDATE {sides.name('wide')} SET c7 = '' WHERE id = 3")
-    result = _result(_run(sides, duck, Strategy.STREAM), sides, "wide")
+    result = _result(_run(sides, columnar, Strategy.STREAM), sides, "wide")
     assert _found(result) == (TableStatus.MISMATCH, "", 400, 400, {"changed 3 (c7)"})
     assert result.strategy == "push-down"
     assert "do not fit" in result.reason
@@ -146,7 +140,6 @@ MOVED = 990_000  # in the last part
 def be_killed(*, ports: tuple[int, int], schema: str, pinned: str, reports: str) -> None:
     """Runs in a process of its own: reconciles until half the parts of the table are kept, says so, and waits to be killed."""
     source, target = (Server("127.0.0.1", port, Path("/")) for port in ports)
-    sides = Sides(Servers(source, target), schema)
     kept = checkpoint.Checkpoint.keep
 
     def keep(self: checkpoint.Checkpoint, about: checkpoint.About, left: checkpoint.Left) -> None:
@@ -157,8 +150,9 @@ def be_killed(*, ports: tuple[int, int], schema: str, pinned: str, reports: str)
             sys.stdin.read()
 
     checkpoint.Checkpoint.keep = keep  # type: ignore[method-assign]
-    with Columnar() as duck, Unfinished(Path(reports), {"of": schema}) as unfinished:
-        run = replace(_run(sides, duck, Strategy(pinned)), unfinished=unfinished)
+    with Columnar() as columnar, Unfinished(Path(reports), {"of": schema}) as unfinished:
+        sides = Sides(Servers(source, target), schema, columnar, Strategy(pinned))
+        run = replace(sides.run(), unfinished=unfinished)
         list(engine.reconcile(run, [sides.pair("first"), sides.pair("killed")]))
 
 
@@ -194,9 +188,9 @@ def killed(sides: Sides) -> None:
 @pytest.mark.usefixtures("killed")
 @pytest.mark.parametrize("pinned", Strategy)
 def test_a_killed_run_is_gone_on_with_and_finds_what_an_uninterrupted_one_does(
-    sides: Sides, duck: Columnar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pinned: Strategy
+    sides: Sides, columnar: Columnar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pinned: Strategy
 ) -> None:
-    uninterrupted = _result(_run(sides, duck, pinned), sides, "killed")
+    uninterrupted = _result(_run(sides, columnar, pinned), sides, "killed")
     _kill(sides, pinned, tmp_path)
     assert len(list((tmp_path / FOLDER).glob("*.json"))) == 2, "the finished table's result, and the other one's sums"
     read: list[str] = []
@@ -209,7 +203,7 @@ def test_a_killed_run_is_gone_on_with_and_finds_what_an_uninterrupted_one_does(
     monkeypatch.setattr(scanning, "_until", counted)
     with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
         assert unfinished.resumed
-        run = replace(_run(sides, duck, pinned), unfinished=unfinished)
+        run = replace(_run(sides, columnar, pinned), unfinished=unfinished)
         results = {one.table: one for one in engine.reconcile(run, [sides.pair("first"), sides.pair("killed")])}
         unfinished.complete()
     assert len(read) == 8 - 5, "parts that were read before are not read again"
@@ -223,7 +217,7 @@ def test_a_killed_run_is_gone_on_with_and_finds_what_an_uninterrupted_one_does(
 
 
 def test_a_row_that_moved_into_what_was_read_before_is_not_forgotten(
-    sides: Sides, duck: Columnar, tmp_path: Path
+    sides: Sides, columnar: Columnar, tmp_path: Path
 ) -> None:
     _filled(sides, "first", 10)
     _filled(sides, "killed", KILLED_ROWS)
@@ -240,18 +234,20 @@ def test_a_row_that_moved_into_what_was_read_before_is_not_forgotten(
         f"DELETE FROM {table} WHERE id = {moved[0]}",
     )
     with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
-        result = _result(replace(_run(sides, duck), unfinished=unfinished), sides, "killed")
+        result = _result(replace(_run(sides, columnar), unfinished=unfinished), sides, "killed")
     assert "goes on from" in result.resumed
     assert set(result.example_keys) == DIFFERING | {f"missing {moved[0]}"}
 
 
 @pytest.mark.parametrize("change", ["VACUUM FULL {t}", "ALTER TABLE {t} ALTER name TYPE varchar(40)"])
-def test_a_table_that_is_another_now_is_read_anew(sides: Sides, duck: Columnar, tmp_path: Path, change: str) -> None:
+def test_a_table_that_is_another_now_is_read_anew(
+    sides: Sides, columnar: Columnar, tmp_path: Path, change: str
+) -> None:
     _filled(sides, "first", 10)
     _filled(sides, "killed", KILLED_ROWS)
     _kill(sides, Strategy.STREAM, tmp_path)
     sides.target.execute(change.format(t=sides.name("killed")))
     with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
-        result = _result(replace(_run(sides, duck, Strategy.STREAM), unfinished=unfinished), sides, "killed")
+        result = _result(replace(_run(sides, columnar, Strategy.STREAM), unfinished=unfinished), sides, "killed")
     assert "is not used: " in result.resumed
     assert set(result.example_keys) == DIFFERING

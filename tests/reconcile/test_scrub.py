@@ -60,7 +60,7 @@ class Scrubs:
         self.sides, self.folder, self.clock = sides, folder, Clock()
         self.oldest_hours = 24.0
 
-    def feed(self) -> AbstractContextManager[ChangeFeed]:
+    def feed(self, folder: Path) -> AbstractContextManager[ChangeFeed]:
         config = self.sides.source.config(publication=PUBLICATION)
         return PostgreSQLChanges(config, Secret(PASSWORD), 30, SLOT)
 

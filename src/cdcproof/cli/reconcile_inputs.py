@@ -18,6 +18,7 @@ from cdcproof.cli.options import open_pipeline
 from cdcproof.databases import connect, password_of
 from cdcproof.databases.base import TableName
 from cdcproof.databases.postgresql_changes import PostgreSQLChanges
+from cdcproof.databases.sqlserver_changes import SQLServerChanges
 from cdcproof.errors import UsageError
 from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.contents import Comparison
@@ -157,8 +158,16 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
 
 
 def _feed(source: pipeline.Database) -> Feed | None:
-    slot = source.scrub_slot
-    return (lambda: PostgreSQLChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS, slot)) if slot else None
+    def change_tables(folder: Path) -> SQLServerChanges:
+        position = folder / "changes-proven-up-to"
+        return SQLServerChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS, position)
+
+    def wal(_: Path) -> PostgreSQLChanges:
+        return PostgreSQLChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS, source.scrub_slot or "")
+
+    if source.type == "sqlserver":
+        return change_tables
+    return wal if source.scrub_slot else None
 
 
 def _pair(table: pipeline.Table) -> TablePair:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cdcproof.databases import capture, lsn, tsql
@@ -13,6 +14,15 @@ from cdcproof.errors import UnexpectedAnswerError
 
 T = TypeVar("T")
 N = TypeVar("N")
+
+
+@dataclass(frozen=True)
+class ChangeTable:
+    """A change table, the table whose changes it holds, and where it begins: it holds every change that was committed since."""
+
+    of: TableName
+    name: TableName
+    start: int
 
 
 class Log(Session):
@@ -41,7 +51,7 @@ class Log(Session):
             return True
         if not self._is_captured_to(position.value):
             return False
-        return not any(self._is_ahead(table, position.value, read) for table in self._change_tables(tables))
+        return not any(self._is_ahead(one.name, position.value, read) for one in self._change_tables(tables))
 
     def log_received_by(self, position: LogPosition) -> str:  # noqa: ARG002  the contract's
         """Nobody: what the connector has read, `log_read_by` finds in the change tables."""
@@ -73,20 +83,20 @@ class Log(Session):
             for session, ended, errors, last, empty in self._query(tsql.LOG_SCANS, grant=self._grant_of_state)
         )
 
-    def _change_tables(self, tables: Sequence[TableName]) -> list[TableName]:
+    def _change_tables(self, tables: Sequence[TableName]) -> list[ChangeTable]:
         """The change tables of these tables (of all, when there are none), up to two each. Case does not count in their names."""
         found = [
-            (TableName(*row[:2]), TableName(*row[2:]))
+            ChangeTable(TableName(*row[:2]), TableName(*row[2:4]), self._number(lsn.of_binary, bytes(row[4])))
             for row in self._query(tsql.CHANGE_TABLES, grant=self._grant_of_cdc)
         ]
         wanted = {str(table).casefold() for table in tables}
-        missing = wanted - {str(source).casefold() for source, _ in found}
+        missing = wanted - {str(one.of).casefold() for one in found}
         if missing:
             raise UnexpectedAnswerError(
                 f"{self._place}: changes of {', '.join(sorted(missing))} are not captured.",
                 "Enable it: EXEC sys.sp_cdc_enable_table @source_schema = …, @source_name = …, @role_name = NULL;",
             )
-        return [changes for source, changes in found if not wanted or str(source).casefold() in wanted]
+        return [one for one in found if not wanted or str(one.of).casefold() in wanted]
 
     def _is_ahead(self, change_table: TableName, position: int, read: capture.Read) -> bool:
         """Whether the change table holds something, up to the position, that the connector has not read."""

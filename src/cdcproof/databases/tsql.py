@@ -5,6 +5,8 @@ Catalogue views and permissions as in Microsoft's "System catalog views" and "HA
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cdcproof.databases.base import Column, TableName
 
 SESSION = "SET LOCK_TIMEOUT {milliseconds}; SET DEADLOCK_PRIORITY LOW; SET CONCAT_NULL_YIELDS_NULL ON"
@@ -13,6 +15,8 @@ SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT"
 READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
 _MOMENTS = ("date", "datetime", "smalldatetime", "datetime2", "datetimeoffset")
+# CONVERT's: ISO 8601 with all digits in any language; as many digits as tell a number; all four places of an amount.
+_STYLES = dict.fromkeys((*_MOMENTS, "time"), 126) | {"float": 3, "real": 3, "money": 2, "smallmoney": 2}
 RISING = (*_MOMENTS, "timestamp", "tinyint", "smallint", "int", "bigint", "decimal", "numeric")
 """Types whose greatest value `latest_statement` tells without loss."""
 
@@ -47,8 +51,9 @@ HAS_UTF8 = "SELECT CAST(COLLATIONPROPERTY(N'Latin1_General_100_BIN2_UTF8', N'Cod
 CAPTURED = """
     SELECT DISTINCT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id) FROM cdc.change_tables
     WHERE OBJECT_NAME(source_object_id) IS NOT NULL"""
+# The last column is where the change table begins: what was committed before it is cleaned up, or was never captured.
 CHANGE_TABLES = """
-    SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id), OBJECT_SCHEMA_NAME(object_id), OBJECT_NAME(object_id)
+    SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id), OBJECT_SCHEMA_NAME(object_id), OBJECT_NAME(object_id), start_lsn
     FROM cdc.change_tables WHERE OBJECT_NAME(source_object_id) IS NOT NULL"""
 # NULL on a secondary of an availability group, which has read what it has redone.
 LOG_END = "SELECT log_end_lsn FROM sys.dm_db_log_stats(DB_ID())"
@@ -102,6 +107,32 @@ def changes_beyond_statement(change_table: TableName) -> str:
                 SELECT 1 FROM {table} WHERE [__$start_lsn] <= ?
                 AND ([__$start_lsn] > ? OR ([__$start_lsn] = ? AND [__$seqval] > ?)))
             OR (SELECT COUNT(*) FROM {table} WHERE [__$start_lsn] = ? AND [__$seqval] = ?) > ? THEN 1 ELSE 0 END"""  # noqa: S608  quoted
+
+
+def next_transactions_statement(most: int) -> str:
+    """T-SQL for where the next so many captured transactions end, and how many there are. Bound: behind, and up to, a position."""
+    return f"""
+        SELECT MAX(t.start_lsn), COUNT(*) FROM (
+            SELECT TOP ({most}) start_lsn FROM cdc.lsn_time_mapping WHERE start_lsn > ? AND start_lsn <= ? ORDER BY start_lsn) AS t"""  # noqa: S608  a number
+
+
+def changed_keys_statement(change_table: TableName, key: Sequence[Column], most: int) -> str:
+    """T-SQL for the keys of changed rows, before and after each change, as text. Bound: behind, and up to, a position."""
+    texts = ", ".join(_readable(column) for column in key) or "1"
+    return f"""
+        SELECT DISTINCT TOP ({most}) {texts} FROM {name(change_table)}
+        WHERE [__$start_lsn] > ? AND [__$start_lsn] <= ?"""  # noqa: S608  quoted
+
+
+def _readable(column: Column) -> str:
+    """A value as text that `tsql_forms.literal` reads as the same value."""
+    value = quoted(column.name)
+    if column.type in ("char", "varchar", "nchar", "nvarchar", "sysname"):
+        return f"CAST({value} AS nvarchar(max))"
+    if column.type in ("binary", "varbinary", "timestamp"):
+        return f"CONVERT(varchar(max), CAST({value} AS varbinary(max)), 2)"
+    style = _STYLES.get(column.type)
+    return f"CONVERT(varchar(41), {value}, {style})" if style else f"CONVERT(varchar(41), {value})"
 
 
 def quoted(identifier: str) -> str:

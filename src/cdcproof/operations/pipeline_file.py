@@ -24,7 +24,7 @@ def text_of(pipeline: Pipeline, comments: Sequence[tuple[str, str]] = ()) -> str
 
     Values that are as by default are left out, and so is what TOML cannot say (None).
     """
-    data: dict[str, Any] = pipeline.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    data: dict[str, Any] = _as_toml(pipeline.model_dump(by_alias=True, exclude_defaults=True))
     document = tomlkit.document()
     for line in (
         "The expected state of one pipeline; docs/PIPELINE.md explains every key. It holds no secrets:",
@@ -65,6 +65,19 @@ def write(text: str, path: Path, *, overwrite: bool) -> Pipeline:
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.", "Name another file with --output.") from None
     return pipeline
+
+
+def _as_toml(value: Any) -> Any:
+    """The value in TOML's own types, which know dates and times but neither paths nor tuples."""
+    match value:
+        case Path():
+            return str(value)
+        case Mapping():
+            return {key: _as_toml(inner) for key, inner in value.items()}
+        case tuple() | list():
+            return [_as_toml(inner) for inner in value]
+        case _:
+            return value
 
 
 def _table(values: Mapping[str, Any], comment_lines: Sequence[str] = ()) -> Table:

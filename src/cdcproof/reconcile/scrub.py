@@ -37,8 +37,8 @@ _EVERY_CHUNK = (-2, -1, 0, 1, 2)
 _WIDEST = 1 << 62  # with chunks as wide as this, those are all there are
 
 
-Feed = Callable[[], AbstractContextManager[ChangeFeed]]
-"""Opens a change feed."""
+Feed = Callable[[Path], AbstractContextManager[ChangeFeed]]
+"""Opens a change feed; in the folder it may keep how far it has been read."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _changes(works: Iterable[_Work], budget: Budget) -> str:
                 _prove_since(work)
         return "the update column" if followed else ""
     by_table = {work.plan.source.table: work for work in works}
-    with budget.feed() as feed:
+    with budget.feed(budget.folder) as feed:
         while True:
             changes = feed.read({table: work.key_names for table, work in by_table.items()}, CHANGES_PER_READING)
             for table, work in by_table.items():
