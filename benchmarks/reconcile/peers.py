@@ -91,6 +91,38 @@ def _ours(name: str, servers: Servers, folder: Path, *options: str) -> Peer:
     return Peer(name, command, found, {"POSTGRES_PASSWORD": PASSWORD})
 
 
+def our_scrub(servers: Servers, folder: Path, slot: str, budget: str) -> Peer:
+    """`cdcproof reconcile --budget` of a pipeline file, its proofs in the folder; every table must match."""
+    pipeline = folder / "pipeline.toml"
+    sides = "\n".join(
+        f"""[{side}]\ntype = "postgresql"\nhost = "{server.host}"\nport = {server.port}\ndatabase = "postgres"
+user = "{USER}"\npassword_env = "POSTGRES_PASSWORD"\nschema = "public"\n{more}"""
+        for side, server, more in (
+            ("source", servers.source, f'publication = "{slot}"\nscrub_slot = "{slot}"\n'),
+            ("target", servers.target, ""),
+        )
+    )
+    # by timer: nothing replicates here, and no connector is asked
+    pipeline.write_text(f"""name = "bench"
+{sides}
+[connect]\nurl = "http://127.0.0.1:1"\n[kafka]\nbootstrap_servers = "127.0.0.1:1"
+[[services]]\nname = "postgres"\nrole = "target"\n[[connectors]]\nname = "sink"\nkind = "sink"
+[[tables]]\nname = "{TABLE}"\nsource = "public.{TABLE}"\ntarget = "public.{TABLE}"\ntopic = "{TABLE}"\nkey = ["id"]
+""")
+    command = _measured(
+        *("-m", "cdcproof", "reconcile", f"--pipeline={pipeline}", "--validate-checksums", "--settle-seconds", "0"),
+        *("--budget", budget, "--json", "--output-dir", str(folder)),
+    )
+
+    def found(output: str) -> int:
+        (table,) = json.loads(output[output.index("{") : output.rindex("}") + 1])["tables"]
+        if table["status"] != "MATCH":
+            raise RuntimeError(f"the scrub says {table['status']}: {table['error']}")
+        return int(table["scrubbed"]["changed_keys"])
+
+    return Peer("cdcproof, scrub", command, found, {"POSTGRES_PASSWORD": PASSWORD})
+
+
 def reladiff(servers: Servers, name: str, *options: str) -> Peer:
     """reladiff, installed beside us by `pip install reladiff` into the folder $RELADIFF names."""
     sides = [word for server in (servers.source, servers.target) for word in (_url(server), TABLE)]

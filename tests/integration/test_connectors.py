@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.prometheus import scrape
 from cdcproof.environments.embedded import connectors, databases, lifecycle, state, supervision
 from cdcproof.operations.connectors.journal import Journal
@@ -49,6 +50,17 @@ def states(pipe: Pipelines) -> dict[str, str]:
 
 def offsets(pipe: Pipelines, name: str) -> list[str]:
     return sorted(json.dumps(offset, sort_keys=True) for offset in pipe.connect.offsets(name))
+
+
+def at_rest(pipe: Pipelines) -> tuple[dict[str, str], list[str]]:
+    """The sink's configuration and its positions, once it has committed all there is."""
+    kafka = Kafka(pipe.located().kafka.bootstrap_servers)
+    eventually(
+        lambda: [lag.lag_records for lag in kafka.lag(f"connect-{SINK}")],
+        lambda lags: bool(lags) and not any(lags),
+        what="the sink to commit what it has done",
+    )
+    return dict(pipe.connect.states().get(SINK).config), offsets(pipe, SINK)
 
 
 def replicates(pipe: Pipelines) -> None:
@@ -220,14 +232,14 @@ def test_the_worker_is_killed_in_the_middle(pipe: Pipelines, tmp_path: Path, ver
 # ---- broken deployments ----
 
 
-def as_it_was(pipe: Pipelines, before: dict[str, Any], positions: list[str]) -> None:
+def as_it_was(pipe: Pipelines, before: dict[str, str], positions: list[str]) -> None:
     assert dict(pipe.connect.states().get(SINK).config) == before
     assert offsets(pipe, SINK) == positions
     assert [one["action"] for one in told(pipe, "plan")["connectors"]] == ["nothing", "nothing"]
 
 
 def test_a_broken_configuration_is_undone_to_equality(pipe: Pipelines, tmp_path: Path) -> None:
-    before, positions = dict(pipe.connect.states().get(SINK).config), offsets(pipe, SINK)
+    before, positions = at_rest(pipe)
     counted = scrape(pipe.located().exporters.connect_url).labelled("connector_deployments_total", "status")
 
     path = written(tmp_path, pipe, connection__password="wrong-pa55word-1")
@@ -300,7 +312,7 @@ def test_a_source_is_undone_and_its_position_is_not_set_back_before_its_slot(pip
 
 
 def test_an_apply_that_is_killed_can_be_undone(pipe: Pipelines, tmp_path: Path) -> None:
-    before, positions = dict(pipe.connect.states().get(SINK).config), offsets(pipe, SINK)
+    before, positions = at_rest(pipe)
     path = written(tmp_path, pipe, batch__size="1999")
     command = subprocess.Popen(
         [sys.executable, "-m", "cdcproof", "connectors", "apply", path],

@@ -4,7 +4,8 @@ What DuckDB's `hash` is worth was looked up in its source (src/common/types/hash
 
 - Text is taken by words of 8 bytes, h = (h xor word) * M. What changes in the upper bits of a word changes only upper bits
   of h, and the next word can undo it: two texts that differ in their 8th and 16th byte have one hash in 1 of 256 cases.
-  So a text is hashed at three places relative to the words: wherever it differs, at least 80 bits have to agree by chance.
+  So text is hashed at three places relative to the words: wherever it differs, at least 80 bits have to agree by chance.
+  All the text of a row is joined for that, which takes half the time of one text after the other.
 - 128-bit numbers (decimals above 18 digits) and uuids have the xor of their halves' hashes: -1 has that of 0. They are
   hashed in a second form too.
 - NULL has the hash of a certain number: which columns are NULL is hashed, too.
@@ -22,6 +23,7 @@ from cdcproof.databases.scan import Scan, Told
 _DIGITS_OF_64_BITS = 18
 _COLUMNS_A_FLAG = 60
 _MASK = 2**64 - 1
+_TEXT = "VARCHAR"
 
 
 def sums(scan: Scan, relation: str) -> str:
@@ -35,15 +37,15 @@ def sums(scan: Scan, relation: str) -> str:
 def each(columns: Sequence[Told], relation: str) -> str:
     """For calibration: of every row, in the order of ``chunk``, the hash of each column by itself."""
     hashes = ", ".join(
-        _twice([*_column(f"c{place}", told.form), f"(c{place} IS NULL)::BIGINT"]) for place, told in enumerate(columns)
+        _twice([*_values([(f"c{place}", told.form)]), f"(c{place} IS NULL)::BIGINT"])
+        for place, told in enumerate(columns)
     )
     return f"SELECT {hashes} FROM ({_typed(columns, relation, 'chunk, ')}) ORDER BY chunk"  # noqa: S608  only names of ours
 
 
 def row_hash(columns: Sequence[Told]) -> str:
     """The hash of a row with the columns ``c0``, ``c1`` …"""
-    parts = [part for place, told in enumerate(columns) for part in _column(f"c{place}", told.form)]
-    return _twice([*parts, *_flags(columns)])
+    return _twice([*_values([(f"c{place}", told.form) for place, told in enumerate(columns)]), *_flags(columns)])
 
 
 def _typed(columns: Sequence[Told], relation: str, chunk: str) -> str:
@@ -68,10 +70,23 @@ def _flags(columns: Sequence[Told]) -> list[str]:
     return flags
 
 
+def _values(named: Sequence[tuple[str, Form]]) -> list[str]:
+    texts = [name for name, form in named if form.columnar == _TEXT]
+    others = [part for name, form in named if form.columnar != _TEXT for part in _column(name, form)]
+    return [*others, *_texts(texts)]
+
+
+def _texts(names: Sequence[str]) -> list[str]:
+    """All of them as one text; their lengths say where each begins, and the flags which are NULL."""
+    if not names:
+        return []
+    joined = ", ".join(names)
+    lengths = [f"strlen({name})" for name in names[:-1]]
+    return [*lengths, *(f"concat({shift}, {joined})" for shift in ("''", "'...'", "'......'"))]
+
+
 def _column(name: str, form: Form) -> list[str]:
     kind = form.columnar
-    if kind == "VARCHAR":
-        return [name, f"'...' || {name}", f"'......' || {name}"]
     if kind == "BLOB" and form.kind not in (Kind.FLOAT, Kind.SINGLE):  # those are a single word
         return [name, f"'...'::BLOB || {name}", f"'......'::BLOB || {name}"]
     if kind == "UUID":
