@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -62,10 +62,14 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
         passwords.make(instance)
         sides = _preparations(instance)
         instance = supervision.start(instance, services.CORE, parts, java_, progress, preparations=sides)
+        monitoring = [service for service in services.wanted() if service not in services.CORE]
+        for service in monitoring:
+            if not instance.is_alive(service):
+                with suppress(OperationError):  # which is met again, and told, below
+                    instance = supervision.launch(instance, service, parts, java_)
         instance = _replicate(instance, progress)
-        for service in services.wanted():
-            if service not in services.CORE:
-                instance = _start_if_it_will(instance, service, parts, java_, progress)
+        for service in monitoring:
+            instance = _start_if_it_will(instance, service, parts, java_, progress)
     return instance
 
 

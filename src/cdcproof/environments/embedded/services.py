@@ -53,7 +53,7 @@ PORTS: Mapping[str, int | None] = {
 """Port names and the port that is preferred."""
 
 JVMS = ("zookeeper", "kafka", "schema-registry", "kafka-connect")
-_HEAP_MEBIBYTES = {"zookeeper": 64, "kafka": 192, "schema-registry": 128, "kafka-connect": 320}
+_HEAP_MEBIBYTES = {"zookeeper": 64, "kafka": 192, "schema-registry": 128, "kafka-connect": 256}
 _LOOK_SECONDS = (1.0, 2.0)
 _LONGEST_TAIL_BYTES = 4_000_000
 

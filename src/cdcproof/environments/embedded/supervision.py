@@ -9,6 +9,7 @@ from threading import Lock
 from cdcproof.environments.embedded import class_archives, postgres, processes, services, state
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.java import Java
+from cdcproof.environments.embedded.processes import Process
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError
 from cdcproof.progress import Progress
@@ -43,25 +44,8 @@ def start(
 
     def start_one(service: str) -> None:
         nonlocal instance
-        if service in services.JVMS and processes.has_crashed(instance.processes.get(service)):
-            services.archive(service, parts, java_).unlink(missing_ok=True)  # Java aborts on a damaged one
-        try:
-            how = services.how_to_start(instance, service, parts, java_)
-            tries[service] += 1
-            process = processes.start(
-                how.argv,
-                mark=_mark(instance, service),
-                log=how.log,
-                environment=how.environment,
-                account=how.account,
-                cwd=how.cwd,
-                limit_log=how.limit_log,
-            )
-        except OSError as error:
-            raise OperationError(
-                f"{service} cannot be started: {error.strerror or error}: {error.filename}.",
-                "Free space there when it is full, then run `cdcproof up` again: it goes on where it stopped.",
-            ) from None
+        tries[service] += 1
+        process = _started(instance, service, parts, java_)
         with guard:
             instance = instance.with_process(service, process)
             state.save(instance)
@@ -99,6 +83,13 @@ def start(
             prepared.result()
     if any(tries.values()):
         progress.done(f"up: {', '.join(s for s in names if tries[s])}")
+    return instance
+
+
+def launch(instance: Instance, service: str, parts: Parts, java_: Java) -> Instance:
+    """Start a service and wait for nothing. Raises `OperationError` when its process cannot be started."""
+    instance = instance.with_process(service, _started(instance, service, parts, java_))
+    state.save(instance)
     return instance
 
 
@@ -143,6 +134,27 @@ def adopt(instance: Instance) -> Instance:
 
 def _mark(instance: Instance, service: str) -> str:
     return f"{instance.folders.state}:{service}"
+
+
+def _started(instance: Instance, service: str, parts: Parts, java_: Java) -> Process:
+    if service in services.JVMS and processes.has_crashed(instance.processes.get(service)):
+        services.archive(service, parts, java_).unlink(missing_ok=True)  # Java aborts on a damaged one
+    try:
+        how = services.how_to_start(instance, service, parts, java_)
+        return processes.start(
+            how.argv,
+            mark=_mark(instance, service),
+            log=how.log,
+            environment=how.environment,
+            account=how.account,
+            cwd=how.cwd,
+            limit_log=how.limit_log,
+        )
+    except OSError as error:
+        raise OperationError(
+            f"{service} cannot be started: {error.strerror or error}: {error.filename}.",
+            "Free space there when it is full, then run `cdcproof up` again: it goes on where it stopped.",
+        ) from None
 
 
 def _did_not_start(instance: Instance, service: str, what: str) -> OperationError:
