@@ -43,9 +43,11 @@ class Peer:
 
     def run(self, deadline_seconds: float) -> Run:
         """Run it once. Raises RuntimeError with its output when it fails (exit status 1 means a difference)."""
+        environment = os.environ | self.environment
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # with it our modules are compiled in every run
         started = time.monotonic()
         process = subprocess.Popen(
-            self.command, env=os.environ | self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self.command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         try:
             output, _ = process.communicate(timeout=deadline_seconds)

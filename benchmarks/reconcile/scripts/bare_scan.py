@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 
-SCAN = """SELECT count(md5(record_send(ROW(id, customer_id::bigint, quantity::bigint, amount::text, name::text,
-    created, updated, note, status::text, active)))) FROM bench"""
+NOTE = """CASE WHEN octet_length(note) <= 8192 THEN '\\x00'::bytea || textsend(note)
+    ELSE '\\x01'::bytea || int8send(octet_length(note)) || sha256(textsend(note)) END"""
+SCAN = f"""SELECT count(md5(record_send(ROW(id, customer_id::bigint, quantity::bigint, amount::text, name::text,
+    created, updated, {NOTE}, status::text, active)))) FROM bench"""
 
 
 def scan(address: str) -> int:

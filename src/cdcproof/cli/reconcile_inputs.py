@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -17,18 +17,17 @@ from cdcproof import pipeline
 from cdcproof.cli.options import open_pipeline
 from cdcproof.databases import connect, password_of
 from cdcproof.databases.base import TableName
-from cdcproof.databases.postgresql_changes import PostgreSQLChanges
-from cdcproof.databases.sqlserver_changes import SQLServerChanges
 from cdcproof.errors import UsageError
 from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.contents import Comparison
 from cdcproof.reconcile.engine import KEY_LIMIT, Endpoint
 from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import TablePair
-from cdcproof.reconcile.position_fence import fences
-from cdcproof.reconcile.scrub import Feed
 from cdcproof.reconcile.timer_fence import TimerFence
 from cdcproof.secrets import Secret
+
+if TYPE_CHECKING:
+    from cdcproof.reconcile.scrub import Feed
 
 DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
 DEFAULT_DIRECTORY = Path("reconciliation_reports")
@@ -132,6 +131,8 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
 
 
 def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
+    from cdcproof.reconcile.position_fence import fences  # Connect, Kafka: with flags alone nobody waits for them
+
     _, located = open_pipeline(arguments)
     names = located.table_names if arguments.tables is None else _names(arguments.tables)
     unknown = [name for name in names if name not in located.table_names]
@@ -158,6 +159,9 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
 
 
 def _feed(source: pipeline.Database) -> Feed | None:
+    from cdcproof.databases.postgresql_changes import PostgreSQLChanges
+    from cdcproof.databases.sqlserver_changes import SQLServerChanges
+
     def change_tables(folder: Path) -> SQLServerChanges:
         position = folder / "changes-proven-up-to"
         return SQLServerChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS, position)
