@@ -32,14 +32,19 @@ _CASTS: dict[Kind, LiteralString] = {
     Kind.INSTANT: "::timestamptz",
 }
 _WHOLE = b"\x00"
+Bound = str | bytes | list[str]
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 
 def one_of(
     key: Sequence[Told], keys: Sequence[Sequence[bytes | None]], server: Server
-) -> tuple[sql.Composed, list[str | bytes]]:
+) -> tuple[sql.Composed, list[Bound]]:
     """A condition for rows that have one of the keys, and what to bind to its $1, $2 …"""
-    bound: list[str | bytes] = []
+    if len(key) == 1:
+        array = _array(key[0], [parts[0] for parts in keys], server)
+        if array:
+            return sql.SQL("{} = ANY ($1::{}[])").format(sql.Identifier(key[0].column.name), _array_of(key[0])), [array]
+    bound: list[Bound] = []
     conditions = []
     for parts in keys:
         columns = (_is(told, part, bound, server) for told, part in zip(key, parts, strict=True))
@@ -47,7 +52,23 @@ def one_of(
     return sql.SQL("({})").format(sql.SQL(" OR ").join(conditions)), bound
 
 
-def _is(told: Told, part: bytes | None, bound: list[str | bytes], server: Server) -> sql.Composable:
+def _array_of(told: Told) -> sql.SQL:
+    return sql.SQL(_CASTS[told.form.kind].removeprefix("::") or "text")
+
+
+def _array(told: Told, parts: Sequence[bytes | None], server: Server) -> list[str]:
+    """All values for one parameter, which takes a tenth of the time of as many conditions; none where one of them needs its own."""
+    kind = told.form.kind
+    if kind is Kind.BINARY or (kind is Kind.NUMBER and told.column.type in INTEGER_DIGITS):
+        return []
+    if kind is Kind.TEXT and told.column.type not in ("text", "character varying"):
+        return []  # a type of its own compares, and is indexed, in a way of its own
+    values = [None if part is None else _by_value(told, part, server) for part in parts]
+    texts = [value for value in values if isinstance(value, str)]
+    return texts if len(texts) == len(parts) else []
+
+
+def _is(told: Told, part: bytes | None, bound: list[Bound], server: Server) -> sql.Composable:
     name = sql.Identifier(told.column.name)
     if part is None:
         return sql.SQL("{} IS NULL").format(name)
@@ -61,7 +82,7 @@ def _is(told: Told, part: bytes | None, bound: list[str | bytes], server: Server
     return sql.SQL("{} = {}{}").format(name, _last(bound), sql.SQL(_CASTS[told.form.kind]))
 
 
-def _is_integer(name: sql.Identifier, number: Decimal, bound: list[str | bytes]) -> sql.Composable:
+def _is_integer(name: sql.Identifier, number: Decimal, bound: list[Bound]) -> sql.Composable:
     """Only a whole number can be in an integer column, and only as one it is found by an index."""
     if not number.is_finite() or number != int(number) or not _LEAST <= number <= _GREATEST:
         return sql.SQL("FALSE")
