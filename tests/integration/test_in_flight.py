@@ -22,6 +22,7 @@ from cdcproof.reconcile.position_fence import fences
 from cdcproof.reconcile.result import TableResult, TableStatus
 from tests.integration.conftest import Pipelines, eventually
 from tests.integration.load import Load
+from tests.reconcile.sides import Unwatched
 
 pytestmark = pytest.mark.integration
 
@@ -30,12 +31,6 @@ RUNS_WITH_LOSSES = 10
 CHANGES_PER_SECOND = 500
 ROWS = Amount(customers=1_000, products=200, orders=2_000, shipments=1_500)
 MATCH, ERROR = TableStatus.MATCH, TableStatus.ERROR
-
-
-class _Unwatched:
-    def doing(self, table: str, what: str, rows: int = 0, of: int = 0) -> None: ...
-
-    def finished(self, table: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class Reconciling:
     def run(self) -> dict[str, TableResult]:
         """One run, contents included."""
         options = Options(validate_checksums=True, max_parallel=len(self.tables))
-        run = Run(self.source, self.target, lambda table: self.fences[table.name], options, _Unwatched())
+        run = Run(self.source, self.target, lambda table: self.fences[table.name], options, Unwatched())
         return {result.table: result for result in engine.reconcile(run, self.tables)}
 
     def all_match(self) -> bool:

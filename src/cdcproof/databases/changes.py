@@ -11,6 +11,9 @@ from cdcproof.databases.base import TableName
 Keys = frozenset[tuple[str | None, ...]]
 """Keys as the engine writes their values, in the order of the columns that were asked for."""
 
+MOST_KEYS = 1_000_000
+"""A table with more changed keys than this in one reading is proven whole: its keys would not fit into memory."""
+
 
 @dataclass(frozen=True)
 class Changes:

@@ -13,14 +13,12 @@ from psycopg import errors
 
 from cdcproof import pipeline
 from cdcproof.databases.base import TableName
-from cdcproof.databases.changes import Changes
+from cdcproof.databases.changes import MOST_KEYS, Changes
 from cdcproof.databases.pgoutput import KeyCollector
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError, UsageError
 from cdcproof.secrets import Secret
 
-MOST_KEYS = 1_000_000
-"""A table with more changed keys than this in one reading is proven whole: its keys would not fit into memory."""
 _MESSAGES_PER_FETCH = 5_000
 
 _READ = """

@@ -15,14 +15,11 @@ from typing import Any
 from cdcproof import pipeline
 from cdcproof.databases import lsn, tsql
 from cdcproof.databases.base import TableName
-from cdcproof.databases.changes import Changes, Keys
+from cdcproof.databases.changes import MOST_KEYS, Changes, Keys
 from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.reporting.files import write_whole
 from cdcproof.secrets import Secret
-
-MOST_KEYS = 1_000_000
-"""A table with more changed keys than this in one reading is proven whole: its keys would not fit into memory."""
 
 
 class SQLServerChanges(SQLServer):
@@ -92,9 +89,11 @@ class SQLServerChanges(SQLServer):
     def _keys(self, table: TableName, key: Sequence[str], begun: int, until: int) -> Keys | None:
         """The keys of all changes; None where no change table holds them all, or there are too many."""
         for changes in self._change_tables([table]):
+            if changes.start > begun:
+                continue
             columns = {column.name.casefold(): column for column in self.columns(changes.name)}
-            if changes.start <= begun and all(name.casefold() in columns for name in key):
-                found = [columns[name.casefold()] for name in key]
+            found = [columns[name.casefold()] for name in key if name.casefold() in columns]
+            if len(found) == len(key):
                 rows = self._between(tsql.changed_keys_statement(changes.name, found, MOST_KEYS + 1), begun, until)
                 # the clean-up may have come between
                 is_whole = any(one.name == changes.name and one.start <= begun for one in self._change_tables([table]))
