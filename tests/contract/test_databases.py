@@ -5,19 +5,21 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cdcproof.databases import connect
 from cdcproof.databases.base import Database, TableName
-from cdcproof.databases.canonical import chunk_of, frame, row_hash, told
+from cdcproof.databases.canonical import chunk_of, told
 from cdcproof.databases.kinds import form_of
 from cdcproof.databases.postgresql import PostgreSQL
-from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, Scan, Segment, Told
+from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, RowHash, Scan, Segment, Told
 from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.errors import RefusedError, UnexpectedAnswerError
 from cdcproof.secrets import Secret
+from tests.databases.row_hashes import chunk_in, hash_in
 from tests.postgres_server import PASSWORD, USER, Servers
 
 pytest_plugins = ["tests.postgres_server"]
@@ -40,7 +42,14 @@ ROWS = """
 
 
 def test_the_contract_was_found() -> None:
-    assert {"chunk_sums", "chunk_rows", "rows_by_key", "literal_forms", "permissions_missing"} <= CONTRACT.keys()
+    assert {
+        "chunk_sums",
+        "chunk_rows",
+        "rows_by_key",
+        "literal_forms",
+        "native_hashes",
+        "permissions_missing",
+    } <= CONTRACT.keys()
 
 
 @pytest.mark.parametrize("door", [PostgreSQL, SQLServer])
@@ -97,16 +106,17 @@ CHUNKINGS = [Chunking(width=100), Chunking(buckets=4), Chunking(columns=3, bucke
 
 
 @pytest.mark.parametrize("chunking", CHUNKINGS)
-def test_sums_are_those_of_the_rows(database: Database, chunking: Chunking) -> None:
-    scan = _scan(database, chunking)
+@pytest.mark.parametrize("row_hash", RowHash, ids=lambda one: one.name)
+def test_sums_are_those_of_the_rows(database: Database, chunking: Chunking, row_hash: RowHash) -> None:
+    scan = replace(_scan(database, chunking), row_hash=row_hash)
     found = _sums(database, scan)
     rows = _rows(database, scan, [one.chunk for one in found])
     assert len(rows) == database.count_rows(TABLE) == 501
     sums, counts = Counter[int](), Counter[int]()
     for row in rows:
-        chunk = chunk_of(chunking, scan.forms, row.forms)
+        chunk = chunk_in(scan, row.forms)
         counts[chunk] += 1
-        sums[chunk] += row_hash(frame(scan.forms, row.forms))
+        sums[chunk] += hash_in(scan, row.forms)
     assert found == [ChunkSum(chunk, counts[chunk], sums[chunk]) for chunk in sorted(counts)]
     assert len(found) > 2
 

@@ -18,12 +18,13 @@ from psycopg import RawCursor, sql
 
 from cdcproof.databases import connect, postgresql_keys, postgresql_statements
 from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.canonical import chunk_of, encode, frame, row_hash
+from cdcproof.databases.canonical import chunk_of, encode
 from cdcproof.databases.kinds import Form, Kind, form_of
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.postgresql_statements import Server as Dialect
-from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, Scan, Segment, Told
+from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, RowHash, Scan, Segment, Told
 from cdcproof.secrets import Secret
+from tests.databases.row_hashes import chunk_in, hash_in
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]
@@ -100,12 +101,20 @@ def database(server: Server) -> Iterator[PostgreSQL]:
         yield opened
 
 
-def _scan(database: PostgreSQL, name: str, chunking: Chunking, key_width: int = 1, predicate: str = "") -> Scan:
+def _scan(
+    database: PostgreSQL,
+    name: str,
+    chunking: Chunking,
+    key_width: int = 1,
+    *,
+    predicate: str = "",
+    row_hash: RowHash = RowHash.MD5,
+) -> Scan:
     table = TableName(SCHEMA, name)
     forms = [(column, form_of("postgresql", column, "postgresql", column)) for column in database.columns(table)]
     told = tuple(Told(column, form) for column, form in forms if form)
     assert len(told) == len(forms)
-    return Scan(table, told, key_width, chunking, predicate)
+    return Scan(table, told, key_width, chunking, predicate, row_hash=row_hash)
 
 
 def _parts(scan: Scan, values: Sequence[Any]) -> tuple[bytes | None, ...]:
@@ -116,9 +125,9 @@ def _expected(scan: Scan, rows: Sequence[Sequence[Any]]) -> dict[int, ChunkSum]:
     sums: dict[int, ChunkSum] = {}
     for values in rows:
         parts = _parts(scan, values)
-        chunk = chunk_of(scan.chunking, scan.forms, parts)
+        chunk = chunk_in(scan, parts)
         old = sums.get(chunk, ChunkSum(chunk, 0, 0))
-        sums[chunk] = ChunkSum(chunk, old.rows + 1, old.sum + row_hash(frame(scan.forms, parts)))
+        sums[chunk] = ChunkSum(chunk, old.rows + 1, old.sum + hash_in(scan, parts))
     return sums
 
 
@@ -139,31 +148,37 @@ def _rows(database: PostgreSQL, scan: Scan, chunks: Sequence[int]) -> list[Row]:
 CHUNKINGS = [Chunking(width=100), Chunking(buckets=3), Chunking(columns=2, buckets=2), Chunking(columns=16, buckets=5)]
 
 
+either_hash = pytest.mark.parametrize("row_hash", RowHash, ids=lambda one: one.name)
+
+
+@either_hash
 @pytest.mark.parametrize("chunking", CHUNKINGS)
-def test_the_server_hashes_and_cuts_as_python_does(database: PostgreSQL, chunking: Chunking) -> None:
-    scan = _scan(database, "many", chunking)
+def test_the_server_hashes_and_cuts_as_python_does(database: PostgreSQL, chunking: Chunking, row_hash: RowHash) -> None:
+    scan = _scan(database, "many", chunking, row_hash=row_hash)
     assert _found(database, scan) == _expected(scan, MANY)
 
 
+@either_hash
 @pytest.mark.parametrize("chunking", CHUNKINGS)
-def test_rows_of_chunks_are_canonical_bytes(database: PostgreSQL, chunking: Chunking) -> None:
-    scan = _scan(database, "many", chunking)
+def test_rows_of_chunks_are_canonical_bytes(database: PostgreSQL, chunking: Chunking, row_hash: RowHash) -> None:
+    scan = _scan(database, "many", chunking, row_hash=row_hash)
     chunks = list(_expected(scan, MANY))
     assert sorted(row.forms for row in _rows(database, scan, chunks)) == sorted(_parts(scan, row) for row in MANY)
     one = [row.forms for row in _rows(database, scan, chunks[:1])]
-    assert one == [parts for row in MANY if chunk_of(chunking, scan.forms, parts := _parts(scan, row)) == chunks[0]]
+    assert one == [parts for row in MANY if chunk_in(scan, parts := _parts(scan, row)) == chunks[0]]
 
 
 @pytest.mark.parametrize(
     "dialect",
     [Dialect(180_000, "UTF8"), Dialect(170_000, "UTF8"), Dialect(180_000, "LATIN1"), Dialect(140_000, "LATIN1")],
 )
+@either_hash
 def test_every_way_to_ask_gives_the_same(
-    database: PostgreSQL, monkeypatch: pytest.MonkeyPatch, dialect: Dialect
+    database: PostgreSQL, monkeypatch: pytest.MonkeyPatch, dialect: Dialect, row_hash: RowHash
 ) -> None:
     monkeypatch.setattr(database, "_server", lambda: dialect)
     for chunking in CHUNKINGS:
-        scan = _scan(database, "many", chunking)
+        scan = _scan(database, "many", chunking, row_hash=row_hash)
         assert _found(database, scan) == _expected(scan, MANY)
 
 
@@ -179,8 +194,9 @@ def test_a_server_of_another_encoding_tells_the_same_bytes(server: Server) -> No
         server.insert(f"{SCHEMA}.words", rows, database="latin")
         with connect(server.config(database="latin"), Secret(PASSWORD)) as opened:
             assert isinstance(opened, PostgreSQL)
-            scan = _scan(opened, "words", Chunking(width=10))
-            assert _found(opened, scan) == _expected(scan, rows)
+            for row_hash in RowHash:
+                scan = _scan(opened, "words", Chunking(width=10), row_hash=row_hash)
+                assert _found(opened, scan) == _expected(scan, rows)
             by_word = _scan(opened, "words", Chunking(width=10), key_width=3)
             keys = [_parts(scan, row) for row in rows] + [_parts(scan, (4, "", "€"))]  # € has no place in LATIN1
             assert [row.forms for row in opened.rows_by_key(by_word, keys)] == keys[:3]
@@ -194,7 +210,9 @@ def test_a_server_of_another_encoding_tells_the_same_bytes(server: Server) -> No
         ("text", [None, "''", "' '", "'  '", "'null'", "'<null>'", "'a'", "'A'", "'a '", "' a'", "'é'", "E'e\\u0301'"]),
         ("varchar(9)", ["'😀'", "'😁'", "'?'", "'a'", "E'a\\t'", "'1'", "'1.0'"]),
         ("char(3)", [None, "''", "'a'", "' a'", "'A'"]),
-        ("numeric(9, 4)", [None, "0", "'NaN'", "0.0001", "-0.0001", "1000", "1"]),
+        ("numeric(9, 4)", [None, "0", "'NaN'", "0.0001", "-0.0001", "1000", "1", "-1", "10000", "1.0001"]),
+        ("numeric", [None, "0", "'NaN'", "'Infinity'", "'-Infinity'", "1e-20", "1e20", "-1e20"]),
+        ("bigint", [None, "0", "1", "-1", "4294967296", "4294967297", "-4294967297", "-4294967296", "-2"]),
         (
             "double precision",
             [None, "0.0", "'-0'", "'NaN'", "'Infinity'", "'-Infinity'", "0.3", "0.1::float8 + 0.2::float8"],
@@ -206,15 +224,16 @@ def test_a_server_of_another_encoding_tells_the_same_bytes(server: Server) -> No
         ("boolean", [None, "false", "true"]),
     ],
 )
+@either_hash
 def test_values_that_differ_have_hashes_that_differ(
-    server: Server, database: PostgreSQL, declared: str, values: list[str | None]
+    server: Server, database: PostgreSQL, declared: str, values: list[str | None], row_hash: RowHash
 ) -> None:
     server.execute(f"CREATE TABLE {SCHEMA}.apart (id int, v {declared})")
     try:
         for number, value in enumerate(values):
             server.execute(f"INSERT INTO {SCHEMA}.apart VALUES ({number}, {value or 'NULL'}::{declared})")
         scan = _scan(database, "apart", Chunking(width=1))
-        alone = Scan(scan.table, scan.columns[1:], 1, Chunking(buckets=2**32))
+        alone = Scan(scan.table, scan.columns[1:], 1, Chunking(buckets=2**32), row_hash=row_hash)
         assert len({found.sum for found in database.chunk_sums(alone, WHOLE)}) == len(values)
     finally:
         server.execute(f"DROP TABLE {SCHEMA}.apart")
@@ -347,19 +366,21 @@ def test_a_thousand_columns_are_one_frame(server: Server, database: PostgreSQL) 
     rows = [[(7, "x", "é", Decimal("1.5"))[i % 4] for i in range(1000)], [None] * 1000]
     server.insert(f"{SCHEMA}.wide", rows)
     for chunking in (Chunking(columns=1000, buckets=10), Chunking(buckets=10)):
-        scan = _scan(database, "wide", chunking, key_width=1000)
-        assert _found(database, scan) == _expected(scan, rows)
+        for row_hash in RowHash:
+            scan = _scan(database, "wide", chunking, key_width=1000, row_hash=row_hash)
+            assert _found(database, scan) == _expected(scan, rows)
     keys = [_parts(scan, row) for row in rows]
     assert sorted((row.forms for row in database.rows_by_key(scan, keys)), key=str) == sorted(keys, key=str)
 
 
-def test_a_value_of_100_mb_never_leaves_its_server(server: Server, database: PostgreSQL) -> None:
+@either_hash
+def test_a_value_of_100_mb_never_leaves_its_server(server: Server, database: PostgreSQL, row_hash: RowHash) -> None:
     server.execute(
         f"CREATE TABLE {SCHEMA}.huge (id int, long text, raw bytea)",
         f"INSERT INTO {SCHEMA}.huge VALUES (1, repeat('ä', 50000000), convert_to(repeat('x', 100000000), 'UTF8'))",
     )
     try:
-        scan = _scan(database, "huge", Chunking(width=10))
+        scan = _scan(database, "huge", Chunking(width=10), row_hash=row_hash)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         (found,) = database.chunk_sums(scan, WHOLE)
         (row,) = _rows(database, scan, [0])
@@ -368,7 +389,7 @@ def test_a_value_of_100_mb_never_leaves_its_server(server: Server, database: Pos
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
         assert row == again
         assert [part[:9].hex() for part in row.forms[1:] if part] == ["010000000005f5e100"] * 2
-        assert found.sum == row_hash(frame(scan.forms, row.forms))
+        assert found.sum == hash_in(scan, row.forms)
     finally:
         server.execute(f"DROP TABLE {SCHEMA}.huge")
 

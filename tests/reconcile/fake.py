@@ -127,6 +127,9 @@ class FakeDatabase:
         parts = [None if text is None else canonical.encode(form, read(text)) for text in literals]
         return tuple((part, self.digest(frame([form], [part]))) for part in parts)
 
+    def native_hashes(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[int | None, ...]:
+        return (None,) * len(literals)
+
     def log_position(self) -> LogPosition:
         return LogPosition(1, "0/1")
 

@@ -77,6 +77,19 @@ def test_postgresql_tells_every_type_of_the_contract_as_python_does(database: Da
     assert [(one, calibration.reason(one)) for one in told if calibration.reason(one)] == []
     assert all(calibration.can_hash(one) for one in told)
     assert calibration.lines() == (f"types that agree with Python's reference: {len(compared)}",)
+    assert calibration.look_at_native(database, told)
+
+
+@pytest.mark.parametrize("wrong", [lambda _: None, lambda found: found ^ 1])
+def test_a_native_hash_that_python_does_not_make_is_not_used(
+    database: Database, monkeypatch: pytest.MonkeyPatch, wrong: Callable[[int], int | None]
+) -> None:
+    told = [one for one in _told(database) if one.column.type in ("bigint", "text")]
+    hashes = database.native_hashes
+    monkeypatch.setattr(
+        database, "native_hashes", lambda *asked: (*map(wrong, hashes(*asked)[:1]), *hashes(*asked)[1:])
+    )  # type: ignore[arg-type]
+    assert not Calibration("postgresql").look_at_native(database, told)
 
 
 def test_a_server_of_another_encoding_is_asked_what_it_can_hold(server: Server) -> None:

@@ -128,10 +128,7 @@ class Database(Protocol):
         ...
 
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
-        """Push-down: the server hashes every row of the segment and sums the hashes by chunk, in one scan.
-
-        A row's hash is the first 8 bytes of the MD5 of its frame, as a signed number.
-        """
+        """Push-down: the server hashes every row of the segment as `scan.row_hash` says and sums the hashes by chunk, in one scan."""
         ...
 
     def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> AbstractContextManager[Iterator[Row]]:
@@ -151,6 +148,10 @@ class Database(Protocol):
         The MD5 is empty where the server cannot hash such values itself (text in a SQL Server before 2019, which has no
         UTF-8): they can then be streamed and compared by value, but not pushed down and not be a key without a range.
         """
+        ...
+
+    def native_hashes(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[int | None, ...]:
+        """Calibration of `RowHash.NATIVE`: of each literal the hash of a row that has it alone; None where the server has none."""
         ...
 
     def statements(self, scan: Scan) -> dict[str, str]:

@@ -155,6 +155,16 @@ class PostgreSQL(Session):
         with self._our_errors():
             return tuple(psycopg.RawCursor(self._session).execute(statement, [list(literals)], binary=True).fetchall())
 
+    def native_hashes(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[int | None, ...]:
+        """Of each literal the native hash of a row that has it alone; None before PostgreSQL 14."""
+        if self._server().version < statements.HASHES_RECORDS:
+            return (None,) * len(literals)
+        with self._our_errors():
+            statement = statements.native_hashes(column, form, self._server())
+            return tuple(
+                one for (one,) in psycopg.RawCursor(self._session).execute(statement, [list(literals)]).fetchall()
+            )
+
     def statements(self, scan: Scan) -> dict[str, str]:
         """What is done to its SQL, for the whole table, chunk 0 and one key."""
         server = self._server()

@@ -13,13 +13,16 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from cdcproof.databases import postgresql_hash
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import INTEGER_DIGITS, LONG_BYTES, Form, Kind
-from cdcproof.databases.scan import Scan, Segment, Told
+from cdcproof.databases.scan import RowHash, Scan, Segment, Told
 
 MOST_RANGES = 1_000
 """With more ranges of a key than this the server divides every row's key instead of looking them up."""
-_BYTEA_IS_BIGINT = 180_000
+_BYTEA_IS_BIGINT = _HASHES_BYTEA = 180_000
+HASHES_RECORDS = 140_000
+"""From this version on there is a native hash for every kind."""
 _TYPES: dict[Kind, LiteralString] = {
     Kind.BOOLEAN: "boolean",
     Kind.INTEGER: "bigint",
@@ -79,7 +82,7 @@ def chunk_sums(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
         "SELECT chunk, count(*), sum(hash) FROM (SELECT {} AS chunk, {} AS hash FROM {}{} OFFSET '0') AS hashed GROUP BY chunk"
     ).format(
         _chunk(scan, server),
-        _first_bytes(8, _md5(scan.columns, server), server),
+        _hash(scan, server),
         table_name(scan.table),
         _where(scan, _within(segment)),
     )
@@ -119,6 +122,14 @@ def literal_forms(column: Column, form: Form, server: Server) -> sql.Composed:
     return sql.SQL(
         "SELECT {}, decode({}, 'hex') FROM (SELECT {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t ORDER BY n"
     ).format(sent(told, server), _md5([told], server), _read(told))
+
+
+def native_hashes(column: Column, form: Form, server: Server) -> sql.Composed:
+    """Of each literal of the array $1, cast to the column's type, the native hash of a row that has it alone."""
+    told = _as_column(Told(column, form), "v")
+    return sql.SQL(
+        "SELECT {} FROM (SELECT {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t ORDER BY n"
+    ).format(_native([told], server), _read(told))
 
 
 def stream_literals(columns: Sequence[Told], literals: Sequence[Sequence[str | None]], server: Server) -> sql.Composed:
@@ -198,6 +209,55 @@ def _md5(columns: Sequence[Told], server: Server) -> sql.Composed:
     return sql.SQL("md5(record_send(ROW({})))").format(values)
 
 
+def _hash(scan: Scan, server: Server) -> sql.Composed:
+    if scan.row_hash is RowHash.NATIVE:
+        return _native(scan.columns, server)
+    return _first_bytes(8, _md5(scan.columns, server), server)
+
+
+def _native(columns: Sequence[Told], server: Server) -> sql.Composed:
+    """`postgresql_hash.row_hash`."""
+    hashes = (_native_column(told, postgresql_hash.seed(place), server) for place, told in enumerate(columns))
+    return sql.SQL("hashint8extended(0, {})").format(sql.SQL(" # ").join(hashes))
+
+
+def _native_column(told: Told, seed: int, server: Server) -> sql.Composed:
+    """`postgresql_hash.column_hash`: the dearest part of a scan, so each kind by the cheapest function that loses nothing."""
+    name, form = sql.Identifier(told.column.name), told.form
+    if form.kind is Kind.INTEGER:
+        hashed = sql.SQL("hashint8extended({0}::bigint >> 32, hashint8extended({0}::bigint, {1}))")
+    elif form.kind is Kind.BOOLEAN:
+        hashed = sql.SQL("hashint8extended(0, hashint8extended({0}::integer::bigint, {1}))")
+    elif form.kind is Kind.NUMBER and form.precision:
+        hashed = sql.SQL("hashint8extended(({0} < 0)::integer, hash_numeric_extended({0}::numeric, {1}))")
+    elif form.kind is Kind.UUID:
+        hashed = sql.SQL("uuid_hash_extended({0}, {1})")
+    else:
+        return _or_zero(told, _native_bytes(told, sql.Literal(seed), server))
+    return _or_zero(told, hashed.format(name, sql.Literal(seed)))
+
+
+def _native_bytes(told: Told, seed: sql.Literal, server: Server) -> sql.Composed:
+    bytea = sql.SQL(
+        "hashbyteaextended({}, {})" if server.version >= _HASHES_BYTEA else "hash_record_extended(ROW({}), {})"
+    )
+    whole = Told(told.column, replace(told.form, long=False))
+    if told.form.kind in (Kind.TEXT, Kind.NUMBER) and server.encoding == "UTF8":
+        hashed = sql.SQL('hashtextextended({} COLLATE "C", {})').format(_value(whole, server), seed)
+    else:
+        hashed = bytea.format(sent(whole, server), seed)
+    if not told.form.long:
+        return hashed
+    length = sql.SQL("octet_length({})").format((_value if server.counts_utf8 else sent)(whole, server))
+    return sql.SQL("CASE WHEN {} <= {} THEN {} ELSE {} END").format(
+        length, sql.Literal(LONG_BYTES), hashed, bytea.format(sent(told, server), seed)
+    )
+
+
+def _or_zero(told: Told, hashed: sql.Composed) -> sql.Composed:
+    return sql.SQL("coalesce({}, 0)").format(hashed) if told.column.nullable else hashed
+
+
 def _first_bytes(count: int, md5: sql.Composed, server: Server) -> sql.Composed:
     """As a number: eight with a sign, four without."""
     if server.version >= _BYTEA_IS_BIGINT:
@@ -211,7 +271,11 @@ def _chunk(scan: Scan, server: Server) -> sql.Composed:
         return sql.SQL("{}::bigint / {}").format(
             sql.Identifier(scan.columns[0].column.name), sql.Literal(chunking.width)
         )
-    first = _first_bytes(4, _md5(scan.columns[: chunking.columns], server), server)
+    key = scan.columns[: chunking.columns]
+    if scan.row_hash is RowHash.NATIVE:
+        first = sql.SQL("({} >> 32 & 4294967295)").format(_native(key, server))
+    else:
+        first = _first_bytes(4, _md5(key, server), server)
     return sql.SQL("{} % {}").format(first, sql.Literal(chunking.buckets))
 
 

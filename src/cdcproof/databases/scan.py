@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Form
 
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
+
+
+class RowHash(StrEnum):
+    """How servers hash a row for push-down, 64 bits with a sign: `MD5` in every engine, `NATIVE` where both are PostgreSQL."""
+
+    MD5 = "the first 8 bytes of the MD5 of its frame"
+    NATIVE = "PostgreSQL's hash functions (postgresql_hash.py)"
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,8 @@ class Chunking:
     """Which chunk a row falls into, the same on both sides.
 
     With a `width`: the first column, an integer that is never NULL, divided by it and cut off towards zero.
-    Without: the first four bytes, as an unsigned number, of the MD5 of the frame of the first `columns` columns,
-    modulo `buckets`.
+    Without: the first four bytes, as an unsigned number, of the hash of the first `columns` columns (of the MD5 of their
+    frame, or as `RowHash.NATIVE` makes it), modulo `buckets`.
     """
 
     width: int = 0
@@ -74,6 +82,7 @@ class Scan:
     predicate: str = ""
     slice: Slice | None = None
     since: Since | None = None
+    row_hash: RowHash = RowHash.MD5
 
     @property
     def forms(self) -> tuple[Form, ...]:

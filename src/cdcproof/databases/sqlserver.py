@@ -151,6 +151,10 @@ class SQLServer(Log):
         found = self._query(statement, *(text for text in literals if text is not None))
         return tuple((_bytes(part), bytes(md5)) for part, md5 in found)
 
+    def native_hashes(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[int | None, ...]:  # noqa: ARG002
+        """None: those are PostgreSQL's functions."""
+        return (None,) * len(literals)
+
     def statements(self, scan: Scan) -> dict[str, str]:
         """What is done to its T-SQL, for the whole table, chunk 0 and one key."""
         version = self._version_column(scan.table)

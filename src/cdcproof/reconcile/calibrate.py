@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from cdcproof.databases import canonical
+from cdcproof.databases import canonical, postgresql_hash
 from cdcproof.databases.base import Database
 from cdcproof.databases.scan import Told
 from cdcproof.errors import UnexpectedAnswerError
@@ -52,6 +52,7 @@ class Calibration:
         self._reasons: dict[Told, str] = {}
         self._stream_reasons: dict[Told, str] = {}
         self._unhashed: set[Told] = set()
+        self._native: dict[Told, bool] = {}
 
     def look(self, database: Database, columns: Iterable[Told]) -> None:
         """Ask the server for forms and MD5s not known yet. Raises `CouldNotLookError` when it does not answer at all."""
@@ -66,6 +67,14 @@ class Calibration:
             for told in dict.fromkeys(map(_type_of, columns)):
                 if told not in self._stream_reasons:
                     self._stream_reasons[told] = self._streamed(side, reference, told)
+
+    def look_at_native(self, database: Database, columns: Iterable[Told]) -> bool:
+        """Whether the server makes the native hash of all these columns, as Python does. Raises as `look`."""
+        with self._lock:
+            for told in dict.fromkeys(map(_type_of, columns)):
+                if told not in self._native:
+                    self._native[told] = self._natively(database, told)
+            return all(self._native[_type_of(told)] for told in columns)
 
     def reason(self, told: Told) -> str:
         """Why a column of this type is not compared; empty when the server and Python agree."""
@@ -103,6 +112,15 @@ class Calibration:
             elif digest != canonical.digest(canonical.frame([told.form], [literal.part])):
                 return f"{told.column.type}: the server's MD5 of {_short(literal.text)} is not Python's"
         return ""
+
+    def _natively(self, database: Database, told: Told) -> bool:
+        known = literals(self._engine, told)
+        answers = _answers(
+            known, lambda some: database.native_hashes(told.column, told.form, [one.text for one in some])
+        )
+        return bool(answers) and all(
+            found == postgresql_hash.row_hash([told.form], [literal.part]) for literal, found in answers
+        )
 
     def _streamed(self, side: Streaming, reference: Reference, told: Told) -> str:
         known = literals(self._engine, told)

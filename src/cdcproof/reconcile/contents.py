@@ -14,7 +14,7 @@ from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.by_value import ByValue
 from cdcproof.reconcile.calibrate import Calibration, calibrated
 from cdcproof.reconcile.fence import Fence
-from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, plan, without
+from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, natively_hashed, plan, without
 from cdcproof.reconcile.reading import Means, summed
 from cdcproof.reconcile.result import TableResult
 from cdcproof.reconcile.settle import settle
@@ -100,6 +100,14 @@ def planned(asked: Comparison) -> tuple[Plan, int]:
             **calibrated(found, source.calibration, target.calibration),
         },
     )
+    if source.engine == target.engine == "postgresql" and all(
+        both(
+            asked.stop,
+            lambda: source.calibration.look_at_native(source.database, found.source.columns),
+            lambda: target.calibration.look_at_native(target.database, found.target.columns),
+        )
+    ):
+        found = natively_hashed(found)
     source_column, target_column = found.range_column or (None, None)
     (rows, low_high), (target_rows, target_low_high) = both(
         asked.stop,

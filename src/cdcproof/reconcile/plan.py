@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of, form_of
-from cdcproof.databases.scan import Chunking, Scan, Told
+from cdcproof.databases.scan import Chunking, RowHash, Scan, Told
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.pipeline import Engine
 
@@ -143,6 +143,12 @@ def chunked(plan: Plan, rows: int, ranges: Sequence[Range | None] = ()) -> Plan:
         if rows <= values * ROWS_PER_CHUNK * _TOO_DENSE:
             chunking = Chunking(width=min(_WIDEST, -(-values // _number(rows or values))))
     return replace(plan, source=replace(plan.source, chunking=chunking), target=replace(plan.target, chunking=chunking))
+
+
+def natively_hashed(plan: Plan) -> Plan:
+    """The plan with the hash that PostgreSQL's own functions make, for servers that were seen to make it."""
+    source, target = (replace(scan, row_hash=RowHash.NATIVE) for scan in (plan.source, plan.target))
+    return replace(plan, source=source, target=target)
 
 
 def fingerprint(plan: Plan) -> str:

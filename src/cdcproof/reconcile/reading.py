@@ -162,6 +162,7 @@ def _about(plan: Plan) -> About:
     return {
         "the source's columns": told(plan.source),
         "the target's columns": told(plan.target),
+        "the hash of rows": plan.source.row_hash,
         "the key": json.dumps([plan.multiset, *plan.names[: plan.source.key_width]]),
         "the filters": json.dumps([plan.source.predicate, plan.target.predicate]),
     }

@@ -1,0 +1,24 @@
+"""What the servers must make of a row, by Python's references: its hash and its chunk, whichever hash the scan asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cdcproof.databases import canonical, postgresql_hash
+from cdcproof.databases.scan import RowHash, Scan
+
+
+def hash_in(scan: Scan, parts: Sequence[bytes | None]) -> int:
+    """The hash of a row of these canonical bytes."""
+    if scan.row_hash is RowHash.NATIVE:
+        return postgresql_hash.row_hash(scan.forms, parts)
+    return canonical.row_hash(canonical.frame(scan.forms, parts))
+
+
+def chunk_in(scan: Scan, parts: Sequence[bytes | None]) -> int:
+    """The chunk of a row of these canonical bytes."""
+    chunking = scan.chunking
+    if scan.row_hash is RowHash.MD5 or chunking.width:
+        return canonical.chunk_of(chunking, scan.forms, parts)
+    key = slice(chunking.columns)
+    return (postgresql_hash.row_hash(scan.forms[key], parts[key]) >> 32 & 2**32 - 1) % chunking.buckets
