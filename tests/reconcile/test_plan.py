@@ -44,7 +44,7 @@ def test_columns_meet_by_name_in_any_case_in_one_form_and_the_key_comes_first() 
     found = _plan((_column("Name", "nvarchar", length=20), ID), (TARGET_ID, _column("name", "text")))
     assert _names(found) == (["Id", "Name"], ["id", "name"])
     assert found.names == ("Id", "Name")
-    assert found.source.forms == found.target.forms == (Form(Kind.INTEGER), Form(Kind.TEXT, long=True))
+    assert found.source.forms == found.target.forms == (Form(Kind.INTEGER, precision=10), Form(Kind.TEXT, long=True))
     assert (found.source.key_width, found.multiset) == (1, False)
     assert (found.not_compared, found.lossy, found.absent_at_target) == ((), (), ())
 

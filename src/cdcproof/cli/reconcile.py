@@ -147,9 +147,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare, write the report, return the exit status."""
-    from cdcproof.databases.columnar_engine import Loading
-
-    loading = Loading() if arguments.validate_checksums and not arguments.budget else None  # before all that takes time
+    loading = _loading(arguments)  # before all that takes time
     from cdcproof.cli import reconcile_inputs
     from cdcproof.reconcile import lines
     from cdcproof.reconcile.engine import Options
@@ -174,6 +172,19 @@ def run(arguments: argparse.Namespace) -> int:
     if not report.complete:
         raise KeyboardInterrupt
     return report.exit_status
+
+
+def _loading(arguments: argparse.Namespace) -> Loading | None:
+    """Begin to load what a stream needs, where it is clear that there will be one."""
+    if arguments.budget or not arguments.validate_checksums:
+        return None
+    if arguments.strategy != "stream" and (
+        arguments.strategy or "sqlserver" not in (arguments.source_type, arguments.target_type)
+    ):
+        return None
+    from cdcproof.databases.columnar_engine import Loading
+
+    return Loading()
 
 
 def _demand_sane(arguments: argparse.Namespace) -> None:
@@ -214,7 +225,7 @@ def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool
     from cdcproof.databases.columnar import Columnar
     from cdcproof.reconcile.checkpoint import Unfinished
 
-    if loading is None:
+    if work.budget or not work.options.validate_checksums:
         yield work
         return
     about = {"source": work.inputs.source.place, "target": work.inputs.target.place}

@@ -76,11 +76,11 @@ class ColumnarSide:
 class Columnar:
     """DuckDB in memory, for all tables of a run. Use as a context manager; safe to use from several threads.
 
-    It takes over what `Loading` loads, and closes it.
+    It takes over what `Loading` loads, and closes it; without one it loads when it is first used.
     """
 
     def __init__(self, loading: Loading | None = None) -> None:
-        self._loading = loading or Loading()
+        self._begun = loading
         self._lock = threading.Lock()
         self._attached: dict[str, str] = {}
 
@@ -88,7 +88,14 @@ class Columnar:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._loading.close()
+        if self._begun:
+            self._begun.close()
+
+    @property
+    def _loading(self) -> Loading:
+        with self._lock:
+            self._begun = self._begun or Loading()
+            return self._begun
 
     def demand(self) -> None:
         """Raise `NoStreamError` saying what is missing when this machine cannot stream."""
@@ -122,11 +129,12 @@ class Columnar:
     def _attach(self, door: PostgreSQL) -> str:
         """The name under which a server is attached."""
         address = door.address().reveal()
+        connection = self._loading.connection()
         with self._lock:
             if address not in self._attached:
                 name = f"side{len(self._attached)}"
                 with our_errors(hidden=address):
-                    self._loading.connection().execute(f"ATTACH {quoted(address)} AS {name} (TYPE postgres, READ_ONLY)")
+                    connection.execute(f"ATTACH {quoted(address)} AS {name} (TYPE postgres, READ_ONLY)")
                 self._attached[address] = name
             return self._attached[address]
 

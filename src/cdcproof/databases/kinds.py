@@ -111,7 +111,7 @@ class Form:
     scale: int = 0
     """Number: digits after the point that are always written."""
     precision: int = 0
-    """Number: digits, with `scale` of them after the point, that hold every value of both columns; 0 without a limit."""
+    """Number, integer: digits, with `scale` of them after the point, that hold every value of both columns; 0 without a limit."""
     long: bool = False
     """Text and binary: values above `LONG_BYTES` are told by length and SHA-256."""
 
@@ -148,7 +148,7 @@ def form_of(source_engine: Engine, source: Column, target_engine: Engine, target
         return None
     kinds = {ours, theirs}
     if kinds <= {Kind.INTEGER, Kind.NUMBER}:
-        return _number(source, target) if Kind.NUMBER in kinds else Form(Kind.INTEGER)
+        return _number(source, target, Kind.NUMBER if Kind.NUMBER in kinds else Kind.INTEGER)
     if kinds <= {Kind.FLOAT, Kind.SINGLE}:
         return Form(Kind.FLOAT if Kind.FLOAT in kinds else Kind.SINGLE)
     if len(kinds) > 1:
@@ -157,10 +157,10 @@ def form_of(source_engine: Engine, source: Column, target_engine: Engine, target
     return Form(ours, long=may_be_long)
 
 
-def _number(source: Column, target: Column) -> Form:
+def _number(source: Column, target: Column, kind: Kind) -> Form:
     scale = max(source.scale or 0, target.scale or 0, 0)
     before = [_digits_before_the_point(column) for column in (source, target)]
-    return Form(Kind.NUMBER, scale, precision=0 if None in before else max(filter(None, before), default=0) + scale)
+    return Form(kind, scale, precision=0 if None in before else max(filter(None, before), default=0) + scale)
 
 
 def _digits_before_the_point(column: Column) -> int | None:

@@ -6,7 +6,7 @@ own, and the row's hash is the hash of all of them xored:
 
 | kind | hashed with the seed s of its column |
 |---|---|
-| boolean, integer | the upper half, with the number's own hash for a seed: `hashint8` alone knows no more than lower xor upper half |
+| boolean, integer | the number; of what may need more than 32 bits the upper half too, with the number's hash for a seed: `hashint8` alone knows no more than lower xor upper half |
 | number of a limit | whether it is below zero, with its own hash for a seed: `hash_numeric` knows digits and weight, no sign |
 | everything else | the canonical bytes; of a long value that is told whole, without the 00 before them |
 | NULL | 0 |
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
 
-from cdcproof.databases.kinds import Form, Kind
+from cdcproof.databases.kinds import INTEGER_DIGITS, Form, Kind
 
 _MASK_32, _MASK_64 = 2**32 - 1, 2**64 - 1
 _BEGIN = 0x9E3779B9 + 3923095
@@ -46,11 +46,17 @@ def column_hash(form: Form, part: bytes | None, with_seed: int) -> int:
         return 0
     if form.kind in (Kind.INTEGER, Kind.BOOLEAN):
         value = int.from_bytes(part, signed=form.kind is Kind.INTEGER)
-        return _of_integer(value >> 32, _of_integer(value, with_seed))
+        hashed = _of_integer(value, with_seed)
+        return _of_integer(value >> 32, hashed) if is_wide(form) else hashed
     if form.kind is Kind.NUMBER and form.precision:
         number = Decimal(part.decode())
         return _of_integer(int(number < 0) if number.is_finite() else 0, _of_number(number, with_seed))
     return of_bytes(part[1:] if form.long and part[:1] == _WHOLE else part, with_seed)
+
+
+def is_wide(form: Form) -> bool:
+    """Whether a value may need more than 32 bits."""
+    return form.kind is Kind.INTEGER and not 0 < form.precision <= INTEGER_DIGITS["int"]
 
 
 @cache  # long texts of the calibration: milliseconds each

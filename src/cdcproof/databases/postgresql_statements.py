@@ -224,10 +224,10 @@ def _native(columns: Sequence[Told], server: Server) -> sql.Composed:
 def _native_column(told: Told, seed: int, server: Server) -> sql.Composed:
     """`postgresql_hash.column_hash`: the dearest part of a scan, so each kind by the cheapest function that loses nothing."""
     name, form = sql.Identifier(told.column.name), told.form
-    if form.kind is Kind.INTEGER:
+    if postgresql_hash.is_wide(form):
         hashed = sql.SQL("hashint8extended({0}::bigint >> 32, hashint8extended({0}::bigint, {1}))")
-    elif form.kind is Kind.BOOLEAN:
-        hashed = sql.SQL("hashint8extended(0, hashint8extended({0}::integer::bigint, {1}))")
+    elif form.kind in (Kind.INTEGER, Kind.BOOLEAN):
+        hashed = sql.SQL("hashint4extended({0}::integer, {1})")
     elif form.kind is Kind.NUMBER and form.precision:
         hashed = sql.SQL("hashint8extended(({0} < 0)::integer, hash_numeric_extended({0}::numeric, {1}))")
     elif form.kind is Kind.UUID:
