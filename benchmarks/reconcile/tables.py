@@ -57,6 +57,11 @@ def cases(rows: int) -> tuple[Case, ...]:
     )
 
 
+def in_memory(rows: int) -> int:
+    """Shared buffers, in MiB, that hold the table of so many rows: what a machine does with its page cache is not measured."""
+    return 64 + rows // 4_000
+
+
 def fill(servers: Servers, rows: int) -> None:
     """Make the table on both sides, the same, and analysed."""
 

@@ -93,7 +93,8 @@ def method(budget: Budget, fence: str) -> str:
     """What is done, in the words of the report. `fence` says how a change is known to have had its turn."""
     return (
         "scrub: rows that were written since the last one, compared byte by byte; then the parts of all tables that were proven "
-        f"longest ago, for {budget.seconds:g} s, by 64 bits of the MD5 of each row's canonical bytes, summed by chunks of the key; "
+        f"longest ago, for {budget.seconds:g} s, by 64 bits of a hash of each row (PostgreSQL's own of its values where both sides are "
+        "PostgreSQL, else the MD5 of its canonical bytes), summed by chunks of the key; "
         f"what differs is looked at again behind a fence ({fence}), and in every scrub until it is equal"
     )
 
