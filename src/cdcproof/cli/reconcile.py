@@ -176,11 +176,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _loading(arguments: argparse.Namespace) -> Loading | None:
     """Begin to load what a stream needs, where it is clear that there will be one."""
-    if arguments.budget or not arguments.validate_checksums:
-        return None
-    if arguments.strategy != "stream" and (
-        arguments.strategy or "sqlserver" not in (arguments.source_type, arguments.target_type)
-    ):
+    likely = "stream" if "sqlserver" in (arguments.source_type, arguments.target_type) else ""
+    if arguments.budget or not arguments.validate_checksums or (arguments.strategy or likely) != "stream":
         return None
     from cdcproof.databases.columnar_engine import Loading
 

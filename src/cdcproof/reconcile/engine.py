@@ -193,9 +193,9 @@ def method(options: Options, fence: str) -> str:
             "a target's count between two of a changing source is taken as equal"
         )
     return (
-        "contents of every compared column: 64 bits of a hash of each row (pushed down, by the servers: PostgreSQL's own "
-        "of its values where both are PostgreSQL, else the MD5 of its canonical bytes; streamed, of DuckDB's hash of its values here), summed by chunks of the key; a chunk that differs passes as equal "
-        "with a chance of 2^-64; rows of chunks that differ are compared byte by byte; keys that differ "
+        "contents of every compared column: 64 bits of a hash of each row (pushed down, by the servers: PostgreSQL's own of its "
+        "values where both are PostgreSQL, else the MD5 of its canonical bytes; streamed, DuckDB's of its values here), summed by "
+        "chunks of the key; a chunk that differs passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by byte; keys that differ "
         f"are looked at again behind a fence ({fence}) and count when they stood still; of more than {DIFFERENCES_HELD:,} of a table "
         "(fewer where rows are wide) the rest is counted as first seen; the target's rows are the source's, less the missing, plus the extra ones"
     )
