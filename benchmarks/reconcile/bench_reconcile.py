@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.reconcile import peers
 from benchmarks.reconcile.peers import Peer, Run
-from benchmarks.reconcile.tables import Case, cases, differing, fill, in_memory
+from benchmarks.reconcile.tables import Case, buffers_mebibytes, cases, differing, fill
 from tests.postgres_server import Servers, running_servers
 
 _DEADLINE_SECONDS = 1800.0
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--cases", default="abcd", help="default: abcd")
     arguments = parser.parse_args()
     wanted = [case for case in cases(arguments.rows) if case.name[0] in arguments.cases]
-    with running_servers(in_memory(arguments.rows)) as servers, tempfile.TemporaryDirectory() as folder:
+    with running_servers(buffers_mebibytes(arguments.rows)) as servers, tempfile.TemporaryDirectory() as folder:
         fill(servers, arguments.rows)
         everyone = contestants(servers, Path(folder), arguments.only_ours)
         by_case: dict[str, dict[str, list[Run]]] = {}

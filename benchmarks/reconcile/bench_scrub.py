@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.reconcile import peers
-from benchmarks.reconcile.tables import TABLE, fill, in_memory
+from benchmarks.reconcile.tables import TABLE, buffers_mebibytes, fill
 from tests.postgres_server import Servers, running_servers
 
 CHANGES = 1_000
@@ -63,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     lines = []
     for rows in arguments.rows:
-        with running_servers(in_memory(rows)) as servers:
+        with running_servers(buffers_mebibytes(rows)) as servers:
             whole, scrubs = measured(servers, rows, arguments.runs)
         seconds = statistics.median(run.seconds for run in scrubs)
         memory = max(run.memory_mib for run in (whole, *scrubs))

@@ -57,8 +57,8 @@ def cases(rows: int) -> tuple[Case, ...]:
     )
 
 
-def in_memory(rows: int) -> int:
-    """Shared buffers, in MiB, that hold the table of so many rows: what a machine does with its page cache is not measured."""
+def buffers_mebibytes(rows: int) -> int:
+    """Shared buffers that hold the table of so many rows: what a machine does with its page cache is not measured."""
     return 64 + rows // 4_000
 
 
