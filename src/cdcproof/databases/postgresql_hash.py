@@ -51,7 +51,7 @@ def column_hash(form: Form, part: bytes | None, with_seed: int) -> int:
     if form.kind is Kind.NUMBER and form.precision:
         number = Decimal(part.decode())
         return _of_integer(int(number < 0) if number.is_finite() else 0, _of_number(number, with_seed))
-    return of_bytes(part[1:] if form.long and part[:1] == _WHOLE else part, with_seed)
+    return _of_bytes(part[1:] if form.long and part[:1] == _WHOLE else part, with_seed)
 
 
 def is_wide(form: Form) -> bool:
@@ -60,7 +60,7 @@ def is_wide(form: Form) -> bool:
 
 
 @cache  # long texts of the calibration: milliseconds each
-def of_bytes(data: bytes, with_seed: int) -> int:
+def _of_bytes(data: bytes, with_seed: int) -> int:
     """`hash_bytes_extended`."""
     a, b, c = _seeded(len(data), with_seed)
     whole = len(data) // 12 * 12
@@ -95,7 +95,7 @@ def _of_number(number: Decimal, with_seed: int) -> int:
         groups.pop()
     if not groups:
         return (with_seed - 1) & _MASK_64
-    return of_bytes(struct.pack(f"<{len(groups)}h", *groups), with_seed) ^ (weight & _MASK_64)
+    return _of_bytes(struct.pack(f"<{len(groups)}h", *groups), with_seed) ^ (weight & _MASK_64)
 
 
 def _seeded(length: int, with_seed: int) -> tuple[int, int, int]:
