@@ -4,7 +4,8 @@
     python benchmarks/embedded/bench_start.py --runs 1 --cold     # also the first fetch, into an empty cache
 
 Run it while nothing else runs: there are only a few processes, but they want every core for these seconds.
-It uses an instance of its own, below a temporary folder, and removes it.
+Each run uses an instance of its own, below a temporary folder; all are removed at the end: a file system without a
+journal makes new files slower for a minute after thousands were deleted, which nobody meets who starts a pipeline.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -26,7 +28,6 @@ from cdcproof.environments.embedded import artifacts, databases, java, lifecycle
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.progress import Progress
 
-NAME = "bench"
 Figures = dict[str, list[float]]
 
 
@@ -42,9 +43,9 @@ def seconds(act: Callable[[], object]) -> float:
     return time.monotonic() - started
 
 
-def up() -> Instance:
+def up(name: str) -> Instance:
     """Start or heal."""
-    return lifecycle.up(NAME, quiet())
+    return lifecycle.up(name, quiet())
 
 
 def load(instance: Instance) -> None:
@@ -63,25 +64,26 @@ def pss_mebibytes(instance: Instance) -> float:
     return total / 1024 / 1024
 
 
-def one_run(figures: Figures) -> None:
-    """All figures once, on a new instance."""
-    figures["start of a new instance: both connectors run, snapshot in the target (s)"].append(seconds(up))
-    instance = up()
+def one_run(figures: Figures, name: str) -> None:
+    """All figures once, on the new instance `name`, which is left stopped."""
+    start = partial(up, name)
+    figures["start of a new instance: both connectors run, snapshot in the target (s)"].append(seconds(start))
+    instance = start()
     figures["memory of all services after the start (MiB PSS)"].append(pss_mebibytes(instance))
-    figures["`up` when everything is up (s)"].append(seconds(up))
+    figures["`up` when everything is up (s)"].append(seconds(start))
     for service in services.CORE:
-        lifecycle.kill(NAME, service)
-        figures[f"heal after {service} was killed (s)"].append(seconds(up))
-    lifecycle.reset(NAME, quiet())  # the worker was just started: its first snapshot loads what every other one has
+        lifecycle.kill(name, service)
+        figures[f"heal after {service} was killed (s)"].append(seconds(start))
+    lifecycle.reset(name, quiet())  # the worker was just started: its first snapshot loads what every other one has
     for _ in range(3):
-        figures["reset between tests (s)"].append(seconds(lambda: lifecycle.reset(NAME, quiet())))
+        figures["reset between tests (s)"].append(seconds(lambda: lifecycle.reset(name, quiet())))
     rows = sum((databases.LOAD.customers, databases.LOAD.products * 6, databases.LOAD.orders, databases.LOAD.shipments))
-    figures[f"load of {rows:,} rows, until they are in the target (s)"].append(seconds(lambda: load(up())))
-    figures["memory of all services after the load (MiB PSS)"].append(pss_mebibytes(up()))
-    figures["reset after that load (s)"].append(seconds(lambda: lifecycle.reset(NAME, quiet())))
-    figures["stop (s)"].append(seconds(lambda: lifecycle.down(NAME, quiet())))
-    figures["start of an instance that has its data (s)"].append(seconds(up))
-    lifecycle.remove(NAME, quiet())
+    figures[f"load of {rows:,} rows, until they are in the target (s)"].append(seconds(lambda: load(start())))
+    figures["memory of all services after the load (MiB PSS)"].append(pss_mebibytes(start()))
+    figures["reset after that load (s)"].append(seconds(lambda: lifecycle.reset(name, quiet())))
+    figures["stop (s)"].append(seconds(lambda: lifecycle.down(name, quiet())))
+    figures["start of an instance that has its data (s)"].append(seconds(start))
+    lifecycle.down(name, quiet())
 
 
 def main() -> None:
@@ -91,18 +93,20 @@ def main() -> None:
     parser.add_argument("--cold", action="store_true", help="also fetch everything anew, into an empty cache")
     arguments = parser.parse_args()
     figures: Figures = defaultdict(list)
+    names = [f"bench-{number}" for number in range(arguments.runs + 1)]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder
         try:
             if arguments.cold:
                 cache = Path(folder) / "cache"
                 figures["first fetch (s)"].append(seconds(lambda: artifacts.ready(cache, quiet())))
-            up()
-            lifecycle.remove(NAME, quiet())  # stopping writes the class archives, which every later start has
-            for _ in range(arguments.runs):
-                one_run(figures)
+            up(names[0])
+            lifecycle.down(names[0], quiet())  # stopping writes the class archives, which every later start has
+            for name in names[1:]:
+                one_run(figures, name)
         finally:
-            lifecycle.remove(NAME, quiet())
+            for name in names:
+                lifecycle.remove(name, quiet())
     print(f"{psutil.cpu_count()} cores, {platform.system()} {platform.machine()}, Java {java.find().version}; ", end="")
     print(f"{arguments.runs} runs; load average at the end {os.getloadavg()[0]:.1f}\n")
     print("| what | median | lowest | highest |\n|---|---:|---:|---:|")
