@@ -37,7 +37,9 @@ def _no_pauses() -> Iterator[None]:
         yield
 
 
-def _settled(replication: Replication, moments: Iterable[Iterable[Act]] = (), *, stuck: bool = False) -> Settled:
+def _settled(
+    replication: Replication, moments: Iterable[Iterable[Act]] = (), *, stuck: bool = False, keys_per_reading: int = 500
+) -> Settled:
     left: Iterator[Iterable[Act]] = iter(moments)
 
     def moment() -> None:
@@ -52,14 +54,16 @@ def _settled(replication: Replication, moments: Iterable[Iterable[Act]] = (), *,
         return rows
 
     keys = [forms(key) for key in (*range(4), LOST, STALE, GHOST)]
-    return settle(
-        keys,
-        1,
-        read(replication.source),
-        read(replication.target),
-        fence=SimulatedFence(replication, moment, stuck),
-        tell=lambda _: None,
-    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(settling, "_KEYS_PER_READING", keys_per_reading)
+        return settle(
+            keys,
+            1,
+            read(replication.source),
+            read(replication.target),
+            fence=SimulatedFence(replication, moment, stuck),
+            tell=lambda _: None,
+        )
 
 
 def _started(rows: dict[int, int], *, source_has_versions: bool = True) -> Replication:
@@ -86,11 +90,11 @@ PLANTED = {LOST: "missing", STALE: "changed", GHOST: "extra"}
 
 
 @settings(max_examples=700, deadline=None)
-@given(STARTS, MOMENTS)
+@given(STARTS, MOMENTS, st.sampled_from((2, 500)))
 def test_what_is_in_flight_is_never_a_difference_and_what_is_lost_always_one(
-    rows: dict[int, int], moments: list[list[Act]]
+    rows: dict[int, int], moments: list[list[Act]], keys_per_reading: int
 ) -> None:
-    settled = _settled(_planted(_started(rows)), moments)
+    settled = _settled(_planted(_started(rows)), moments, keys_per_reading=keys_per_reading)
     assert _words(settled) == PLANTED
     assert len(settled.crossings) <= MOST_CROSSINGS
 
@@ -232,3 +236,32 @@ def test_a_row_that_is_equal_now_and_then_needs_no_fence() -> None:
     replication = _started({0: A})
     moments = [[_write(0, B)], [], [_arrive(1), _write(0, A)], [], [_arrive(1)]]
     assert _settled(replication, moments, stuck=True) == Settled((), 0, ())
+
+
+MANY = 1_200
+
+
+def _many(arriving: bool) -> tuple[Settled, list[int]]:
+    """Rows of so many keys are not at the target; when they arrive, after the first look. How many keys each look had."""
+    keys = [forms(key) for key in range(MANY)]
+    asked: list[int] = []
+
+    def source(keys: Any) -> Any:
+        return [row(int.from_bytes(key[0]), version=b"1") for key in keys]
+
+    def target(keys: Any) -> Any:
+        asked.append(len(keys))
+        return source(keys) if arriving and sum(asked) > MANY else []
+
+    return settle(keys, 1, source, target, fence=SimulatedFence(Replication()), tell=lambda _: None), asked
+
+
+def test_where_a_few_of_very_many_stand_still_the_fence_is_crossed() -> None:
+    settled, asked = _many(arriving=False)
+    assert (len(settled.confirmed), len(settled.crossings)) == (MANY, 1)
+    assert asked == [500, 500, 200, 500, 500, 500, 200]
+
+
+def test_where_a_few_of_very_many_arrive_all_are_looked_at_and_no_fence_is_needed() -> None:
+    settled, _ = _many(arriving=True)
+    assert settled == Settled((), 0, ())

@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.types.numeric import IntLoader
 
 from cdcproof.databases import postgresql_catalogue as catalogue
 from cdcproof.databases import postgresql_keys, postgresql_log
@@ -112,11 +113,10 @@ class PostgreSQL(Session):
 
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         """One scan of the segment."""
-        with self._our_errors(scan.table):
-            for chunk, rows, total in self._session.execute(
-                statements.chunk_sums(scan, segment, self._server())
-            ).fetchall():
-                yield ChunkSum(chunk, rows, int(total))
+        with self._our_errors(scan.table), self._session.cursor() as cursor:
+            cursor.adapters.register_loader("numeric", IntLoader)  # through Decimal it takes three times as long
+            sums = cursor.execute(statements.chunk_sums(scan, segment, self._server())).fetchall()
+        yield from map(ChunkSum._make, sums)
 
     @contextmanager
     def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:

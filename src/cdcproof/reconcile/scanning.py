@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from cdcproof.databases.scan import WHOLE, ChunkSum, Scan, Segment
 from cdcproof.errors import CouldNotLookError
@@ -13,7 +14,7 @@ from cdcproof.reconcile.chunks import Balance
 from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.summing import Summing
 
-_LEAST_ROWS, _MOST_ROWS, _LEAST_PARTS = 250_000, 2_000_000, 5
+_LEAST_ROWS, _MOST_ROWS, _LEAST_PARTS = 1_000_000, 2_000_000, 5
 _LOOKED_EVERY = 1_000
 
 
@@ -35,7 +36,7 @@ class Scanned:
 
 
 def rows_a_part(rows: int) -> int:
-    """Into which parts a table of about so many rows is divided: some seconds each.
+    """Into which parts a table of about so many rows is divided: a second or some each.
 
     Where a table does not lie in the order of its key, every part has rows of every chunk (100 rows a chunk, 100,000 chunks at
     most): the parts are large enough for that to cost little.
@@ -103,7 +104,7 @@ def sum_up(
 
 
 def _until(stop: Stop, sums: Iterator[ChunkSum]) -> Iterator[ChunkSum]:
-    for number, one in enumerate(sums):
-        if number % _LOOKED_EVERY == 0:
-            stop.go_on()
-        yield one
+    stop.go_on()
+    while some := list(islice(sums, _LOOKED_EVERY)):
+        yield from some
+        stop.go_on()
