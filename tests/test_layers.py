@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    {"errors", "findings", "pipeline", "toml_lines", "toml_models", "waiting", "secrets", "progress"},
+    {
+        *("errors", "engines", "findings", "pipeline", "pipeline_choice", "toml_lines", "toml_models"),
+        *("waiting", "secrets", "progress"),
+    },
     {"reporting"},
     {"clients", "databases"},
     {"reconcile", "environments", "observations"},
@@ -22,6 +27,7 @@ LAYERS = (
 
 FOUNDATIONS_OF_FOUNDATIONS = {
     "errors": set(),
+    "engines": set(),
     "findings": set(),
     "secrets": {"errors"},
     "waiting": {"errors"},
@@ -126,6 +132,13 @@ def test_only_waiting_sleeps() -> None:
         or (isinstance(node, ast.Name) and node.id == "sleep")
     }
     assert sleepers == {"src/cdcproof/waiting.py"}
+
+
+def test_a_comparison_by_flags_loads_only_what_it_uses() -> None:
+    program = "import sys, cdcproof.cli.reconcile_inputs, cdcproof.reconcile.engine; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert {"psycopg", "cdcproof.databases.postgresql"} <= set(loaded)
+    assert not {"pydantic", "duckdb", "pyarrow", "jinja2", "cdcproof.databases.sqlserver"} & set(loaded)
 
 
 def test_there_is_something_to_look_at() -> None:

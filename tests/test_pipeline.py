@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cdcproof.errors import ConfigError
-from cdcproof.pipeline import load, resolve
+from cdcproof.pipeline import load
+from cdcproof.pipeline_choice import resolve
 from tests.plugin_project import PIPELINE
 
 GOOD = PIPELINE.format(extra="", tables="")

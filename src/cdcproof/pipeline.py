@@ -6,7 +6,6 @@ Every model is frozen and refuses unknown keys. `load` turns whatever is wrong w
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import date, datetime, time
 from pathlib import Path
@@ -23,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from cdcproof import toml_models
+from cdcproof.engines import Engine
 from cdcproof.errors import ConfigError
 from cdcproof.toml_models import Model
 
@@ -39,17 +39,10 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
-VARIABLE = "CDCPROOF_PIPELINE"
-DEFAULT = "embedded"
-
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Url = Annotated[Name, AfterValidator(http_url)]
 PLACEHOLDER = "TO-BE-FILLED-IN"
 """What `cdcproof init` writes for a required value that it could not learn; `cdcproof check-config` asks for it."""
-
-Engine = Literal["sqlserver", "postgresql"]
-DEFAULT_PORTS: dict[Engine, int] = {"sqlserver": 1433, "postgresql": 5432}
-DEFAULT_SCHEMAS: dict[Engine, str] = {"sqlserver": "dbo", "postgresql": "public"}
 
 Role = Literal["source", "target", "zookeeper", "kafka", "registry", "connect", "monitoring"]
 Value = bool | int | float | str | datetime | date | time
@@ -389,16 +382,3 @@ def load(path: Path) -> Pipeline:
 def parse(text: str, path: Path) -> Pipeline:
     """Read a pipeline file's text; errors as `load`, and `path` names it in them."""
     return toml_models.parse(Pipeline, text, path, "docs/PIPELINE.md")
-
-
-def chosen(asked: str | None) -> str:
-    """What names the pipeline file: what was asked for, else $CDCPROOF_PIPELINE, else ``embedded``."""
-    return asked or os.environ.get(VARIABLE) or DEFAULT
-
-
-def resolve(name_or_path: str) -> Path:
-    """The file meant by `--pipeline`: a path, or the name of a file in fixtures/pipelines/."""
-    path = Path(name_or_path)
-    if path.suffix == ".toml" or path.is_file():
-        return path
-    return Path("fixtures/pipelines") / f"{name_or_path}.toml"

@@ -18,7 +18,8 @@ import pytest
 from cdcproof import pytest_options
 from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import Pipeline, chosen, load, resolve
+from cdcproof.pipeline import Pipeline, load
+from cdcproof.pipeline_choice import chosen, resolve
 from cdcproof.pytest_marks import applies, step_of
 from cdcproof.pytest_reporter import PROBLEM, Reporter
 from cdcproof.pytest_xdist import PLAN, write_plan

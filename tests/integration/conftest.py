@@ -18,7 +18,8 @@ from cdcproof.environments.embedded.environment import Embedded
 from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import VARIABLE, Pipeline, load
+from cdcproof.pipeline import Pipeline, load
+from cdcproof.pipeline_choice import VARIABLE
 from cdcproof.progress import Progress
 from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
 from cdcproof.reporting.record import Run, StepRecord

@@ -7,7 +7,8 @@ import pytest
 
 from cdcproof.errors import ConfigError, UsageError
 from cdcproof.operations.pipeline_file import text_of, write
-from cdcproof.pipeline import load, resolve
+from cdcproof.pipeline import load
+from cdcproof.pipeline_choice import resolve
 from tests.pipelines import pipeline_of
 
 

@@ -13,8 +13,8 @@ from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.canonical import frame, row_hash
 from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import ChunkSum, LogPosition, Row, Scan, Segment
+from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.pipeline import Engine
 from cdcproof.reconcile.engine import Endpoint
 from tests.reconcile.rows import Cell, forms
 

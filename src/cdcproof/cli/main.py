@@ -10,8 +10,6 @@ import argparse
 import importlib
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 
 from cdcproof import __version__
@@ -80,17 +78,20 @@ def run_safely(arguments: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001  a defect of ours: no traceback on an operator's screen
-        report = _kept(scrub(traceback.format_exc()))
+        report = _kept()
         print(scrub(f"cdcproof: internal error: {type(error).__name__}: {error}\n{report}"), file=sys.stderr)
         return 3
     return status
 
 
-def _kept(trace: str) -> str:
-    """Keep a traceback in a file, and say what to do with it."""
+def _kept() -> str:
+    """Keep the traceback in a file, and say what to do with it."""
+    import tempfile
+    import traceback
+
     try:
         with tempfile.NamedTemporaryFile("w", prefix="cdcproof-", suffix=".txt", delete=False) as file:
-            file.write(trace)
+            file.write(scrub(traceback.format_exc()))
     except OSError as error:
         return f"Please report it; the traceback could not be kept: {error.strerror}."
     return f"Please report it with {file.name}."

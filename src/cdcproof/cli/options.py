@@ -6,10 +6,11 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
-from cdcproof.pipeline import DEFAULT, VARIABLE, Pipeline, chosen, load, resolve
+from cdcproof.pipeline_choice import DEFAULT, VARIABLE, chosen, resolve
 
 if TYPE_CHECKING:
     from cdcproof.environments.base import Environment
+    from cdcproof.pipeline import Pipeline
 
 
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -41,6 +42,7 @@ def add_pipeline(parser: argparse.ArgumentParser) -> None:
 def open_pipeline(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:
     """Read the pipeline and find out where its environment serves it. Raises `ConfigError` and `UsageError`."""
     from cdcproof.environments import select
+    from cdcproof.pipeline import load  # what reads files takes a tenth of a second: flags do without
 
     pipeline = load(resolve(chosen(arguments.pipeline)))
     environment = select(arguments.env or pipeline.environment)

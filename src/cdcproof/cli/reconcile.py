@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from cdcproof.databases.columnar import Columnar
     from cdcproof.databases.columnar_engine import Loading
     from cdcproof.reconcile.checkpoint import Unfinished
-    from cdcproof.reconcile.engine import Options
+    from cdcproof.reconcile.engine import Options, Run
+    from cdcproof.reconcile.plan import TablePair
     from cdcproof.reconcile.result import Report, TableResult
     from cdcproof.reconcile.scrub import Budget
 
@@ -198,12 +199,13 @@ def _demand_sane(arguments: argparse.Namespace) -> None:
 
 
 def _budget(arguments: argparse.Namespace, inputs: Inputs, directory: Path) -> Budget | None:
-    from cdcproof.reconcile.scrub import Budget
-
     if not arguments.budget:
         return None
-    folder = directory / "proofs"
-    return Budget(arguments.budget, folder, inputs.proof_age_hours, inputs.feed, lambda: datetime.now().astimezone())
+    from cdcproof.pipeline import Thresholds
+    from cdcproof.reconcile.scrub import Budget
+
+    age_hours = inputs.proof_age_hours or Thresholds().proof_age_hours
+    return Budget(arguments.budget, directory / "proofs", age_hours, inputs.feed, lambda: datetime.now().astimezone())
 
 
 @dataclass(frozen=True)
@@ -233,11 +235,12 @@ def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool
 def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
     """Compare, telling each table as soon as it is known; what is known so far is kept in a partial report."""
     from cdcproof.cli.reconcile_screen import Screen
-    from cdcproof.reconcile import engine, lines, scrub
+    from cdcproof.reconcile import engine, lines
     from cdcproof.reconcile.result import Report, TableResult, TableStatus
 
-    inputs, options, budget = work.inputs, work.options, work.budget
-    run_id, started_at = uuid.uuid4().hex, _now()
+    inputs, options = work.inputs, work.options
+    method, begin = _way(work)
+    run_id, started_at = os.urandom(16).hex(), _now()
     results: dict[str, TableResult] = {}
 
     def report(complete: bool) -> Report:
@@ -248,7 +251,7 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
             finished_at=_now(),
             source=inputs.source.place,
             target=inputs.target.place,
-            method=scrub.method(budget, inputs.fence_told) if budget else engine.method(options, inputs.fence_told),
+            method=method,
             tables=tuple(
                 results.get(table.name) or TableResult(table.name, unseen, error="Interrupted before it was compared.")
                 for table in inputs.tables
@@ -265,7 +268,7 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
 
     with Screen(sys.stderr) as watch:
         run = engine.Run(inputs.source, inputs.target, inputs.fence, options, watch, work.columnar, work.unfinished)
-        found = scrub.scrub(run, inputs.tables, budget) if budget else engine.reconcile(run, inputs.tables)
+        found = begin(run, inputs.tables)
         try:
             _keep(report(complete=False), directory)
             for result in found:
@@ -280,6 +283,18 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
             found.close()
             return report(complete=False)
     return report(complete=True)
+
+
+def _way(work: _Work) -> tuple[str, Callable[[Run, Sequence[TablePair]], Generator[TableResult]]]:
+    """What is done, in the words of the report, and what does it."""
+    budget, told = work.budget, work.inputs.fence_told
+    if budget:
+        from cdcproof.reconcile import scrub
+
+        return scrub.method(budget, told), lambda run, tables: scrub.scrub(run, tables, budget)
+    from cdcproof.reconcile import engine
+
+    return engine.method(work.options, told), engine.reconcile
 
 
 def _keep(report: Report, directory: Path) -> None:

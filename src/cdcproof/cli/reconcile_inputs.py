@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from cdcproof import pipeline
 from cdcproof.cli.options import open_pipeline
 from cdcproof.databases import connect, password_of
 from cdcproof.databases.base import TableName
+from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, DatabaseAddress, Engine
 from cdcproof.errors import UsageError
 from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.contents import Comparison
@@ -27,6 +25,7 @@ from cdcproof.reconcile.timer_fence import TimerFence
 from cdcproof.secrets import Secret
 
 if TYPE_CHECKING:
+    from cdcproof import pipeline
     from cdcproof.reconcile.scrub import Feed
 
 DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
@@ -50,7 +49,25 @@ class Inputs:
     directory: Path
     feed: Feed | None
     """What tells a scrub which rows were written."""
-    proof_age_hours: float
+    proof_age_hours: float | None
+    """By the pipeline file's threshold; None where there is no file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenDatabase:
+    """A database that flags name. Implements `engines.DatabaseAddress`."""
+
+    type: Engine
+    host: str
+    port: int
+    database: str
+    user: str
+    schema_name: str
+    password_env: str
+    trust_server_certificate: bool
+    publication: None = None
+    slot: None = None
+    encrypt: bool = True
 
 
 def read(arguments: argparse.Namespace) -> Inputs:
@@ -126,7 +143,7 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
         f"timer: {fence.seconds:g} s",
         DEFAULT_DIRECTORY,
         None,
-        pipeline.Thresholds().proof_age_hours,
+        None,
     )
 
 
@@ -192,26 +209,30 @@ def _timer(arguments: argparse.Namespace) -> TimerFence:
     return TimerFence(DEFAULT_SETTLE_SECONDS if arguments.settle_seconds is None else arguments.settle_seconds)
 
 
-def _database(arguments: argparse.Namespace, side: str) -> pipeline.Database:
-    given: dict[str, Any] = {name: getattr(arguments, f"{side}_{name}") for name in (*_REQUIRED, *_OPTIONAL)}
-    del given["password"]
-    engine = given["type"]
-    defaults = {
-        "port": pipeline.DEFAULT_PORTS[engine],
-        "schema": pipeline.DEFAULT_SCHEMAS[engine],
-        "password_env": DEFAULT_PASSWORD_VARIABLES[engine],
-        "trust_server_certificate": arguments.trust_server_certificate,
-    }
-    try:
-        return pipeline.Database.model_validate(
-            {**defaults, **{name: value for name, value in given.items() if value is not None}}
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise UsageError(f"--{side}-{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
+def _database(arguments: argparse.Namespace, side: str) -> GivenDatabase:
+    def given(name: str) -> str | None:
+        value: str | None = getattr(arguments, f"{side}_{name}")
+        if value is not None and not value.strip():
+            raise UsageError(f"--{side}-{name.replace('_', '-')} is empty.")
+        return value and value.strip()
+
+    engine: Engine = getattr(arguments, f"{side}_type")
+    port = getattr(arguments, f"{side}_port")
+    if port is not None and not 1 <= port <= 65535:
+        raise UsageError(f"--{side}-port {port}: a port is from 1 to 65535.")
+    return GivenDatabase(
+        type=engine,
+        host=given("host") or "",
+        port=port or DEFAULT_PORTS[engine],
+        database=given("database") or "",
+        user=given("user") or "",
+        schema_name=given("schema") or DEFAULT_SCHEMAS[engine],
+        password_env=given("password_env") or DEFAULT_PASSWORD_VARIABLES[engine],
+        trust_server_certificate=arguments.trust_server_certificate,
+    )
 
 
-def _password(arguments: argparse.Namespace, side: str, database: pipeline.Database) -> Secret:
+def _password(arguments: argparse.Namespace, side: str, database: DatabaseAddress) -> Secret:
     value = getattr(arguments, f"{side}_password")
     if value is None:
         return password_of(database)
@@ -239,7 +260,7 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _endpoint(database: pipeline.Database, password: Secret) -> Endpoint:
+def _endpoint(database: DatabaseAddress, password: Secret) -> Endpoint:
     return Endpoint(
         database.type,
         f"{database.type}://{database.host}:{database.port}/{database.database}",

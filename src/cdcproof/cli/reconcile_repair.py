@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,6 +125,8 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
 
 
 def _signalled(pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:
+    import uuid
+
     from cdcproof.clients.connect import Connect
     from cdcproof.databases.postgresql_repair import condition_of
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from cdcproof.secrets import Secret, from_environment
 
 if TYPE_CHECKING:
-    from cdcproof import pipeline
     from cdcproof.databases.base import Database
+    from cdcproof.engines import DatabaseAddress
 
 STATEMENT_TIMEOUT_SECONDS = 30.0
 """For checks, which ask the catalogue or count. A comparison of whole tables needs longer."""
 
 
 def connect(
-    database: pipeline.Database,
+    database: DatabaseAddress,
     password: Secret | None = None,
     statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS,
 ) -> Database:
@@ -23,14 +23,17 @@ def connect(
 
     Without `password` it is read from the environment variable `database.password_env` names; `UsageError` when unset.
     """
-    from cdcproof.databases.postgresql import PostgreSQL  # noqa: PLC0415  the drivers take a tenth of a second
-    from cdcproof.databases.sqlserver import SQLServer  # noqa: PLC0415
+    known = password or password_of(database)
+    if database.type == "sqlserver":
+        from cdcproof.databases.sqlserver import SQLServer  # noqa: PLC0415  each takes a tenth of a second
 
-    door = SQLServer if database.type == "sqlserver" else PostgreSQL
-    return door(database, password or password_of(database), statement_timeout_seconds)
+        return SQLServer(database, known, statement_timeout_seconds)
+    from cdcproof.databases.postgresql import PostgreSQL  # noqa: PLC0415
+
+    return PostgreSQL(database, known, statement_timeout_seconds)
 
 
-def password_of(database: pipeline.Database) -> Secret:
+def password_of(database: DatabaseAddress) -> Secret:
     """The password from the environment. Raises `UsageError` naming the variable when it is not set."""
     account = f"user {database.user} of {database.database} at {database.host}:{database.port}"
     return from_environment(database.password_env, account)

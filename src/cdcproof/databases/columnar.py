@@ -9,16 +9,18 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cdcproof.databases import canonical, columnar_hash
 from cdcproof.databases.base import Database, TableName
 from cdcproof.databases.columnar_engine import MEMORY_MEGABYTES, Loading, module, quoted
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.scan import ChunkSum, Scan, Segment, Stream, Told
-from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import scrub
+
+if TYPE_CHECKING:
+    from cdcproof.databases.sqlserver import SQLServer
 
 
 class TooWideError(UnexpectedAnswerError):
@@ -116,13 +118,15 @@ class Columnar:
         """A side to be streamed, beside an open door to the same database, in a session of its own."""
         cursor = self._loading.cursor()
         try:
-            if isinstance(door, SQLServer):
-                with door.stream_session() as session:
-                    yield ColumnarSide(cursor, _ArrowRows(cursor, door, session))
-            elif isinstance(door, PostgreSQL):
+            if isinstance(door, PostgreSQL):
                 yield ColumnarSide(cursor, _CopiedRows(cursor, door, self._attach(door)))
-            else:
+                return
+            from cdcproof.databases.sqlserver import SQLServer  # noqa: PLC0415  much code, and most sides have none
+
+            if not isinstance(door, SQLServer):
                 raise TypeError(f"{type(door).__name__} cannot be streamed")
+            with door.stream_session() as session:
+                yield ColumnarSide(cursor, _ArrowRows(cursor, door, session))
         finally:
             cursor.close()
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cdcproof.databases.base import Column
-from cdcproof.pipeline import Engine
+from cdcproof.engines import Engine
 
 LONG_BYTES = 8192
 

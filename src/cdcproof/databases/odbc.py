@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdcproof import pipeline
+from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError
 from cdcproof.secrets import Secret
 
@@ -51,7 +51,7 @@ def wheel_libraries() -> Path | None:
     return Path(found.origin).parent / "libs" if found and found.origin else None
 
 
-def connection_string(driver: Driver, database: pipeline.Database, password: Secret) -> str:
+def connection_string(driver: Driver, database: DatabaseAddress, password: Secret) -> str:
     """The string that opens a session: encrypted unless the pipeline says otherwise, and asking for a readable replica.
 
     Every value stands in braces with ``}`` doubled, so that no character of it can end it.
@@ -72,12 +72,12 @@ def connection_string(driver: Driver, database: pipeline.Database, password: Sec
     return _joined({"DRIVER": driver.name, **place, **_account(database, password), "APP": "cdcproof"})
 
 
-def driverless_connection_string(database: pipeline.Database, password: Secret) -> str:
+def driverless_connection_string(database: DatabaseAddress, password: Secret) -> str:
     """The same for mssql-python, which brings its driver and names itself."""
     return _joined({**_place(database), **_account(database, password)})
 
 
-def _place(database: pipeline.Database) -> dict[str, str]:
+def _place(database: DatabaseAddress) -> dict[str, str]:
     return {
         "SERVER": f"tcp:{database.host},{database.port}",
         "Encrypt": "yes" if database.encrypt else "no",
@@ -85,7 +85,7 @@ def _place(database: pipeline.Database) -> dict[str, str]:
     }
 
 
-def _account(database: pipeline.Database, password: Secret) -> dict[str, str]:
+def _account(database: DatabaseAddress, password: Secret) -> dict[str, str]:
     return {
         "DATABASE": database.database,
         "UID": database.user,

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import psycopg
 from psycopg import errors
 
-from cdcproof import pipeline
 from cdcproof.databases.base import TableName
 from cdcproof.databases.changes import MOST_KEYS, Changes
 from cdcproof.databases.pgoutput import KeyCollector
 from cdcproof.databases.postgresql import PostgreSQL
+from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError, UsageError
 from cdcproof.secrets import Secret
 
@@ -30,7 +30,7 @@ class PostgreSQLChanges(PostgreSQL):
     """A session on the slot. Implements `changes.ChangeFeed`; use as a context manager."""
 
     def __init__(
-        self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float, slot: str
+        self, database: DatabaseAddress, password: Secret, statement_timeout_seconds: float, slot: str
     ) -> None:
         super().__init__(database, password, statement_timeout_seconds)
         if database.publication is None:

@@ -13,8 +13,8 @@ from cdcproof.databases.base import TableName
 from cdcproof.databases.kinds import Kind
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.scan import Row, Scan, Told
+from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.pipeline import Engine
 
 _HASHED = b"\x01"
 

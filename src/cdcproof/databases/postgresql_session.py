@@ -11,9 +11,9 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
-from cdcproof import pipeline
 from cdcproof.databases.base import TableName
 from cdcproof.databases.postgresql_statements import Server, table_name
+from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import Secret, scrub
 
@@ -40,7 +40,7 @@ class Session:
     `statement_timeout_seconds` bounds each statement at the server.
     """
 
-    def __init__(self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float) -> None:
+    def __init__(self, database: DatabaseAddress, password: Secret, statement_timeout_seconds: float) -> None:
         self._database = database
         self._password = password
         self._statement_timeout_seconds = statement_timeout_seconds

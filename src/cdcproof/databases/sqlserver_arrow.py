@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from cdcproof import pipeline
 from cdcproof.databases import odbc, tsql
 from cdcproof.databases.base import TableName
 from cdcproof.databases.scan import Stream
 from cdcproof.databases.sqlserver_errors import LOCK_TIMEOUT_SECONDS, Errors, Told, without_makers
 from cdcproof.databases.sqlserver_session import LOGIN_TIMEOUT_SECONDS
+from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError
 from cdcproof.secrets import Secret, scrub
 
@@ -37,7 +37,7 @@ _STATES = {
 class ArrowSession:
     """Connects when entered; reads only. Outside `snapshot` every statement is its own transaction."""
 
-    def __init__(self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float) -> None:
+    def __init__(self, database: DatabaseAddress, password: Secret, statement_timeout_seconds: float) -> None:
         self._database = database
         self._password = password
         self._statement_timeout_seconds = statement_timeout_seconds

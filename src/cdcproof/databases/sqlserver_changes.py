@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cdcproof import pipeline
 from cdcproof.databases import lsn, tsql
 from cdcproof.databases.base import TableName
 from cdcproof.databases.changes import MOST_KEYS, Changes, Keys
 from cdcproof.databases.sqlserver import SQLServer
+from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.reporting.files import write_whole
 from cdcproof.secrets import Secret
@@ -31,7 +31,7 @@ class SQLServerChanges(SQLServer):
     name = "the change tables of SQL Server's capture job"
 
     def __init__(
-        self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float, position: Path
+        self, database: DatabaseAddress, password: Secret, statement_timeout_seconds: float, position: Path
     ) -> None:
         super().__init__(database, password, statement_timeout_seconds)
         self._file = position

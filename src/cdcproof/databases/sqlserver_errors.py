@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cdcproof import pipeline
 from cdcproof.databases import tsql
 from cdcproof.databases.base import TableName
+from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import scrub
 
@@ -38,7 +38,7 @@ class Told:
 class Errors:
     """The errors of one session."""
 
-    database: pipeline.Database
+    database: DatabaseAddress
     statement_timeout_seconds: float
 
     @property

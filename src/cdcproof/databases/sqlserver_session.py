@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from cdcproof import pipeline
 from cdcproof.databases import odbc, tsql
 from cdcproof.databases.base import TableName
 from cdcproof.databases.sqlserver_errors import LOCK_TIMEOUT_SECONDS, Errors, of_pyodbc
+from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.secrets import Secret
 
@@ -28,7 +28,7 @@ _DATETIMEOFFSET = -155  # SQL_SS_TIMESTAMPOFFSET, which pyodbc does not know
 class Session:
     """Connects when entered. Outside `snapshot` every statement is its own transaction."""
 
-    def __init__(self, database: pipeline.Database, password: Secret, statement_timeout_seconds: float) -> None:
+    def __init__(self, database: DatabaseAddress, password: Secret, statement_timeout_seconds: float) -> None:
         self._database = database
         self._password = password
         self._statement_timeout_seconds = statement_timeout_seconds

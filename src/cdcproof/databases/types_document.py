@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cdcproof.databases import kinds
 from cdcproof.databases.kinds import CONTRACT, Entry, Fidelity
-from cdcproof.pipeline import Engine
+from cdcproof.engines import Engine
 
 _HEAD = """# What equal means, type by type
 

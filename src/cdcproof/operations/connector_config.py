@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from cdcproof.databases.base import TableName
-from cdcproof.pipeline import DEFAULT_PORTS, DEFAULT_SCHEMAS, Engine
+from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, Engine
 
 Config = Mapping[str, str]
 

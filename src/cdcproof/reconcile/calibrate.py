@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 from cdcproof.databases import canonical, postgresql_hash
 from cdcproof.databases.base import Database
 from cdcproof.databases.scan import Told
+from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.pipeline import Engine
 from cdcproof.reconcile.literals import Literal, literals
 from cdcproof.reconcile.plan import Plan
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from cdcproof.databases.base import Column, Database, TableName
 from cdcproof.databases.scan import Scan
-from cdcproof.pipeline import Engine
+from cdcproof.engines import Engine
 from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.by_value import ByValue
 from cdcproof.reconcile.calibrate import Calibration, calibrated

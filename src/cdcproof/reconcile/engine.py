@@ -11,8 +11,8 @@ from typing import Protocol
 
 from cdcproof.databases.base import Database
 from cdcproof.databases.columnar import Columnar
+from cdcproof.engines import Engine
 from cdcproof.errors import CouldNotLookError
-from cdcproof.pipeline import Engine
 from cdcproof.reconcile.both import Stop, both, ended_by
 from cdcproof.reconcile.by_value import DIFFERENCES_HELD
 from cdcproof.reconcile.calibrate import Calibration

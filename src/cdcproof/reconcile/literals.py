@@ -15,7 +15,7 @@ from cdcproof.databases import canonical
 from cdcproof.databases.base import Column
 from cdcproof.databases.kinds import LONG_BYTES, Form, Kind, entry_of
 from cdcproof.databases.scan import Told
-from cdcproof.pipeline import Engine
+from cdcproof.engines import Engine
 
 _INTEGERS = {
     "tinyint": (0, 2**8 - 1),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of, form_of
 from cdcproof.databases.scan import Chunking, RowHash, Scan, Told
+from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.pipeline import Engine
 
 ROWS_PER_CHUNK = 100
 """A chunk that differs is fetched by value: about so many rows for one that is lost."""
