@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from importlib.resources import files
 from urllib.parse import unquote, urlsplit
 
 import duckdb
+
+EXTENSION = (
+    files("duckdb_extension_postgres_scanner") / f"extensions/v{duckdb.__version__}/postgres_scanner.duckdb_extension"
+)
 
 OTHERS = ["customer_id", "quantity", "amount", "name", "created", "updated", "note", "status", "active"]
 
@@ -21,7 +26,7 @@ def attach(connection: duckdb.DuckDBPyConnection, name: str, address: str) -> No
 
 
 with duckdb.connect() as database:
-    database.execute("LOAD postgres")
+    database.execute(f"LOAD '{EXTENSION}'")  # from its wheel: nothing is fetched
     attach(database, "source", sys.argv[1])
     attach(database, "target", sys.argv[2])
     differs = " OR ".join(f"s.{c} IS DISTINCT FROM t.{c}" for c in OTHERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any, LiteralString
 
@@ -128,9 +129,9 @@ class PostgreSQL(Session):
             self._session.transaction(force_rollback=True),
             self._session.cursor("cdcproof", binary=True) as cursor,
         ):
-            cursor.itersize = _rows_at_once(scan)
             cursor.execute(statement)
-            yield (Row(version, tuple(forms)) for version, *forms in cursor)
+            fetched = iter(partial(cursor.fetchmany, _rows_at_once(scan)), [])
+            yield (Row(version, tuple(forms)) for rows in fetched for version, *forms in rows)
 
     def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
         """The rows that have one of these keys, each statement its own snapshot."""

@@ -27,7 +27,7 @@ SETTINGS = {
     "DateStyle": "ISO",
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
-    "work_mem": "32MB",  # for the sums of 100,000 chunks
+    "work_mem": "32MB",  # for the sums of 50,000 chunks
     "cursor_tuple_fraction": "1",
     "jit": "off",  # compiling a hash of 1,000 columns takes longer than it saves
 }

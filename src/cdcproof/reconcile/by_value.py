@@ -19,6 +19,7 @@ from cdcproof.reconcile.plan import Plan
 DIFFERENCES_HELD = 100_000
 """Differing keys that are looked at again, to tell lost from in flight; what is beyond is counted as first seen."""
 _READINGS = 3
+_LOOKED_EVERY = 100
 _ANY_ROOM = 1 << 62
 
 
@@ -77,8 +78,9 @@ class ByValue:
         """The rows of a group on both sides, as they come."""
 
         def until_stopped(rows: Iterator[Row]) -> Iterator[Row]:
-            for row in rows:
-                self.stop.go_on()
+            for number, row in enumerate(rows):
+                if number % _LOOKED_EVERY == 0:
+                    self.stop.go_on()
                 yield row
 
         with (

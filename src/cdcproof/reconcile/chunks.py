@@ -80,7 +80,7 @@ class Balance:
         return tuple(map(Group, map(tuple, chunks), rows))
 
     def _add(self, sums: Iterable[ChunkSum], sign: Literal[1, -1]) -> int:
-        """How many rows they are of. One loop without calls: of a large table come 100,000 chunks a side."""
+        """How many rows they are of. One loop without calls: of a large table come 50,000 chunks a side."""
         chunks, total = self._chunks, 0
         for chunk, rows, hashes in sums:
             total += rows

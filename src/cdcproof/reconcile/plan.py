@@ -14,8 +14,8 @@ from cdcproof.errors import UnexpectedAnswerError
 
 ROWS_PER_CHUNK = 100
 """A chunk that differs is fetched by value: about so many rows for one that is lost."""
-MOST_CHUNKS = 100_000
-"""Sums of so many chunks are in memory at once, about 20 MB."""
+MOST_CHUNKS = 50_000
+"""Sums of so many chunks are in memory at once, about 10 MB."""
 _WIDEST = 1 << 62  # bigint holds it, and every bigint divided by it
 _TOO_DENSE = 100  # times ROWS_PER_CHUNK rows a chunk of one value: a leading column of few values divides nothing
 

@@ -38,7 +38,7 @@ class Scanned:
 def rows_a_part(rows: int) -> int:
     """Into which parts a table of about so many rows is divided: a second or some each.
 
-    Where a table does not lie in the order of its key, every part has rows of every chunk (100 rows a chunk, 100,000 chunks at
+    Where a table does not lie in the order of its key, every part has rows of every chunk (100 rows a chunk, 50,000 chunks at
     most): the parts are large enough for that to cost little.
     """
     return max(_LEAST_ROWS, min(rows // _LEAST_PARTS, _MOST_ROWS))

@@ -156,5 +156,7 @@ def _by_key(rows: Iterable[Row], key_width: int) -> defaultdict[Key, list[Row]]:
     return found
 
 
-def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
+def _sorted(rows: Sequence[Row]) -> tuple[Row, ...]:
+    if len(rows) < 2:  # nearly always
+        return tuple(rows)
     return tuple(sorted(rows, key=lambda row: ([(form is None, form or b"") for form in row.forms], row.version)))
