@@ -152,8 +152,9 @@ def _make(bin_folder: Path, data: Path, account: Account | None, superuser_passw
     except OSError as error:
         raise OperationError(f"The data folder {data} cannot be made: {error.strerror}.", _FREE_SPACE) from None
     password = superuser_password.reveal().replace("'", "''")
-    # as the server's account, so that nothing changes hands; Python's file by file took a second beside starting JVMs
-    copy = ["cp", "-a", f"{_empty_cluster(account)}/.", str(data)]
+    # as the server's account, so that nothing changes hands, and which may not reach what is on our PATH;
+    # Python's copying, file by file, took a second beside starting JVMs
+    copy = ["/bin/cp", "-a", f"{_empty_cluster(account)}/.", str(data)]
     # one line on standard input is one statement; a command line could be read by others
     single_user = [str(bin_folder / "postgres"), "--single", "-j", "-D", str(data), "-c", "fsync=off", "postgres"]
     for words, told in ((copy, ""), (single_user, f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'\n")):
