@@ -192,6 +192,8 @@ def test_passwords_may_be_in_other_variables(servers: Servers, tmp_path: Path, m
         ([], {"tables": "orders,orders"}, "orders is named twice"),
         ([], {"tables": "public.orders"}, "--source-schema"),
         ([], {"source_port": 70000}, "--source-port"),
+        ([], {"target_port": 0}, "--target-port"),
+        (["--target-schema", " "], {}, "--target-schema is empty"),
         ([], {"settle_seconds": "-1"}, "--settle-seconds"),
         ([], {"settle_seconds": "nan"}, "--settle-seconds"),
         (["--max-parallel", "0"], {}, "--max-parallel"),
