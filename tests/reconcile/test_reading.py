@@ -6,9 +6,10 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -16,8 +17,8 @@ from cdcproof.databases import columnar_engine
 from cdcproof.databases.columnar import Columnar
 from cdcproof.databases.scan import ChunkSum
 from cdcproof.reconcile import checkpoint, engine, scanning, strategy
-from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.checkpoint import FOLDER, Unfinished
+from cdcproof.reconcile.chunks import Balance
 from cdcproof.reconcile.engine import Run
 from cdcproof.reconcile.result import TableResult, TableStatus
 from cdcproof.reconcile.strategy import Choice, Strategy
@@ -195,13 +196,13 @@ def test_a_killed_run_is_gone_on_with_and_finds_what_an_uninterrupted_one_does(
     _kill(sides, pinned, tmp_path)
     assert len(list((tmp_path / FOLDER).glob("*.json"))) == 2, "the finished table's result, and the other one's sums"
     read: list[str] = []
-    original = scanning._until
+    original = Balance._add
 
-    def counted(stop: Stop, sums: Iterator[ChunkSum]) -> Iterator[ChunkSum]:
+    def counted(balance: Balance, sums: Iterable[ChunkSum], sign: Literal[1, -1]) -> int:
         read.append("part")
-        return original(stop, sums)
+        return original(balance, sums, sign)
 
-    monkeypatch.setattr(scanning, "_until", counted)
+    monkeypatch.setattr(Balance, "_add", counted)
     with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
         assert unfinished.resumed
         run = replace(_run(sides, columnar, pinned), unfinished=unfinished)

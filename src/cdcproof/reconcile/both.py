@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 _PATIENCE_SECONDS = 5
 _NOTICED_SECONDS = 0.1
+_LOOKED_EVERY = 100
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -37,6 +38,13 @@ class Stop:
         """Raise `StoppedError` when it is to end."""
         if self.is_set():
             raise StoppedError
+
+    def until_set(self, items: Iterable[T]) -> Iterator[T]:
+        """The items as they come; raises `StoppedError` among them once it is to end. A look at each would take longer than many items."""
+        for number, item in enumerate(items):
+            if number % _LOOKED_EVERY == 0:
+                self.go_on()
+            yield item
 
 
 def both(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:

@@ -19,7 +19,6 @@ from cdcproof.reconcile.plan import Plan
 DIFFERENCES_HELD = 100_000
 """Differing keys that are looked at again, to tell lost from in flight; what is beyond is counted as first seen."""
 _READINGS = 3
-_LOOKED_EVERY = 100
 _ANY_ROOM = 1 << 62
 
 
@@ -76,18 +75,11 @@ class ByValue:
     @contextmanager
     def _rows(self, group: Group) -> Iterator[tuple[Iterator[Row], Iterator[Row]]]:
         """The rows of a group on both sides, as they come."""
-
-        def until_stopped(rows: Iterator[Row]) -> Iterator[Row]:
-            for number, row in enumerate(rows):
-                if number % _LOOKED_EVERY == 0:
-                    self.stop.go_on()
-                yield row
-
         with (
             self.source.chunk_rows(self.plan.source, group.chunks) as source,
             self.target.chunk_rows(self.plan.target, group.chunks) as target,
         ):
-            yield until_stopped(source), until_stopped(target)
+            yield self.stop.until_set(source), self.stop.until_set(target)
 
 
 def _compared(plan: Plan, source: Iterator[Row], target: Iterator[Row], room: int) -> list[Difference]:

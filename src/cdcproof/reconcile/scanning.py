@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from cdcproof.databases.scan import WHOLE, ChunkSum, Scan, Segment
 from cdcproof.errors import CouldNotLookError
@@ -15,7 +14,6 @@ from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.summing import Summing
 
 _LEAST_ROWS, _MOST_ROWS, _LEAST_PARTS = 1_000_000, 2_000_000, 5
-_LOOKED_EVERY = 1_000
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,8 @@ def sum_up(
                     if number:
                         hold()
                     stop.go_on()
-                    add(
-                        list(_until(stop, side.summing.chunk_sums(scan, part)))
-                    )  # whole: no part is ever in it by halves
+                    # whole: no part is ever in it by halves
+                    add(list(stop.until_set(side.summing.chunk_sums(scan, part))))
         except CouldNotLookError:
             if stop.is_set():  # the statement was ended, and that is not what there is to tell
                 raise StoppedError from None
@@ -101,10 +98,3 @@ def sum_up(
             lambda: read(plan.target, target, state.target_parts, of_target, lambda: None),
         )
     return state.balance
-
-
-def _until(stop: Stop, sums: Iterator[ChunkSum]) -> Iterator[ChunkSum]:
-    stop.go_on()
-    while some := list(islice(sums, _LOOKED_EVERY)):
-        yield from some
-        stop.go_on()
