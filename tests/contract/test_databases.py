@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, RowHash, Sca
 from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.errors import RefusedError, UnexpectedAnswerError
 from cdcproof.secrets import Secret
-from tests.databases.row_hashes import chunk_in, hash_in
+from tests.databases.row_hashes import chunk_in, hash_in, hashed_by
 from tests.postgres_server import PASSWORD, USER, Servers
 
 pytest_plugins = ["tests.postgres_server"]
@@ -108,7 +107,7 @@ CHUNKINGS = [Chunking(width=100), Chunking(buckets=4), Chunking(columns=3, bucke
 @pytest.mark.parametrize("chunking", CHUNKINGS)
 @pytest.mark.parametrize("row_hash", RowHash, ids=lambda one: one.name)
 def test_sums_are_those_of_the_rows(database: Database, chunking: Chunking, row_hash: RowHash) -> None:
-    scan = replace(_scan(database, chunking), row_hash=row_hash)
+    scan = hashed_by(_scan(database, chunking), row_hash)
     found = _sums(database, scan)
     rows = _rows(database, scan, [one.chunk for one in found])
     assert len(rows) == database.count_rows(TABLE) == 501

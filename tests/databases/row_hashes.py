@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cdcproof.databases import canonical, postgresql_hash
 from cdcproof.databases.scan import RowHash, Scan
 
 
+def hashed_by(scan: Scan, row_hash: RowHash) -> Scan:
+    """The scan with this hash, as a comparison of two such tables would have it."""
+    never_null = [not told.column.nullable for told in scan.columns]
+    chained = postgresql_hash.chained(scan.forms, never_null) if row_hash is RowHash.NATIVE else ()
+    return replace(scan, row_hash=row_hash, chained=chained)
+
+
 def hash_in(scan: Scan, parts: Sequence[bytes | None]) -> int:
     """The hash of a row of these canonical bytes."""
     if scan.row_hash is RowHash.NATIVE:
-        return postgresql_hash.row_hash(scan.forms, parts)
+        return postgresql_hash.row_hash(scan.forms, parts, scan.chained)
     return canonical.row_hash(canonical.frame(scan.forms, parts))
 
 
@@ -21,4 +29,5 @@ def chunk_in(scan: Scan, parts: Sequence[bytes | None]) -> int:
     if scan.row_hash is RowHash.MD5 or chunking.width:
         return canonical.chunk_of(chunking, scan.forms, parts)
     key = slice(chunking.columns)
-    return (postgresql_hash.row_hash(scan.forms[key], parts[key]) >> 32 & 2**32 - 1) % chunking.buckets
+    hashed = postgresql_hash.row_hash(scan.forms[key], parts[key], scan.chained_in_key)
+    return (hashed >> 32 & 2**32 - 1) % chunking.buckets

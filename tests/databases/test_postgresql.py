@@ -88,6 +88,30 @@ def test_columns_are_told_as_the_standard_names_them(database: Database) -> None
     )
 
 
+def test_what_is_not_null_in_name_only_may_be_null(server: Server, database: Database) -> None:
+    server.execute(
+        f"CREATE TABLE {SCHEMA}.unproven (id int PRIMARY KEY, v text)",
+        f"INSERT INTO {SCHEMA}.unproven VALUES (1, NULL)",
+        f"ALTER TABLE {SCHEMA}.unproven ADD CONSTRAINT later NOT NULL v NOT VALID",
+        f"CREATE TABLE {SCHEMA}.parent (id int NOT NULL, v text NOT NULL NO INHERIT)",
+        f"CREATE TABLE {SCHEMA}.child () INHERITS ({SCHEMA}.parent)",
+        f"INSERT INTO {SCHEMA}.child VALUES (1, NULL)",
+    )
+
+    def nullable(table: str) -> list[bool]:
+        return [column.nullable for column in database.columns(_table(table))]
+
+    try:
+        assert nullable("unproven") == [False, True]
+        assert nullable("parent") == [True, True]
+        server.execute(
+            f"UPDATE {SCHEMA}.unproven SET v = 'x'", f"ALTER TABLE {SCHEMA}.unproven VALIDATE CONSTRAINT later"
+        )
+        assert nullable("unproven") == [False, False]
+    finally:
+        server.execute(f"DROP TABLE {SCHEMA}.unproven, {SCHEMA}.parent, {SCHEMA}.child")
+
+
 def test_the_primary_key_comes_in_key_order_and_is_empty_without_one(database: Database) -> None:
     assert database.primary_key(_table("kinds")) == ("b", "a")
     assert database.primary_key(_table("nullable")) == ()

@@ -24,7 +24,7 @@ from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.postgresql_statements import Server as Dialect
 from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, RowHash, Scan, Segment, Told
 from cdcproof.secrets import Secret
-from tests.databases.row_hashes import chunk_in, hash_in
+from tests.databases.row_hashes import chunk_in, hash_in, hashed_by
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]
@@ -114,7 +114,7 @@ def _scan(
     forms = [(column, form_of("postgresql", column, "postgresql", column)) for column in database.columns(table)]
     told = tuple(Told(column, form) for column, form in forms if form)
     assert len(told) == len(forms)
-    return Scan(table, told, key_width, chunking, predicate, row_hash=row_hash)
+    return hashed_by(Scan(table, told, key_width, chunking, predicate), row_hash)
 
 
 def _parts(scan: Scan, values: Sequence[Any]) -> tuple[bytes | None, ...]:
@@ -156,6 +156,26 @@ either_hash = pytest.mark.parametrize("row_hash", RowHash, ids=lambda one: one.n
 def test_the_server_hashes_and_cuts_as_python_does(database: PostgreSQL, chunking: Chunking, row_hash: RowHash) -> None:
     scan = _scan(database, "many", chunking, row_hash=row_hash)
     assert _found(database, scan) == _expected(scan, MANY)
+
+
+CHAINED = ("id", "small", "amount", "bare", "share", "thin", "word", "fixed", "uid", "day", "tick", "at", "instant")
+
+
+@pytest.mark.parametrize("dialect", [Dialect(180_000, "UTF8"), Dialect(140_000, "LATIN1")])
+@pytest.mark.parametrize("chunking", CHUNKINGS)
+def test_columns_that_have_no_null_are_chained(
+    server: Server, database: PostgreSQL, monkeypatch: pytest.MonkeyPatch, chunking: Chunking, dialect: Dialect
+) -> None:
+    rows = [row for row in MANY if None not in row]
+    server.execute(
+        f"DROP TABLE IF EXISTS {SCHEMA}.sure",
+        f"CREATE TABLE {SCHEMA}.sure ({', '.join(f'{name} {declared} NOT NULL' for name, declared in TYPES.items())})",
+    )
+    server.insert(f"{SCHEMA}.sure", [[_bound(name, v) for name, v in zip(TYPES, row, strict=True)] for row in rows])
+    monkeypatch.setattr(database, "_server", lambda: dialect)
+    scan = _scan(database, "sure", chunking, row_hash=RowHash.NATIVE)
+    assert tuple(scan.columns[place].column.name for place in scan.chained) == CHAINED
+    assert _found(database, scan) == _expected(scan, rows)
 
 
 @either_hash
@@ -234,7 +254,7 @@ def test_values_that_differ_have_hashes_that_differ(
         for number, value in enumerate(values):
             server.execute(f"INSERT INTO {SCHEMA}.apart VALUES ({number}, {value or 'NULL'}::{declared})")
         scan = _scan(database, "apart", Chunking(width=1))
-        alone = Scan(scan.table, scan.columns[1:], 1, Chunking(buckets=2**32), row_hash=row_hash)
+        alone = hashed_by(Scan(scan.table, scan.columns[1:], 1, Chunking(buckets=2**32)), row_hash)
         assert len({found.sum for found in database.chunk_sums(alone, WHOLE)}) == len(values)
     finally:
         server.execute(f"DROP TABLE {SCHEMA}.apart")
@@ -362,9 +382,10 @@ def test_a_name_cannot_become_sql_nor_a_placeholder(server: Server, database: Po
 
 
 def test_a_thousand_columns_are_one_frame(server: Server, database: PostgreSQL) -> None:
-    columns = ", ".join(f"c{i} {('int', 'text', 'varchar(9)', 'numeric(9, 2)')[i % 4]}" for i in range(1000))
+    declared = ("int NOT NULL", "text", "varchar(9)", "numeric(9, 2)")
+    columns = ", ".join(f"c{i} {declared[i % 4]}" for i in range(1000))
     server.execute(f"CREATE TABLE {SCHEMA}.wide ({columns})")
-    rows = [[(7, "x", "é", Decimal("1.5"))[i % 4] for i in range(1000)], [None] * 1000]
+    rows = [[(i, value, "é", Decimal("1.5"))[i % 4] for i in range(1000)] for value in ("x", None)]
     server.insert(f"{SCHEMA}.wide", rows)
     for chunking in (Chunking(columns=1000, buckets=10), Chunking(buckets=10)):
         for row_hash in RowHash:

@@ -45,6 +45,7 @@ class FakeDatabase:
     engine: Engine = "postgresql"
     before: Callable[[str], None] = lambda _: None
     digest: Callable[[bytes], bytes] = canonical.digest
+    snapshots: bool = True
     sessions: int = 0
     most_sessions: int = 0
     statements_now: int = 0
@@ -84,6 +85,9 @@ class FakeDatabase:
     def snapshot(self) -> AbstractContextManager[None]:
         self.before("snapshot")
         return nullcontext()
+
+    def reads_snapshots(self) -> bool:
+        return self.snapshots
 
     def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
         number = len(self._table(scan.table, "segments").rows)

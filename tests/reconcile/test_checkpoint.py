@@ -92,7 +92,7 @@ def test_what_changed_or_is_old_is_not_built_upon(
     assert checkpoint.refused.endswith(reason)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 1}'])
 def test_a_file_that_is_not_ours_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "table.json").write_text(content)
     assert _table(tmp_path, Clock()).left(ABOUT) is None

@@ -112,6 +112,26 @@ def test_each_kind_of_difference_is_named_and_confirmed_by_position() -> None:
     assert result.differences[0].key == {"id": "7"}
 
 
+@pytest.mark.parametrize(
+    ("key", "snapshots", "looks"),
+    [(("id",), True, 2), (("id",), False, 3), ((), True, 3)],
+    ids=["a look", "of no moment", "without versions"],
+)
+def test_rows_that_were_read_count_as_a_look_where_the_target_is_of_a_moment_before_the_source(
+    key: tuple[str, ...], snapshots: bool, looks: int
+) -> None:
+    source, target = _side((1, "a"), (2, "b"), key=key), _side((1, "a"), key=key)
+    target.snapshots = snapshots
+    asked: list[tuple[str, str]] = []
+    for side, database in (("source", source), ("target", target)):
+        database.before = lambda called, side=side: asked.append((side, called))  # type: ignore[misc]
+    assert _one(_run(source, target)).missing_at_target == 1
+    in_chunks = [side for side, called in asked if called == "chunk_rows"]
+    by_key = [side for side, called in asked if called == "rows_by_key"]
+    assert in_chunks == ["target", "source"]
+    assert by_key == ["target", "source"] * looks
+
+
 def test_a_row_that_arrives_while_the_fence_is_crossed_is_no_difference() -> None:
     target = _side((1, "a"))
     fence = FakeFence(then=lambda: target.tables_held["t"].rows.append((2, "b")))

@@ -15,7 +15,7 @@ import pytest
 
 from cdcproof.databases import columnar_engine
 from cdcproof.databases.columnar import Columnar
-from cdcproof.databases.scan import ChunkSum
+from cdcproof.databases.scan import ChunkSum, RowHash
 from cdcproof.reconcile import checkpoint, engine, scanning, strategy
 from cdcproof.reconcile.checkpoint import FOLDER, Unfinished
 from cdcproof.reconcile.chunks import Balance
@@ -73,8 +73,8 @@ def test_what_is_small_is_pushed_down_and_what_is_not_is_measured(
 ) -> None:
     _filled(sides, "size", 40_000)
     small = _result(_run(sides, columnar), sides, "size")
-    assert (small.strategy, small.reason) == ("push-down", "fewer than 200,000 rows are read sooner than measured")
-    monkeypatch.setattr(strategy, "LEAST_ROWS", 1_000)
+    assert (small.strategy, small.reason) == ("push-down", "fewer than 2,000,000 rows are read sooner than measured")
+    monkeypatch.setattr(strategy, "LEAST_ROWS", dict.fromkeys(RowHash, 1_000))
     measured = _result(_run(sides, columnar), sides, "size")
     assert measured.strategy in ("stream", "push-down")
     assert "408 rows tried both ways" in measured.reason
@@ -86,7 +86,7 @@ def test_a_measurement_decides(
     sides: Sides, columnar: Columnar, monkeypatch: pytest.MonkeyPatch, measured: Strategy
 ) -> None:
     _filled(sides, "decided", 40_000)
-    monkeypatch.setattr(strategy, "LEAST_ROWS", 1_000)
+    monkeypatch.setattr(strategy, "LEAST_ROWS", dict.fromkeys(RowHash, 1_000))
     monkeypatch.setattr(strategy, "judged", lambda *_: Choice(measured, "by experience"))
     result = _result(_run(sides, columnar), sides, "decided")
     assert (result.strategy, result.reason) == (measured, "by experience")
@@ -94,7 +94,7 @@ def test_a_measurement_decides(
 
 def test_a_machine_that_cannot_stream_pushes_down_unless_it_must(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     _filled(sides, "alone", 40_000)
-    monkeypatch.setattr(strategy, "LEAST_ROWS", 1_000)
+    monkeypatch.setattr(strategy, "LEAST_ROWS", dict.fromkeys(RowHash, 1_000))
     monkeypatch.setattr(columnar_engine, "_EXTENSION", "cdcproof_has_no_such_module")
     with Columnar() as without:
         result = _result(_run(sides, without), sides, "alone")

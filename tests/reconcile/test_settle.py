@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from cdcproof.errors import DeadlineError
 from cdcproof.reconcile import settle as settling
+from cdcproof.reconcile.compare import by_key
+from cdcproof.reconcile.differences import Difference
 from cdcproof.reconcile.settle import MOST_CROSSINGS, Settled, settle
 from tests.reconcile.replication import Replication, SimulatedFence, Table
 from tests.reconcile.rows import forms, row
@@ -38,8 +40,14 @@ def _no_pauses() -> Iterator[None]:
 
 
 def _settled(
-    replication: Replication, moments: Iterable[Iterable[Act]] = (), *, stuck: bool = False, keys_per_reading: int = 500
+    replication: Replication,
+    moments: Iterable[Iterable[Act]] = (),
+    *,
+    stuck: bool = False,
+    keys_per_reading: int = 500,
+    seen_before: bool = False,
 ) -> Settled:
+    """`seen_before`: what differs was seen by another reading, of two snapshots."""
     left: Iterator[Iterable[Act]] = iter(moments)
 
     def moment() -> None:
@@ -54,6 +62,10 @@ def _settled(
         return rows
 
     keys = [forms(key) for key in (*range(4), LOST, STALE, GHOST)]
+    seen: list[Difference] = []
+    if seen_before:
+        target, source = (list(read(side)(keys)) for side in (replication.target, replication.source))
+        seen, keys = by_key(source, target, 1), []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(settling, "_KEYS_PER_READING", keys_per_reading)
         return settle(
@@ -63,6 +75,7 @@ def _settled(
             read(replication.target),
             fence=SimulatedFence(replication, moment, stuck),
             tell=lambda _: None,
+            seen=seen,
         )
 
 
@@ -90,21 +103,21 @@ PLANTED = {LOST: "missing", STALE: "changed", GHOST: "extra"}
 
 
 @settings(max_examples=700, deadline=None)
-@given(STARTS, MOMENTS, st.sampled_from((2, 500)))
+@given(STARTS, MOMENTS, st.sampled_from((2, 500)), st.booleans())
 def test_what_is_in_flight_is_never_a_difference_and_what_is_lost_always_one(
-    rows: dict[int, int], moments: list[list[Act]], keys_per_reading: int
+    rows: dict[int, int], moments: list[list[Act]], keys_per_reading: int, seen_before: bool
 ) -> None:
-    settled = _settled(_planted(_started(rows)), moments, keys_per_reading=keys_per_reading)
+    settled = _settled(_planted(_started(rows)), moments, keys_per_reading=keys_per_reading, seen_before=seen_before)
     assert _words(settled) == PLANTED
     assert len(settled.crossings) <= MOST_CROSSINGS
 
 
 @settings(max_examples=700, deadline=None)
-@given(STARTS, MOMENTS)
+@given(STARTS, MOMENTS, st.booleans())
 def test_without_versions_at_the_source_only_a_missing_row_is_told_by_its_values(
-    rows: dict[int, int], moments: list[list[Act]]
+    rows: dict[int, int], moments: list[list[Act]], seen_before: bool
 ) -> None:
-    settled = _settled(_planted(_started(rows, source_has_versions=False)), moments)
+    settled = _settled(_planted(_started(rows, source_has_versions=False)), moments, seen_before=seen_before)
     found = _words(settled)
     assert found.items() >= PLANTED.items()
     assert {word for key, word in found.items() if key not in PLANTED} <= {"missing"}

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 
-INTEGER, TEXT = "hashint4extended({}, {})", 'hashtextextended({} COLLATE "C", {})'
-NOTE = """coalesce(CASE WHEN octet_length(note) <= 8192 THEN hashtextextended(note COLLATE "C", 16) ELSE hashbyteaextended(
-    '\\x01'::bytea || int8send(octet_length(note)) || sha256(textsend(note)), 16) END, 0)"""
-HASHES = (
-    "hashint8extended(id >> 32, hashint8extended(id, 2))",
-    INTEGER.format("customer_id", 4),
-    INTEGER.format("quantity", 6),
-    "hashint8extended((amount < 0)::integer, hash_numeric_extended(amount, 8))",
-    TEXT.format("name::text", 10),
-    "hashbyteaextended(timestamp_send(created), 12)",
-    "hashbyteaextended(timestamp_send(updated), 14)",
-    NOTE,
-    TEXT.format("status::text", 18),
-    INTEGER.format("active::integer", 20),
+from cdcproof.databases.postgresql_hash import boolean_hash, seed
+
+NOTE = """CASE WHEN octet_length(note) <= 8192 THEN hashtextextended(note COLLATE "C", {0}) ELSE hashbyteaextended(
+    '\\x01'::bytea || int8send(octet_length(note)) || sha256(textsend(note)), {0}) END"""
+OTHERS = (
+    f"coalesce({NOTE.format(seed(7))}, 0)",
+    f"CASE WHEN active THEN {boolean_hash(True, 9)} WHEN NOT active THEN {boolean_hash(False, 9)} END",
 )
-SCAN = f"SELECT count(hashint8extended(0, {' # '.join(HASHES)})) FROM bench"
+CHAINED = (
+    "hashint8extended(id >> 32, hashint8extended(id, {}))",
+    "hashint4extended(customer_id, {})",
+    "hashint4extended(quantity, {})",
+    "hashint8extended((amount < 0)::integer, hash_numeric_extended(amount, {}))",
+    'hashtextextended(name::text COLLATE "C", {})',
+    "hashbyteaextended(timestamp_send(created), {})",
+    "hashbyteaextended(timestamp_send(updated), {})",
+    'hashtextextended(status::text COLLATE "C", {})',
+)
+HASH = functools.reduce(lambda so_far, column: column.format(so_far), CHAINED, f"({' # '.join(OTHERS)})")
+SCAN = f"SELECT count({HASH}) FROM bench"
 
 
 def scan(address: str) -> int:

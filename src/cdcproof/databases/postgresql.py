@@ -114,10 +114,10 @@ class PostgreSQL(Session):
 
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         """One scan of the segment."""
-        with self._our_errors(scan.table), self._session.cursor() as cursor:
+        with self._our_errors(scan.table), self._session.cursor(row_factory=lambda _: ChunkSum._make) as cursor:
             cursor.adapters.register_loader("numeric", IntLoader)  # through Decimal it takes three times as long
             sums = cursor.execute(statements.chunk_sums(scan, segment, self._server())).fetchall()
-        yield from map(ChunkSum._make, sums)
+        yield from sums
 
     @contextmanager
     def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:

@@ -129,7 +129,7 @@ def native_hashes(column: Column, form: Form, server: Server) -> sql.Composed:
     told = _as_column(Told(column, form), "v")
     return sql.SQL(
         "SELECT {} FROM (SELECT {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t ORDER BY n"
-    ).format(_native([told], server), _read(told))
+    ).format(_native([told], (), server), _read(told))
 
 
 def stream_literals(columns: Sequence[Told], literals: Sequence[Sequence[str | None]], server: Server) -> sql.Composed:
@@ -211,33 +211,42 @@ def _md5(columns: Sequence[Told], server: Server) -> sql.Composed:
 
 def _hash(scan: Scan, server: Server) -> sql.Composed:
     if scan.row_hash is RowHash.NATIVE:
-        return _native(scan.columns, server)
+        return _native(scan.columns, scan.chained, server)
     return _first_bytes(8, _md5(scan.columns, server), server)
 
 
-def _native(columns: Sequence[Told], server: Server) -> sql.Composed:
+def _native(columns: Sequence[Told], chained: Sequence[int], server: Server) -> sql.Composed:
     """`postgresql_hash.row_hash`."""
-    hashes = (_native_column(told, postgresql_hash.seed(place), server) for place, told in enumerate(columns))
-    return sql.SQL("hashint8extended(0, {})").format(sql.SQL(" # ").join(hashes))
+    others = [
+        _or_zero(told, _native_column(told, place, sql.Literal(postgresql_hash.seed(place)), server))
+        for place, told in enumerate(columns)
+        if place not in chained
+    ]
+    hashed: sql.Composable = sql.SQL("({})").format(sql.SQL(" # ").join(others)) if others else sql.SQL("0")
+    for place in chained:
+        hashed = _native_column(columns[place], place, hashed, server)
+    return sql.SQL("{}").format(hashed) if chained else sql.SQL("hashint8extended(0, {})").format(hashed)
 
 
-def _native_column(told: Told, seed: int, server: Server) -> sql.Composed:
+def _native_column(told: Told, place: int, seed: sql.Composable, server: Server) -> sql.Composed:
     """`postgresql_hash.column_hash`: the dearest part of a scan, so each kind by the cheapest function that loses nothing."""
     name, form = sql.Identifier(told.column.name), told.form
     if postgresql_hash.is_wide(form):
-        hashed = sql.SQL("hashint8extended({0}::bigint >> 32, hashint8extended({0}::bigint, {1}))")
-    elif form.kind in (Kind.INTEGER, Kind.BOOLEAN):
-        hashed = sql.SQL("hashint4extended({0}::integer, {1})")
-    elif form.kind is Kind.NUMBER and form.precision:
-        hashed = sql.SQL("hashint8extended(({0} < 0)::integer, hash_numeric_extended({0}::numeric, {1}))")
-    elif form.kind is Kind.UUID:
-        hashed = sql.SQL("uuid_hash_extended({0}, {1})")
-    else:
-        return _or_zero(told, _native_bytes(told, sql.Literal(seed), server))
-    return _or_zero(told, hashed.format(name, sql.Literal(seed)))
+        return sql.SQL("hashint8extended({0}::bigint >> 32, hashint8extended({0}::bigint, {1}))").format(name, seed)
+    if form.kind is Kind.INTEGER:
+        return sql.SQL("hashint4extended({0}::integer, {1})").format(name, seed)
+    if form.kind is Kind.BOOLEAN:
+        yes, no = (sql.Literal(postgresql_hash.boolean_hash(value, place)) for value in (True, False))
+        return sql.SQL("CASE WHEN {0}::boolean THEN {1} WHEN NOT {0}::boolean THEN {2} END").format(name, yes, no)
+    if form.kind is Kind.NUMBER and form.precision:
+        hashed = "hashint8extended(({0} < 0)::integer, hash_numeric_extended({0}::numeric, {1}))"
+        return sql.SQL(hashed).format(name, seed)
+    if form.kind is Kind.UUID:
+        return sql.SQL("uuid_hash_extended({0}, {1})").format(name, seed)
+    return _native_bytes(told, seed, server)
 
 
-def _native_bytes(told: Told, seed: sql.Literal, server: Server) -> sql.Composed:
+def _native_bytes(told: Told, seed: sql.Composable, server: Server) -> sql.Composed:
     bytea = sql.SQL(
         "hashbyteaextended({}, {})" if server.version >= _HASHES_BYTEA else "hash_record_extended(ROW({}), {})"
     )
@@ -273,7 +282,7 @@ def _chunk(scan: Scan, server: Server) -> sql.Composed:
         )
     key = scan.columns[: chunking.columns]
     if scan.row_hash is RowHash.NATIVE:
-        first = sql.SQL("({} >> 32 & 4294967295)").format(_native(key, server))
+        first = sql.SQL("({} >> 32 & 4294967295)").format(_native(key, scan.chained_in_key, server))
     else:
         first = _first_bytes(4, _md5(key, server), server)
     return sql.SQL("{} % {}").format(first, sql.Literal(chunking.buckets))

@@ -72,7 +72,8 @@ class Scan:
     """One side of a table. Both sides have the same number of columns in the same order, in the same forms.
 
     The first `key_width` columns are the key. In a table that has none (a multiset) they are all columns, and rows may repeat.
-    `predicate` is the pipeline's filter, in the side's own SQL, empty for all rows.
+    `predicate` is the pipeline's filter, in the side's own SQL, empty for all rows. `chained` are the places of columns that
+    `RowHash.NATIVE` chains, the same on both sides.
     """
 
     table: TableName
@@ -83,11 +84,17 @@ class Scan:
     slice: Slice | None = None
     since: Since | None = None
     row_hash: RowHash = RowHash.MD5
+    chained: tuple[int, ...] = ()
 
     @property
     def forms(self) -> tuple[Form, ...]:
         """The columns' forms."""
         return tuple(told.form for told in self.columns)
+
+    @property
+    def chained_in_key(self) -> tuple[int, ...]:
+        """Those of `chained` that decide a row's chunk."""
+        return tuple(place for place in self.chained if place < self.chunking.columns)
 
     @property
     def key(self) -> tuple[Told, ...]:

@@ -31,6 +31,11 @@ class ByValue:
     target: Database
     stop: Stop
 
+    @property
+    def is_look(self) -> bool:
+        """Whether what differs was read as `settle` reads: rows with their versions, the target's of before the source's."""
+        return not self.plan.multiset and self.target.reads_snapshots()
+
     def differences(self, balance: Balance, tell: Callable[[str], None]) -> Differences:
         """What differs in the chunks that do. Raises `UnexpectedAnswerError` for a key that is not unique at the source."""
         found = Differences(DIFFERENCES_HELD)
@@ -74,10 +79,10 @@ class ByValue:
 
     @contextmanager
     def _rows(self, group: Group) -> Iterator[tuple[Iterator[Row], Iterator[Row]]]:
-        """The rows of a group on both sides, as they come."""
+        """The rows of a group on both sides, as they come; the target's snapshot first, as `settle` wants it of a look."""
         with (
-            self.source.chunk_rows(self.plan.source, group.chunks) as source,
             self.target.chunk_rows(self.plan.target, group.chunks) as target,
+            self.source.chunk_rows(self.plan.source, group.chunks) as source,
         ):
             yield self.stop.until_set(source), self.stop.until_set(target)
 

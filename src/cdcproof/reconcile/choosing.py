@@ -40,8 +40,9 @@ def chosen(asked: Comparison, plan: Plan, rows: int, pinned: Choice | None, stac
         return push_down(asked, pinned.reason)
     if columnar is None:
         return push_down(asked, "")
-    if pinned is None and rows < strategy.LEAST_ROWS:
-        return push_down(asked, f"fewer than {strategy.LEAST_ROWS:,} rows are read sooner than measured")
+    least = strategy.LEAST_ROWS[plan.source.row_hash]
+    if pinned is None and rows < least:
+        return push_down(asked, f"fewer than {least:,} rows are read sooner than measured")
     try:
         source, target = (stack.enter_context(columnar.side(side.database)) for side in (asked.source, asked.target))
     except NoStreamError as error:

@@ -57,15 +57,17 @@ def compare_contents(asked: Comparison) -> TableResult:
         read = summed(asked, first, rows)
     todo, balance = read.plan, read.balance
     with _phase("rows", seconds):
-        found = ByValue(todo, source, target, stop).differences(balance, lambda what: asked.tell(what, 0, 0))
+        by_value = ByValue(todo, source, target, stop)
+        found = by_value.differences(balance, lambda what: asked.tell(what, 0, 0))
     with _phase("settle", seconds):
         settled = settle(
-            [difference.key for difference in found.found],
+            () if by_value.is_look else [difference.key for difference in found.found],
             todo.source.key_width,
             lambda keys: source.rows_by_key(todo.source, keys),
             lambda keys: target.rows_by_key(todo.target, keys),
             fence=asked.fence,
             tell=lambda what: asked.tell(what, 0, 0),
+            seen=found.found if by_value.is_look else (),
         )
     result = judged(
         asked.table.name,

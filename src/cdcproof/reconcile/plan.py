@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from cdcproof.databases import postgresql_hash
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of, form_of
 from cdcproof.databases.scan import Chunking, RowHash, Scan, Told
@@ -147,7 +148,12 @@ def chunked(plan: Plan, rows: int, ranges: Sequence[Range | None] = ()) -> Plan:
 
 def natively_hashed(plan: Plan) -> Plan:
     """The plan with the hash that PostgreSQL's own functions make, for servers that were seen to make it."""
-    source, target = (replace(scan, row_hash=RowHash.NATIVE) for scan in (plan.source, plan.target))
+    never_null = [
+        not (ours.column.nullable or theirs.column.nullable)
+        for ours, theirs in zip(plan.source.columns, plan.target.columns, strict=True)
+    ]
+    chained = postgresql_hash.chained(plan.source.forms, never_null)
+    source, target = (replace(scan, row_hash=RowHash.NATIVE, chained=chained) for scan in (plan.source, plan.target))
     return replace(plan, source=source, target=target)
 
 

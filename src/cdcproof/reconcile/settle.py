@@ -85,9 +85,11 @@ def settle(
     *,
     fence: Fence,
     tell: Callable[[str], None],
+    seen: Iterable[Difference] = (),
 ) -> Settled:
     """Look at the keys until each is equal or stands still, with up to `MOST_CROSSINGS` fences; none if all are equal.
 
+    `seen` are further keys, whose rows were read as a look reads them: the target's before the source's.
     Raises what reading raises, and what the fence raises when it cannot be crossed: the keys that differ are then not checked.
     """
 
@@ -98,7 +100,8 @@ def settle(
 
     crossings: list[Crossing] = []
     confirmed: list[Difference] = []
-    watched = {key: _Watched(seen) for key, seen in look(keys).items()}
+    watched = {key: _Watched(first) for key, first in look(keys).items()}
+    watched |= {one.key: _Watched(_Look(_sorted(one.source), _sorted(one.target))) for one in seen}
     _look_while_they_move(watched, look)
     while watched and len(crossings) < MOST_CROSSINGS:
         tell(f"{len(watched):,} keys differ: in flight, or lost?")

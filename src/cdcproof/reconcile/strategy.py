@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cdcproof.databases.scan import Scan, Segment
+from cdcproof.databases.scan import RowHash, Scan, Segment
 from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.summing import Summing
 
-LEAST_ROWS = 200_000
-"""Below this a table is through before a measurement is."""
+LEAST_ROWS = {RowHash.MD5: 200_000, RowHash.NATIVE: 2_000_000}
+"""Below this a table is through, by the hash that its servers would make, before a measurement is."""
 _SAMPLE = 100
 _MOST_SAMPLED = 20_000
 _CLEARLY = 0.8
