@@ -21,7 +21,7 @@ from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.canonical import chunk_of, encode
 from cdcproof.databases.kinds import Form, Kind, form_of
 from cdcproof.databases.postgresql import PostgreSQL
-from cdcproof.databases.postgresql_statements import Server as Dialect
+from cdcproof.databases.postgresql_forms import Server as Dialect
 from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, RowHash, Scan, Segment, Told
 from cdcproof.secrets import Secret
 from tests.databases.row_hashes import chunk_in, hash_in, hashed_by

@@ -119,6 +119,13 @@ def test_a_declared_key_may_hold_null(sides: Sides) -> None:
     assert sides.result("t", key=("id",)).example_keys == ("missing NULL",)
 
 
+def test_a_null_in_a_column_that_is_not_null_in_name_only_hides_nothing(sides: Sides) -> None:
+    rows = [(1, None, "x"), (2, None, "x"), (3, "a", "x")]
+    sides.table("t", "id int PRIMARY KEY, v text, w text", rows, [(1, None, "y"), *rows[1:]])
+    sides.both(f"ALTER TABLE {sides.name('t')} ADD CONSTRAINT later NOT NULL v NOT VALID")
+    assert sides.result("t").example_keys == ("changed 1 (w)",)
+
+
 def test_the_targets_key_counts_where_the_source_has_none(sides: Sides) -> None:
     sides.table("t", "id int, v text", [(1, "x")], [(1, "y")], target_columns="id int PRIMARY KEY, v text")
     assert sides.result("t").example_keys == ("changed 1 (v)",)

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from cdcproof.databases import canonical
 from cdcproof.databases.kinds import INTEGER_DIGITS, Kind
-from cdcproof.databases.postgresql_statements import Server, sent
+from cdcproof.databases.postgresql_forms import Server, sent
 from cdcproof.databases.scan import Told
 
 _CASTS: dict[Kind, LiteralString] = {

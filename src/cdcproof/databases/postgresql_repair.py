@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from cdcproof.databases import canonical, postgresql_statements, tsql
+from cdcproof.databases import canonical, tsql
 from cdcproof.databases.base import TableName
 from cdcproof.databases.kinds import Kind
 from cdcproof.databases.postgresql import PostgreSQL
+from cdcproof.databases.postgresql_forms import Server, sent
 from cdcproof.databases.scan import Row, Scan, Told
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
@@ -56,7 +57,7 @@ class PostgreSQLRepairer(PostgreSQL):
         return self
 
 
-def _composed(scan: Scan, repair: Repair, server: postgresql_statements.Server) -> sql.Composed:
+def _composed(scan: Scan, repair: Repair, server: Server) -> sql.Composed:
     table = sql.Identifier(scan.table.schema, scan.table.table)
     if repair.source is None and repair.target is not None:
         return sql.SQL("DELETE FROM {}\n WHERE {};").format(table, _as_seen(scan, repair.target, server))
@@ -80,17 +81,17 @@ def _composed(scan: Scan, repair: Repair, server: postgresql_statements.Server) 
     )
 
 
-def _as_seen(scan: Scan, row: Row, server: postgresql_statements.Server) -> sql.Composed:
+def _as_seen(scan: Scan, row: Row, server: Server) -> sql.Composed:
     return sql.SQL("\n   AND ").join(_is(told, part, server) for told, part in _pairs(scan, row))
 
 
-def _is(told: Told, part: bytes | None, server: postgresql_statements.Server) -> sql.Composed:
+def _is(told: Told, part: bytes | None, server: Server) -> sql.Composed:
     """A condition that holds for just this value, to the last bit: floats and long values by their canonical bytes."""
     if part is None:
         return sql.SQL("{} IS NULL").format(_name(told))
     by_bytes = told.form.kind in (Kind.FLOAT, Kind.SINGLE) or told.form.long
     if by_bytes or told.column.type in ("character", "citext"):  # these two take other texts for equal
-        return sql.SQL("{} = {}").format(postgresql_statements.sent(told, server), sql.Literal(f"\\x{part.hex()}"))
+        return sql.SQL("{} = {}").format(sent(told, server), sql.Literal(f"\\x{part.hex()}"))
     return sql.SQL("{} = {}").format(_name(told), sql.Literal(_text(told, part)))
 
 

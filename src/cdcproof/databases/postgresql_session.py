@@ -12,7 +12,8 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from cdcproof.databases.base import TableName
-from cdcproof.databases.postgresql_statements import Server, table_name
+from cdcproof.databases.postgresql_forms import Server
+from cdcproof.databases.postgresql_statements import table_name
 from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import Secret, scrub

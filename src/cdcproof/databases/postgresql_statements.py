@@ -1,21 +1,21 @@
 """The SQL of a comparison: frames, hashes and chunks as `kinds` and `scan` define them, composed by psycopg. Nothing is asked here.
 
-Functions: PostgreSQL's pg_proc (the send functions, `record_send`, `md5(bytea)`); a cast from bytea to bigint exists since
-PostgreSQL 18, `trim_scale` since 13. OFFSET keeps the server from drawing the hash into the grouping, where it would be computed
+Functions: PostgreSQL's pg_proc (`record_send`, `md5(bytea)`, those of hash indexes); a cast from bytea to bigint exists since
+PostgreSQL 18. OFFSET keeps the server from drawing the hash into the grouping, where it would be computed
 more slowly; its 0 is written as text because the planner takes a number, which it has yet to cast, for a reason not to use workers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import LiteralString
+from dataclasses import replace
 
 from psycopg import sql
 
 from cdcproof.databases import postgresql_hash
 from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import INTEGER_DIGITS, LONG_BYTES, Form, Kind
+from cdcproof.databases.kinds import LONG_BYTES, Form, Kind
+from cdcproof.databases.postgresql_forms import Server, as_sent, columnar, sent
 from cdcproof.databases.scan import RowHash, Scan, Segment, Told
 
 MOST_RANGES = 1_000
@@ -23,47 +23,6 @@ MOST_RANGES = 1_000
 _BYTEA_IS_BIGINT = _HASHES_BYTEA = 180_000
 HASHES_RECORDS = 140_000
 """From this version on there is a native hash for every kind."""
-_TYPES: dict[Kind, LiteralString] = {
-    Kind.BOOLEAN: "boolean",
-    Kind.INTEGER: "bigint",
-    Kind.NUMBER: "text",
-    Kind.FLOAT: "float8",
-    Kind.SINGLE: "float4",
-    Kind.TEXT: "text",
-    Kind.BINARY: "bytea",
-    Kind.UUID: "uuid",
-    Kind.DATE: "date",
-    Kind.TIME: "time",
-    Kind.TIMESTAMP: "timestamp",
-    Kind.INSTANT: "timestamptz",
-}
-_SENDS: dict[Kind, LiteralString] = {
-    Kind.BOOLEAN: "boolsend",
-    Kind.INTEGER: "int8send",
-    Kind.NUMBER: "textsend",
-    Kind.FLOAT: "float8send",
-    Kind.SINGLE: "float4send",
-    Kind.TEXT: "textsend",
-    Kind.BINARY: "byteasend",
-    Kind.UUID: "uuid_send",
-    Kind.DATE: "date_send",
-    Kind.TIME: "time_send",
-    Kind.TIMESTAMP: "timestamp_send",
-    Kind.INSTANT: "timestamptz_send",
-}
-
-
-@dataclass(frozen=True)
-class Server:
-    """What of a server decides how it is asked: its version as a number (180006), and its encoding."""
-
-    version: int
-    encoding: str
-
-    @property
-    def counts_utf8(self) -> bool:
-        """Whether the bytes of a text are counted as they are sent."""
-        return self.encoding in ("UTF8", "SQL_ASCII")
 
 
 def table_name(table: TableName) -> sql.Identifier:
@@ -147,65 +106,12 @@ def stream_literals(columns: Sequence[Told], literals: Sequence[Sequence[str | N
     )
 
 
-def sent(told: Told, server: Server) -> sql.Composed:
-    """The canonical bytes of a column, as bytea."""
-    send = _SENDS[Kind.BINARY if told.form.long else told.form.kind]
-    return sql.SQL("{}({})").format(sql.SQL(send), _value(told, server))
-
-
-def _value(told: Told, server: Server) -> sql.Composed:
-    """A column as a value of the type whose send function gives its canonical bytes."""
-    name, kind = sql.Identifier(told.column.name), told.form.kind
-    if kind is Kind.NUMBER:
-        return _digits(told)
-    if kind in (Kind.FLOAT, Kind.SINGLE):  # of a NaN there are many, and some come from arithmetic
-        return sql.SQL("CASE WHEN {0} = 'NaN' THEN 'NaN' ELSE {0} END::{1}").format(name, sql.SQL(_TYPES[kind]))
-    value = sql.SQL("{}::{}").format(name, sql.SQL(_TYPES[kind]))
-    if kind is Kind.TEXT and told.column.type == "character":  # a cast to text would cut the padding off
-        value = sql.SQL("textin(bpcharout({}))").format(name)
-    return _long(told, value, server) if told.form.long else value
-
-
-def _digits(told: Told) -> sql.Composed:
-    name, scale, column = sql.Identifier(told.column.name), sql.Literal(told.form.scale), told.column
-    if column.type in INTEGER_DIGITS or (column.scale is not None and column.scale >= 0):
-        if (column.scale or 0) == told.form.scale:
-            return sql.SQL("{}::text").format(name)
-        return sql.SQL("round({}::numeric, {})::text").format(name, scale)
-    return sql.SQL(
-        "CASE WHEN scale(trim_scale({0})) <= {1} THEN round({0}, {1}) ELSE trim_scale({0}) END::text"
-    ).format(name, scale)
-
-
-def _long(told: Told, value: sql.Composed, server: Server) -> sql.Composed:
-    raw = value if told.form.kind is Kind.BINARY else sql.SQL("textsend({})").format(value)
-    length = sql.SQL("octet_length({})").format(value if server.counts_utf8 else raw)
-    return sql.SQL(
-        "CASE WHEN {0} <= {1} THEN '\\x00'::bytea || {2} ELSE '\\x01'::bytea || int8send({0}) || sha256({2}) END"
-    ).format(length, sql.Literal(LONG_BYTES), raw)
-
-
 def _named(told: Told, name: str, server: Server) -> sql.Composed:
-    return sql.SQL("{} AS {}").format(_columnar(told, server), sql.Identifier(name))
-
-
-def _columnar(told: Told, server: Server) -> sql.Composed:
-    form, name = told.form, sql.Identifier(told.column.name)
-    if form.kind is Kind.INTEGER:
-        return sql.SQL("{}").format(name)  # as narrow as it is
-    if form.kind in (Kind.FLOAT, Kind.SINGLE):
-        return sent(told, server)
-    if form.kind is not Kind.NUMBER or form.columnar == "VARCHAR":
-        return _value(told, server)
-    decimal = sql.SQL("numeric({}, {})").format(sql.Literal(form.precision + 1), sql.Literal(form.scale))
-    if told.column.type in INTEGER_DIGITS:
-        return sql.SQL("{}::{}").format(name, decimal)
-    beyond = sql.Literal(10 ** (form.precision - form.scale))
-    return sql.SQL("CASE WHEN {0} = 'NaN' THEN {1} ELSE {0} END::{2}").format(name, beyond, decimal)
+    return sql.SQL("{} AS {}").format(columnar(told, server), sql.Identifier(name))
 
 
 def _md5(columns: Sequence[Told], server: Server) -> sql.Composed:
-    values = sql.SQL(", ").join(_value(told, server) for told in columns)
+    values = sql.SQL(", ").join(as_sent(told, server) for told in columns)
     return sql.SQL("md5(record_send(ROW({})))").format(values)
 
 
@@ -252,12 +158,12 @@ def _native_bytes(told: Told, seed: sql.Composable, server: Server) -> sql.Compo
     )
     whole = Told(told.column, replace(told.form, long=False))
     if told.form.kind in (Kind.TEXT, Kind.NUMBER) and server.encoding == "UTF8":
-        hashed = sql.SQL('hashtextextended({} COLLATE "C", {})').format(_value(whole, server), seed)
+        hashed = sql.SQL('hashtextextended({} COLLATE "C", {})').format(as_sent(whole, server), seed)
     else:
         hashed = bytea.format(sent(whole, server), seed)
     if not told.form.long:
         return hashed
-    length = sql.SQL("octet_length({})").format((_value if server.counts_utf8 else sent)(whole, server))
+    length = sql.SQL("octet_length({})").format((as_sent if server.counts_utf8 else sent)(whole, server))
     return sql.SQL("CASE WHEN {} <= {} THEN {} ELSE {} END").format(
         length, sql.Literal(LONG_BYTES), hashed, bytea.format(sent(told, server), seed)
     )
