@@ -131,7 +131,7 @@ class PostgreSQL(Session):
         ):
             cursor.execute(statement)
             fetched = iter(partial(cursor.fetchmany, _rows_at_once(scan)), [])
-            yield (Row(version, tuple(forms)) for rows in fetched for version, *forms in rows)
+            yield (Row(row[0], row[1:]) for rows in fetched for row in rows)
 
     def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
         """The rows that have one of these keys, each statement its own snapshot."""
@@ -144,9 +144,9 @@ class PostgreSQL(Session):
             statement = statements.rows_by_key(scan, found, self._server(), versioned=is_heap)
             with self._our_errors(scan.table):
                 cursor = psycopg.RawCursor(self._session).execute(statement, bound, binary=True)
-                for version, *forms in cursor.fetchall():
-                    if tuple(forms[: scan.key_width]) in wanted:
-                        yield Row(version, tuple(forms))
+                for row in cursor.fetchall():
+                    if row[1 : scan.key_width + 1] in wanted:
+                        yield Row(row[0], row[1:])
 
     def literal_forms(
         self, column: Column, form: Form, literals: Sequence[str | None]
