@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,8 +13,7 @@ from hypothesis import strategies as st
 from cdcproof.errors import DeadlineError
 from cdcproof.reconcile import settle as settling
 from cdcproof.reconcile.compare import by_key
-from cdcproof.reconcile.differences import Difference
-from cdcproof.reconcile.settle import MOST_CROSSINGS, Settled, settle
+from cdcproof.reconcile.settle import MOST_CROSSINGS, Seen, Settled, settle
 from tests.reconcile.replication import Replication, SimulatedFence, Table
 from tests.reconcile.rows import forms, row
 
@@ -62,10 +62,10 @@ def _settled(
         return rows
 
     keys = [forms(key) for key in (*range(4), LOST, STALE, GHOST)]
-    seen: list[Difference] = []
+    seen = None
     if seen_before:
         target, source = (list(read(side)(keys)) for side in (replication.target, replication.source))
-        seen, keys = by_key(source, target, 1), []
+        seen, keys = Seen(by_key(source, target, 1), time.monotonic()), []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(settling, "_KEYS_PER_READING", keys_per_reading)
         return settle(
@@ -249,6 +249,26 @@ def test_a_row_that_is_equal_now_and_then_needs_no_fence() -> None:
     replication = _started({0: A})
     moments = [[_write(0, B)], [], [_arrive(1), _write(0, A)], [], [_arrive(1)]]
     assert _settled(replication, moments, stuck=True) == Settled((), 0, ())
+
+
+def test_looks_begin_some_time_apart_whatever_the_first_one_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(settling, "pause", waited.append)
+    replication, read = _planted(_started({})), [forms(key) for key in (LOST, STALE, GHOST)]
+    differences = by_key(replication.source.read(read), replication.target.read(read), 1)
+    for seen in (Seen(differences, time.monotonic()), Seen(differences, time.monotonic() - 60)):
+        settle(
+            (),
+            1,
+            replication.source.read,
+            replication.target.read,
+            fence=SimulatedFence(replication),
+            tell=lambda _: None,
+            seen=seen,
+        )
+    first, second = waited
+    assert 0 < first <= settling._APART_SECONDS
+    assert second == 0
 
 
 MANY = 1_200

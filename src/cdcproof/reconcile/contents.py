@@ -17,7 +17,7 @@ from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, natively_hashed, plan, without
 from cdcproof.reconcile.reading import Means, summed
 from cdcproof.reconcile.result import TableResult
-from cdcproof.reconcile.settle import settle
+from cdcproof.reconcile.settle import Seen, settle
 from cdcproof.reconcile.verdict import Rows, judged
 
 Tell = Callable[[str, int, int], None]
@@ -57,7 +57,7 @@ def compare_contents(asked: Comparison) -> TableResult:
         read = summed(asked, first, rows)
     todo, balance = read.plan, read.balance
     with _phase("rows", seconds):
-        by_value = ByValue(todo, source, target, stop)
+        by_value, began = ByValue(todo, source, target, stop), time.monotonic()
         found = by_value.differences(balance, lambda what: asked.tell(what, 0, 0))
     with _phase("settle", seconds):
         settled = settle(
@@ -67,7 +67,7 @@ def compare_contents(asked: Comparison) -> TableResult:
             lambda keys: target.rows_by_key(todo.target, keys),
             fence=asked.fence,
             tell=lambda what: asked.tell(what, 0, 0),
-            seen=found.found if by_value.is_look else (),
+            seen=Seen(found.found, began) if by_value.is_look else None,
         )
     result = judged(
         asked.table.name,

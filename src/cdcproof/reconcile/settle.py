@@ -25,16 +25,28 @@ from itertools import islice
 from cdcproof.databases.scan import Row
 from cdcproof.reconcile.differences import Difference, Key
 from cdcproof.reconcile.fence import Crossing, Fence
-from cdcproof.waiting import pause
+from cdcproof.waiting import Deadline, pause
 
 MOST_CROSSINGS = 5
 _MOST_LOOKS = 8
 """At what moves, before the first fence and after each."""
-_PAUSE_SECONDS = 0.1
+_APART_SECONDS = 0.1
+"""From the beginning of a look to the next one's."""
 _KEYS_PER_READING = 500
 
 ReadRows = Callable[[Sequence[Key]], Iterable[Row]]
 """The rows of one side that have one of these keys, as they are now."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What differs, by a reading that counts as a look: the target's rows are of a moment before the source's.
+
+    It began at `began`, by `time.monotonic`.
+    """
+
+    differences: Sequence[Difference]
+    began: float
 
 
 @dataclass(frozen=True)
@@ -85,11 +97,11 @@ def settle(
     *,
     fence: Fence,
     tell: Callable[[str], None],
-    seen: Iterable[Difference] = (),
+    seen: Seen | None = None,
 ) -> Settled:
     """Look at the keys until each is equal or stands still, with up to `MOST_CROSSINGS` fences; none if all are equal.
 
-    `seen` are further keys, whose rows were read as a look reads them: the target's before the source's.
+    With `seen` its keys are looked at, too, of which that was the first look.
     Raises what reading raises, and what the fence raises when it cannot be crossed: the keys that differ are then not checked.
     """
 
@@ -100,29 +112,36 @@ def settle(
 
     crossings: list[Crossing] = []
     confirmed: list[Difference] = []
+    apart = Deadline(_APART_SECONDS)
     watched = {key: _Watched(first) for key, first in look(keys).items()}
-    watched |= {one.key: _Watched(_Look(_sorted(one.source), _sorted(one.target))) for one in seen}
-    _look_while_they_move(watched, look)
+    if seen:
+        apart = Deadline(_APART_SECONDS, seen.began)
+        watched |= {one.key: _Watched(_Look(_sorted(one.source), _sorted(one.target))) for one in seen.differences}
+    _look_while_they_move(watched, look, apart)
     while watched and len(crossings) < MOST_CROSSINGS:
         tell(f"{len(watched):,} keys differ: in flight, or lost?")
         crossings.append(fence.cross(tell))
+        apart = Deadline(_APART_SECONDS)
         _see(watched, look(watched), fences=1)
         for key in [key for key, row in watched.items() if row.stood >= row.look.fences]:
             row = watched.pop(key)
             confirmed.append(Difference(key, row.look.source, row.look.target))
-        _look_while_they_move(watched, look)
+        _look_while_they_move(watched, look, apart)
     return Settled(tuple(confirmed), len(watched), tuple(crossings))
 
 
-def _look_while_they_move(watched: dict[Key, _Watched], look: Callable[[Iterable[Key]], dict[Key, _Look]]) -> None:
+def _look_while_they_move(
+    watched: dict[Key, _Watched], look: Callable[[Iterable[Key]], dict[Key, _Look]], apart: Deadline
+) -> None:
     """Look again until all are equal or none has changed since the last look: only a fence can tell more then.
 
-    Of very many a first few are looked at: where those stand still, the rest most likely does too.
+    `apart` is when the next look may begin. Of very many a first few are looked at: where those stand still, the rest most likely does too.
     """
     for _ in range(_MOST_LOOKS):
         if not watched:
             return
-        pause(_PAUSE_SECONDS)
+        pause(apart.remaining_seconds)
+        apart = Deadline(_APART_SECONDS)
         few = list(islice(watched, _KEYS_PER_READING))
         if len(few) < len(watched) and look(few) == {key: watched[key].look for key in few}:
             return
