@@ -102,7 +102,7 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
     from cdcproof.databases import password_of
     from cdcproof.databases.postgresql_repair import PostgreSQLRepairer
     from cdcproof.operations.acts import write_down
-    from cdcproof.reconcile.repair import look
+    from cdcproof.reconcile.contents import look_again
 
     target = _writing(pipeline.target, arguments)
     with PostgreSQLRepairer(target, password_of(target), 30.0) as repairer:
@@ -118,7 +118,7 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
                     print("-- not done: the row is not as it was seen any more\n")
     if not arguments.allow_acts:
         return len(repairs.rows)
-    settled = look(asked, repairs.plan, repairs.keys)
+    settled = look_again(asked, repairs.plan, repairs.keys)
     still = len(settled.confirmed) + settled.moving
     print(f"-- {asked.table.name}: {len(repairs.rows) - still} rows repaired and proven equal, {still} not")
     return still

@@ -115,13 +115,13 @@ def _md5(columns: Sequence[Told], server: Server) -> sql.Composed:
     return sql.SQL("md5(record_send(ROW({})))").format(values)
 
 
-def _hash(scan: Scan, server: Server) -> sql.Composed:
+def _hash(scan: Scan, server: Server) -> sql.Composable:
     if scan.row_hash is RowHash.NATIVE:
         return _native(scan.columns, scan.chained, server)
     return _first_bytes(8, _md5(scan.columns, server), server)
 
 
-def _native(columns: Sequence[Told], chained: Sequence[int], server: Server) -> sql.Composed:
+def _native(columns: Sequence[Told], chained: Sequence[int], server: Server) -> sql.Composable:
     """`postgresql_hash.row_hash`."""
     others = [
         _or_zero(told, _native_column(told, place, sql.Literal(postgresql_hash.seed(place)), server))
@@ -131,7 +131,7 @@ def _native(columns: Sequence[Told], chained: Sequence[int], server: Server) -> 
     hashed: sql.Composable = sql.SQL("({})").format(sql.SQL(" # ").join(others)) if others else sql.SQL("0")
     for place in chained:
         hashed = _native_column(columns[place], place, hashed, server)
-    return sql.SQL("{}").format(hashed) if chained else sql.SQL("hashint8extended(0, {})").format(hashed)
+    return hashed if chained else sql.SQL("hashint8extended(0, {})").format(hashed)
 
 
 def _native_column(told: Told, place: int, seed: sql.Composable, server: Server) -> sql.Composed:

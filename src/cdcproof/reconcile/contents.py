@@ -13,11 +13,12 @@ from cdcproof.engines import Engine
 from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.by_value import ByValue
 from cdcproof.reconcile.calibrate import Calibration, calibrated
+from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, natively_hashed, plan, without
 from cdcproof.reconcile.reading import Means, summed
 from cdcproof.reconcile.result import TableResult
-from cdcproof.reconcile.settle import Seen, settle
+from cdcproof.reconcile.settle import Seen, Settled, settle
 from cdcproof.reconcile.verdict import Rows, judged
 
 Tell = Callable[[str, int, int], None]
@@ -60,15 +61,8 @@ def compare_contents(asked: Comparison) -> TableResult:
         by_value, began = ByValue(todo, source, target, stop), time.monotonic()
         found = by_value.differences(balance, lambda what: asked.tell(what, 0, 0))
     with _phase("settle", seconds):
-        settled = settle(
-            () if by_value.is_look else [difference.key for difference in found.found],
-            todo.source.key_width,
-            lambda keys: source.rows_by_key(todo.source, keys),
-            lambda keys: target.rows_by_key(todo.target, keys),
-            fence=asked.fence,
-            tell=lambda what: asked.tell(what, 0, 0),
-            seen=Seen(found.found, began) if by_value.is_look else None,
-        )
+        seen = Seen(found.found, began) if by_value.is_look else None
+        settled = look_again(asked, todo, () if seen else [difference.key for difference in found.found], seen)
     result = judged(
         asked.table.name,
         todo,
@@ -79,6 +73,20 @@ def compare_contents(asked: Comparison) -> TableResult:
     )
     return replace(
         result, strategy=read.choice.strategy, reason=read.choice.reason, resumed=read.resumed, timings=seconds
+    )
+
+
+def look_again(asked: Comparison, plan: Plan, keys: Sequence[Key], seen: Seen | None = None) -> Settled:
+    """Which of these keys, and those of `seen`, differ, as every comparison proves it. Raises as `settle`."""
+    source, target = asked.source.database, asked.target.database
+    return settle(
+        keys,
+        plan.source.key_width,
+        lambda some: source.rows_by_key(plan.source, some),
+        lambda some: target.rows_by_key(plan.target, some),
+        fence=asked.fence,
+        tell=lambda what: asked.tell(what, 0, 0),
+        seen=seen,
     )
 
 

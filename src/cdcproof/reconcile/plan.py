@@ -73,7 +73,7 @@ class Plan:
     def range_column(self) -> tuple[Column, Column] | None:
         """The first column at source and target when its values can be divided into ranges: an integer, never NULL."""
         source, target = self.source.columns[0], self.target.columns[0]
-        divisible = source.form.kind is Kind.INTEGER and not source.column.nullable and not target.column.nullable
+        divisible = source.form.kind is Kind.INTEGER and _never_null(source.column, target.column)
         return (source.column, target.column) if divisible else None
 
 
@@ -149,7 +149,7 @@ def chunked(plan: Plan, rows: int, ranges: Sequence[Range | None] = ()) -> Plan:
 def natively_hashed(plan: Plan) -> Plan:
     """The plan with the hash that PostgreSQL's own functions make, for servers that were seen to make it."""
     never_null = [
-        not (ours.column.nullable or theirs.column.nullable)
+        _never_null(ours.column, theirs.column)
         for ours, theirs in zip(plan.source.columns, plan.target.columns, strict=True)
     ]
     chained = postgresql_hash.chained(plan.source.forms, never_null)
@@ -192,6 +192,10 @@ def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
         names=tuple(plan.names[place] for place in kept),
         not_compared=(*plan.not_compared, *(f"{name} ({reason})" for name, reason in reasons.items())),
     )
+
+
+def _never_null(source: Column, target: Column) -> bool:
+    return not (source.nullable or target.nullable)
 
 
 def _number(rows: int) -> int:
@@ -272,11 +276,7 @@ def _key(table: TablePair, source: Structure, target: Structure, pairs: Sequence
 def _divisible(pairs: Sequence[_Pair]) -> tuple[str, ...]:
     """Of a table without a key: a column whose values can be divided into ranges."""
     return next(
-        (
-            (pair.name,)
-            for pair in pairs
-            if pair.form.kind is Kind.INTEGER and not pair.source.nullable and not pair.target.nullable
-        ),
+        ((pair.name,) for pair in pairs if pair.form.kind is Kind.INTEGER and _never_null(pair.source, pair.target)),
         (),
     )
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from cdcproof.databases.postgresql_repair import Repair
 from cdcproof.databases.scan import Scan
-from cdcproof.reconcile.contents import Comparison, planned
+from cdcproof.reconcile.contents import Comparison, look_again, planned
 from cdcproof.reconcile.differences import Difference, Key
 from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.result import TableResult
-from cdcproof.reconcile.settle import Settled, settle
+from cdcproof.reconcile.settle import Settled
 
 
 @dataclass(frozen=True)
@@ -44,23 +44,10 @@ def find(asked: Comparison, result: TableResult) -> Repairs:
         return Repairs(plan, (), ("it has no key by which a row could be named",) if result.differences else (), 0)
     names = [told.column.name for told in plan.source.key]
     keys = [tuple(one.key.get(name) for name in names) for one in result.differences]
-    settled = look(asked, plan, _canonical(asked, plan, keys)) if keys else Settled((), 0, ())
+    settled = look_again(asked, plan, _canonical(asked, plan, keys)) if keys else Settled((), 0, ())
     by_hand = [_several(plan, one) for one in settled.confirmed if max(len(one.source), len(one.target)) > 1]
     alone = [one for one in settled.confirmed if max(len(one.source), len(one.target)) == 1]
     return Repairs(plan, tuple(map(_repair, alone)), tuple(by_hand), settled.moving)
-
-
-def look(asked: Comparison, plan: Plan, keys: Sequence[Key]) -> Settled:
-    """Which of these keys differ, as every comparison proves it."""
-    source, target = asked.source.database, asked.target.database
-    return settle(
-        keys,
-        plan.source.key_width,
-        lambda some: source.rows_by_key(plan.source, some),
-        lambda some: target.rows_by_key(plan.target, some),
-        fence=asked.fence,
-        tell=lambda what: asked.tell(what, 0, 0),
-    )
 
 
 def _canonical(asked: Comparison, plan: Plan, keys: Sequence[tuple[str | None, ...]]) -> list[Key]:

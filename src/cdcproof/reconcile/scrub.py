@@ -19,7 +19,7 @@ from cdcproof.errors import CouldNotLookError
 from cdcproof.reconcile import proofs as proofs_file
 from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.by_value import DIFFERENCES_HELD, ByValue
-from cdcproof.reconcile.contents import Comparison, Side, planned
+from cdcproof.reconcile.contents import Comparison, Side, look_again, planned
 from cdcproof.reconcile.differences import Differences, Key
 from cdcproof.reconcile.engine import Run
 from cdcproof.reconcile.fence import Crossing
@@ -27,7 +27,7 @@ from cdcproof.reconcile.plan import Plan, TablePair, fingerprint
 from cdcproof.reconcile.proofs import Proofs, Proven
 from cdcproof.reconcile.result import Scrubbed, TableResult, TableStatus
 from cdcproof.reconcile.scanning import Reading, sum_up
-from cdcproof.reconcile.settle import Settled, settle
+from cdcproof.reconcile.settle import Settled
 from cdcproof.reconcile.verdict import Rows, judged
 from cdcproof.waiting import Deadline
 
@@ -259,15 +259,7 @@ def _prove_slice(work: _Work, which: Proven, budget: Budget) -> None:
 
 
 def _settle(work: _Work, plan: Plan, keys: Sequence[Key]) -> Settled:
-    source, target = work.asked.source.database, work.asked.target.database
-    settled = settle(
-        keys,
-        plan.source.key_width,
-        lambda some: source.rows_by_key(plan.source, some),
-        lambda some: target.rows_by_key(plan.target, some),
-        fence=work.asked.fence,
-        tell=lambda what: work.asked.tell(what, 0, 0),
-    )
+    settled = look_again(work.asked, plan, keys)
     known = {difference.key for difference in work.found.found}
     for difference in settled.confirmed:
         if difference.key not in known:  # it may be among the changes and in a slice

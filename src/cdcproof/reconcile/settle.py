@@ -107,7 +107,7 @@ def settle(
 
     def look(keys: Iterable[Key]) -> dict[Key, _Look]:
         return {
-            key: seen for key, seen in _looks(tuple(keys), key_width, read_source, read_target) if not seen.is_equal
+            key: found for key, found in _looks(tuple(keys), key_width, read_source, read_target) if not found.is_equal
         }
 
     crossings: list[Crossing] = []
