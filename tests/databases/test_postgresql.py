@@ -96,6 +96,11 @@ def test_what_is_not_null_in_name_only_may_be_null(server: Server, database: Dat
         f"CREATE TABLE {SCHEMA}.parent (id int NOT NULL, v text NOT NULL NO INHERIT)",
         f"CREATE TABLE {SCHEMA}.child () INHERITS ({SCHEMA}.parent)",
         f"INSERT INTO {SCHEMA}.child VALUES (1, NULL)",
+        "CREATE FOREIGN DATA WRAPPER elsewhere",
+        "CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere",
+        f"CREATE FOREIGN TABLE {SCHEMA}.far (v text NOT NULL) SERVER elsewhere",
+        f"CREATE TABLE {SCHEMA}.parted (v text NOT NULL) PARTITION BY LIST (v)",
+        f"CREATE TABLE {SCHEMA}.near PARTITION OF {SCHEMA}.parted FOR VALUES IN ('x')",
     )
 
     def nullable(table: str) -> list[bool]:
@@ -104,12 +109,21 @@ def test_what_is_not_null_in_name_only_may_be_null(server: Server, database: Dat
     try:
         assert nullable("unproven") == [False, True]
         assert nullable("parent") == [True, True]
+        assert nullable("far") == [True]
+        assert nullable("parted") == nullable("near") == [False]
+        server.execute(
+            f"CREATE FOREIGN TABLE {SCHEMA}.farther PARTITION OF {SCHEMA}.parted FOR VALUES IN ('y') SERVER elsewhere"
+        )
+        assert nullable("parted") == [True]
         server.execute(
             f"UPDATE {SCHEMA}.unproven SET v = 'x'", f"ALTER TABLE {SCHEMA}.unproven VALIDATE CONSTRAINT later"
         )
         assert nullable("unproven") == [False, False]
     finally:
-        server.execute(f"DROP TABLE {SCHEMA}.unproven, {SCHEMA}.parent, {SCHEMA}.child")
+        server.execute(
+            f"DROP TABLE {SCHEMA}.unproven, {SCHEMA}.parent, {SCHEMA}.child, {SCHEMA}.parted",
+            "DROP FOREIGN DATA WRAPPER elsewhere CASCADE",
+        )
 
 
 def test_the_primary_key_comes_in_key_order_and_is_empty_without_one(database: Database) -> None:

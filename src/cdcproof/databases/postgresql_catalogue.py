@@ -13,13 +13,14 @@ TABLES: LiteralString = """
 
 # A domain is read as what it is made of; format_type without a modifier gives the standard's name of a type. An extension's
 # type is named without its schema. A numeric's scale has 11 bits and a sign (since PostgreSQL 15). What says NOT NULL holds NULLs all
-# the same in tables that inherit from it, and where it is NOT VALID (since 18).
+# the same in tables that inherit from it, in foreign tables and partitions, and where it is NOT VALID (since 18).
 COLUMNS: LiteralString = """
     SELECT a.attname,
            CASE WHEN t.typcategory = 'A' THEN 'array' WHEN t.typtype = 'e' THEN 'enum' WHEN t.typtype = 'c' THEN 'composite'
                 WHEN t.typtype = 'r' THEN 'range' WHEN t.typtype = 'm' THEN 'multirange'
                 WHEN t.typnamespace <> 'pg_catalog'::regnamespace THEN t.typname ELSE format_type(t.oid, NULL) END,
-           NOT a.attnotnull OR (c.relkind = 'r' AND c.relhassubclass) OR EXISTS (
+           NOT a.attnotnull OR (c.relkind = 'r' AND c.relhassubclass) OR c.relkind = 'f' OR EXISTS (
+               SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class f ON f.oid = p.relid WHERE f.relkind = 'f') OR EXISTS (
                SELECT FROM pg_constraint k
                WHERE k.conrelid = c.oid AND k.contype = 'n' AND NOT k.convalidated AND a.attnum = ANY (k.conkey)),
            CASE WHEN t.oid = 'numeric'::regtype AND d.modifier >= 0 THEN ((d.modifier - 4 & 2047) # 1024) - 1024
