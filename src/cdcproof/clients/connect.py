@@ -67,24 +67,25 @@ class Connect:
     def states(self, sure_of: Iterable[str] = ()) -> ConnectorStates:
         """Every connector, its tasks and its configuration, by one request (Connect 2.3 or newer).
 
-        A worker that is starting leaves out what it has not loaded yet. So `sure_of` names those whose absence must mean
-        that they do not exist: it is asked of the herder, which has read all configurations before it answers.
-        Raises `UnreachableError` when one of them exists and its state is not told.
+        A worker that is starting leaves out what it has not loaded yet; while it reads its log of configurations past a
+        deletion it tells `"info": null`, and so it does of a connector that is deleted while it answers: both are left out
+        here. So `sure_of` names those whose absence must mean that they do not exist: it is asked of the herder, which has
+        read all configurations before it answers. Raises `UnreachableError` when one of them exists and its state is not told.
         """
         answer = self._object(
             self._http.get_json("/connectors", {"expand": ["status", "info"]}), "/connectors?expand=status&expand=info"
         )
         try:
-            connectors = tuple(read(name, answer[name]) for name in sorted(answer))
+            connectors = tuple(read(name, told) for name, told in sorted(answer.items()) if told["info"] is not None)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnexpectedAnswerError(
                 f"{self.url}/connectors tells a connector in a form we do not know: {type(error).__name__} {error}"
             ) from None
         for connector in connectors:
             _know_secrets(connector.config)
-        told = {connector.name for connector in connectors}
+        read_names = {connector.name for connector in connectors}
         for name in sure_of:
-            if name not in told and self._exists(name):
+            if name not in read_names and self._exists(name):
                 raise UnreachableError(
                     f"{self.url} does not tell the state of {name} yet, which exists: the worker is starting.",
                     "Wait until it has started.",
