@@ -39,7 +39,7 @@ DOORS = {
     "duckdb": {"databases/columnar_engine.py"},
     "psycopg": {
         f"databases/postgresql{part}.py"
-        for part in ("", "_session", "_statements", "_forms", "_keys", "_changes", "_writing", "_repair")
+        for part in ("", "_session", "_statements", "_forms", "_keys", "_pieces", "_changes", "_writing", "_repair")
     }
     | {"databases/deployment/postgresql.py"},
     "pyodbc": {"databases/sqlserver_session.py"},

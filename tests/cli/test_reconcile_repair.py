@@ -213,9 +213,12 @@ def test_explain_shows_the_plan_and_sql_that_the_servers_take(
     assert "note" in told
     assert "text, long values by SHA-256, lossless" in told
     statements = [part.split("\n", 1) for part in told.split("\n-- source, ")[1:]]
-    assert {name for name, _ in statements} == {"push-down", "stream", "rows of a chunk", "rows by key"}
+    with_parameters = ["push-down by place", "rows by key"]
+    assert sorted(name for name, _ in statements) == sorted(
+        [*with_parameters, "push-down", "rows of a chunk", "stream"]
+    )
     for name, sql in statements:
-        if name != "rows by key":  # it has parameters
+        if name not in with_parameters:
             servers.source.execute(sql.split("\n-- target")[0], database="repairs")
 
 

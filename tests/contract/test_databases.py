@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from cdcproof.databases.base import Database, TableName
 from cdcproof.databases.canonical import chunk_of, told
 from cdcproof.databases.kinds import form_of
 from cdcproof.databases.postgresql import PostgreSQL
-from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, RowHash, Scan, Segment, Told
+from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, RowHash, Scan, Segment, Since, Slice, Told
 from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.errors import RefusedError, UnexpectedAnswerError
 from cdcproof.secrets import Secret
@@ -173,6 +175,52 @@ def test_a_snapshot_is_of_one_moment_for_sums_and_rows(servers: Servers, databas
     assert {one.chunk for one in set(_sums(database, scan)) - set(before)} == {1}
 
 
+def test_a_session_beside_another_reads_of_its_moment(servers: Servers, database: Database) -> None:
+    scan = _scan(database, Chunking(width=100))
+    with database.snapshot():
+        before = _sums(database, scan)
+        servers.source.execute("UPDATE contract.kinds SET word = word || 'y' WHERE id = 151")
+        with database.beside()() as other:
+            assert _sums(other, scan) == before
+            with other.beside()() as third:
+                assert _sums(third, scan) == before
+        assert _sums(database, scan) == before
+    assert _sums(database, scan) != before
+
+
+def test_pieces_between_places_add_up_to_the_whole(database: Database) -> None:
+    scan = _scan(database, Chunking(width=100), predicate="id > 100 -- the new ones")
+    by_place = database.by_place(scan)
+    assert by_place
+    landmarks = by_place.landmarks(scan, 3)
+    assert len(landmarks) == 3
+    assert [mark.place for mark in landmarks] == sorted(mark.place for mark in landmarks)
+    assert by_place.places(scan, [mark.key for mark in landmarks]) == [mark.place for mark in landmarks]
+    first, beyond, least = by_place.places(scan, [-5, 501, -1]) or ()
+    assert first == least is not None
+    assert beyond is None
+    pieces = [Segment(low, high) for low, high in pairwise([None, *(mark.place for mark in landmarks), None])]
+    sums, whole = by_place.piece_sums(scan, pieces), _sums(database, scan)
+    assert len(sums) == 4
+    assert (sum(one.rows for one in sums), sum(one.sum for one in sums)) == (400, sum(one.sum for one in whole))
+    assert sorted(by_place.chunk_sums_within(scan, pieces)) == whole
+    assert sum(one.rows for one in by_place.chunk_sums_within(scan, pieces[2:3])) == sums[2].rows
+    assert (by_place.piece_sums(scan, []), by_place.chunk_sums_within(scan, [])) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "scan",
+    [
+        lambda scan: replace(scan, slice=Slice(1, 100)),
+        lambda scan: replace(scan, since=Since("id", "7")),
+        lambda scan: replace(scan, chunking=Chunking(buckets=4)),
+    ],
+    ids=["slice", "since", "buckets"],
+)
+def test_what_is_asked_for_by_key_is_not_read_by_place(database: Database, scan: Callable[[Scan], Scan]) -> None:
+    assert database.by_place(scan(_scan(database, Chunking(width=100)))) is None
+
+
 def test_sizes_and_ranges_are_told(database: Database) -> None:
     columns = database.columns(TABLE)
     assert database.value_range(TABLE, columns[0]) == (-1, 500)
@@ -182,7 +230,7 @@ def test_sizes_and_ranges_are_told(database: Database) -> None:
 
 def test_what_is_explained_has_its_names(database: Database) -> None:
     shown = database.statements(_scan(database, Chunking(width=100)))
-    assert shown.keys() == {"push-down", "stream", "rows of a chunk", "rows by key"}
+    assert list(shown) == ["push-down", "push-down by place", "stream", "rows of a chunk", "rows by key"]
     assert all(statement.startswith("SELECT ") for statement in shown.values())
 
 

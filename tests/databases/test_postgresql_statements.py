@@ -618,9 +618,13 @@ def test_the_stream_of_segments_is_the_stream_of_the_whole(server: Server, datab
 def test_statements_can_be_run_as_they_are_shown(server: Server, database: PostgreSQL) -> None:
     scan = _scan(database, "many", Chunking(width=100))
     shown = database.statements(scan)
-    assert list(shown) == ["push-down", "stream", "rows of a chunk", "rows by key"]
+    assert list(shown) == ["push-down", "push-down by place", "stream", "rows of a chunk", "rows by key"]
     found = server.connect().execute(shown["push-down"]).fetchall()  # type: ignore[arg-type]
     assert {chunk: ChunkSum(chunk, rows, int(total)) for chunk, rows, total in found} == _expected(scan, MANY)
+    [(rows, total)] = (
+        RawCursor(server.connect()).execute(shown["push-down by place"], [["(0,0)"], ["(999,0)"]]).fetchall()
+    )  # type: ignore[arg-type]
+    assert (rows, total) == (len(MANY), sum(one.sum for one in _expected(scan, MANY).values()))
     assert shown["rows by key"].endswith('WHERE "id" = $1')
 
 

@@ -439,13 +439,28 @@ def test_divided_ranges_leave_no_value_out_and_hold_none_twice(low: int, high: i
     assert len(found) <= parts
 
 
+class Connection(Answers):
+    """One that has transactions."""
+
+    autocommit = True
+
+    def rollback(self) -> None:
+        self.asked.append("rollback")
+
+
+def test_a_session_beside_another_is_another_one_with_a_snapshot_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {tsql.DATABASE_STATE: [(True, 1)], tsql.SNAPSHOT: [], tsql.READ_COMMITTED: []}
+    monkeypatch.setattr(SQLServer, "_connect", lambda door: setattr(door, "_connection", Connection(known)))
+    first = _door(known)
+    with first.beside()() as other:
+        assert other is not first
+        assert other._connection.asked == [tsql.DATABASE_STATE, tsql.SNAPSHOT]
+        assert not other._connection.autocommit
+    assert first._connection.asked == []
+    assert other._connection is None
+
+
 def test_a_snapshot_is_taken_only_where_the_database_allows_it() -> None:
-    class Connection(Answers):
-        autocommit = True
-
-        def rollback(self) -> None:
-            self.asked.append("rollback")
-
     for state, expected in (
         (1, [tsql.SNAPSHOT, "inside False", "rollback", tsql.READ_COMMITTED]),
         (0, ["inside True"]),

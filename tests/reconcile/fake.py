@@ -97,6 +97,12 @@ class FakeDatabase:
     def version(self) -> str:
         return "fake"
 
+    def beside(self) -> Callable[[], FakeDatabase]:
+        return lambda: self
+
+    def by_place(self, scan: Scan) -> None:
+        return None
+
     def interrupt(self) -> None:
         self.before("interrupt")
 

@@ -1,41 +1,65 @@
-"""Both sides summed up at once, part by part."""
+"""Both sides summed up at once, part by part, by one session a side or by more."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import Chunking, ChunkSum, Scan, Segment, Told
-from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Scan, Segment, Told
+from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.reconcile.aligned import Cuts
 from cdcproof.reconcile.both import Stop, StoppedError
 from cdcproof.reconcile.plan import Plan
-from cdcproof.reconcile.scanning import Reading, Scanned, rows_a_part, sum_up
+from cdcproof.reconcile.scanning import Part, Scanned, Sessions, divided, divided_by, rows_a_part, sum_up
 
 SCAN = Scan(TableName("s", "t"), (Told(Column("id", "bigint", False), Form(Kind.INTEGER)),), 1, Chunking(width=10))
 PLAN = Plan(SCAN, SCAN, multiset=False, names=("id",))
-PARTS = tuple(Segment(n, n + 1) for n in range(4))
+SEGMENTS = tuple(Segment(n, n + 1) for n in range(4))
+PARTS = divided(SEGMENTS, SEGMENTS)
 PATIENCE_SECONDS = 30
 
 
 @dataclass
 class Side:
-    """A side whose part n has the chunks n and n + 1. `before` is called with a part's number before it is read."""
+    """A side whose part n has the chunks n and n + 1. `before` is called with a part's number before it is read.
+
+    All its sessions are this object; `refused` is raised instead of opening one more.
+    """
 
     before: Callable[[int], None] = lambda _: None
+    refused: Exception | None = None
+    is_shared: bool = True
     read: list[int] = field(default_factory=list)
     snapshots: int = 0
+    opened: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         self.snapshots += 1
         yield
+
+    def beside(self) -> Callable[[], AbstractContextManager[Side]] | None:
+        @contextmanager
+        def more() -> Iterator[Side]:
+            if self.refused:
+                raise self.refused
+            self.opened += 1
+            yield self
+
+        return more if self.is_shared else None
+
+    def by_place(self, scan: Scan) -> None:
+        return None
 
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         part = segment.low or 0
@@ -54,7 +78,7 @@ def _differing(scanned: Scanned) -> list[int]:
 
 def test_every_part_of_both_sides_is_in_the_balance_once_and_of_one_snapshot() -> None:
     source, target, told = Side(), Side(), list[int]()
-    balance = sum_up(PLAN, Reading(source, PARTS), Reading(target, PARTS), Stop(), told.append)
+    balance = sum_up(PLAN, source, target, PARTS, Stop(), tell=told.append)
     assert balance.left() == []
     assert (balance.source_rows, balance.target_rows) == (12, 12)
     assert source.read == target.read == [0, 1, 2, 3]
@@ -63,9 +87,10 @@ def test_every_part_of_both_sides_is_in_the_balance_once_and_of_one_snapshot() -
 
 
 def test_what_only_one_side_has_is_left() -> None:
-    scanned = Scanned()
-    sum_up(PLAN, Reading(Side(), PARTS), Reading(Side(), PARTS[:3]), Stop(), lambda _: None, scanned=scanned)
+    scanned, source, target = Scanned(), Side(), Side()
+    sum_up(PLAN, source, target, divided(SEGMENTS, SEGMENTS[:3]), Stop(), scanned=scanned)
     assert _differing(scanned) == [3, 4]
+    assert target.read == [0, 1, 2]
 
 
 def test_both_sides_are_read_at_the_same_time() -> None:
@@ -74,47 +99,89 @@ def test_both_sides_are_read_at_the_same_time() -> None:
     def meet(_: int) -> None:
         together.wait()
 
-    sum_up(PLAN, Reading(Side(meet), PARTS), Reading(Side(meet), PARTS), Stop(), lambda _: None)
+    sum_up(PLAN, Side(meet), Side(meet), PARTS, Stop())
 
 
-@pytest.mark.parametrize("stopped_after", [(0, 0), (2, 3), (4, 1), (4, 4)])
-def test_a_scan_goes_on_where_another_one_stopped(stopped_after: tuple[int, int]) -> None:
-    scanned = Scanned()
-    for add, done in ((scanned.balance.add_source, stopped_after[0]), (scanned.balance.add_target, stopped_after[1])):
-        for part in PARTS[:done]:
-            add(Side().chunk_sums(SCAN, part))
-    scanned.source_parts, scanned.target_parts = stopped_after
+@pytest.mark.parametrize("done", [set(), {0, 1}, {0, 2}, {1, 2, 3}, {0, 1, 2, 3}])
+def test_a_scan_goes_on_where_another_one_stopped(done: set[int]) -> None:
+    scanned = Scanned(done=set(done))
+    for number in done:
+        scanned.balance.add_source(Side().chunk_sums(SCAN, SEGMENTS[number]))
+        scanned.balance.add_target(Side().chunk_sums(SCAN, SEGMENTS[number]))
     source, target = Side(), Side()
-    balance = sum_up(PLAN, Reading(source, PARTS), Reading(target, PARTS), Stop(), lambda _: None, scanned=scanned)
-    assert (source.read, target.read) == ([*range(stopped_after[0], 4)], [*range(stopped_after[1], 4)])
+    balance = sum_up(PLAN, source, target, PARTS, Stop(), scanned=scanned)
+    assert source.read == target.read == sorted({0, 1, 2, 3} - done)
     assert balance.left() == []
     assert (balance.source_rows, balance.target_rows) == (12, 12)
+    assert scanned.done == {0, 1, 2, 3}
 
 
 def test_what_is_kept_is_always_whole_parts() -> None:
-    kept: list[tuple[int, int, int, int]] = []
+    kept: list[tuple[int, int, int]] = []
 
     def keep(scanned: Scanned) -> None:
-        balance = scanned.balance
-        kept.append((scanned.source_parts, balance.source_rows, scanned.target_parts, balance.target_rows))
+        kept.append((len(scanned.done), scanned.balance.source_rows, scanned.balance.target_rows))
 
-    sum_up(PLAN, Reading(Side(), PARTS), Reading(Side(), PARTS), Stop(), lambda _: None, keep=keep)
-    assert len(kept) == 8
-    assert all(rows == 3 * parts and more == 3 * others for parts, rows, others, more in kept)
-    assert kept[-1] == (4, 12, 4, 12)
+    sum_up(PLAN, Side(), Side(), PARTS, Stop(), keep=keep)
+    assert kept == [(n, 3 * n, 3 * n) for n in (1, 2, 3, 4)]
 
 
-def test_only_the_source_is_held_back_and_not_before_its_first_part() -> None:
-    source, target, held = Side(), Side(), list[int]()
-    sum_up(
-        PLAN,
-        Reading(source, PARTS),
-        Reading(target, PARTS),
-        Stop(),
-        lambda _: None,
-        hold=lambda: held.append(len(source.read)),
-    )
+def test_what_burdens_the_source_is_held_back_before_all_but_the_first_part() -> None:
+    source, held = Side(), list[int]()
+    sum_up(PLAN, source, Side(), PARTS, Stop(), hold=lambda: held.append(len(source.read)))
     assert held == [1, 2, 3]
+
+
+def test_sessions_that_others_leave_read_at_the_same_time_and_are_given_back() -> None:
+    three = threading.Barrier(3, timeout=PATIENCE_SECONDS)
+
+    def meet(_: int) -> None:
+        three.wait()
+
+    segments = tuple(Segment(n, n + 1) for n in range(6))
+    source, target = Side(meet), Side()
+    sessions, scanned = Sessions(2), Scanned()
+    sum_up(PLAN, source, target, divided(segments, segments), Stop(), scanned=scanned, sessions=sessions)
+    assert sorted(source.read) == sorted(target.read) == [0, 1, 2, 3, 4, 5]
+    assert _differing(scanned) == []
+    assert (source.opened, target.opened, source.snapshots) == (2, 2, 1)
+    assert [sessions.take() for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("parts", "shared"), [((Part(),), True), (PARTS[:1], True), (PARTS, False)], ids=["whole", "one part", "not shared"]
+)
+def test_no_more_sessions_are_opened_than_are_of_use(parts: tuple[Part, ...], shared: bool) -> None:
+    source, target, sessions = Side(), Side(is_shared=shared), Sessions(5)
+    sum_up(PLAN, source, target, parts, Stop(), sessions=sessions)
+    assert (source.opened, target.opened) == (0, 0)
+    assert [sessions.take() for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_a_server_that_gives_no_more_sessions_is_read_by_those_there_are() -> None:
+    source, target, sessions = Side(), Side(refused=RefusedError("too many connections")), Sessions(1)
+    balance = sum_up(PLAN, source, target, PARTS, Stop(), sessions=sessions)
+    assert sorted(source.read) == sorted(target.read) == [0, 1, 2, 3]
+    assert balance.left() == []
+    assert [sessions.take() for _ in range(2)] == [True, False]
+
+
+def test_what_fails_in_a_further_session_ends_the_others_and_is_told() -> None:
+    hanging, ended = threading.Event(), list[bool]()
+
+    def fail_or_hang(part: int) -> None:
+        if threading.current_thread() is threading.main_thread():
+            hanging.set()
+            ended.append(source.ended.wait(PATIENCE_SECONDS))
+            raise UnexpectedAnswerError("canceling statement due to user request")
+        assert hanging.wait(PATIENCE_SECONDS)
+        raise UnreachableError(f"part {part} is gone")
+
+    source, sessions = Side(fail_or_hang), Sessions(1)
+    with pytest.raises(UnreachableError, match="is gone"):
+        sum_up(PLAN, source, Side(), PARTS, Stop(), sessions=sessions)
+    assert ended == [True]
+    assert sessions.take()
 
 
 @pytest.mark.parametrize("failing", ["source", "target"])
@@ -134,7 +201,7 @@ def test_when_a_side_fails_the_other_ones_statement_is_ended_and_the_failure_tol
     broken, slow = Side(fail), Side(hang)
     source, target = (broken, slow) if failing == "source" else (slow, broken)
     with pytest.raises(UnreachableError, match="gone"):
-        sum_up(PLAN, Reading(source, PARTS), Reading(target, PARTS), Stop(), lambda _: None)
+        sum_up(PLAN, source, target, PARTS, Stop())
     assert ended == [True]
 
 
@@ -149,10 +216,30 @@ def test_a_run_that_is_stopped_ends_both_statements() -> None:
     source, target = Side(), Side()
     source.before, target.before = lambda _: hang(source), lambda _: hang(target)
     with pytest.raises(StoppedError):
-        sum_up(PLAN, Reading(source, PARTS), Reading(target, PARTS), stop, lambda _: None)
+        sum_up(PLAN, source, target, PARTS, stop)
 
 
 def test_parts_are_large_enough_for_chunks_that_lie_scattered() -> None:
     assert rows_a_part(1_000) == rows_a_part(5_000_000) == 1_000_000
     assert rows_a_part(8_000_000) == 1_600_000
     assert rows_a_part(10**9) == 2_000_000
+
+
+@given(st.integers(1, 400), st.integers(1, 30_000_000))
+def test_a_table_that_is_cut_is_divided_into_whole_pieces(number: int, rows: int) -> None:
+    cuts = Cuts(tuple(range(10, 10 + number)), tuple(range(1010, 1010 + number)))
+    parts = divided_by(cuts, rows)
+    for side, all_cuts in (("source", cuts.source), ("target", cuts.target)):
+        segments = [getattr(part, side) for part in parts]
+        assert (segments[0].low, segments[-1].high) == (None, None)
+        assert all(before.high == after.low for before, after in pairwise(segments))
+        within = [getattr(part.cuts, side) for part in parts]
+        found = [place for segment, some in zip(segments, within, strict=True) for place in (segment.low, *some)]
+        assert tuple(found) == (None, *all_cuts)
+    assert len(parts) <= max(1, -(-rows // rows_a_part(rows)) + 1)
+    assert all(len(part.cuts.source) == len(part.cuts.target) for part in parts)
+    assert rows > 1_000_000 or len(parts) == 1
+
+
+def test_a_side_that_cannot_be_divided_is_read_beside_the_first_part_of_the_other() -> None:
+    assert divided((WHOLE,), SEGMENTS[:2]) == (Part(WHOLE, SEGMENTS[0]), Part(None, SEGMENTS[1]))

@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=int,
         default=2,
-        help="sessions to each side at once, a table each (default: 2)",
+        help="sessions to each side at once: a table each, and what is left over for parts of large tables (default: 2)",
     )
     parser.add_argument(
         "--strategy",

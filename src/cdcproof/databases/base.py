@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from cdcproof.databases.kinds import Form
-    from cdcproof.databases.scan import ChunkSum, LogPosition, Row, Scan, Segment
+    from cdcproof.databases.scan import ChunkSum, Landmark, LogPosition, PieceSum, Row, Scan, Segment
 
 
 @dataclass(frozen=True, order=True)
@@ -55,6 +55,32 @@ class Slot:
     active: bool
     wal_status: str
     retained_bytes: int
+
+
+class ByPlace(Protocol):
+    """A session whose rows can be read by where they lie, and summed between two places without being grouped.
+
+    For a table whose chunks are ranges of its first column.
+    """
+
+    def landmarks(self, scan: Scan, number: int) -> list[Landmark]:
+        """Rows about evenly apart, in the order in which they lie: fewer than `number` where there are not so many pages."""
+        ...
+
+    def places(self, scan: Scan, keys: Sequence[int]) -> list[int | None] | None:
+        """Where the first row lies whose key is at least each of these; None for one beyond all rows.
+
+        None for all of them where no index tells.
+        """
+        ...
+
+    def piece_sums(self, scan: Scan, pieces: Sequence[Segment]) -> list[PieceSum]:
+        """Of each piece, in their order, all rows as one: in one statement, so of one moment."""
+        ...
+
+    def chunk_sums_within(self, scan: Scan, pieces: Sequence[Segment]) -> list[ChunkSum]:
+        """`Database.chunk_sums` of these pieces alone."""
+        ...
 
 
 class Database(Protocol):
@@ -108,6 +134,17 @@ class Database(Protocol):
         """Whether `snapshot` gives one: always in PostgreSQL, by ALLOW_SNAPSHOT_ISOLATION in SQL Server."""
         ...
 
+    def beside(self) -> Callable[[], AbstractContextManager[Self]]:
+        """To be called within `snapshot`: opens a further session, for other segments.
+
+        It reads of the same moment, unless its rows stay in their segments, so that this does not matter (SQL Server).
+        """
+        ...
+
+    def by_place(self, scan: Scan) -> ByPlace | None:
+        """This session, where the table's rows can be read by place."""
+        ...
+
     def interrupt(self) -> None:
         """End the statement that runs, at the server too, from another thread: it raises."""
         ...
@@ -155,7 +192,10 @@ class Database(Protocol):
         ...
 
     def statements(self, scan: Scan) -> dict[str, str]:
-        """For `explain`: what is done (``push-down``, ``stream``, ``rows of a chunk``, ``rows by key``) to its SQL."""
+        """For `explain`: what is done to its SQL.
+
+        ``push-down``, ``stream``, ``rows of a chunk``, ``rows by key``; ``push-down by place`` where that is possible.
+        """
         ...
 
     def log_position(self) -> LogPosition:

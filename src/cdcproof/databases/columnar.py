@@ -69,6 +69,12 @@ class ColumnarSide:
         with our_errors(), self._rows.relation(None, stream) as (relation, bound):
             return list(self._cursor.execute(columnar_hash.each(columns, relation), bound).fetchall())
 
+    def beside(self) -> None:
+        """None: one reading takes all processors of this machine, and the memory that there is for a stream."""
+
+    def by_place(self, scan: Scan) -> None:
+        """None: what is grouped is grouped here."""
+
     def interrupt(self) -> None:
         """End the statement that runs, at the server too; it raises. For another thread."""
         self._cursor.interrupt()

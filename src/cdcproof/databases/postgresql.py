@@ -14,12 +14,13 @@ from psycopg import sql
 from psycopg.types.numeric import IntLoader
 
 from cdcproof.databases import postgresql_catalogue as catalogue
-from cdcproof.databases import postgresql_keys, postgresql_log
+from cdcproof.databases import postgresql_keys, postgresql_log, postgresql_pieces
 from cdcproof.databases import postgresql_statements as statements
 from cdcproof.databases.base import Column, Slot, TableName
 from cdcproof.databases.kinds import LONG_BYTES, Form
 from cdcproof.databases.postgresql_log import Reader
-from cdcproof.databases.postgresql_session import Session
+from cdcproof.databases.postgresql_pieces import Pieces
+from cdcproof.databases.postgresql_places import page
 from cdcproof.databases.postgresql_statements import condition, table_name
 from cdcproof.databases.scan import WHOLE, ChunkSum, LogPosition, Row, Scan, Segment, Stream, Told
 from cdcproof.errors import UnexpectedAnswerError, UsageError
@@ -29,11 +30,9 @@ _KEYS_PER_QUERY = 500
 _BYTES_AT_ONCE = 8 << 20
 _MOST_BOUND = 60_000
 """The protocol counts parameters in 16 bits."""
-_READS_PAGES = 140_000
-"""Since PostgreSQL 14 a range of pages is read without the others."""
 
 
-class PostgreSQL(Session):
+class PostgreSQL(Pieces):
     """A read-only session; connects when entered."""
 
     def version(self) -> str:
@@ -87,18 +86,17 @@ class PostgreSQL(Session):
         """Ranges of pages. Of a partitioned table they are the same pages of every partition."""
         if scan.slice or scan.since:
             return (WHOLE,)
-        is_heap, pages = self._storage(scan.table)
+        storage = self._storage(scan.table)
         wanted = math.ceil(self.estimated_rows(scan.table) / rows)
-        if not is_heap or min(wanted, pages) <= 1 or self._server().version < _READS_PAGES:
+        if not storage.is_heap or min(wanted, storage.pages) <= 1 or not self._reads_pages():
             return (WHOLE,)
-        step = math.ceil(pages / wanted)
-        bounds = [None, *range(step, pages, step), None]
+        step = math.ceil(storage.pages / wanted)
+        bounds = [None, *map(page, range(step, storage.pages, step)), None]
         return tuple(Segment(low, high) for low, high in pairwise(bounds))
 
     def mark(self, table: TableName) -> str:
         """The table's files and a transaction number; nothing where rows are not in pages of a heap."""
-        is_heap, _ = self._storage(table)
-        if not is_heap or self._server().version < _READS_PAGES:
+        if not (self._storage(table).is_heap and self._reads_pages()):
             return ""
         [(files, transaction)] = self._query(catalogue.MARK, (table.schema, table.table))
         return f"{files} {transaction}"
@@ -122,8 +120,8 @@ class PostgreSQL(Session):
     @contextmanager
     def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
         """All rows of these chunks, through a server-side cursor."""
-        is_heap, _ = self._storage(scan.table)
-        statement = statements.chunk_rows(scan, chunks, self._server(), versioned=is_heap)
+        versioned = self._storage(scan.table).is_heap
+        statement = statements.chunk_rows(scan, chunks, self._server(), versioned=versioned)
         with (
             self._our_errors(scan.table),
             self._session.transaction(force_rollback=True),
@@ -135,13 +133,13 @@ class PostgreSQL(Session):
 
     def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
         """The rows that have one of these keys, each statement its own snapshot."""
-        is_heap, _ = self._storage(scan.table)
+        versioned = self._storage(scan.table).is_heap
         distinct = list(dict.fromkeys(keys))
         wanted = set(distinct)
         step = max(1, min(_KEYS_PER_QUERY, _rows_at_once(scan), _MOST_BOUND // max(1, scan.key_width)))
         for start in range(0, len(distinct), step):
             found, bound = postgresql_keys.one_of(scan.key, distinct[start : start + step], self._server())
-            statement = statements.rows_by_key(scan, found, self._server(), versioned=is_heap)
+            statement = statements.rows_by_key(scan, found, self._server(), versioned=versioned)
             with self._our_errors(scan.table):
                 cursor = psycopg.RawCursor(self._session).execute(statement, bound, binary=True)
                 for row in cursor.fetchall():
@@ -169,14 +167,16 @@ class PostgreSQL(Session):
     def statements(self, scan: Scan) -> dict[str, str]:
         """What is done to its SQL, for the whole table, chunk 0 and one key."""
         server = self._server()
-        is_heap, _ = self._storage(scan.table)
+        versioned = self._storage(scan.table).is_heap
         names = [sql.Identifier(told.column.name) for told in scan.key]
         equal = [sql.SQL(f"{{}} = ${number}").format(name) for number, name in enumerate(names, start=1)]
+        by_place = {"push-down by place": postgresql_pieces.piece_sums(scan, server)} if self.by_place(scan) else {}
         found = {
             "push-down": statements.chunk_sums(scan, WHOLE, server),
+            **by_place,
             "stream": statements.stream(scan, WHOLE, server),
-            "rows of a chunk": statements.chunk_rows(scan, [0], server, versioned=is_heap),
-            "rows by key": statements.rows_by_key(scan, sql.SQL(" AND ").join(equal), server, versioned=is_heap),
+            "rows of a chunk": statements.chunk_rows(scan, [0], server, versioned=versioned),
+            "rows by key": statements.rows_by_key(scan, sql.SQL(" AND ").join(equal), server, versioned=versioned),
         }
         return {what: statement.as_string(self._session) for what, statement in found.items()}
 
@@ -245,13 +245,6 @@ class PostgreSQL(Session):
                 grant = sql.SQL("GRANT SELECT ON {} TO {};").format(sql.Identifier(schema, table), user)
                 missing[f"{schema}.{table}"] = grant.as_string()
         return missing
-
-    def _storage(self, table: TableName) -> tuple[bool, int]:
-        """Whether a row has a place and a writer (`ctid`, `xmin`), and how many pages there are, of the largest part."""
-        [(number, is_heap, pages)] = self._query(catalogue.STORAGE, (table.schema, table.table))
-        if not number:
-            raise self._no_such_table(table)
-        return is_heap, pages
 
 
 def _rows_at_once(scan: Scan) -> int:

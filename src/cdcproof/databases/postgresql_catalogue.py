@@ -5,7 +5,7 @@ PostgreSQL's documentation, "System Catalogs".
 
 from __future__ import annotations
 
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 TABLES: LiteralString = """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -75,6 +75,23 @@ STORAGE: LiteralString = (
            coalesce(max(pg_relation_size(c.oid)) / current_setting('block_size')::bigint, 0)::bigint
     FROM parts JOIN pg_class c ON c.oid = parts.oid LEFT JOIN pg_am m ON m.oid = c.relam"""
 )
+
+
+class Storage(NamedTuple):
+    """What `STORAGE` tells: how many tables it is, whether a row has a place and a writer (`ctid`, `xmin`), pages of the largest part."""
+
+    number: int
+    is_heap: bool
+    pages: int
+
+
+# A btree that has every row, and this column first.
+INDEXED: LiteralString = """
+    SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+    JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+    WHERE n.nspname = %s AND c.relname = %s AND a.attname = %s
+      AND m.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL LIMIT 1"""
 
 # Which files the rows are in (a table that is rewritten gets others), and before which number all transactions have ended.
 MARK: LiteralString = (

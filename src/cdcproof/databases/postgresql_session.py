@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, LiteralString, Self
 
 import psycopg
@@ -84,6 +84,19 @@ class Session:
         """One REPEATABLE READ transaction."""
         with self._our_errors(), self._session.transaction(force_rollback=True):
             yield
+
+    def beside(self) -> Callable[[], AbstractContextManager[Self]]:
+        """What it returns opens a session with the snapshot of this one."""
+        [(exported,)] = self._query("SELECT pg_export_snapshot()")
+
+        @contextmanager
+        def opened() -> Iterator[Self]:
+            with type(self)(self._database, self._password, self._statement_timeout_seconds) as other, other.snapshot():
+                with other._our_errors():
+                    other._session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(exported)))
+                yield other
+
+        return opened
 
     def reads_snapshots(self) -> bool:
         """Always."""

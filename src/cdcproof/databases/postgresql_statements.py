@@ -16,6 +16,7 @@ from cdcproof.databases import postgresql_hash
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import LONG_BYTES, Form, Kind
 from cdcproof.databases.postgresql_forms import Server, as_sent, columnar, sent
+from cdcproof.databases.postgresql_places import tid
 from cdcproof.databases.scan import RowHash, Scan, Segment, Told
 
 MOST_RANGES = 1_000
@@ -37,13 +38,15 @@ def condition(predicate: str) -> sql.Composed:
 
 def chunk_sums(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
     """Chunk, rows, sum of their hashes."""
-    return sql.SQL(
-        "SELECT chunk, count(*), sum(hash) FROM (SELECT {} AS chunk, {} AS hash FROM {}{} OFFSET '0') AS hashed GROUP BY chunk"
-    ).format(
-        _chunk(scan, server),
-        _hash(scan, server),
-        table_name(scan.table),
-        _where(scan, _within(segment)),
+    return sql.SQL("SELECT chunk, count(*), sum(hash) FROM {} GROUP BY chunk").format(
+        hashed(scan, within(segment), server)
+    )
+
+
+def hashed(scan: Scan, conditions: Sequence[sql.Composable], server: Server) -> sql.Composed:
+    """Chunk and hash of every row for which these conditions hold, to be selected from."""
+    return sql.SQL("(SELECT {} AS chunk, {} AS hash FROM {}{} OFFSET '0') AS hashed").format(
+        _chunk(scan, server), row_hash(scan, server), table_name(scan.table), where(scan, conditions)
     )
 
 
@@ -53,7 +56,7 @@ def stream(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
     if not scan.chunking.width:
         columns.insert(0, sql.SQL("{} AS chunk").format(_chunk(scan, server)))
     return sql.SQL("SELECT {} FROM {}{}").format(
-        sql.SQL(", ").join(columns), table_name(scan.table), _where(scan, _within(segment))
+        sql.SQL(", ").join(columns), table_name(scan.table), where(scan, within(segment))
     )
 
 
@@ -61,7 +64,7 @@ def chunks_written_since(scan: Scan, part: Segment, transaction: int, server: Se
     """Chunks with rows in this part that a transaction of this number or a later one has written there."""
     later = sql.SQL("age(xmin) <= age({}::xid)").format(sql.Literal(str(transaction % 2**32)))
     return sql.SQL("SELECT DISTINCT {} FROM {}{}").format(
-        _chunk(scan, server), table_name(scan.table), _where(scan, [*_within(part), later])
+        _chunk(scan, server), table_name(scan.table), where(scan, [*within(part), later])
     )
 
 
@@ -115,7 +118,8 @@ def _md5(columns: Sequence[Told], server: Server) -> sql.Composed:
     return sql.SQL("md5(record_send(ROW({})))").format(values)
 
 
-def _hash(scan: Scan, server: Server) -> sql.Composable:
+def row_hash(scan: Scan, server: Server) -> sql.Composable:
+    """The hash of a row, 64 bits with a sign, as `scan.row_hash` says."""
     if scan.row_hash is RowHash.NATIVE:
         return _native(scan.columns, scan.chained, server)
     return _first_bytes(8, _md5(scan.columns, server), server)
@@ -209,15 +213,16 @@ def _in_chunks(scan: Scan, chunks: Sequence[int], server: Server) -> list[sql.Co
 def _rows(scan: Scan, server: Server, conditions: Sequence[sql.Composable], *, versioned: bool) -> sql.Composed:
     version = sql.SQL("xidsend(xmin)" if versioned else "''::bytea")
     forms = sql.SQL(", ").join(sent(told, server) for told in scan.columns)
-    return sql.SQL("SELECT {}, {} FROM {}{}").format(version, forms, table_name(scan.table), _where(scan, conditions))
+    return sql.SQL("SELECT {}, {} FROM {}{}").format(version, forms, table_name(scan.table), where(scan, conditions))
 
 
-def _within(segment: Segment) -> list[sql.Composable]:
+def within(segment: Segment) -> list[sql.Composable]:
+    """Conditions for the rows that lie there."""
     bounds: list[sql.Composable] = []
     if segment.low is not None:
-        bounds.append(sql.SQL("ctid >= {}::tid").format(sql.Literal(f"({segment.low},0)")))
+        bounds.append(sql.SQL("ctid >= {}::tid").format(sql.Literal(tid(segment.low))))
     if segment.high is not None:
-        bounds.append(sql.SQL("ctid < {}::tid").format(sql.Literal(f"({segment.high},0)")))
+        bounds.append(sql.SQL("ctid < {}::tid").format(sql.Literal(tid(segment.high))))
     return bounds
 
 
@@ -232,7 +237,8 @@ def _slice(scan: Scan) -> list[sql.Composable]:
     return bounds
 
 
-def _where(scan: Scan, conditions: Sequence[sql.Composable]) -> sql.Composable:
+def where(scan: Scan, conditions: Sequence[sql.Composable]) -> sql.Composable:
+    """The conditions, and the scan's own; nothing when there are none."""
     found = [*conditions, *_slice(scan)]
     if scan.since:
         found.append(sql.SQL("{} >= {}").format(sql.Identifier(scan.since.column), sql.Literal(scan.since.value)))

@@ -104,7 +104,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a side that is read by itself: physical pages (PostgreSQL) or values of a key (SQL Server).
+    """A part of a side that is read by itself: places of rows (PostgreSQL, `postgresql_places.py`) or values of a key (SQL Server).
 
     From `low` up to but without `high`; None has no bound. Segments of one side do not overlap and leave no row out.
     """
@@ -135,6 +135,20 @@ class ChunkSum(NamedTuple):
     chunk: int
     rows: int
     sum: int
+
+
+class PieceSum(NamedTuple):
+    """Rows between two places: how many, and the sum of their hashes as in `ChunkSum`."""
+
+    rows: int
+    sum: int
+
+
+class Landmark(NamedTuple):
+    """A row's key, an integer, and the place where it lies: a bound for segments."""
+
+    key: int
+    place: int
 
 
 class Row(NamedTuple):

@@ -6,14 +6,14 @@ the form of text: short text is then fetched as it is and encoded here, and what
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 from cdcproof.databases import canonical, tsql, tsql_forms, tsql_frames
-from cdcproof.databases.base import Column, Slot, TableName
+from cdcproof.databases.base import ByPlace, Column, Slot, TableName
 from cdcproof.databases.kinds import Form
 from cdcproof.databases.scan import WHOLE, ChunkSum, Row, Scan, Segment, Stream, Told
 from cdcproof.databases.sqlserver_arrow import ArrowSession
@@ -30,7 +30,7 @@ _LIMITED_BYTES = ("char", "varchar", "binary", "varbinary")
 class SQLServer(Log):
     """A session that only reads; connects when entered."""
 
-    def __enter__(self) -> SQLServer:
+    def __enter__(self) -> Self:
         self._connect()
         return self
 
@@ -92,6 +92,20 @@ class SQLServer(Log):
             return (WHOLE,)
         values = self.value_range(table, column)
         return divided(*values, parts) if values else (WHOLE,)
+
+    def beside(self) -> Callable[[], AbstractContextManager[Self]]:
+        """What it returns opens a session with a snapshot of its own: segments are ranges of the key, which a row does not leave."""
+
+        @contextmanager
+        def opened() -> Iterator[Self]:
+            with type(self)(self._database, self._password, self._statement_timeout_seconds) as other, other.snapshot():
+                yield other
+
+        return opened
+
+    def by_place(self, scan: Scan) -> ByPlace | None:  # noqa: ARG002  of the contract
+        """Never: a row's place is not told."""
+        return None
 
     def mark(self, table: TableName) -> str:  # noqa: ARG002  of the contract
         """Nothing: a row stays in its range of the key."""

@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
+from cdcproof.errors import CouldNotLookError
+
 _PATIENCE_SECONDS = 5
 _NOTICED_SECONDS = 0.1
 _LOOKED_EVERY = 100
@@ -78,6 +80,20 @@ def both(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S
 def _cause(failures: Sequence[BaseException]) -> BaseException:
     """The failure that came first; what ended because of it, or of another's, is not what there is to tell."""
     return next((failure for failure in failures if not isinstance(failure, StoppedError)), failures[0])
+
+
+def both_scans(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
+    """`both` of statements that `ended_by` ends: what they raise once `stop` is set is not what there is to tell."""
+    return both(stop, lambda: _unless(stop, first), lambda: _unless(stop, second))
+
+
+def _unless(stop: Stop, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except CouldNotLookError:
+        if stop.is_set():
+            raise StoppedError from None
+        raise
 
 
 class Interruptible(Protocol):

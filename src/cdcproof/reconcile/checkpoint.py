@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from cdcproof.databases.scan import Chunking, Segment
 from cdcproof.reconcile.chunks import Balance
 from cdcproof.reconcile.result import TableResult, table_of
-from cdcproof.reconcile.scanning import Scanned
+from cdcproof.reconcile.scanning import Part, Scanned
 from cdcproof.reconcile.strategy import Strategy
 from cdcproof.reporting.files import write_whole
 
@@ -33,7 +33,7 @@ FOLDER = ".unfinished"
 MOST_HOURS = 4.0
 """What is older is not built upon: the report would speak of another day."""
 SAVE_SECONDS = 5.0
-_VERSION = 2  # another one, too, when a row gets another hash
+_VERSION = 3  # another one, too, when a row gets another hash
 
 About = Mapping[str, str]
 """What was asked, in parts that have names: a file is used only where every part is the same."""
@@ -41,15 +41,17 @@ About = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Left:
-    """A table that is being scanned: since when, which way, in which chunks and parts, by which marks, and how far."""
+    """A table that is being scanned: since when, which way, in which chunks and parts, by which marks, and how far.
+
+    Where a part is cut into pieces is not kept: what is left of it is grouped as a whole.
+    """
 
     began: str
     strategy: Strategy
     chunking: Chunking
     source_mark: str
     target_mark: str
-    source_parts: tuple[Segment, ...]
-    target_parts: tuple[Segment, ...]
+    parts: tuple[Part, ...]
     scanned: Scanned = field(default_factory=Scanned)
 
 
@@ -88,9 +90,8 @@ class Checkpoint:
             Chunking(**left["chunking"]),
             left["source_mark"],
             left["target_mark"],
-            tuple(Segment(**part) for part in left["source_parts"]),
-            tuple(Segment(**part) for part in left["target_parts"]),
-            Scanned(Balance.restored(scanned["balance"], *scanned["rows"]), *scanned["parts"]),
+            tuple(Part(_segment(ours), _segment(theirs)) for ours, theirs in left["parts"]),
+            Scanned(Balance.restored(scanned["balance"], *scanned["rows"]), set(scanned["done"])),
         )
 
     def keep(self, about: About, left: Left) -> None:
@@ -108,13 +109,14 @@ class Checkpoint:
                 "chunking": asdict(left.chunking),
                 "source_mark": left.source_mark,
                 "target_mark": left.target_mark,
-                "source_parts": [asdict(part) for part in left.source_parts],
-                "target_parts": [asdict(part) for part in left.target_parts],
+                "parts": [
+                    [side and (side.low, side.high) for side in (part.source, part.target)] for part in left.parts
+                ],
             },
             "scanned": {
                 "balance": balance.left(),
                 "rows": [balance.source_rows, balance.target_rows],
-                "parts": [left.scanned.source_parts, left.scanned.target_parts],
+                "done": sorted(left.scanned.done),
             },
         }
         with suppress(OSError):
@@ -221,6 +223,10 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) and data.get("version") == _VERSION else None
+
+
+def _segment(bounds: list[int | None] | None) -> Segment | None:
+    return Segment(*bounds) if bounds else None
 
 
 def _refusal(data: Mapping[str, Any], about: About, now: datetime) -> str:

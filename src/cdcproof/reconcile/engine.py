@@ -23,6 +23,7 @@ from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import TablePair
 from cdcproof.reconcile.reading import Means
 from cdcproof.reconcile.result import TableResult, TableStatus
+from cdcproof.reconcile.scanning import Sessions
 from cdcproof.reconcile.strategy import Strategy
 from cdcproof.reconcile.throttle import Throttle
 from cdcproof.waiting import Deadline
@@ -102,8 +103,9 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
         yield from (TableResult(table.name, TableStatus.ERROR, error=str(error)) for table in tables)
         return
     throttle = Throttle(run.source.open)
-    sessions = min(run.options.max_parallel, len(tables))
-    means = Means(run.columnar, run.options.strategy, sessions, throttle, run.unfinished)
+    at_once = min(run.options.max_parallel, len(tables))
+    sessions = Sessions(run.options.max_parallel - at_once)
+    means = Means(run.columnar, run.options.strategy, at_once, sessions, throttle, run.unfinished)
     stop = Stop()
     todo: queue.SimpleQueue[TablePair] = queue.SimpleQueue()
     done: queue.SimpleQueue[TableResult | BaseException] = queue.SimpleQueue()
@@ -115,6 +117,7 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
             try:
                 table = todo.get_nowait()
             except queue.Empty:
+                sessions.give_back()
                 return
             try:
                 done.put(_known(run, table) or _compared(run, table, means, Stop(stop)))
@@ -123,7 +126,7 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
                 return
 
     workers = [
-        threading.Thread(target=work, daemon=True) for _ in range(sessions)
+        threading.Thread(target=work, daemon=True) for _ in range(at_once)
     ]  # a server that hangs keeps none alive
     for worker in workers:
         worker.start()
@@ -195,7 +198,7 @@ def method(options: Options, fence: str) -> str:
     return (
         "contents of every compared column: 64 bits of a hash of each row (pushed down, by the servers: PostgreSQL's own of its "
         "values where both are PostgreSQL, else the MD5 of its canonical bytes; streamed, DuckDB's of its values here), summed by "
-        "chunks of the key; a chunk that differs passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by byte; keys that differ "
+        "chunks of the key, or first by where rows lie; a sum that differs passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by byte; keys that differ "
         f"are looked at again behind a fence ({fence}) and count when they stood still; of more than {DIFFERENCES_HELD:,} of a table "
         "(fewer where rows are wide) the rest is counted as first seen; the target's rows are the source's, less the missing, plus the extra ones"
     )

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from cdcproof.databases.columnar import Columnar, TooWideError
 from cdcproof.databases.scan import Scan, Segment
+from cdcproof.reconcile import aligned
+from cdcproof.reconcile.aligned import NO_CUTS
 from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.checkpoint import About, Checkpoint, Left, Unfinished
 from cdcproof.reconcile.choosing import Way, chosen, push_down
 from cdcproof.reconcile.chunks import Balance
 from cdcproof.reconcile.plan import Plan
-from cdcproof.reconcile.scanning import Reading, rows_a_part, sum_up
+from cdcproof.reconcile.scanning import Part, Sessions, divided, divided_by, rows_a_part, sum_up
 from cdcproof.reconcile.strategy import Choice, Strategy
 from cdcproof.reconcile.throttle import Throttle
 
 if TYPE_CHECKING:
+    from cdcproof.databases.base import Database
     from cdcproof.reconcile.contents import Comparison
 
 
@@ -26,12 +30,14 @@ if TYPE_CHECKING:
 class Means:
     """What a run has for reading tables, beside its sessions.
 
-    Without `columnar` there is no stream; `pinned` leaves no choice. So many `tables` are read at once.
+    Without `columnar` there is no stream; `pinned` leaves no choice. So many `tables` are read at once; what of `sessions` they
+    leave is for the parts of large ones.
     """
 
     columnar: Columnar | None = None
     pinned: Strategy | None = None
     tables: int = 1
+    sessions: Sessions | None = None
     throttle: Throttle | None = None
     unfinished: Unfinished | None = None
 
@@ -85,21 +91,17 @@ class _Table:
             self._refuse(f"it was read by {left.strategy}")
             return None
         source, target, plan = self.asked.source.database, self.asked.target.database, _chunked_as(self.plan, left)
-        read = left.scanned
+        read = [left.parts[number] for number in sorted(left.scanned.done)]
         moved = both(
             self.asked.stop,
-            lambda: source.chunks_written_since(
-                left.source_mark, plan.source, _through(left.source_parts, read.source_parts)
-            ),
-            lambda: target.chunks_written_since(
-                left.target_mark, plan.target, _through(left.target_parts, read.target_parts)
-            ),
+            lambda: _written(source, left.source_mark, plan.source, [part.source for part in read]),
+            lambda: _written(target, left.target_mark, plan.target, [part.target for part in read]),
         )
         for chunks in moved:
             if chunks is None:
                 self._refuse("the table was rewritten since")
                 return None
-            read.balance.doubt(chunks)
+            left.scanned.balance.doubt(chunks)
         return left
 
     def read(self, way: Way, left: Left | None) -> Summed:
@@ -107,41 +109,59 @@ class _Table:
         asked, throttle = self.asked, self.asked.means.throttle
         plan = _chunked_as(self.plan, left) if left else self.plan
         resumed = f"goes on from an interrupted run: parts of it were read from {left.began} on" if left else ""
-        begun = left or self._begun(way.choice.strategy)
+        begun = left or self._begun(way)
         balance = sum_up(
             plan,
-            Reading(way.source, begun.source_parts),
-            Reading(way.target, begun.target_parts),
+            way.source,
+            way.target,
+            begun.parts,
             Stop(asked.stop),  # what fails here may be tried another way
-            lambda through: asked.tell("reading", through, self.rows),
+            tell=lambda through: asked.tell("reading", through, self.rows),
             scanned=begun.scanned,
+            sessions=asked.means.sessions,
             hold=lambda: throttle.hold(asked.stop, lambda what: asked.tell(what, 0, 0)) if throttle else None,
             keep=lambda scanned: self.checkpoint.keep(_about(self.plan), replace(begun, scanned=scanned)),
         )
         return Summed(plan, balance, way.choice, resumed or self.checkpoint.refused)
 
-    def _begun(self, strategy: Strategy) -> Left:
+    def _begun(self, way: Way) -> Left:
         plan, source, target = self.plan, self.asked.source.database, self.asked.target.database
+        parts = self._parts(way)
+        marks = ("", "")
+        if len(parts) > 1:  # else there is nothing to go on from
+            marks = both(
+                self.asked.stop, lambda: source.mark(plan.source.table), lambda: target.mark(plan.target.table)
+            )
+        return Left(self.checkpoint.now(), way.choice.strategy, plan.source.chunking, *marks, parts)
+
+    def _parts(self, way: Way) -> tuple[Part, ...]:
+        """Cut at the same keys where both sides lie in their order, else each side by itself."""
+        plan, source, target = self.plan, self.asked.source.database, self.asked.target.database
+        by_place = aligned.by_place(plan, way.source, way.target, self.asked.stop)
+        cuts = by_place.cuts(self.rows) if by_place else NO_CUTS
+        if cuts.source:
+            return divided_by(cuts, self.rows)
         rows = rows_a_part(self.rows)
         ours, theirs = both(
             self.asked.stop,
             lambda: source.segments(plan.source, rows),
             lambda: target.segments(plan.target, rows),
         )
-        marks = ("", "")
-        if len(ours) + len(theirs) > 2:  # else there is nothing to go on from
-            marks = both(
-                self.asked.stop, lambda: source.mark(plan.source.table), lambda: target.mark(plan.target.table)
-            )
-        return Left(self.checkpoint.now(), strategy, plan.source.chunking, *marks, ours, theirs)
+        return divided(ours, theirs)
 
     def _refuse(self, reason: str) -> None:
         self.checkpoint.refused = f"what an interrupted run had read is not used: {reason}"
 
 
-def _through(parts: tuple[Segment, ...], done: int) -> Segment:
-    """The parts that were read, as one; one of no pages when there are none."""
-    return Segment(None, parts[done - 1].high if done else 0)
+def _written(database: Database, mark: str, scan: Scan, read: Sequence[Segment | None]) -> frozenset[int] | None:
+    """`Database.chunks_written_since` of all segments that were read."""
+    found: set[int] = set()
+    for segment in filter(None, read):
+        chunks = database.chunks_written_since(mark, scan, segment)
+        if chunks is None:
+            return None
+        found |= chunks
+    return frozenset(found)
 
 
 def _chunked_as(plan: Plan, left: Left) -> Plan:

@@ -26,7 +26,7 @@ from cdcproof.reconcile.fence import Crossing
 from cdcproof.reconcile.plan import Plan, TablePair, fingerprint
 from cdcproof.reconcile.proofs import Proofs, Proven
 from cdcproof.reconcile.result import Scrubbed, TableResult, TableStatus
-from cdcproof.reconcile.scanning import Reading, sum_up
+from cdcproof.reconcile.scanning import Part, sum_up
 from cdcproof.reconcile.settle import Settled
 from cdcproof.reconcile.verdict import Rows, judged
 from cdcproof.waiting import Deadline
@@ -246,7 +246,7 @@ def _prove_slice(work: _Work, which: Proven, budget: Budget) -> None:
         plan = replace(plan, source=replace(plan.source, slice=within), target=replace(plan.target, slice=within))
     asked.tell(f"proving slice {work.slices_proven + 1}", 0, 0)
     source, target = asked.source.database, asked.target.database
-    balance = sum_up(plan, Reading(source), Reading(target), asked.stop, lambda _: None)
+    balance = sum_up(plan, source, target, [Part()], asked.stop)
     found = ByValue(plan, source, target, asked.stop).differences(balance, lambda what: asked.tell(what, 0, 0))
     settled = _settle(work, plan, [difference.key for difference in found.found])
     work.found.beyond.update(found.beyond)

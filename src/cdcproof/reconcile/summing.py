@@ -6,10 +6,11 @@ comparison use the same strategy, since the two hash differently.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from cdcproof.databases.base import ByPlace
 from cdcproof.databases.scan import ChunkSum, Scan, Segment
 
 
@@ -18,6 +19,14 @@ class Summing(Protocol):
 
     def snapshot(self) -> AbstractContextManager[None]:
         """All sums made inside are of one moment, where the database allows it."""
+        ...
+
+    def beside(self) -> Callable[[], AbstractContextManager[Summing]] | None:
+        """Within `snapshot`: how a further session is opened, for other segments of the same moment. None where there is to be one."""
+        ...
+
+    def by_place(self, scan: Scan) -> ByPlace | None:
+        """The side by where its rows lie; None where that cannot be asked for."""
         ...
 
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:

@@ -1,0 +1,35 @@
+"""Where rows lie in a PostgreSQL heap: a page, and an item of it (`ctid`), as one number that rises as they do. Nothing is asked here.
+
+The tid type: PostgreSQL's documentation, "System Columns"; its items are counted in 16 bits (itemptr.h).
+"""
+
+from __future__ import annotations
+
+_ITEM_BITS = 16
+_BEYOND = (2**32 - 1) << _ITEM_BITS  # no page has this number
+
+
+def page(number: int) -> int:
+    """The place where a page begins."""
+    return number << _ITEM_BITS
+
+
+def place(told: str) -> int:
+    """Of a tid as the server writes it, ``(page,item)``."""
+    number, _, item = told.strip("()").partition(",")
+    return page(int(number)) + int(item)
+
+
+def tid(at: int) -> str:
+    """A place as the server reads it."""
+    return f"({at >> _ITEM_BITS},{at & (1 << _ITEM_BITS) - 1})"
+
+
+def low_tid(low: int | None) -> str:
+    """The lower bound of a segment."""
+    return tid(low or 0)
+
+
+def high_tid(high: int | None) -> str:
+    """The upper bound of a segment."""
+    return tid(_BEYOND if high is None else high)
