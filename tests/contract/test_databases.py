@@ -196,9 +196,9 @@ def test_pieces_between_places_add_up_to_the_whole(database: Database) -> None:
     assert len(landmarks) == 3
     assert [mark.place for mark in landmarks] == sorted(mark.place for mark in landmarks)
     assert by_place.places(scan, [mark.key for mark in landmarks]) == [mark.place for mark in landmarks]
-    first, beyond, least = by_place.places(scan, [-5, 501, -1]) or ()
-    assert first == least is not None
-    assert beyond is None
+    [[least], [first]] = by_place.places(scan, [-1]), by_place.places(scan, [1])
+    assert least is not None
+    assert by_place.places(scan, [-5, -3, 0, 501]) == [None, least, first, None]
     pieces = [Segment(low, high) for low, high in pairwise([None, *(mark.place for mark in landmarks), None])]
     sums, whole = by_place.piece_sums(scan, pieces), _sums(database, scan)
     assert len(sums) == 4

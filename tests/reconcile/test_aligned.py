@@ -109,6 +109,14 @@ def test_what_differs_is_found_and_only_its_pieces_grouped(
     assert read.grouped_whole == 0
 
 
+def test_a_block_that_one_side_lacks_is_one_piece(sides: Sides, read: Read) -> None:
+    _filled(sides, "block", "DELETE FROM {t} WHERE id BETWEEN 2000 AND 2999")
+    result = sides.result("block")
+    assert (result.missing_at_target, result.extra_at_target, result.changed) == (1000, 0, 0)
+    assert read.grouped_whole == 0
+    assert read.grouped_pieces[0] <= 2
+
+
 def test_rows_that_lie_elsewhere_at_one_side_are_no_difference(sides: Sides, read: Read) -> None:
     name = _filled(sides, "moved")
     sides.target.execute(f"UPDATE {name} SET n = n WHERE id % 1500 = 0")

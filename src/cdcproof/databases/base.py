@@ -68,7 +68,7 @@ class ByPlace(Protocol):
         ...
 
     def places(self, scan: Scan, keys: Sequence[int]) -> list[int | None] | None:
-        """Where the first row lies whose key is at least each of these; None for one beyond all rows.
+        """Of rising keys: where the first row lies from each on and before the next one; None where there is no row between.
 
         None for all of them where no index tells.
         """

@@ -24,6 +24,7 @@ from cdcproof.databases.scan import ChunkSum, Landmark, PieceSum, Scan, Segment
 
 READS_PAGES = 140_000
 """Since PostgreSQL 14 a range of pages is read without the others."""
+_GREATEST = 2**63 - 1
 _PIECES: LiteralString = "unnest($1::tid[], $2::tid[]) WITH ORDINALITY AS cdcproof_piece (low, high, number)"
 _WITHIN = [sql.SQL("ctid >= cdcproof_piece.low"), sql.SQL("ctid < cdcproof_piece.high")]
 
@@ -53,7 +54,8 @@ class Pieces(Session):
         if not self._query(catalogue.INDEXED, (table.schema, table.table, column)):
             return None
         with self._our_errors(table):
-            rows = psycopg.RawCursor(self._session).execute(_places(scan), [list(keys)]).fetchall()
+            bound = [list(keys), [*keys[1:], _GREATEST]]
+            rows = psycopg.RawCursor(self._session).execute(_places(scan), bound).fetchall()
         return [None if told is None else place(told) for (told,) in rows]
 
     def piece_sums(self, scan: Scan, pieces: Sequence[Segment]) -> list[PieceSum]:
@@ -117,8 +119,11 @@ def _landmarks(scan: Scan) -> sql.Composed:
 
 
 def _places(scan: Scan) -> sql.Composed:
-    """Of each key of the array $1 the place of the first row from it on."""
+    """Of each key of the array $1 the place of the first row from it on, below that of $2.
+
+    Without that bound, each key of a range whose rows were deleted would have the server look at all that is left of them.
+    """
     return sql.SQL(
-        "SELECT (SELECT ctid FROM {0} WHERE {1} >= cdcproof_key.value ORDER BY {1} LIMIT 1)"
-        " FROM unnest($1::bigint[]) WITH ORDINALITY AS cdcproof_key (value, number) ORDER BY number"
+        "SELECT (SELECT ctid FROM {0} WHERE {1} >= cdcproof_key.low AND {1} < cdcproof_key.high ORDER BY {1} LIMIT 1)"
+        " FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS cdcproof_key (low, high, number) ORDER BY number"
     ).format(table_name(scan.table), sql.Identifier(scan.columns[0].column.name))
