@@ -109,6 +109,13 @@ def test_what_differs_is_found_and_only_its_pieces_grouped(
     assert read.grouped_whole == 0
 
 
+def test_a_row_that_is_changed_where_it_lies_is_found(sides: Sides, read: Read) -> None:
+    name = _filled(sides, "clustered", "UPDATE {t} SET n = -1 WHERE id = 3000")
+    sides.target.execute(f"CLUSTER {name} USING clustered_pkey")
+    assert sides.result("clustered").example_keys == ("changed 3000 (n)",)
+    assert (read.grouped_pieces, read.grouped_whole) == ([1, 1], 0)
+
+
 def test_a_block_that_one_side_lacks_is_one_piece(sides: Sides, read: Read) -> None:
     _filled(sides, "block", "DELETE FROM {t} WHERE id BETWEEN 2000 AND 2999")
     result = sides.result("block")
