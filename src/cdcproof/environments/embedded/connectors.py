@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cdcproof.clients.connect import Connect, Connector, ConnectorStates
 from cdcproof.clients.http import NotFoundError
+from cdcproof.clients.kafka import Kafka
 from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.concurrently import side_by_side
 from cdcproof.environments.embedded.databases import Side
@@ -70,6 +71,18 @@ def restart(instance: Instance, sides: Iterable[Side]) -> None:
 def delete(instance: Instance) -> None:
     """Delete both; their topics stay."""
     side_by_side(*(partial(_delete, instance, name) for name in _FILES))
+
+
+def wait_until_consuming(instance: Instance, progress: Progress, *, deadline_seconds: float) -> None:
+    """Wait until the sink is in its consumer group: after all was killed at once, Connect tells RUNNING from before, for a while."""
+    kafka = Kafka(instance.address("kafka"))
+    wait_until(
+        lambda: kafka.group(f"connect-{SINK}"),
+        lambda group: group.members > 0,
+        what="the sink to read its topics",
+        deadline_seconds=deadline_seconds,
+        tell=lambda _: progress.waiting("the sink joins its consumer group"),
+    )
 
 
 def wait_until_running(instance: Instance, progress: Progress, *, deadline_seconds: float) -> None:

@@ -175,6 +175,7 @@ def _replicate(instance: Instance, progress: Progress) -> Instance:
     connectors.wait_until_running(instance, progress, deadline_seconds=supervision.START_SECONDS)
     if instance.prepared:
         _connect_to_databases(instance, progress)
+        connectors.wait_until_consuming(instance, progress, deadline_seconds=supervision.START_SECONDS)
     else:  # rows that arrive prove both connections
         rows = replication.follow(instance, progress, what="snapshot", deadline_seconds=supervision.START_SECONDS)
         progress.done(f"both connectors run; the snapshot of {rows} rows is in the target")
