@@ -19,7 +19,7 @@ from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.summing import Summing
 
 LEAST_ROWS = 100_000
-"""Below this, grouping all takes no longer than finding the pieces."""
+"""Below this, grouping all takes no longer than finding the pieces: nothing is asked for them."""
 _ROWS_PER_PIECE, _MOST_PIECES = 1_000, 10_000
 _PROBED, _LEAST_PROBED = 20, 20
 """One in so many pieces of a part is looked at first, and at least so many."""
@@ -58,8 +58,6 @@ class Aligned:
 
     def cuts(self, rows: int) -> Cuts:
         """Where to cut a table of about so many rows; no cuts where the sides do not lie in one order."""
-        if rows < LEAST_ROWS:
-            return NO_CUTS
         landmarks = self.source.landmarks(self.plan.source, min(rows // _ROWS_PER_PIECE, _MOST_PIECES))
         in_order = [landmarks[n] for n in rising([mark.key for mark in landmarks])]
         self.stop.go_on()

@@ -137,7 +137,8 @@ class _Table:
     def _parts(self, way: Way) -> tuple[Part, ...]:
         """Cut at the same keys where both sides lie in their order, else each side by itself."""
         plan, source, target = self.plan, self.asked.source.database, self.asked.target.database
-        by_place = aligned.by_place(plan, way.source, way.target, self.asked.stop)
+        is_large = self.rows >= aligned.LEAST_ROWS
+        by_place = aligned.by_place(plan, way.source, way.target, self.asked.stop) if is_large else None
         cuts = by_place.cuts(self.rows) if by_place else NO_CUTS
         if cuts.source:
             return divided_by(cuts, self.rows)
