@@ -82,6 +82,7 @@ class SimulatedFence:
     moment: Callable[[], None] = lambda: None
     is_stuck: bool = False
     method: Method = "position"
+    takes_time: bool = True
     crossings: int = 0
 
     def cross(self, tell: Callable[[str], None]) -> Crossing:

@@ -29,6 +29,7 @@ class FenceThen:
 
     then: Callable[[], None] = lambda: None
     method: Method = "position"
+    takes_time: bool = True
 
     def cross(self, tell: Callable[[str], None]) -> Crossing:
         self.then()

@@ -25,7 +25,6 @@ pytest_plugins = ["tests.postgres_server"]
 ROWS = 6_000
 COLUMNS = "id int PRIMARY KEY, note text NOT NULL, n int"
 FILL = f"INSERT INTO {{t}} SELECT i, repeat('x', 80) || i, i % 7 FROM generate_series(1, {ROWS}) AS i"
-ROWS_PER_PIECE = 100
 
 
 @dataclass
@@ -42,7 +41,6 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
     """Small tables are cut, too; what is read then."""
     found = Read()
     monkeypatch.setattr(aligned, "LEAST_ROWS", 1)
-    monkeypatch.setattr(aligned, "_ROWS_PER_PIECE", ROWS_PER_PIECE)
     piece_sums, within, whole = PostgreSQL.piece_sums, PostgreSQL.chunk_sums_within, PostgreSQL.chunk_sums
 
     def counted_pieces(self: PostgreSQL, scan: Scan, pieces: Sequence[Segment]) -> list[PieceSum]:
@@ -84,7 +82,7 @@ def _found(result: TableResult) -> tuple[object, ...]:
 def test_of_equal_tables_nothing_is_grouped(sides: Sides, read: Read) -> None:
     _filled(sides, "equal")
     assert _found(sides.result("equal")) == ("", ROWS, ROWS, [])
-    assert read.pieces > 2 * 40
+    assert read.pieces > 2 * 30
     assert (read.grouped_pieces, read.grouped_whole) == ([0, 0], 0)
 
 

@@ -32,6 +32,7 @@ class FakeFence:
 
     then: Callable[[], None] = lambda: None
     method: Method = "position"
+    takes_time: bool = True
     crossed: int = 0
 
     def cross(self, tell: Callable[[str], None]) -> Crossing:

@@ -24,6 +24,7 @@ class Numbered:
     begun: int = 0
     stuck: bool = False
     method: Method = "position"
+    takes_time: bool = True
 
     def cross(self, tell: Callable[[str], None]) -> Crossing:
         self.begun += 1

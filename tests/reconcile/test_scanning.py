@@ -40,6 +40,7 @@ class Side:
     is_shared: bool = True
     read: list[int] = field(default_factory=list)
     snapshots: int = 0
+    asked: int = 0
     opened: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -56,6 +57,7 @@ class Side:
             self.opened += 1
             yield self
 
+        self.asked += 1
         return more if self.is_shared else None
 
     def by_place(self, scan: Scan) -> None:
@@ -149,13 +151,18 @@ def test_sessions_that_others_leave_read_at_the_same_time_and_are_given_back() -
 
 
 @pytest.mark.parametrize(
-    ("parts", "shared"), [((Part(),), True), (PARTS[:1], True), (PARTS, False)], ids=["whole", "one part", "not shared"]
+    ("parts", "shared", "free", "asked"),
+    [((Part(),), True, 5, 0), (PARTS[:1], True, 5, 0), (PARTS, False, 5, 1), (PARTS, True, 0, 0)],
+    ids=["whole", "one part", "not shared", "none free"],
 )
-def test_no_more_sessions_are_opened_than_are_of_use(parts: tuple[Part, ...], shared: bool) -> None:
-    source, target, sessions = Side(), Side(is_shared=shared), Sessions(5)
+def test_no_more_sessions_are_opened_than_are_of_use(
+    parts: tuple[Part, ...], shared: bool, free: int, asked: int
+) -> None:
+    source, target, sessions = Side(), Side(is_shared=shared), Sessions(free)
     sum_up(PLAN, source, target, parts, Stop(), sessions=sessions)
     assert (source.opened, target.opened) == (0, 0)
-    assert [sessions.take() for _ in range(6)] == [True] * 5 + [False]
+    assert (source.asked, target.asked) == (asked, asked)
+    assert [sessions.take() for _ in range(free + 1)] == [True] * free + [False]
 
 
 def test_a_server_that_gives_no_more_sessions_is_read_by_those_there_are() -> None:

@@ -186,6 +186,7 @@ class Stuck:
     """A fence that cannot be crossed."""
 
     method: Method = "position"
+    takes_time: bool = True
 
     def cross(self, tell: Callable[[str], None]) -> Crossing:
         raise UnreachableError("Kafka Connect does not answer.")

@@ -6,6 +6,7 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
@@ -97,8 +98,9 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
     A side that cannot be opened at all makes every table an ERROR at once; otherwise each table has its own sessions.
     Closing the iterator stops all work.
     """
+    tried: queue.SimpleQueue[_Sides] = queue.SimpleQueue()
     try:
-        both(Stop(), lambda: _tried(run.source), lambda: _tried(run.target))
+        tried.put(_opened(run))
     except CouldNotLookError as error:
         yield from (TableResult(table.name, TableStatus.ERROR, error=str(error)) for table in tables)
         return
@@ -120,7 +122,7 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
                 sessions.give_back()
                 return
             try:
-                done.put(_known(run, table) or _compared(run, table, means, Stop(stop)))
+                done.put(_known(run, table) or _compared(run, table, means, Stop(stop), tried))
             except BaseException as error:  # noqa: BLE001  a defect: handed over to the caller's thread
                 done.put(error)
                 return
@@ -142,22 +144,41 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
         for worker in workers:  # their statements are ended, so that no server goes on for nobody
             worker.join(patience.remaining_seconds)
         throttle.close()
+        with suppress(queue.Empty):  # every table was known
+            tried.get_nowait().close()
 
 
-def _tried(side: Endpoint) -> None:
-    with side.open():
-        pass
+@dataclass(frozen=True)
+class _Sides:
+    """Both sides of a table, open."""
+
+    source: Database
+    target: Database
+    close: Callable[[], None]
 
 
-def _compared(run: Run, table: TablePair, means: Means, stop: Stop) -> TableResult:
+def _opened(run: Run) -> _Sides:
+    """Both at once. Raises `CouldNotLookError`."""
+    with ExitStack() as stack:
+        source, target = both(
+            Stop(), lambda: stack.enter_context(run.source.open()), lambda: stack.enter_context(run.target.open())
+        )
+        return _Sides(source, target, stack.pop_all().close)
+
+
+def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue.SimpleQueue[_Sides]) -> TableResult:
     clock = Deadline(0)
     run.watch.doing(table.name, "opening")
     try:
-        with run.source.open() as source, run.target.open() as target, ended_by(stop, source, target):
+        try:
+            sides = tried.get_nowait()
+        except queue.Empty:
+            sides = _opened(run)
+        with closing(sides), ended_by(stop, sides.source, sides.target):
             asked = Comparison(
                 table,
-                run.source.side(source),
-                run.target.side(target),
+                run.source.side(sides.source),
+                run.target.side(sides.target),
                 run.fence(table),
                 run.options.key_limit,
                 lambda what, rows, of: run.watch.doing(table.name, what, rows, of),

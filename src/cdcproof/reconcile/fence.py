@@ -32,6 +32,11 @@ class Fence(Protocol):
         """Which one it is."""
         ...
 
+    @property
+    def takes_time(self) -> bool:
+        """Whether looking again first may be worth it."""
+        ...
+
     def cross(self, tell: Callable[[str], None]) -> Crossing:
         """Return when every change that was visible at the source at the time of the call is at the target.
 
@@ -55,6 +60,7 @@ class SharedFence:
 
     def __init__(self, fence: Fence) -> None:
         self.method = fence.method
+        self.takes_time = fence.takes_time
         self._fence = fence
         self._crossing = threading.Lock()
         self._asking = threading.Lock()

@@ -48,6 +48,7 @@ class SourceFence:
     topics: frozenset[str]
     hop_seconds: float
     method: Method = "position"
+    takes_time: bool = True
 
     def cross(self, tell: Tell) -> Crossing:
         """Cross it. A connector that failed, is paused or is not there, and has not done its part, is an error at once."""
@@ -85,6 +86,7 @@ class PositionFence:
     topic: str
     hop_seconds: float
     method: Method = "position"
+    takes_time: bool = True
 
     def cross(self, tell: Tell) -> Crossing:
         """Cross it. A sink that failed, is paused or is not there, and has not done its part, is an error at once."""

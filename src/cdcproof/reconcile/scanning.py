@@ -140,7 +140,7 @@ class _Work:
         """Read part after part, with `held` after holding back, and let others read beside these two, until there are no more."""
         while self.todo:
             more = self._beside(source, target)
-            if more and self.sessions.take():
+            if more:
                 both(self.stop, partial(self.read, source, target, held=held), partial(self._read_more, more))
                 return
             try:
@@ -154,11 +154,17 @@ class _Work:
             self._add(number, self._sums(source, target, self.parts[number]))
 
     def _beside(self, source: Summing, target: Summing) -> _Pair | None:
-        """How one more session a side is opened; None where there is to be none."""
-        if len(self.todo) < 2 or self.enough.is_set():  # one part is for these two
+        """How one more session a side is opened, taken from the budget; None where there is to be none."""
+        if len(self.todo) < 2 or self.enough.is_set() or not self.sessions.take():  # one part is for these two
             return None
-        ours, theirs = source.beside(), target.beside()
-        return (ours, theirs) if ours and theirs else None
+        with ExitStack() as stack:
+            stack.callback(self.sessions.give_back)
+            ours, theirs = source.beside(), target.beside()
+            if ours and theirs:
+                stack.pop_all()  # who reads there gives it back
+                return ours, theirs
+        self.enough.set()
+        return None
 
     def _read_more(self, opened: _Pair) -> None:
         with ExitStack() as stack:

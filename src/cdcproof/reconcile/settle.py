@@ -115,7 +115,7 @@ def settle(
     apart = Deadline(_APART_SECONDS)
     watched = {key: _Watched(first) for key, first in look(keys).items()}
     if seen:
-        apart = Deadline(_APART_SECONDS, seen.began)
+        apart = Deadline(_APART_SECONDS if fence.takes_time else 0, seen.began)
         watched |= {one.key: _Watched(_Look(_sorted(one.source), _sorted(one.target))) for one in seen.differences}
     _look_while_they_move(watched, look, apart)
     while watched and len(crossings) < MOST_CROSSINGS:

@@ -16,6 +16,11 @@ class TimerFence:
     seconds: float
     method: Method = "timer"
 
+    @property
+    def takes_time(self) -> bool:
+        """Not where the data is at rest."""
+        return self.seconds > 0
+
     def cross(self, tell: Callable[[str], None]) -> Crossing:
         """Return when the time is up."""
         pause(self.seconds, lambda left: tell(f"waiting {left:.0f} s more for what may be in flight"))
