@@ -170,9 +170,18 @@ def test_a_snapshot_is_of_one_moment_for_sums_and_rows(servers: Servers, databas
         assert _sums(database, scan) == before
         old = _rows(database, scan, [1])
     new = _rows(database, scan, [1])
-    assert database.reads_snapshots()
     assert len({row.forms for row in new} - {row.forms for row in old}) == 1
     assert {one.chunk for one in set(_sums(database, scan)) - set(before)} == {1}
+
+
+def test_rows_of_chunks_are_of_the_moment_when_they_were_asked_for(servers: Servers, database: Database) -> None:
+    """`settle` takes them for a look on that condition: the target's are asked for before the source's."""
+    scan = _scan(database, Chunking(width=100))
+    assert database.reads_chunks_of_a_moment()
+    old = _rows(database, scan, [1])
+    with database.chunk_rows(scan, [1]) as rows:
+        servers.source.execute("UPDATE contract.kinds SET word = word || 'z' WHERE id = 152")
+        assert set(rows) == set(old)
 
 
 def test_a_session_beside_another_reads_of_its_moment(servers: Servers, database: Database) -> None:

@@ -144,7 +144,6 @@ def test_estimates_and_ranges_are_there_before_anything_was_analyzed(server: Ser
 
 
 def test_a_snapshot_is_of_one_moment(server: Server, database: Database) -> None:
-    assert database.reads_snapshots()
     with database.snapshot():
         assert database.count_rows(_table("kinds")) == 12000
         server.execute(f"INSERT INTO {SCHEMA}.kinds VALUES ('late', 99999, 0)")

@@ -45,7 +45,7 @@ class FakeDatabase:
     engine: Engine = "postgresql"
     before: Callable[[str], None] = lambda _: None
     digest: Callable[[bytes], bytes] = canonical.digest
-    snapshots: bool = True
+    of_a_moment: bool = True
     sessions: int = 0
     most_sessions: int = 0
     statements_now: int = 0
@@ -86,8 +86,8 @@ class FakeDatabase:
         self.before("snapshot")
         return nullcontext()
 
-    def reads_snapshots(self) -> bool:
-        return self.snapshots
+    def reads_chunks_of_a_moment(self) -> bool:
+        return self.of_a_moment
 
     def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
         number = len(self._table(scan.table, "segments").rows)

@@ -84,6 +84,17 @@ def test_ranges_are_read_in_groups_that_fit_into_memory() -> None:
     assert Balance().groups(BUCKETS, 25) == ()
 
 
+def test_groups_grow_with_what_was_read_before_and_have_every_chunk_once() -> None:
+    balance = Balance()
+    balance.add_source([ChunkSum(chunk, 100, 1) for chunk in range(1_000)])
+    groups = balance.groups(RANGES, 5_000)
+    assert [chunk for group in groups for chunk in group.chunks] == list(range(1_000))
+    sizes = [group.rows for group in groups]
+    assert sizes[:9] == [2_000] * 8 + [2_200]  # an eighth of 18,000 is more
+    assert sizes[:-1] == sorted(sizes[:-1])
+    assert sizes[-2] == 5_000
+
+
 def test_both_sides_may_be_added_from_several_threads() -> None:
     balance = Balance()
     sums = [ChunkSum(i % 50, 1, i) for i in range(20_000)]

@@ -114,15 +114,15 @@ def test_each_kind_of_difference_is_named_and_confirmed_by_position() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "snapshots", "looks"),
+    ("key", "of_a_moment", "looks"),
     [(("id",), True, 2), (("id",), False, 3), ((), True, 3)],
     ids=["a look", "of no moment", "without versions"],
 )
 def test_rows_that_were_read_count_as_a_look_where_the_target_is_of_a_moment_before_the_source(
-    key: tuple[str, ...], snapshots: bool, looks: int
+    key: tuple[str, ...], of_a_moment: bool, looks: int
 ) -> None:
     source, target = _side((1, "a"), (2, "b"), key=key), _side((1, "a"), key=key)
-    target.snapshots = snapshots
+    target.of_a_moment = of_a_moment
     asked: list[tuple[str, str]] = []
     for side, database in (("source", source), ("target", target)):
         database.before = lambda called, side=side: asked.append((side, called))  # type: ignore[misc]

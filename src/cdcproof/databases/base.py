@@ -127,11 +127,11 @@ class Database(Protocol):
         ...
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """All reading inside is of one moment, where the database allows it (`reads_snapshots`)."""
+        """All reading inside is of one moment, where the database allows it: always in PostgreSQL, by ALLOW_SNAPSHOT_ISOLATION in SQL Server."""
         ...
 
-    def reads_snapshots(self) -> bool:
-        """Whether `snapshot` gives one: always in PostgreSQL, by ALLOW_SNAPSHOT_ISOLATION in SQL Server."""
+    def reads_chunks_of_a_moment(self) -> bool:
+        """Whether `chunk_rows` tells the rows as they were when it was entered."""
         ...
 
     def beside(self) -> Callable[[], AbstractContextManager[Self]]:

@@ -98,8 +98,8 @@ class Session:
 
         return opened
 
-    def reads_snapshots(self) -> bool:
-        """Always."""
+    def reads_chunks_of_a_moment(self) -> bool:
+        """By the snapshot of the transaction that the cursor is declared in."""
         return True
 
     def interrupt(self) -> None:

@@ -53,14 +53,15 @@ class Session:
                 with suppress(_pyodbc().Error):  # it has ended by itself
                     self._running.cancel()
 
-    def reads_snapshots(self) -> bool:
-        """Whether the database allows SNAPSHOT isolation."""
-        return bool(self._query(tsql.DATABASE_STATE)[0][1] == 1)
+    def reads_chunks_of_a_moment(self) -> bool:
+        """Not: statement after statement, each when its first row is asked for."""
+        return False
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """One SNAPSHOT transaction, where the database allows it; nothing elsewhere."""
-        if not self.reads_snapshots():
+        allows_snapshots = self._query(tsql.DATABASE_STATE)[0][1] == 1
+        if not allows_snapshots:
             yield
             return
         with self._our_errors():

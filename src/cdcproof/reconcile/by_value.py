@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from cdcproof.databases import canonical
 from cdcproof.databases.base import Database
 from cdcproof.databases.scan import Row
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile import compare, partitions
-from cdcproof.reconcile.both import Stop
+from cdcproof.reconcile.both import Stop, both_scans
 from cdcproof.reconcile.chunks import Balance, Group
 from cdcproof.reconcile.differences import Difference, Differences
 from cdcproof.reconcile.plan import Plan
@@ -34,7 +35,7 @@ class ByValue:
     @property
     def is_look(self) -> bool:
         """Whether what differs was read as `settle` reads: rows with their versions, the target's of before the source's."""
-        return not self.plan.multiset and self.target.reads_snapshots()
+        return not self.plan.multiset and self.target.reads_chunks_of_a_moment()
 
     def differences(self, balance: Balance, tell: Callable[[str], None]) -> Differences:
         """What differs in the chunks that do. Raises `UnexpectedAnswerError` for a key that is not unique at the source."""
@@ -84,7 +85,13 @@ class ByValue:
             self.target.chunk_rows(self.plan.target, group.chunks) as target,
             self.source.chunk_rows(self.plan.source, group.chunks) as source,
         ):
-            yield self.stop.until_set(source), self.stop.until_set(target)
+            ours, theirs = both_scans(self.stop, lambda: _begun(source), lambda: _begun(target))
+            yield self.stop.until_set(ours), self.stop.until_set(theirs)
+
+
+def _begun(rows: Iterator[Row]) -> Iterator[Row]:
+    """The same, the first of them here."""
+    return chain(list(islice(rows, 1)), rows)
 
 
 def _compared(plan: Plan, source: Iterator[Row], target: Iterator[Row], room: int) -> list[Difference]:

@@ -14,7 +14,7 @@ Key = tuple[bytes | None, ...]
 """The canonical bytes of a key's columns; of all columns in a table without a key."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """A key whose rows are not the same on both sides. More than one row a side: no unique key there, or a multiset."""
 

@@ -18,7 +18,7 @@ times before a fence is asked for: a row that is written often is equal now and 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -58,7 +58,7 @@ class Settled:
     crossings: tuple[Crossing, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be 100,000
 class _Look:
     """The rows of a key, sorted by their values."""
 
@@ -76,17 +76,23 @@ class _Look:
         return 1 if any(rows and all(row.version for row in rows) for rows in (self.source, self.target)) else 2
 
 
-@dataclass
+_Looks = Iterator[tuple[Key, _Look]]
+
+
+@dataclass(slots=True)
 class _Watched:
     """A key that differs, and across how many fences it stood still."""
 
     look: _Look
     stood: int = 0
 
-    def see(self, look: _Look, fences: int) -> None:
-        """Take in another look, made behind so many fences."""
-        self.stood = self.stood + fences if look == self.look else 0
-        self.look = look
+    def see(self, look: _Look, fences: int) -> bool:
+        """Take in another look, made behind so many fences; whether it is as the one before."""
+        if look != self.look:
+            self.look, self.stood = look, 0
+            return False
+        self.stood += fences
+        return True
 
 
 def settle(
@@ -105,15 +111,13 @@ def settle(
     Raises what reading raises, and what the fence raises when it cannot be crossed: the keys that differ are then not checked.
     """
 
-    def look(keys: Iterable[Key]) -> dict[Key, _Look]:
-        return {
-            key: found for key, found in _looks(tuple(keys), key_width, read_source, read_target) if not found.is_equal
-        }
+    def look(keys: Iterable[Key]) -> _Looks:
+        return _looks(tuple(keys), key_width, read_source, read_target)
 
     crossings: list[Crossing] = []
     confirmed: list[Difference] = []
     apart = Deadline(_APART_SECONDS)
-    watched = {key: _Watched(first) for key, first in look(keys).items()}
+    watched = {key: _Watched(first) for key, first in look(keys) if not first.is_equal}
     if seen:
         apart = Deadline(_APART_SECONDS if fence.takes_time else 0, seen.began)
         watched |= {one.key: _Watched(_Look(_sorted(one.source), _sorted(one.target))) for one in seen.differences}
@@ -131,7 +135,7 @@ def settle(
 
 
 def _look_while_they_move(
-    watched: dict[Key, _Watched], look: Callable[[Iterable[Key]], dict[Key, _Look]], apart: Deadline
+    watched: dict[Key, _Watched], look: Callable[[Iterable[Key]], _Looks], apart: Deadline
 ) -> None:
     """Look again until all are equal or none has changed since the last look: only a fence can tell more then.
 
@@ -143,27 +147,26 @@ def _look_while_they_move(
         pause(apart.remaining_seconds)
         apart = Deadline(_APART_SECONDS)
         few = list(islice(watched, _KEYS_PER_READING))
-        if len(few) < len(watched) and look(few) == {key: watched[key].look for key in few}:
+        if len(few) < len(watched) and all(found == watched[key].look for key, found in look(few)):
             return
-        before = {key: row.look for key, row in watched.items()}
-        _see(watched, look(watched), fences=0)
-        if before == {key: row.look for key, row in watched.items()}:
+        if _see(watched, look(watched), fences=0):
             return
 
 
-def _see(watched: dict[Key, _Watched], looks: Mapping[Key, _Look], *, fences: int) -> None:
-    """Take in a look at all of them; those that are not in it are equal."""
-    for key in list(watched):
-        if key in looks:
-            watched[key].see(looks[key], fences)
-        else:
+def _see(watched: dict[Key, _Watched], looks: _Looks, *, fences: int) -> bool:
+    """Take in a look at all of them; those that are equal need no more. Whether all are as they were."""
+    stood = True
+    for key, found in looks:
+        if found.is_equal:
             del watched[key]
+            stood = False
+        else:
+            stood &= watched[key].see(found, fences)
+    return stood
 
 
-def _looks(
-    keys: Sequence[Key], key_width: int, read_source: ReadRows, read_target: ReadRows
-) -> Iterator[tuple[Key, _Look]]:
-    """A look at each key. The target is read first: what it has then, the source had before it is read."""
+def _looks(keys: Sequence[Key], key_width: int, read_source: ReadRows, read_target: ReadRows) -> _Looks:
+    """A look at each key, some at a time. The target is read first: what it has then, the source had before it is read."""
     for start in range(0, len(keys), _KEYS_PER_READING):
         some = keys[start : start + _KEYS_PER_READING]
         target = _by_key(read_target(some), key_width)
