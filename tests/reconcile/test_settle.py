@@ -251,6 +251,12 @@ def test_a_row_that_is_equal_now_and_then_needs_no_fence() -> None:
     assert _settled(replication, moments, stuck=True) == Settled((), 0, ())
 
 
+def test_while_some_become_equal_the_others_need_no_fence() -> None:
+    replication = _started({0: A, 1: A})
+    moments = [[_write(0, B), _write(1, B)], [], [_arrive(1)], [], [_arrive(1)]]
+    assert _settled(replication, moments, stuck=True) == Settled((), 0, ())
+
+
 def test_looks_begin_some_time_apart_whatever_the_first_one_was_unless_a_fence_costs_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
