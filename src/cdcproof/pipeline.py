@@ -231,6 +231,11 @@ class RoundTrip(Model):
         return self
 
 
+def group_of(sink: str) -> str:
+    """The consumer group that Connect gives a sink connector of this name, unless its configuration says another."""
+    return f"connect-{sink}"
+
+
 class Connector(Model):
     """A connector that must run with this many tasks."""
 
@@ -241,7 +246,7 @@ class Connector(Model):
     @property
     def consumer_group(self) -> str:
         """The group a sink connector consumes with, as Connect names it."""
-        return f"connect-{self.name}"
+        return group_of(self.name)
 
 
 class Thresholds(Model):

@@ -22,7 +22,7 @@ from cdcproof.databases.postgresql_session import Session
 from cdcproof.databases.postgresql_statements import table_name
 from cdcproof.databases.scan import ChunkSum, Landmark, PieceSum, Scan, Segment
 
-READS_PAGES = 140_000
+_READS_PAGES = 140_000
 """Since PostgreSQL 14 a range of pages is read without the others."""
 _GREATEST = 2**63 - 1
 _PIECES: LiteralString = "unnest($1::tid[], $2::tid[]) WITH ORDINALITY AS cdcproof_piece (low, high, number)"
@@ -85,7 +85,7 @@ class Pieces(Session):
         return storage
 
     def _reads_pages(self) -> bool:
-        return self._server().version >= READS_PAGES
+        return self._server().version >= _READS_PAGES
 
 
 def piece_sums(scan: Scan, server: Server) -> sql.Composed:

@@ -73,21 +73,21 @@ class Balance:
         """The chunks that differ, in order.
 
         Ranges are read in groups of up to `rows_held` rows, buckets in one: finding them takes a scan of the table.
-        Groups grow with the rows before them: few rows take little memory, and many few statements.
+        Groups grow with the rows so far: few rows take little memory, and many few statements.
         """
         chunks: list[list[int]] = []
         rows: list[int] = []
-        before = 0
+        so_far = 0
         for chunk in sorted(self._chunks.keys() | self._doubted):
             lacking, _, at_source = self._chunks.get(chunk, (0, 0, 0))
             more = at_source + max(0, -lacking)
-            most = min(rows_held, max(_SMALL_GROUP, before // _GROWTH))
+            most = min(rows_held, max(_SMALL_GROUP, so_far // _GROWTH))
             if not chunks or (chunking.width and rows[-1] + more > most):
                 chunks.append([])
                 rows.append(0)
             chunks[-1].append(chunk)
             rows[-1] += more
-            before += more
+            so_far += more
         return tuple(map(Group, map(tuple, chunks), rows))
 
     def _add(self, sums: Iterable[ChunkSum], sign: Literal[1, -1]) -> int:

@@ -98,9 +98,9 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
     A side that cannot be opened at all makes every table an ERROR at once; otherwise each table has its own sessions.
     Closing the iterator stops all work.
     """
-    tried: queue.SimpleQueue[_Sides] = queue.SimpleQueue()
+    tried: queue.SimpleQueue[Sides] = queue.SimpleQueue()
     try:
-        tried.put(_opened(run))
+        tried.put(opened(run))
     except CouldNotLookError as error:
         yield from (TableResult(table.name, TableStatus.ERROR, error=str(error)) for table in tables)
         return
@@ -149,31 +149,31 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
 
 
 @dataclass(frozen=True)
-class _Sides:
-    """Both sides of a table, open."""
+class Sides:
+    """Both sides, open."""
 
     source: Database
     target: Database
     close: Callable[[], None]
 
 
-def _opened(run: Run) -> _Sides:
-    """Both at once. Raises `CouldNotLookError`."""
+def opened(run: Run) -> Sides:
+    """Both at once; to be closed. Raises `CouldNotLookError`."""
     with ExitStack() as stack:
         source, target = both(
             Stop(), lambda: stack.enter_context(run.source.open()), lambda: stack.enter_context(run.target.open())
         )
-        return _Sides(source, target, stack.pop_all().close)
+        return Sides(source, target, stack.pop_all().close)
 
 
-def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue.SimpleQueue[_Sides]) -> TableResult:
+def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue.SimpleQueue[Sides]) -> TableResult:
     clock = Deadline(0)
     run.watch.doing(table.name, "opening")
     try:
         try:
             sides = tried.get_nowait()
         except queue.Empty:
-            sides = _opened(run)
+            sides = opened(run)
         with closing(sides), ended_by(stop, sides.source, sides.target):
             asked = Comparison(
                 table,

@@ -8,7 +8,7 @@ told from what is in flight as everywhere, and its slice is not proven until it 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.by_value import DIFFERENCES_HELD, ByValue
 from cdcproof.reconcile.contents import Comparison, Side, look_again, planned
 from cdcproof.reconcile.differences import Differences, Key
-from cdcproof.reconcile.engine import Run
+from cdcproof.reconcile.engine import Run, opened
 from cdcproof.reconcile.fence import Crossing
 from cdcproof.reconcile.plan import Plan, TablePair, fingerprint
 from cdcproof.reconcile.proofs import Proofs, Proven
@@ -106,9 +106,8 @@ def scrub(run: Run, tables: Sequence[TablePair], budget: Budget) -> Generator[Ta
     makes every table an ERROR.
     """
     try:
-        with run.source.open() as source, run.target.open() as target:
-            sides = run.source.side(source), run.target.side(target)
-            results = _scrubbed(run, tables, *sides, budget)
+        with closing(opened(run)) as sides:
+            results = _scrubbed(run, tables, run.source.side(sides.source), run.target.side(sides.target), budget)
     except CouldNotLookError as error:
         results = {table.name: _error(table, error) for table in tables}
     yield from (results[table.name] for table in tables)

@@ -22,7 +22,7 @@ class Summing(Protocol):
         ...
 
     def beside(self) -> Callable[[], AbstractContextManager[Summing]] | None:
-        """Within `snapshot`: how a further session is opened, for other segments of the same moment. None where there is to be one."""
+        """Within `snapshot`: how a further session is opened, for other segments of the same moment. None where this one is to read alone."""
         ...
 
     def by_place(self, scan: Scan) -> ByPlace | None:

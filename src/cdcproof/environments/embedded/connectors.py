@@ -17,7 +17,7 @@ from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.ports import HOST
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
-from cdcproof.pipeline import HttpService
+from cdcproof.pipeline import HttpService, group_of
 from cdcproof.progress import Progress
 from cdcproof.reporting.files import write_whole
 from cdcproof.waiting import Deadline, wait_until
@@ -77,7 +77,7 @@ def wait_until_consuming(instance: Instance, progress: Progress, *, deadline_sec
     """Wait until the sink is in its consumer group: after all was killed at once, Connect tells RUNNING from before, for a while."""
     kafka = Kafka(instance.address("kafka"))
     wait_until(
-        lambda: kafka.group(f"connect-{SINK}"),
+        lambda: kafka.group(group_of(SINK)),
         lambda group: group.members > 0,
         what="the sink to read its topics",
         deadline_seconds=deadline_seconds,

@@ -18,7 +18,7 @@ from cdcproof.databases.deployment.base import LogStart
 from cdcproof.errors import CdcproofError
 from cdcproof.operations import connector_config
 from cdcproof.operations.connector_config import Config
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline import Pipeline, group_of
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def of_sink_at(offsets: Iterable[Offset], lags: Iterable[PartitionLag]) -> Reten
 
 def consumer_group(name: str, config: Config) -> str:
     """The group that a sink consumes with."""
-    return connector_config.said(config, "consumer.override.group.id") or f"connect-{name}"
+    return connector_config.said(config, "consumer.override.group.id") or group_of(name)
 
 
 def _lsn(position: int) -> str:
