@@ -48,7 +48,6 @@ def test_the_contract_was_found() -> None:
         "chunk_rows",
         "rows_by_key",
         "literal_forms",
-        "native_hashes",
         "permissions_missing",
     } <= CONTRACT.keys()
 

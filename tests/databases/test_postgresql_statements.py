@@ -564,18 +564,18 @@ def test_a_version_changes_whenever_its_row_is_written(server: Server, database:
 def test_literals_are_cast_to_the_type_and_come_back_in_order(database: PostgreSQL) -> None:
     text = Column("v", "character", nullable=True, length=3)
     found = database.literal_forms(text, Form(Kind.TEXT), ["b", None, "", "a%s"])
-    assert [form for form, _ in found] == [b"b  ", None, b"   ", b"a%s"]
+    assert [one.part for one in found] == [b"b  ", None, b"   ", b"a%s"]
     # MD5 of 00000001 00000019 ffffffff, by md5sum
-    assert found[1][1].hex() == "e0828e940447dbc1bbe11b52adeb1dee"
+    assert found[1].md5.hex() == "e0828e940447dbc1bbe11b52adeb1dee"
     number = Column("v", "numeric", nullable=True, scale=1, precision=3)
-    assert [form for form, _ in database.literal_forms(number, Form(Kind.NUMBER, 4), ["1.25", "-0.04"])] == [
+    assert [one.part for one in database.literal_forms(number, Form(Kind.NUMBER, 4), ["1.25", "-0.04"])] == [
         b"1.3000",
         b"0.0000",
     ]
     raw = Column("v", "bytea", nullable=True)
-    assert database.literal_forms(raw, Form(Kind.BINARY, long=True), ["00ff"])[0][0] == b"\x00\x00\xff"
+    assert database.literal_forms(raw, Form(Kind.BINARY, long=True), ["00ff"])[0].part == b"\x00\x00\xff"
     tick = Column("v", "time without time zone", nullable=True, scale=3)
-    assert database.literal_forms(tick, Form(Kind.TIME), ["00:00:00.0015"])[0][0] == (2000).to_bytes(8)
+    assert database.literal_forms(tick, Form(Kind.TIME), ["00:00:00.0015"])[0].part == (2000).to_bytes(8)
 
 
 def test_the_stream_has_columns_that_lose_nothing(server: Server, database: PostgreSQL) -> None:

@@ -16,7 +16,7 @@ from cdcproof import pipeline
 from cdcproof.databases import canonical, connect, odbc, sqlserver_session, tsql
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of
-from cdcproof.databases.scan import WHOLE, Chunking, Row, Scan, Segment, Since, Slice, Told
+from cdcproof.databases.scan import WHOLE, Chunking, LiteralForm, Row, Scan, Segment, Since, Slice, Told
 from cdcproof.databases.sqlserver import SQLServer, divided
 from cdcproof.databases.sqlserver_errors import Errors, of_pyodbc
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
@@ -390,10 +390,13 @@ def test_a_server_without_utf_8_encodes_short_text_here_and_refuses_what_it_woul
     with door.chunk_rows(scan, [0]) as rows:
         assert [row.forms[1] for row in rows] == ["é".encode()]
     assert [row.forms[1] for row in door.rows_by_key(scan, [(canonical.encode(ID.form, 1),)])] == ["é".encode()]
-    assert door.literal_forms(WORD.column, WORD.form, ["ü", None]) == (("ü".encode(), b""), (None, b""))
+    assert door.literal_forms(WORD.column, WORD.form, ["ü", None]) == (
+        LiteralForm("ü".encode(), b""),
+        LiteralForm(None, b""),
+    )
     assert door.stream_select(scan, WHOLE).types == ("BIGINT", "VARCHAR")
     long = Told(Column("long", "nvarchar", nullable=True), Form(Kind.TEXT, long=True))
-    assert door.literal_forms(long.column, long.form, ["ü", None]) == ((None, b""), (None, b""))
+    assert door.literal_forms(long.column, long.form, ["ü", None]) == (LiteralForm(None, b""), LiteralForm(None, b""))
     asking: list[Callable[[], Any]] = [
         lambda: list(door.chunk_sums(scan, WHOLE)),
         lambda: door.stream_select(_scan(WORD, ID), WHOLE),

@@ -12,7 +12,7 @@ from cdcproof.databases import canonical
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.canonical import frame, row_hash
 from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import ChunkSum, LogPosition, Row, Scan, Segment
+from cdcproof.databases.scan import ChunkSum, LiteralForm, LogPosition, Row, Scan, Segment
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.engine import Endpoint
@@ -129,16 +129,11 @@ class FakeDatabase:
         rows = [held.row(cells, scan) for cells in held.rows]
         yield from (row for row in rows if row.forms[: scan.key_width] in keys)
 
-    def literal_forms(
-        self, column: Column, form: Form, literals: Sequence[str | None]
-    ) -> tuple[tuple[bytes | None, bytes], ...]:
+    def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
         self.before("literal_forms")
         read = int if form.kind is Kind.INTEGER else str
         parts = [None if text is None else canonical.encode(form, read(text)) for text in literals]
-        return tuple((part, self.digest(frame([form], [part]))) for part in parts)
-
-    def native_hashes(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[int | None, ...]:
-        return (None,) * len(literals)
+        return tuple(LiteralForm(part, self.digest(frame([form], [part]))) for part in parts)
 
     def log_position(self) -> LogPosition:
         return LogPosition(1, "0/1")

@@ -140,7 +140,7 @@ def _bags(draw: st.DrawFn, columns: str, rows: st.SearchStrategy[Row]) -> Case:
 def test_exactly_what_was_planted_is_found(sides: Sides, strategy: Strategy, case: Case, native: bool) -> None:
     """`native`: whether rows and keys may be hashed by PostgreSQL's own functions; else by MD5, as beside a SQL Server."""
     sides.table("planted", case.columns, case.source, case.target)
-    with patch.object(Calibration, "look_at_native", Calibration.look_at_native if native else lambda *_: False):
+    with patch.object(Calibration, "hashes_natively", Calibration.hashes_natively if native else lambda *_: False):
         result = sides.result("planted")
 
     assert result.error == ""

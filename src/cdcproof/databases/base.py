@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from cdcproof.databases.kinds import Form
-    from cdcproof.databases.scan import ChunkSum, Landmark, LogPosition, PieceSum, Row, Scan, Segment
+    from cdcproof.databases.scan import ChunkSum, Landmark, LiteralForm, LogPosition, PieceSum, Row, Scan, Segment
 
 
 @dataclass(frozen=True, order=True)
@@ -176,19 +176,8 @@ class Database(Protocol):
         """The rows that have one of `keys` (canonical bytes of the key's columns), as they are now."""
         ...
 
-    def literal_forms(
-        self, column: Column, form: Form, literals: Sequence[str | None]
-    ) -> tuple[tuple[bytes | None, bytes], ...]:
-        """Calibration: each literal, cast to the column's type by the server: its form, and the MD5 of its frame of one column.
-
-        A literal is text as `canonical.literal` writes it: what the same type reads on either engine.
-        The MD5 is empty where the server cannot hash such values itself (text in a SQL Server before 2019, which has no
-        UTF-8): they can then be streamed and compared by value, but not pushed down and not be a key without a range.
-        """
-        ...
-
-    def native_hashes(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[int | None, ...]:
-        """Calibration of `RowHash.NATIVE`: of each literal the hash of a row that has it alone; None where the server has none."""
+    def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
+        """Calibration: what becomes of each literal, text as `canonical.literal` writes it: what the same type reads on either engine."""
         ...
 
     def statements(self, scan: Scan) -> dict[str, str]:

@@ -22,7 +22,7 @@ from cdcproof.databases.postgresql_log import Reader
 from cdcproof.databases.postgresql_pieces import Pieces
 from cdcproof.databases.postgresql_places import page
 from cdcproof.databases.postgresql_statements import condition, table_name
-from cdcproof.databases.scan import WHOLE, ChunkSum, LogPosition, Row, Scan, Segment, Stream, Told
+from cdcproof.databases.scan import WHOLE, ChunkSum, LiteralForm, LogPosition, Row, Scan, Segment, Stream, Told
 from cdcproof.errors import UnexpectedAnswerError, UsageError
 
 _ROWS_PER_FETCH = 5_000
@@ -146,23 +146,12 @@ class PostgreSQL(Pieces):
                     if row[1 : scan.key_width + 1] in wanted:
                         yield Row(row[0], row[1:])
 
-    def literal_forms(
-        self, column: Column, form: Form, literals: Sequence[str | None]
-    ) -> tuple[tuple[bytes | None, bytes], ...]:
-        """Each literal, cast to the column's type: its form, and the MD5 of its frame of one column."""
+    def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
+        """Calibration. Before PostgreSQL 14 there is no native hash."""
         statement = statements.literal_forms(column, form, self._server())
         with self._our_errors():
-            return tuple(psycopg.RawCursor(self._session).execute(statement, [list(literals)], binary=True).fetchall())
-
-    def native_hashes(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[int | None, ...]:
-        """Of each literal the native hash of a row that has it alone; None before PostgreSQL 14."""
-        if self._server().version < statements.HASHES_RECORDS:
-            return (None,) * len(literals)
-        with self._our_errors():
-            statement = statements.native_hashes(column, form, self._server())
-            return tuple(
-                one for (one,) in psycopg.RawCursor(self._session).execute(statement, [list(literals)]).fetchall()
-            )
+            found = psycopg.RawCursor(self._session).execute(statement, [list(literals)], binary=True).fetchall()
+        return tuple(LiteralForm(*row) for row in found)
 
     def statements(self, scan: Scan) -> dict[str, str]:
         """What is done to its SQL, for the whole table, chunk 0 and one key."""

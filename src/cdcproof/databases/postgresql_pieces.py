@@ -17,7 +17,8 @@ from cdcproof.databases import postgresql_catalogue as catalogue
 from cdcproof.databases import postgresql_statements as statements
 from cdcproof.databases.base import TableName
 from cdcproof.databases.postgresql_forms import Server
-from cdcproof.databases.postgresql_places import high_tid, low_tid, page, place
+from cdcproof.databases.postgresql_keys import integers
+from cdcproof.databases.postgresql_places import bounds, page, place
 from cdcproof.databases.postgresql_session import Session
 from cdcproof.databases.postgresql_statements import table_name
 from cdcproof.databases.scan import ChunkSum, Landmark, PieceSum, Scan, Segment
@@ -54,7 +55,7 @@ class Pieces(Session):
         if not self._query(catalogue.INDEXED, (table.schema, table.table, column)):
             return None
         with self._our_errors(table):
-            bound = [list(keys), [*keys[1:], _GREATEST]]
+            bound = integers(keys), integers([*keys[1:], _GREATEST])
             rows = psycopg.RawCursor(self._session).execute(_places(scan), bound).fetchall()
         return [None if told is None else place(told) for (told,) in rows]
 
@@ -73,9 +74,8 @@ class Pieces(Session):
     def _of_pieces(self, scan: Scan, statement: sql.Composed, pieces: Sequence[Segment]) -> list[tuple[Any, ...]]:
         if not pieces:
             return []
-        bound = [[low_tid(piece.low) for piece in pieces], [high_tid(piece.high) for piece in pieces]]
         with self._our_errors(scan.table):
-            return psycopg.RawCursor(self._session).execute(statement, bound).fetchall()
+            return psycopg.RawCursor(self._session).execute(statement, bounds(pieces)).fetchall()
 
     def _storage(self, table: TableName) -> catalogue.Storage:
         [row] = self._query(catalogue.STORAGE, (table.schema, table.table))

@@ -5,6 +5,10 @@ The tid type: PostgreSQL's documentation, "System Columns"; its items are counte
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+from cdcproof.databases.scan import Segment
+
 _ITEM_BITS = 16
 _BEYOND = (2**32 - 1) << _ITEM_BITS  # no page has this number
 
@@ -25,11 +29,12 @@ def tid(at: int) -> str:
     return f"({at >> _ITEM_BITS},{at & (1 << _ITEM_BITS) - 1})"
 
 
-def low_tid(low: int | None) -> str:
-    """The lower bound of a segment."""
-    return tid(low or 0)
+def bounds(segments: Sequence[Segment]) -> tuple[str, str]:
+    """Where segments begin and where they end, as two arrays of tids that the server reads."""
+    low = _array(segment.low or 0 for segment in segments)
+    return low, _array(_BEYOND if segment.high is None else segment.high for segment in segments)
 
 
-def high_tid(high: int | None) -> str:
-    """The upper bound of a segment."""
-    return tid(_BEYOND if high is None else high)
+def _array(places: Iterable[int]) -> str:
+    """As `postgresql_keys.integers`."""
+    return "{" + ",".join(f'"{tid(at)}"' for at in places) + "}"

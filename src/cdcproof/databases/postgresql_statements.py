@@ -22,7 +22,7 @@ from cdcproof.databases.scan import RowHash, Scan, Segment, Told
 MOST_RANGES = 1_000
 """With more ranges of a key than this the server divides every row's key instead of looking them up."""
 _BYTEA_IS_BIGINT = _HASHES_BYTEA = 180_000
-HASHES_RECORDS = 140_000
+_HASHES_RECORDS = 140_000
 """From this version on there is a native hash for every kind."""
 
 
@@ -79,19 +79,12 @@ def rows_by_key(scan: Scan, found: sql.Composable, server: Server, *, versioned:
 
 
 def literal_forms(column: Column, form: Form, server: Server) -> sql.Composed:
-    """The form of each literal of the array $1, cast to the column's type, and the MD5 of its frame."""
+    """A `LiteralForm` of each literal of the array $1."""
     told = _as_column(Told(column, form), "v")
+    native = _native([told], (), server) if server.version >= _HASHES_RECORDS else sql.SQL("NULL")
     return sql.SQL(
-        "SELECT {}, decode({}, 'hex') FROM (SELECT {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t ORDER BY n"
-    ).format(sent(told, server), _md5([told], server), _read(told))
-
-
-def native_hashes(column: Column, form: Form, server: Server) -> sql.Composed:
-    """Of each literal of the array $1, cast to the column's type, the native hash of a row that has it alone."""
-    told = _as_column(Told(column, form), "v")
-    return sql.SQL(
-        "SELECT {} FROM (SELECT {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t ORDER BY n"
-    ).format(_native([told], (), server), _read(told))
+        "SELECT {}, decode({}, 'hex'), {} FROM (SELECT {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t ORDER BY n"
+    ).format(sent(told, server), _md5([told], server), native, _read(told))
 
 
 def stream_literals(columns: Sequence[Told], literals: Sequence[Sequence[str | None]], server: Server) -> sql.Composed:

@@ -151,6 +151,19 @@ class Landmark(NamedTuple):
     place: int
 
 
+class LiteralForm(NamedTuple):
+    """What a server makes of a literal that it casts to a column's type.
+
+    `md5` is of its frame of one column; empty where the server cannot hash such values itself (text in a SQL Server before
+    2019, which has no UTF-8): they can then be streamed and compared by value, but not pushed down and not be a key without
+    a range. `native` is the `RowHash.NATIVE` of a row that has it alone; None where the server has no such hash.
+    """
+
+    part: bytes | None
+    md5: bytes
+    native: int | None = None
+
+
 class Row(NamedTuple):
     """A row by its columns' canonical bytes, None for NULL.
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 from cdcproof.databases import canonical, tsql, tsql_forms, tsql_frames
 from cdcproof.databases.base import ByPlace, Column, Slot, TableName
 from cdcproof.databases.kinds import Form
-from cdcproof.databases.scan import WHOLE, ChunkSum, Row, Scan, Segment, Stream, Told
+from cdcproof.databases.scan import WHOLE, ChunkSum, LiteralForm, Row, Scan, Segment, Stream, Told
 from cdcproof.databases.sqlserver_arrow import ArrowSession
 from cdcproof.databases.sqlserver_log import Log
 from cdcproof.errors import UnexpectedAnswerError
@@ -154,20 +154,14 @@ class SQLServer(Log):
             rows = self._rows_by_value(scan, batch) if by_value else self._rows_by_hash(scan, batch)
             yield from (row for row in rows if row.forms[: scan.key_width] in wanted)
 
-    def literal_forms(
-        self, column: Column, form: Form, literals: Sequence[str | None]
-    ) -> tuple[tuple[bytes | None, bytes], ...]:
+    def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
         """Calibration. Without UTF-8, text has no MD5 and long text no form either."""
         utf8 = self._has_utf8
         if form.long and tsql_forms.needs_utf8(form) and not utf8:
-            return tuple((None, b"") for _ in literals)
+            return tuple(LiteralForm(None, b"") for _ in literals)
         statement = tsql_frames.literal_forms(column, form, [text is not None for text in literals], utf8=utf8)
         found = self._query(statement, *(text for text in literals if text is not None))
-        return tuple((_bytes(part), bytes(md5)) for part, md5 in found)
-
-    def native_hashes(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[int | None, ...]:  # noqa: ARG002
-        """None: those are PostgreSQL's functions."""
-        return (None,) * len(literals)
+        return tuple(LiteralForm(_bytes(part), bytes(md5)) for part, md5 in found)
 
     def statements(self, scan: Scan) -> dict[str, str]:
         """What is done to its T-SQL, for the whole table, chunk 0 and one key."""

@@ -52,10 +52,10 @@ class Calibration:
         self._reasons: dict[Told, str] = {}
         self._stream_reasons: dict[Told, str] = {}
         self._unhashed: set[Told] = set()
-        self._native: dict[Told, bool] = {}
+        self._without_native: set[Told] = set()
 
     def look(self, database: Database, columns: Iterable[Told]) -> None:
-        """Ask the server for forms and MD5s not known yet. Raises `CouldNotLookError` when it does not answer at all."""
+        """Ask the server for forms and hashes not known yet. Raises `CouldNotLookError` when it does not answer at all."""
         with self._lock:
             for told in dict.fromkeys(map(_type_of, columns)):
                 if told not in self._reasons:
@@ -68,14 +68,6 @@ class Calibration:
                 if told not in self._stream_reasons:
                     self._stream_reasons[told] = self._streamed(side, reference, told)
 
-    def look_at_native(self, database: Database, columns: Iterable[Told]) -> bool:
-        """Whether the server makes the native hash of all these columns, as Python does. Raises as `look`."""
-        with self._lock:
-            for told in dict.fromkeys(map(_type_of, columns)):
-                if told not in self._native:
-                    self._native[told] = self._natively(database, told)
-            return all(self._native[_type_of(told)] for told in columns)
-
     def reason(self, told: Told) -> str:
         """Why a column of this type is not compared; empty when the server and Python agree."""
         return self._reasons[_type_of(told)]
@@ -83,6 +75,10 @@ class Calibration:
     def can_hash(self, told: Told) -> bool:
         """Whether the server makes the hash of such values by itself: else they are not pushed down."""
         return _type_of(told) not in self._unhashed
+
+    def hashes_natively(self, told: Told) -> bool:
+        """Whether the server makes the native hash of such values, as Python does."""
+        return _type_of(told) not in self._without_native
 
     def stream_reason(self, told: Told) -> str:
         """Why a column of this type is not streamed; empty when what arrives is what Python makes of the same values."""
@@ -103,24 +99,17 @@ class Calibration:
         )
         if not any(literal.text for literal, _ in answers):
             return f"{told.column.type}: the server reads none of the known values"
-        for literal, (part, digest) in answers:
-            if part != literal.part:
-                found, expected = _hex(part), _hex(literal.part)
-                return f"{told.column.type}: the server tells {_short(literal.text)} as {found}, not as {expected}"
-            if not digest:
+        for literal, found in answers:
+            if found.part != literal.part:
+                wrong, expected = _hex(found.part), _hex(literal.part)
+                return f"{told.column.type}: the server tells {_short(literal.text)} as {wrong}, not as {expected}"
+            if not found.md5:
                 self._unhashed.add(told)
-            elif digest != canonical.digest(canonical.frame([told.form], [literal.part])):
+            elif found.md5 != canonical.digest(canonical.frame([told.form], [literal.part])):
                 return f"{told.column.type}: the server's MD5 of {_short(literal.text)} is not Python's"
+            if found.native is None or found.native != postgresql_hash.row_hash([told.form], [literal.part]):
+                self._without_native.add(told)
         return ""
-
-    def _natively(self, database: Database, told: Told) -> bool:
-        known = literals(self._engine, told)
-        answers = _answers(
-            known, lambda some: database.native_hashes(told.column, told.form, [one.text for one in some])
-        )
-        return bool(answers) and all(
-            found == postgresql_hash.row_hash([told.form], [literal.part]) for literal, found in answers
-        )
 
     def _streamed(self, side: Streaming, reference: Reference, told: Told) -> str:
         known = literals(self._engine, told)

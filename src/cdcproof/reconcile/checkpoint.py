@@ -130,6 +130,12 @@ class Checkpoint:
                 self._path.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True)
+class _Finished:
+    about: About
+    result: TableResult
+
+
 class Unfinished:
     """A run's files. Use as a context manager.
 
@@ -145,7 +151,7 @@ class Unfinished:
         self._clock = clock
         self._fresh = fresh
         self._lock: TextIO | None = None
-        self._tables: dict[str, Any] = {}
+        self._tables: dict[str, _Finished] = {}
         self._began = clock().isoformat(timespec="seconds")
         self.resumed = ""
         """When the run began that this one goes on from; empty when none."""
@@ -175,11 +181,11 @@ class Unfinished:
     def result(self, table: str, about: About) -> TableResult | None:
         """A table's result by the run that this one goes on from; None when it has to be compared."""
         known = self._tables.get(table)
-        return table_of(known["result"]) if known and known["about"] == dict(about) else None
+        return known.result if known and known.about == about else None
 
     def finished(self, result: TableResult, about: About) -> None:
         """Keep a result until the run is through."""
-        self._tables[result.table] = {"about": dict(about), "result": asdict(result)}
+        self._tables[result.table] = _Finished(about, result)
         if self._lock:
             data = {
                 "version": _VERSION,
@@ -188,7 +194,7 @@ class Unfinished:
                 "tables": self._tables,
             }
             with suppress(OSError):
-                write_whole(self._path, json.dumps(data), mode=0o600)
+                write_whole(self._path, json.dumps(data, default=vars), mode=0o600)
         self.of(result.table).remove()
 
     def of(self, table: str) -> Checkpoint:
@@ -207,7 +213,9 @@ class Unfinished:
     def _go_on(self) -> None:
         data = _read(self._path)
         if data and not _refusal({**data, "about": {}}, {}, self._clock()):
-            self._tables = data["tables"]
+            self._tables = {
+                name: _Finished(known["about"], table_of(known["result"])) for name, known in data["tables"].items()
+            }
             self.resumed = data["began"]
 
     def _remove(self) -> None:

@@ -110,12 +110,8 @@ def planned(asked: Comparison) -> tuple[Plan, int]:
             **calibrated(found, source.calibration, target.calibration),
         },
     )
-    if source.engine == target.engine == "postgresql" and all(
-        both(
-            asked.stop,
-            lambda: source.calibration.look_at_native(source.database, found.source.columns),
-            lambda: target.calibration.look_at_native(target.database, found.target.columns),
-        )
+    if all(map(source.calibration.hashes_natively, found.source.columns)) and all(
+        map(target.calibration.hashes_natively, found.target.columns)
     ):
         found = natively_hashed(found)
     source_column, target_column = found.range_column or (None, None)

@@ -52,7 +52,7 @@ def find(asked: Comparison, result: TableResult) -> Repairs:
 
 def _canonical(asked: Comparison, plan: Plan, keys: Sequence[tuple[str | None, ...]]) -> list[Key]:
     columns = [
-        [form for form, _ in asked.source.database.literal_forms(told.column, told.form, values)]
+        [one.part for one in asked.source.database.literal_forms(told.column, told.form, values)]
         for told, values in zip(plan.source.key, zip(*keys, strict=True), strict=True)
     ]
     return list(zip(*columns, strict=True))

@@ -199,7 +199,7 @@ def _canonical(work: _Work, keys: Sequence[tuple[str | None, ...]]) -> list[Key]
     """Keys as the source writes them, in canonical bytes: the source itself converts them."""
     source = work.asked.source.database
     columns = [
-        [form for form, _ in source.literal_forms(told.column, told.form, values)]
+        [one.part for one in source.literal_forms(told.column, told.form, values)]
         for told, values in zip(work.plan.source.key, zip(*keys, strict=True), strict=True)
     ]
     return list(zip(*columns, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from heapq import nsmallest
 from typing import NamedTuple
 
 from cdcproof.databases import canonical
@@ -58,9 +59,9 @@ def judged(name: str, plan: Plan, seen: Rows, found: Differences, settled: Settl
 def _named(plan: Plan, differences: Sequence[Difference], limit: int) -> tuple[KeyDifference, ...]:
     """The first differences in the order of their keys, for people. Values other than a key's are not told."""
     scan = plan.source
+    integers = [form.kind is Kind.INTEGER for form in scan.forms]
 
     def order(difference: Difference) -> list[tuple[bool, int, bytes]]:
-        integers = [form.kind is Kind.INTEGER for form in scan.forms]
         return [
             (part is not None, int.from_bytes(part or b"", signed=True) if integer else 0, part or b"")
             for integer, part in zip(integers, difference.key, strict=False)
@@ -75,7 +76,7 @@ def _named(plan: Plan, differences: Sequence[Difference], limit: int) -> tuple[K
             len(difference.target),
             canonical.digest(canonical.frame(scan.forms, difference.key)).hex() if plan.multiset else "",
         )
-        for difference in sorted(differences, key=order)[:limit]
+        for difference in nsmallest(limit, differences, key=order)
     )
 
 
