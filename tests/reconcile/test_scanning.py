@@ -243,7 +243,7 @@ def test_a_table_that_is_cut_is_divided_into_whole_pieces(number: int, rows: int
         within = [getattr(part.cuts, side) for part in parts]
         found = [place for segment, some in zip(segments, within, strict=True) for place in (segment.low, *some)]
         assert tuple(found) == (None, *all_cuts)
-    assert len(parts) <= max(1, -(-rows // rows_a_part(rows)) + 1)
+    assert len(parts) <= -(-rows // 1_000_000) + 1
     assert all(len(part.cuts.source) == len(part.cuts.target) for part in parts)
     assert rows > 1_000_000 or len(parts) == 1
 

@@ -235,14 +235,14 @@ def test_keys_are_read_in_parts_and_the_target_before_the_source() -> None:
         return rows
 
     settle(
-        [forms(key) for key in range(1200)],
+        [forms(key) for key in range(2200)],
         1,
         reading("source"),
         reading("target"),
         fence=SimulatedFence(Replication()),
         tell=lambda _: None,
     )
-    assert read == [(side, number) for number in (500, 500, 200) for side in ("target", "source")]
+    assert read == [(side, number) for number in (1000, 1000, 200) for side in ("target", "source")]
 
 
 def test_a_row_that_is_equal_now_and_then_needs_no_fence() -> None:
@@ -280,7 +280,7 @@ def test_looks_begin_some_time_apart_whatever_the_first_one_was_unless_a_fence_c
     assert others == [0, 0]
 
 
-MANY = 1_200
+MANY = 2_200
 
 
 def _many(arriving: bool) -> tuple[Settled, list[int]]:
@@ -301,7 +301,7 @@ def _many(arriving: bool) -> tuple[Settled, list[int]]:
 def test_where_a_few_of_very_many_stand_still_the_fence_is_crossed() -> None:
     settled, asked = _many(arriving=False)
     assert (len(settled.confirmed), len(settled.crossings)) == (MANY, 1)
-    assert asked == [500, 500, 200, 500, 500, 500, 200]
+    assert asked == [1000, 1000, 200, 1000, 1000, 1000, 200]
 
 
 def test_where_a_few_of_very_many_arrive_all_are_looked_at_and_no_fence_is_needed() -> None:

@@ -20,6 +20,8 @@ from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.summing import Summing
 
 _LEAST_ROWS, _MOST_ROWS, _LEAST_PARTS = 1_000_000, 2_000_000, 5
+_ROWS_BETWEEN_CUTS = 1_000_000
+"""Of a part that is cut: nearly every chunk is in one of them only, and the shorter the last ones are, the less is waited for."""
 _Pair = tuple[Callable[[], AbstractContextManager[Summing]], Callable[[], AbstractContextManager[Summing]]]
 
 
@@ -56,10 +58,9 @@ class Sessions:
 
 
 def rows_a_part(rows: int) -> int:
-    """Into which parts a table of about so many rows is divided: a second or some each.
+    """Into which parts a table of about so many rows is divided that does not lie in the order of its key.
 
-    Where a table does not lie in the order of its key, every part has rows of every chunk (100 rows a chunk, 50,000 chunks at
-    most): the parts are large enough for that to cost little.
+    Every part has rows of every chunk (100 rows a chunk, 50,000 chunks at most): they are large enough for that to cost little.
     """
     return max(_LEAST_ROWS, min(rows // _LEAST_PARTS, _MOST_ROWS))
 
@@ -72,7 +73,7 @@ def divided(source: Sequence[Segment], target: Sequence[Segment]) -> tuple[Part,
 def divided_by(cuts: Cuts, rows: int) -> tuple[Part, ...]:
     """Both sides at the same keys: a table of about so many rows, in parts of as many pieces each."""
     number = len(cuts.source)
-    step = -(-(number + 1) * rows_a_part(rows) // max(1, rows))
+    step = -(-(number + 1) * _ROWS_BETWEEN_CUTS // max(1, rows))
     bounds = [-1, *range(step - 1, number, step), number]
     return tuple(
         Part(

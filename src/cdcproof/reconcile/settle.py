@@ -32,7 +32,7 @@ _MOST_LOOKS = 8
 """At what moves, before the first fence and after each."""
 _APART_SECONDS = 0.1
 """From the beginning of a look to the next one's."""
-_KEYS_PER_READING = 2_000
+_KEYS_PER_READING = 1_000
 
 ReadRows = Callable[[Sequence[Key]], Iterable[Row]]
 """The rows of one side that have one of these keys, as they are now."""
