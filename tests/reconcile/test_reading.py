@@ -151,7 +151,7 @@ def be_killed(*, ports: tuple[int, int], schema: str, pinned: str, reports: str)
             sys.stdin.read()
 
     checkpoint.Checkpoint.keep = keep  # type: ignore[method-assign]
-    scanning._LEAST_ROWS = KILLED_ROWS // 4
+    scanning._LEAST_ROWS = scanning._ROWS_BETWEEN_CUTS = KILLED_ROWS // 4
     with Columnar() as columnar, Unfinished(Path(reports), {"of": schema}) as unfinished:
         sides = Sides(Servers(source, target), schema, columnar, Strategy(pinned))
         run = replace(sides.run(), unfinished=unfinished)
