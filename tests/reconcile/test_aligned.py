@@ -199,6 +199,7 @@ def test_what_happens_to_rows_is_found_whatever_their_places(
     sides: Sides, read: Read, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(scanning, "_LEAST_ROWS", ROWS // 3)
+    monkeypatch.setattr(scanning, "_ROWS_BETWEEN_CUTS", ROWS // 3)
     monkeypatch.setattr(aligned, "_TOO_MANY", 2)
     chance = random.Random(seed)
     name = _filled(sides, "happens")
