@@ -41,7 +41,7 @@ def contestants(servers: Servers, folder: Path, only_ours: bool) -> list[Peer]:
 
 
 def limits(servers: Servers, folder: Path) -> list[Peer]:
-    """What is measured once, beside its limit."""
+    """What no tool on these servers can beat, and row counts beside theirs: of each case, for the machine is not equally fast all day."""
     return [
         peers.script(servers, "limit: both tables drained by binary COPY", "drain.py"),
         peers.script(servers, "limit: one scan with the same hash", "bare_scan.py"),
@@ -61,8 +61,8 @@ def rounds(contestant_list: list[Peer], runs: int) -> dict[str, list[Run]]:
 
 
 def cell(runs: list[Run], case: Case) -> str:
-    """The median, and whether everything that differs was found."""
-    wrong = {run.found for run in runs} - {case.keys}
+    """The median, and whether everything that differs was found by who looks for it."""
+    wrong = {run.found for run in runs} - {case.keys, peers.LOOKS_FOR_NONE}
     return f"{statistics.median(run.seconds for run in runs):.2f}" + (f" (found {sorted(wrong)})" if wrong else "")
 
 
@@ -77,14 +77,12 @@ def main() -> None:
     wanted = [case for case in cases(arguments.rows) if case.name[0] in arguments.cases]
     with running_servers(buffers_mebibytes(arguments.rows)) as servers, tempfile.TemporaryDirectory() as folder:
         fill(servers, arguments.rows)
-        everyone = contestants(servers, Path(folder), arguments.only_ours)
+        everyone = [*contestants(servers, Path(folder), arguments.only_ours), *limits(servers, Path(folder))]
         by_case: dict[str, dict[str, list[Run]]] = {}
         for case in wanted:
             print(case.name, flush=True)
             with differing(servers.target, case):
                 by_case[case.name] = rounds(everyone, arguments.runs)
-        print("limits", flush=True)
-        bounds = rounds(limits(servers, Path(folder)), arguments.runs)
     print(f"\n{arguments.rows:,} rows, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
           f"median of {arguments.runs}, seconds\n")  # fmt: skip
     print(f"| | {' | '.join(case.name for case in wanted)} | memory, MiB |\n|---|{'---|' * (len(wanted) + 1)}")
@@ -92,11 +90,6 @@ def main() -> None:
         seconds = [cell(by_case[case.name][peer.name], case) for case in wanted]
         memory = max(run.memory_mib for case in wanted for run in by_case[case.name][peer.name])
         print(f"| {peer.name} | {' | '.join(seconds)} | {memory:.0f} |")
-    for name, runs in bounds.items():
-        memory = max(run.memory_mib for run in runs)
-        print(
-            f"| {name} | {statistics.median(run.seconds for run in runs):.2f} |{' |' * (len(wanted) - 1)} {memory:.0f} |"
-        )
 
 
 if __name__ == "__main__":
