@@ -52,7 +52,7 @@ class Calibration:
         self._reasons: dict[Told, str] = {}
         self._stream_reasons: dict[Told, str] = {}
         self._unhashed: set[Told] = set()
-        self._without_native: set[Told] = set()
+        self._native: set[Told] = set()
 
     def look(self, database: Database, columns: Iterable[Told]) -> None:
         """Ask the server for forms and hashes not known yet. Raises `CouldNotLookError` when it does not answer at all."""
@@ -78,7 +78,7 @@ class Calibration:
 
     def hashes_natively(self, told: Told) -> bool:
         """Whether the server makes the native hash of such values, as Python does."""
-        return _type_of(told) not in self._without_native
+        return _type_of(told) in self._native
 
     def stream_reason(self, told: Told) -> str:
         """Why a column of this type is not streamed; empty when what arrives is what Python makes of the same values."""
@@ -107,8 +107,8 @@ class Calibration:
                 self._unhashed.add(told)
             elif found.md5 != canonical.digest(canonical.frame([told.form], [literal.part])):
                 return f"{told.column.type}: the server's MD5 of {_short(literal.text)} is not Python's"
-            if found.native is None or found.native != postgresql_hash.row_hash([told.form], [literal.part]):
-                self._without_native.add(told)
+        if all(found.native == postgresql_hash.row_hash([told.form], [literal.part]) for literal, found in answers):
+            self._native.add(told)
         return ""
 
     def _streamed(self, side: Streaming, reference: Reference, told: Told) -> str:
