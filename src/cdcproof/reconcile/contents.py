@@ -90,6 +90,15 @@ def look_again(asked: Comparison, plan: Plan, keys: Sequence[Key], seen: Seen | 
     )
 
 
+def canonical_keys(asked: Comparison, plan: Plan, keys: Sequence[tuple[str | None, ...]]) -> list[Key]:
+    """Keys as the source writes them, in canonical bytes: the source itself converts them."""
+    columns = [
+        [one.part for one in asked.source.database.literal_forms(told.column, told.form, values)]
+        for told, values in zip(plan.source.key, zip(*keys, strict=True), strict=True)
+    ]
+    return list(zip(*columns, strict=True))
+
+
 def planned(asked: Comparison) -> tuple[Plan, int]:
     """What the catalogues and the calibration say of a table: the plan with its chunks, about how many rows the source has."""
     source, target, table = asked.source, asked.target, asked.table

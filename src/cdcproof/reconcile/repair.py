@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdcproof.databases.postgresql_repair import Repair
 from cdcproof.databases.scan import Scan
-from cdcproof.reconcile.contents import Comparison, look_again, planned
+from cdcproof.reconcile.contents import Comparison, canonical_keys, look_again, planned
 from cdcproof.reconcile.differences import Difference, Key
 from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.result import TableResult
@@ -44,18 +43,10 @@ def find(asked: Comparison, result: TableResult) -> Repairs:
         return Repairs(plan, (), ("it has no key by which a row could be named",) if result.differences else (), 0)
     names = [told.column.name for told in plan.source.key]
     keys = [tuple(one.key.get(name) for name in names) for one in result.differences]
-    settled = look_again(asked, plan, _canonical(asked, plan, keys)) if keys else Settled((), 0, ())
+    settled = look_again(asked, plan, canonical_keys(asked, plan, keys)) if keys else Settled((), 0, ())
     by_hand = [_several(plan, one) for one in settled.confirmed if max(len(one.source), len(one.target)) > 1]
     alone = [one for one in settled.confirmed if max(len(one.source), len(one.target)) == 1]
     return Repairs(plan, tuple(map(_repair, alone)), tuple(by_hand), settled.moving)
-
-
-def _canonical(asked: Comparison, plan: Plan, keys: Sequence[tuple[str | None, ...]]) -> list[Key]:
-    columns = [
-        [one.part for one in asked.source.database.literal_forms(told.column, told.form, values)]
-        for told, values in zip(plan.source.key, zip(*keys, strict=True), strict=True)
-    ]
-    return list(zip(*columns, strict=True))
 
 
 def _repair(difference: Difference) -> Repair:

@@ -19,7 +19,7 @@ from cdcproof.errors import CouldNotLookError
 from cdcproof.reconcile import proofs as proofs_file
 from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.by_value import DIFFERENCES_HELD, ByValue
-from cdcproof.reconcile.contents import Comparison, Side, look_again, planned
+from cdcproof.reconcile.contents import Comparison, Side, canonical_keys, look_again, planned
 from cdcproof.reconcile.differences import Differences, Key
 from cdcproof.reconcile.engine import Run, opened
 from cdcproof.reconcile.fence import Crossing
@@ -192,17 +192,7 @@ def _prove_changes(work: _Work, changes: Changes, unknown: bool) -> None:
         work.proofs = work.proofs.unproven()
         proofs_file.write(work.proofs, work.path)
     elif keys:
-        _prove_keys(work, _canonical(work, sorted(keys, key=str)))
-
-
-def _canonical(work: _Work, keys: Sequence[tuple[str | None, ...]]) -> list[Key]:
-    """Keys as the source writes them, in canonical bytes: the source itself converts them."""
-    source = work.asked.source.database
-    columns = [
-        [one.part for one in source.literal_forms(told.column, told.form, values)]
-        for told, values in zip(work.plan.source.key, zip(*keys, strict=True), strict=True)
-    ]
-    return list(zip(*columns, strict=True))
+        _prove_keys(work, canonical_keys(work.asked, work.plan, sorted(keys, key=str)))
 
 
 def _prove_since(work: _Work) -> None:
