@@ -67,7 +67,7 @@ def test_every_statement_is_one_t_sql_select_and_nothing_else(name: str) -> None
 
 
 def test_all_statements_were_seen() -> None:
-    assert len(STATEMENTS) == 26
+    assert len(STATEMENTS) == 28
 
 
 def test_names_are_quoted_so_that_they_cannot_end() -> None:
@@ -303,16 +303,65 @@ def _door(known: Mapping[str, Sequence[tuple[Any, ...]]], tables: Mapping[str, A
 @pytest.mark.parametrize(
     ("row", "column"),
     [
-        (("c", "nvarchar", False, 0, 0, False, 100), Column("c", "nvarchar", nullable=False, scale=0, length=50)),
-        (("c", "varchar", True, 0, 0, False, -1), Column("c", "varchar", nullable=True, scale=0)),
-        (("c", "binary", True, 0, 0, False, 8), Column("c", "binary", nullable=True, scale=0, length=8)),
-        (("c", "ntext", True, 0, 0, False, 16), Column("c", "ntext", nullable=True, scale=0)),
-        (("c", "sysname", True, 0, 0, False, 256), Column("c", "sysname", nullable=True, scale=0, length=128)),
-        (("c", "decimal", True, 2, 18, True, 9), Column("c", "decimal", nullable=True, scale=2, precision=18, computed=True)),
+        (("c", "nvarchar", False, 0, 0, False, 100, ""), Column("c", "nvarchar", nullable=False, scale=0, length=50)),
+        (("c", "varchar", True, 0, 0, False, -1, ""), Column("c", "varchar", nullable=True, scale=0)),
+        (("c", "binary", True, 0, 0, False, 8, ""), Column("c", "binary", nullable=True, scale=0, length=8)),
+        (("c", "ntext", True, 0, 0, False, 16, ""), Column("c", "ntext", nullable=True, scale=0)),
+        (("c", "sysname", True, 0, 0, False, 256, ""), Column("c", "sysname", nullable=True, scale=0, length=128)),
+        (("c", "decimal", True, 2, 18, True, 9, ""), Column("c", "decimal", nullable=True, scale=2, precision=18, computed=True)),
     ],
 )  # fmt: skip
 def test_columns_are_told_with_their_lengths_in_characters(row: tuple[Any, ...], column: Column) -> None:
     assert _door({tsql.COLUMNS: [row]}).columns(TABLE) == (column,)
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("masked", "masked for this account, which has no UNMASK"),
+        ("encrypted", "Always Encrypted: the server itself cannot read it"),
+    ],
+)
+def test_a_column_whose_values_are_withheld_says_why_and_proves_no_change(word: str, reason: str) -> None:
+    door = _door({tsql.COLUMNS: [("at", "datetime2", False, 7, 27, False, 8, word)]})
+    (column,) = door.columns(TABLE)
+    assert column.withheld == reason
+    with pytest.raises(UnexpectedAnswerError, match="no column at that this account reads as it is"):
+        door.latest(TABLE, "at")
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, {}),
+        (
+            {tsql.COLUMNS: [("c", "int", False, 0, 10, False, 4, "masked")]},
+            {"masked columns": "GRANT UNMASK TO [reader];"},
+        ),
+        ({tsql.COLUMNS: [("c", "int", False, 0, 10, False, 4, "encrypted")]}, {}),
+        (
+            {tsql.MAY_VIEW_DEFINITION: [(0,)]},
+            {"security policies, by which rows may be hidden": "GRANT VIEW DEFINITION TO [reader];"},
+        ),
+        ({tsql.MAY_SELECT: [(None,)]}, {str(TABLE): "GRANT SELECT ON [dbo].[odd]]name] TO [reader];"}),
+    ],
+)
+def test_each_permission_that_is_missing_comes_with_its_grant(
+    changed: dict[str, Any], expected: dict[str, str]
+) -> None:
+    given: dict[str, Any] = {
+        tsql.MAY_SELECT: [(1,)],
+        tsql.COLUMNS: [],
+        tsql.MAY_VIEW_DEFINITION: [(1,)],
+        tsql.DATABASE_STATE: [(True, 1)],
+        tsql.MAY_READ_CDC: [(1,)],
+        tsql.MAY_VIEW_SERVER_STATE: [(1,)],
+    }
+    assert _door(given | changed).permissions_missing([TABLE]) == expected
+
+
+def test_policies_that_filter_a_table_are_named() -> None:
+    assert _door({tsql.ROW_POLICIES: [("dbo.by_tenant",)]}).row_policies(TABLE) == ("dbo.by_tenant",)
 
 
 @pytest.mark.parametrize(

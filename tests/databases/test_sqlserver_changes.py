@@ -18,7 +18,7 @@ from tests.databases.test_sqlserver import PASSWORD, Answers, _config
 
 ORDERS = TableName("dbo", "orders")
 KEYS = {ORDERS: ("ID", "kind")}
-COLUMN_ROWS = [("id", "int", False, 0, 10, False, 4), ("kind", "nvarchar", False, 0, 0, False, 20)]
+COLUMN_ROWS = [("id", "int", False, 0, 10, False, 4, ""), ("kind", "nvarchar", False, 0, 0, False, 20, "")]
 INSTANCE = ("dbo", "Orders", "cdc", "dbo_orders_CT")
 
 

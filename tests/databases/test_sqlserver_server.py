@@ -256,6 +256,29 @@ def test_the_position_is_passed_when_the_change_is_captured_and_read(
     assert source.captured_tables() == {table}
 
 
+def test_what_is_masked_or_filtered_for_an_account_is_named(
+    config: tuple[pipeline.Database, Secret], source: SQLServer
+) -> None:
+    table = TableName("dbo", "guarded")
+    _execute(
+        *config,
+        "CREATE TABLE dbo.guarded (id int PRIMARY KEY, mail nvarchar(50) MASKED WITH (FUNCTION = 'email()'))",
+        "CREATE FUNCTION dbo.of_dbo() RETURNS TABLE WITH SCHEMABINDING AS RETURN SELECT 1 AS seen WHERE USER_NAME() = N'dbo'",
+        "CREATE SECURITY POLICY dbo.only_dbo ADD FILTER PREDICATE dbo.of_dbo() ON dbo.guarded WITH (STATE = ON)",
+        f"CREATE LOGIN guarded WITH PASSWORD = '{config[1].reveal()}'",
+        "CREATE USER guarded FOR LOGIN guarded",
+        "GRANT SELECT ON dbo.guarded TO guarded",
+        "GRANT VIEW DEFINITION TO guarded",
+    )
+    assert [column.withheld for column in source.columns(table)] == ["", ""]
+    with SQLServer(config[0].model_copy(update={"user": "guarded"}), config[1], 30) as door:
+        assert [bool(column.withheld) for column in door.columns(table)] == [False, True]
+        assert door.row_policies(table) == ("dbo.only_dbo",)
+        assert door.permissions_missing([table])["masked columns"] == "GRANT UNMASK TO [guarded];"
+        _execute(*config, "GRANT UNMASK TO guarded")
+        assert not any(column.withheld for column in door.columns(table))
+
+
 def test_an_account_without_permission_is_told_the_grant(
     config: tuple[pipeline.Database, Secret], source: SQLServer
 ) -> None:

@@ -29,6 +29,7 @@ class FakeTable:
     primary_key: tuple[str, ...]
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     written: dict[tuple[Cell, ...], int] = field(default_factory=dict)
+    row_policies: tuple[str, ...] = ()
 
     def row(self, cells: tuple[Cell, ...], scan: Scan) -> Row:
         """A row in the scan's columns."""
@@ -70,6 +71,9 @@ class FakeDatabase:
 
     def primary_key(self, table: TableName) -> tuple[str, ...]:
         return self._table(table, "primary_key").primary_key
+
+    def row_policies(self, table: TableName) -> tuple[str, ...]:
+        return self._table(table, "row_policies").row_policies
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         return len(self._table(table, "count_rows").rows)

@@ -236,6 +236,15 @@ def test_a_type_that_a_server_cannot_hash_is_not_compared_and_named() -> None:
     assert result.not_compared == ("word (character varying: this server cannot hash it)",)
 
 
+@pytest.mark.parametrize("options", [Options(validate_checksums=True), Options(validate_checksums=False)])
+def test_rows_that_a_policy_may_hide_are_named_by_every_comparison(options: Options) -> None:
+    source, target = _side((1, "a")), _side((1, "a"))
+    source.tables_held["t"].row_policies = ("dbo.by_tenant",)
+    result = _one(_run(source, target, options=options))
+    assert result.status is TableStatus.MATCH
+    assert result.not_compared == ("rows that dbo.by_tenant hides from the source's account, if any",)
+
+
 def test_a_key_that_a_server_tells_otherwise_is_an_error() -> None:
     target = _side((1, "a"))
     target.digest = lambda _: b"odd"
@@ -409,7 +418,7 @@ def test_progress_is_told_with_the_rows_that_are_through() -> None:
 def test_counts_settle(
     source_counts: list[int], target_counts: list[int], expected: tuple[TableStatus, int, int, int]
 ) -> None:
-    source, target = FakeDatabase(), FakeDatabase()
+    source, target = _side(), _side()
     for side, counts in ((source, source_counts), (target, target_counts)):
         side.count_rows = lambda *_, left=list(counts): left.pop(0) if len(left) > 1 else left[0]  # type: ignore[method-assign]
     fence = FakeFence()

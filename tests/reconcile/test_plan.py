@@ -104,6 +104,22 @@ def test_what_is_left_out_is_named_with_its_reason() -> None:
     assert found.absent_at_target == ("email",)
 
 
+def test_a_column_that_the_account_cannot_read_as_it_is_is_left_out_and_no_key() -> None:
+    masked = {"withheld": "masked for this account"}
+    found = _plan(
+        (ID, _column("name", "nvarchar", **masked), _column("mail", "nvarchar")),
+        (TARGET_ID, _column("name", "text"), _column("mail", "text", **masked)),
+    )
+    assert found.not_compared == ("name (masked for this account)", "mail (at the target masked for this account)")
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        _plan(
+            (_column("Id", "int", nullable=False, **masked), _column("mail", "nvarchar")),
+            (TARGET_ID, _column("mail", "text")),
+        )
+    assert "cannot be compared by its key: Id" in raised.value.message
+    assert "Id (masked for this account)" in raised.value.remedy
+
+
 def test_what_is_compared_for_less_than_it_holds_is_named_with_the_rule() -> None:
     found = _plan(
         (ID, _column("at", "datetime2"), _column("share", "float")),

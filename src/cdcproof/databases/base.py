@@ -35,7 +35,8 @@ class Column:
 
     `type` is the database's own name in lower case; PostgreSQL's types of types are ``array``, ``enum``, ``composite``,
     ``range`` and ``multirange``. Scale and precision are None where it has none, `length` (in characters, or in bytes
-    of a binary type) where it has no limit.
+    of a binary type) where it has no limit. `withheld` says why what this account reads of it is not what is stored; empty
+    where it is.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     precision: int | None = None
     computed: bool = False
     length: int | None = None
+    withheld: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,10 @@ class Database(Protocol):
 
     def primary_key(self, table: TableName) -> tuple[str, ...]:
         """Key columns in key order, empty when there is no primary key."""
+        ...
+
+    def row_policies(self, table: TableName) -> tuple[str, ...]:
+        """Policies, of those that the account may see, by which the database may hide rows from it without an error."""
         ...
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:

@@ -54,6 +54,10 @@ class PostgreSQL(Pieces):
         """Key columns in key order, empty when there is no primary key."""
         return tuple(row[0] for row in self._query(catalogue.PRIMARY_KEY, (table.schema, table.table)))
 
+    def row_policies(self, table: TableName) -> tuple[str, ...]:  # noqa: ARG002  of the contract
+        """None: the session's ``row_security = off`` makes it an error where rows would be hidden."""
+        return ()
+
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         """Exact number of rows, of those that the condition holds for when there is one."""
         statement = sql.SQL("SELECT count(*) FROM {}").format(table_name(table))

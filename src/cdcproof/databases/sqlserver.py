@@ -25,6 +25,10 @@ _KEYS_PER_QUERY = 100
 _PARAMETERS_PER_QUERY = 2_000  # SQL Server takes 2,100
 _CHARACTERS_OF_TWO_BYTES = ("nchar", "nvarchar", "sysname")
 _LIMITED_BYTES = ("char", "varchar", "binary", "varbinary")
+_WITHHELD = {
+    "masked": "masked for this account, which has no UNMASK",
+    "encrypted": "Always Encrypted: the server itself cannot read it",
+}
 
 
 class SQLServer(Log):
@@ -45,7 +49,7 @@ class SQLServer(Log):
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
         """Columns in order; a column the account may not see is not among them."""
-        columns = tuple(_column(row) for row in self._query(tsql.COLUMNS, table.schema, table.table))
+        columns = self._columns(table)
         if not columns:
             raise self._errors.no_such_table(table)
         return columns
@@ -53,6 +57,10 @@ class SQLServer(Log):
     def primary_key(self, table: TableName) -> tuple[str, ...]:
         """Key columns in key order, empty when there is no primary key."""
         return tuple(row[0] for row in self._query(tsql.PRIMARY_KEY, table.schema, table.table))
+
+    def row_policies(self, table: TableName) -> tuple[str, ...]:
+        """Security policies that are on and filter the table. Whether they let this account see every row, nothing tells."""
+        return tuple(row[0] for row in self._query(tsql.ROW_POLICIES, table.schema, table.table))
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         """Exact number of rows, of those that the condition holds for when there is one."""
@@ -71,10 +79,11 @@ class SQLServer(Log):
 
     def latest(self, table: TableName, column: str) -> str | None:
         """The greatest value of a column, None for an empty table. Of a rowversion: 0x and its digits."""
-        found = next((one for one in self.columns(table) if one.name == column and one.type in tsql.RISING), None)
+        rising = (one for one in self.columns(table) if one.type in tsql.RISING and not one.withheld)
+        found = next((one for one in rising if one.name == column), None)
         if found is None:
             raise UnexpectedAnswerError(
-                f"{self._place}: {table} has no column {column} of a type that can rise with every change.",
+                f"{self._place}: {table} has no column {column} that this account reads as it is, of a type that can rise with every change.",
                 "Name a rowversion, a date and time or a number as the table's update_column in the pipeline file.",
             )
         with self._our_errors(table):
@@ -193,11 +202,19 @@ class SQLServer(Log):
             for table in tables
             if self._query(tsql.MAY_SELECT, table.schema, table.table)[0][0] != 1
         }
+        if any(_WITHHELD["masked"] == column.withheld for table in tables for column in self._columns(table)):
+            missing["masked columns"] = f"GRANT UNMASK TO {user};"
+        if self._query(tsql.MAY_VIEW_DEFINITION)[0][0] != 1:
+            missing["security policies, by which rows may be hidden"] = f"GRANT VIEW DEFINITION TO {user};"
         if self._query(tsql.DATABASE_STATE)[0][0] and self._query(tsql.MAY_READ_CDC)[0][0] != 1:
             missing["schema cdc"] = self._grant_of_cdc
         if self._query(tsql.MAY_VIEW_SERVER_STATE)[0][0] != 1:
             missing["server state (capture job, log scan)"] = self._grant_of_state
         return missing
+
+    def _columns(self, table: TableName) -> tuple[Column, ...]:
+        """None for a table that the account may not see."""
+        return tuple(_column(row) for row in self._query(tsql.COLUMNS, table.schema, table.table))
 
     @cached_property
     def _has_utf8(self) -> bool:
@@ -258,11 +275,12 @@ def divided(low: int, high: int, parts: int) -> tuple[Segment, ...]:
 
 def _column(row: tuple[Any, ...]) -> Column:
     """A row of `tsql.COLUMNS`; the catalogue has 0 for what a type does not have, and -1 bytes for (max)."""
-    name, type_name, nullable, scale, precision, computed, size = row
+    name, type_name, nullable, scale, precision, computed, size, withheld = row
     length = None
     if type_name in (*_CHARACTERS_OF_TWO_BYTES, *_LIMITED_BYTES) and size > 0:
         length = size // 2 if type_name in _CHARACTERS_OF_TWO_BYTES else size
-    return Column(name, type_name, bool(nullable), scale, precision or None, bool(computed), length)
+    reason = _WITHHELD.get(withheld, "")
+    return Column(name, type_name, bool(nullable), scale, precision or None, bool(computed), length, reason)
 
 
 def _made_at_the_server(scan: Scan) -> Sequence[Told]:

@@ -24,11 +24,17 @@ OBJECT = "OBJECT_ID(QUOTENAME(?) + N'.' + QUOTENAME(?))"
 TABLES = """
     SELECT s.name, t.name FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id
     WHERE s.name = ? AND t.is_ms_shipped = 0"""
-# An alias type is read as what it is made of. `timestamp` is the catalogue's name of rowversion.
+# An alias type is read as what it is made of. `timestamp` is the catalogue's name of rowversion. UNMASK can be granted by the column
+# since SQL Server 2022; before, HAS_PERMS_BY_NAME says NULL of a column's. What is below the table is named without brackets there.
 COLUMNS = f"""
     SELECT c.name, LOWER(CASE WHEN y.is_user_defined = 1 AND y.is_assembly_type = 0
                               THEN TYPE_NAME(y.system_type_id) ELSE y.name END),
-           c.is_nullable, c.scale, c.precision, c.is_computed, c.max_length
+           c.is_nullable, c.scale, c.precision, c.is_computed, c.max_length,
+           CASE WHEN c.encryption_type IS NOT NULL THEN 'encrypted'
+                WHEN c.is_masked = 1 AND COALESCE(
+                    HAS_PERMS_BY_NAME(QUOTENAME(OBJECT_SCHEMA_NAME(c.object_id)) + N'.' + QUOTENAME(OBJECT_NAME(c.object_id)),
+                                      N'OBJECT', N'UNMASK', c.name, N'COLUMN'),
+                    HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'UNMASK'), 0) = 0 THEN 'masked' ELSE '' END
     FROM sys.columns AS c JOIN sys.types AS y ON y.user_type_id = c.user_type_id
     WHERE c.object_id = {OBJECT} ORDER BY c.column_id"""  # noqa: S608  a constant
 PRIMARY_KEY = f"""
@@ -36,6 +42,11 @@ PRIMARY_KEY = f"""
     JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id AND k.key_ordinal > 0
     JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id
     WHERE i.object_id = {OBJECT} AND i.is_primary_key = 1 ORDER BY k.key_ordinal"""  # noqa: S608  a constant
+# Predicates of type 0 filter what is read; the others only stop what is written.
+ROW_POLICIES = f"""
+    SELECT DISTINCT OBJECT_SCHEMA_NAME(p.object_id) + N'.' + p.name
+    FROM sys.security_policies AS p JOIN sys.security_predicates AS f ON f.object_id = p.object_id
+    WHERE f.target_object_id = {OBJECT} AND f.predicate_type = 0 AND p.is_enabled = 1"""  # noqa: S608  a constant
 ROWVERSION_COLUMN = f"""
     SELECT c.name FROM sys.columns AS c
     WHERE c.object_id = {OBJECT} AND TYPE_NAME(c.system_type_id) = N'timestamp'"""  # noqa: S608  a constant
@@ -66,6 +77,7 @@ CAPTURED_TO = "SELECT sys.fn_cdc_get_max_lsn()"
 IS_IN_GROUP = "SELECT CASE WHEN replica_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE database_id = DB_ID()"
 MAY_SELECT = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?) + N'.' + QUOTENAME(?), N'OBJECT', N'SELECT')"
 MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"
+MAY_VIEW_DEFINITION = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION')"
 MAY_VIEW_SERVER_STATE = "SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE')"
 VERSION = (
     "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY('Edition') AS nvarchar(128))"

@@ -17,6 +17,10 @@ by its canonical bytes, which each database makes itself. Before a table is comp
 hashes of known values of every type in use, and they must be those that Python computes; a type that fails this is left out by
 its name. What is not compared is named in every report, on the screen and on its page.
 
+A column of SQL Server that is masked for the account (dynamic data masking, no UNMASK) or Always Encrypted is not compared, whatever
+its type. Where a security policy of SQL Server filters a table, the report says that rows may be hidden; PostgreSQL is told to refuse
+rather than to hide any.
+
 NULL, an empty text and a blank are three different values; case, trailing blanks and every character count.
 """
 

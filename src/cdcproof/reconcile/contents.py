@@ -142,7 +142,10 @@ def _unhashed(names: Sequence[str], scan: Scan, calibration: Calibration) -> dic
 
 
 def _structure(side: Side, table: TableName) -> Structure:
-    return Structure(side.engine, table, side.database.columns(table), side.database.primary_key(table))
+    database = side.database
+    return Structure(
+        side.engine, table, database.columns(table), database.primary_key(table), database.row_policies(table)
+    )
 
 
 def _size(database: Database, scan: Scan, column: Column | None) -> tuple[int, Range | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cdcproof.reconcile.both import both
 from cdcproof.reconcile.contents import Comparison
 from cdcproof.reconcile.fence import Crossing, Fence, weakest
+from cdcproof.reconcile.plan import hidden_rows
 from cdcproof.reconcile.result import TableResult, TableStatus
 
 MOST_CROSSINGS = 5
@@ -88,6 +89,7 @@ def compare_counts(asked: Comparison) -> TableResult:
         {True: TableStatus.MATCH, False: TableStatus.MISMATCH, None: TableStatus.ERROR}[settled.same],
         settled.counts.source,
         settled.counts.target,
+        not_compared=hidden_rows(source.row_policies(table.source), target.row_policies(table.target)),
         error=_UNKNOWN if settled.same is None else "",
         strategy="counts",
         method=weakest(settled.crossings),

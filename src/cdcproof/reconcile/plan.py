@@ -50,6 +50,7 @@ class Structure:
     table: TableName
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
+    row_policies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Plan:
     names: tuple[str, ...]
     """The columns of the scans, in their order."""
     not_compared: tuple[str, ...] = ()
-    """Columns left out, each with its reason: ``photo (xml: …)``."""
+    """Columns left out, each with its reason: ``photo (xml: …)``; and that rows may be hidden."""
     lossy: tuple[str, ...] = ()
     """Columns that are compared for less than they hold, each with the rule."""
     absent_at_target: tuple[str, ...] = ()
@@ -126,9 +127,18 @@ def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
         ),
         multiset=not key,
         names=tuple(pair.name for pair in ordered),
-        not_compared=tuple(left_out),
+        not_compared=(*left_out, *hidden_rows(source.row_policies, target.row_policies)),
         lossy=tuple(_lossy(source.engine, target.engine, pairs)),
         absent_at_target=tuple(absent),
+    )
+
+
+def hidden_rows(source: Sequence[str], target: Sequence[str]) -> tuple[str, ...]:
+    """What the report says of policies that may hide rows from the account of either side."""
+    return tuple(
+        f"rows that {policy} hides from the {side}'s account, if any"
+        for side, policies in (("source", source), ("target", target))
+        for policy in policies
     )
 
 
@@ -236,6 +246,8 @@ def _match(table: TablePair, source: Structure, target: Structure) -> tuple[list
             absent.append(column.name)
         elif counterpart.computed:
             left_out.append(f"{column.name} (computed at the target)")
+        elif counterpart.withheld:
+            left_out.append(f"{column.name} (at the target {counterpart.withheld})")
         elif form := form_of(source.engine, column, target.engine, counterpart):
             pairs.append(_Pair(column.name, column, counterpart, form))
         else:
@@ -252,6 +264,8 @@ def _never_compared(table: TablePair, engine: Engine, column: Column) -> str:
         return "excluded in the pipeline file"
     if column.computed:
         return "computed"
+    if column.withheld:
+        return column.withheld
     entry = entry_of(engine, column)
     return "" if entry.kind else f"{column.type}: {entry.rule}"
 
