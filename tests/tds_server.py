@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +29,10 @@ _NO_LENGTH = (1 << 64) - 1
 _PACKET = 4096
 
 Answer = tuple[Sequence[str], Sequence[Any]] | None
-"""Names and rows of values (`tests.tsql_values`, bool, Decimal, UUID, None), of which the last may be a `Refusal` instead;
-None for a statement without rows."""
+"""Names and rows of values (`tests.tsql_values`, bool, Decimal, UUID, None), of which the last may be a `Refusal` instead, or
+`STALLED`; None for a statement without rows."""
+STALLED = object()
+"""In the place of a last row: nothing more comes until the client gives up."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +108,14 @@ class _Conversation(socketserver.BaseRequestHandler):
         """Answer, and listen meanwhile whether that is still wanted."""
         state = self.server_state
         state.statements.append(statement)
-        told: list[bytes] = []
+        told: list[tuple[bytes, bool]] = []
 
         def work() -> None:
             try:
                 answer = _type_info() if "sp_datatype_info" in statement else state.answer(statement, parameters)
-                told.append(_result(answer))
+                told.append((_result(answer), not _stalls(answer)))
             except Refusal as refusal:
-                told.append(b"" if refusal.fatal else _error(refusal) + _done(2))
+                told.append((b"" if refusal.fatal else _error(refusal) + _done(2), True))
 
         worker = threading.Thread(target=work, daemon=True)
         worker.start()
@@ -122,8 +125,9 @@ class _Conversation(socketserver.BaseRequestHandler):
                 state.attention.set()
                 self._send(_done(0x20))
                 return True
-        self._send(*told)
-        return bool(*told)
+        ((body, is_whole),) = told
+        self._send(body, is_whole=is_whole)
+        return bool(body)
 
     def _message(self) -> tuple[int, bytes]:
         body = b""
@@ -142,12 +146,15 @@ class _Conversation(socketserver.BaseRequestHandler):
             found += part
         return found
 
-    def _send(self, body: bytes) -> None:
+    def _send(self, body: bytes, *, is_whole: bool = True) -> None:
+        """All packets at once: mssql-python keeps Python's lock while it waits for the rest of a long value."""
         size = _PACKET - 8
         parts = [body[at : at + size] for at in range(0, len(body), size)]
-        for number, part in enumerate(parts, start=1):
-            status = 1 if number == len(parts) else 0
-            self.request.sendall(struct.pack(">BBHHBB", 4, status, len(part) + 8, 1, number % 256, 0) + part)
+        heads = [
+            struct.pack(">BBHHBB", 4, number == len(parts) and is_whole, len(part) + 8, 1, number % 256, 0)
+            for number, part in enumerate(parts, start=1)
+        ]
+        self.request.sendall(b"".join(chain.from_iterable(zip(heads, parts, strict=True))))
 
 
 def _prelogin() -> bytes:
@@ -275,12 +282,16 @@ def _type_info() -> Answer:
     return ["TYPE_NAME", "DATA_TYPE", "PRECISION"], [[Text("nvarchar"), Int(-9), Int(4000)]]
 
 
+def _stalls(answer: Answer) -> bool:
+    return answer is not None and bool(answer[1]) and answer[1][-1] is STALLED
+
+
 def _result(answer: Answer) -> bytes:
     if answer is None:
         return _done(0)
     names, rows = answer
     refusal = rows[-1] if rows and isinstance(rows[-1], Refusal) else None
-    rows = rows[:-1] if refusal else rows
+    rows = rows[:-1] if refusal or _stalls(answer) else rows
     columns = [_column([row[place] for row in rows]) for place in range(len(names))]
     head = b"".join(
         struct.pack("<IH", 0, 9) + info + _short(name) for name, (info, _) in zip(names, columns, strict=True)
@@ -288,7 +299,7 @@ def _result(answer: Answer) -> bytes:
     told = b"".join(
         b"\xd1" + b"".join(write(value) for value, (_, write) in zip(row, columns, strict=True)) for row in rows
     )
-    end = _error(refusal) + _done(2) if refusal else _done(0x10, len(rows))
+    end = _error(refusal) + _done(2) if refusal else b"" if _stalls(answer) else _done(0x10, len(rows))
     return b"\x81" + struct.pack("<H", len(names)) + head + told + end
 
 

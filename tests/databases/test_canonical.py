@@ -103,11 +103,11 @@ def test_a_long_value_is_told_whole_up_to_the_limit_and_by_its_hash_beyond() -> 
     text, raw = Form(Kind.TEXT, long=True), Form(Kind.BINARY, long=True)
     assert encode(text, "") == b"\x00"
     assert encode(text, "é") == b"\x00\xc3\xa9"
-    assert encode(text, "x" * 8192) == b"\x00" + b"x" * 8192
-    hashed = encode(raw, b"x" * 8193)
-    assert hashed[:9] == b"\x01\x00\x00\x00\x00\x00\x00\x20\x01"
-    assert hashed[9:] == hashlib.sha256(b"x" * 8193).digest()
-    assert encode(text, "é" * 4097)[:9] == b"\x01\x00\x00\x00\x00\x00\x00\x20\x02"  # bytes are counted, not characters
+    assert encode(text, "x" * 7999) == b"\x00" + b"x" * 7999
+    hashed = encode(raw, b"x" * 8000)
+    assert hashed[:9] == b"\x01\x00\x00\x00\x00\x00\x00\x1f\x40"
+    assert hashed[9:] == hashlib.sha256(b"x" * 8000).digest()
+    assert encode(text, "é" * 4000)[:9] == b"\x01\x00\x00\x00\x00\x00\x00\x1f\x40"  # bytes are counted, not characters
 
 
 @pytest.mark.parametrize(

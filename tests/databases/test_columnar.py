@@ -288,7 +288,7 @@ def test_an_interrupted_statement_ends_at_the_server_too(server: Server, duck: C
 def test_rows_that_do_not_fit_into_memory_are_refused(server: Server, duck: Columnar, door: PostgreSQL) -> None:
     wide = [f"c{i} text" for i in range(40)]
     _made(server, "wide", f"id int PRIMARY KEY, {', '.join(wide)}")
-    values = ", ".join(["repeat(chr(65 + i % 26), 8000)"] * 40)
+    values = ", ".join(["repeat(chr(65 + i % 26), 7999)"] * 40)
     server.execute(f"INSERT INTO {SCHEMA}.wide SELECT i, {values} FROM generate_series(1, 500) AS i")
     with pytest.raises(TooWideError, match=rf"{SCHEMA}\.wide.*\n.*push-down"):
         _sums(duck, door, _scan(door, "wide"))

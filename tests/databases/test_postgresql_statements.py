@@ -31,7 +31,7 @@ pytest_plugins = ["tests.postgres_server"]
 
 SCHEMA = "hashing"
 ODD = "odd \"quoted\" 100% {name} $1 'x'; DROP TABLE x --"
-LONG = "ä" * 4096  # 8,192 bytes, the most that is told whole
+LONG = "ä" * 3999 + "x"  # 7,999 bytes, the most that is told whole
 TYPES = {
     "id": "bigint",
     "yes": "boolean",
@@ -55,8 +55,8 @@ FIRST, LAST = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)  # n
 _NUMBERS_AND_TEXTS: list[tuple[Any, ...]] = [
     (-250, True, -32768, Decimal("0.0001"), Decimal("1.10"), 0.1, 0.1, "", "      ", "", b""),
     (-1, False, 0, Decimal("-999999999999999.9999"), Decimal("-0.0"), -0.0, -0.0, " ", "ab    ", " ", b"\x00\xff"),
-    (0, None, 32767, NAN, NAN, math.nan, math.nan, "aB ", " ab   ", LONG, b"x" * 8192),
-    (99, True, 1, Decimal("1.5"), Decimal("Infinity"), math.inf, math.inf, "ab", "🚀     ", LONG + "x", b"x" * 8193),
+    (0, None, 32767, NAN, NAN, math.nan, math.nan, "aB ", " ab   ", LONG, b"x" * 7999),
+    (99, True, 1, Decimal("1.5"), Decimal("Infinity"), math.inf, math.inf, "ab", "🚀     ", LONG + "x", b"x" * 8000),
     (100, *[None] * 10),
     (2**63 - 1, True, 1, Decimal(0), Decimal("9" * 60 + ".5"), -math.inf, 1e38, "e\u0301", "é     ", "\t\n", b"\\"),
     (-(2**63), True, 1, Decimal("-0.0000"), Decimal("1e-20"), 5e-324, 1e-45, "it's", "%s    ", "\\x00", b"'"),
@@ -210,7 +210,7 @@ def test_a_server_of_another_encoding_tells_the_same_bytes(server: Server) -> No
             f"CREATE TABLE {SCHEMA}.words (id int, long text, word varchar(9))",
             database="latin",
         )
-        rows = [(1, "ä" * 4096, "é"), (2, "ä" * 4097, "É "), (3, "€"[:0], "ÿ")]
+        rows = [(1, LONG, "é"), (2, LONG + "x", "É "), (3, "€"[:0], "ÿ")]
         server.insert(f"{SCHEMA}.words", rows, database="latin")
         with connect(server.config(database="latin"), Secret(PASSWORD)) as opened:
             assert isinstance(opened, PostgreSQL)
@@ -419,13 +419,13 @@ def test_a_value_of_100_mb_never_leaves_its_server(server: Server, database: Pos
 def test_rows_of_many_chunks_pass_through_bounded_memory(server: Server, database: PostgreSQL) -> None:
     server.execute(
         f"CREATE TABLE {SCHEMA}.heavy (id int, long text)",
-        f"INSERT INTO {SCHEMA}.heavy SELECT i, repeat(md5(i::text), 256) FROM generate_series(1, 20000) i",  # 8 KB each
+        f"INSERT INTO {SCHEMA}.heavy SELECT i, repeat(md5(i::text), 249) FROM generate_series(1, 20000) i",  # 8 KB each
     )
     try:
         scan = _scan(database, "heavy", Chunking(width=100_000))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with database.chunk_rows(scan, [0]) as rows:
-            assert sum(len(row.forms[1] or b"") for row in rows) == 20_000 * 8193
+            assert sum(len(row.forms[1] or b"") for row in rows) == 20_000 * 7969
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
     finally:
         server.execute(f"DROP TABLE {SCHEMA}.heavy")
@@ -592,7 +592,7 @@ def test_the_stream_has_columns_that_lose_nothing(server: Server, database: Post
         found = session.execute(f"SELECT c3, c4, c5, c8, c9, c10 FROM ({stream.select}) AS s WHERE c0 = 0")  # type: ignore[arg-type]
         nan = bytes.fromhex("7ff8000000000000")
         assert found.fetchall() == [
-            (Decimal(10**15), "NaN", nan, " ab   ", b"\x00" + LONG.encode(), b"\x00" + b"x" * 8192)
+            (Decimal(10**15), "NaN", nan, " ab   ", b"\x00" + LONG.encode(), b"\x00" + b"x" * 7999)
         ]
 
 

@@ -37,7 +37,7 @@ from tests import tsql_values
 from tests.databases.sqlserver_columns import ID, IN_POSTGRESQL, NAMES, SORTS, added, scans
 from tests.postgres_server import PASSWORD, Server, Servers
 from tests.reconcile.sides import FenceThen, Unwatched
-from tests.tds_server import Answer, Refusal, TdsServer, tds_server
+from tests.tds_server import STALLED, Answer, Refusal, TdsServer, tds_server
 from tests.tsql_engine import run
 from tests.tsql_values import Int, Text
 
@@ -425,6 +425,18 @@ def test_a_statement_over_its_time_is_our_error_by_either_driver(stand_in: Stand
         with pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"):
             list((side if name == "streamed" else door).chunk_sums(scan, WHOLE))
         assert door.version().startswith("Microsoft SQL Server 16")
+
+
+@pytest.mark.parametrize(("name", "value"), [("nvarchar", Text("short")), ("image", tsql_values.Binary(bytes(8000)))])
+def test_rows_that_stop_coming_are_our_error_when_the_time_is_over(stand_in: StandIn, name: str, value: Any) -> None:
+    scan = Scan(TABLE, (Told(ID, Form(Kind.INTEGER)), SORTS[name].told), 1, Chunking(width=5))
+    with SQLServer(_config(stand_in.server), Secret(PASSWORD), 1) as door, Columnar() as columnar:
+        stand_in.known[door.stream_select(scan, WHOLE).select] = [(Int(1, 64), value), STALLED]
+        with (
+            columnar.side(door) as side,
+            pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"),
+        ):
+            list(side.chunk_sums(scan, WHOLE))
 
 
 def test_without_microsofts_driver_for_python_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

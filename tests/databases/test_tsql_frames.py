@@ -172,7 +172,7 @@ LITERALS: dict[Kind, list[Any]] = {
     Kind.FLOAT: [0.1, -1e300, 5e-324],
     Kind.SINGLE: [0.5, -(2.0**100)],
     Kind.TEXT: ["", " ", "Grüße 🚀 ", "a" * 2000],
-    Kind.BINARY: [b"", b"\x00\xff", bytes(2048)],
+    Kind.BINARY: [b"", b"\x00\xff", bytes(2000)],
 }
 
 
@@ -213,7 +213,7 @@ def test_literals_to_be_streamed_are_constants_in_rows() -> None:
         tsql.Text("it's", utf8=True),
         tsql.Int(1),
         tsql.Int(7, 16),
-        tsql.Binary(b"\x00\x00\xff", large=True),
+        tsql.Binary(b"\x00\x00\xff"),  # no large object
     )
     assert second == (tsql.Int(2), None, None, None, None)
     (row,) = run(tsql_frames.stream_literals([SORTS["ntext"].told], [["long"]], utf8=False).select, {})
@@ -276,7 +276,7 @@ FORMS = (
     " CAST(CAST(CAST(t.[word] AS nvarchar(20)) COLLATE Latin1_General_100_BIN2_UTF8 AS varchar(60)) AS varbinary(60)),"
     " CAST(DATEDIFF_BIG(microsecond, CAST('20000101' AS datetime2(7)), t.[at])"
     " + CASE WHEN DATEPART(nanosecond, t.[at]) % 1000 >= 500 THEN 1 ELSE 0 END AS binary(8)),"
-    " CASE WHEN DATALENGTH(w.c4) <= 8192 THEN 0x00 + w.c4 WHEN DATALENGTH(w.c4) > 8192 THEN 0x01"
+    " CASE WHEN DATALENGTH(w.c4) <= 7999 THEN 0x00 + w.c4 WHEN DATALENGTH(w.c4) > 7999 THEN 0x01"
     " + CAST(CAST(DATALENGTH(w.c4) AS bigint) AS binary(8)) + HASHBYTES('SHA2_256', w.c4) END)) AS f (c0, c1, c2, c3, c4)"
 )
 VARIABLE = "CASE WHEN f.{c} IS NULL THEN 0x{oid}FFFFFFFF ELSE 0x{oid} + CAST(CAST(DATALENGTH(f.{c}) AS int) AS binary(4)) + f.{c} END"
@@ -324,8 +324,8 @@ def test_the_other_statements_word_for_word() -> None:
         "SELECT t.[id] AS c0, t.[amount] AS c1, CAST(t.[word] AS nvarchar(20)) AS c2,"
         " DATEDIFF_BIG(microsecond, CAST('19700101' AS datetime2(7)), t.[at])"
         " + CASE WHEN DATEPART(nanosecond, t.[at]) % 1000 >= 500 THEN 1 ELSE 0 END AS c3,"
-        " CASE WHEN DATALENGTH(w.c4) <= 8192 THEN 0x00 + w.c4 WHEN DATALENGTH(w.c4) > 8192 THEN 0x01"
-        " + CAST(CAST(DATALENGTH(w.c4) AS bigint) AS binary(8)) + HASHBYTES('SHA2_256', w.c4) END AS c4 "
+        " CAST(CASE WHEN DATALENGTH(w.c4) <= 7999 THEN 0x00 + w.c4 WHEN DATALENGTH(w.c4) > 7999 THEN 0x01"
+        " + CAST(CAST(DATALENGTH(w.c4) AS bigint) AS binary(8)) + HASHBYTES('SHA2_256', w.c4) END AS varbinary(8000)) AS c4 "
         + READ.format(version="", where=" AND ([id] < 7\n)")
         + whole
     )

@@ -10,7 +10,7 @@ import psycopg
 
 from cdcproof.databases.postgresql_hash import boolean_hash, seed
 
-NOTE = """CASE WHEN octet_length(note) <= 8192 THEN hashtextextended(note COLLATE "C", {0}) ELSE hashbyteaextended(
+NOTE = """CASE WHEN octet_length(note) <= 7999 THEN hashtextextended(note COLLATE "C", {0}) ELSE hashbyteaextended(
     '\\x01'::bytea || int8send(octet_length(note)) || sha256(textsend(note)), {0}) END"""
 OTHERS = (
     f"coalesce({NOTE.format(seed(7))}, 0)",

@@ -16,7 +16,7 @@ binary wire forms (`int8send`, `textsend`, …), because they are exact, cheap t
 | time | microseconds since midnight, 8 bytes; what is rounded up to midnight is 0 |
 | timestamp, instant | microseconds since 2000-01-01 (an instant: in UTC), 8 bytes; infinity is the largest value |
 
-A long text or binary value (declared without a limit, or above `LONG_BYTES`) is 00 and its bytes up to `LONG_BYTES`, else
+A long text or binary value (declared without a limit, or above 8,000 bytes) is 00 and its bytes up to 7,999 of them, else
 01, its length in 8 bytes, and its SHA-256, so that no value of 100 MB ever leaves its server.
 
 A row's frame is what `record_send` makes of a PostgreSQL row: the number of columns (4 bytes), then for every column the
@@ -31,7 +31,10 @@ from enum import StrEnum
 from cdcproof.databases.base import Column
 from cdcproof.engines import Engine
 
-LONG_BYTES = 8192
+FORM_BYTES = 8000
+"""No form has more: as much as a varbinary of SQL Server holds that is no large object, which its drivers fetch one by one."""
+LONG_BYTES = FORM_BYTES - 1
+"""Of a long value, what is told whole: its form has one byte more."""
 
 
 class Kind(StrEnum):
@@ -113,7 +116,7 @@ class Form:
     precision: int = 0
     """Number, integer: digits, with `scale` of them after the point, that hold every value of both columns; 0 without a limit."""
     long: bool = False
-    """Text and binary: values above `LONG_BYTES` are told by length and SHA-256."""
+    """Text and binary that may take more than `FORM_BYTES`: values above `LONG_BYTES` are told by length and SHA-256."""
 
     @property
     def oid(self) -> int:
@@ -171,8 +174,8 @@ def _digits_before_the_point(column: Column) -> int | None:
 
 
 def _may_be_long(column: Column) -> bool:
-    """Whether a value can take more than `LONG_BYTES`: a character takes at most four."""
-    return column.length is None or column.length * 4 > LONG_BYTES
+    """Whether a value can take more than `FORM_BYTES`: a character takes at most four."""
+    return column.length is None or column.length * 4 > FORM_BYTES
 
 
 def _lossless(kind: Kind, rule: str = "") -> Entry:

@@ -17,7 +17,7 @@ from cdcproof.databases import postgresql_catalogue as catalogue
 from cdcproof.databases import postgresql_keys, postgresql_log, postgresql_pieces
 from cdcproof.databases import postgresql_statements as statements
 from cdcproof.databases.base import Column, Slot, TableName
-from cdcproof.databases.kinds import LONG_BYTES, Form
+from cdcproof.databases.kinds import FORM_BYTES, Form
 from cdcproof.databases.postgresql_log import Reader
 from cdcproof.databases.postgresql_pieces import Pieces
 from cdcproof.databases.postgresql_places import page
@@ -242,5 +242,5 @@ class PostgreSQL(Pieces):
 
 def _rows_at_once(scan: Scan) -> int:
     """As many as take no more than `_BYTES_AT_ONCE`, if every value were as long as it may be."""
-    longest = sum(LONG_BYTES if told.form.long else (told.column.length or 8) * 4 for told in scan.columns)
+    longest = sum(FORM_BYTES if told.form.long else (told.column.length or 8) * 4 for told in scan.columns)
     return max(1, min(_ROWS_PER_FETCH, _BYTES_AT_ONCE // longest))

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from cdcproof.databases import odbc, tsql
 from cdcproof.databases.base import TableName
 from cdcproof.databases.scan import Stream
-from cdcproof.databases.sqlserver_errors import LOCK_TIMEOUT_SECONDS, Errors, Told, without_makers
+from cdcproof.databases.sqlserver_errors import LOCK_TIMEOUT_SECONDS, TIMED_OUT, Errors, Told, without_makers
 from cdcproof.databases.sqlserver_session import LOGIN_TIMEOUT_SECONDS
 from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError
 from cdcproof.secrets import Secret, scrub
+from cdcproof.waiting import Deadline
 
 _VALUES_PER_BATCH = 200_000
-_LONG_COUNTS = 64  # a long form has up to 8,201 bytes
+_LONG_COUNTS = 64  # a long form has up to 8,000 bytes
 _MOST_ROWS_PER_BATCH = 16_384
 # mssql-python turns the SQLSTATE into words (its exceptions.py) and drops the number; these are the ones that are judged
 _STATES = {
@@ -31,7 +33,10 @@ _STATES = {
     "Base table or view not found": "42S02",
     "Timeout expired": "HYT00",
     "Specified driver could not be loaded": "IM003",
+    "Function sequence error": "HY010",
 }
+_NO_CAUSE = ("", "HY010")
+"""What it says, too, when the time is over while rows are on their way."""
 
 
 class ArrowSession:
@@ -99,11 +104,16 @@ class ArrowSession:
         import pyarrow  # noqa: PLC0415  pyarrow takes a third of a second, and a PostgreSQL pipeline needs none
 
         failures: list[CouldNotLookError] = []
+        driver, deadline = _driver(), Deadline(self._statement_timeout_seconds)
 
         def read(arrow: Any, adapt: Callable[[Any], Any]) -> Iterator[Any]:
             try:
-                with self._our_errors(table):
+                try:
                     yield from map(adapt, arrow)
+                except (driver.Error, RuntimeError) as error:
+                    told = _told(error)
+                    is_late = told.state in _NO_CAUSE and deadline.passed
+                    raise self._errors.translated(replace(told, state=TIMED_OUT) if is_late else told, table) from None
                 if self._ended:  # which may look like the end of the rows
                     raise self._errors.ended(table)
             except (CouldNotLookError, pyarrow.ArrowInvalid) as error:

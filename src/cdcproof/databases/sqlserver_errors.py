@@ -12,9 +12,8 @@ from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerErr
 from cdcproof.secrets import scrub
 
 LOCK_TIMEOUT_SECONDS = 5
-
+TIMED_OUT = "HYT00"
 _NO_TABLE = "42S02"
-_TIMED_OUT = "HYT00"
 _CONNECTION_LOST = ("08S01", "08003", "08007")
 _LOCKED = 1222
 _DENIED = (229, 230, 262, 297, 300, 371, 916)
@@ -78,7 +77,7 @@ class Errors:
                 f"{self.place} refused user {self.database.user}: {told.text}",
                 grant or select or "Grant it to this account.",
             )
-        if told.state == _TIMED_OUT:
+        if told.state == TIMED_OUT:
             limit = f"{self.statement_timeout_seconds:g} s"
             return UnexpectedAnswerError(
                 f"{self.place}: a statement{f' on {table}' if table else ''} took over {limit}."

@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from cdcproof.databases import canonical as canonical_bytes
 from cdcproof.databases.base import Column
-from cdcproof.databases.kinds import INTEGER_DIGITS, LONG_BYTES, Form, Kind
+from cdcproof.databases.kinds import FORM_BYTES, INTEGER_DIGITS, LONG_BYTES, Form, Kind
 from cdcproof.databases.scan import Told
 
 UTF8 = "Latin1_General_100_BIN2_UTF8"
@@ -124,7 +124,7 @@ def wide(column: Column, form: Form) -> Column:
     kin |= {"binary": "varbinary", "image": "varbinary"}
     if form.kind not in (Kind.TEXT, Kind.BINARY):
         return column
-    return replace(column, type=kin.get(column.type, column.type), length=None if form.long else LONG_BYTES // 4)
+    return replace(column, type=kin.get(column.type, column.type), length=None if form.long else FORM_BYTES // 4)
 
 
 def literal(column: Column, form: Form, text: str = "?", *, utf8: bool = True) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from cdcproof.databases import tsql, tsql_forms
 from cdcproof.databases.base import Column
-from cdcproof.databases.kinds import Form
+from cdcproof.databases.kinds import FORM_BYTES, Form
 from cdcproof.databases.scan import Scan, Segment, Slice, Stream, Told
 
 _MOST_BYTES = 8000
@@ -173,7 +173,9 @@ def _form(told: Told, place: int, value: str, *, utf8: bool) -> str:
 
 
 def _streamed(told: Told, place: int, value: str) -> str:
-    return tsql_forms.long_form(f"w.c{place}") if told.form.long else tsql_forms.columnar(told, value)
+    if not told.form.long:
+        return tsql_forms.columnar(told, value)
+    return f"CAST({tsql_forms.long_form(f'w.c{place}')} AS varbinary({FORM_BYTES}))"
 
 
 def _constant(told: Told, text: str | None, *, utf8: bool) -> str:
