@@ -69,6 +69,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ),
         ('key = ["id"]', 'key = ["id"]\nsource_filter = ""', "tables.0.source_filter: ", "source_filter"),
         ('source = "public.c', 'source = "c', "tables.0.source: must be schema.table", 'source = "customers"'),
+        ('kind = "source"', 'kind = "source"\ngroup = "g"', "connectors.0: group is for a sink", "[[connectors]]"),
         ('role = "connect"', 'role = "connect"\nendpoint = "x"', "services.0.endpoint: must be http://", "endpoint"),
         ('name = "example"', 'name = "a b"', "name: String should match pattern", 'name = "a b"'),
         ('name = "example"', "name = example", "Not valid TOML", "name = example"),

@@ -242,11 +242,19 @@ class Connector(Model):
     name: Name
     kind: Literal["source", "sink"]
     tasks: int = Field(default=1, ge=1)
+    group: Name | None = None
+    """The consumer group of a sink, where its configuration names one (``consumer.override.group.id``)."""
+
+    @model_validator(mode="after")
+    def _only_a_sink_consumes(self) -> Connector:
+        if self.group and self.kind != "sink":
+            raise ValueError("group is for a sink: a source consumes nothing")
+        return self
 
     @property
     def consumer_group(self) -> str:
-        """The group a sink connector consumes with, as Connect names it."""
-        return group_of(self.name)
+        """The group a sink connector consumes with."""
+        return self.group or group_of(self.name)
 
 
 class Thresholds(Model):

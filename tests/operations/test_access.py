@@ -127,11 +127,15 @@ def test_connectors_are_compared_and_inline_passwords_are_a_risk() -> None:
         ),
         "sink": connector("sink", {"name": "sink", "connection.password": "inline-pw"}),
         "extra": connector("sink", {"name": "extra", "connection.url": "jdbc:postgresql://h/d?password=inline-too"}),
+        "own": connector("sink", {"name": "own", "consumer.override.group.id": "its-own"}),
+        "other": connector("sink", {"name": "other", "consumer.override.group.id": "its-own"}),
     }
     expected = [
         {"name": "source", "kind": "source"},
         {"name": "sink", "kind": "sink", "tasks": 2},
         {"name": "absent", "kind": "sink"},
+        {"name": "own", "kind": "sink", "group": "its-own"},
+        {"name": "other", "kind": "sink"},
     ]
     with serving({"GET /": (200, {"version": "3.9.2"}), EXPANDED: (200, told)}) as server:
         seen = look(Live(), closed(connect={"url": server.url}, connectors=expected), TODAY)
@@ -140,6 +144,8 @@ def test_connectors_are_compared_and_inline_passwords_are_a_risk() -> None:
         "source, a source, 1 task(s)": Outcome.OK,
         "sink has 1 tasks; the file says 2": Outcome.WRONG,
         "Connect has no absent": Outcome.WRONG,
+        "own, a sink, 1 task(s)": Outcome.OK,
+        "other consumes as its-own; by the file it is connect-other": Outcome.WRONG,
         "extra runs, but the file does not expect it": Outcome.WRONG,
         "sink has a password in clear, readable by whoever reaches Connect: connection.password": Outcome.RISK,
         "extra has a password in clear, readable by whoever reaches Connect: connection.url": Outcome.RISK,

@@ -7,6 +7,7 @@ from cdcproof.operations.connector_config import (
     DEBEZIUM_SINK,
     Address,
     captures,
+    consumer_group,
     literal_tables,
     message_key,
     reads,
@@ -198,3 +199,8 @@ def test_the_target_table_is_named_as_the_sink_names_it(config: dict[str, str], 
         config, "w.warehouse.dbo.Orders", ORDERS, "warehouse", engine="postgresql", default_schema="public"
     )
     assert str(found) == target
+
+
+def test_a_sink_consumes_with_a_group_of_its_name_unless_it_names_another() -> None:
+    assert consumer_group("c", {}) == "connect-c"
+    assert consumer_group("c", {"consumer.override.group.id": "mine"}) == "mine"

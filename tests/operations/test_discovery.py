@@ -218,6 +218,13 @@ def test_connectors_that_do_not_run_and_other_targets_are_said() -> None:
     assert "writes to another database" in notes(seen, "target")
 
 
+def test_a_sink_with_a_consumer_group_of_its_own_is_written_with_it() -> None:
+    pipeline = found(sink={**SINK, "consumer.override.group.id": "mine"}).pipeline
+    assert [c.group for c in pipeline.connectors] == ["mine", None]
+    assert [sink.consumer_group for sink in pipeline.sinks] == ["mine"]
+    assert [sink.consumer_group for sink in found().pipeline.sinks] == ["connect-postgres-sink-connector"]
+
+
 @pytest.mark.parametrize("connectors", [[], [connector("sink", SINK)], [connector("source", SOURCE)]])
 def test_a_connect_without_a_pipeline_is_told_apart(connectors: list[Any]) -> None:
     with running(*connectors) as url, pytest.raises(UnexpectedAnswerError, match="it has: ") as raised:

@@ -25,6 +25,7 @@ from cdcproof.environments.base import Environment
 from cdcproof.environments.endpoints import side_by_side
 from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UsageError
 from cdcproof.observations.round_trip import travellers
+from cdcproof.operations.connector_config import consumer_group
 from cdcproof.operations.round_trip import look_before
 from cdcproof.pipeline import PLACEHOLDER
 from cdcproof.secrets import inline_secrets
@@ -209,6 +210,16 @@ def _connector(found: ConnectorStates, expected: model.Connector) -> Items:
             f"{expected.name} has {len(connector.tasks)} tasks; the file says {expected.tasks}",
             "Correct connectors.tasks, or tasks.max of the connector.",
         )
+    elif (
+        expected.kind == "sink"
+        and (group := consumer_group(expected.name, connector.config)) != expected.consumer_group
+    ):
+        yield Item(
+            "connectors",
+            Outcome.WRONG,
+            f"{expected.name} consumes as {group}; by the file it is {expected.consumer_group}",
+            "Write its consumer.override.group.id as connectors.group; leave both out to have Connect name it.",
+        )
     else:
         yield Item("connectors", Outcome.OK, f"{expected.name}, a {expected.kind}, {expected.tasks} task(s)")
 
@@ -227,7 +238,7 @@ def _kafka(pipeline: model.Pipeline) -> Items:
                 "kafka",
                 Outcome.UNSEEN,
                 f"no consumer group {group.name}: {sink.name} never ran, or has another group",
-                "Start the connector, and leave consumer.override.group.id out of its configuration.",
+                "Start the connector; if its configuration has a consumer.override.group.id, write that as connectors.group.",
             )
 
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cdcproof.databases.base import TableName
 from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, Engine
+from cdcproof.pipeline import group_of
 
 Config = Mapping[str, str]
 
@@ -50,6 +51,16 @@ def said(config: Config, *keys: str) -> str | None:
     """The value of the first of `keys` that is there; None also for a reference that only the worker can resolve."""
     text = next((config[key].strip() for key in keys if config.get(key, "").strip()), None)
     return None if text is None or "${" in text else text
+
+
+def own_group(config: Config) -> str | None:
+    """The consumer group that a sink's configuration names; None where it leaves that to Connect."""
+    return said(config, "consumer.override.group.id")
+
+
+def consumer_group(name: str, config: Config) -> str:
+    """The group that a sink consumes with."""
+    return own_group(config) or group_of(name)
 
 
 def source_address(config: Config) -> Address | None:

@@ -18,7 +18,7 @@ from cdcproof.clients.connect import Connect, Connector
 from cdcproof.errors import UnexpectedAnswerError, UsageError
 from cdcproof.operations import addresses
 from cdcproof.operations.addresses import Note as Tell
-from cdcproof.operations.connector_config import Address, sink_address, source_address
+from cdcproof.operations.connector_config import Address, own_group, sink_address, source_address
 from cdcproof.operations.table_discovery import find_tables
 from cdcproof.pipeline import PLACEHOLDER
 from cdcproof.secrets import scrub
@@ -189,7 +189,10 @@ def _connectors(running: Iterable[Connector], note: Tell) -> tuple[model.Connect
             note("connectors", f"{found.name} does not run now ({states}): check the number of its tasks.")
         connectors.append(
             model.Connector(
-                name=found.name, kind="source" if found.kind == "source" else "sink", tasks=max(1, len(found.tasks))
+                name=found.name,
+                kind="source" if found.kind == "source" else "sink",
+                tasks=max(1, len(found.tasks)),
+                group=own_group(found.config) if found.kind == "sink" else None,
             )
         )
     return tuple(connectors)

@@ -33,7 +33,7 @@ FOLDER = ".unfinished"
 MOST_HOURS = 4.0
 """What is older is not built upon: the report would speak of another day."""
 SAVE_SECONDS = 5.0
-_VERSION = 3  # another one, too, when a row gets another hash
+_VERSION = 4  # another one, too, when a row gets another hash
 
 About = Mapping[str, str]
 """What was asked, in parts that have names: a file is used only where every part is the same."""

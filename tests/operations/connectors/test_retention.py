@@ -198,8 +198,3 @@ def test_a_connect_that_tells_no_offsets_and_a_source_that_refuses_are_unknown(m
 
 def test_a_sink_whose_broker_is_gone_is_unknown() -> None:
     assert "Kafka does not answer" in look({}, (200, {}), kind="sink").unknown
-
-
-def test_a_group_of_its_own_is_the_one_that_is_looked_at() -> None:
-    assert retention.consumer_group("c", {}) == "connect-c"
-    assert retention.consumer_group("c", {"consumer.override.group.id": "mine"}) == "mine"

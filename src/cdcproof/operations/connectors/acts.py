@@ -109,7 +109,7 @@ def what_stays(connector: Connector, topics: tuple[str, ...]) -> tuple[tuple[str
     if connector.kind == "sink":
         return (
             *stays,
-            ("consumer group", retention.consumer_group(connector.name, connector.config)),
+            ("consumer group", connector_config.consumer_group(connector.name, connector.config)),
             ("data", "every row at the target"),
         )
     stays.append(("committed position", "a connector of the same name goes on from it, without a snapshot"))

@@ -18,7 +18,7 @@ from cdcproof.databases.deployment.base import LogStart
 from cdcproof.errors import CdcproofError
 from cdcproof.operations import connector_config
 from cdcproof.operations.connector_config import Config
-from cdcproof.pipeline import Pipeline, group_of
+from cdcproof.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ def look(connector: Connector, connect: Connect, pipeline: Pipeline) -> Retentio
     try:
         if connector.kind == "sink":
             return of_sink(
-                Kafka(pipeline.kafka.bootstrap_servers).lag(consumer_group(connector.name, connector.config))
+                Kafka(pipeline.kafka.bootstrap_servers).lag(
+                    connector_config.consumer_group(connector.name, connector.config)
+                )
             )
         return of_source(connector.config, connect.offsets(connector.name), pipeline)
     except CdcproofError as error:
@@ -126,11 +128,6 @@ def of_sink_at(offsets: Iterable[Offset], lags: Iterable[PartitionLag]) -> Reten
         elif read < begins[topic, partition]:
             passed.append(f"{topic}/{partition} begins at {begins[topic, partition]:,}, and it had read to {read:,}.")
     return Retention(tuple(passed))
-
-
-def consumer_group(name: str, config: Config) -> str:
-    """The group that a sink consumes with."""
-    return connector_config.said(config, "consumer.override.group.id") or group_of(name)
 
 
 def _lsn(position: int) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from cdcproof.clients.connect import Connector, Offset
 from cdcproof.clients.kafka import Kafka
 from cdcproof.errors import CdcproofError, CouldNotLookError, OperationError
+from cdcproof.operations import connector_config
 from cdcproof.operations.connectors import retention, states
 from cdcproof.operations.connectors.acts import expected_tasks, what_stays
 from cdcproof.operations.connectors.deploy import HALTED, Result, aim_of, put
@@ -176,7 +177,7 @@ class _Undoing:
             if "topics" in config or "topics.regex" in config:
                 topics = sorted({str(offset["partition"]["kafka_topic"]) for offset in saved})
                 lags = Kafka(self._pipeline.kafka.bootstrap_servers).lag(
-                    retention.consumer_group(self._name, config), topics
+                    connector_config.consumer_group(self._name, config), topics
                 )
                 return retention.of_sink_at(saved, lags)
             return retention.of_source(config, saved, self._pipeline)
