@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -150,11 +149,11 @@ class _Conversation(socketserver.BaseRequestHandler):
         """All packets at once: mssql-python keeps Python's lock while it waits for the rest of a long value."""
         size = _PACKET - 8
         parts = [body[at : at + size] for at in range(0, len(body), size)]
-        heads = [
-            struct.pack(">BBHHBB", 4, number == len(parts) and is_whole, len(part) + 8, 1, number % 256, 0)
+        packets = [
+            struct.pack(">BBHHBB", 4, number == len(parts) and is_whole, len(part) + 8, 1, number % 256, 0) + part
             for number, part in enumerate(parts, start=1)
         ]
-        self.request.sendall(b"".join(chain.from_iterable(zip(heads, parts, strict=True))))
+        self.request.sendall(b"".join(packets))
 
 
 def _prelogin() -> bytes:

@@ -343,7 +343,10 @@ def test_a_column_whose_values_are_withheld_says_why_and_proves_no_change(word: 
             {tsql.MAY_VIEW_DEFINITION: [(0,)]},
             {"security policies, by which rows may be hidden": "GRANT VIEW DEFINITION TO [reader];"},
         ),
-        ({tsql.MAY_SELECT: [(None,)]}, {str(TABLE): "GRANT SELECT ON [dbo].[odd]]name] TO [reader];"}),
+        (
+            {tsql.MAY_SELECT: [(None,)], tsql.COLUMNS: []},
+            {str(TABLE): "GRANT SELECT ON [dbo].[odd]]name] TO [reader];"},
+        ),
     ],
 )
 def test_each_permission_that_is_missing_comes_with_its_grant(
@@ -351,7 +354,7 @@ def test_each_permission_that_is_missing_comes_with_its_grant(
 ) -> None:
     given: dict[str, Any] = {
         tsql.MAY_SELECT: [(1,)],
-        tsql.COLUMNS: [],
+        tsql.COLUMNS: [("c", "int", False, 0, 10, False, 4, "")],
         tsql.MAY_VIEW_DEFINITION: [(1,)],
         tsql.DATABASE_STATE: [(True, 1)],
         tsql.MAY_READ_CDC: [(1,)],

@@ -84,6 +84,11 @@ def _execute(config: pipeline.Database, password: Secret, *statements: str) -> N
             door._session.execute(statement)
 
 
+def _account(name: str, password: Secret) -> tuple[str, str]:
+    """What makes an account that may do nothing yet."""
+    return f"CREATE LOGIN {name} WITH PASSWORD = '{password.reveal()}'", f"CREATE USER {name} FOR LOGIN {name}"
+
+
 def _values(name: str) -> list[Literal]:
     """The known values of a type, but what its code page cannot hold."""
     found = literals("sqlserver", SORTS[name].told)
@@ -265,8 +270,7 @@ def test_what_is_masked_or_filtered_for_an_account_is_named(
         "CREATE TABLE dbo.guarded (id int PRIMARY KEY, mail nvarchar(50) MASKED WITH (FUNCTION = 'email()'))",
         "CREATE FUNCTION dbo.of_dbo() RETURNS TABLE WITH SCHEMABINDING AS RETURN SELECT 1 AS seen WHERE USER_NAME() = N'dbo'",
         "CREATE SECURITY POLICY dbo.only_dbo ADD FILTER PREDICATE dbo.of_dbo() ON dbo.guarded WITH (STATE = ON)",
-        f"CREATE LOGIN guarded WITH PASSWORD = '{config[1].reveal()}'",
-        "CREATE USER guarded FOR LOGIN guarded",
+        *_account("guarded", config[1]),
         "GRANT SELECT ON dbo.guarded TO guarded",
         "GRANT VIEW DEFINITION TO guarded",
     )
@@ -283,12 +287,7 @@ def test_an_account_without_permission_is_told_the_grant(
     config: tuple[pipeline.Database, Secret], source: SQLServer
 ) -> None:
     database, password = config
-    _execute(
-        database,
-        password,
-        f"CREATE LOGIN blind WITH PASSWORD = '{password.reveal()}'",
-        "CREATE USER blind FOR LOGIN blind",
-    )
+    _execute(database, password, *_account("blind", password))
     with SQLServer(database.model_copy(update={"user": "blind"}), password, 30) as door:
         missing = door.permissions_missing([SOURCE])
         assert missing[str(SOURCE)] == "GRANT SELECT ON [dbo].[kinds] TO [blind];"

@@ -49,7 +49,7 @@ class SQLServer(Log):
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
         """Columns in order; a column the account may not see is not among them."""
-        columns = self._columns(table)
+        columns = tuple(_column(row) for row in self._query(tsql.COLUMNS, table.schema, table.table))
         if not columns:
             raise self._errors.no_such_table(table)
         return columns
@@ -202,7 +202,8 @@ class SQLServer(Log):
             for table in tables
             if self._query(tsql.MAY_SELECT, table.schema, table.table)[0][0] != 1
         }
-        if any(_WITHHELD["masked"] == column.withheld for table in tables for column in self._columns(table)):
+        seen = (column for table in tables if str(table) not in missing for column in self.columns(table))
+        if any(column.withheld == _WITHHELD["masked"] for column in seen):
             missing["masked columns"] = f"GRANT UNMASK TO {user};"
         if self._query(tsql.MAY_VIEW_DEFINITION)[0][0] != 1:
             missing["security policies, by which rows may be hidden"] = f"GRANT VIEW DEFINITION TO {user};"
@@ -211,10 +212,6 @@ class SQLServer(Log):
         if self._query(tsql.MAY_VIEW_SERVER_STATE)[0][0] != 1:
             missing["server state (capture job, log scan)"] = self._grant_of_state
         return missing
-
-    def _columns(self, table: TableName) -> tuple[Column, ...]:
-        """None for a table that the account may not see."""
-        return tuple(_column(row) for row in self._query(tsql.COLUMNS, table.schema, table.table))
 
     @cached_property
     def _has_utf8(self) -> bool:

@@ -104,16 +104,12 @@ class ArrowSession:
         import pyarrow  # noqa: PLC0415  pyarrow takes a third of a second, and a PostgreSQL pipeline needs none
 
         failures: list[CouldNotLookError] = []
-        driver, deadline = _driver(), Deadline(self._statement_timeout_seconds)
+        deadline = Deadline(self._statement_timeout_seconds)
 
         def read(arrow: Any, adapt: Callable[[Any], Any]) -> Iterator[Any]:
             try:
-                try:
+                with self._our_errors(table, deadline):
                     yield from map(adapt, arrow)
-                except (driver.Error, RuntimeError) as error:
-                    told = _told(error)
-                    is_late = told.state in _NO_CAUSE and deadline.passed
-                    raise self._errors.translated(replace(told, state=TIMED_OUT) if is_late else told, table) from None
                 if self._ended:  # which may look like the end of the rows
                     raise self._errors.ended(table)
             except (CouldNotLookError, pyarrow.ArrowInvalid) as error:
@@ -145,12 +141,16 @@ class ArrowSession:
             self._connection.execute(statement).close()
 
     @contextmanager
-    def _our_errors(self, table: TableName | None = None) -> Iterator[None]:
+    def _our_errors(self, table: TableName | None = None, deadline: Deadline | None = None) -> Iterator[None]:
+        """`deadline` is the statement's, which tells the cause where the driver tells none."""
         driver = _driver()
         try:
             yield
         except (driver.Error, RuntimeError) as error:
-            raise self._errors.translated(_told(error), table) from None
+            told = _told(error)
+            if told.state in _NO_CAUSE and deadline and deadline.passed:
+                told = replace(told, state=TIMED_OUT)
+            raise self._errors.translated(told, table) from None
 
 
 def rows_per_batch(types: tuple[str, ...]) -> int:
