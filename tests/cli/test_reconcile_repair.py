@@ -215,7 +215,7 @@ def test_explain_shows_the_plan_and_sql_that_the_servers_take(
     statements = [part.split("\n", 1) for part in told.split("\n-- source, ")[1:]]
     with_parameters = ["push-down by place", "rows by key"]
     assert sorted(name for name, _ in statements) == sorted(
-        [*with_parameters, "push-down", "rows of a chunk", "stream"]
+        [*with_parameters, "push-down", "narrowing", "rows of a chunk", "stream"]
     )
     for name, sql in statements:
         if name not in with_parameters:

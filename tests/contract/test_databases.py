@@ -121,6 +121,19 @@ def test_sums_are_those_of_the_rows(database: Database, chunking: Chunking, row_
     assert len(found) > 2
 
 
+@pytest.mark.parametrize("row_hash", RowHash, ids=lambda one: one.name)
+def test_rows_of_some_chunks_are_summed_up_by_smaller_ones(database: Database, row_hash: RowHash) -> None:
+    scan = hashed_by(_scan(database, Chunking(width=100)), row_hash)
+    rows = _rows(database, scan, [0, 3])
+    found = {one.chunk: one for one in database.sums_of_chunks(scan, [0, 3], 7)}
+    assert sum(one.rows for one in found.values()) == len(rows) == 200
+    smaller = replace(scan, chunking=Chunking(width=7))
+    for chunk, one in found.items():
+        inside = [row for row in rows if chunk_in(smaller, row.forms) == chunk]
+        assert (one.rows, one.sum) == (len(inside), sum(hash_in(scan, row.forms) for row in inside))
+    assert list(database.sums_of_chunks(scan, [], 7)) == []
+
+
 @pytest.mark.parametrize("chunking", CHUNKINGS)
 def test_rows_of_a_chunk_are_all_of_it_and_no_others(database: Database, chunking: Chunking) -> None:
     scan = _scan(database, chunking)
@@ -238,7 +251,7 @@ def test_sizes_and_ranges_are_told(database: Database) -> None:
 
 def test_what_is_explained_has_its_names(database: Database) -> None:
     shown = database.statements(_scan(database, Chunking(width=100)))
-    assert list(shown) == ["push-down", "push-down by place", "stream", "rows of a chunk", "rows by key"]
+    assert list(shown) == ["push-down", "push-down by place", "stream", "narrowing", "rows of a chunk", "rows by key"]
     assert all(statement.startswith("SELECT ") for statement in shown.values())
 
 
@@ -252,6 +265,7 @@ def test_the_log_goes_on_when_something_is_written(servers: Servers, database: D
 
 ASKING: list[Callable[[Database, Scan], Any]] = [
     lambda database, scan: list(database.chunk_sums(scan, WHOLE)),
+    lambda database, scan: list(database.sums_of_chunks(scan, [0], 10)),
     lambda database, scan: _rows(database, scan, [0]),
     lambda database, scan: list(database.rows_by_key(scan, [(b"\x00" * 8,)])),
     lambda database, scan: database.segments(scan, 10),

@@ -618,7 +618,7 @@ def test_the_stream_of_segments_is_the_stream_of_the_whole(server: Server, datab
 def test_statements_can_be_run_as_they_are_shown(server: Server, database: PostgreSQL) -> None:
     scan = _scan(database, "many", Chunking(width=100))
     shown = database.statements(scan)
-    assert list(shown) == ["push-down", "push-down by place", "stream", "rows of a chunk", "rows by key"]
+    assert list(shown) == ["push-down", "push-down by place", "stream", "narrowing", "rows of a chunk", "rows by key"]
     found = server.connect().execute(shown["push-down"]).fetchall()  # type: ignore[arg-type]
     assert {chunk: ChunkSum(chunk, rows, int(total)) for chunk, rows, total in found} == _expected(scan, MANY)
     [(rows, total)] = (

@@ -451,6 +451,7 @@ def test_a_server_without_utf_8_encodes_short_text_here_and_refuses_what_it_woul
     assert door.literal_forms(long.column, long.form, ["ü", None]) == (LiteralForm(None, b""), LiteralForm(None, b""))
     asking: list[Callable[[], Any]] = [
         lambda: list(door.chunk_sums(scan, WHOLE)),
+        lambda: list(door.sums_of_chunks(scan, [0], 5)),
         lambda: door.stream_select(_scan(WORD, ID), WHOLE),
         lambda: door.stream_select(_scan(ID, long, width=1), WHOLE),
         lambda: door.chunk_rows(_scan(WORD, ID), [0]).__enter__(),

@@ -228,6 +228,11 @@ def test_both_engines_make_the_same_bytes_the_same_sums_and_the_same_columns(
         streamed = added(list(pair.target_columns.chunk_sums(theirs, WHOLE)))
         assert added(list(source.chunk_sums(ours, WHOLE))) == expected
         assert added(list(pair.source_columns.chunk_sums(ours, WHOLE))) == streamed
+        if chunking.width:
+            some = list(expected)[:2]
+            assert added(list(source.sums_of_chunks(ours, some, 2))) == added(
+                list(target.sums_of_chunks(theirs, some, 2))
+            )
         with source.chunk_rows(ours, list(expected)) as found, target.chunk_rows(theirs, list(expected)) as others:
             assert Counter(row.forms for row in found) == Counter(row.forms for row in others)
         wanted = [(canonical.encode(Form(Kind.INTEGER), key),) for key in (*keys[:2], 99)]

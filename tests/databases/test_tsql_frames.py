@@ -99,6 +99,20 @@ def test_rows_of_chunks_are_those_that_fall_into_them(keys: list[int], width: in
     assert [int.from_bytes(row[1].data, signed=True) for row in found] == wanted
 
 
+def test_rows_of_some_chunks_are_summed_up_by_smaller_ones() -> None:
+    rows = [{"id": tsql.Int(i, 64), "note": None} for i in range(-30, 30)]
+    columns = scan(ID, NOTHING, chunking=Chunking(width=10))
+    found = asked(tsql_frames.sums_of_chunks(columns, [-1, 1], 4), rows)
+    assert sorted((row[0].value, row[1].value) for row in found) == [(-4, 4), (-3, 4), (-2, 2), (2, 2), (3, 4), (4, 4)]
+    whole = {
+        row[0].value: row
+        for row in asked(tsql_frames.chunk_sums(replace(columns, chunking=Chunking(width=4)), WHOLE), rows)
+    }
+    assert [whole[chunk] for chunk in (-4, -3, 3, 4)] == [
+        row for row in sorted(found, key=lambda row: int(row[0].value)) if abs(row[0].value) > 2
+    ]
+
+
 def test_segments_bound_the_rows_beside_the_operators_own_condition() -> None:
     rows = [{"id": tsql.Int(i, 64), "note": None} for i in range(-3, 10)]
     columns = scan(ID, NOTHING, chunking=Chunking(width=1), predicate="[id] <> 4 OR 1 = 0 -- not the fourth")
@@ -338,6 +352,7 @@ def test_every_statement_is_one_select_and_its_names_cannot_end(chunking: Chunki
     for statement in (
         tsql_frames.chunk_sums(columns, Segment(1, 2)),
         tsql_frames.stream(columns, Segment(1, None)).select,
+        tsql_frames.sums_of_chunks(columns, [1, 2], 3) if chunking.width else tsql_frames.chunk_sums(columns, WHOLE),
         tsql_frames.rows_of_chunks(columns, [1, 2], "rv"),
         tsql_frames.rows_by_value(columns, [[True], [False]], ""),
         tsql_frames.rows_by_hash(columns, 2, ""),

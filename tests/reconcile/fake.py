@@ -6,13 +6,13 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cdcproof.databases import canonical
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.canonical import frame, row_hash
 from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import ChunkSum, LiteralForm, LogPosition, Row, Scan, Segment
+from cdcproof.databases.scan import Chunking, ChunkSum, LiteralForm, LogPosition, Row, Scan, Segment
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.engine import Endpoint
@@ -121,6 +121,13 @@ class FakeDatabase:
         for cells in held.rows[segment.low : segment.high]:
             row = held.row(cells, scan)
             yield ChunkSum(chunk_of(row, scan), 1, row_hash(frame(scan.forms, row.forms)))
+
+    def sums_of_chunks(self, scan: Scan, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
+        held = self._table(scan.table, "sums_of_chunks")
+        smaller = replace(scan, chunking=Chunking(width=width))
+        for row in (held.row(cells, scan) for cells in held.rows):
+            if chunk_of(row, scan) in chunks:
+                yield ChunkSum(chunk_of(row, smaller), 1, row_hash(frame(scan.forms, row.forms)))
 
     @contextmanager
     def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:

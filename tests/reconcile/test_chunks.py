@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from cdcproof.databases.scan import Chunking, ChunkSum
-from cdcproof.reconcile.chunks import Balance
+from cdcproof.reconcile.chunks import Balance, Extent
 
 RANGES, BUCKETS = Chunking(width=10), Chunking(buckets=10)
 
@@ -40,6 +40,14 @@ def test_a_chunk_differs_by_its_rows_or_by_its_hashes(at_source: ChunkSum, at_ta
     balance.add_source([at_source, ChunkSum(4, 1, 1)])
     balance.add_target([at_target, ChunkSum(4, 1, 1)])
     assert _differing(balance) == [3]
+
+
+def test_what_differs_is_told_as_a_whole() -> None:
+    balance = Balance()
+    balance.add_source([ChunkSum(9, 5, 1), ChunkSum(-2, 4, 1), ChunkSum(3, 2, 2)])
+    balance.add_target([ChunkSum(9, 5, 2), ChunkSum(-2, 1, 1), ChunkSum(3, 2, 2), ChunkSum(7, 6, 0)])
+    balance.doubt([3])
+    assert balance.extent() == Extent((-2, 3, 7, 9), rows=4 + 6 + 5, lacking=3 + 6)
 
 
 def test_sums_are_equal_modulo_the_width_of_a_hash() -> None:

@@ -218,6 +218,18 @@ def test_differences_that_memory_does_not_hold_are_counted_in_two_readings(monke
     assert (counts, result.unconfirmed) == ((100, 100, 100), 290)
 
 
+def test_chunks_that_differ_are_summed_up_by_smaller_ones_before_their_rows_are_fetched() -> None:
+    rows = [(number, "same") for number in range(4_000)]
+    changed = [(number, "other" if number % 100 == 7 else word) for number, word in rows]
+    asked: list[str] = []
+    source, target = _side(*rows), _side(*changed)
+    source.before = asked.append
+    result = _one(_run(source, target))
+    assert (result.changed, result.missing_at_target, result.extra_at_target) == (40, 0, 0)
+    assert asked.count("sums_of_chunks") == 1
+    assert asked.index("sums_of_chunks") < asked.index("chunk_rows")
+
+
 def test_a_type_that_a_server_tells_otherwise_is_not_compared_and_named() -> None:
     text = canonical.frame([Form(Kind.TEXT)], [b""])[:8]
     target = _side((1, "a"))

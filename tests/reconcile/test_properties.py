@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cdcproof.reconcile import narrowing
 from cdcproof.reconcile.calibrate import Calibration
 from cdcproof.reconcile.result import TableStatus
 from cdcproof.reconcile.strategy import Strategy
@@ -136,11 +137,19 @@ def _bags(draw: st.DrawFn, columns: str, rows: st.SearchStrategy[Row]) -> Case:
 
 
 @settings(max_examples=90, deadline=None, suppress_health_check=list(HealthCheck))
-@given(case=cases(), native=st.booleans())
-def test_exactly_what_was_planted_is_found(sides: Sides, strategy: Strategy, case: Case, native: bool) -> None:
-    """`native`: whether rows and keys may be hashed by PostgreSQL's own functions; else by MD5, as beside a SQL Server."""
+@given(case=cases(), native=st.booleans(), narrow=st.booleans())
+def test_exactly_what_was_planted_is_found(
+    sides: Sides, strategy: Strategy, case: Case, native: bool, narrow: bool
+) -> None:
+    """`native`: whether rows and keys may be hashed by PostgreSQL's own functions; else by MD5, as beside a SQL Server.
+
+    `narrow`: whether chunks that differ are summed up once more by smaller ones, of however few rows they are.
+    """
     sides.table("planted", case.columns, case.source, case.target)
-    with patch.object(Calibration, "hashes_natively", Calibration.hashes_natively if native else lambda *_: False):
+    with (
+        patch.object(Calibration, "hashes_natively", Calibration.hashes_natively if native else lambda *_: False),
+        patch.object(narrowing, "_FEW_ROWS", 0 if narrow else narrowing._FEW_ROWS),
+    ):
         result = sides.result("planted")
 
     assert result.error == ""

@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+from unittest.mock import patch
 
 import pytest
 
 from cdcproof.databases import columnar_engine
 from cdcproof.databases.columnar import Columnar
+from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.scan import ChunkSum, RowHash
-from cdcproof.reconcile import checkpoint, engine, scanning, strategy
+from cdcproof.reconcile import checkpoint, engine, narrowing, scanning, strategy
 from cdcproof.reconcile.checkpoint import FOLDER, Unfinished
 from cdcproof.reconcile.chunks import Balance
 from cdcproof.reconcile.engine import Run
@@ -61,11 +63,18 @@ def _found(result: TableResult) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("pinned", Strategy)
-def test_both_ways_find_the_same_differences(sides: Sides, columnar: Columnar, pinned: Strategy) -> None:
+def test_both_ways_find_the_same_differences(
+    sides: Sides, columnar: Columnar, pinned: Strategy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was streamed is not summed up once more at the servers: their hash would have to see it, too."""
     _filled(sides, "ways", 40_000)
-    result = _result(_run(sides, columnar, pinned), sides, "ways")
+    monkeypatch.setattr(narrowing, "_FEW_ROWS", 0)
+    sums = PostgreSQL.sums_of_chunks
+    with patch.object(PostgreSQL, "sums_of_chunks", autospec=True, side_effect=sums) as narrowed:
+        result = _result(_run(sides, columnar, pinned), sides, "ways")
     assert _found(result) == (TableStatus.MISMATCH, "", 40_000, 40_000, DIFFERING)
     assert (result.strategy, result.reason) == (pinned, "asked for")
+    assert narrowed.called == (pinned is Strategy.PUSH_DOWN)
 
 
 def test_what_is_small_is_pushed_down_and_what_is_not_is_measured(

@@ -174,6 +174,10 @@ class Database(Protocol):
         """Push-down: the server hashes every row of the segment as `scan.row_hash` says and sums the hashes by chunk, in one scan."""
         ...
 
+    def sums_of_chunks(self, scan: Scan, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
+        """`chunk_sums` of the rows in these chunks of a width alone, by chunks of another `width`."""
+        ...
+
     def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> AbstractContextManager[Iterator[Row]]:
         """All rows of these chunks, unordered, streamed in bounded memory."""
         ...
@@ -189,7 +193,8 @@ class Database(Protocol):
     def statements(self, scan: Scan) -> dict[str, str]:
         """For `explain`: what is done to its SQL.
 
-        ``push-down``, ``stream``, ``rows of a chunk``, ``rows by key``; ``push-down by place`` where that is possible.
+        ``push-down``, ``stream``, ``rows of a chunk``, ``rows by key``; ``push-down by place`` where that is possible,
+        and ``narrowing`` (`sums_of_chunks`) where chunks are ranges.
         """
         ...
 

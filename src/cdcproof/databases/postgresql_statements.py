@@ -17,7 +17,7 @@ from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import LONG_BYTES, Form, Kind
 from cdcproof.databases.postgresql_forms import Server, as_sent, columnar, sent
 from cdcproof.databases.postgresql_places import tid
-from cdcproof.databases.scan import RowHash, Scan, Segment, Told
+from cdcproof.databases.scan import Chunking, RowHash, Scan, Segment, Told
 
 MOST_RANGES = 1_000
 """With more ranges of a key than this the server divides every row's key instead of looking them up."""
@@ -41,6 +41,12 @@ def chunk_sums(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
     return sql.SQL("SELECT chunk, count(*), sum(hash) FROM {} GROUP BY chunk").format(
         hashed(scan, within(segment), server)
     )
+
+
+def sums_of_chunks(scan: Scan, chunks: Sequence[int], width: int, server: Server) -> sql.Composed:
+    """`chunk_sums` of the rows in these chunks of a width, by chunks of another one."""
+    rows = hashed(replace(scan, chunking=Chunking(width=width)), _in_chunks(scan, chunks, server), server)
+    return sql.SQL("SELECT chunk, count(*), sum(hash) FROM {} GROUP BY chunk").format(rows)
 
 
 def hashed(scan: Scan, conditions: Sequence[sql.Composable], server: Server) -> sql.Composed:

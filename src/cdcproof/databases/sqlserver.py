@@ -126,9 +126,13 @@ class SQLServer(Log):
 
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         """Push-down: one scan, hashed and summed by the server."""
-        self._demand_utf8(scan.columns)
-        for chunk, rows, total in self._streamed(scan.table, tsql_frames.chunk_sums(scan, segment)):
-            yield ChunkSum(int(chunk), int(rows), int(total))
+        return self._sums(scan, tsql_frames.chunk_sums(scan, segment))
+
+    def sums_of_chunks(self, scan: Scan, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
+        """By ranges of the column, which an index finds."""
+        for start in range(0, len(chunks), _CHUNKS_PER_QUERY):
+            some = chunks[start : start + _CHUNKS_PER_QUERY]
+            yield from self._sums(scan, tsql_frames.sums_of_chunks(scan, some, width))
 
     def stream_select(self, scan: Scan, segment: Segment) -> Stream:
         """A segment as `sqlserver_arrow` reads it, which opens a session of its own."""
@@ -177,9 +181,11 @@ class SQLServer(Log):
         version = self._version_column(scan.table)
         utf8 = self._has_utf8
         by_key = tsql_frames.rows_by_value(scan, [[False] * scan.key_width], version, utf8=utf8)
+        narrowing = {"narrowing": tsql_frames.sums_of_chunks(scan, [0], 1)} if scan.chunking.width else {}
         return {
             "push-down": tsql_frames.chunk_sums(scan, WHOLE),
             "stream": tsql_frames.stream(scan, WHOLE).select,
+            **narrowing,
             "rows of a chunk": tsql_frames.rows_of_chunks(scan, [0], version, utf8=utf8),
             "rows by key": by_key if self._by_value(scan) else tsql_frames.rows_by_hash(scan, 1, version),
         }
@@ -230,6 +236,11 @@ class SQLServer(Log):
         """The table's rowversion column, empty when it has none."""
         found = self._query(tsql.ROWVERSION_COLUMN, table.schema, table.table)
         return str(found[0][0]) if found else ""
+
+    def _sums(self, scan: Scan, statement: str) -> Iterator[ChunkSum]:
+        self._demand_utf8(scan.columns)
+        for chunk, rows, total in self._streamed(scan.table, statement):
+            yield ChunkSum(int(chunk), int(rows), int(total))
 
     def _chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Generator[Row, None, None]:
         version = self._version_column(scan.table)

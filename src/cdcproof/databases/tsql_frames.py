@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cdcproof.databases import tsql, tsql_forms
 from cdcproof.databases.base import Column
 from cdcproof.databases.kinds import FORM_BYTES, Form
-from cdcproof.databases.scan import Scan, Segment, Slice, Stream, Told
+from cdcproof.databases.scan import Chunking, Scan, Segment, Slice, Stream, Told
 
 _MOST_BYTES = 8000
 _PIECES_IN_A_GROUP = 32
@@ -26,10 +27,12 @@ _ROWVERSION = re.compile(r"0x[0-9A-F]{16}")
 
 def chunk_sums(scan: Scan, segment: Segment) -> str:
     """Rows by chunk: chunk, how many, and the sum of their hashes."""
-    hashed = f"CAST(SUBSTRING(HASHBYTES('MD5', {frame(scan.columns)}), 1, 8) AS bigint)"
-    rows = f"SELECT {_chunk(scan)} AS chunk, {hashed} AS h{_from(scan, _within(scan, segment), len(scan.columns))}"
-    sums = "q.chunk, COUNT_BIG(*), SUM(CAST(q.h AS decimal(38, 0)))"
-    return f"SELECT {sums} FROM ({rows}) AS q GROUP BY q.chunk"  # noqa: S608  made of quoted names
+    return _sums(scan, _within(scan, segment))
+
+
+def sums_of_chunks(scan: Scan, chunks: Sequence[int], width: int) -> str:
+    """`chunk_sums` of the rows in these chunks of a width, by chunks of another one."""
+    return _sums(replace(scan, chunking=Chunking(width=width)), _in_ranges(scan, chunks))
 
 
 def stream(scan: Scan, segment: Segment) -> Stream:
@@ -113,6 +116,13 @@ def frame(columns: Sequence[Told]) -> str:
         return " + ".join([count, *pieces])
     groups = [pieces[at : at + _PIECES_IN_A_GROUP] for at in range(0, len(pieces), _PIECES_IN_A_GROUP)]
     return " + ".join([count, *(f"(CAST(0x AS varbinary(max)) + {' + '.join(group)})" for group in groups)])
+
+
+def _sums(scan: Scan, where: str) -> str:
+    hashed = f"CAST(SUBSTRING(HASHBYTES('MD5', {frame(scan.columns)}), 1, 8) AS bigint)"
+    rows = f"SELECT {_chunk(scan)} AS chunk, {hashed} AS h{_from(scan, where, len(scan.columns))}"
+    sums = "q.chunk, COUNT_BIG(*), SUM(CAST(q.h AS decimal(38, 0)))"
+    return f"SELECT {sums} FROM ({rows}) AS q GROUP BY q.chunk"  # noqa: S608  made of quoted names
 
 
 def _piece(told: Told, form: str) -> str:

@@ -25,6 +25,15 @@ class Group:
     rows: int
 
 
+@dataclass(frozen=True)
+class Extent:
+    """The chunks that differ, in order, about how many rows they have, and how many of these one side surely lacks."""
+
+    chunks: tuple[int, ...]
+    rows: int
+    lacking: int
+
+
 class Balance:
     """Both sides' sums in bounded memory: what has come to nothing is forgotten. Safe to use from several threads."""
 
@@ -69,6 +78,12 @@ class Balance:
         balance.source_rows, balance.target_rows = source_rows, target_rows
         return balance
 
+    def extent(self) -> Extent:
+        """What differs, as a whole."""
+        chunks = tuple(sorted(self._chunks.keys() | self._doubted))
+        lacking = sum(abs(self._chunks.get(chunk, _NOTHING)[0]) for chunk in chunks)
+        return Extent(chunks, sum(map(self._rows, chunks)), lacking)
+
     def groups(self, chunking: Chunking, rows_held: int) -> tuple[Group, ...]:
         """The chunks that differ, in order.
 
@@ -78,9 +93,8 @@ class Balance:
         chunks: list[list[int]] = []
         rows: list[int] = []
         so_far = 0
-        for chunk in sorted(self._chunks.keys() | self._doubted):
-            lacking, _, at_source = self._chunks.get(chunk, (0, 0, 0))
-            more = at_source + max(0, -lacking)
+        for chunk in self.extent().chunks:
+            more = self._rows(chunk)
             most = min(rows_held, max(_SMALL_GROUP, so_far // _GROWTH))
             if not chunks or (chunking.width and rows[-1] + more > most):
                 chunks.append([])
@@ -89,6 +103,10 @@ class Balance:
             rows[-1] += more
             so_far += more
         return tuple(map(Group, map(tuple, chunks), rows))
+
+    def _rows(self, chunk: int) -> int:
+        lacking, _, at_source = self._chunks.get(chunk, _NOTHING)
+        return at_source + max(0, -lacking)
 
     def _add(self, sums: Iterable[ChunkSum], sign: Literal[1, -1]) -> int:
         """How many rows they are of. One loop without calls: of a large table come 50,000 chunks a side."""

@@ -15,10 +15,12 @@ from cdcproof.reconcile.by_value import ByValue
 from cdcproof.reconcile.calibrate import Calibration, calibrated
 from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.fence import Fence
+from cdcproof.reconcile.narrowing import narrowed
 from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, natively_hashed, plan, without
 from cdcproof.reconcile.reading import Means, summed
 from cdcproof.reconcile.result import TableResult
 from cdcproof.reconcile.settle import Seen, Settled, settle
+from cdcproof.reconcile.strategy import Strategy
 from cdcproof.reconcile.verdict import Rows, judged
 
 Tell = Callable[[str, int, int], None]
@@ -58,8 +60,13 @@ def compare_contents(asked: Comparison) -> TableResult:
         read = summed(asked, first, rows)
     todo, balance = read.plan, read.balance
     with _phase("rows", seconds):
-        by_value, began = ByValue(todo, source, target, stop), time.monotonic()
-        found = by_value.differences(balance, lambda what: asked.tell(what, 0, 0))
+        smaller, left = todo, balance
+        if (
+            read.choice.strategy is Strategy.PUSH_DOWN
+        ):  # else what the stream saw would have to be seen by the servers' hash, too
+            smaller, left = narrowed(todo, balance, source, target, stop)
+        by_value, began = ByValue(smaller, source, target, stop), time.monotonic()
+        found = by_value.differences(left, lambda what: asked.tell(what, 0, 0))
     with _phase("settle", seconds):
         seen = Seen(found.found, began) if by_value.is_look else None
         settled = look_again(asked, todo, () if seen else [difference.key for difference in found.found], seen)

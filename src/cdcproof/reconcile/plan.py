@@ -14,7 +14,7 @@ from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 
 ROWS_PER_CHUNK = 100
-"""A chunk that differs is fetched by value: about so many rows for one that is lost."""
+"""Of a small table, where a chunk that differs is fetched by value as it is."""
 MOST_CHUNKS = 50_000
 """Sums of so many chunks are in memory at once, about 10 MB."""
 _WIDEST = 1 << 62  # bigint holds it, and every bigint divided by it
@@ -153,6 +153,11 @@ def chunked(plan: Plan, rows: int, ranges: Sequence[Range | None] = ()) -> Plan:
         values = max(high for _, high in known) - min(low for low, _ in known) + 1 if known else 1
         if rows <= values * ROWS_PER_CHUNK * _TOO_DENSE:
             chunking = Chunking(width=min(_WIDEST, -(-values // _number(rows or values))))
+    return rechunked(plan, chunking)
+
+
+def rechunked(plan: Plan, chunking: Chunking) -> Plan:
+    """The plan with these chunks."""
     return replace(plan, source=replace(plan.source, chunking=chunking), target=replace(plan.target, chunking=chunking))
 
 

@@ -16,7 +16,7 @@ from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.checkpoint import About, Checkpoint, Left, Unfinished
 from cdcproof.reconcile.choosing import Way, chosen, push_down
 from cdcproof.reconcile.chunks import Balance
-from cdcproof.reconcile.plan import Plan
+from cdcproof.reconcile.plan import Plan, rechunked
 from cdcproof.reconcile.scanning import Part, Sessions, divided, divided_by, rows_a_part, sum_up
 from cdcproof.reconcile.strategy import Choice, Strategy
 from cdcproof.reconcile.throttle import Throttle
@@ -90,7 +90,8 @@ class _Table:
         if self.asked.means.pinned not in (None, left.strategy):
             self._refuse(f"it was read by {left.strategy}")
             return None
-        source, target, plan = self.asked.source.database, self.asked.target.database, _chunked_as(self.plan, left)
+        source, target = self.asked.source.database, self.asked.target.database
+        plan = rechunked(self.plan, left.chunking)
         read = [left.parts[number] for number in sorted(left.scanned.done)]
         moved = both(
             self.asked.stop,
@@ -107,7 +108,7 @@ class _Table:
     def read(self, way: Way, left: Left | None) -> Summed:
         """Sum up what is not in `left`."""
         asked, throttle = self.asked, self.asked.means.throttle
-        plan = _chunked_as(self.plan, left) if left else self.plan
+        plan = rechunked(self.plan, left.chunking) if left else self.plan  # a table that grows would get others
         resumed = f"goes on from an interrupted run: parts of it were read from {left.began} on" if left else ""
         begun = left or self._begun(way)
         balance = sum_up(
@@ -163,15 +164,6 @@ def _written(database: Database, mark: str, scan: Scan, read: Sequence[Segment |
             return None
         found |= chunks
     return frozenset(found)
-
-
-def _chunked_as(plan: Plan, left: Left) -> Plan:
-    """The plan with the chunks of the interrupted run: a table that grows would get others."""
-
-    def chunked(scan: Scan) -> Scan:
-        return replace(scan, chunking=left.chunking)
-
-    return replace(plan, source=chunked(plan.source), target=chunked(plan.target))
 
 
 def _about(plan: Plan) -> About:

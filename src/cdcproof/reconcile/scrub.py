@@ -23,6 +23,7 @@ from cdcproof.reconcile.contents import Comparison, Side, canonical_keys, look_a
 from cdcproof.reconcile.differences import Differences, Key
 from cdcproof.reconcile.engine import Run, opened
 from cdcproof.reconcile.fence import Crossing
+from cdcproof.reconcile.narrowing import narrowed
 from cdcproof.reconcile.plan import Plan, TablePair, fingerprint
 from cdcproof.reconcile.proofs import Proofs, Proven
 from cdcproof.reconcile.result import Scrubbed, TableResult, TableStatus
@@ -236,7 +237,8 @@ def _prove_slice(work: _Work, which: Proven, budget: Budget) -> None:
     asked.tell(f"proving slice {work.slices_proven + 1}", 0, 0)
     source, target = asked.source.database, asked.target.database
     balance = sum_up(plan, source, target, [Part()], asked.stop)
-    found = ByValue(plan, source, target, asked.stop).differences(balance, lambda what: asked.tell(what, 0, 0))
+    smaller, left = narrowed(plan, balance, source, target, asked.stop)
+    found = ByValue(smaller, source, target, asked.stop).differences(left, lambda what: asked.tell(what, 0, 0))
     settled = _settle(work, plan, [difference.key for difference in found.found])
     work.found.beyond.update(found.beyond)
     work.source_rows += balance.source_rows
