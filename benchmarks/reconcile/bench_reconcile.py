@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.reconcile import peers
 from benchmarks.reconcile.peers import Peer, Run
-from benchmarks.reconcile.tables import Case, buffers_mebibytes, cases, differing, fill
+from benchmarks.reconcile.tables import Case, buffers_mebibytes, cases, fill, plant
 from tests.postgres_server import Servers, running_servers
 
 _DEADLINE_SECONDS = 1800.0
@@ -76,13 +76,13 @@ def main() -> None:
     arguments = parser.parse_args()
     wanted = [case for case in cases(arguments.rows) if case.name[0] in arguments.cases]
     with running_servers(buffers_mebibytes(arguments.rows)) as servers, tempfile.TemporaryDirectory() as folder:
-        fill(servers, arguments.rows)
         everyone = [*contestants(servers, Path(folder), arguments.only_ours), *limits(servers, Path(folder))]
         by_case: dict[str, dict[str, list[Run]]] = {}
         for case in wanted:
             print(case.name, flush=True)
-            with differing(servers.target, case):
-                by_case[case.name] = rounds(everyone, arguments.runs)
+            fill(servers, arguments.rows)
+            plant(servers.target, case)
+            by_case[case.name] = rounds(everyone, arguments.runs)
     print(f"\n{arguments.rows:,} rows, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
           f"median of {arguments.runs}, seconds\n")  # fmt: skip
     print(f"| | {' | '.join(case.name for case in wanted)} | memory, MiB |\n|---|{'---|' * (len(wanted) + 1)}")

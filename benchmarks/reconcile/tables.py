@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.postgres_server import Server, Servers
@@ -63,7 +61,7 @@ def buffers_mebibytes(rows: int) -> int:
 
 
 def fill(servers: Servers, rows: int) -> None:
-    """Make the table on both sides, the same, and analysed."""
+    """Make the table anew on both sides, the same, and analysed."""
 
     def make(server: Server) -> None:
         server.execute(f"DROP TABLE IF EXISTS {TABLE}", _CREATE)
@@ -75,20 +73,12 @@ def fill(servers: Servers, rows: int) -> None:
         list(pool.map(make, (servers.source, servers.target)))
 
 
-@contextmanager
-def differing(target: Server, case: Case) -> Iterator[None]:
-    """The case, while inside; the same as the source again afterwards."""
+def plant(target: Server, case: Case) -> None:
+    """Make the case of a table as it was filled: rows that were put back would lie elsewhere, and what finds them differ."""
     _at(target, f"UPDATE {TABLE} SET amount = amount + 0.01", case.changed)
     _at(target, f"DELETE FROM {TABLE}", case.missing)
     _insert(target, case.extra)
     target.execute(f"VACUUM (ANALYZE) {TABLE}")
-    try:
-        yield
-    finally:
-        _at(target, f"UPDATE {TABLE} SET amount = amount - 0.01", case.changed)
-        _insert(target, case.missing)
-        _at(target, f"DELETE FROM {TABLE}", case.extra)
-        target.execute(f"VACUUM (ANALYZE) {TABLE}")
 
 
 def _at(server: Server, statement: str, keys: tuple[int, ...]) -> None:
