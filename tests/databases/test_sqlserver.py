@@ -418,6 +418,18 @@ def test_a_key_finds_its_own_row_only_though_the_server_takes_other_letters_for_
     assert [canonical.told(ID.form, row.forms[1] or b"") for row in found] == ["2", "4"]
 
 
+def test_a_short_key_in_the_long_form_is_found_by_its_value() -> None:
+    """The other side's column is long: a key there that is told by its hash is nobody's here."""
+    door = _door({}, _table((1, "Ab"), (2, "ab"), (3, None)))
+    key = Told(WORD.column, Form(Kind.TEXT, long=True))
+    wanted = [(b"\x00ab",), (canonical.encode(key.form, "x" * 9_000),), (None,)]
+    found = list(door.rows_by_key(_scan(key, ID), wanted))
+    assert [row.forms for row in found] == [
+        (key_of, canonical.encode(ID.form, i)) for key_of, i in ((b"\x00ab", 2), (None, 3))
+    ]
+    assert not any("HASHBYTES" in statement for statement in door._connection.asked)
+
+
 def test_keys_are_asked_for_in_parts_that_the_server_takes() -> None:
     door = _door({}, _table(*((i, "x") for i in range(250))))
     scan = _scan(ID, WORD)
@@ -447,6 +459,13 @@ def test_a_server_without_utf_8_encodes_short_text_here_and_refuses_what_it_woul
         LiteralForm(None, b""),
     )
     assert door.stream_select(scan, WHOLE).types == ("BIGINT", "VARCHAR")
+    in_long_form = Told(WORD.column, Form(Kind.TEXT, long=True))
+    with door.chunk_rows(_scan(ID, in_long_form, width=10), [0]) as rows:
+        assert [row.forms[1] for row in rows] == ["\x00é".encode()]
+    assert door.literal_forms(in_long_form.column, in_long_form.form, ["ü", None]) == (
+        LiteralForm("\x00ü".encode(), b""),
+        LiteralForm(None, b""),
+    )
     long = Told(Column("long", "nvarchar", nullable=True), Form(Kind.TEXT, long=True))
     assert door.literal_forms(long.column, long.form, ["ü", None]) == (LiteralForm(None, b""), LiteralForm(None, b""))
     asking: list[Callable[[], Any]] = [

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from cdcproof.databases.kinds import LONG_BYTES, Form, Kind
+from cdcproof.databases.kinds import LONG_BYTES, TOLD_BY_HASH, TOLD_WHOLE, Form, Kind
 from cdcproof.databases.scan import Chunking
 
 _DAYS_TO_2000 = date(2000, 1, 1).toordinal()
@@ -20,7 +20,6 @@ _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  a count of microseconds, in whate
 _MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_A_DAY = 86_400_000_000
 _NULL = b"\xff\xff\xff\xff"
-_WHOLE, _HASHED = b"\x00", b"\x01"
 
 
 def encode(form: Form, value: Any) -> bytes:
@@ -38,7 +37,7 @@ def told(form: Form, part: bytes) -> str:
 
     A long value that was hashed is told by its size and SHA-256, for people only.
     """
-    if form.long and part[:1] == _HASHED:
+    if form.long and part[:1] == TOLD_BY_HASH:
         return f"{int.from_bytes(part[1:9]):,} bytes with SHA-256 {part[9:].hex()}"
     return _TELL[form.kind](part[1:] if form.long else part)
 
@@ -124,8 +123,8 @@ def _endless(layout: str, bits: int, value: Any) -> bytes:
 
 def _long(part: bytes) -> bytes:
     if len(part) <= LONG_BYTES:
-        return _WHOLE + part
-    return _HASHED + struct.pack(">q", len(part)) + hashlib.sha256(part).digest()
+        return TOLD_WHOLE + part
+    return TOLD_BY_HASH + struct.pack(">q", len(part)) + hashlib.sha256(part).digest()
 
 
 def _told_float(value: float, finite: Callable[[float], str]) -> str:

@@ -35,6 +35,8 @@ FORM_BYTES = 8000
 """No form has more: as much as a varbinary of SQL Server holds that is no large object, which its drivers fetch one by one."""
 LONG_BYTES = FORM_BYTES - 1
 """Of a long value, what is told whole: its form has one byte more."""
+TOLD_WHOLE, TOLD_BY_HASH = b"\x00", b"\x01"
+"""The first byte of a long form: the value comes behind it, or its length and hash."""
 
 
 class Kind(StrEnum):
@@ -156,8 +158,8 @@ def form_of(source_engine: Engine, source: Column, target_engine: Engine, target
         return Form(Kind.FLOAT if Kind.FLOAT in kinds else Kind.SINGLE)
     if len(kinds) > 1:
         return None
-    may_be_long = ours in (Kind.TEXT, Kind.BINARY) and _may_be_long(source) | _may_be_long(target)
-    return Form(ours, long=may_be_long)
+    is_long = ours in (Kind.TEXT, Kind.BINARY) and may_be_long(source) | may_be_long(target)
+    return Form(ours, long=is_long)
 
 
 def _number(source: Column, target: Column, kind: Kind) -> Form:
@@ -173,7 +175,7 @@ def _digits_before_the_point(column: Column) -> int | None:
     return None if column.precision is None else max(column.precision - (column.scale or 0), 0)
 
 
-def _may_be_long(column: Column) -> bool:
+def may_be_long(column: Column) -> bool:
     """Whether a value can take more than `FORM_BYTES`: a character takes at most four."""
     return column.length is None or column.length * 4 > FORM_BYTES
 

@@ -24,14 +24,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
 
-from cdcproof.databases.kinds import INTEGER_DIGITS, Form, Kind
+from cdcproof.databases.kinds import INTEGER_DIGITS, TOLD_WHOLE, Form, Kind
 
 MOST_CHAINED = 50
 """In a statement they are calls within calls, and a server's stack is limited."""
 _MASK_32, _MASK_64 = 2**32 - 1, 2**64 - 1
 _BEGIN = 0x9E3779B9 + 3923095
 _MIXING = (4, 6, 8, 16, 19, 4)
-_WHOLE = b"\x00"
 
 
 @cache
@@ -77,7 +76,7 @@ def column_hash(form: Form, part: bytes | None, with_seed: int) -> int:
     if form.kind is Kind.NUMBER and form.precision:
         number = Decimal(part.decode())
         return _of_integer(int(number < 0) if number.is_finite() else 0, _of_number(number, with_seed))
-    return _of_bytes(part[1:] if form.long and part[:1] == _WHOLE else part, with_seed)
+    return _of_bytes(part[1:] if form.long and part[:1] == TOLD_WHOLE else part, with_seed)
 
 
 def is_wide(form: Form) -> bool:

@@ -13,7 +13,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from cdcproof.databases import canonical
-from cdcproof.databases.kinds import INTEGER_DIGITS, Kind
+from cdcproof.databases.kinds import INTEGER_DIGITS, TOLD_WHOLE, Kind
 from cdcproof.databases.postgresql_forms import Server, sent
 from cdcproof.databases.scan import Told
 
@@ -31,7 +31,6 @@ _CASTS: dict[Kind, LiteralString] = {
     Kind.TIMESTAMP: "::timestamp",
     Kind.INSTANT: "::timestamptz",
 }
-_WHOLE = b"\x00"
 Bound = str | bytes | list[str]
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
@@ -102,7 +101,7 @@ def _by_value(told: Told, part: bytes, server: Server) -> str | bytes | None:
     form = told.form
     if form.kind not in (Kind.TEXT, Kind.BINARY):
         return canonical.told(form, part)
-    if form.long and not part.startswith(_WHOLE):
+    if form.long and not part.startswith(TOLD_WHOLE):
         return None
     value = part[1:] if form.long else part
     if form.kind is Kind.BINARY:

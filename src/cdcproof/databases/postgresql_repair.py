@@ -10,14 +10,12 @@ from psycopg import sql
 
 from cdcproof.databases import canonical, tsql
 from cdcproof.databases.base import TableName
-from cdcproof.databases.kinds import Kind
+from cdcproof.databases.kinds import TOLD_BY_HASH, Kind
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.postgresql_forms import Server, sent
 from cdcproof.databases.scan import Row, Scan, Told
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
-
-_HASHED = b"\x01"
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def _is(told: Told, part: bytes | None, server: Server) -> sql.Composed:
 def _value(scan: Scan, told: Told, part: bytes | None) -> sql.Composable:
     if part is None:
         return sql.SQL("NULL")
-    if told.form.long and part[:1] == _HASHED:
+    if told.form.long and part[:1] == TOLD_BY_HASH:
         raise UnexpectedAnswerError(
             f"{scan.table}: a value of {told.column.name} is too long to be written here: {canonical.told(told.form, part)}.",
             "Let Debezium send the row again: cdcproof reconcile repair --signal",

@@ -116,12 +116,16 @@ class Segment:
 WHOLE = Segment()
 
 
+TEXT_IN_LONG_FORM = "VARCHAR, to be a BLOB"
+"""A text that is short, told in the long form because the other side's column may hold long ones: here it gets its first byte."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """A segment as DuckDB reads it. `select` is whole SQL of the side's own engine, nothing is bound.
 
     Its columns are ``c0``, ``c1`` … in the order of the scan, each to be cast to its type of `types`
-    (`Form.columnar`, the same on both sides), which loses nothing. Where rows fall into buckets, a column ``chunk``
+    (`Form.columnar`, the same on both sides), which loses nothing, or first made a long form of (`TEXT_IN_LONG_FORM`). Where rows fall into buckets, a column ``chunk``
     (an integer) comes before them; else a row's chunk is ``c0 // width``.
     """
 
@@ -156,7 +160,7 @@ class LiteralForm(NamedTuple):
 
     `md5` is of its frame of one column; empty where the server cannot hash such values itself (text in a SQL Server before
     2019, which has no UTF-8): they can then be streamed and compared by value, but not pushed down and not be a key without
-    a range. `native` is the `RowHash.NATIVE` of a row that has it alone; None where the server has no such hash.
+    a range. `part` too is missing where the server cannot make it (long text there). `native` is the `RowHash.NATIVE` of a row that has it alone; None where the server has no such hash.
     """
 
     part: bytes | None

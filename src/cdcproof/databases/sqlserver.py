@@ -6,7 +6,7 @@ the form of text: short text is then fetched as it is and encoded here, and what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from itertools import pairwise
@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from cdcproof.databases import canonical, tsql, tsql_forms, tsql_frames
 from cdcproof.databases.base import ByPlace, Column, Slot, TableName
-from cdcproof.databases.kinds import Form
+from cdcproof.databases.kinds import TOLD_WHOLE, Form
 from cdcproof.databases.scan import WHOLE, ChunkSum, LiteralForm, Row, Scan, Segment, Stream, Told
 from cdcproof.databases.sqlserver_arrow import ArrowSession
 from cdcproof.databases.sqlserver_log import Log
@@ -170,11 +170,12 @@ class SQLServer(Log):
     def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
         """Calibration. Without UTF-8, text has no MD5 and long text no form either."""
         utf8 = self._has_utf8
-        if form.long and tsql_forms.needs_utf8(form) and not utf8:
+        told = Told(column, form)
+        if tsql_forms.may_be_hashed(told) and tsql_forms.needs_utf8(form) and not utf8:
             return tuple(LiteralForm(None, b"") for _ in literals)
         statement = tsql_frames.literal_forms(column, form, [text is not None for text in literals], utf8=utf8)
         found = self._query(statement, *(text for text in literals if text is not None))
-        return tuple(LiteralForm(_bytes(part), bytes(md5)) for part, md5 in found)
+        return tuple(LiteralForm(_bytes(told, part), bytes(md5)) for part, md5 in found)
 
     def statements(self, scan: Scan) -> dict[str, str]:
         """What is done to its T-SQL, for the whole table, chunk 0 and one key."""
@@ -247,7 +248,7 @@ class SQLServer(Log):
         for start in range(0, len(chunks), _CHUNKS_PER_QUERY):
             batch = chunks[start : start + _CHUNKS_PER_QUERY]
             statement = tsql_frames.rows_of_chunks(scan, batch, version, utf8=self._has_utf8)
-            yield from map(_row, self._streamed(scan.table, statement))
+            yield from _rows(scan, self._streamed(scan.table, statement))
 
     def _by_value(self, scan: Scan) -> bool:
         """Whether keys are asked for by their values. Whole rows (a multiset) rather by their hash: no index helps there."""
@@ -255,7 +256,7 @@ class SQLServer(Log):
         return is_part and all(tsql_forms.found_by_value(told) for told in scan.key)
 
     def _rows_by_value(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
-        self._demand_utf8([told for told in scan.columns if told.form.long])
+        self._demand_utf8(list(filter(tsql_forms.may_be_hashed, scan.columns)))
         nulls = [[part is None for part in key] for key in keys]
         statement = tsql_frames.rows_by_value(scan, nulls, self._version_column(scan.table), utf8=self._has_utf8)
         bound = [
@@ -264,14 +265,14 @@ class SQLServer(Log):
             for told, part in zip(scan.key, key, strict=True)
             if part is not None
         ]
-        return map(_row, self._streamed(scan.table, statement, *bound))
+        return _rows(scan, self._streamed(scan.table, statement, *bound))
 
     def _rows_by_hash(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
         self._demand_utf8(scan.columns)
         statement = tsql_frames.rows_by_hash(scan, len(keys), self._version_column(scan.table))
         forms = [told.form for told in scan.key]
         bound = [canonical.digest(canonical.frame(forms, key)) for key in keys]
-        return map(_row, self._streamed(scan.table, statement, *bound))
+        return _rows(scan, self._streamed(scan.table, statement, *bound))
 
 
 def divided(low: int, high: int, parts: int) -> tuple[Segment, ...]:
@@ -292,16 +293,18 @@ def _column(row: tuple[Any, ...]) -> Column:
 
 
 def _made_at_the_server(scan: Scan) -> Sequence[Told]:
-    """The columns of which no text will do: those whose hash says which chunk a row falls into, and those with long values."""
+    """The columns of which no text will do: those whose hash says which chunk a row falls into, and those with values of which there may be only a hash."""
     hashed = () if scan.chunking.width else scan.columns[: scan.chunking.columns]
-    return (*hashed, *(told for told in scan.columns if told.form.long))
+    return (*hashed, *filter(tsql_forms.may_be_hashed, scan.columns))
 
 
-def _row(values: tuple[Any, ...]) -> Row:
-    version, *parts = values
-    return Row(bytes(version), tuple(map(_bytes, parts)))
+def _rows(scan: Scan, found: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
+    for version, *parts in found:
+        yield Row(bytes(version), tuple(map(_bytes, scan.columns, parts)))
 
 
-def _bytes(part: str | bytes | None) -> bytes | None:
+def _bytes(told: Told, part: str | bytes | None) -> bytes | None:
     """A form as the server made it, or text that it cannot make it of. Half a surrogate pair stays what it is."""
-    return part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+    if not isinstance(part, str):
+        return part
+    return (TOLD_WHOLE if told.form.long else b"") + part.encode("utf-8", "surrogatepass")

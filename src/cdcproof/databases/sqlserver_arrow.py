@@ -12,7 +12,8 @@ from typing import Any
 
 from cdcproof.databases import odbc, tsql
 from cdcproof.databases.base import TableName
-from cdcproof.databases.scan import Stream
+from cdcproof.databases.kinds import TOLD_WHOLE
+from cdcproof.databases.scan import TEXT_IN_LONG_FORM, Stream
 from cdcproof.databases.sqlserver_errors import LOCK_TIMEOUT_SECONDS, TIMED_OUT, Errors, Told, without_makers
 from cdcproof.databases.sqlserver_session import LOGIN_TIMEOUT_SECONDS
 from cdcproof.engines import DatabaseAddress
@@ -162,9 +163,10 @@ def rows_per_batch(types: tuple[str, ...]) -> int:
 def adapter(schema: Any, types: tuple[str, ...]) -> Callable[[Any], Any]:
     """What takes `tsql_forms.columnar`'s numbers of days and microseconds in a batch for the dates and times they are.
 
-    The values stay where they are in memory. A column before the first of `types` (the chunk) is left as it is.
+    These values stay where they are in memory; a text in the long form gets its first byte. A column before the first of `types` (the chunk) is left as it is.
     """
     import pyarrow  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
 
     meant = {
         "DATE": pyarrow.date32(),
@@ -174,9 +176,17 @@ def adapter(schema: Any, types: tuple[str, ...]) -> Callable[[Any], Any]:
     }
     before = len(schema) - len(types)
     as_type = {before + i: meant[kind] for i, kind in enumerate(types) if kind in meant}
+    as_form = {before + i for i, kind in enumerate(types) if kind == TEXT_IN_LONG_FORM}
+
+    def adapted(place: int, array: Any) -> Any:
+        if place in as_type:
+            return array.view(as_type[place])
+        if place in as_form:
+            return compute.binary_join_element_wise(TOLD_WHOLE, array.cast(pyarrow.binary()), b"")
+        return array
 
     def adapt(batch: Any) -> Any:
-        arrays = [array.view(as_type[i]) if i in as_type else array for i, array in enumerate(batch.columns)]
+        arrays = [adapted(place, array) for place, array in enumerate(batch.columns)]
         return pyarrow.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
     return adapt

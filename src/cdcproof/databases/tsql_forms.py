@@ -21,8 +21,8 @@ from dataclasses import replace
 
 from cdcproof.databases import canonical as canonical_bytes
 from cdcproof.databases.base import Column
-from cdcproof.databases.kinds import FORM_BYTES, INTEGER_DIGITS, LONG_BYTES, Form, Kind
-from cdcproof.databases.scan import Told
+from cdcproof.databases.kinds import FORM_BYTES, INTEGER_DIGITS, LONG_BYTES, Form, Kind, may_be_long
+from cdcproof.databases.scan import TEXT_IN_LONG_FORM, Told
 
 UTF8 = "Latin1_General_100_BIN2_UTF8"
 _MAX = {"text": "varchar(max)", "ntext": "nvarchar(max)", "image": "varbinary(max)"}
@@ -66,21 +66,30 @@ def fixed_length(form: Form) -> int | None:
     return None if form.long else _LENGTHS.get(form.kind)
 
 
+def may_be_hashed(told: Told) -> bool:
+    """Whether a value may be so long that its form is a hash: where the other side's column alone is long, none is."""
+    return told.form.long and may_be_long(told.column)
+
+
 def most_bytes(told: Told) -> int | None:
     """How many bytes the canonical form has at most; None where it takes a (max) type."""
-    column, form = told.column, told.form
-    if form.long:
+    if may_be_hashed(told):
         return None
-    if form.kind is Kind.NUMBER:
-        return _DIGITS + 1 + form.scale
-    if form.kind in (Kind.TEXT, Kind.BINARY):
-        return (column.length or 0) * (_UTF8_BYTES if form.kind is Kind.TEXT else 1)
-    return _LENGTHS[form.kind]
+    if told.form.kind is Kind.NUMBER:
+        return _DIGITS + 1 + told.form.scale
+    if told.form.kind in (Kind.TEXT, Kind.BINARY):
+        return _most_raw_bytes(told) + (1 if told.form.long else 0)
+    return _LENGTHS[told.form.kind]
+
+
+def _most_raw_bytes(told: Told) -> int:
+    return (told.column.length or 0) * (_UTF8_BYTES if told.form.kind is Kind.TEXT else 1)
 
 
 def canonical(told: Told, value: str) -> str:
-    """The canonical bytes of `value`, an expression of the column's type; of a long column all its bytes. NULL for NULL."""
-    return _CANONICAL[told.form.kind](told, value)
+    """The canonical bytes of `value`, an expression of the column's type; all its bytes where they may be hashed. NULL for NULL."""
+    made = _CANONICAL[told.form.kind](told, value)
+    return f"0x00 + {made}" if told.form.long and not may_be_hashed(told) else made
 
 
 def long_form(whole: str) -> str:
@@ -93,13 +102,21 @@ def long_form(whole: str) -> str:
 
 
 def columnar(told: Told, value: str) -> str:
-    """`value`, which is not long, as it is streamed: dates and times as numbers of days and microseconds since 1970 or midnight.
+    """`value`, which is never hashed, as it is streamed (`streamed_type`): dates and times as numbers of days and microseconds since 1970 or midnight.
 
     `sqlserver_arrow` takes those for what they are, so that no driver's idea of a date comes between; the rest is cast
     by DuckDB to `Form.columnar`.
     """
+    if told.form.kind is Kind.BINARY and told.form.long:
+        return canonical(told, value)
     made = _COLUMNAR.get(told.form.kind)
     return made(told, value) if made else value
+
+
+def streamed_type(told: Told) -> str:
+    """What `columnar` is to become (`scan.Stream`): text stays text until it is here, whatever its form, so that the server has no work with it."""
+    is_text = told.form.kind is Kind.TEXT and told.form.long and not may_be_hashed(told)
+    return TEXT_IN_LONG_FORM if is_text else told.form.columnar
 
 
 def unicode_text(column: Column, value: str) -> str:
@@ -124,7 +141,11 @@ def wide(column: Column, form: Form) -> Column:
     kin |= {"binary": "varbinary", "image": "varbinary"}
     if form.kind not in (Kind.TEXT, Kind.BINARY):
         return column
-    return replace(column, type=kin.get(column.type, column.type), length=None if form.long else FORM_BYTES // 4)
+    return replace(
+        column,
+        type=kin.get(column.type, column.type),
+        length=None if may_be_hashed(Told(column, form)) else FORM_BYTES // 4,
+    )
 
 
 def literal(column: Column, form: Form, text: str = "?", *, utf8: bool = True) -> str:
@@ -165,12 +186,12 @@ def key_text(told: Told, part: bytes) -> str:
 def found_by_value(told: Told) -> bool:
     """Whether ``=`` finds a value by what the contract keeps of it, so that an index can be used.
 
-    Not a long value, of which there may be only a hash, nor one whose seventh digit is rounded, nor a float, which text
+    Not a value of which there may be only a hash, nor one whose seventh digit is rounded, nor a float, which text
     may miss by a bit.
     """
     column, form = told.column, told.form
     rounded = column.type in _WITH_SCALE and (column.scale or 0) > _SECONDS_DIGITS
-    return not (form.long or rounded or form.kind in (Kind.FLOAT, Kind.SINGLE))
+    return not (may_be_hashed(told) or rounded or form.kind in (Kind.FLOAT, Kind.SINGLE))
 
 
 def integer(value: int) -> str:
@@ -186,7 +207,7 @@ def _number(told: Told, value: str) -> str:
 
 def _sized(told: Told, value: str, first: str | None) -> str:
     """As varbinary, by way of the type `first`."""
-    size = most_bytes(told) or "max"
+    size = "max" if may_be_hashed(told) else _most_raw_bytes(told)
     return f"CAST({f'CAST({value} AS {first}({size}))' if first else value} AS varbinary({size}))"
 
 

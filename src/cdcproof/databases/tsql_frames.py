@@ -42,7 +42,7 @@ def stream(scan: Scan, segment: Segment) -> Stream:
     if hashed:
         values.insert(0, f"{_chunk(scan)} AS chunk")
     select = f"SELECT {', '.join(values)}{_from(scan, _within(scan, segment), hashed)}"
-    return Stream(select, tuple(told.form.columnar for told in scan.columns))
+    return Stream(select, tuple(map(tsql_forms.streamed_type, scan.columns)))
 
 
 def rows_of_chunks(scan: Scan, chunks: Sequence[int], version: str, *, utf8: bool = True) -> str:
@@ -104,7 +104,7 @@ def stream_literals(columns: Sequence[Told], literals: Sequence[Sequence[str | N
     made = ", ".join(f"{_streamed(told, i, values[i])} AS c{i}" for i, told in enumerate(wide))
     source = f"(VALUES {rows}) AS l (n, {', '.join(f'v{i}' for i in range(len(wide)))})"
     select = f"SELECT l.n AS chunk, {made} FROM {source}{_applied(wide, values, 0, utf8=utf8)}"  # noqa: S608  quoted
-    return Stream(select, tuple(told.form.columnar for told in columns))
+    return Stream(select, tuple(map(tsql_forms.streamed_type, columns)))
 
 
 def frame(columns: Sequence[Told]) -> str:
@@ -160,7 +160,9 @@ def _from(scan: Scan, where: str, formed: int, version: str = "", *, utf8: bool 
 
 
 def _applied(columns: Sequence[Told], values: Sequence[str], formed: int, *, utf8: bool) -> str:
-    wholes = {f"c{i}": _whole(told, values[i], utf8=utf8) for i, told in enumerate(columns) if told.form.long}
+    wholes = {
+        f"c{i}": _whole(told, values[i], utf8=utf8) for i, told in enumerate(columns) if tsql_forms.may_be_hashed(told)
+    }
     forms = {f"c{i}": _form(told, i, values[i], utf8=utf8) for i, told in enumerate(columns[:formed])}
     return "".join(
         f" CROSS APPLY (VALUES ({', '.join(made.values())})) AS {alias} ({', '.join(made)})"
@@ -175,7 +177,7 @@ def _whole(told: Told, value: str, *, utf8: bool) -> str:
 
 
 def _form(told: Told, place: int, value: str, *, utf8: bool) -> str:
-    if told.form.long:
+    if tsql_forms.may_be_hashed(told):
         return tsql_forms.long_form(f"w.c{place}")
     if not utf8 and tsql_forms.needs_utf8(told.form):
         return tsql_forms.unicode_text(told.column, value)
@@ -183,7 +185,7 @@ def _form(told: Told, place: int, value: str, *, utf8: bool) -> str:
 
 
 def _streamed(told: Told, place: int, value: str) -> str:
-    if not told.form.long:
+    if not tsql_forms.may_be_hashed(told):
         return tsql_forms.columnar(told, value)
     return f"CAST({tsql_forms.long_form(f'w.c{place}')} AS varbinary({FORM_BYTES}))"
 
