@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -31,6 +32,7 @@ from cdcproof.reconcile.calibrate import Calibration
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
 from cdcproof.reconcile.literals import literals
 from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.result import TableResult, TableStatus
 from cdcproof.reconcile.strategy import Strategy
 from cdcproof.secrets import Secret
 from tests import tsql_values
@@ -262,6 +264,49 @@ def test_every_type_can_be_calibrated_by_either_strategy(pair: Pair) -> None:
 @pytest.mark.parametrize("strategy", Strategy)
 def test_a_whole_comparison_finds_exactly_what_was_planted(pair: Pair, strategy: Strategy) -> None:
     """From the catalogue to the differences: calibrated, planned, summed up in parts, fetched by chunk and by key, settled."""
+    with _compared(pair, strategy) as result:
+        assert not result.error
+    assert (result.missing_at_target, result.extra_at_target, result.changed) == (2, 1, 1)
+    assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit, nvarchar, sysname)"}
+    assert result.strategy == strategy
+    assert result.not_compared == (HIDDEN,)
+
+
+def test_text_of_a_server_without_utf8_is_streamed(pair: Pair) -> None:
+    """SQL Server before 2019 makes no UTF-8: its text is hashed here, but where it may be long, which has to be hashed there."""
+    with _compared(pair, None, {tsql.HAS_UTF8: [(None,)]}) as result:
+        assert not result.error
+    assert (result.strategy, result.reason.partition(" (")[0]) == ("stream", "the only way to compare char")
+    assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit, nvarchar, sysname)"}
+    assert result.not_compared == (
+        HIDDEN,
+        *(f"{name} ({name}: this server makes no canonical form of such values)" for name in ("text", "ntext")),
+    )
+
+
+def test_text_of_a_server_without_utf8_is_not_pushed_down_and_named(pair: Pair) -> None:
+    with _compared(pair, Strategy.PUSH_DOWN, {tsql.HAS_UTF8: [(None,)]}) as result:
+        assert not result.error
+    assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit)"}
+    assert "nvarchar (nvarchar: this server cannot hash it)" in result.not_compared
+    assert len(result.not_compared) == 1 + len([name for name in NAMES if SORTS[name].told.form.kind is Kind.TEXT])
+
+
+def test_text_that_decides_the_chunk_has_to_be_hashed_by_its_server(pair: Pair) -> None:
+    with _compared(pair, None, {tsql.HAS_UTF8: [(None,)], tsql.PRIMARY_KEY: [(Text("nvarchar"),)]}) as result:
+        assert result.status is TableStatus.ERROR
+    assert "cannot be compared without nvarchar (nvarchar: this server cannot hash it)" in result.error
+    assert "Name other columns as the table's key in the pipeline file" in result.error
+
+
+HIDDEN = "rows that dbo.by_tenant hides from the source's account, if any"
+
+
+@contextmanager
+def _compared(
+    pair: Pair, strategy: Strategy | None, different: dict[str, list[tuple[Any, ...]]] | None = None
+) -> Iterator[TableResult]:
+    """Sixty rows with four differences, compared by new sessions; the server answers `different`ly in what is given."""
     rows = [[EDGES[name] for name in NAMES] for _ in range(60)]
     here = pair.stand_in
     declared = {name: SORTS[name].told.column for name in NAMES}
@@ -276,13 +321,13 @@ def test_a_whole_comparison_finds_exactly_what_was_planted(pair: Pair, strategy:
         tsql.ESTIMATED_ROWS: [(Int(60, 64),)],
         tsql.count_statement(TABLE): [(Int(60, 64),)],
         tsql.range_statement(TABLE, ID): [(Int(0, 64), Int(59, 64))],
+        **(different or {}),
     }
-    with pair.replicated(rows, range(60)):
-        here.known.update(known)
+    with pair.replicated(rows, range(60)), patch.dict(here.known, known):
         pair.postgres.execute(
             f"DELETE FROM {TARGET} WHERE id = 7",
             f"UPDATE {TARGET} SET id = 1000 WHERE id = 25",
-            f"UPDATE {TARGET} SET nvarchar = nvarchar || ' ', bit = NULL WHERE id = 59",
+            f"UPDATE {TARGET} SET nvarchar = nvarchar || ' ', sysname = NULL, bit = NULL WHERE id = 59",
         )
         run_of = Run(
             Endpoint("sqlserver", "here", lambda: SQLServer(_config(here.server), Secret(PASSWORD), 30)),
@@ -293,11 +338,7 @@ def test_a_whole_comparison_finds_exactly_what_was_planted(pair: Pair, strategy:
             pair.columnar,
         )
         (result,) = reconcile(run_of, [TablePair("kinds", TABLE, TARGET)])
-    assert not result.error
-    assert (result.missing_at_target, result.extra_at_target, result.changed) == (2, 1, 1)
-    assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit, nvarchar)"}
-    assert result.strategy == strategy
-    assert result.not_compared == ("rows that dbo.by_tenant hides from the source's account, if any",)
+        yield result
 
 
 def _catalogued(name: str, column: Column, *, nullable: bool) -> tuple[Any, ...]:

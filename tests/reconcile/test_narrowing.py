@@ -15,10 +15,11 @@ from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import Chunking, ChunkSum, Row, Scan, Told
 from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.by_value import ByValue
+from cdcproof.reconcile.chunking import MOST_CHUNKS, rechunked
 from cdcproof.reconcile.chunks import Balance, Extent
 from cdcproof.reconcile.differences import Differences
 from cdcproof.reconcile.narrowing import _parts, narrowed
-from cdcproof.reconcile.plan import MOST_CHUNKS, Plan, rechunked
+from cdcproof.reconcile.plan import Plan
 
 ID, NAME = Form(Kind.INTEGER), Form(Kind.TEXT)
 COLUMNS = (Told(Column("id", "bigint", False), ID), Told(Column("name", "text", False), NAME))

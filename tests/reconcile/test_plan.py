@@ -10,7 +10,8 @@ from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import Chunking
 from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.reconcile.plan import MOST_CHUNKS, Plan, Structure, TablePair, chunked, plan, without
+from cdcproof.reconcile.chunking import MOST_CHUNKS, chunked
+from cdcproof.reconcile.plan import Plan, Structure, TablePair, plan, without
 
 DBO, PUBLIC = TableName("dbo", "t"), TableName("public", "t")
 

@@ -31,8 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     with Columnar() as columnar, comparing(arguments, arguments.table) as opened, ExitStack() as stack:
         asked = replace(opened, means=Means(columnar))
-        plan, rows = planned(asked)
-        choice = chosen(asked, plan, rows, None, stack).choice
+        whole, rows = planned(asked)
+        way = chosen(asked, whole, rows, None, stack)
+        plan, choice = way.plan, way.choice
         print(f"{asked.table.name}: {asked.table.source} against {asked.table.target}, about {rows:,} rows")
         key = ", ".join(plan.names[: plan.source.key_width])
         print(f"key: {'none; whole rows are compared and counted' if plan.multiset else key}")

@@ -13,13 +13,14 @@ from typing import Protocol, TypeVar
 
 from cdcproof.databases import canonical, postgresql_hash
 from cdcproof.databases.base import Database
-from cdcproof.databases.scan import Told
+from cdcproof.databases.scan import LiteralForm, Told
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.literals import Literal, literals
 from cdcproof.reconcile.plan import Plan
 
 _TOLD = 40
+_NO_FORM = LiteralForm(None, b"")
 T = TypeVar("T")
 
 
@@ -100,6 +101,8 @@ class Calibration:
         if not any(literal.text for literal, _ in answers):
             return f"{told.column.type}: the server reads none of the known values"
         for literal, found in answers:
+            if literal.part is not None and found == _NO_FORM:
+                return f"{told.column.type}: this server makes no canonical form of such values"
             if found.part != literal.part:
                 wrong, expected = _hex(found.part), _hex(literal.part)
                 return f"{told.column.type}: the server tells {_short(literal.text)} as {wrong}, not as {expected}"

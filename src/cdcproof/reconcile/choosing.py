@@ -11,7 +11,7 @@ from cdcproof.databases.columnar_engine import NoStreamError
 from cdcproof.databases.scan import Scan
 from cdcproof.reconcile import strategy
 from cdcproof.reconcile.both import both
-from cdcproof.reconcile.plan import Plan
+from cdcproof.reconcile.plan import Plan, pushed_down
 from cdcproof.reconcile.strategy import Choice, Room, Strategy, Ways
 from cdcproof.reconcile.summing import Summing
 
@@ -21,39 +21,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Way:
-    """A choice, and both sides as it reads them."""
+    """A choice, and both sides as it reads them: what of the plan can be read so."""
 
     choice: Choice
+    plan: Plan
     source: Summing
     target: Summing
 
 
-def push_down(asked: Comparison, reason: str) -> Way:
+def push_down(asked: Comparison, plan: Plan, reason: str) -> Way:
     """The doors themselves: nothing has to be opened."""
-    return Way(Choice(Strategy.PUSH_DOWN, reason), asked.source.database, asked.target.database)
+    return Way(Choice(Strategy.PUSH_DOWN, reason), pushed_down(plan), asked.source.database, asked.target.database)
 
 
 def chosen(asked: Comparison, plan: Plan, rows: int, pinned: Choice | None, stack: ExitStack) -> Way:
     """Open the sides, on `stack`. Raises `NoStreamError` when a stream is pinned and this machine has none."""
     columnar = asked.means.columnar
     if pinned and pinned.strategy is Strategy.PUSH_DOWN:
-        return push_down(asked, pinned.reason)
+        return push_down(asked, plan, pinned.reason)
     if columnar is None:
-        return push_down(asked, "")
+        return push_down(asked, plan, "")
     least = strategy.LEAST_ROWS[plan.source.row_hash]
-    if pinned is None and rows < least:
-        return push_down(asked, f"fewer than {least:,} rows are read sooner than measured")
+    if pinned is None and rows < least and not plan.unhashed:
+        return push_down(asked, plan, f"fewer than {least:,} rows are read sooner than measured")
     try:
         source, target = (stack.enter_context(columnar.side(side.database)) for side in (asked.source, asked.target))
     except NoStreamError as error:
         if pinned:
             raise
-        return push_down(asked, error.message.rstrip("."))
+        return push_down(asked, plan, error.message.rstrip("."))
     wrong = _not_streamed(asked, plan, columnar, source, target)
-    if wrong:
-        return push_down(asked, wrong)
-    choice = pinned or _measured(asked, plan, rows, source, target)
-    return Way(choice, source, target) if choice.strategy is Strategy.STREAM else push_down(asked, choice.reason)
+    not_streamed = Choice(Strategy.PUSH_DOWN, wrong) if wrong else None
+    choice = not_streamed or pinned or _only(plan) or _measured(asked, plan, rows, source, target)
+    if choice.strategy is Strategy.PUSH_DOWN:
+        return push_down(asked, plan, choice.reason)
+    return Way(choice, plan, source, target)
+
+
+def _only(plan: Plan) -> Choice | None:
+    """The stream, where there is what cannot be pushed down."""
+    reasons = [f"{name} ({reason})" for name, reason in plan.unhashed.items()]
+    return Choice(Strategy.STREAM, f"the only way to compare {', '.join(reasons)}") if reasons else None
 
 
 def _not_streamed(asked: Comparison, plan: Plan, columnar: Columnar, source: ColumnarSide, target: ColumnarSide) -> str:

@@ -13,10 +13,11 @@ from cdcproof.engines import Engine
 from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.by_value import ByValue
 from cdcproof.reconcile.calibrate import Calibration, calibrated
+from cdcproof.reconcile.chunking import Range, chunked
 from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.narrowing import narrowed
-from cdcproof.reconcile.plan import Plan, Range, Structure, TablePair, chunked, natively_hashed, plan, without
+from cdcproof.reconcile.plan import Plan, Structure, TablePair, natively_hashed, plan, without
 from cdcproof.reconcile.reading import Means, summed
 from cdcproof.reconcile.result import TableResult
 from cdcproof.reconcile.settle import Seen, Settled, settle
@@ -118,14 +119,7 @@ def planned(asked: Comparison) -> tuple[Plan, int]:
         lambda: source.calibration.look(source.database, found.source.columns),
         lambda: target.calibration.look(target.database, found.target.columns),
     )
-    found = without(
-        found,
-        {
-            **_unhashed(found.names, found.source, source.calibration),
-            **_unhashed(found.names, found.target, target.calibration),
-            **calibrated(found, source.calibration, target.calibration),
-        },
-    )
+    found = without(found, calibrated(found, source.calibration, target.calibration))
     if all(map(source.calibration.hashes_natively, found.source.columns)) and all(
         map(target.calibration.hashes_natively, found.target.columns)
     ):
@@ -136,16 +130,22 @@ def planned(asked: Comparison) -> tuple[Plan, int]:
         lambda: _size(source.database, found.source, source_column),
         lambda: _size(target.database, found.target, target_column),
     )
-    return chunked(found, max(rows, target_rows), (low_high, target_low_high) if source_column else ()), rows
+    found = chunked(found, max(rows, target_rows), (low_high, target_low_high) if source_column else ())
+    return _hashed_where_it_must_be(found, source.calibration, target.calibration), rows
 
 
-def _unhashed(names: Sequence[str], scan: Scan, calibration: Calibration) -> dict[str, str]:
-    """Columns that a server cannot hash, so that they cannot be pushed down."""
-    return {
+def _hashed_where_it_must_be(plan: Plan, source: Calibration, target: Calibration) -> Plan:
+    """The plan with what it has `unhashed`, and without columns of these that decide a row's chunk: servers make that."""
+    unhashed = {
         name: f"{told.column.type}: this server cannot hash it"
-        for name, told in zip(names, scan.columns, strict=True)
+        for scan, calibration in ((plan.source, source), (plan.target, target))
+        for name, told in zip(plan.names, scan.columns, strict=True)
         if not calibration.can_hash(told)
     }
+    chunking = plan.source.chunking
+    decisive = () if chunking.width else plan.names[: chunking.columns]
+    lost = {name: reason for name, reason in unhashed.items() if name in decisive}
+    return without(replace(plan, unhashed=unhashed), lost)
 
 
 def _structure(side: Side, table: TableName) -> Structure:

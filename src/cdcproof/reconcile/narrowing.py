@@ -10,8 +10,9 @@ from math import isqrt
 from cdcproof.databases.base import Database
 from cdcproof.databases.scan import Chunking
 from cdcproof.reconcile.both import Stop, both_scans
+from cdcproof.reconcile.chunking import MOST_CHUNKS, rechunked
 from cdcproof.reconcile.chunks import Balance, Extent
-from cdcproof.reconcile.plan import MOST_CHUNKS, Plan, rechunked
+from cdcproof.reconcile.plan import Plan
 
 _FEW_ROWS = 2_000
 """So many are fetched as soon as summed up."""

@@ -13,16 +13,6 @@ from cdcproof.databases.scan import Chunking, RowHash, Scan, Told
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 
-ROWS_PER_CHUNK = 100
-"""Of a small table, where a chunk that differs is fetched by value as it is."""
-MOST_CHUNKS = 50_000
-"""Sums of so many chunks are in memory at once, about 10 MB."""
-_WIDEST = 1 << 62  # bigint holds it, and every bigint divided by it
-_TOO_DENSE = 100  # times ROWS_PER_CHUNK rows a chunk of one value: a leading column of few values divides nothing
-
-Range = tuple[int, int]
-"""Least and greatest value."""
-
 
 @dataclass(frozen=True)
 class TablePair:
@@ -69,6 +59,8 @@ class Plan:
     """Columns that are compared for less than they hold, each with the rule."""
     absent_at_target: tuple[str, ...] = ()
     """Columns with data at the source that the target does not have: a difference in itself."""
+    unhashed: Mapping[str, str] = field(default_factory=dict)
+    """Columns that a server cannot hash, each with the reason: they can be streamed, but not pushed down."""
 
     @property
     def range_column(self) -> tuple[Column, Column] | None:
@@ -89,7 +81,7 @@ class _Pair:
 def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
     """Match columns by name and decide the key: the declared one, else the source's, else the target's, else none.
 
-    The chunks are those of a small table until `chunked`. Raises `UnexpectedAnswerError` when the key or everything
+    The chunks are those of a small table until `chunking.chunked`. Raises `UnexpectedAnswerError` when the key or everything
     else cannot be compared, or the pipeline file names columns that are not there.
     """
     _demand_known(table, source, target)
@@ -142,25 +134,6 @@ def hidden_rows(source: Sequence[str], target: Sequence[str]) -> tuple[str, ...]
     )
 
 
-def chunked(plan: Plan, rows: int, ranges: Sequence[Range | None] = ()) -> Plan:
-    """The plan with chunks of about `ROWS_PER_CHUNK` of about so many rows (0: not known), and never more than `MOST_CHUNKS`.
-
-    `ranges` are the values of the plan's `range_column` at both sides, None for a side without rows.
-    """
-    chunking = Chunking(columns=plan.source.key_width, buckets=_number(rows) if rows else MOST_CHUNKS)
-    if plan.range_column and ranges:
-        known = [one for one in ranges if one]
-        values = max(high for _, high in known) - min(low for low, _ in known) + 1 if known else 1
-        if rows <= values * ROWS_PER_CHUNK * _TOO_DENSE:
-            chunking = Chunking(width=min(_WIDEST, -(-values // _number(rows or values))))
-    return rechunked(plan, chunking)
-
-
-def rechunked(plan: Plan, chunking: Chunking) -> Plan:
-    """The plan with these chunks."""
-    return replace(plan, source=replace(plan.source, chunking=chunking), target=replace(plan.target, chunking=chunking))
-
-
 def natively_hashed(plan: Plan) -> Plan:
     """The plan with the hash that PostgreSQL's own functions make, for servers that were seen to make it."""
     never_null = [
@@ -196,7 +169,7 @@ def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
             scan,
             columns=tuple(scan.columns[place] for place in kept),
             key_width=width,
-            chunking=Chunking(columns=width),
+            chunking=replace(scan.chunking, columns=width),
         )
         for scan in (plan.source, plan.target)
     )
@@ -206,15 +179,17 @@ def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
         target=target,
         names=tuple(plan.names[place] for place in kept),
         not_compared=(*plan.not_compared, *(f"{name} ({reason})" for name, reason in reasons.items())),
+        unhashed={name: reason for name, reason in plan.unhashed.items() if name not in reasons},
     )
+
+
+def pushed_down(plan: Plan) -> Plan:
+    """The plan as both servers can hash it. Raises as `without`."""
+    return without(plan, plan.unhashed)
 
 
 def _never_null(source: Column, target: Column) -> bool:
     return not (source.nullable or target.nullable)
-
-
-def _number(rows: int) -> int:
-    return min(MOST_CHUNKS, max(1, rows // ROWS_PER_CHUNK))
 
 
 def _demand_known(table: TablePair, source: Structure, target: Structure) -> None:

@@ -15,8 +15,9 @@ from cdcproof.reconcile.aligned import NO_CUTS
 from cdcproof.reconcile.both import Stop, both
 from cdcproof.reconcile.checkpoint import About, Checkpoint, Left, Unfinished
 from cdcproof.reconcile.choosing import Way, chosen, push_down
+from cdcproof.reconcile.chunking import rechunked
 from cdcproof.reconcile.chunks import Balance
-from cdcproof.reconcile.plan import Plan, rechunked
+from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.scanning import Part, Sessions, divided, divided_by, rows_a_part, sum_up
 from cdcproof.reconcile.strategy import Choice, Strategy
 from cdcproof.reconcile.throttle import Throttle
@@ -69,7 +70,7 @@ def summed(asked: Comparison, plan: Plan, rows: int) -> Summed:
         try:
             return table.read(way, left if left and left.strategy is way.choice.strategy else None)
         except TooWideError as error:
-            way = push_down(asked, error.message.rstrip("."))
+            way = push_down(asked, plan, error.message.rstrip("."))
     return table.read(way, None)
 
 
@@ -108,7 +109,7 @@ class _Table:
     def read(self, way: Way, left: Left | None) -> Summed:
         """Sum up what is not in `left`."""
         asked, throttle = self.asked, self.asked.means.throttle
-        plan = rechunked(self.plan, left.chunking) if left else self.plan  # a table that grows would get others
+        plan = rechunked(way.plan, left.chunking) if left else way.plan  # a table that grows would get others
         resumed = f"goes on from an interrupted run: parts of it were read from {left.began} on" if left else ""
         begun = left or self._begun(way)
         balance = sum_up(
@@ -126,7 +127,7 @@ class _Table:
         return Summed(plan, balance, way.choice, resumed or self.checkpoint.refused)
 
     def _begun(self, way: Way) -> Left:
-        plan, source, target = self.plan, self.asked.source.database, self.asked.target.database
+        plan, source, target = way.plan, self.asked.source.database, self.asked.target.database
         parts = self._parts(way)
         marks = ("", "")
         if len(parts) > 1:  # else there is nothing to go on from
@@ -137,7 +138,7 @@ class _Table:
 
     def _parts(self, way: Way) -> tuple[Part, ...]:
         """Cut at the same keys where both sides lie in their order, else each side by itself."""
-        plan, source, target = self.plan, self.asked.source.database, self.asked.target.database
+        plan, source, target = way.plan, self.asked.source.database, self.asked.target.database
         is_large = self.rows >= aligned.LEAST_ROWS
         by_place = aligned.by_place(plan, way.source, way.target, self.asked.stop) if is_large else None
         cuts = by_place.cuts(self.rows) if by_place else NO_CUTS

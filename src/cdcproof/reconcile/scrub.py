@@ -24,7 +24,7 @@ from cdcproof.reconcile.differences import Differences, Key
 from cdcproof.reconcile.engine import Run, opened
 from cdcproof.reconcile.fence import Crossing
 from cdcproof.reconcile.narrowing import narrowed
-from cdcproof.reconcile.plan import Plan, TablePair, fingerprint
+from cdcproof.reconcile.plan import Plan, TablePair, fingerprint, pushed_down
 from cdcproof.reconcile.proofs import Proofs, Proven
 from cdcproof.reconcile.result import Scrubbed, TableResult, TableStatus
 from cdcproof.reconcile.scanning import Part, sum_up
@@ -152,7 +152,8 @@ def _begun(run: Run, table: TablePair, source: Side, target: Side, budget: Budge
         lambda what, rows, of: run.watch.doing(table.name, what, rows, of),
         Stop(),
     )
-    plan, rows = planned(asked)
+    whole, rows = planned(asked)
+    plan = pushed_down(whole)
     path = proofs_file.path_of(budget.folder, table.name)
     # chunks follow the number of rows, and mean nothing to a proof
     neutral = [replace(scan, chunking=Chunking()) for scan in (plan.source, plan.target)]
