@@ -125,8 +125,8 @@ class Stream:
     """A segment as DuckDB reads it. `select` is whole SQL of the side's own engine, nothing is bound.
 
     Its columns are ``c0``, ``c1`` … in the order of the scan, each to be cast to its type of `types`
-    (`Form.columnar`, the same on both sides), which loses nothing, or first made a long form of (`TEXT_IN_LONG_FORM`). Where rows fall into buckets, a column ``chunk``
-    (an integer) comes before them; else a row's chunk is ``c0 // width``.
+    (`Form.columnar`, the same on both sides), which loses nothing, or to be made a long form of first (`TEXT_IN_LONG_FORM`).
+    Where rows fall into buckets, a column ``chunk`` (an integer) comes before them; else a row's chunk is ``c0 // width``.
     """
 
     select: str

@@ -293,7 +293,7 @@ def _column(row: tuple[Any, ...]) -> Column:
 
 
 def _made_at_the_server(scan: Scan) -> Sequence[Told]:
-    """The columns of which no text will do: those whose hash says which chunk a row falls into, and those with values of which there may be only a hash."""
+    """The columns of which no text will do: their hash says which chunk a row falls into, or stands for a long value."""
     hashed = () if scan.chunking.width else scan.columns[: scan.chunking.columns]
     return (*hashed, *filter(tsql_forms.may_be_hashed, scan.columns))
 

@@ -163,7 +163,8 @@ def rows_per_batch(types: tuple[str, ...]) -> int:
 def adapter(schema: Any, types: tuple[str, ...]) -> Callable[[Any], Any]:
     """What takes `tsql_forms.columnar`'s numbers of days and microseconds in a batch for the dates and times they are.
 
-    These values stay where they are in memory; a text in the long form gets its first byte. A column before the first of `types` (the chunk) is left as it is.
+    These values stay where they are in memory; a text in the long form gets its first byte. A column before the first of
+    `types` (the chunk) is left as it is.
     """
     import pyarrow  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415

@@ -135,7 +135,7 @@ def planned(asked: Comparison) -> tuple[Plan, int]:
 
 
 def _hashed_where_it_must_be(plan: Plan, source: Calibration, target: Calibration) -> Plan:
-    """The plan with what it has `unhashed`, and without columns of these that decide a row's chunk: servers make that."""
+    """The plan that knows its `unhashed` columns, without those that decide a row's chunk, for which the servers have to hash them."""
     unhashed = {
         name: f"{told.column.type}: this server cannot hash it"
         for scan, calibration in ((plan.source, source), (plan.target, target))
