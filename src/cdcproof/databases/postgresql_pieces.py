@@ -8,6 +8,7 @@ the pieces to the table, where it would read all of it for each.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, LiteralString, Self
 
 import psycopg
@@ -78,11 +79,18 @@ class Pieces(Session):
             return psycopg.RawCursor(self._session).execute(statement, bounds(pieces)).fetchall()
 
     def _storage(self, table: TableName) -> catalogue.Storage:
-        [row] = self._query(catalogue.STORAGE, (table.schema, table.table))
-        storage = catalogue.Storage(*row)
-        if not storage.number:
-            raise self._no_such_table(table)
-        return storage
+        """As it was when the session first asked: every reading of a few keys wants to know."""
+        if table not in self._storages:
+            [row] = self._query(catalogue.STORAGE, (table.schema, table.table))
+            storage = catalogue.Storage(*row)
+            if not storage.number:
+                raise self._no_such_table(table)
+            self._storages[table] = storage
+        return self._storages[table]
+
+    @cached_property
+    def _storages(self) -> dict[TableName, catalogue.Storage]:
+        return {}
 
     def _reads_pages(self) -> bool:
         return self._server().version >= _READS_PAGES
