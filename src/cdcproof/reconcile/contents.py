@@ -62,9 +62,7 @@ def compare_contents(asked: Comparison) -> TableResult:
     todo, balance = read.plan, read.balance
     with _phase("rows", seconds):
         smaller, left = todo, balance
-        if (
-            read.choice.strategy is Strategy.PUSH_DOWN
-        ):  # else what the stream saw would have to be seen by the servers' hash, too
+        if read.choice.strategy is Strategy.PUSH_DOWN:  # else the servers' hash would have to see what the stream saw
             smaller, left = narrowed(todo, balance, source, target, stop)
         by_value, began = ByValue(smaller, source, target, stop), time.monotonic()
         found = by_value.differences(left, lambda what: asked.tell(what, 0, 0))
