@@ -264,8 +264,8 @@ def test_every_type_can_be_calibrated_by_either_strategy(pair: Pair) -> None:
 @pytest.mark.parametrize("strategy", Strategy)
 def test_a_whole_comparison_finds_exactly_what_was_planted(pair: Pair, strategy: Strategy) -> None:
     """From the catalogue to the differences: calibrated, planned, summed up in parts, fetched by chunk and by key, settled."""
-    with _compared(pair, strategy) as result:
-        assert not result.error
+    result = _compared(pair, strategy)
+    assert not result.error
     assert (result.missing_at_target, result.extra_at_target, result.changed) == (2, 1, 1)
     assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit, nvarchar, sysname)"}
     assert result.strategy == strategy
@@ -274,8 +274,8 @@ def test_a_whole_comparison_finds_exactly_what_was_planted(pair: Pair, strategy:
 
 def test_text_of_a_server_without_utf8_is_streamed(pair: Pair) -> None:
     """SQL Server before 2019 makes no UTF-8: its text is hashed here, but where it may be long, which has to be hashed there."""
-    with _compared(pair, None, {tsql.HAS_UTF8: [(None,)]}) as result:
-        assert not result.error
+    result = _compared(pair, None, {tsql.HAS_UTF8: [(None,)]})
+    assert not result.error
     assert (result.strategy, result.reason.partition(" (")[0]) == ("stream", "the only way to compare char")
     assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit, nvarchar, sysname)"}
     assert result.not_compared == (
@@ -285,16 +285,16 @@ def test_text_of_a_server_without_utf8_is_streamed(pair: Pair) -> None:
 
 
 def test_text_of_a_server_without_utf8_is_not_pushed_down_and_named(pair: Pair) -> None:
-    with _compared(pair, Strategy.PUSH_DOWN, {tsql.HAS_UTF8: [(None,)]}) as result:
-        assert not result.error
+    result = _compared(pair, Strategy.PUSH_DOWN, {tsql.HAS_UTF8: [(None,)]})
+    assert not result.error
     assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit)"}
     assert "nvarchar (nvarchar: this server cannot hash it)" in result.not_compared
     assert len(result.not_compared) == 1 + len([name for name in NAMES if SORTS[name].told.form.kind is Kind.TEXT])
 
 
 def test_text_that_decides_the_chunk_has_to_be_hashed_by_its_server(pair: Pair) -> None:
-    with _compared(pair, None, {tsql.HAS_UTF8: [(None,)], tsql.PRIMARY_KEY: [(Text("nvarchar"),)]}) as result:
-        assert result.status is TableStatus.ERROR
+    result = _compared(pair, None, {tsql.HAS_UTF8: [(None,)], tsql.PRIMARY_KEY: [(Text("nvarchar"),)]})
+    assert result.status is TableStatus.ERROR
     assert "cannot be compared without nvarchar (nvarchar: this server cannot hash it)" in result.error
     assert "Name other columns as the table's key in the pipeline file" in result.error
 
@@ -302,10 +302,9 @@ def test_text_that_decides_the_chunk_has_to_be_hashed_by_its_server(pair: Pair) 
 HIDDEN = "rows that dbo.by_tenant hides from the source's account, if any"
 
 
-@contextmanager
 def _compared(
     pair: Pair, strategy: Strategy | None, different: dict[str, list[tuple[Any, ...]]] | None = None
-) -> Iterator[TableResult]:
+) -> TableResult:
     """Sixty rows with four differences, compared by new sessions; the server answers `different`ly in what is given."""
     rows = [[EDGES[name] for name in NAMES] for _ in range(60)]
     here = pair.stand_in
@@ -338,7 +337,7 @@ def _compared(
             pair.columnar,
         )
         (result,) = reconcile(run_of, [TablePair("kinds", TABLE, TARGET)])
-        yield result
+    return result
 
 
 def _catalogued(name: str, column: Column, *, nullable: bool) -> tuple[Any, ...]:

@@ -40,12 +40,15 @@ class Side:
 
     def sums_of_chunks(self, scan: Scan, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
         self.widths.append(width)
-        wanted = [key for key in self.names if key // scan.chunking.width in set(chunks)]
-        yield from (ChunkSum(key // width, 1, hash(self.names[key])) for key in wanted)
+        yield from (ChunkSum(key // width, 1, hash(self.names[key])) for key in self._keys(scan, chunks))
 
     @contextmanager
     def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
-        yield self._rows([key for key in self.names if key // scan.chunking.width in set(chunks)])
+        yield self._rows(self._keys(scan, chunks))
+
+    def _keys(self, scan: Scan, chunks: Sequence[int]) -> list[int]:
+        wanted = set(chunks)
+        return [key for key in self.names if key // scan.chunking.width in wanted]
 
     def _rows(self, keys: Sequence[int]) -> Iterator[Row]:
         for key in keys:
@@ -53,10 +56,10 @@ class Side:
             yield Row(b"", (encode(ID, key), encode(NAME, self.names[key])))
 
 
-def _balance(source: Side, target: Side) -> Balance:
+def _balance(source: Side, target: Side, width: int = SCAN.chunking.width) -> Balance:
     balance = Balance()
-    balance.add_source(source.sums(SCAN.chunking.width))
-    balance.add_target(target.sums(SCAN.chunking.width))
+    balance.add_source(source.sums(width))
+    balance.add_target(target.sums(width))
     return balance
 
 
@@ -102,9 +105,7 @@ def test_what_was_in_flight_at_the_first_sum_and_is_equal_at_the_second_is_not_f
 def test_what_saves_nothing_is_not_summed_up_again(rows: int, changed: range, chunking: Chunking) -> None:
     source, target = _sides(rows)
     target.names |= dict.fromkeys(changed, "changed")
-    balance = Balance()
-    balance.add_source(source.sums(chunking.width))
-    balance.add_target(target.sums(chunking.width))
+    balance = _balance(source, target, chunking.width)
     found = _differences(rechunked(PLAN, chunking), balance, source, target)
     assert len(found.found) == len(changed)
     assert source.widths == target.widths == []

@@ -108,9 +108,8 @@ def piece_sums(scan: Scan, server: Server) -> sql.Composed:
 
 def chunk_sums_within(scan: Scan, server: Server) -> sql.Composed:
     """`statements.chunk_sums` of the pieces between the places of the arrays $1 and $2."""
-    return sql.SQL("SELECT chunk, count(*), sum(hash) FROM {} CROSS JOIN LATERAL {} GROUP BY chunk").format(
-        sql.SQL(_PIECES), statements.hashed(scan, _WITHIN, server)
-    )
+    rows = sql.SQL("{} CROSS JOIN LATERAL {}").format(sql.SQL(_PIECES), statements.hashed(scan, _WITHIN, server))
+    return statements.summed(rows)
 
 
 def _landmarks(scan: Scan) -> sql.Composed:

@@ -38,14 +38,17 @@ def condition(predicate: str) -> sql.Composed:
 
 def chunk_sums(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
     """Chunk, rows, sum of their hashes."""
-    return sql.SQL("SELECT chunk, count(*), sum(hash) FROM {} GROUP BY chunk").format(
-        hashed(scan, within(segment), server)
-    )
+    return summed(hashed(scan, within(segment), server))
 
 
 def sums_of_chunks(scan: Scan, chunks: Sequence[int], width: int, server: Server) -> sql.Composed:
     """`chunk_sums` of the rows in these chunks of a width, by chunks of another one."""
-    rows = hashed(replace(scan, chunking=Chunking(width=width)), _in_chunks(scan, chunks, server), server)
+    smaller = replace(scan, chunking=Chunking(width=width))
+    return summed(hashed(smaller, _in_chunks(scan, chunks, server), server))
+
+
+def summed(rows: sql.Composable) -> sql.Composed:
+    """Chunk, rows, sum of their hashes, of what `hashed` made."""
     return sql.SQL("SELECT chunk, count(*), sum(hash) FROM {} GROUP BY chunk").format(rows)
 
 

@@ -160,7 +160,8 @@ class LiteralForm(NamedTuple):
 
     `md5` is of its frame of one column; empty where the server cannot hash such values itself (text in a SQL Server before
     2019, which has no UTF-8): they can then be streamed and compared by value, but not pushed down and not be a key without
-    a range. `part` too is missing where the server cannot make it (long text there). `native` is the `RowHash.NATIVE` of a row that has it alone; None where the server has no such hash.
+    a range. `part` too is missing where the server cannot make it (long text there). `native` is the `RowHash.NATIVE` of a
+    row that has it alone; None where the server has no such hash.
     """
 
     part: bytes | None

@@ -161,10 +161,12 @@ class SQLServer(Log):
             max(1, min(_KEYS_PER_QUERY, _PARAMETERS_PER_QUERY // scan.key_width)) if by_value else _PARAMETERS_PER_QUERY
         )
         distinct = list(dict.fromkeys(keys))
+        version = self._version_column(scan.table)
+        ask = self._rows_by_value if by_value else self._rows_by_hash
         for start in range(0, len(distinct), most):
             batch = distinct[start : start + most]
             wanted = set(batch)
-            rows = self._rows_by_value(scan, batch) if by_value else self._rows_by_hash(scan, batch)
+            rows = ask(scan, batch, version)
             yield from (row for row in rows if row.forms[: scan.key_width] in wanted)
 
     def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
@@ -225,7 +227,7 @@ class SQLServer(Log):
         """Whether the server has collations in UTF-8: SQL Server 2019 and newer."""
         return self._query(tsql.HAS_UTF8)[0][0] is not None
 
-    def _demand_utf8(self, columns: Sequence[Told]) -> None:
+    def _demand_utf8(self, columns: Iterable[Told]) -> None:
         names = [told.column.name for told in columns if tsql_forms.needs_utf8(told.form)]
         if names and not self._has_utf8:
             raise UnexpectedAnswerError(
@@ -255,10 +257,10 @@ class SQLServer(Log):
         is_part = scan.key_width < len(scan.columns) or not self._has_utf8
         return is_part and all(tsql_forms.found_by_value(told) for told in scan.key)
 
-    def _rows_by_value(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
-        self._demand_utf8(list(filter(tsql_forms.may_be_hashed, scan.columns)))
+    def _rows_by_value(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], version: str) -> Iterator[Row]:
+        self._demand_utf8(filter(tsql_forms.may_be_hashed, scan.columns))
         nulls = [[part is None for part in key] for key in keys]
-        statement = tsql_frames.rows_by_value(scan, nulls, self._version_column(scan.table), utf8=self._has_utf8)
+        statement = tsql_frames.rows_by_value(scan, nulls, version, utf8=self._has_utf8)
         bound = [
             tsql_forms.key_text(told, part)
             for key in keys
@@ -267,9 +269,9 @@ class SQLServer(Log):
         ]
         return _rows(scan, self._streamed(scan.table, statement, *bound))
 
-    def _rows_by_hash(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+    def _rows_by_hash(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], version: str) -> Iterator[Row]:
         self._demand_utf8(scan.columns)
-        statement = tsql_frames.rows_by_hash(scan, len(keys), self._version_column(scan.table))
+        statement = tsql_frames.rows_by_hash(scan, len(keys), version)
         forms = [told.form for told in scan.key]
         bound = [canonical.digest(canonical.frame(forms, key)) for key in keys]
         return _rows(scan, self._streamed(scan.table, statement, *bound))

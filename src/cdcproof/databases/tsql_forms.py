@@ -107,8 +107,6 @@ def columnar(told: Told, value: str) -> str:
     `sqlserver_arrow` takes those for what they are, so that no driver's idea of a date comes between; the rest is cast
     by DuckDB to `Form.columnar`.
     """
-    if told.form.kind is Kind.BINARY and told.form.long:
-        return canonical(told, value)
     made = _COLUMNAR.get(told.form.kind)
     return made(told, value) if made else value
 
@@ -266,6 +264,7 @@ _CANONICAL: dict[Kind, Callable[[Told, str], str]] = {
 _COLUMNAR: dict[Kind, Callable[[Told, str], str]] = {
     Kind.NUMBER: _number,
     Kind.TEXT: lambda told, value: unicode_text(told.column, value),
+    Kind.BINARY: lambda told, value: canonical(told, value) if told.form.long else value,
     Kind.FLOAT: canonical,
     Kind.SINGLE: canonical,
     Kind.DATE: lambda _, value: f"DATEDIFF(day, '19700101', {value})",

@@ -80,7 +80,7 @@ class Balance:
 
     def extent(self) -> Extent:
         """What differs, as a whole."""
-        chunks = tuple(sorted(self._chunks.keys() | self._doubted))
+        chunks = tuple(self._differing())
         lacking = sum(abs(self._chunks.get(chunk, _NOTHING)[0]) for chunk in chunks)
         return Extent(chunks, sum(map(self._rows, chunks)), lacking)
 
@@ -93,7 +93,7 @@ class Balance:
         chunks: list[list[int]] = []
         rows: list[int] = []
         so_far = 0
-        for chunk in self.extent().chunks:
+        for chunk in self._differing():
             more = self._rows(chunk)
             most = min(rows_held, max(_SMALL_GROUP, so_far // _GROWTH))
             if not chunks or (chunking.width and rows[-1] + more > most):
@@ -103,6 +103,9 @@ class Balance:
             rows[-1] += more
             so_far += more
         return tuple(map(Group, map(tuple, chunks), rows))
+
+    def _differing(self) -> list[int]:
+        return sorted(self._chunks.keys() | self._doubted)
 
     def _rows(self, chunk: int) -> int:
         lacking, _, at_source = self._chunks.get(chunk, _NOTHING)
