@@ -219,7 +219,9 @@ def method(options: Options, fence: str) -> str:
     return (
         "contents of every compared column: 64 bits of a hash of each row (pushed down, by the servers: PostgreSQL's own of its "
         "values where both are PostgreSQL, else the MD5 of its canonical bytes; streamed, DuckDB's of its values here), summed by "
-        "chunks of the key, or first by where rows lie; a sum that differs passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by byte; keys that differ "
+        "chunks of the key (pushed down, first by where rows lie, and chunks that differ once more by smaller ones, where that "
+        "spares work); a sum that differs passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by "
+        "byte; keys that differ "
         f"are looked at again behind a fence ({fence}) and count when they stood still; of more than {DIFFERENCES_HELD:,} of a table "
         "(fewer where rows are wide) the rest is counted as first seen; the target's rows are the source's, less the missing, plus the extra ones"
     )

@@ -95,7 +95,7 @@ def method(budget: Budget, fence: str) -> str:
     return (
         "scrub: rows that were written since the last one, compared byte by byte; then the parts of all tables that were proven "
         f"longest ago, for {budget.seconds:g} s, by 64 bits of a hash of each row (PostgreSQL's own of its values where both sides are "
-        "PostgreSQL, else the MD5 of its canonical bytes), summed by chunks of the key; "
+        "PostgreSQL, else the MD5 of its canonical bytes), summed by chunks of the key, those that differ once more by smaller ones; "
         f"what differs is looked at again behind a fence ({fence}), and in every scrub until it is equal"
     )
 
