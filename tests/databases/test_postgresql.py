@@ -10,7 +10,10 @@ import pytest
 
 from cdcproof.databases import connect
 from cdcproof.databases.base import Column, Database, TableName
+from cdcproof.databases.kinds import form_of
+from cdcproof.databases.scan import Told
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError, UsageError
+from cdcproof.reconcile.calibrate import Calibration
 from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
 
@@ -286,3 +289,38 @@ def test_a_connection_that_the_server_closed_is_unreachable(server: Server, data
     server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cdcproof'")
     with pytest.raises(UnreachableError, match="closed the connection"):
         database.count_rows(_table("kinds"))
+
+
+def test_a_table_without_columns_is_not_a_missing_one(server: Server, database: Database) -> None:
+    server.execute(f"CREATE TABLE {SCHEMA}.bare ()")
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        database.columns(TableName(SCHEMA, "bare"))
+    assert raised.value.message.endswith(f": {SCHEMA}.bare has no columns.")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("array_nulls", "off"), ("bytea_output", "escape"), ("DateStyle", "SQL, DMY"), ("IntervalStyle", "iso_8601")),
+        *(("TimeZone", "Asia/Kolkata"), ("extra_float_digits", "0"), ("xmlbinary", "hex"), ("xmloption", "document")),
+        *(("standard_conforming_strings", "off"), ("transform_null_equals", "on")),
+    ],
+)
+def test_a_database_s_own_settings_change_no_form(server: Server, setting: str, value: str) -> None:
+    """Of each type the forms must be those of Python's reference, whatever the database's defaults are."""
+    server.execute(f"ALTER DATABASE postgres SET {setting} = '{value}'")
+    try:
+        with connect(server.config(), Secret(PASSWORD)) as database:
+            calibration = Calibration("postgresql")
+            told = [
+                Told(column, form)
+                for column in (
+                    *(Column("v", "text", True), Column("v", "bytea", True), Column("v", "double precision", True)),
+                    *(Column("v", "timestamp with time zone", True), Column("v", "date", True)),
+                )
+                if (form := form_of("postgresql", column, "postgresql", column))
+            ]
+            calibration.look(database, told)
+            assert [calibration.reason(one) for one in told] == [""] * 5
+    finally:
+        server.execute(f"ALTER DATABASE postgres RESET {setting}")

@@ -44,10 +44,13 @@ class PostgreSQL(Pieces):
         return frozenset(TableName(*row) for row in self._query(catalogue.TABLES, (schema,)))
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
-        """Columns in order. `scale` is a numeric's, or a time's digits after the second."""
+        """Columns in order. `scale` is a numeric's, or a time's digits after the second. Raises where a table has none."""
         columns = tuple(Column(*row) for row in self._query(catalogue.COLUMNS, (table.schema, table.table)))
         if not columns:
-            raise self._no_such_table(table)
+            self._storage(table)  # raises where there is no table
+            raise UnexpectedAnswerError(
+                f"{self._place}: {table} has no columns.", "Drop it, or leave it out of the tables that are compared."
+            )
         return columns
 
     def primary_key(self, table: TableName) -> tuple[str, ...]:

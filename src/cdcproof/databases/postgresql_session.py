@@ -26,7 +26,13 @@ SETTINGS = {
     "row_security": "off",  # an error instead of some of the rows
     "TimeZone": "UTC",
     "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
     "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmlbinary": "base64",
+    "xmloption": "content",
+    "array_nulls": "on",  # else the NULL in an array of ours is a text
+    "transform_null_equals": "off",
     "standard_conforming_strings": "on",
     "work_mem": "32MB",  # for the sums of 50,000 chunks
     "cursor_tuple_fraction": "1",
