@@ -12,9 +12,9 @@ from cdcproof.findings import require_at_most, require_equal
     applies=lambda pipeline: pipeline.source.type == "postgresql",
 )
 def test_no_replication_slot_is_inactive_or_losing_wal(slots, pipeline, evidence, remedies):
-    """Every replication slot of a PostgreSQL source is active, and its log is kept but not hoarded."""
+    """Every replication slot of a PostgreSQL source's server is active, and its log is kept but not hoarded."""
     evidence.saw("Replication slots", slots.rows())
-    action = remedies.look_at_slots(slots.failing())
+    action = remedies.look_at_slots(slots)
 
     require_equal(slots.found(), slots.expected(), details=slots.details(), action=action)
     require_at_most(

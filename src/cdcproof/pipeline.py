@@ -65,6 +65,8 @@ class Database(Model):
     """PostgreSQL source only: the replication slot that the source connector reads."""
     scrub_slot: str | None = None
     """PostgreSQL source only: a replication slot of our own, by which a scrub finds out what was written."""
+    other_slots: tuple[Name, ...] = ()
+    """PostgreSQL source only: slots of the server that others look after, by name or pattern: they may be inactive."""
     encrypt: bool = True
     """TLS to SQL Server; PostgreSQL negotiates by itself (sslmode=prefer)."""
     trust_server_certificate: bool = False

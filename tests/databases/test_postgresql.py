@@ -134,8 +134,10 @@ def test_the_primary_key_comes_in_key_order_and_is_empty_without_one(database: D
     assert database.primary_key(_table("nullable")) == ()
 
 
-def test_tables_are_base_tables_and_a_partitioned_one_is_one(database: Database) -> None:
-    assert database.tables(SCHEMA) == {_table(name) for name in ("kinds", "rare", "parts", "nullable", "policed")}
+def test_tables_are_base_tables_and_partitions(database: Database) -> None:
+    assert database.tables(SCHEMA) == {
+        _table(name) for name in ("kinds", "rare", "parts", "parts_1", "nullable", "policed")
+    }
 
 
 def test_estimates_and_ranges_are_there_before_anything_was_analyzed(server: Server, database: Database) -> None:
@@ -190,21 +192,49 @@ def test_captured_tables_are_the_publications_tables(server: Server, database: D
     server.execute("DROP PUBLICATION pub")
 
 
+def test_partitions_are_tables_and_are_captured_by_their_own_names(server: Server, database: Database) -> None:
+    root, eu, us = (_table(name) for name in ("ev", "ev_eu", "ev_us"))
+    server.execute(
+        f"CREATE TABLE {root} (id int, r text, PRIMARY KEY (id, r)) PARTITION BY LIST (r)",
+        f"CREATE TABLE {eu} PARTITION OF {root} FOR VALUES IN ('eu')",
+        f"CREATE TABLE {us} PARTITION OF {root} FOR VALUES IN ('us')",
+        f"CREATE PUBLICATION pub FOR TABLE {root}",
+    )
+    try:
+        assert {root, eu, us} <= database.tables(SCHEMA)
+        assert database.captured_tables() == {eu, us}
+        server.execute("ALTER PUBLICATION pub SET (publish_via_partition_root = true)")
+        assert database.captured_tables() == {root}
+    finally:
+        server.execute("DROP PUBLICATION pub", f"DROP TABLE {root}")
+
+
 def test_a_pipeline_that_names_no_publication_is_told(server: Server) -> None:
     with connect(server.config(), Secret(PASSWORD)) as database, pytest.raises(UsageError, match="publication"):
         database.captured_tables()
 
 
-def test_slots_are_those_of_this_database_with_what_they_retain(server: Server, database: Database) -> None:
+def test_slots_are_those_of_the_whole_server_with_what_they_retain(server: Server, database: Database) -> None:
     server.execute("SELECT pg_create_logical_replication_slot('slot_here', 'pgoutput')", "CREATE DATABASE elsewhere")
     server.execute("SELECT pg_create_logical_replication_slot('slot_there', 'pgoutput')", database="elsewhere")
     try:
+        server.execute(
+            "SELECT pg_create_physical_replication_slot('standby', true)",
+            "SELECT pg_create_physical_replication_slot('keeps_nothing')",
+        )
         server.execute("SELECT pg_switch_wal()")
-        (slot,) = database.slots()
-        assert (slot.name, slot.active, slot.wal_status) == ("slot_here", False, "reserved")
-        assert slot.retained_bytes > 1_000_000  # the segment that was switched away
+        slots = database.slots()
+        assert [(s.name, s.active, s.wal_status, s.database) for s in slots] == [
+            ("slot_here", False, "reserved", "postgres"),
+            ("slot_there", False, "reserved", "elsewhere"),
+            ("standby", False, "reserved", ""),
+        ]
+        assert all(slot.retained_bytes > 1_000_000 for slot in slots)  # the segment that was switched away
     finally:
-        server.execute("SELECT pg_drop_replication_slot(s) FROM unnest(ARRAY['slot_here', 'slot_there']) AS s")
+        server.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name <> 'slot_there'"
+        )
+        server.execute("SELECT pg_drop_replication_slot('slot_there')", database="elsewhere")
         server.execute("DROP DATABASE elsewhere")
 
 

@@ -98,25 +98,53 @@ class TestSinkLag:
             require_equal(lag.lost_records(), lag.no_lost_records())
 
 
+def slots_of(*seen, slot="cdc", readers=None, **source):
+    pipeline = pipeline_of("orders", source_type="postgresql")
+    return Slots(seen, pipeline.source.model_copy(update={"slot": slot, **source}), readers)
+
+
 class TestSlots:
+    own = Slot("cdc", True, "reserved", 0, "warehouse_source")
+
     def test_the_connectors_slot_must_exist(self):
-        slots = Slots((), "cdc")
+        slots = slots_of()
 
         with pytest.raises(Finding, match="cdc: expected active, WAL reserved, found absent"):
             require_equal(slots.found(), slots.expected())
 
     def test_no_slot_at_all_is_a_finding_even_where_its_name_is_not_known(self):
+        slots = slots_of(slot=None)
         with pytest.raises(Finding):
-            require_equal(Slots((), None).found(), Slots((), None).expected())
+            require_equal(slots.found(), slots.expected())
 
-    @pytest.mark.parametrize("slot", [Slot("b", False, "reserved", 0), Slot("b", True, "lost", 0)])
+    @pytest.mark.parametrize(
+        "slot",
+        [
+            Slot("b", False, "reserved", 0, "warehouse_source"),
+            Slot("b", True, "lost", 0, "warehouse_source"),
+            Slot("b", False, "reserved", 0, "elsewhere"),
+            Slot("b", False, "reserved", 0, ""),
+        ],
+    )
     def test_another_slot_counts_as_well(self, slot):
-        slots = Slots((Slot("a", True, "reserved", 0), slot), "a")
+        assert slots_of(self.own, slot).failing() == (slot,)
 
-        assert slots.failing() == ("b",)
+    def test_a_slot_of_that_name_in_another_database_is_not_the_connectors(self):
+        slot = Slot("cdc", True, "reserved", 0, "elsewhere")
+        assert slots_of(slot).found() == {"cdc": "active, WAL reserved, of database elsewhere"}
+        assert slots_of(slot).failing() == (slot,)
+
+    def test_slots_that_others_look_after_and_our_own_for_a_scrub_may_rest_but_keep_their_log(self):
+        resting = [Slot(name, False, "reserved", 0) for name in ("standby_1", "scrub")]
+        accepted = {"other_slots": ("standby_*",), "scrub_slot": "scrub"}
+        assert slots_of(self.own, *resting, **accepted).failing() == ()
+        lost = Slot("scrub", False, "lost", 0)
+        assert slots_of(self.own, lost, **accepted).failing() == (lost,)
+        own = Slot("cdc", False, "reserved", 0, "warehouse_source")
+        assert slots_of(own, other_slots=("*",)).failing() == (own,)
 
     def test_held_back_log_in_mebibytes(self):
-        assert Slots((Slot("a", True, "reserved", 3 * MEBIBYTE),), "a").retained_mebibytes() == {"a": 3.0}
+        assert slots_of(Slot("a", True, "reserved", 3 * MEBIBYTE)).retained_mebibytes() == {"a": 3.0}
 
 
 class TestTableSets:

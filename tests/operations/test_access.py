@@ -210,6 +210,13 @@ def test_tables_keys_publication_and_permissions_are_compared_with_the_database(
     assert PASSWORD not in str(found)
 
 
+def test_nothing_is_said_of_capture_where_no_table_is_there(databases: Callable[[], Pipeline]) -> None:
+    pipeline = databases()
+    gone = tuple(table for table in pipeline.tables if table.source == "public.gone")
+    found = items(pipeline.model_copy(update={"tables": gone}), "source")
+    assert [i.text for i in found if "publication" in i.text] == []
+
+
 def test_a_wrong_password_is_could_not_look(databases: Callable[[], Pipeline], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTGRES_PASSWORD", "not-the-password")
     [item] = items(databases(), "source")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.databases.base import Slot
 from cdcproof.observations.disks import OldFiles
+from cdcproof.observations.slots import Slots
 from cdcproof.operations.remedies import Remedies
 from tests.pipelines import pipeline_of
 
@@ -23,6 +25,10 @@ class Environment:
 @pytest.fixture
 def remedies():
     return Remedies(Environment(), pipeline_of("customers", "orders", source_type="postgresql"), "warehouse")
+
+
+def slots_of(remedies, *seen, readers):
+    return Slots(seen, remedies.pipeline.source.model_copy(update={"slot": "cdc"}), readers)
 
 
 def states(source="RUNNING", task="RUNNING", **more):
@@ -106,7 +112,7 @@ def test_every_command_is_one_that_a_shell_can_read(remedies):
         remedies.compare_exporter_with_connect(),
         remedies.free_space(OldFiles(Path("/a b/c'd"), 7, 1, 1)),
         remedies.look_at_sink({"connect-sink": "empty"}),
-        remedies.look_at_slots(["it's"]),
+        remedies.look_at_slots(slots_of(remedies, Slot("it's", False, "lost", 0), readers={})),
         remedies.look_at_tables(["orders"]),
     ]
     for line in (line for action in actions for line in action):
@@ -136,7 +142,11 @@ def test_no_command_holds_a_password(remedies, monkeypatch):
     monkeypatch.setenv("TARGET_PW", "hunter2-target")
 
     text = "\n".join(
-        (*remedies.look_at_sink(["connect-sink"]), *remedies.look_at_slots(["a"]), *remedies.look_at_tables(["t"]))
+        (
+            *remedies.look_at_sink(["connect-sink"]),
+            *remedies.look_at_slots(slots_of(remedies, Slot("a", False, "lost", 0), readers={})),
+            *remedies.look_at_tables(["t"]),
+        )
     )
 
     assert "hunter2" not in text
@@ -169,3 +179,23 @@ def test_a_flap_is_looked_for_at_connect():
     remedies = Remedies(Environment(), pipeline_of("customers", services=services), "warehouse")
 
     assert remedies.look_at_flaps() == (f"curl -s '{URL}/connectors?expand=status'", "logs kafka-connect")
+
+
+def test_a_slot_that_a_connector_reads_is_never_offered_to_be_dropped(remedies):
+    own, neighbour, forgotten = (Slot(name, False, "reserved", 0, "other") for name in ("cdc", "theirs", "forgotten"))
+    found = slots_of(remedies, own, neighbour, forgotten, readers={"theirs": "their-connector"})
+
+    dropping = [line for line in remedies.look_at_slots(found) if "pg_drop_replication_slot" in line]
+
+    drop = (
+        """psql -h h -p 1 -d other -c 'SELECT pg_drop_replication_slot('"'"'forgotten'"'"')'   # as an administrator"""
+    )
+    assert dropping == [f"# if nobody needs forgotten any more: {drop}"]
+    for known in (None, {}):
+        assert "'cdc'" not in str(remedies.look_at_slots(slots_of(remedies, own, readers=known)))
+    # without Connect nobody knows who reads a slot
+    assert "drop" not in str(remedies.look_at_slots(slots_of(remedies, forgotten, readers=None)))
+
+
+def test_a_slot_that_is_gone_asks_for_a_new_snapshot(remedies):
+    assert "new snapshot" in str(remedies.look_at_slots(slots_of(remedies, readers={})))

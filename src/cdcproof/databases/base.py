@@ -51,12 +51,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Slot:
-    """A PostgreSQL replication slot. `wal_status` is reserved, extended, unreserved or lost."""
+    """A PostgreSQL replication slot. `wal_status` is reserved, extended, unreserved or lost.
+
+    `database` is the database that its changes are of; empty for a physical slot, which a standby reads.
+    """
 
     name: str
     active: bool
     wal_status: str
     retained_bytes: int
+    database: str = ""
 
 
 class ByPlace(Protocol):
@@ -101,7 +105,7 @@ class Database(Protocol):
         ...
 
     def tables(self, schema: str) -> frozenset[TableName]:
-        """Base tables of a schema."""
+        """Base tables of a schema, and partitions: each may be replicated under its own name."""
         ...
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
@@ -223,7 +227,7 @@ class Database(Protocol):
         ...
 
     def slots(self) -> tuple[Slot, ...]:
-        """Replication slots of this database; empty for SQL Server, which has none."""
+        """Replication slots of the server, of whatever database: all hold back the same log. Empty for SQL Server, which has none."""
         ...
 
     def permissions_missing(self, tables: Sequence[TableName]) -> dict[str, str]:

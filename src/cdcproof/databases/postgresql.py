@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -40,7 +40,7 @@ class PostgreSQL(Pieces):
         return f"PostgreSQL {self._query('SHOW server_version')[0][0]}"
 
     def tables(self, schema: str) -> frozenset[TableName]:
-        """Tables of a schema, partitioned ones as one table."""
+        """Tables of a schema: partitioned ones, and their partitions as well."""
         return frozenset(TableName(*row) for row in self._query(catalogue.TABLES, (schema,)))
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
@@ -203,8 +203,7 @@ class PostgreSQL(Pieces):
                 "The pipeline file does not name the publication that the source connector reads.",
                 'Add publication = "…" to [source]; the names: SELECT pubname FROM pg_publication;',
             )
-        statement: LiteralString = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
-        return frozenset(TableName(*row) for row in self._query(statement, (self._database.publication,)))
+        return frozenset(TableName(*row) for row in self._query(catalogue.PUBLISHED, (self._database.publication,)))
 
     def log_position(self) -> LogPosition:
         """Where the log ends. Raises `UnexpectedAnswerError` at a standby, which does not know what the primary has."""
@@ -236,7 +235,7 @@ class PostgreSQL(Pieces):
         return postgresql_log.reader(rows[0]) if rows else Reader(0, 0, "")
 
     def slots(self) -> tuple[Slot, ...]:
-        """Replication slots of this database, by name."""
+        """Replication slots of the server that may hold back its log, by name."""
         return tuple(Slot(*row) for row in self._query(catalogue.SLOTS))
 
     def permissions_missing(self, tables: Sequence[TableName]) -> dict[str, str]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import LiteralString, NamedTuple
 
+# A partition is a table too: a connector may capture it, and a sink write it, by its own name.
 TABLES: LiteralString = """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT c.relispartition"""
+    WHERE n.nspname = %s AND c.relkind IN ('r', 'p')"""
 
 # A domain is read as what it is made of; format_type without a modifier gives the standard's name of a type. An extension's
 # type is named without its schema. A numeric's scale has 11 bits and a sign (since PostgreSQL 15). What says NOT NULL holds NULLs all
@@ -48,12 +49,18 @@ PRIMARY_KEY: LiteralString = """
     WHERE n.nspname = %s AND c.relname = %s AND i.indisprimary
     ORDER BY k.position"""
 
-# A slot that never reserved WAL has no wal_status; whatever it was meant to keep is not kept.
+# Under these names changes travel: by default a partitioned table's are its leaves'.
+PUBLISHED: LiteralString = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
+
+# A slot that never reserved WAL has no wal_status; whatever it was meant to keep is not kept. Left out are a physical slot that
+# keeps nothing, and what a standby copies of the primary's slots (since PostgreSQL 17), which nobody can read there.
 SLOTS: LiteralString = """
     SELECT slot_name, active, coalesce(wal_status, 'unreserved'), coalesce(pg_wal_lsn_diff(
                CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END,
-               restart_lsn), 0)::bigint
-    FROM pg_replication_slots WHERE database = current_database() ORDER BY slot_name"""
+               restart_lsn), 0)::bigint, coalesce(database, '')
+    FROM pg_replication_slots s
+    WHERE (database IS NOT NULL OR restart_lsn IS NOT NULL) AND coalesce(to_jsonb(s) ->> 'synced', 'false') <> 'true'
+    ORDER BY slot_name"""
 
 PERMISSIONS: LiteralString = """
     SELECT n.nspname, c.relname, has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT')

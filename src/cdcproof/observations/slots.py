@@ -1,37 +1,53 @@
-"""Replication slots of a PostgreSQL source."""
+"""Replication slots of a PostgreSQL source's server."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from cdcproof.databases.base import Slot
+from cdcproof.pipeline import Database
 
 _MEBIBYTE = 1024 * 1024
+_KEPT = "WAL reserved"
+_READ = f"active, {_KEPT}"
 
 
 @dataclass(frozen=True)
 class Slots:
-    """The slots seen, and the name of the one the source connector reads (None when the pipeline does not say)."""
+    """The slots seen on the server. `readers`: the connector of each slot that Connect knows; None where Connect did not say."""
 
     seen: tuple[Slot, ...]
-    connector_slot: str | None
+    source: Database
+    readers: dict[str, str] | None = None
 
     def expected(self) -> dict[str, str]:
-        """Every slot must be read and keep its log: a forgotten one fills the disk as surely as a dead one."""
-        names = [s.name for s in self.seen] + ([self.connector_slot] if self.connector_slot else [])
-        return dict.fromkeys(names or ["a slot of the source connector"], "active, WAL reserved")
+        """Every slot must be read and keep its log: a forgotten one fills the disk as surely as a dead one.
+
+        A slot that others look after, and our own for a scrub, need not be read at this moment.
+        """
+        own = self.source.slot
+        names = [s.name for s in self.seen] + ([own] if own else [])
+        return {n: _KEPT if self._may_rest(n) else _READ for n in names or ["a slot of the source connector"]}
 
     def found(self) -> dict[str, str]:
         """Slot to ``active, WAL reserved`` or what else it is."""
-        return {s.name: f"{'active' if s.active else 'inactive'}, WAL {s.wal_status}" for s in self.seen}
+        return {s.name: self._word(s) for s in self.seen}
 
     def details(self) -> dict[str, str]:
-        """Slot to the log it holds back."""
-        return {s.name: f"holds back {s.retained_bytes / _MEBIBYTE:,.1f} MiB of WAL" for s in self.seen}
+        """Slot to whose changes it has, and the log it holds back."""
+        return {s.name: f"{_place(s)}, holds back {s.retained_bytes / _MEBIBYTE:,.1f} MiB of WAL" for s in self.seen}
 
-    def failing(self) -> tuple[str, ...]:
-        """Names of slots that are not as they must be."""
-        return tuple(name for name, word in self.found().items() if word != "active, WAL reserved")
+    def failing(self) -> tuple[Slot, ...]:
+        """Slots that are not as they must be."""
+        expected = self.expected()
+        return tuple(slot for slot in self.seen if self._word(slot) != expected[slot.name])
+
+    def reader(self, slot: Slot) -> str | None:
+        """The connector that reads a slot; empty for one that no connector reads, None where that is not known."""
+        if slot.name == self.source.slot:
+            return (self.readers or {}).get(slot.name) or "the pipeline's source connector"
+        return None if self.readers is None else self.readers.get(slot.name, "")
 
     def retained_mebibytes(self) -> dict[str, float]:
         """Slot to the log it holds back, in MiB."""
@@ -42,9 +58,26 @@ class Slots:
         return [
             {
                 "slot": s.name,
+                "of": _place(s),
                 "active": "yes" if s.active else "no",
                 "WAL": s.wal_status,
                 "held back": f"{s.retained_bytes / _MEBIBYTE:,.1f} MiB",
             }
             for s in self.seen
         ] or [{"slot": "none", "active": None, "WAL": None, "held back": None}]
+
+    def _may_rest(self, name: str) -> bool:
+        if name == self.source.slot:
+            return False
+        return name == self.source.scrub_slot or any(fnmatchcase(name, one) for one in self.source.other_slots)
+
+    def _word(self, slot: Slot) -> str:
+        kept = f"WAL {slot.wal_status}"
+        if self._may_rest(slot.name):
+            return kept
+        elsewhere = slot.name == self.source.slot and slot.database != self.source.database
+        return f"{'active' if slot.active else 'inactive'}, {kept}{f', {_place(slot)}' if elsewhere else ''}"
+
+
+def _place(slot: Slot) -> str:
+    return f"of database {slot.database}" if slot.database else "physical"

@@ -171,7 +171,7 @@ def _captured(session: Database, database: model.Database, tables: dict[model.Ta
     where = f"publication {database.publication}" if database.type == "postgresql" else "change data capture"
     if absent:
         yield Item("source", Outcome.WRONG, f"not in {where}: {', '.join(absent)}", "Add them, or leave them out here.")
-    else:
+    elif tables:
         yield Item("source", Outcome.OK, f"{where} has all {len(tables)} tables")
 
 

@@ -13,6 +13,8 @@ from urllib.parse import quote
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT
 from cdcproof.observations.disks import OldFiles
+from cdcproof.observations.slots import Slots
+from cdcproof.operations.administration import administer
 from cdcproof.pipeline import Database, Pipeline
 
 Commands = tuple[str, ...]
@@ -125,14 +127,33 @@ class Remedies:
         workers = [service.name for service in self.pipeline.services if service.role == "connect"]
         return (self._ask_connect("GET", "/connectors?expand=status"), *self.read_logs(workers))
 
-    def look_at_slots(self, names: Collection[str]) -> Commands:
-        """Show the slots; dropping one loses its position, so that is advice."""
-        if self.pipeline.source.type != "postgresql":
-            return ()
-        return (
-            _psql(self.pipeline.source, "SELECT slot_name, active, wal_status, restart_lsn FROM pg_replication_slots"),
-            *(f"# if nobody needs {name} any more: SELECT pg_drop_replication_slot('{name}')" for name in names),
-        )
+    def look_at_slots(self, slots: Slots) -> Commands:
+        """Show the slots. To drop one loses its position: that is advice, and never given for a slot that a connector reads."""
+        source = self.pipeline.source
+        columns = "slot_name, database, active, wal_status, restart_lsn"
+        commands = [_psql(source, f"SELECT {columns} FROM pg_replication_slots")]  # noqa: S608  of constants
+        for slot in slots.failing():
+            reader = slots.reader(slot)
+            if reader:
+                commands.append(f"# {slot.name} is read by {reader}: bring that back, and keep the slot")
+                commands.append(f"cdcproof connectors status --pipeline {shlex.quote(self.pipeline_name)}")
+            elif reader is None:
+                commands.append(
+                    f"# Connect does not answer, so who reads {slot.name} is not known: keep it, and look again"
+                )
+            else:
+                literal = slot.name.replace("'", "''")
+                drop = administer(source, f"SELECT pg_drop_replication_slot('{literal}')", name=slot.database)
+                commands.append(f"# if nobody needs {slot.name} any more: {drop}")
+                commands.append(
+                    f'# if others look after it, in [source] of the pipeline file: other_slots = ["{slot.name}"]'
+                )
+        if slots.source.slot and slots.source.slot not in slots.found():
+            commands.append(
+                f"# {slots.source.slot} is gone, and the log that it kept: its connector needs a new snapshot"
+            )
+            commands.append(f"cdcproof connectors status --pipeline {shlex.quote(self.pipeline_name)}")
+        return tuple(dict.fromkeys(commands))
 
     def look_at_tables(self, names: Collection[str]) -> Commands:
         """Which connector should carry the tables, and what the source captures."""

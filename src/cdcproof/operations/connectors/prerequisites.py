@@ -14,9 +14,10 @@ from cdcproof.databases.deployment.base import CaptureState, Rights
 from cdcproof.errors import CouldNotLookError, RefusedError
 from cdcproof.findings import ABSENT
 from cdcproof.operations import connector_config
+from cdcproof.operations.administration import administer
 from cdcproof.operations.connector_config import Config
 from cdcproof.operations.connectors.accounts import Account
-from cdcproof.pipeline import Database, Pipeline
+from cdcproof.pipeline import Pipeline
 
 _PLUGIN = "decoderbufs"
 """What Debezium's `plugin.name` is by default."""
@@ -188,7 +189,7 @@ def rights(accounts: Iterable[Account], rights_of: Callable[[Account], Rights]) 
     looks = []
     for word, expected in (("missing", "granted"), ("excessive", "not granted")):
         wrong = {
-            f"{account.user} of {account.connector}: {subject}": _administer(account.database, statement)
+            f"{account.user} of {account.connector}: {subject}": administer(account.database, statement)
             for account, found in seen
             for subject, statement in getattr(found, word).items()
         }
@@ -225,35 +226,26 @@ def _enable(account: Account, publication: str, wrong: Mapping[str, str]) -> lis
     commands: list[str] = []
     for subject in wrong:
         if subject == "wal_level":
-            commands.append(_administer(account.database, "ALTER SYSTEM SET wal_level = 'logical';"))
+            commands.append(administer(account.database, "ALTER SYSTEM SET wal_level = 'logical';"))
             commands.append("# then restart the server")
         elif subject.startswith("publication "):
             tables = ", ".join(str(table) for table in account.needs().read)
-            commands.append(_administer(account.database, f"CREATE PUBLICATION {publication} FOR TABLE {tables};"))
+            commands.append(administer(account.database, f"CREATE PUBLICATION {publication} FOR TABLE {tables};"))
         elif subject.startswith("slot "):
             look = "SELECT slot_name, plugin, active FROM pg_replication_slots;"
             commands += [
-                _administer(account.database, look),
+                administer(account.database, look),
                 "# then drop a slot that nobody needs, or correct plugin.name",
             ]
         elif subject == "CDC of the database":
-            commands.append(_administer(account.database, "EXEC sys.sp_cdc_enable_db;"))
+            commands.append(administer(account.database, "EXEC sys.sp_cdc_enable_db;"))
         elif account.database.type == "sqlserver":
             schema, _, table = subject.partition(".")
             enable = f"EXEC sys.sp_cdc_enable_table @source_schema = N'{schema}', @source_name = N'{table}', @role_name = NULL;"
-            commands.append(_administer(account.database, enable))
+            commands.append(administer(account.database, enable))
         else:
-            commands.append(_administer(account.database, f"ALTER PUBLICATION {publication} ADD TABLE {subject};"))
+            commands.append(administer(account.database, f"ALTER PUBLICATION {publication} ADD TABLE {subject};"))
     return commands
-
-
-def _administer(database: Database, statement: str) -> str:
-    """A command to be pasted by one who may: the account is theirs."""
-    if database.type == "sqlserver":
-        words = ["sqlcmd", "-S", f"{database.host},{database.port}", "-d", database.database, "-Q", statement]
-    else:
-        words = ["psql", "-h", database.host, "-p", str(database.port), "-d", database.database, "-c", statement]
-    return f"{shlex.join(words)}   # as an administrator"
 
 
 def _only_the_worker_knows(account: Account) -> str:
