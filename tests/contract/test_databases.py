@@ -359,3 +359,50 @@ def test_a_real_odbc_error_is_taken_apart(by_odbc: tuple[SQLServer, Any]) -> Non
     found = of_pyodbc(raised.value)
     assert len(found.state) == 5
     assert found.text.startswith("ERROR: relation")
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_an_identity_is_that_of_the_database_and_not_of_its_address(servers: Servers, revoked: bool) -> None:
+    """Read by an account that may do nothing but log in; with `revoked` not even the control file is open to it."""
+    reader = {"user": "contract_reader"}
+    source, target = servers.source, servers.target
+    source.execute("CREATE DATABASE other")
+    target.execute("CREATE ROLE contract_reader LOGIN PASSWORD 'reading'")
+    functions = "pg_control_system(), pg_control_checkpoint()"
+    if revoked:
+        for server in (source, target):
+            server.execute(f"REVOKE EXECUTE ON FUNCTION {functions} FROM PUBLIC")
+    try:
+        found = []
+        for config in (
+            source.config(**reader),
+            source.config(**reader, host="localhost"),
+            source.config(**reader, database="other"),
+            target.config(**reader),
+        ):
+            with connect(config, Secret("reading")) as opened:
+                found.append(opened.identity())
+        source.execute("DROP DATABASE other", "CREATE DATABASE other")
+        with connect(source.config(**reader, database="other"), Secret("reading")) as opened:
+            made_anew = opened.identity()
+    finally:
+        source.execute("DROP DATABASE other", f"GRANT EXECUTE ON FUNCTION {functions} TO PUBLIC")
+        target.execute("DROP ROLE contract_reader", f"GRANT EXECUTE ON FUNCTION {functions} TO PUBLIC")
+    here, by_another_name, other, elsewhere = found
+    assert (by_another_name == here) is not revoked
+    assert len({here, other, elsewhere, made_anew}) == 4
+    assert not made_anew.is_same_database(other)
+    assert here.history == "00000001"
+    assert [bool(one.unknown) for one in found] == [
+        revoked,
+        revoked,
+        False,
+        revoked,
+    ]  # a function's rights are a database's own
+
+
+def test_an_identity_outlives_a_failover_only_as_the_same_database(database: Database) -> None:
+    before = database.identity()
+    after = replace(before, history="00000002")
+    assert before.is_same_database(after)
+    assert before != after

@@ -67,7 +67,7 @@ def test_every_statement_is_one_t_sql_select_and_nothing_else(name: str) -> None
 
 
 def test_all_statements_were_seen() -> None:
-    assert len(STATEMENTS) == 28
+    assert len(STATEMENTS) == 29
 
 
 def test_names_are_quoted_so_that_they_cannot_end() -> None:
@@ -298,6 +298,15 @@ def _door(known: Mapping[str, Sequence[tuple[Any, ...]]], tables: Mapping[str, A
     door = SQLServer(_config(), Secret(PASSWORD), 30)
     door._connection = Answers({tsql.HAS_UTF8: [(65001,)], tsql.ROWVERSION_COLUMN: [], **known}, tables)
     return door
+
+
+@pytest.mark.parametrize("fork", ["6F9619FF-8B86-D011-B42D-00C04FC964FF", None])
+def test_the_identity_says_when_the_account_may_not_see_the_recovery_fork(fork: str | None) -> None:
+    found = _door({tsql.IDENTITY: [("SQL01", "shop", "2026-01-02T03:04:05.670", fork)]}).identity()
+
+    assert (found.server, found.database, found.made) == ("SQL01", "shop", "2026-01-02T03:04:05.670")
+    assert found.history == (fork or "")
+    assert bool(found.unknown) is (fork is None)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from cdcproof.databases import canonical
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.canonical import frame, row_hash
+from cdcproof.databases.identity import Identity
 from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import Chunking, ChunkSum, LiteralForm, LogPosition, Row, Scan, Segment
 from cdcproof.engines import Engine
@@ -49,6 +50,7 @@ class FakeDatabase:
     of_a_moment: bool = True
     sessions: int = 0
     most_sessions: int = 0
+    is_of: Identity = field(default_factory=lambda: Identity("fake", "fake", "1", "1"))
     statements_now: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -65,6 +67,10 @@ class FakeDatabase:
     def __exit__(self, *exc: object) -> None:
         with self._lock:
             self.sessions -= 1
+
+    def identity(self) -> Identity:
+        self.before("identity")
+        return self.is_of
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
         return self._table(table, "columns").columns

@@ -15,7 +15,8 @@ from cdcproof.reconcile.scanning import Part, Scanned
 from cdcproof.reconcile.strategy import Strategy
 
 ABOUT = {"the key": "id", "the filters": "none"}
-DATABASES = {"source": "a", "target": "b"}
+RUN = {"pipeline": "warehouse"}
+DATABASES = {"the source's database": "a", "the target's database": "b"}
 RESULT = TableResult(
     "orders",
     TableStatus.MISMATCH,
@@ -109,53 +110,58 @@ def test_a_full_disk_does_not_end_a_run(tmp_path: Path) -> None:
 
 def test_tables_that_are_through_are_known_to_the_next_run(tmp_path: Path) -> None:
     clock = Clock()
-    with Unfinished(tmp_path, DATABASES, clock=clock) as killed:
+    with Unfinished(tmp_path, RUN, DATABASES, clock=clock) as killed:
         assert killed.resumed == ""
         killed.finished(RESULT, ABOUT)
     clock.time += timedelta(minutes=10)
-    with Unfinished(tmp_path, DATABASES, clock=clock) as next_run:
+    with Unfinished(tmp_path, RUN, DATABASES, clock=clock) as next_run:
         assert next_run.resumed == "2026-01-02T03:04:05+00:00"
         assert next_run.result("orders", ABOUT) == RESULT
         assert next_run.result("orders", ABOUT | {"the key": "no"}) is None
         assert next_run.result("customers", ABOUT) is None
         next_run.finished(RESULT, ABOUT)
     clock.time += timedelta(minutes=10)
-    with Unfinished(tmp_path, DATABASES, clock=clock) as last:
+    with Unfinished(tmp_path, RUN, DATABASES, clock=clock) as last:
         assert last.resumed == "2026-01-02T03:04:05+00:00", "the first of the runs"
 
 
 @pytest.mark.parametrize("why", ["complete", "fresh", "others", "old"])
 def test_a_run_begins_anew(tmp_path: Path, why: str) -> None:
     clock = Clock()
-    with Unfinished(tmp_path, DATABASES, clock=clock) as first:
+    with Unfinished(tmp_path, RUN, DATABASES, clock=clock) as first:
         first.finished(RESULT, ABOUT)
-        Checkpoint(first.of("orders")._path, clock, save_seconds=0).keep(ABOUT, _left())
+        Checkpoint(first.of("orders")._path, clock, save_seconds=0, of=DATABASES).keep(ABOUT, _left())
         if why == "complete":
             first.complete()
     clock.time += timedelta(hours=5 if why == "old" else 0)
-    databases = DATABASES | {"target": "c"} if why == "others" else DATABASES
-    with Unfinished(tmp_path, databases, fresh=why == "fresh", clock=clock) as second:
-        assert second.resumed == ""
+    databases = DATABASES | {"the target's database": "c"} if why == "others" else DATABASES
+    with Unfinished(tmp_path, RUN, databases, fresh=why == "fresh", clock=clock) as second:
         assert second.result("orders", ABOUT) is None
-        assert second.of("orders").left(ABOUT) is None
+        anew = second.of("orders")
+        assert anew.left(ABOUT) is None
+        if why == "others":
+            told = "what an interrupted run had read is not used: the target's database changed since"
+            assert [second.refused("orders", ABOUT), anew.refused] == [told, told]
+        else:
+            assert second.resumed == ""
 
 
 def test_while_a_run_is_alive_another_one_leaves_its_files_alone(tmp_path: Path) -> None:
-    with Unfinished(tmp_path, DATABASES) as alive:
+    with Unfinished(tmp_path, RUN, DATABASES) as alive:
         alive.finished(RESULT, ABOUT)
-        with Unfinished(tmp_path, DATABASES, fresh=True) as other:
+        with Unfinished(tmp_path, RUN, DATABASES, fresh=True) as other:
             assert other.result("orders", ABOUT) is None
             other.finished(TableResult("orders", TableStatus.MATCH), ABOUT)
             Checkpoint(other.of("orders")._path, save_seconds=0).keep(ABOUT, _left())
             other.complete()
-    with Unfinished(tmp_path, DATABASES) as after:
+    with Unfinished(tmp_path, RUN, DATABASES) as after:
         assert after.result("orders", ABOUT) == RESULT
         assert after.of("orders").left(ABOUT) is None
 
 
 def test_where_nothing_can_be_written_a_run_goes_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with Unfinished(tmp_path / "file", DATABASES) as run:
+    with Unfinished(tmp_path / "file", RUN, DATABASES) as run:
         run.finished(RESULT, ABOUT)
         assert run.of("orders").left(ABOUT) is None
         run.complete()

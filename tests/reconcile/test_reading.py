@@ -143,6 +143,7 @@ import json, sys
 from tests.reconcile import test_reading
 test_reading.be_killed(**json.loads(sys.argv[1]))
 """
+DATABASES = {"the source": "here", "the target": "there"}
 KILLED_ROWS = 1_000_000
 MOVED = 990_000  # in the last part
 
@@ -161,7 +162,7 @@ def be_killed(*, ports: tuple[int, int], schema: str, pinned: str, reports: str)
 
     checkpoint.Checkpoint.keep = keep  # type: ignore[method-assign]
     scanning._LEAST_ROWS = scanning._ROWS_BETWEEN_CUTS = KILLED_ROWS // 4
-    with Columnar() as columnar, Unfinished(Path(reports), {"of": schema}) as unfinished:
+    with Columnar() as columnar, Unfinished(Path(reports), {"of": schema}, DATABASES) as unfinished:
         sides = Sides(Servers(source, target), schema, columnar, Strategy(pinned))
         run = replace(sides.run(), unfinished=unfinished)
         list(engine.reconcile(run, [sides.pair("first"), sides.pair("killed")]))
@@ -212,7 +213,7 @@ def test_a_killed_run_is_gone_on_with_and_finds_what_an_uninterrupted_one_does(
         return original(balance, sums, sign)
 
     monkeypatch.setattr(Balance, "_add", counted)
-    with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
+    with Unfinished(tmp_path, {"of": sides.schema}, DATABASES) as unfinished:
         assert unfinished.resumed
         run = replace(_run(sides, columnar, pinned), unfinished=unfinished)
         results = {one.table: one for one in engine.reconcile(run, [sides.pair("first"), sides.pair("killed")])}
@@ -245,7 +246,7 @@ def test_a_row_that_moved_into_what_was_read_before_is_not_forgotten(
         f"UPDATE {table} SET name = 'moved' WHERE id BETWEEN {MOVED} AND {MOVED} + 400",
         f"DELETE FROM {table} WHERE id = {moved[0]}",
     )
-    with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
+    with Unfinished(tmp_path, {"of": sides.schema}, DATABASES) as unfinished:
         result = _result(replace(_run(sides, columnar), unfinished=unfinished), sides, "killed")
     assert "goes on from" in result.resumed
     assert set(result.example_keys) == DIFFERING | {f"missing {moved[0]}"}
@@ -259,7 +260,7 @@ def test_a_table_that_is_another_now_is_read_anew(
     _filled(sides, "killed", KILLED_ROWS)
     _kill(sides, Strategy.STREAM, tmp_path)
     sides.target.execute(change.format(t=sides.name("killed")))
-    with Unfinished(tmp_path, {"of": sides.schema}) as unfinished:
+    with Unfinished(tmp_path, {"of": sides.schema}, DATABASES) as unfinished:
         result = _result(replace(_run(sides, columnar, Strategy.STREAM), unfinished=unfinished), sides, "killed")
     assert "is not used: " in result.resumed
     assert set(result.example_keys) == DIFFERING

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from cdcproof.databases.identity import Identity
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.result import KeyDifference, Report, TableResult, TableStatus, read, write, write_partial
 from cdcproof.secrets import Secret
@@ -48,8 +49,18 @@ FULL = _report(
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
-    report = replace(FULL, calibration=("12 types agree",), key_limit=1_000, resumed="2026-01-02T02:00:00+00:00")
-    assert read(write(report, tmp_path / "new" / "folder")) == report
+    report = replace(
+        FULL,
+        calibration=("12 types agree",),
+        key_limit=1_000,
+        resumed="2026-01-02T02:00:00+00:00",
+        pipeline="warehouse",
+        source_identity=Identity("ab12", "shop", "2026-01-01T00:00:00", "", "no recovery fork"),
+        target_identity=Identity("7", "dw", "16384", "00000001"),
+    )
+    path = write(report, tmp_path / "new" / "folder")
+    assert read(path) == report
+    validate(json.loads(path.read_text()))
 
 
 def test_a_difference_is_told_for_people() -> None:
@@ -104,6 +115,8 @@ def test_what_is_written_is_what_the_schema_says(tmp_path: Path) -> None:
 def test_the_schema_knows_every_field_and_no_other() -> None:
     properties = SCHEMA["properties"]
     assert set(properties) == {f.name for f in fields(Report)} == set(SCHEMA["required"])
+    (_, identity) = SCHEMA["$defs"]["identity"]["oneOf"]
+    assert set(identity["properties"]) == {f.name for f in fields(Identity)} == set(identity["required"])
     for name, model in (("table", TableResult), ("difference", KeyDifference)):
         definition = SCHEMA["$defs"][name]
         assert set(definition["properties"]) == {f.name for f in fields(model)} == set(definition["required"])
@@ -156,7 +169,7 @@ def test_a_secret_in_a_drivers_message_is_not_written_and_numbers_stay_numbers(t
     [
         lambda text: text[: len(text) // 2],
         lambda text: text.replace('"a": "MATCH"', '"a": "MISMATCH"'),
-        lambda text: text.replace('"version": 2', '"version": 99'),
+        lambda text: text.replace('"version": 3', '"version": 99'),
         lambda _: "[]",
         lambda _: "",
     ],

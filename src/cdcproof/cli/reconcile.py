@@ -224,13 +224,17 @@ class _Work:
 @contextmanager
 def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool) -> Iterator[_Work]:
     from cdcproof.databases.columnar import Columnar
+    from cdcproof.reconcile import engine
     from cdcproof.reconcile.checkpoint import Unfinished
 
     if work.budget or not work.options.validate_checksums:
         yield work
         return
-    about = {"source": work.inputs.source.place, "target": work.inputs.target.place}
-    with Columnar(loading) as columnar, Unfinished(directory, about, fresh=fresh) as unfinished:
+    ends = {"the source": work.inputs.source, "the target": work.inputs.target}
+    name = {"pipeline": work.inputs.pipeline} | {side: end.place for side, end in ends.items()}
+    engine.recognise(work.inputs.source, work.inputs.target)
+    about = {f"{side}'s database": repr(end.recognised.identity) for side, end in ends.items()}
+    with Columnar(loading) as columnar, Unfinished(directory, name, about, fresh=fresh) as unfinished:
         yield replace(work, columnar=columnar, unfinished=unfinished)
 
 
@@ -266,6 +270,9 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
                 for side, endpoint in (("source", inputs.source), ("target", inputs.target))
                 for line in endpoint.calibration.lines()
             ),
+            pipeline=inputs.pipeline,
+            source_identity=inputs.source.recognised.identity,
+            target_identity=inputs.target.recognised.identity,
         )
 
     with Screen(sys.stderr) as watch:

@@ -51,6 +51,8 @@ class Inputs:
     """What tells a scrub which rows were written."""
     proof_age_hours: float | None
     """By the pipeline file's threshold; None where there is no file."""
+    pipeline: str = ""
+    """The pipeline file's name of it; empty where there is no file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +174,7 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
         located.paths.reconciliation_reports,
         _feed(located.source),
         located.thresholds.proof_age_hours,
+        located.name,
     )
 
 

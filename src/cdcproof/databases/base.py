@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
+    from cdcproof.databases.identity import Identity
     from cdcproof.databases.kinds import Form
     from cdcproof.databases.scan import ChunkSum, Landmark, LiteralForm, LogPosition, PieceSum, Row, Scan, Segment
 
@@ -102,6 +103,10 @@ class Database(Protocol):
 
     def version(self) -> str:
         """One line: product and version."""
+        ...
+
+    def identity(self) -> Identity:
+        """Which database this is, as far as the account may read it."""
         ...
 
     def tables(self, schema: str) -> frozenset[TableName]:

@@ -17,6 +17,7 @@ from cdcproof.databases import postgresql_catalogue as catalogue
 from cdcproof.databases import postgresql_keys, postgresql_log, postgresql_pieces
 from cdcproof.databases import postgresql_statements as statements
 from cdcproof.databases.base import Column, Slot, TableName
+from cdcproof.databases.identity import Identity
 from cdcproof.databases.kinds import FORM_BYTES, Form
 from cdcproof.databases.postgresql_log import Reader
 from cdcproof.databases.postgresql_pieces import Pieces
@@ -38,6 +39,22 @@ class PostgreSQL(Pieces):
     def version(self) -> str:
         """One line: product and version."""
         return f"PostgreSQL {self._query('SHOW server_version')[0][0]}"
+
+    def identity(self) -> Identity:
+        """By the control file, which every role may read unless that was revoked; then the address stands for the server."""
+        [(database, made, history, knows_server, knows_timeline)] = self._query(catalogue.IDENTITY)
+        if knows_timeline:
+            history = self._query(catalogue.STANDBY_TIMELINE)[0][0]
+        if knows_server:
+            return Identity(self._query(catalogue.SYSTEM_IDENTIFIER)[0][0], database, made, history)
+        server = f"{self._database.host}:{self._database.port}"
+        return Identity(
+            server,
+            database,
+            made,
+            history,
+            f"{self._database.user} may not execute pg_control_system(), so the address {server} stands for the server",
+        )
 
     def tables(self, schema: str) -> frozenset[TableName]:
         """Tables of a schema: partitioned ones, and their partitions as well."""

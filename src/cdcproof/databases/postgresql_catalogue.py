@@ -7,6 +7,17 @@ from __future__ import annotations
 
 from typing import LiteralString, NamedTuple
 
+# The control file knows a standby's timeline only as of its last restartpoint; what writes WAL is asked for the file that it writes.
+IDENTITY: LiteralString = """
+    SELECT current_database(), oid::text,
+           CASE WHEN NOT pg_is_in_recovery() AND has_function_privilege('pg_walfile_name(pg_lsn)', 'EXECUTE')
+                THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) ELSE '' END,
+           has_function_privilege('pg_control_system()', 'EXECUTE'),
+           pg_is_in_recovery() AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')
+    FROM pg_database WHERE datname = current_database()"""
+SYSTEM_IDENTIFIER: LiteralString = "SELECT system_identifier::text FROM pg_control_system()"
+STANDBY_TIMELINE: LiteralString = "SELECT lpad(upper(to_hex(timeline_id)), 8, '0') FROM pg_control_checkpoint()"
+
 # A partition is a table too: a connector may capture it, and a sink write it, by its own name.
 TABLES: LiteralString = """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from cdcproof.databases import canonical, tsql, tsql_forms, tsql_frames
 from cdcproof.databases.base import ByPlace, Column, Slot, TableName
+from cdcproof.databases.identity import Identity
 from cdcproof.databases.kinds import TOLD_WHOLE, Form
 from cdcproof.databases.scan import WHOLE, ChunkSum, LiteralForm, Row, Scan, Segment, Stream, Told
 from cdcproof.databases.sqlserver_arrow import ArrowSession
@@ -42,6 +43,14 @@ class SQLServer(Log):
         """One line: product, version and edition."""
         version, edition = self._query(tsql.VERSION)[0]
         return f"Microsoft SQL Server {version} {edition}"
+
+    def identity(self) -> Identity:
+        """By the catalogue. The recovery fork is shown to the database's owner, and with VIEW ANY DATABASE."""
+        server, database, made, fork = self._query(tsql.IDENTITY)[0]
+        unknown = (
+            f"{self._database.user} may not see the recovery fork, which changes with a restore" if not fork else ""
+        )
+        return Identity(str(server), str(database), str(made), str(fork or ""), unknown)
 
     def tables(self, schema: str) -> frozenset[TableName]:
         """User tables of a schema."""

@@ -74,6 +74,14 @@ LOG_SCANS = """
     SELECT session_id, CASE WHEN end_time IS NULL THEN 0 ELSE 1 END, error_count, last_commit_lsn, empty_scan_count
     FROM sys.dm_cdc_log_scan_sessions WHERE session_id > 0 ORDER BY session_id"""
 CAPTURED_TO = "SELECT sys.fn_cdc_get_max_lsn()"
+# sys.database_recovery_status shows an account without VIEW ANY DATABASE no row of its database. All replicas of an availability
+# group share the database's identifier in the group; when each of them made it is its own affair.
+IDENTITY = """
+    SELECT COALESCE(CONVERT(nvarchar(36), d.group_database_id), @@SERVERNAME), d.name,
+           CASE WHEN d.group_database_id IS NULL THEN CONVERT(nvarchar(23), d.create_date, 126) ELSE N'' END,
+           CONVERT(nvarchar(36), r.recovery_fork_guid)
+    FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON r.database_id = d.database_id
+    WHERE d.database_id = DB_ID()"""
 IS_IN_GROUP = "SELECT CASE WHEN replica_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE database_id = DB_ID()"
 MAY_SELECT = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?) + N'.' + QUOTENAME(?), N'OBJECT', N'SELECT')"
 MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from cdcproof.databases.scan import Chunking, Segment
@@ -33,7 +34,7 @@ FOLDER = ".unfinished"
 MOST_HOURS = 4.0
 """What is older is not built upon: the report would speak of another day."""
 SAVE_SECONDS = 5.0
-_VERSION = 4  # another one, too, when a row gets another hash
+_VERSION = 5  # another one, too, when a row gets another hash
 
 About = Mapping[str, str]
 """What was asked, in parts that have names: a file is used only where every part is the same."""
@@ -60,12 +61,20 @@ def _clock() -> datetime:
 
 
 class Checkpoint:
-    """One table's file; without a path nothing is kept. `refused` says why an earlier one is not used, empty when there is none."""
+    """One table's file; without a path nothing is kept. `refused` says why an earlier one is not used, empty when there is none.
+
+    `of` is part of every `about`: the databases.
+    """
 
     def __init__(
-        self, path: Path | None = None, clock: Callable[[], datetime] = _clock, save_seconds: float = SAVE_SECONDS
+        self,
+        path: Path | None = None,
+        clock: Callable[[], datetime] = _clock,
+        save_seconds: float = SAVE_SECONDS,
+        of: About = MappingProxyType({}),
     ) -> None:
         self._path = path
+        self._of = of
         self._clock = clock
         self._save_seconds = save_seconds
         self._saved = time.monotonic()
@@ -80,7 +89,7 @@ class Checkpoint:
         data = _read(self._path) if self._path else None
         if data is None:
             return None
-        self.refused = _refusal(data, about, self._clock())
+        self.refused = _refusal(data, {**about, **self._of}, self._clock())
         if self.refused:
             return None
         left, scanned = data["left"], data["scanned"]
@@ -102,7 +111,7 @@ class Checkpoint:
         data = {
             "version": _VERSION,
             "saved": self.now(),
-            "about": dict(about),
+            "about": {**about, **self._of},
             "left": {
                 "began": left.began,
                 "strategy": left.strategy,
@@ -139,15 +148,23 @@ class _Finished:
 class Unfinished:
     """A run's files. Use as a context manager.
 
-    `about` tells the databases apart. With `fresh` what an earlier run has left is thrown away. Where another run of the
-    same kind is alive, or the folder cannot be written to, nothing is read and nothing kept.
+    `run` names the run: the pipeline and the addresses of both sides. `about` is what these lead to; what was read of other
+    databases is not used. With `fresh` what an earlier run has left is thrown away. Where another run of the same name is alive, or
+    the folder cannot be written to, nothing is read and nothing kept.
     """
 
     def __init__(
-        self, reports: Path, about: About, *, fresh: bool = False, clock: Callable[[], datetime] = _clock
+        self,
+        reports: Path,
+        run: About,
+        about: About,
+        *,
+        fresh: bool = False,
+        clock: Callable[[], datetime] = _clock,
     ) -> None:
         self._folder = reports / FOLDER
-        self._name = _short(json.dumps(dict(about), sort_keys=True))
+        self._name = _short(json.dumps(dict(run), sort_keys=True))
+        self._about = dict(about)
         self._clock = clock
         self._fresh = fresh
         self._lock: TextIO | None = None
@@ -181,11 +198,16 @@ class Unfinished:
     def result(self, table: str, about: About) -> TableResult | None:
         """A table's result by the run that this one goes on from; None when it has to be compared."""
         known = self._tables.get(table)
-        return known.result if known and known.about == about else None
+        return known.result if known and not self.refused(table, about) else None
+
+    def refused(self, table: str, about: About) -> str:
+        """Why a table's result by an earlier run is not used; empty when there is none, or it is."""
+        known = self._tables.get(table)
+        return _changed(known.about, {**about, **self._about}) if known else ""
 
     def finished(self, result: TableResult, about: About) -> None:
         """Keep a result until the run is through."""
-        self._tables[result.table] = _Finished(about, result)
+        self._tables[result.table] = _Finished({**about, **self._about}, result)
         if self._lock:
             data = {
                 "version": _VERSION,
@@ -199,7 +221,8 @@ class Unfinished:
 
     def of(self, table: str) -> Checkpoint:
         """A table's own file."""
-        return Checkpoint(self._folder / f"{self._name}-{_short(table)}.json" if self._lock else None, self._clock)
+        path = self._folder / f"{self._name}-{_short(table)}.json" if self._lock else None
+        return Checkpoint(path, self._clock, of=self._about)
 
     def complete(self) -> None:
         """The run is through: nothing is left to go on from."""
@@ -238,13 +261,18 @@ def _segment(bounds: list[int | None] | None) -> Segment | None:
 
 
 def _refusal(data: Mapping[str, Any], about: About, now: datetime) -> str:
-    changed = [name for name in {**data["about"], **about} if data["about"].get(name) != about.get(name)]
+    changed = _changed(data["about"], about)
     if changed:
-        return f"what an interrupted run had read is not used: {', '.join(sorted(changed))} changed since"
+        return changed
     hours = (now - datetime.fromisoformat(data["saved"])).total_seconds() / 3600
     if not 0 <= hours <= MOST_HOURS:
         return f"what an interrupted run had read is not used: it is of {data['saved'][:16]}, more than {MOST_HOURS:g} hours ago"
     return ""
+
+
+def _changed(before: About, now: About) -> str:
+    changed = sorted(name for name in {**before, **now} if before.get(name) != now.get(name))
+    return f"what an interrupted run had read is not used: {', '.join(changed)} changed since" if changed else ""
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
-from cdcproof.databases.base import Database
+from cdcproof.databases.base import Database, TableName
 from cdcproof.databases.columnar import Columnar
 from cdcproof.engines import Engine
 from cdcproof.errors import CouldNotLookError
@@ -23,6 +23,7 @@ from cdcproof.reconcile.counts import compare_counts
 from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.plan import TablePair
 from cdcproof.reconcile.reading import Means
+from cdcproof.reconcile.recognised import Recognised
 from cdcproof.reconcile.result import TableResult, TableStatus
 from cdcproof.reconcile.scanning import Sessions
 from cdcproof.reconcile.strategy import Strategy
@@ -44,9 +45,12 @@ class Endpoint:
     open: Callable[[], Database]
     calibration: Calibration = field(init=False, compare=False)
     """What this run learned of how its server tells values."""
+    recognised: Recognised = field(init=False, compare=False)
+    """Which database this run's sessions lead to."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "calibration", Calibration(self.engine))
+        object.__setattr__(self, "recognised", Recognised(self.place))
 
     def side(self, session: Database) -> Side:
         """The side as the comparison of a table knows it."""
@@ -122,7 +126,7 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
                 sessions.give_back()
                 return
             try:
-                done.put(_known(run, table) or _compared(run, table, means, Stop(stop), tried))
+                done.put(_compared(run, table, means, Stop(stop), tried))
             except BaseException as error:  # noqa: BLE001  a defect: handed over to the caller's thread
                 done.put(error)
                 return
@@ -158,16 +162,31 @@ class Sides:
 
 
 def opened(run: Run) -> Sides:
-    """Both at once; to be closed. Raises `CouldNotLookError`."""
+    """Both at once; to be closed. Raises `CouldNotLookError`, also where a session leads to another database than the run's first."""
+    return opened_ends(run.source, run.target)
+
+
+def opened_ends(source: Endpoint, target: Endpoint) -> Sides:
+    """As `opened`."""
     with ExitStack() as stack:
-        source, target = both(
-            Stop(), lambda: stack.enter_context(run.source.open()), lambda: stack.enter_context(run.target.open())
-        )
-        return Sides(source, target, stack.pop_all().close)
+
+        def open_one(end: Endpoint) -> Database:
+            session = stack.enter_context(end.open())
+            end.recognised.demand(session.identity())
+            return session
+
+        ours, theirs = both(Stop(), lambda: open_one(source), lambda: open_one(target))
+        return Sides(ours, theirs, stack.pop_all().close)
+
+
+def recognise(source: Endpoint, target: Endpoint) -> None:
+    """See which databases both sides are, before anything of an earlier run is used. One that cannot be opened stays unknown."""
+    with suppress(CouldNotLookError):
+        opened_ends(source, target).close()
 
 
 def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue.SimpleQueue[Sides]) -> TableResult:
-    clock = Deadline(0)
+    clock, earlier = Deadline(0), ""
     run.watch.doing(table.name, "opening")
     try:
         try:
@@ -175,6 +194,11 @@ def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue
         except queue.Empty:
             sides = opened(run)
         with closing(sides), ended_by(stop, sides.source, sides.target):
+            about = _about(run, table, sides)
+            if run.unfinished and (known := run.unfinished.result(table.name, about)):
+                run.watch.finished(table.name)
+                return replace(known, resumed=f"compared by the run of {run.unfinished.resumed}, which was interrupted")
+            earlier = run.unfinished.refused(table.name, about) if run.unfinished else ""
             asked = Comparison(
                 table,
                 run.source.side(sides.source),
@@ -186,27 +210,31 @@ def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue
                 means,
             )
             result = compare_contents(asked) if run.options.validate_checksums else compare_counts(asked)
+            result = replace(result, seconds=round(clock.elapsed_seconds, 3), resumed=result.resumed or earlier)
+            if run.unfinished and result.status is not TableStatus.ERROR:
+                run.unfinished.finished(result, about)
     except CouldNotLookError as error:
-        result = TableResult(table.name, TableStatus.ERROR, error=str(error))
+        result = TableResult(
+            table.name, TableStatus.ERROR, error=str(error), seconds=round(clock.elapsed_seconds, 3), resumed=earlier
+        )
     run.watch.finished(table.name)
-    result = replace(result, seconds=round(clock.elapsed_seconds, 3))
-    if run.unfinished and result.status is not TableStatus.ERROR:
-        run.unfinished.finished(result, _about(run, table))
     return result
 
 
-def _known(run: Run, table: TablePair) -> TableResult | None:
-    """Its result by the run that this one goes on from."""
-    found = run.unfinished.result(table.name, _about(run, table)) if run.unfinished else None
-    return (
-        replace(found, resumed=f"compared by the run of {run.unfinished.resumed}, which was interrupted")
-        if found and run.unfinished
-        else None
-    )
+def _about(run: Run, table: TablePair, sides: Sides) -> dict[str, str]:
+    """What a result of the table describes, where results are kept for a later run."""
+    if run.unfinished is None:
+        return {}
 
+    def structure(side: Database, name: TableName) -> str:
+        return json.dumps([[asdict(one) for one in side.columns(name)], side.primary_key(name)])
 
-def _about(run: Run, table: TablePair) -> dict[str, str]:
-    return {"table": json.dumps(asdict(table), sort_keys=True, default=str), "options": json.dumps(asdict(run.options))}
+    return {
+        "the table in the pipeline file": json.dumps(asdict(table), sort_keys=True, default=str),
+        "the options": json.dumps(asdict(run.options)),
+        "the source's columns": structure(sides.source, table.source),
+        "the target's columns": structure(sides.target, table.target),
+    }
 
 
 def method(options: Options, fence: str) -> str:

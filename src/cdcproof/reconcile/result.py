@@ -1,7 +1,7 @@
 """The result of a reconciliation and its report file, as the runbook reads it (`jq '.summary'`).
 
-`report.schema.json` beside this file is the format's JSON Schema. Files of version 1 are still read: version 2 only adds keys,
-and a report of this morning must not turn red because the program is newer. A later version is refused.
+`report.schema.json` beside this file is the format's JSON Schema. Files of versions 1 and 2 are still read: each version only adds
+keys, and a report of this morning must not turn red because the program is newer. A later version is refused.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from cdcproof.databases.identity import Identity, identity_of
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.differences import Word
 from cdcproof.reporting.files import write_whole
 from cdcproof.secrets import scrub
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 PREFIX = "reconciliation_report_"
 EXAMPLES = 20
 
@@ -133,6 +134,11 @@ class Report:
     """How many differing keys of a table are named at most."""
     calibration: tuple[str, ...] = ()
     """What both databases' encoding and hashing of known values showed."""
+    pipeline: str = ""
+    """The name in the pipeline file; empty where flags named the databases."""
+    source_identity: Identity | None = None
+    """Which databases were compared, whatever their addresses are; None where a side could not be opened."""
+    target_identity: Identity | None = None
     summary: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -211,6 +217,7 @@ def _from_dict(data: Mapping[str, Any]) -> Report:
         if datetime.fromisoformat(data[at]).tzinfo is None:
             raise ValueError(f"{at} has no offset from UTC")
     fields = {name: _frozen(value) for name, value in data.items() if name not in ("summary", "tables")}
+    fields |= {name: identity_of(data.get(name)) for name in ("source_identity", "target_identity")}
     report = Report(**fields, tables=tuple(table_of(table) for table in data["tables"]))
     if report.summary != data["summary"]:
         raise ValueError(f"the summary {data['summary']} disagrees with the tables {report.summary}")

@@ -1,0 +1,41 @@
+"""Which database a session leads to, whatever its address is. Data only.
+
+Whatever is stored about a database carries its identity, and speaks only for a database with an equal one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A database, and the history that it is in.
+
+    `server` is PostgreSQL's system identifier; SQL Server's name, or the identifier of the database in its availability
+    group, which all replicas share. `database` is its name. `made` changes when the database is dropped and made again: its oid, or
+    the time of its creation. `history` changes when changes that were seen may be undone, by a failover or a restore: PostgreSQL's
+    timeline, SQL Server's recovery fork.
+
+    `unknown` says what the account may not read, and what stands in its place; empty where nothing is missing.
+    """
+
+    server: str
+    database: str
+    made: str
+    history: str
+    unknown: str = ""
+
+    def is_same_database(self, other: Identity) -> bool:
+        """Whether both are one database, be it before and after a failover or a restore."""
+        return (self.server, self.database, self.made) == (other.server, other.database, other.made)
+
+    def __str__(self) -> str:
+        return f"{self.database} ({self.made}) of {self.server}, history {self.history or 'unknown'}"
+
+
+def identity_of(data: Mapping[str, Any] | None) -> Identity | None:
+    """An identity from what JSON made of it. Raises `TypeError` for something else."""
+    return None if data is None else Identity(**data)
