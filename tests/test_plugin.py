@@ -165,6 +165,30 @@ def test_a_waiver_does_not_hide_that_we_could_not_look(project: Project) -> None
     assert project.verdicts() == {"morning.1-it": "not checked"}
 
 
+def test_an_expired_waiver_excuses_nothing_and_stops_nothing(project: Project) -> None:
+    project.checks(SERVICES_DOWN, CONNECTORS, FINE)
+    project.waive("morning.1-services", YESTERDAY)
+
+    result = project.run("-m", "morning")
+
+    assert result.ret == 1
+    assert project.verdicts() == {
+        "morning.1-services": "failed",
+        "morning.2-connectors": "blocked",
+        "morning.5-disk": "passed",
+    }
+    assert f"waiver of morning.1-services  expired on {YESTERDAY}" in result.stdout.str()
+
+
+def test_an_expired_waiver_of_what_is_right_is_a_warning(project: Project) -> None:
+    project.checks(FINE)
+    project.waive("morning.5-disk", YESTERDAY)
+
+    assert project.run("-m", "morning").ret == 0
+    [record] = project.latest().steps
+    assert (record.verdict, record.differences[0].found) == (Verdict.WARNED, f"expired on {YESTERDAY}")
+
+
 def test_a_waiver_that_is_not_needed_any_more_is_told(project: Project) -> None:
     project.checks(FINE)
     project.waive("morning.5-disk", IN_A_WEEK)
@@ -186,7 +210,6 @@ def test_a_waiver_that_is_not_needed_any_more_is_told(project: Project) -> None:
         (FINE + FINE.replace("test_disk", "test_again"), None, "the step morning.5-disk is claimed by 2 checks"),
         (CONNECTORS, None, "it needs morning.1-services, and there is no such step"),
         (FINE, ("morning.9-gone", IN_A_WEEK), "the pipeline waives morning.9-gone, and there is no such step"),
-        (FINE, ("morning.5-disk", YESTERDAY), f"the waiver of morning.5-disk expired on {YESTERDAY}"),
         ("@pytest.mark.xfail\n" + FINE.strip(), None, "a check cannot be xfail"),
         (FINE.replace('"minor"', '"minor", need=["x"]'), None, "takes one step id"),
         (

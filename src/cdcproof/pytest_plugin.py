@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,13 @@ from cdcproof.findings import Verdict
 from cdcproof.pipeline import Pipeline, load
 from cdcproof.pipeline_choice import chosen, resolve
 from cdcproof.pytest_marks import applies, step_of
+from cdcproof.pytest_plan import Plan
 from cdcproof.pytest_reporter import PROBLEM, Reporter
-from cdcproof.pytest_xdist import PLAN, write_plan
-from cdcproof.reporting import allure_results, text
+from cdcproof.pytest_xdist import PLAN
+from cdcproof.reporting import allure_results, suites, text
 from cdcproof.reporting.judge import EvidenceBook, blocked, failed_afterwards, judge
 from cdcproof.reporting.record import StepRecord
-from cdcproof.reporting.steps import Step, ids_in_sources, in_order, problems
+from cdcproof.reporting.steps import Step, in_order, problems
 from cdcproof.secrets import scrub
 
 PIPELINE_KEY = pytest.StashKey[Pipeline]()
@@ -43,6 +43,7 @@ class _Known:
 
     records: dict[str, StepRecord] = field(default_factory=dict)
     header: list[str] = field(default_factory=list)
+    plan: Plan = field(default_factory=Plan)
 
 
 _KNOWN_KEY = pytest.StashKey[_Known]()
@@ -94,7 +95,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_KNOWN_KEY] = _Known()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(
-            Reporter(config, lambda: expected_pipeline(config).pushgateway), "cdcproof_reporter"
+            Reporter(config, lambda: expected_pipeline(config).pushgateway, lambda: config.stash[_KNOWN_KEY].plan),
+            "cdcproof_reporter",
         )
 
     if config.getoption("allure_report_dir", None):
@@ -141,25 +143,31 @@ def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _prepare(config: pytest.Config, folder: Path, items: list[pytest.Item], checks: list[pytest.Item]) -> None:
     steps = {item: step_of(item) for item in checks}
-    suites = {line.split(":")[0].split("(")[0].strip() for line in config.getini("markers")}
+    marks = suites.marks_in_sources(folder)
     found = problems(
         list(steps.values()),
         expected_pipeline(config).waivers,
-        suites=suites,
-        elsewhere=ids_in_sources(folder),
-        today=datetime.now().astimezone().date(),
+        suites={line.split(":")[0].split("(")[0].strip() for line in config.getini("markers")},
+        elsewhere=marks.keys(),
     )
     if found:
         raise UsageError("The checks cannot be run as they are declared:\n" + "\n".join(f"  {p}" for p in found))
     for item, step in steps.items():
         item.stash[_STEP_KEY] = step
         item.add_marker(step.suite)
-    if hasattr(config, "workerinput"):
-        write_plan(Path(config.workerinput[PLAN]), {item.nodeid: step for item, step in steps.items()})
     item_of = {step.id: item for item, step in steps.items()}
     ordered = iter([item_of[step.id] for step in in_order(steps.values())])
     items[:] = [next(ordered) if item in steps else item for item in items]
     _leave_out_what_does_not_apply(config, items, steps)
+    left_out = {step.id for item, step in steps.items() if item not in items}
+    marks |= {step.id: frozenset(mark.name for mark in item.iter_markers()) for item, step in steps.items()}
+    plan = Plan(
+        {item.nodeid: step for item, step in steps.items()},
+        suites.of_steps({step: names for step, names in marks.items() if step not in left_out}),
+    )
+    config.stash[_KNOWN_KEY].plan = plan
+    if hasattr(config, "workerinput"):
+        plan.write(Path(config.workerinput[PLAN]))
 
 
 def _leave_out_what_does_not_apply(

@@ -15,14 +15,17 @@ from typing import Any
 
 import pytest
 
+from cdcproof import pytest_plan
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import HttpService
-from cdcproof.pytest_xdist import PLAN, PlanScheduling, read_plan
+from cdcproof.pytest_plan import Plan
+from cdcproof.pytest_xdist import PLAN, PlanScheduling
 from cdcproof.reporting import text
 from cdcproof.reporting.judge import EvidenceBook, judge
 from cdcproof.reporting.publish import Published, publish
 from cdcproof.reporting.record import Run, StepRecord
+from cdcproof.reporting.suites import coverage
 
 PROBLEM = "cdcproof_problem"
 """Key under which a worker tells the controller why it refuses to run the checks."""
@@ -40,13 +43,17 @@ _LIVE = {
 class Reporter:
     """Collects the records of a session, tells them live and at the end, and has the reports written."""
 
-    def __init__(self, config: pytest.Config, pushgateway: Callable[[], HttpService | None]) -> None:
+    def __init__(
+        self, config: pytest.Config, pushgateway: Callable[[], HttpService | None], collected: Callable[[], Plan]
+    ) -> None:
         self._config = config
         self._pushgateway = pushgateway
+        self._collected = collected
         self._started_at = time.time()
         self._records: dict[str, StepRecord] = {}
         self._told: dict[str, Any] = {}
-        self._selected = 0
+        self._selected: frozenset[str] = frozenset()
+        self._plan = Plan()
         self._problem = ""
         self._run: Run | None = None
         self._published: Published | None = None
@@ -54,23 +61,25 @@ class Reporter:
     # ---- what the session tells us ----
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Remember how many checks were selected."""
-        self._selected = sum(item.get_closest_marker("runbook") is not None for item in session.items)
+        """Remember which checks were selected."""
+        self._plan = self._collected()
+        self._selected = self._plan.selected([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker where to leave the plan, which says which checks belong together."""
-        node.workerinput[PLAN] = str(self._plan)
+        node.workerinput[PLAN] = str(self._plan_file)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PlanScheduling:
         """Keep checks that need one another on one worker, so that verdicts are the same with and without -n."""
-        return PlanScheduling(config, log, self._plan)
+        return PlanScheduling(config, log, self._plan_file)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Remember how many checks the workers selected; every worker collects the same."""
-        self._selected = len(read_plan(self._plan).keys() & set(ids))
+        """Remember which checks the workers selected; every worker collects the same."""
+        self._plan = pytest_plan.read(self._plan_file)
+        self._selected = self._plan.selected(ids)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -112,7 +121,8 @@ class Reporter:
             root = self._config.rootpath
             reports = root / self._config.getoption("cdcproof_reports")
             self._published = publish(self._run, root, reports, self._pushgateway)
-            bad = not self._run.is_green or self._published.failures
+            interrupted = self._selected - self._records.keys()
+            bad = not self._run.is_right or interrupted or self._published.failures
             if bad and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         elif self._selected and session.exitstatus == pytest.ExitCode.OK and not self._config.option.collectonly:
@@ -152,10 +162,11 @@ class Reporter:
             out.write_line(line)
         for line in (*self._published.warnings, *self._published.failures):
             out.write_line(line, red=True)
-        out.write_line(text.totals(self._run), bold=True, green=self._run.is_green, red=not self._run.is_green)
+        colour = {"GREEN": "green", "PARTIAL": "yellow", "NOT GREEN": "red"}[self._run.word]
+        out.write_line(text.totals(self._run), bold=True, **{colour: True})
 
     def _add_record_of_crash(self, report: pytest.TestReport) -> None:
-        step = read_plan(self._plan).get(report.nodeid)
+        step = self._plan.steps.get(report.nodeid)
         if step is None:
             return
         died = CouldNotLookError(f"The process that ran this check died: {report.longrepr}")
@@ -169,13 +180,14 @@ class Reporter:
         return tempfile.TemporaryDirectory(prefix="cdcproof-")
 
     @property
-    def _plan(self) -> Path:
+    def _plan_file(self) -> Path:
         return Path(self._folder.name) / "plan.json"
 
     def _as_run(self) -> Run:
         steps = tuple(sorted(self._records.values(), key=lambda r: _in_runbook_order(r.step)))
-        left = self._selected - len(steps)
-        interrupted = [f"Interrupted: {left} of {self._selected} checks did not run."] if left > 0 else []
+        left, of = len(self._selected - self._records.keys()), len(self._selected)
+        interrupted = [f"Interrupted: {left} of {of} checks did not run."] if left else []
+        covered = coverage(self._selected, self._records.keys(), self._plan.suites)
         return Run(
             pipeline=self._told.get("pipeline", "unknown"),
             environment=self._told.get("environment", "unknown"),
@@ -184,6 +196,8 @@ class Reporter:
             duration_seconds=round(time.time() - self._started_at, 3),
             header=(*self._told.get("header", ()), *interrupted),
             steps=steps,
+            missing=tuple(sorted(covered.missing, key=_in_runbook_order)),
+            parts=covered.parts,
         )
 
 

@@ -6,36 +6,17 @@ so groups go by a file, which every worker writes with the same content before i
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from cdcproof.reporting.files import write_whole
-from cdcproof.reporting.steps import Need, Step, groups
+from cdcproof import pytest_plan
+from cdcproof.reporting.steps import groups
 
 PLAN = "cdcproof_plan"
 """Key under which the controller tells workers the plan's path."""
-
-
-def write_plan(path: Path, steps: Mapping[str, Step]) -> None:
-    """Write which step each test (by node id) stands for."""
-    write_whole(path, json.dumps({nodeid: asdict(step) for nodeid, step in steps.items()}))
-
-
-def read_plan(path: Path) -> dict[str, Step]:
-    """Node id to step; empty when no worker has collected a check."""
-    if not path.exists():
-        return {}
-    plan = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        nodeid: Step(**{**step, "needs": tuple(Need(**need) for need in step["needs"])})
-        for nodeid, step in plan.items()
-    }
 
 
 class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -48,7 +29,7 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
 
     def _split_scope(self, nodeid: str) -> str:
         if self._group_of is None:
-            steps = read_plan(self._plan)
+            steps = pytest_plan.read(self._plan).steps
             group = groups(list(steps.values()))
             self._group_of = {test: group[step.id] for test, step in steps.items()}
         return self._group_of.get(nodeid, nodeid)

@@ -127,7 +127,7 @@ def test_a_blocked_check_names_the_one_to_ask_for(reports, capsys):
 
 def test_an_unknown_step_lists_those_there_are(reports, capsys):
     assert main(["remedy", "morning.9", "--reports-dir", str(reports)]) == 2
-    assert "It has: morning.1-red, morning.2-green" in capsys.readouterr().err
+    assert "has: morning.1-red, morning.2-green" in capsys.readouterr().err
 
 
 def test_without_a_run_it_says_how_to_make_one(tmp_path, capsys):

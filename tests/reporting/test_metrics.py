@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
@@ -29,6 +30,11 @@ RUN = run_of(
 )
 
 
+def _registry(run: Run, last_success: dict[str, float]) -> CollectorRegistry:
+    records = [record for record in run.steps if record.suite == "morning"]
+    return registry_of(run.pipeline, "morning", records, last_success, run.started_at + run.duration_seconds)
+
+
 def _samples(text: str) -> dict[tuple[str, str], float]:
     return {
         (sample.name, sample.labels.get("check", sample.labels.get("suite", ""))): sample.value
@@ -39,7 +45,7 @@ def _samples(text: str) -> dict[tuple[str, str], float]:
 
 
 def test_the_text_file_has_one_suite_and_few_labels(tmp_path: Path) -> None:
-    write_text_file(registry_of(RUN, "morning", {"morning.a": 5.0, "morning.b": 3.0}), tmp_path / "m.prom")
+    write_text_file(_registry(RUN, {"morning.a": 5.0, "morning.b": 3.0}), tmp_path / "m.prom")
 
     text = (tmp_path / "m.prom").read_text()
     assert _samples(text) == {
@@ -55,7 +61,7 @@ def test_the_text_file_has_one_suite_and_few_labels(tmp_path: Path) -> None:
 
 
 def test_a_check_that_never_was_green_has_no_last_success() -> None:
-    registry = registry_of(RUN, "morning", {})
+    registry = _registry(RUN, {})
 
     assert registry.get_sample_value("cdcproof_check_last_success_timestamp_seconds", {"check": "morning.a"}) is None
 
@@ -104,7 +110,7 @@ def _pushes(url: str) -> float:
 
 
 def _push(run: Run, url: str, last_success: dict[str, float]) -> None:
-    push(registry_of(run, "morning", last_success), run, "morning", HttpService(url=url))
+    push(_registry(run, last_success), run.pipeline, "morning", HttpService(url=url))
 
 
 def test_a_push_replaces_the_verdicts_and_keeps_a_last_success_that_nobody_here_remembers(pushgateway: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.pipeline_choice import DEFAULT, VARIABLE, chosen, resolve
@@ -37,6 +39,27 @@ def add_pipeline(parser: argparse.ArgumentParser) -> None:
         choices=("live", "compose", "embedded"),
         help="where it runs (default: what the pipeline file says)",
     )
+
+
+def add_reports(parser: argparse.ArgumentParser) -> None:
+    """Add `--reports-dir` and `--pipeline`, for those that read what a run of checks has written."""
+    parser.add_argument("--reports-dir", type=Path, default=Path("reports"), help="where the reports are (reports)")
+    parser.add_argument(
+        "--pipeline",
+        metavar="NAME_OR_PATH",
+        help=f"whose reports, where several pipelines write there (default: ${VARIABLE}, else the one that ran last)",
+    )
+
+
+def reports_of(arguments: argparse.Namespace) -> Path:
+    """The folder that these options mean. Raises `ConfigError`."""
+    from cdcproof.pipeline import load
+    from cdcproof.reporting import places
+
+    named = arguments.pipeline or os.environ.get(VARIABLE)
+    if not named:
+        return places.folder_of_newest(arguments.reports_dir)
+    return places.folder_of(load(resolve(named)).name, arguments.reports_dir)
 
 
 def open_pipeline(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 
+from cdcproof.cli.options import add_reports, reports_of
 from cdcproof.errors import OperationError, UsageError
 
 EXAMPLE = "cdcproof remedy morning.2-connectors\n  cdcproof remedy morning.2-connectors --allow-acts"
@@ -16,9 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("step", help="the check's step id, as the report shows it: morning.2-connectors")
     parser.add_argument("--allow-acts", action="store_true", help="run the commands, asking before each one")
-    parser.add_argument(
-        "--reports-dir", type=Path, default=Path("reports"), help="where the run's reports are (reports)"
-    )
+    add_reports(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,11 +24,14 @@ def run(arguments: argparse.Namespace) -> int:
     from cdcproof.operations.acts import write_down
     from cdcproof.reporting import journal
 
-    latest = journal.latest(arguments.reports_dir)
-    steps = {step.step: step for step in latest.steps}
-    if arguments.step not in steps:
-        raise UsageError(f"The latest run has no check {arguments.step}.", f"It has: {', '.join(steps)}")
-    step = steps[arguments.step]
+    reports = reports_of(arguments)
+    latest = journal.latest(reports)
+    step = journal.newest_of(
+        arguments.step, reports
+    )  # of an earlier run, where the latest was of a part or another suite
+    if step is None:
+        has = ", ".join(step.step for step in latest.steps)
+        raise UsageError(f"No run that is kept has a check {arguments.step}.", f"The latest has: {has}")
     if not step.action:
         blocked = f" It is blocked by {step.blocked_by}: ask for that one's remedy." if step.blocked_by else ""
         print(f"{step.step} was {step.verdict}: there is nothing to do.{blocked}")

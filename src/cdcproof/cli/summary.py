@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdcproof.cli.options import add_reports, reports_of
 from cdcproof.errors import CouldNotLookError, OperationError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="text or markdown, or the path of the html page; or the last run of any suite: github prints annotations "
         "and writes the step summary, codequality prints GitLab's report (text)",
     )
-    parser.add_argument("--reports-dir", type=Path, default=Path("reports"), help="where the reports are (reports)")
+    add_reports(parser)
     parser.add_argument(
         "--file",
         default="README.md",
@@ -43,14 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the summary, or the path of its page."""
+    reports = reports_of(arguments)
     if arguments.format in _OF_ANY_RUN:
-        return _annotate(arguments)
-    path = arguments.reports_dir / f"summary.{_SUFFIX[arguments.format]}"
+        return _annotate(arguments, reports)
+    path = reports / f"summary.{_SUFFIX[arguments.format]}"
     try:
         content = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CouldNotLookError(
-            f"There is no daily summary in {arguments.reports_dir} yet.",
+            f"There is no daily summary in {reports} yet.",
             "It is written by: pytest -m morning   (another directory: --reports-dir DIR)",
         ) from None
     except OSError as error:
@@ -59,10 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _annotate(arguments: argparse.Namespace) -> int:
+def _annotate(arguments: argparse.Namespace, reports: Path) -> int:
     from cdcproof.reporting import annotations, journal
 
-    latest = journal.latest(arguments.reports_dir)
+    latest = journal.latest(reports)
     if arguments.format == "codequality":
         print(annotations.codequality(latest, arguments.file), end="")
         return 0

@@ -1,4 +1,7 @@
-"""Runs kept as JSON: latest.json, the journal of earlier runs, and when each check was last green."""
+"""The runs of one pipeline, kept as JSON: latest.json, the journal of earlier runs, and when each check was last green.
+
+A run of a part of a suite is kept too, under a name of its own: what is compared with is always a whole run.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from pathlib import Path
 
 from cdcproof.errors import CouldNotLookError
 from cdcproof.reporting.files import write_whole
-from cdcproof.reporting.record import Run
+from cdcproof.reporting.record import Run, StepRecord
 
 KEPT_RUNS = 50
 """Journal entries kept per suite."""
 
 
 def suite_name(run: Run) -> str:
-    """The run's suites as part of a file's name: ``morning``, or ``morning+weekly``."""
-    return "+".join(run.suites)
+    """The run's suites as part of a file's name: ``morning``, or ``morning+weekly``; ``morning.part`` of a part only."""
+    return "+".join(run.suites) + (".part" if run.missing else "")
 
 
 def write(run: Run, reports: Path) -> None:
@@ -31,8 +34,8 @@ def write(run: Run, reports: Path) -> None:
 
 
 def previous(run: Run, reports: Path) -> Run | None:
-    """The newest journal entry of the same suites and pipeline that is older than `run`; unreadable ones are passed over."""
-    for path in _entries(reports, suite_name(run)):
+    """The newest whole run of the same suites and pipeline that is older than `run`; unreadable ones are passed over."""
+    for path in _entries(reports, suite_name(run).removesuffix(".part")):
         entry = _read(path)
         if entry and entry.pipeline == run.pipeline and entry.started_at < run.started_at:
             return entry
@@ -48,6 +51,34 @@ def latest(reports: Path) -> Run:
             "Run the checks first: pytest -m morning, or name --reports-dir",
         )
     return run
+
+
+def owner(reports: Path) -> str | None:
+    """The name of the pipeline whose runs are kept here; None where none is."""
+    found = (_read(path) for path in (reports / "latest.json", *_entries(reports, "*")))
+    return next((run.pipeline for run in found if run), None)
+
+
+def newest_of(step: str, reports: Path) -> StepRecord | None:
+    """The newest record of a step, of whichever run it is; None where no run kept here has it."""
+    runs = (_read(path) for path in _entries(reports, "*"))
+    return next((record for run in runs if run for record in run.steps if record.step == step), None)
+
+
+def state_of(suite: str, run: Run, reports: Path) -> tuple[tuple[StepRecord, ...], float | None]:
+    """The newest record of each step of a suite, and when the whole suite last ended (None: never).
+
+    A run of a part says nothing of the other steps: theirs are taken from earlier runs, back to the last whole one.
+    """
+    records: dict[str, StepRecord] = {}
+    earlier = (entry for path in _entries(reports, "*") if (entry := _read(path)) and entry.pipeline == run.pipeline)
+    for each in (run, *(entry for entry in earlier if entry.started_at < run.started_at)):
+        mine = [record for record in each.steps if record.suite == suite]
+        for record in mine:
+            records.setdefault(record.step, record)
+        if mine and suite not in each.parts:
+            return tuple(records.values()), each.started_at + each.duration_seconds
+    return tuple(records.values()), None
 
 
 def _read(path: Path) -> Run | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from cdcproof.errors import CdcproofError
 from cdcproof.findings import Concern, Difference, Finding, Verdict
@@ -133,8 +134,23 @@ def _concluded(record: StepRecord, raised: BaseException | None) -> StepRecord:
 def _waived(record: StepRecord, waiver: Waiver | None) -> StepRecord:
     if waiver is None:
         return record
+    if waiver.expires < datetime.fromtimestamp(record.started_at).astimezone().date():
+        return _no_longer_waived(record, waiver)
     if record.verdict is Verdict.FAILED:
         return replace(record, verdict=Verdict.WAIVED, reason=f"{waiver.reason} (until {waiver.expires})")
     if record.verdict.is_green:
         return replace(record, reason=f"no longer fails: its waiver (until {waiver.expires}) can go")
     return record
+
+
+def _no_longer_waived(record: StepRecord, waiver: Waiver) -> StepRecord:
+    """An expired waiver excuses nothing, and is itself a finding: at least a warning."""
+    expired = Difference(f"waiver of {record.step}", "in force, or removed", f"expired on {waiver.expires}")
+    advice = "# repair the cause, then remove the waiver from the pipeline file, or renew it with its reason"
+    passed = record.verdict is Verdict.PASSED
+    return replace(
+        record,
+        verdict=Verdict.WARNED if passed else record.verdict,
+        differences=(*record.differences, expired),
+        action=(*record.action, advice),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -13,7 +13,7 @@ from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import HttpService
 from cdcproof.reporting.files import write_whole
-from cdcproof.reporting.record import Run
+from cdcproof.reporting.record import StepRecord
 from cdcproof.secrets import from_environment
 
 PUSH_TIMEOUT_SECONDS = 5.0
@@ -21,8 +21,18 @@ PUSH_TIMEOUT_SECONDS = 5.0
 _VALUES = ", ".join(f"{verdict.metric_value} {verdict}" for verdict in Verdict)
 
 
-def registry_of(run: Run, suite: str, last_success: Mapping[str, float]) -> CollectorRegistry:
-    """The metrics of one suite of a run; `last_success` is step id to Unix time, for steps that ever were green."""
+def registry_of(
+    pipeline: str,
+    suite: str,
+    records: Sequence[StepRecord],
+    last_success: Mapping[str, float],
+    ended_at: float | None,
+) -> CollectorRegistry:
+    """The metrics of one suite: the newest record of each of its steps.
+
+    `last_success` is step id to Unix time, for steps that ever were green; `ended_at` is when the whole suite last
+    ended, None when it never did.
+    """
     registry = CollectorRegistry()
     labels = ["check", "suite", "severity", "pipeline"]
     status = Gauge("cdcproof_check_status", f"Verdict of a runbook check: {_VALUES}.", labels, registry=registry)
@@ -33,23 +43,23 @@ def registry_of(run: Run, suite: str, last_success: Mapping[str, float]) -> Coll
         labels,
         registry=registry,
     )
-    for record in run.steps:
-        if record.suite == suite:
-            values = (record.step, suite, record.severity, run.pipeline)
-            status.labels(*values).set(record.verdict.metric_value)
-            duration.labels(*values).set(record.duration_seconds)
-            if record.step in last_success:
-                success.labels(*values).set(last_success[record.step])
-    Gauge(
-        "cdcproof_suite_last_run_timestamp_seconds",
-        "When a suite of checks last ended, whatever its verdicts.",
-        ["suite", "pipeline"],
-        registry=registry,
-    ).labels(suite, run.pipeline).set(run.started_at + run.duration_seconds)
+    for record in records:
+        values = (record.step, suite, record.severity, pipeline)
+        status.labels(*values).set(record.verdict.metric_value)
+        duration.labels(*values).set(record.duration_seconds)
+        if record.step in last_success:
+            success.labels(*values).set(last_success[record.step])
+    if ended_at is not None:
+        Gauge(
+            "cdcproof_suite_last_run_timestamp_seconds",
+            "When all checks of a suite last ended, whatever their verdicts.",
+            ["suite", "pipeline"],
+            registry=registry,
+        ).labels(suite, pipeline).set(ended_at)
     return registry
 
 
-def push(registry: CollectorRegistry, run: Run, suite: str, gateway: HttpService) -> None:
+def push(registry: CollectorRegistry, pipeline: str, suite: str, gateway: HttpService) -> None:
     """Push under the grouping key job, suite and pipeline.
 
     Raises `UnreachableError` or `UnexpectedAnswerError`.
@@ -59,7 +69,7 @@ def push(registry: CollectorRegistry, run: Run, suite: str, gateway: HttpService
             gateway.url,
             job="cdcproof",
             registry=registry,
-            grouping_key={"suite": suite, "pipeline": run.pipeline},
+            grouping_key={"suite": suite, "pipeline": pipeline},
             timeout=PUSH_TIMEOUT_SECONDS,
             handler=_handler(gateway),
         )

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from cdcproof.pipeline import HttpService
-from cdcproof.reporting import files, journal, metrics, pages
+from cdcproof.reporting import files, journal, metrics, pages, places
 from cdcproof.reporting.record import Run
 from cdcproof.reporting.summary import summarize
 from cdcproof.reporting.text import changes
@@ -31,8 +31,10 @@ class Published:
 def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpService | None]) -> Published:
     """Write every report of a run below `reports`; what fails is told in a sentence each, and never raised.
 
+    A run of a part has a page of its own, and leaves the page and the summary of the whole alone.
     `root` holds ``docs/``, to which the report links.
     """
+    reports = places.folder_of(run.pipeline, reports)
     html = reports / f"{journal.suite_name(run)}.html"
     unwritten = _Attempts("could not be written")
     unpushed = _Attempts("could not be pushed")
@@ -54,7 +56,7 @@ def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpS
     def write_html() -> None:
         files.write_whole(html, pages.report_page(run, changed, pages.way_up(html, root)))
 
-    if "morning" in run.suites:
+    if "morning" in run.suites and "morning" not in run.parts:
         unwritten.attempt("The daily summary", write_summary)
     has_html = unwritten.attempt("The HTML report", write_html)
 
@@ -62,9 +64,10 @@ def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpS
         successes = journal.last_success(run, reports)
         gateway = pushgateway()
         for suite in run.suites:
-            registry = metrics.registry_of(run, suite, successes)
+            records, ended_at = journal.state_of(suite, run, reports)
+            registry = metrics.registry_of(run.pipeline, suite, records, successes, ended_at)
             if gateway:
-                unpushed.attempt("The metrics", partial(metrics.push, registry, run, suite, gateway))
+                unpushed.attempt("The metrics", partial(metrics.push, registry, run.pipeline, suite, gateway))
             else:
                 metrics.write_text_file(registry, reports / f"cdcproof-{suite}.prom")
 

@@ -60,7 +60,11 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a suite: `suites` is what was selected, `header` says where it ran and on what."""
+    """One run: `suites` are those of its steps, `header` says where it ran and on what.
+
+    `missing` are the steps that were left out of the suites that were asked for: the run is then of a part only.
+    `parts` are the suites of which not every step ran, also where nobody asked for all of them.
+    """
 
     pipeline: str
     environment: str
@@ -69,11 +73,23 @@ class Run:
     duration_seconds: float
     header: tuple[str, ...]
     steps: tuple[StepRecord, ...]
+    missing: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+    @property
+    def is_right(self) -> bool:
+        """Every check that ran was looked at and is right; a run without checks is not right."""
+        return bool(self.steps) and all(step.verdict.is_green for step in self.steps)
 
     @property
     def is_green(self) -> bool:
-        """Every check was looked at and is right; a run without checks is not green."""
-        return bool(self.steps) and all(step.verdict.is_green for step in self.steps)
+        """Every check of the suites that were asked for ran, and is right."""
+        return self.is_right and not self.missing
+
+    @property
+    def word(self) -> str:
+        """``GREEN``, ``PARTIAL`` (right as far as it went) or ``NOT GREEN``."""
+        return "GREEN" if self.is_green else "PARTIAL" if self.is_right else "NOT GREEN"
 
     def counts(self) -> dict[Verdict, int]:
         """Number of steps per verdict, in the order of `Verdict`, zeros left out."""
@@ -91,6 +107,8 @@ class Run:
                 **data,
                 "suites": tuple(data["suites"]),
                 "header": tuple(data["header"]),
+                "missing": tuple(data.get("missing", ())),
+                "parts": tuple(data.get("parts", ())),
                 "steps": tuple(StepRecord.from_dict(step) for step in data["steps"]),
             }
         )

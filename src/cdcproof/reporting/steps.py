@@ -6,8 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
 
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import Waiver
@@ -16,7 +14,6 @@ from cdcproof.reporting.record import StepRecord
 SEVERITIES = ("critical", "major", "minor")
 
 _STEP_ID = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9][a-z0-9-]*")
-_MARK_IN_SOURCE = re.compile(rf"""\brunbook\(\s*["']({_STEP_ID.pattern})["']""")
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,6 @@ def problems(
     *,
     suites: Collection[str],
     elsewhere: Collection[str],
-    today: date,
 ) -> list[str]:
     """Everything wrong with the steps and the waivers, as sentences; `elsewhere` are steps not collected this time."""
     known = {step.id for step in steps} | set(elsewhere)
@@ -94,15 +90,11 @@ def problems(
     cycle = _first_cycle({step.id: [need.step for need in step.needs] for step in steps})
     if cycle:
         found.append(f"these steps need one another in a circle: {' → '.join(cycle)}")
-    for waiver in waivers:
-        if waiver.step not in known:
-            found.append(f"the pipeline waives {waiver.step}, and there is no such step")
-        elif waiver.expires < today:
-            found.append(
-                f"the waiver of {waiver.step} expired on {waiver.expires}: "
-                "repair the cause, or renew the waiver with its reason in the pipeline file"
-            )
-    return found
+    return found + [
+        f"the pipeline waives {waiver.step}, and there is no such step"
+        for waiver in waivers
+        if waiver.step not in known
+    ]
 
 
 def in_order(steps: Iterable[Step]) -> list[Step]:
@@ -130,15 +122,6 @@ def groups(steps: Collection[Step]) -> dict[str, str]:
                 old, new = group[step.id], group[need.step]
                 group = {key: new if value == old else value for key, value in group.items()}
     return group
-
-
-def ids_in_sources(directory: Path) -> frozenset[str]:
-    """The step ids that the check files below `directory` declare, whichever of them are collected this time."""
-    return frozenset(
-        step_id
-        for path in sorted(directory.rglob("test_*.py"))
-        for step_id in _MARK_IN_SOURCE.findall(path.read_text(encoding="utf-8"))
-    )
 
 
 def _is_about(subject: str, wanted: str) -> bool:

@@ -86,15 +86,17 @@ def overview(run: Run, columns: int = COLUMNS) -> list[str]:
 
 
 def totals(run: Run) -> str:
-    """``GREEN: 9 passed, 1 warned in 4.2 s``, or ``NOT GREEN: …``."""
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in run.counts().items()) or "no check ran"
-    return f"{'GREEN' if run.is_green else 'NOT GREEN'}: {counts} in {run.duration_seconds:.1f} s"
+    """``GREEN: 9 passed, 1 warned in 4.2 s``, ``PARTIAL: 2 passed, 11 did not run in …``, or ``NOT GREEN: …``."""
+    counts = [f"{count} {verdict}" for verdict, count in run.counts().items()] or ["no check ran"]
+    left_out = [f"{len(run.missing)} did not run"] if run.missing else []
+    return f"{run.word}: {', '.join([*counts, *left_out])} in {run.duration_seconds:.1f} s"
 
 
 def changes(before: Run | None, now: Run) -> list[str]:
-    """What is different from the run before, as lines; the same subjects failing again are not a change."""
+    """What is different from the whole run before, as lines; the same subjects failing again are not a change."""
+    left_out = [f"Not run this time: {', '.join(now.missing)}"] if now.missing else []
     if before is None:
-        return ["This is the first run kept here; there is nothing to compare with."]
+        return ["This is the first run kept here; there is nothing to compare with.", *left_out]
     earlier = {record.step: record for record in before.steps}
     lines = []
     for record in now.steps:
@@ -105,7 +107,9 @@ def changes(before: Run | None, now: Run) -> list[str]:
             lines.append(f"{record.step}: {old.verdict} → {record.verdict}")
         else:
             lines += _new_and_gone(old, record)
-    if earlier:
+    if left_out:
+        lines += left_out
+    elif earlier:
         lines.append(f"Not run this time: {', '.join(earlier)}")
     return lines or ["Nothing has changed since the last run."]
 
