@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import TypeVar
 
 from cdcproof.errors import CouldNotLookError, DeadlineError
@@ -75,3 +77,26 @@ def pause(seconds: float, tell: Callable[[float], None] | None = None) -> None:
         if tell:
             tell(deadline.remaining_seconds)
         time.sleep(min(1.0, deadline.remaining_seconds))
+
+
+def within(seconds: float, work: Callable[[], T], *, what: str) -> T:
+    """Return what `work()` returns, or raise what it raises. Raises `DeadlineError` when it takes longer than `seconds`.
+
+    Work that is late goes on in its thread, which does not keep the program from ending, and nobody learns how it ends.
+    """
+    ended: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            ended.put((work(), None))
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+            ended.put((None, error))
+
+    Thread(target=run, daemon=True).start()
+    try:
+        result, error = ended.get(timeout=seconds)
+    except queue.Empty:
+        raise DeadlineError(f"{what[0].upper()}{what[1:]} did not come within {seconds:g} s.") from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]  # None only where T has it

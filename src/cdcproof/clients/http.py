@@ -6,22 +6,27 @@ and whatever a service says is scrubbed before it is quoted.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from json import JSONDecodeError
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
+import urllib3.exceptions
 from requests.auth import HTTPBasicAuth
 
 from cdcproof.errors import CouldNotLookError, DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
 from cdcproof.secrets import Secret, from_environment, scrub
-from cdcproof.waiting import wait_until
+from cdcproof.waiting import Deadline, wait_until, within
 
 T = TypeVar("T")
 
 _LONGEST_QUOTE = 300
+_MOST_BYTES = 16 * 2**20
+"""No answer that a check can use is longer: a Connect with a thousand connectors sends some 8 MiB."""
+_CHUNK_BYTES = 65_536
 
 
 class NotFoundError(UnexpectedAnswerError):
@@ -40,10 +45,30 @@ class ServiceFailedError(UnexpectedAnswerError):
     """The service could not do it, for a reason of its own (a status from 500 on)."""
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """A whole answer; `url` is the address that answered, after redirects."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    encoding: str
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(self.encoding, errors="replace")
+
+    def json(self) -> Any:
+        """The decoded body. Raises `ValueError` for what is not JSON."""
+        return json.loads(self.body)
+
+
 class Http:
     """One service at one base address, which may have a path (``http://host:8081/apis/ccompat/v7``).
 
-    `timeout_seconds` is (to connect, between two bytes of the answer).
+    `timeout_seconds` is (to connect, between two bytes of the answer). The whole answer may take the first and twice the
+    second, and have 16 MiB: a service that sends a byte a second, or without end, counts as one that does not answer.
     Every request raises `UnreachableError`, `RefusedError` (401, 403, TLS), `NotFoundError` (404), `ConflictError`
     (409), `ServiceFailedError` (5xx) or `UnexpectedAnswerError` (another status, or an answer that is not what was
     asked for).
@@ -105,55 +130,74 @@ class Http:
             return frozenset()
         return frozenset(method.strip() for method in allowed.split(",") if method.strip())
 
-    def _request(
-        self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None
-    ) -> requests.Response:
+    def _request(self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None) -> _Answer:
         url = self.base_url + path
+        to_connect, between_bytes = self._timeout_seconds
+        whole = Deadline(to_connect + 2 * between_bytes)
         try:
-            response = self._session.request(
-                method,
-                url,
-                params=params,
-                json=body,
-                auth=_basic(*self._auth) if self._auth else None,
-                timeout=self._timeout_seconds,
-            )
+            # in a thread: nothing else ends a look-up of a host's name, or headers that come byte by byte
+            answer = within(whole.seconds, lambda: self._exchange(method, url, body, params, whole), what="the answer")
+        except DeadlineError:
+            raise self._unreachable(url, f"the answer was not complete after {whole.seconds:g} s") from None
         except requests.exceptions.SSLError as error:
             raise RefusedError(f"{self._place(url)}: the TLS connection was refused: {_reason(error)}.") from None
         except requests.exceptions.ConnectTimeout:
-            raise self._unreachable(url, f"no connection within {self._timeout_seconds[0]:g} s") from None
-        except requests.exceptions.Timeout:
-            raise self._unreachable(url, f"no answer within {self._timeout_seconds[1]:g} s") from None
-        except requests.exceptions.ConnectionError as error:
+            raise self._unreachable(url, f"no connection within {to_connect:g} s") from None
+        except (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError):
+            raise self._unreachable(url, f"no answer within {between_bytes:g} s") from None
+        except (requests.exceptions.ConnectionError, urllib3.exceptions.ProtocolError) as error:
             raise self._unreachable(url, _reason(error)) from None
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise UnexpectedAnswerError(f"{self._place(url)}: {scrub(str(error))}") from None
-        self._raise_for_status(method, response)
-        return response
+        self._raise_for_status(method, answer)
+        return answer
 
-    def _raise_for_status(self, method: str, response: requests.Response) -> None:
-        status = response.status_code
+    def _exchange(self, method: str, url: str, body: Any, params: Mapping[str, Any] | None, whole: Deadline) -> _Answer:
+        with self._session.request(
+            method,
+            url,
+            params=params,
+            json=body,
+            auth=_basic(*self._auth) if self._auth else None,
+            timeout=self._timeout_seconds,
+            stream=True,
+        ) as response:
+            received = bytearray()
+            while part := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+                received += part
+                if whole.passed:
+                    raise DeadlineError(f"The answer was not complete after {whole.seconds:g} s.")
+                if len(received) > _MOST_BYTES:
+                    raise UnexpectedAnswerError(
+                        f"{self._place(url)} answered with more than {_MOST_BYTES >> 20} MiB.",
+                        f"Check that the address is that of {self.service_name}.",
+                    )
+            encoding = response.encoding or "utf-8"
+            return _Answer(response.url, response.status_code, response.headers, bytes(received), encoding)
+
+    def _raise_for_status(self, method: str, answer: _Answer) -> None:
+        status = answer.status
         if status < 300:
             return
-        said = f"{self._place(response.url)} answered {status} to {method}: {_quote(response)}"
+        said = f"{self._place(answer.url)} answered {status} to {method}: {_quote(answer)}"
         if status in (401, 403):
             raise RefusedError(said, f"Check the user and the password for {self.service_name}.")
         if status == 404:
-            raise NotFoundError(said) if _is_json(response) else NotServedError(said)
+            raise NotFoundError(said) if _is_json(answer) else NotServedError(said)
         if status == 409:
             raise ConflictError(said)
         if status >= 500:
             raise ServiceFailedError(said)
         raise UnexpectedAnswerError(said)
 
-    def _json(self, response: requests.Response) -> Any:
-        if not response.content:
+    def _json(self, answer: _Answer) -> Any:
+        if not answer.body:
             return None
         try:
-            return response.json()
-        except (JSONDecodeError, UnicodeDecodeError):
+            return answer.json()
+        except ValueError:
             raise UnexpectedAnswerError(
-                f"{self._place(response.url)} did not answer with JSON: {_quote(response)}",
+                f"{self._place(answer.url)} did not answer with JSON: {_quote(answer)}",
                 f"Check that the address is that of {self.service_name}.",
             ) from None
 
@@ -227,24 +271,23 @@ def _reason(error: BaseException) -> str:
     return scrub(text)[:_LONGEST_QUOTE]
 
 
-def _is_json(response: requests.Response) -> bool:
+def _is_json(answer: _Answer) -> bool:
     try:
-        response.json()
-    except (JSONDecodeError, UnicodeDecodeError):
+        answer.json()
+    except ValueError:
         return False
     return True
 
 
-def _quote(response: requests.Response) -> str:
+def _quote(answer: _Answer) -> str:
     """What the service said: the message of an error in JSON, else the first line, scrubbed and short."""
-    text = ""
     try:
-        answer = response.json()
-    except (JSONDecodeError, UnicodeDecodeError):
-        answer = None
-    if isinstance(answer, dict) and answer.get("message"):
-        text = " ".join(str(answer["message"]).split())
+        said = answer.json()
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and said.get("message"):
+        text = " ".join(str(said["message"]).split())
     else:
-        text = next((line.strip() for line in response.text.splitlines() if line.strip()), "")
+        text = next((line.strip() for line in answer.text.splitlines() if line.strip()), "")
     text = scrub(text)
     return text[:_LONGEST_QUOTE] + "…" if len(text) > _LONGEST_QUOTE else text or "(no text)"

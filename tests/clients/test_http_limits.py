@@ -1,0 +1,102 @@
+"""An answer that never ends, by any way of not ending, is an error in time."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, repeat
+
+import pytest
+
+from cdcproof.clients.http import Http
+from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+
+_HEAD = b"HTTP/1.1 200 OK\r\n"
+_CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@contextmanager
+def sending(parts: Callable[[], Iterator[bytes]], every_seconds: float = 0) -> Iterator[str]:
+    """A server that answers each request with these bytes, part by part, until it or its client goes away."""
+    gone = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            while not gone.is_set():
+                connection, _ = server.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65_536)
+                    for part in parts():
+                        connection.sendall(part)
+                        if gone.wait(every_seconds):
+                            return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        gone.set()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def bytewise(text: bytes) -> Iterator[bytes]:
+    return (bytes([byte]) for byte in text)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param(lambda: bytewise(_HEAD * 1000), id="a status line and headers, byte by byte"),
+        pytest.param(
+            lambda: bytewise(_HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 1000), id="a body, byte by byte"
+        ),
+        pytest.param(lambda: chain([_CHUNKED], repeat(b"1\r\nx\r\n")), id="chunks without end"),
+        pytest.param(lambda: bytewise(_CHUNKED + b"1\r\nx\r\n" * 1000), id="chunks, byte by byte"),
+    ],
+)
+def test_an_answer_that_does_not_end_counts_as_none(parts: Callable[[], Iterator[bytes]]) -> None:
+    with sending(parts, every_seconds=0.02) as url:
+        service = Http("Kafka Connect", url, timeout_seconds=(0.1, 0.2))
+        with pytest.raises(UnreachableError, match=r"Kafka Connect at .* the answer was not complete after 0\.5 s"):
+            service.get_text("/")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param(lambda: chain([_CHUNKED], repeat(b"10000\r\n" + b"x" * 65_536 + b"\r\n")), id="without end"),
+        pytest.param(
+            lambda: chain([_HEAD + b"Content-Length: 600000000\r\n\r\n"], repeat(b"x" * 65_536, 9000)), id="of a length"
+        ),
+        pytest.param(
+            lambda: iter([_HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(64 * 2**20))]), id="packed"
+        ),
+    ],
+)
+def test_an_answer_that_is_too_long_is_refused(parts: Callable[[], Iterator[bytes]]) -> None:
+    with sending(parts) as url, pytest.raises(UnexpectedAnswerError, match="answered with more than 16 MiB"):
+        Http("Metrics", url).get_text("/")
+
+
+def test_an_answer_in_chunks_or_packed_is_read_whole() -> None:
+    text = "ünïcode " * 50_000
+    packed = gzip.compress(text.encode())
+    headers = _HEAD + b"Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (text.encode()[:7], text.encode()[7:], b"")]
+    for answer in (
+        headers + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(chunks),
+        headers + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed,
+        headers + b"\r\n" + text.encode(),
+    ):
+        with sending(lambda answer=answer: iter([answer])) as url:  # type: ignore[misc]
+            assert Http("Metrics", url).get_text("/") == text
+
+
+def test_an_answer_that_is_cut_short_is_no_answer() -> None:
+    cut = _HEAD + b"Content-Length: 100\r\nConnection: close\r\n\r\nx"
+    with sending(lambda: iter([cut])) as url, pytest.raises(UnreachableError):
+        Http("Metrics", url).get_text("/")
