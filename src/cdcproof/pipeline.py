@@ -108,7 +108,7 @@ class Service(Model):
     @field_validator("endpoint")
     @classmethod
     def _is_endpoint(cls, endpoint: str | None) -> str | None:
-        if endpoint and not re.fullmatch(r"(https?://\S+|tcp://[^\s/:]+:\d+)", endpoint):
+        if endpoint and not re.fullmatch(r"(https?://\S+|tcp://([^\s/:]+|\[[^\s/\]]+\]):\d+)", endpoint):
             raise ValueError("must be http://host:port/path, https://… or tcp://host:port")
         return endpoint
 
@@ -150,6 +150,8 @@ class Table(Model):
     @field_validator("source", "target")
     @classmethod
     def _is_qualified(cls, name: str) -> str:
+        if name == PLACEHOLDER:
+            return name
         if name.count(".") != 1 or not all(name.split(".")):
             raise ValueError("must be schema.table")
         return name
@@ -342,7 +344,7 @@ class Pipeline(Model):
             "tables.topic": [t.topic for t in self.tables],
             "waivers": [w.step for w in self.waivers],
         }.items():
-            twice = sorted({name for name in names if names.count(name) > 1})
+            twice = sorted({name for name in names if names.count(name) > 1 and name != PLACEHOLDER})
             if twice:
                 raise PydanticCustomError(
                     "listed_twice", "{what}: {name} is listed twice", {"what": what, "name": twice[0]}

@@ -86,6 +86,14 @@ def test_the_exit_status_says_what_is_missing(outcomes: list[str], status: int) 
     assert exit_status(tuple(Item("x", Outcome(o), "") for o in outcomes)) == status
 
 
+def test_a_topic_and_a_target_that_init_could_not_learn_are_wrong_and_named_once() -> None:
+    table = {"name": "orders", "source": "a.orders", "target": PLACEHOLDER, "topic": PLACEHOLDER, "key": ["id"]}
+    services = [{"name": "pg", "role": "target", "endpoint": f"tcp://{PLACEHOLDER}:5432"}]
+    seen = look(Live(), closed(tables=[table], services=services), TODAY)
+    wrong = [item.subject for item in seen if item.outcome is Outcome.WRONG]
+    assert wrong == ["services.pg.endpoint", "tables.orders.target", "tables.orders.topic"]
+
+
 def test_a_placeholder_is_wrong_and_named_and_its_section_not_tried() -> None:
     table = {"name": "orders", "source": "a.orders", "target": "b.orders", "topic": "t", "key": [PLACEHOLDER]}
     seen = look(Live(), closed(kafka={"bootstrap_servers": PLACEHOLDER}, tables=[table]), TODAY)

@@ -5,19 +5,22 @@ import pytest
 from cdcproof.databases.base import TableName
 from cdcproof.operations.connector_config import (
     DEBEZIUM_SINK,
-    Address,
     captures,
     consumer_group,
     literal_tables,
     message_key,
     reads,
-    routed,
     sink_address,
     source_address,
+    subscribes,
     table_of,
     target_of,
     topic_of,
+    unreadable,
+    written_key,
 )
+from cdcproof.operations.jdbc_url import Address
+from cdcproof.operations.transforms import Route
 
 SQLSERVER = {
     "connector.class": "io.debezium.connector.sqlserver.SqlServerConnector",
@@ -67,23 +70,6 @@ def test_another_class_is_no_source_and_a_reference_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("jdbc:postgresql://pg:5433/wh?currentSchema=app,public&user=a&password=b", ("pg", 5433, "wh", "a", "app")),
-        ("jdbc:postgresql://pg/wh", ("pg", 5432, "wh", None, "public")),
-        ("jdbc:postgresql://u:p@pg,pg2:5433/wh", ("pg", 5432, "wh", None, "public")),
-        ("jdbc:sqlserver://ms:1444;databaseName=wh;user=a;password=b", ("ms", 1444, "wh", "a", "dbo")),
-        ("jdbc:sqlserver://ms\\inst:1444;database=wh", ("ms", 1444, "wh", None, "dbo")),
-        ("jdbc:sqlserver://;serverName=ms;portNumber=1445;databaseName=wh", ("ms", 1445, "wh", None, "dbo")),
-    ],
-)
-def test_the_targets_address_is_read_from_jdbc(url: str, address: tuple[object, ...]) -> None:
-    found = sink_address({"connector.class": DEBEZIUM_SINK, "connection.url": url})
-    assert found
-    assert (found.host, found.port, found.database, found.user, found.schema) == address
-
-
-@pytest.mark.parametrize(
     "config",
     [
         {"connector.class": DEBEZIUM_SINK, "connection.url": "jdbc:mysql://h/d"},
@@ -106,26 +92,50 @@ def test_both_makers_keys_for_the_user_are_known() -> None:
     assert (debezium.user, confluent.user) == ("a", "b")
 
 
-def test_topics_are_named_as_debezium_names_them() -> None:
-    assert topic_of(SQLSERVER, "warehouse", ORDERS) == "w.warehouse.dbo.Orders"
-    assert topic_of(POSTGRES, "warehouse", TableName("public", "orders")) == "w.public.orders"
-    old = {"database.server.name": "s", "database.dbname": "warehouse"}
-    assert topic_of(old, "warehouse", ORDERS) == "s.dbo.Orders"
+def test_a_port_that_is_not_in_clear_is_the_usual_one_and_said() -> None:
+    address = source_address({**SQLSERVER, "database.port": "${env:PORT}"})
+    assert address
+    assert address.port == 1433
+    assert address.doubts == (
+        "database.port is not in clear: write the port here; 1433 stands here because it is the usual one.",
+    )
 
 
-def test_topics_go_through_the_routing_transforms() -> None:
-    assert topic_of({**POSTGRES, **ROUTER}, "warehouse", TableName("public", "orders")) == "orders"
-    assert routed(ROUTER, "too.short") == "too.short"
-    braces = {**ROUTER, "transforms.route.replacement": "all_${2}_${3}"}
-    assert routed(braces, "w.public.orders") == "all_public_orders"
+@pytest.mark.parametrize(
+    ("config", "table", "topic"),
+    [
+        (SQLSERVER, ORDERS, "w.warehouse.dbo.Orders"),
+        (SQLSERVER, TableName("dbo", "Order Details"), "w.warehouse.dbo.Order_Details"),
+        (POSTGRES, TableName("public", "orders"), "w.public.orders"),
+        (POSTGRES, TableName("public", "acme$item"), "w.public.acme_item"),
+        ({**POSTGRES, "topic.delimiter": "-"}, TableName("public", "orders"), "w-public-orders"),
+        ({"database.server.name": "s", "database.dbname": "warehouse"}, ORDERS, "s.dbo.Orders"),
+        ({**POSTGRES, **ROUTER}, TableName("public", "orders"), "orders"),
+    ],
+)
+def test_topics_are_named_as_debezium_names_them(config: dict[str, str], table: TableName, topic: str) -> None:
+    assert topic_of(config, "warehouse", table) == Route(topic)
+
+
+def test_a_topic_is_not_guessed_from_what_is_not_understood() -> None:
+    hidden = topic_of({**SQLSERVER, "topic.prefix": "${env:PREFIX}"}, "warehouse", ORDERS)
+    assert hidden == Route(None, ("topic.prefix is not in clear.",))
+    strategy = topic_of({**POSTGRES, "topic.naming.strategy": "com.acme.Topics"}, None, TableName("public", "orders"))
+    assert strategy == Route("w.public.orders", ("topic.naming.strategy (com.acme.Topics) is not understood.",))
 
 
 def test_a_table_is_read_from_its_topic() -> None:
-    assert table_of(POSTGRES, "w.public.orders") == TableName("public", "orders")
-    assert table_of(SQLSERVER, "w.warehouse.dbo.Orders") == ORDERS
+    assert table_of(POSTGRES, "w.public.orders") == (None, TableName("public", "orders"))
+    assert table_of(SQLSERVER, "w.warehouse.dbo.Orders") == ("warehouse", ORDERS)
     for topic in ("w", "w.transaction", "__debezium-heartbeat.w", "other.public.orders", "w.a.b.c"):
         assert table_of(POSTGRES, topic) is None
     assert table_of({**POSTGRES, **ROUTER}, "w.public.orders") is None
+
+
+def test_a_table_is_read_from_the_end_of_its_topic_where_the_prefix_is_not_in_clear() -> None:
+    config = {**SQLSERVER, "topic.prefix": "${env:PREFIX}"}
+    assert table_of(config, "prod.eu.warehouse.dbo.Orders") == ("warehouse", ORDERS)
+    assert table_of(config, "prod") is None
 
 
 @pytest.mark.parametrize(
@@ -178,27 +188,51 @@ def test_a_sink_reads_by_list_or_by_expression() -> None:
     assert not reads({"topics.regex": r"w\."}, "w.public.orders")
 
 
+def test_a_sink_whose_topics_cannot_be_read_is_not_said_to_read_none() -> None:
+    assert subscribes({"topics.regex": r"w\.\p{Alpha}+"}, "w.orders") is True
+    assert subscribes({"topics.regex": r"w\.[a-z&&[^x]]+"}, "w.orders") is None
+    assert subscribes({"topics": "${env:TOPICS}"}, "w.orders") is None
+    assert unreadable({"topics.regex": "w.[a-z&&[^x]]+", "table.include.list": "dbo.(orders"}) == (
+        "table.include.list: the expression 'dbo.(orders' cannot be read here (missing ), unterminated subpattern at position 4).",
+        "topics.regex: the expression 'w.[a-z&&[^x]]+' joins classes in a way that is not read here.",
+    )
+
+
+def test_the_key_that_a_sink_names_is_known_where_it_is_of_columns() -> None:
+    assert written_key({"pk.mode": "record_value", "pk.fields": "id, line"}) == ("id", "line")
+    assert written_key({"primary.key.mode": "record_key", "primary.key.fields": "id"}) == ("id",)
+    assert written_key({"pk.mode": "kafka", "pk.fields": "topic,partition,offset"}) == ()
+    assert written_key({"pk.mode": "record_key"}) == ()
+
+
 CONFLUENT = {"connector.class": "io.confluent.connect.jdbc.JdbcSinkConnector"}
 DEBEZIUM = {"connector.class": DEBEZIUM_SINK}
 
 
 @pytest.mark.parametrize(
-    ("config", "target"),
+    ("config", "target", "doubts"),
     [
-        ({**DEBEZIUM, "collection.name.format": "${source.table}"}, "public.orders"),
-        ({**DEBEZIUM, "collection.name.format": "${source.table}", "quote.identifiers": "true"}, "public.Orders"),
-        ({**DEBEZIUM, "table.name.format": "app.${source.schema}_${source.table}"}, "app.dbo_orders"),
-        (DEBEZIUM, "public.w_warehouse_dbo_orders"),
-        ({**DEBEZIUM, **ROUTER, "transforms.route.regex": r".*\.(\w+)", "transforms.route.replacement": "$1"}, "public.orders"),
-        ({**CONFLUENT, "table.name.format": "app.${topic}"}, "dbo.Orders"),
-        (CONFLUENT, "dbo.Orders"),
+        ({**DEBEZIUM, "collection.name.format": "${source.table}"}, "public.orders", ()),
+        ({**DEBEZIUM, "collection.name.format": "${source.table}", "quote.identifiers": "true"}, "public.Orders", ()),
+        ({**DEBEZIUM, "table.name.format": "app.${source.schema}_${source.table}"}, "app.dbo_orders", ()),
+        (DEBEZIUM, "public.w_warehouse_dbo_orders", ()),
+        ({**DEBEZIUM, **ROUTER, "transforms.route.regex": r".*\.(\w+)", "transforms.route.replacement": "$1"}, "public.orders", ()),
+        ({**CONFLUENT, **ROUTER, "transforms.route.regex": r".*\.(\w+)", "transforms.route.replacement": "$1",
+          "table.name.format": "app.${topic}"}, "app.Orders", ()),
+        (CONFLUENT, "dbo.Orders", ("w.warehouse.dbo.Orders has too many parts for a table's name.",)),
+        ({**CONFLUENT, "table.name.format": "${topic}_${when}"}, "None",
+         ("The format of the tables' names, w.warehouse.dbo.Orders_${when}, has a variable that is not understood.",)),
+        ({**DEBEZIUM, "collection.name.format": "${source.table}", "collection.naming.strategy": "com.acme.Names"}, "public.orders",
+         ("collection.naming.strategy (com.acme.Names) is not understood: it may change the names of tables.",)),
     ],
 )  # fmt: skip
-def test_the_target_table_is_named_as_the_sink_names_it(config: dict[str, str], target: str) -> None:
+def test_the_target_table_is_named_as_the_sink_names_it(
+    config: dict[str, str], target: str, doubts: tuple[str, ...]
+) -> None:
     found = target_of(
         config, "w.warehouse.dbo.Orders", ORDERS, "warehouse", engine="postgresql", default_schema="public"
     )
-    assert str(found) == target
+    assert (str(found.table), found.doubts) == (target, doubts)
 
 
 def test_a_sink_consumes_with_a_group_of_its_name_unless_it_names_another() -> None:

@@ -197,6 +197,9 @@ def test_tables_come_from_the_topics_when_the_list_is_an_expression_and_the_sour
 def test_no_table_at_all_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(UnexpectedAnswerError, match="No table could be found") as raised:
         found(sink={**SINK, "topics.regex": "other"})
+    assert "Compare the topics of sqlserver-source-connector" in raised.value.remedy
+    with pytest.raises(UnexpectedAnswerError, match="No table could be found") as raised:
+        found({**SOURCE, "table.include.list": ""})
     assert "SQLSERVER_PASSWORD" in raised.value.remedy
 
 

@@ -33,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file to write (default: fixtures/pipelines/NAME.toml, else NAME.toml)",
     )
+    chosen = parser.add_argument_group("where Connect runs more than one pipeline")
+    chosen.add_argument(
+        "--source-connector", metavar="NAME", help="the source (default: the first that a JDBC sink reads)"
+    )
+    chosen.add_argument("--source-database", metavar="NAME", help="one of its databases (default: the first)")
+    chosen.add_argument(
+        "--sink-connector", metavar="NAME", help="the sink whose tables are compared (default: the first)"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite the file when it exists")
     found = parser.add_argument_group("for what cannot be found")
     found.add_argument("--kafka", type=_brokers, metavar="HOST:PORT,…", help="bootstrap servers")
@@ -51,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the file; 0 also when something could not be learned, which is said."""
     from cdcproof.operations.discovery import Asked, discover
+    from cdcproof.operations.pairing import Choice
     from cdcproof.operations.pipeline_file import text_of, write
 
     found = discover(
@@ -63,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
             reconciliation_reports=arguments.reconciliation_reports,
             reconciliation_metrics_url=arguments.reconciliation_metrics_url,
             connect_metrics_url=arguments.connect_metrics_url,
+            choice=Choice(arguments.source_connector, arguments.source_database, arguments.sink_connector),
         )
     )
     path = arguments.output or _default_path(found.pipeline.name)

@@ -14,6 +14,7 @@ from cdcproof.secrets import inline_secrets
 
 _CAUSE = "Caused by: "
 _LONGEST_CAUSE = 300
+_KINDS = ("source", "sink")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Connector:
 
     name: str
     kind: str
-    """source or sink; unknown while Connect does not say."""
+    """source or sink; unknown where neither Connect nor the name of its class says."""
     state: str
     worker: str
     tasks: tuple[Task, ...]
@@ -102,7 +103,7 @@ def read(name: str, told: Mapping[str, Any]) -> Connector:
     config = {str(key): str(value) for key, value in info["config"].items()}
     return Connector(
         name=name,
-        kind=status.get("type") or info.get("type") or "unknown",
+        kind=next((kind for kind in (status.get("type"), info.get("type")) if kind in _KINDS), _kind_by_class(config)),
         state=status["connector"]["state"],
         worker=status["connector"].get("worker_id") or "",
         tasks=tuple(
@@ -117,3 +118,11 @@ def read(name: str, told: Mapping[str, Any]) -> Connector:
         config=config,
         trace=status["connector"].get("trace") or "",
     )
+
+
+def _kind_by_class(config: Mapping[str, str]) -> str:
+    """By the custom that a sink's class is called so. Debezium's others are sources."""
+    class_name = config.get("connector.class", "")
+    if "Sink" in class_name.rpartition(".")[2]:
+        return "sink"
+    return "source" if "Source" in class_name or class_name.startswith("io.debezium.connector.") else "unknown"

@@ -123,13 +123,15 @@ def _unfilled(value: Any, place: str = "") -> Items:
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from _unfilled(inner, f"{place}.{inner.get('name', number)}" if isinstance(inner, dict) else place)
-    elif value == PLACEHOLDER:
+    elif isinstance(value, str) and PLACEHOLDER in value:
         yield Item(place, Outcome.WRONG, f"still {PLACEHOLDER}: init could not learn it", "Write it into the file.")
 
 
 def _database(pipeline: model.Pipeline, section: str) -> Items:
     database: model.Database = getattr(pipeline, section)
-    names = {table: TableName.parse(getattr(table, section)) for table in pipeline.tables}
+    names = {
+        table: TableName.parse(name) for table in pipeline.tables if (name := getattr(table, section)) != PLACEHOLDER
+    }
     with open_database(database) as session:
         yield Item(section, Outcome.OK, f"{session.version()}, as {database.user}")
         missing = session.permissions_missing(tuple(names.values()))
@@ -228,7 +230,7 @@ def _kafka(pipeline: model.Pipeline) -> Items:
     kafka = Kafka(pipeline.kafka.bootstrap_servers)
     topics = kafka.topics()
     yield Item("kafka", Outcome.OK, f"{kafka.brokers()} broker(s), {len(topics)} topics at {kafka.bootstrap}")
-    absent = [table.topic for table in pipeline.tables if table.topic not in topics]
+    absent = [table.topic for table in pipeline.tables if table.topic not in (*topics, PLACEHOLDER)]
     if absent:
         yield Item("kafka", Outcome.WRONG, f"no topic {', '.join(absent)}", "Correct tables.topic.")
     for sink in pipeline.sinks:

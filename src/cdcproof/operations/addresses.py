@@ -15,13 +15,19 @@ from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.registry import Registry
 from cdcproof.clients.sockets import accepts, peers_of_listener
 from cdcproof.errors import CouldNotLookError
-from cdcproof.operations.connector_config import Address, Config, said
+from cdcproof.operations.connector_config import Config, said
+from cdcproof.operations.jdbc_url import Address
 from cdcproof.pipeline import PLACEHOLDER
 
 Note = Callable[[str, str], None]
 
 _BROKER_PORTS = (9092, 29092, 9094, 19092)
 _REGISTRY_PORT = 8081
+
+
+def at(host: str, port: int) -> str:
+    """``host:port``, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def reachable_here(source: Address, target: Address, connect_host: str, note: Note) -> tuple[Address, Address]:
@@ -35,15 +41,15 @@ def reachable_here(source: Address, target: Address, connect_host: str, note: No
         if host is None:
             note(
                 section,
-                f"{address.host}:{address.port}, as the connector names it, does not accept connections from here: "
+                f"{at(address.host, address.port)}, as the connector names it, does not accept connections from here: "
                 "write the address at which this machine reaches the database.",
             )
             found.append(address)
         else:
             note(
                 section,
-                f"{address.host}:{address.port}, as the connector names it, does not accept connections from here, "
-                f"but {host}:{address.port} does, and is used.",
+                f"{at(address.host, address.port)}, as the connector names it, does not accept connections from here, "
+                f"but {at(host, address.port)} does, and is used.",
             )
             found.append(replace(address, host=host))
     places = [(a.host, a.port) for a in found]

@@ -1,8 +1,7 @@
 """What a connector's configuration says about databases, tables and topics. Pure: nothing is asked here.
 
 Facts about the keys are from Debezium's and Confluent's public documentation. Debezium's lists hold regular
-expressions that must match the whole name, whatever its case; Java's and Python's expressions are close enough for
-the names of tables, and one that Python cannot read matches nothing.
+expressions that must match the whole name, whatever its case. What is not understood is named in a doubt.
 """
 
 from __future__ import annotations
@@ -10,10 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
 
 from cdcproof.databases.base import TableName
 from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, Engine
+from cdcproof.operations import jdbc_url
+from cdcproof.operations.java_expressions import UnreadableError, match
+from cdcproof.operations.jdbc_url import Address
+from cdcproof.operations.transforms import Route, entries, route
 from cdcproof.pipeline import group_of
 
 Config = Mapping[str, str]
@@ -23,34 +25,26 @@ SOURCES: dict[str, Engine] = {
     "io.debezium.connector.postgresql.PostgresConnector": "postgresql",
 }
 DEBEZIUM_SINK = "io.debezium.connector.jdbc.JdbcSinkConnector"
-SINKS = (DEBEZIUM_SINK, "io.confluent.connect.jdbc.JdbcSinkConnector")
+SINKS = (
+    DEBEZIUM_SINK,
+    "io.confluent.connect.jdbc.JdbcSinkConnector",
+    "io.aiven.connect.jdbc.JdbcSinkConnector",
+)
 _LITERAL_NAME = re.compile(r"[\w$ ]+(\\?\.[\w$ ]+)+")
-_ROUTERS = {
-    "org.apache.kafka.connect.transforms.RegexRouter": ("regex", "replacement"),
-    "io.debezium.transforms.ByLogicalTableRouter": ("topic.regex", "topic.replacement"),
-}
-
-
-@dataclass(frozen=True)
-class Address:
-    """A database as a connector reaches it. None for what the configuration does not say in clear."""
-
-    engine: Engine
-    host: str | None
-    port: int
-    database: str | None
-    user: str | None
-    schema: str
-    publication: str | None = None
-    slot: str | None = None
-    encrypt: bool = True
-    trust_server_certificate: bool = False
+_NO_TOPIC_CHARACTER = re.compile(r"[^A-Za-z0-9._-]")
+_PLAIN_TOPICS = ("io.debezium.schema.SchemaTopicNamingStrategy", "io.debezium.schema.DefaultTopicNamingStrategy")
+_GREATEST_PORT = 65_535
 
 
 def said(config: Config, *keys: str) -> str | None:
     """The value of the first of `keys` that is there; None also for a reference that only the worker can resolve."""
-    text = next((config[key].strip() for key in keys if config.get(key, "").strip()), None)
+    text = written(config, *keys)
     return None if text is None or "${" in text else text
+
+
+def written(config: Config, *keys: str) -> str | None:
+    """The value of the first of `keys` that is there, references as they stand."""
+    return next((config[key].strip() for key in keys if config.get(key, "").strip()), None)
 
 
 def own_group(config: Config) -> str | None:
@@ -68,13 +62,15 @@ def source_address(config: Config) -> Address | None:
     engine = SOURCES.get(config.get("connector.class", ""))
     if engine is None:
         return None
-    names = said(config, "database.names", "database.dbname") or ""
-    port = said(config, "database.port")
+    port = written(config, "database.port") or ""
+    is_port = port.isdecimal() and 0 < int(port) <= _GREATEST_PORT
+    usual = DEFAULT_PORTS[engine]
+    doubt = f"database.port is not in clear: write the port here; {usual} stands here because it is the usual one."
     return Address(
         engine=engine,
         host=said(config, "database.hostname"),
-        port=int(port) if port and port.isdigit() else DEFAULT_PORTS[engine],
-        database=names.split(",")[0].strip() or None,
+        port=int(port) if is_port else usual,
+        database=next(iter(databases_of(config)), None),
         user=said(config, "database.user"),
         schema=DEFAULT_SCHEMAS[engine],
         publication=(said(config, "publication.name") or "dbz_publication") if engine == "postgresql" else None,
@@ -82,89 +78,127 @@ def source_address(config: Config) -> Address | None:
         encrypt=(said(config, "database.encrypt", "driver.encrypt") or "true") != "false",
         trust_server_certificate=said(config, "database.trustServerCertificate", "driver.trustServerCertificate")
         == "true",
+        doubts=(doubt,) if port and not is_port else (),
     )
 
 
+def databases_of(config: Config) -> tuple[str, ...]:
+    """The databases that a source captures; none where the configuration does not say them in clear."""
+    return tuple(entries(said(config, "database.names", "database.dbname") or ""))
+
+
 def sink_address(config: Config) -> Address | None:
-    """The database that a JDBC sink writes; None for another class, another database, or an address not in clear."""
+    """The database that a JDBC sink writes; None for another class, another database, or a URL of which nothing is in clear."""
     if config.get("connector.class") not in SINKS:
         return None
-    jdbc = said(config, "connection.url") or ""
-    user = said(config, "connection.username", "connection.user")
-    if jdbc.startswith("jdbc:postgresql:"):
-        return _postgresql_address(jdbc, user)
-    if jdbc.startswith("jdbc:sqlserver:"):
-        return _sqlserver_address(jdbc, user)
-    return None
+    return jdbc_url.read(
+        written(config, "connection.url") or "", said(config, "connection.username", "connection.user")
+    )
 
 
-def topic_of(config: Config, database: str | None, table: TableName) -> str:
-    """The topic to which a Debezium source writes a table, its routing transforms applied."""
-    prefix = said(config, "topic.prefix", "database.server.name") or ""
+def topic_of(config: Config, database: str | None, table: TableName) -> Route:
+    """The topic to which a Debezium source writes a table, its transforms applied; None where part of it is not in clear."""
+    prefix = said(config, "topic.prefix", "database.server.name")
+    if prefix is None:
+        return Route(None, ("topic.prefix is not in clear.",))
+    if "database.names" in config and database is None:
+        return Route(None, ("database.names is not in clear.",))
+    delimiter = config.get("topic.delimiter") or "."
     # With several databases possible (database.names) Debezium puts the database into the name.
     middle = [database] if "database.names" in config and database else []
-    return routed(config, ".".join([prefix, *middle, table.schema, table.table]))
+    plain = sanitized(delimiter.join([prefix, *middle, table.schema, table.table]))
+    strategy = config.get("topic.naming.strategy") or _PLAIN_TOPICS[0]
+    doubts = () if strategy in _PLAIN_TOPICS else (f"topic.naming.strategy ({strategy}) is not understood.",)
+    found = route(config, plain)
+    return Route(found.topic, (*doubts, *found.doubts))
 
 
-def table_of(config: Config, topic: str) -> TableName | None:
-    """The source's table that a topic is of, read from its name; None where the name does not tell."""
-    prefix = said(config, "topic.prefix", "database.server.name") or ""
-    rest = topic.removeprefix(f"{prefix}.").split(".")
+def sanitized(name: str) -> str:
+    """A topic's name as Debezium writes it: what a topic cannot have becomes ``_``."""
+    return _NO_TOPIC_CHARACTER.sub("_", name)
+
+
+def table_of(config: Config, topic: str) -> tuple[str | None, TableName] | None:
+    """The database, where the topic's name has it, and the table that a topic is of; None where the name does not say."""
+    prefix = said(config, "topic.prefix", "database.server.name")
     depth = 3 if "database.names" in config else 2
-    if not topic.startswith(f"{prefix}.") or len(rest) != depth or _router_names(config):
+    if prefix is None:
+        parts = topic.split(".")
+        parts = parts[-depth:] if len(parts) > depth else []
+    else:
+        parts = topic.removeprefix(f"{prefix}.").split(".") if topic.startswith(f"{prefix}.") else []
+    if len(parts) != depth or route(config, topic) != Route(topic):
         return None
-    return TableName(rest[-2], rest[-1])
+    return (parts[0] if depth == 3 else None), TableName(parts[-2], parts[-1])
 
 
-def routed(config: Config, topic: str) -> str:
-    """The topic's name after the transforms of this connector that change it."""
-    for name in _router_names(config):
-        regex, replacement = (
-            config.get(f"transforms.{name}.{key}", "") for key in _ROUTERS[config[f"transforms.{name}.type"]]
-        )
-        match = _matches(regex, topic, ignore_case=False)
-        if match:
-            topic = match.expand(re.sub(r"\$(?:(\d+)|\{(\w+)\})", r"\\g<\1\2>", replacement))
-    return topic
+def subscribes(config: Config, topic: str) -> bool | None:
+    """Whether a sink reads a topic, by its `topics` or `topics.regex`; None where that cannot be read."""
+    expression = config.get("topics.regex")
+    if not expression:
+        listed = config.get("topics", "")
+        return topic in entries(listed) or (None if "${" in listed else False)
+    try:
+        return match(expression, topic) is not None
+    except UnreadableError:
+        return None
 
 
 def reads(config: Config, topic: str) -> bool:
-    """Whether a sink reads a topic, by its `topics` or `topics.regex`."""
-    if config.get("topics.regex"):
-        return _matches(config["topics.regex"], topic, ignore_case=False) is not None
-    return topic in _entries(config.get("topics", ""))
+    """Whether a sink is known to read a topic."""
+    return subscribes(config, topic) is True
 
 
 def listed_topics(config: Config) -> tuple[str, ...]:
     """The topics that a sink names; none where it reads by `topics.regex`."""
-    return tuple(_entries(config.get("topics", "")))
+    return tuple(entries(config.get("topics", "")))
 
 
 def literal_tables(config: Config) -> tuple[TableName, ...] | None:
     """The tables of `table.include.list`, in its order; None when it is absent or holds expressions."""
-    entries = _entries(config.get("table.include.list") or config.get("table.whitelist") or "")
-    if not entries or not all(_LITERAL_NAME.fullmatch(entry) for entry in entries):
+    listed = entries(config.get("table.include.list") or config.get("table.whitelist") or "")
+    if not listed or not all(_LITERAL_NAME.fullmatch(entry) for entry in listed):
         return None
-    names = [entry.replace("\\.", ".").split(".") for entry in entries]
+    names = [entry.replace("\\.", ".").split(".") for entry in listed]
     tables = [TableName(parts[-2], parts[-1]) for parts in names]
-    return tuple(table for table in tables if str(table) != _signal_table(config))
+    return tuple(table for table in dict.fromkeys(tables) if str(table) != _signal_table(config))
 
 
 def captures(config: Config, database: str | None, table: TableName) -> bool:
     """Whether the source's include and exclude lists let a table through."""
 
-    def listed(key: str, *names: str) -> bool | None:
-        entries = _entries(config.get(key, ""))
-        return any(_matches(entry, name) for entry in entries for name in names) if entries else None
+    def listed(key: str, old_key: str, *names: str) -> bool | None:
+        found = entries(config.get(key) or config.get(old_key) or "")
+        return any(_matches(entry, name) for entry in found for name in names) if found else None
 
     names = (str(table), f"{database}.{table}")
     return (
         str(table) != _signal_table(config)
-        and listed("schema.include.list", table.schema) is not False
-        and listed("schema.exclude.list", table.schema) is not True
-        and listed("table.include.list", *names) is not False
-        and listed("table.exclude.list", *names) is not True
+        and listed("schema.include.list", "schema.whitelist", table.schema) is not False
+        and listed("schema.exclude.list", "schema.blacklist", table.schema) is not True
+        and listed("table.include.list", "table.whitelist", *names) is not False
+        and listed("table.exclude.list", "table.blacklist", *names) is not True
     )
+
+
+def unreadable(config: Config) -> tuple[str, ...]:
+    """A sentence for each expression, in the lists of tables and topics, that is not read here."""
+    lists = [
+        (key, entry)
+        for key in sorted(config)
+        if re.fullmatch(r"(schema|table)\.(include\.list|exclude\.list|whitelist|blacklist)", key)
+        for entry in entries(config[key])
+    ]
+    found = []
+    for key, expression in [
+        *lists,
+        *([("topics.regex", config["topics.regex"])] if config.get("topics.regex") else []),
+    ]:
+        try:
+            match(expression, "")
+        except UnreadableError as error:
+            found.append(f"{key}: {error}.")
+    return tuple(found)
 
 
 def message_key(config: Config, table: TableName) -> tuple[str, ...]:
@@ -172,76 +206,69 @@ def message_key(config: Config, table: TableName) -> tuple[str, ...]:
     for entry in (config.get("message.key.columns") or "").split(";"):
         name, _, columns = entry.strip().rpartition(":")
         if name and _matches(name, str(table)):
-            return tuple(_entries(columns))
+            return tuple(entries(columns))
     return ()
 
 
+@dataclass(frozen=True)
+class Written:
+    """The table that a sink writes; None where its name is not known. `doubts` say why it may be another."""
+
+    table: TableName | None
+    doubts: tuple[str, ...] = ()
+
+
 def target_of(
-    config: Config, topic: str, source: TableName, database: str | None, *, engine: Engine, default_schema: str
-) -> TableName:
+    config: Config, topic: str | None, source: TableName, database: str | None, *, engine: Engine, default_schema: str
+) -> Written:
     """The table to which a JDBC sink writes a topic's records, `source` being where they come from."""
-    topic = routed(config, topic)
+    found = Route(None) if topic is None else route(config, topic)
+    doubts = [*found.doubts]
+    doubts += [
+        f"{key} ({config[key]}) is not understood: it may change the names of tables."
+        for key in ("collection.naming.strategy", "table.naming.strategy")
+        if config.get(key) and not config[key].startswith("io.debezium.")
+    ]
     is_debezium = config.get("connector.class") == DEBEZIUM_SINK
     name = config.get("collection.name.format") or config.get("table.name.format") or "${topic}"
+    if topic is None and "${topic}" in name:
+        return Written(None, tuple(doubts))
     for variable, value in {
-        "${topic}": topic.replace(".", "_") if is_debezium else topic,
+        "${topic}": (found.topic or "").replace(".", "_") if is_debezium else found.topic or "",
         "${source.db}": database or "",
         "${source.schema}": source.schema,
         "${source.table}": source.table,
     }.items():
         name = name.replace(variable, value)
-    *before, table = name.split(".")
+    if "${" in name:
+        return Written(
+            None, (*doubts, f"The format of the tables' names, {name}, has a variable that is not understood.")
+        )
+    *before, table = name.replace('"', "").split(".")
+    if len(before) > 2 and not is_debezium and not doubts:
+        doubts.append(f"{name} has too many parts for a table's name.")
     schema = before[-1] if before else default_schema
+    if not (schema and table):
+        return Written(None, (*doubts, f"{name!r} is no table's name."))
     if is_debezium and engine == "postgresql" and config.get("quote.identifiers") != "true":
         schema, table = schema.lower(), table.lower()  # PostgreSQL folds names that are not quoted
-    return TableName(schema, table)
+    return Written(TableName(schema, table), tuple(doubts))
 
 
-def _postgresql_address(jdbc: str, user: str | None) -> Address:
-    parts = urlsplit(jdbc.removeprefix("jdbc:"))
-    query = parse_qs(parts.query)
-    host, _, port = parts.netloc.rpartition("@")[2].split(",")[0].partition(":")
-    return Address(
-        engine="postgresql",
-        host=host or None,
-        port=int(port) if port.isdigit() else DEFAULT_PORTS["postgresql"],
-        database=parts.path.lstrip("/") or None,
-        user=user or query.get("user", [None])[0],
-        schema=query.get("currentSchema", [DEFAULT_SCHEMAS["postgresql"]])[0].split(",")[0],
-    )
-
-
-def _sqlserver_address(jdbc: str, user: str | None) -> Address:
-    server, *settings = jdbc.removeprefix("jdbc:sqlserver://").split(";")
-    options = {k.strip().lower(): v.strip() for k, _, v in (setting.partition("=") for setting in settings)}
-    host, _, port = server.partition("\\")[0].partition(":")
-    port = port or server.rpartition(":")[2]
-    return Address(
-        engine="sqlserver",
-        host=host or options.get("servername") or None,
-        port=int(port) if port.isdigit() else int(options.get("portnumber", DEFAULT_PORTS["sqlserver"])),
-        database=options.get("databasename") or options.get("database") or None,
-        user=user or options.get("user"),
-        schema=DEFAULT_SCHEMAS["sqlserver"],
-        encrypt=options.get("encrypt", "true") != "false",
-        trust_server_certificate=options.get("trustservercertificate") == "true",
-    )
-
-
-def _router_names(config: Config) -> list[str]:
-    return [n for n in _entries(config.get("transforms", "")) if config.get(f"transforms.{n}.type") in _ROUTERS]
+def written_key(config: Config) -> tuple[str, ...]:
+    """The key's columns that a sink's configuration names; empty where it leaves them to the records."""
+    mode = (config.get("pk.mode") or config.get("primary.key.mode") or "").lower()
+    if mode not in ("record_key", "record_value"):
+        return ()
+    return tuple(entries(said(config, "pk.fields", "primary.key.fields") or ""))
 
 
 def _signal_table(config: Config) -> str:
     return ".".join(config.get("signal.data.collection", "").split(".")[-2:])
 
 
-def _entries(text: str) -> list[str]:
-    return [entry.strip() for entry in text.split(",") if entry.strip()]
-
-
-def _matches(regex: str, name: str, *, ignore_case: bool = True) -> re.Match[str] | None:
+def _matches(expression: str, name: str) -> bool:
     try:
-        return re.fullmatch(regex, name, re.IGNORECASE if ignore_case else 0)
-    except re.error:
-        return None
+        return match(expression, name, ignore_case=True) is not None
+    except UnreadableError:
+        return False

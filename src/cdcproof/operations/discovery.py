@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, Connector
-from cdcproof.errors import UnexpectedAnswerError, UsageError
-from cdcproof.operations import addresses
+from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError, UsageError
+from cdcproof.operations import addresses, pairing
 from cdcproof.operations.addresses import Note as Tell
-from cdcproof.operations.connector_config import Address, own_group, sink_address, source_address
+from cdcproof.operations.capture_discovery import Ends
+from cdcproof.operations.connector_config import own_group, source_address, written
+from cdcproof.operations.jdbc_url import Address
+from cdcproof.operations.pairing import Pair
 from cdcproof.operations.table_discovery import find_tables
 from cdcproof.pipeline import PLACEHOLDER
 from cdcproof.secrets import scrub
 
-_BY_HAND = "Deploy it first, or write the pipeline file by hand: docs/PIPELINE.md has all its keys."
+_BY_HAND = "Write the pipeline file by hand: docs/PIPELINE.md has all its keys."
 _USUAL_NAMES = {"sqlserver": "sqlserver", "postgresql": "postgres"}
 _BACKUPS = Path("/var/backups/cdc")
 _DOCKER_DATA = Path("/var/lib/docker")
@@ -41,6 +46,7 @@ class Asked:
     reconciliation_reports: str | None = None
     reconciliation_metrics_url: str | None = None
     connect_metrics_url: str | None = None
+    choice: pairing.Choice = field(default_factory=pairing.Choice)
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,17 @@ def discover(asked: Asked) -> Discovery:
         if (told := Note(section, scrub(text))) not in notes:
             notes.append(told)
 
+    try:
+        return Discovery(_pipeline(asked, note), tuple(notes))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UnexpectedAnswerError(
+            f"What was found cannot be written as a pipeline file: {place}: {first['msg']}.", _BY_HAND
+        ) from None
+
+
+def _pipeline(asked: Asked, note: Tell) -> model.Pipeline:
     service = model.HttpService(
         url=asked.connect_url,
         user=asked.connect_user,
@@ -84,8 +101,8 @@ def discover(asked: Asked) -> Discovery:
     connect = Connect(service)
     cluster_id = connect.version().kafka_cluster_id
     running = connect.states().connectors
-    reader, source_seen = _source(connect, running, note)
-    writers, target_seen = _target(connect, running, note)
+    pair = pairing.pair(running, _topics(connect, running, note), asked.choice, connect.url)
+    source_seen, target_seen = _ends(pair, asked.choice, running, note)
     host = urlsplit(asked.connect_url).hostname or "localhost"
     source_here, target_here = addresses.reachable_here(source_seen, target_seen, host, note)
     source = _database(source_here, "source", target_here.engine, note)
@@ -95,11 +112,8 @@ def discover(asked: Asked) -> Discovery:
         asked.connect_url, configs, cluster_id, (source.port, target.port), note
     )
     registry = addresses.find_registry(host, configs, asked.registry_url, note)
-    tables = find_tables(
-        connect, reader, writers, source=source, target=target, written_schema=target_here.schema, note=note
-    )
-    pipeline = model.Pipeline(
-        name=asked.name or _as_name(source.database),
+    return model.Pipeline(
+        name=asked.name or _as_name(pair.reader.name if source.database == PLACEHOLDER else source.database),
         environment="live",
         source=source,
         target=target,
@@ -107,51 +121,61 @@ def discover(asked: Asked) -> Discovery:
         kafka=model.Kafka(bootstrap_servers=kafka),
         registry=registry,
         exporters=_exporters(asked),
-        services=(
-            *_database_services(source_seen.host, target_seen.host, source, target),
-            *_other_services(service, kafka, registry, note),
+        services=_unique(
+            (
+                *_database_services(source_seen.host, target_seen.host, source, target),
+                *_other_services(service, kafka, registry, note),
+            )
         ),
-        connectors=_connectors(running, note),
-        tables=tables,
+        connectors=_connectors((pair.reader, *pair.writers, *pair.copies), note),
+        tables=find_tables(pair, Ends(source, target, target_here.schema), note),
         paths=_paths(asked, note),
     )
-    return Discovery(pipeline, tuple(notes))
 
 
-def _source(connect: Connect, running: Iterable[Connector], note: Tell) -> tuple[Connector, Address]:
-    found = [(c, address) for c in running if (address := source_address(c.config))]
-    if not found:
+def _topics(connect: Connect, running: Iterable[Connector], note: Tell) -> dict[str, tuple[str, ...]]:
+    """What Connect says that each connector has read or written. Some workers do not track it."""
+    found = {}
+    for connector in running:
+        try:
+            found[connector.name] = connect.topics(connector.name)
+        except CouldNotLookError as error:
+            note("tables", f"Connect does not say the topics of {connector.name}: {error.message}")
+    return found
+
+
+def _ends(pair: Pair, choice: pairing.Choice, running: Sequence[Connector], note: Tell) -> tuple[Address, Address]:
+    """Both addresses as the connectors have them, and notes about what else runs here."""
+    source = source_address(pair.reader.config)
+    if source is None or not pair.writers:
         raise UnexpectedAnswerError(
-            f"Kafka Connect at {connect.url} has no Debezium source connector for SQL Server or PostgreSQL; "
-            f"it has: {_listed(running)}.",
-            _BY_HAND,
+            f"No JDBC sink reads the topics of {pair.reader.name}; running are: {', '.join(c.name for c in running)}.",
+            "Choose others with --source-connector and --sink-connector, or write the pipeline file by hand: docs/PIPELINE.md.",
         )
-    for other, _ in found[1:]:
+    database, others = pairing.database_of(pair, choice.database)
+    for other in others:
         note(
-            "source", f"{other.name} is a source too; a pipeline file has one source: here that of {found[0][0].name}."
+            "source",
+            f"{pair.reader.name} captures the database {other} as well, which is not in this file: "
+            f"a file of its own for it comes from --source-database {other}.",
         )
-    return found[0]
-
-
-def _target(connect: Connect, running: Iterable[Connector], note: Tell) -> tuple[list[Connector], Address]:
-    """The sinks that write to one database, and that database."""
-    found = [(c, address) for c in running if (address := sink_address(c.config))]
-    if not found:
-        raise UnexpectedAnswerError(
-            f"Kafka Connect at {connect.url} has no JDBC sink connector whose connection.url can be read; "
-            f"it has: {_listed(running)}.",
-            _BY_HAND,
-        )
-    target = found[0][1]
-    place = (target.host, target.port, target.database)
-    for other, address in found:
-        if (address.host, address.port, address.database) != place:
-            note("target", f"{other.name} writes to another database, {address.host}:{address.port}: left out here.")
-    return [c for c, address in found if (address.host, address.port, address.database) == place], target
-
-
-def _listed(running: Iterable[Connector]) -> str:
-    return ", ".join(f"{c.name} ({c.config.get('connector.class')})" for c in running) or "none at all"
+    for stranger in pair.strangers:
+        is_source = source_address(stranger.config) is not None
+        chosen = f": a file of its own for it comes from --source-connector {stranger.name}" if is_source else ""
+        note("connectors", f"{stranger.name} reads or writes no topic of {pair.reader.name} and is left out{chosen}.")
+    target = pairing.target_address(pair.writers[0].config)
+    for copy in pair.copies:
+        if copy.config.get("connection.url"):
+            at = pairing.target_address(copy.config)
+            note(
+                "target",
+                f"{copy.name} writes to another database, {at.host or 'at an address that is not in clear'}:{at.port}: left out here.",
+            )
+    source = replace(source, database=database)
+    for section, address in (("source", source), ("target", target)):
+        for doubt in address.doubts:
+            note(section, doubt)
+    return source, target
 
 
 def _database(address: Address, section: str, other_engine: str, note: Tell) -> model.Database:
@@ -195,7 +219,18 @@ def _connectors(running: Iterable[Connector], note: Tell) -> tuple[model.Connect
                 group=own_group(found.config) if found.kind == "sink" else None,
             )
         )
-    return tuple(connectors)
+        if found.kind == "sink" and "${" in (written(found.config, "consumer.override.group.id") or ""):
+            note("connectors", f"consumer.override.group.id of {found.name} is not in clear: write it as group.")
+    return tuple(sorted(connectors, key=lambda connector: connector.name))
+
+
+def _unique(services: Iterable[model.Service]) -> tuple[model.Service, ...]:
+    """Services by names of their own: one host may be several."""
+    found: dict[str, model.Service] = {}
+    for service in services:
+        name = service.name if service.name not in found else f"{service.name}-{service.role}"
+        found[name] = service.model_copy(update={"name": name})
+    return tuple(found.values())
 
 
 def _database_services(
@@ -207,8 +242,8 @@ def _database_services(
     if source_name == target_name:
         source_name += "-source"
     return (
-        model.Service(name=source_name, role="source", endpoint=f"tcp://{source.host}:{source.port}"),
-        model.Service(name=target_name, role="target", endpoint=f"tcp://{target.host}:{target.port}"),
+        model.Service(name=source_name, role="source", endpoint=f"tcp://{addresses.at(source.host, source.port)}"),
+        model.Service(name=target_name, role="target", endpoint=f"tcp://{addresses.at(target.host, target.port)}"),
     )
 
 
