@@ -10,10 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlglot import exp
 
 from cdcproof.databases import canonical, tsql_forms, tsql_frames
 from cdcproof.databases.base import Column, TableName
@@ -376,22 +374,3 @@ def test_the_other_statements_word_for_word() -> None:
         + READ.format(version="", where=" AND ([id] < 7\n)")
         + whole
     )
-
-
-@pytest.mark.parametrize("chunking", [Chunking(width=5), Chunking(columns=1, buckets=3)])
-def test_every_statement_is_one_select_and_its_names_cannot_end(chunking: Chunking) -> None:
-    odd = Told(Column("odd] column", "int", nullable=False, precision=10, scale=0), Form(Kind.INTEGER))
-    columns = scan(odd, *(sort.told for sort in SORTS.values()), chunking=chunking)
-    for statement in (
-        tsql_frames.chunk_sums(columns, Segment(1, 2)),
-        tsql_frames.stream(columns, Segment(1, None)).select,
-        tsql_frames.sums_of_chunks(columns, [1, 2], 3) if chunking.width else tsql_frames.chunk_sums(columns, WHOLE),
-        tsql_frames.rows_of_chunks(columns, [1, 2], "rv"),
-        tsql_frames.rows_by_value(columns, [[True], [False]], ""),
-        tsql_frames.rows_by_hash(columns, 2, ""),
-        tsql_frames.literal_forms(odd.column, odd.form, [True, False]),
-    ):
-        (parsed,) = sqlglot.parse(statement, dialect="tsql", error_level=sqlglot.ErrorLevel.RAISE)
-        assert isinstance(parsed, exp.Select)
-        assert not list(parsed.find_all(exp.Into, exp.Insert, exp.Update, exp.Delete, exp.Command))
-        assert {table.name for table in parsed.find_all(exp.Table)} <= {"odd]name"}
