@@ -289,7 +289,10 @@ _VIEWS = {
         "sys.indexes": "object_id name index_id type is_unique is_primary_key",
         "sys.index_columns": "object_id index_id index_column_id column_id key_ordinal is_included_column",
         "sys.partitions": "partition_id object_id index_id partition_number rows",
-        "sys.databases": "name database_id is_cdc_enabled snapshot_isolation_state is_read_committed_snapshot_on replica_id collation_name",
+        "sys.databases": "name database_id is_cdc_enabled snapshot_isolation_state is_read_committed_snapshot_on replica_id group_database_id "
+        "create_date collation_name",
+        "sys.database_recovery_status": "database_id database_guid family_guid last_log_backup_lsn recovery_fork_guid "
+        "first_recovery_fork_guid fork_point_lsn",
         "sys.security_policies": "name object_id schema_id is_enabled",
         "sys.security_predicates": "object_id security_predicate_id target_object_id predicate_definition predicate_type",
         "sys.dm_db_log_stats": "database_id recovery_model log_min_lsn log_end_lsn",
