@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof import pytest_options
+from cdcproof import pytest_options, stopping
 from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import Pipeline, load
@@ -93,6 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "runbook(step, severity, needs, applies): the runbook step that a check stands for"
     )
     config.stash[_KNOWN_KEY] = _Known()
+    config.add_cleanup(stopping.install())
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(
             Reporter(config, lambda: expected_pipeline(config).pushgateway, lambda: config.stash[_KNOWN_KEY].plan),

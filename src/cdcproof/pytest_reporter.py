@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Generator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import pytest
 
 from cdcproof import pytest_plan
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Verdict
+from cdcproof.output import Sturdy
 from cdcproof.pipeline import HttpService
 from cdcproof.pytest_plan import Plan
 from cdcproof.pytest_xdist import PLAN, PlanScheduling
@@ -59,6 +60,14 @@ class Reporter:
         self._published: Published | None = None
 
     # ---- what the session tells us ----
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Let no terminal that breaks (`pytest | head`, a full log) keep the checks from running or the reports away."""
+        writer = self._config.get_terminal_writer()
+        sturdy = Sturdy(writer._file)
+        writer._file = cast("TextIO", sturdy)
+        self._config.add_cleanup(sturdy.let_go)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember which checks were selected."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -94,8 +95,120 @@ def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
     writer.stdout.readline()
     writer.stdout.close()
     assert writer.stderr.read() == b""
-    assert writer.wait(timeout=30) == 1
+    assert writer.wait(timeout=30) == 0  # the reader had enough: that is neither a difference nor a failure
     writer.stderr.close()
+
+
+PROGRAM = """
+import argparse, sys
+from pathlib import Path
+from cdcproof.cli.main import run_safely
+
+def run(arguments):
+    for _ in range(arguments.lines):
+        print("x" * 80)
+    print("y", file=sys.stderr)
+    Path(sys.argv[1]).write_text("done")
+    print("the end", flush=True)
+    return arguments.status
+
+lines, status, keeps = (int(word) for word in sys.argv[2:])
+sys.exit(run_safely(argparse.Namespace(run=run, lines=lines, status=status, keeps_result=bool(keeps))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "told", "expected"),
+    [
+        ("> /dev/full", (1, 0, 0), 3),  # what was to be printed is lost
+        ("> /dev/full", (5000, 0, 0), 3),
+        ("> /dev/full", (1, 1, 0), 1),
+        ("> /dev/full", (5000, 0, 1), 0),  # the result is kept elsewhere
+        ("> /dev/full 2> /dev/full", (5000, 0, 1), 0),
+        (">&-", (5000, 0, 0), 0),
+        (">&- 2>&-", (5000, 1, 0), 1),
+        ("2>&1 | true", (50000, 0, 0), 0),
+        ("| head -1", (50000, 1, 0), 1),
+    ],
+)
+def test_the_screen_decides_about_nothing(
+    tmp_path: Path, where: str, told: tuple[int, int, int], expected: int
+) -> None:
+    """`told`: lines that are printed, the command's own status, whether its result is kept elsewhere."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = f"{sys.executable} {tmp_path}/program.py {tmp_path}/result {' '.join(map(str, told))} {where}"
+
+    done = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (tmp_path / "result").read_text() == "done"
+    assert done.returncode == expected, done.stderr
+    assert "Exception" not in done.stderr
+    if where == "> /dev/full":
+        assert "standard output could not be written: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_terminated_cleans_up_as_after_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
+    program = (
+        "import argparse, pathlib, signal, sys, time\n"
+        "from cdcproof.cli.main import run_safely\n"
+        "def run(_):\n"
+        "    try:\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "    except BaseException:\n"
+        f"        signal.raise_signal({int(number)})\n"  # once more, while it cleans up
+        f"        pathlib.Path({str(tmp_path / 'clean')!r}).touch()\n"
+        "        raise\n"
+        "sys.exit(run_safely(argparse.Namespace(run=run)))"
+    )
+    command = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert command.stdout
+    assert command.stderr
+    command.stdout.readline()
+    command.send_signal(number)
+
+    assert command.wait(timeout=30) == 130
+    assert command.stderr.read() == b"cdcproof: interrupted\n"
+    assert (tmp_path / "clean").exists()
+    command.stdout.close()
+    command.stderr.close()
+
+
+def test_a_hangup_that_is_ignored_stays_ignored() -> None:
+    program = (
+        "import argparse, signal, sys\n"
+        "from cdcproof.cli.main import run_safely\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"  # nohup
+        "sys.exit(run_safely(argparse.Namespace(run=lambda _: signal.raise_signal(signal.SIGHUP) or 0)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=30, check=False).returncode == 0
+
+
+def test_a_python_without_our_modules_is_told_which_to_use() -> None:
+    """Cron's python3 has none of them: -S leaves out what is installed beside it."""
+    for arguments in (["--help"], ["--source-type", "postgresql"]):
+        done = subprocess.run(
+            [sys.executable, "-S", "-m", "src.cli.reconcile", *arguments],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 3
+        assert "has no module p" in done.stderr
+        assert ".venv/bin/python" in done.stderr
+
+
+def test_a_module_that_is_missing_later_is_no_defect_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    def run(_: argparse.Namespace) -> int:
+        return len(importlib.import_module("no_such_driver").__name__)
+
+    assert ended(run) == 3
+    assert "has no module no_such_driver." in capsys.readouterr().err
 
 
 def test_a_config_error_names_its_place_and_survives_pickling() -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from cdcproof import __version__
-from cdcproof.errors import CdcproofError
+from cdcproof import __version__, output, stopping
+from cdcproof.errors import CdcproofError, CouldNotLookError
 from cdcproof.secrets import scrub
 
 COMMANDS = {
@@ -60,12 +60,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             command.epilog = f"example:\n  {module.EXAMPLE}"
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    arguments = parser.parse_args(argv)
+    with output.sturdy():
+        arguments = parser.parse_args(argv)
     return run_safely(arguments)
 
 
 def run_safely(arguments: argparse.Namespace) -> int:
-    """Call `arguments.run`, telling errors in a sentence."""
+    """Call `arguments.run`, and print errors as a sentence. SIGTERM ends it as Ctrl-C does.
+
+    A standard output that breaks changes nothing that the command does. Where it was all there is (`keeps_result` is
+    not set), a command that would end with 0 ends with 3 when it could not be written; a reader that has enough is none.
+    """
+    with output.sturdy() as screen:
+        with stopping.like_interrupt():
+            status = _status_of(arguments)
+        sys.stdout.flush()
+        if screen.lost:
+            print(f"cdcproof: standard output could not be written: {screen.lost}", file=sys.stderr)
+    if screen.lost and not status and not getattr(arguments, "keeps_result", False):
+        return CouldNotLookError.exit_status
+    return status
+
+
+def _status_of(arguments: argparse.Namespace) -> int:
     try:
         status: int = arguments.run(arguments)
     except CdcproofError as error:
@@ -74,14 +91,21 @@ def run_safely(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("cdcproof: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `cdcproof … | head`: the reader has enough; keep the interpreter from flushing into it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except ModuleNotFoundError as error:
+        print(f"cdcproof: {missing_module(error.name or str(error))}", file=sys.stderr)
+        return CouldNotLookError.exit_status
     except Exception as error:  # noqa: BLE001  a defect of ours: no traceback on an operator's screen
         report = _kept()
         print(scrub(f"cdcproof: internal error: {type(error).__name__}: {error}\n{report}"), file=sys.stderr)
         return 3
     return status
+
+
+def missing_module(name: str) -> str:
+    """What to say of a module that this Python has not."""
+    own = Path(__file__).resolve().parents[3] / ".venv" / "bin" / "python"
+    use = str(own) if own.exists() else ".venv/bin/python, which `make morning` sets up"
+    return f"{sys.executable} has no module {name}.\nUse {use}."
 
 
 def _kept() -> str:

@@ -117,6 +117,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "proven longest ago, for so long (90s, 5m, 2h)",
     )
     parser.add_argument("--json", action="store_true", help="print the report itself; the lines go to stderr")
+    parser.set_defaults(keeps_result=True)
 
 
 def _add_more(parser: argparse.ArgumentParser) -> None:

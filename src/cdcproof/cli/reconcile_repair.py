@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_pipeline(parser)
     parser.epilog = f"example:\n  {EXAMPLE}"
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, keeps_result=False)
 
 
 def run(arguments: argparse.Namespace) -> int:
