@@ -30,8 +30,7 @@ def add(parser: pytest.Parser) -> None:
         "--reports-dir",
         dest="cdcproof_reports",
         metavar="DIR",
-        default="reports",
-        help="where reports are written (default: reports, beside pytest.ini)",
+        help="where reports are written, and acts.log (default: reports, beside pytest.ini)",
     )
     group.addoption(
         "--allow-acts",
@@ -62,6 +61,12 @@ def add(parser: pytest.Parser) -> None:
         default="5s",
         help="how long -m validate and -m staging watch for flaps: 90s, 30m, 2h (default: 5s; the runbook: 30m)",
     )
+
+
+def reports_dir(config: pytest.Config) -> Path | None:
+    """The directory that `--reports-dir` names; None where the option is not given."""
+    named = config.getoption("cdcproof_reports")
+    return config.rootpath / named if named else None
 
 
 def acts_are_allowed(config: pytest.Config) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, TextIO, cast
 
 import pytest
 
-from cdcproof import pytest_plan
+from cdcproof import pytest_options, pytest_plan
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Verdict
 from cdcproof.output import Sturdy
@@ -128,7 +128,7 @@ class Reporter:
         elif self._records:
             self._run = self._as_run()
             root = self._config.rootpath
-            reports = root / self._config.getoption("cdcproof_reports")
+            reports = pytest_options.reports_dir(self._config) or root / "reports"
             self._published = publish(self._run, root, reports, self._pushgateway)
             interrupted = self._selected - self._records.keys()
             bad = not self._run.is_right or interrupted or self._published.failures

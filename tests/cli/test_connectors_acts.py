@@ -49,12 +49,13 @@ def test_an_act_is_printed_written_down_and_told(capsys: pytest.CaptureFixture[s
         EXPANDED: [seen("RUNNING", "RUNNING"), seen("PAUSED", "PAUSED")],
     }
     with serving(answers) as server:
-        assert call(server, "pause", "sink", "--allow-acts") == 0
+        assert call(server, "pause", "sink", "--allow-acts", "--deadline", "2m") == 0
     told = capsys.readouterr()
     assert told.out.startswith("sink: PAUSED, after ")
     assert f"pause sink at {server.url}" in told.err
-    [line] = Path("reports/acts.log").read_text().splitlines()
+    line, outcome = Path("reports/acts.log").read_text().splitlines()
     assert line.endswith(f"Z connectors: pause sink at {server.url}")
+    assert outcome.endswith(f"Z connectors: pause sink at {server.url}: taken")
 
 
 def test_what_does_not_come_to_hold_is_1_with_its_cause(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,34 @@ def test_what_is_told_is_done_written_down_and_proven(
     assert _reconcile(pipeline, "repair", "--allow-acts") == 0
 
     assert "orders: 4 rows repaired and proven equal, 0 not" in capsys.readouterr().out
-    assert (tmp_path / "reports/acts.log").read_text().count("repair: ") == 4
+    log = (tmp_path / "reports/acts.log").read_text()
+    lines = [line.split(" repair: ")[1] for line in log.splitlines()]
+    assert sorted(line.split(" where")[0] for line in lines[::2]) == sorted(
+        f'{verb} at the target: public.or"ders' for verb in ("delete", "insert", "update", "update")
+    )
+    assert lines[1::2] == [f"{line}: done" for line in lines[::2]]
+    assert "ghost" not in log  # a value
+    assert stat.S_IMODE((tmp_path / "reports/acts.log").stat().st_mode) == 0o600
     assert _reconcile(pipeline) == 0
+
+
+@pytest.mark.parametrize("tables", ["orders,custmers", "orders, ", "orders,orders"])
+def test_a_table_that_the_report_has_not_is_named(
+    servers: Servers, pipeline: Path, capsys: pytest.CaptureFixture[str], tables: str
+) -> None:
+    _differ(servers)
+    _reconcile(pipeline)
+    capsys.readouterr()
+
+    assert _reconcile(pipeline, "repair", "--tables", tables) == 2
+    assert "--tables" in capsys.readouterr().err
+
+
+def test_blanks_after_commas_are_no_part_of_a_name(servers: Servers, pipeline: Path) -> None:
+    _differ(servers)
+    _reconcile(pipeline)
+
+    assert _reconcile(pipeline, "repair", "--tables", " orders ") == 1
 
 
 def test_a_statement_does_nothing_to_a_row_that_is_not_as_it_was_seen(

@@ -69,7 +69,9 @@ def test_each_command_is_confirmed_and_written_down(reports):
     assert (reports / "acted").read_text() == "acted\n"
     assert [line.split("remedy: ")[1] for line in (reports / "acts.log").read_text().splitlines()] == [
         f"echo looked > {reports}/looked",
+        f"echo looked > {reports}/looked: done",
         f"echo acted > {reports}/acted",
+        f"echo acted > {reports}/acted: done",
     ]
 
 
@@ -88,6 +90,7 @@ def test_a_command_that_fails_ends_it(reports):
     assert status == 1
     assert "The command ended with status 7; the rest was not run." in output
     assert not (reports / "never").exists()
+    assert "exit 7: failed: The command ended with status 7" in (reports / "acts.log").read_text()
 
 
 def test_what_cannot_be_written_down_is_not_done(reports):

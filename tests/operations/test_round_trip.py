@@ -153,7 +153,7 @@ def test_rows_are_inserted_in_order_and_deleted_in_the_opposite_one() -> None:
     ]  # fmt: skip
 
 
-def test_every_act_is_written_down_before_it_is_done() -> None:
+def test_every_act_is_written_down_before_it_is_done_and_again_when_it_is() -> None:
     pipe = Pipe()
     seen: list[int] = []
     ends = pipe.ends()
@@ -162,7 +162,7 @@ def test_every_act_is_written_down_before_it_is_done() -> None:
     )
 
     assert journey.found() == journey.expected()
-    assert seen == [0, 1, 2]
+    assert seen == [0, 1, 1, 2, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdcproof.cli.options import add_pipeline, open_pipeline
+from cdcproof.cli.options import add_pipeline, minutes, open_pipeline
 
 if TYPE_CHECKING:
     from cdcproof.observations.risk import Classified
@@ -35,7 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_pipeline(one)
     one.add_argument("--change", type=Path, metavar="FILE", help="the change as it was requested, a TOML file")
     one.add_argument("--declared", choices=("low", "medium", "high"), help="its risk, in place of --change")
-    one.add_argument("--downtime", type=float, metavar="MINUTES", help="its downtime, in place of --change (0)")
+    one.add_argument(
+        "--downtime",
+        type=minutes,
+        metavar="TIME",
+        help="its downtime, in place of --change: 90s, 5m, a bare number is of minutes (0)",
+    )
     one.add_argument("--connectors", type=Path, metavar="DIR", help="the connectors' files (paths.connectors)")
     one.add_argument("--compose", type=Path, metavar="FILE", help="the compose file")
     one.add_argument(

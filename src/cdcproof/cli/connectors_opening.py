@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cdcproof.cli.options import add_pipeline, open_pipeline
+from cdcproof.cli.options import add_pipeline, open_pipeline, seconds, seconds_or_none
 from cdcproof.errors import UsageError
 from cdcproof.secrets import scrub
 
@@ -63,16 +63,16 @@ def add_acting(parser: argparse.ArgumentParser, *, settles: bool) -> None:
         "--deadline",
         type=seconds,
         default=120.0,
-        metavar="S",
-        help="seconds after which it is given up, a rebalance or a restart of the worker included (120)",
+        metavar="TIME",
+        help="after how long it is given up, a rebalance or a restart of the worker included: 90s, 5m (120s)",
     )
     if settles:
         parser.add_argument(
             "--settle-seconds",
-            type=seconds,
+            type=seconds_or_none,
             default=10.0,
-            metavar="S",
-            help="seconds for which RUNNING must hold to be believed (10)",
+            metavar="TIME",
+            help="how long RUNNING must hold to be believed (10s)",
         )
 
 
@@ -98,11 +98,3 @@ def acting(arguments: argparse.Namespace, here: Opened) -> Iterator[Hand]:
                 progress.done(scrub(what))
 
         yield Hand(here.connect, Deadline(arguments.deadline), announce, lambda text: progress.waiting(scrub(text)))
-
-
-def seconds(text: str) -> float:
-    """A number of seconds of the command line."""
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError("must be a number of seconds, not below 0")
-    return number

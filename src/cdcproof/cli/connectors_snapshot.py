@@ -7,7 +7,8 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from cdcproof.cli.connectors_opening import add_common, named, opened, seconds
+from cdcproof.cli.connectors_opening import add_common, named, opened
+from cdcproof.cli.options import seconds
 from cdcproof.secrets import scrub
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def add_snapshot(parser: argparse.ArgumentParser) -> None:
         "--deadline",
         type=seconds,
         default=600.0,
-        metavar="S",
-        help="seconds without any progress after which it is given up (600)",
+        metavar="TIME",
+        help="after how long without any progress it is given up: 90s, 30m (600s)",
     )
 
 

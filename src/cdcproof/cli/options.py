@@ -19,12 +19,28 @@ _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def seconds(text: str) -> float:
-    """Read a time like 90s, 5m or 2h. Raises `ArgumentTypeError`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    found = float(match[1]) * _UNIT_SECONDS[match[2]] if match else 0.0
+    """Read a time like 90s, 5m or 2h; a bare number is of seconds. Raises `ArgumentTypeError`."""
+    found = seconds_or_none(text)
     if not found > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it like 90s, 30m or 2h")
+        raise _no_time(text)
     return found
+
+
+def seconds_or_none(text: str) -> float:
+    """The same where no time at all, 0, will do."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match:
+        raise _no_time(text)
+    return float(match[1]) * _UNIT_SECONDS[match[2]]
+
+
+def minutes(text: str) -> float:
+    """The same in minutes, of which a bare number is one."""
+    return seconds_or_none(text if text.endswith(("s", "m", "h")) else f"{text}m") / 60
+
+
+def _no_time(text: str) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"{text!r} is no time; write it like 90s, 30m or 2h")
 
 
 def add_pipeline(parser: argparse.ArgumentParser) -> None:

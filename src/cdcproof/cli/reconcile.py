@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from cdcproof.cli.main import run_safely
-from cdcproof.cli.options import add_pipeline, seconds
+from cdcproof.cli.options import add_pipeline, seconds, seconds_or_none
 
 if TYPE_CHECKING:
     from cdcproof.cli.reconcile_inputs import Inputs
@@ -79,8 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validate-checksums", action="store_true", help="compare contents, not only row counts")
     parser.add_argument(
         "--settle-seconds",
-        metavar="S",
-        type=float,
+        metavar="TIME",
+        type=seconds_or_none,
         help="wait so long for what may be in flight (default: 10; with a pipeline by position, not by time)",
     )
     parser.add_argument(

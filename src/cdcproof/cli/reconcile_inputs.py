@@ -123,7 +123,7 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
         missing.append("--tables")
     if missing:
         raise UsageError(f"Missing: {' '.join(missing)}", "See --help for an example.")
-    names = _names(arguments.tables)
+    names = names_of(arguments.tables)
     dotted = [name for name in names if "." in name]
     if dotted:
         raise UsageError(
@@ -153,7 +153,7 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
     from cdcproof.reconcile.position_fence import fences  # Connect, Kafka: with flags alone nobody waits for them
 
     _, located = open_pipeline(arguments)
-    names = located.table_names if arguments.tables is None else _names(arguments.tables)
+    names = located.table_names if arguments.tables is None else names_of(arguments.tables)
     unknown = [name for name in names if name not in located.table_names]
     if unknown:
         raise UsageError(
@@ -253,7 +253,8 @@ def _password(arguments: argparse.Namespace, side: str, database: DatabaseAddres
     return Secret(value)
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names_of(text: str) -> tuple[str, ...]:
+    """The names that `--tables` lists. Raises `UsageError` for one that is empty or named twice."""
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
         raise UsageError(f"--tables '{text}': a name is empty.", "Give names with commas between: customers,orders")

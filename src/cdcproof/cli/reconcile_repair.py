@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdcproof.cli.options import add_pipeline, open_pipeline
+from cdcproof.cli.options import add_pipeline, open_pipeline, seconds_or_none
 from cdcproof.errors import CouldNotLookError, UsageError
 
 if TYPE_CHECKING:
+    from cdcproof.databases.postgresql_repair import Repair
     from cdcproof.pipeline import Database, Pipeline
     from cdcproof.reconcile.contents import Comparison
     from cdcproof.reconcile.repair import Repairs
@@ -35,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-acts", action="store_true", help="run the statements, and prove the rows as reconcile does"
     )
     parser.add_argument(
-        "--settle-seconds", metavar="S", type=float, help="tell in flight from different by this time, not by position"
+        "--settle-seconds",
+        metavar="TIME",
+        type=seconds_or_none,
+        help="tell in flight from different by this time, not by position",
     )
     parser.add_argument(
         "--as-user", metavar="NAME", help="the target's account that may write (default: the pipeline's)"
@@ -80,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _results(arguments: argparse.Namespace, pipeline: Pipeline) -> tuple[Path, list[TableResult]]:
+    from cdcproof.cli.reconcile_inputs import names_of
     from cdcproof.reconcile.result import PREFIX, read
 
     directory = pipeline.paths.reconciliation_reports
@@ -87,8 +94,13 @@ def _results(arguments: argparse.Namespace, pipeline: Pipeline) -> tuple[Path, l
     path = arguments.report or (found[-1] if found else None)
     if path is None:
         raise CouldNotLookError(f"There is no report in {directory}.", "cdcproof reconcile --validate-checksums")
-    wanted = arguments.tables.split(",") if arguments.tables else None
-    results = [table for table in read(path).tables if table.differences and (wanted is None or table.table in wanted)]
+    wanted = names_of(arguments.tables) if arguments.tables else None
+    report = read(path).tables
+    unknown = [name for name in wanted or () if name not in {result.table for result in report}]
+    if unknown:
+        has = ", ".join(result.table for result in report)
+        raise UsageError(f"--tables: {path} has no table {', '.join(unknown)}.", f"It has: {has}")
+    results = [table for table in report if table.differences and (wanted is None or table.table in wanted)]
     if not results:
         raise UsageError(
             f"{path} names no differing keys{' of ' + arguments.tables if wanted else ''}.",
@@ -101,10 +113,11 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
     """Print each statement, and run it where that is allowed; returns how many rows still differ."""
     from cdcproof.databases import password_of
     from cdcproof.databases.postgresql_repair import PostgreSQLRepairer
-    from cdcproof.operations.acts import write_down
+    from cdcproof.operations.acts import write_down, written_down
     from cdcproof.reconcile.contents import look_again
 
     target = _writing(pipeline.target, arguments)
+    write = partial(write_down, pipeline.paths.reports, "repair")
     with PostgreSQLRepairer(target, password_of(target), 30.0) as repairer:
         for repair in repairs.rows:
             try:
@@ -113,15 +126,29 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
                 print(f"-- {error}\n".replace("\n", "\n-- ", 1))
                 continue
             if arguments.allow_acts:
-                write_down(Path("reports"), "repair", repairer.statement(repairs.scan, repair).replace("\n", " "))
-                if not repairer.apply(repairs.scan, repair):
-                    print("-- not done: the row is not as it was seen any more\n")
+                with suppress(_NotDoneError), written_down(write, _without_values(pipeline, repairs, repair)):
+                    if not repairer.apply(repairs.scan, repair):
+                        print("-- not done: the row is not as it was seen any more\n")
+                        raise _NotDoneError("the row is not as it was seen any more")
     if not arguments.allow_acts:
         return len(repairs.rows)
     settled = look_again(asked, repairs.plan, repairs.keys)
     still = len(settled.confirmed) + settled.moving
     print(f"-- {asked.table.name}: {len(repairs.rows) - still} rows repaired and proven equal, {still} not")
     return still
+
+
+class _NotDoneError(Exception):
+    """A repair that did nothing, for the log of acts."""
+
+
+def _without_values(pipeline: Pipeline, repairs: Repairs, repair: Repair) -> str:
+    """What a repair does, and to which row: the log of acts holds keys, and no other value."""
+    from cdcproof.databases.postgresql_repair import condition_of
+
+    verb = "delete" if repair.source is None else "insert" if repair.target is None else "update"
+    where = condition_of(pipeline.target.type, repairs.scan, [repair.key])
+    return f"{verb} at the target: {repairs.scan.table} where {where}".replace("\n", " ")
 
 
 def _signalled(pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:

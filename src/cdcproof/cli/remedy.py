@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from functools import partial
 
 from cdcproof.cli.options import add_reports, reports_of
 from cdcproof.errors import OperationError, UsageError
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the steps; with --allow-acts, ask for each command and run what is confirmed."""
-    from cdcproof.operations.acts import write_down
+    from cdcproof.operations.acts import write_down, written_down
     from cdcproof.reporting import journal
 
     reports = reports_of(arguments)
@@ -51,13 +52,16 @@ def run(arguments: argparse.Namespace) -> int:
         if not _is_confirmed(command):
             print("  left out")
             continue
-        write_down(arguments.reports_dir, "remedy", command)
-        # The command comes from our own report of this pipeline and was confirmed. It has no deadline: whoever
-        # confirmed it sits before it, and a reconciliation may take hours.
-        status = subprocess.run(["bash", "-c", command], check=False).returncode
-        print()
-        if status:
-            raise OperationError(f"The command ended with status {status}; the rest was not run.", command)
+        sys.stdout.flush()
+        with written_down(partial(write_down, arguments.reports_dir, "remedy"), command):
+            # The command comes from our own report of this pipeline and was confirmed. It has no deadline: whoever
+            # confirmed it sits before it, and a reconciliation may take hours.
+            status = subprocess.run(["bash", "-c", command], check=False).returncode
+            print()
+            if status == 1 and command.startswith("cdcproof "):
+                print("  It ended with status 1: something differs. That is an answer, so the next command is offered.")
+            elif status:
+                raise OperationError(f"The command ended with status {status}; the rest was not run.", command)
     return 0
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from cdcproof.databases.writing import Rows, Writer
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UsageError
 from cdcproof.observations.round_trip import ACTS, Act, Hop, Journey, Traveller
+from cdcproof.operations.acts import written_down
 from cdcproof.pipeline import RoundTrip
 from cdcproof.waiting import Deadline, wait_until
 
@@ -22,7 +23,7 @@ _CLEAN_UP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Ends:
-    """Both databases. `write_down` is given each act before it is done, `tell` what is being waited for."""
+    """Both databases. `write_down` is given each act before it is done, then how it ended; `tell` what is being waited for."""
 
     source: Writer
     target: Writer
@@ -93,7 +94,12 @@ def _act_and_watch(act: Act, rows: Sequence[Traveller], hops: Sequence[Hop], end
 
 def _do(act: Act, row: Traveller, ends: Ends) -> None:
     place = row.source.table
-    ends.write_down(f"{act} at the source: the test row of {place} with {row.key_told}")
+    with written_down(ends.write_down, f"{act} at the source: the test row of {place} with {row.key_told}"):
+        _do_at_the_source(act, row, ends)
+
+
+def _do_at_the_source(act: Act, row: Traveller, ends: Ends) -> None:
+    place = row.source.table
     if act == "insert":
         if not ends.source.insert(row.source, row.is_ours, row.values):
             raise UsageError(
@@ -151,8 +157,9 @@ def _remove(rows: Sequence[Traveller], ends: Ends) -> dict[str, str]:
     for row in reversed(rows):
         try:
             if any(row.is_ours(one) for one in ends.source.find(row.source)):
-                ends.write_down(f"delete at the source: the test row of {row.source.table} with {row.key_told}")
-                ends.source.delete(row.source, row.is_ours)
+                what = f"delete at the source: the test row of {row.source.table} with {row.key_told}"
+                with written_down(ends.write_down, what):
+                    ends.source.delete(row.source, row.is_ours)
             if ends.target.find(row.target):
                 on_their_way[row] = Deadline(0)
         except CouldNotLookError as error:
@@ -160,8 +167,9 @@ def _remove(rows: Sequence[Traveller], ends: Ends) -> dict[str, str]:
     try:
         gone = _watch("delete", on_their_way, ends, min(_CLEAN_UP_SECONDS, ends.limits.deadline_seconds))
         for row in [row for row in on_their_way if row not in gone]:
-            ends.write_down(f"delete at the target: the test row of {row.target.table} with {row.key_told}")
-            ends.target.delete(row.target, row.is_ours)
+            what = f"delete at the target: the test row of {row.target.table} with {row.key_told}"
+            with written_down(ends.write_down, what):
+                ends.target.delete(row.target, row.is_ours)
             there = ends.target.find(row.target)
             if there:
                 remains[row.table] = f"the target has {row.told(there)}"

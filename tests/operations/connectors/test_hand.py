@@ -40,13 +40,14 @@ def seen(state: str, *tasks: str) -> tuple[int, Any]:
     return (200, {"c": canned.connector("sink", {"name": "c"}, state, tasks)})
 
 
-def test_an_order_is_written_down_once_and_before_it_is_given() -> None:
+def test_an_order_is_written_down_before_it_is_given_and_once_more_when_it_was_taken() -> None:
     told = Told()
     with serving({PAUSE: [BUSY, BUSY, (202, b"")]}) as server:
         pause(told.hand(server))
         assert server.requests == [PAUSE] * 3
         assert told[0] == f"written: pause c at {server.url}"
-    assert sum(line.startswith("written") for line in told) == 1
+        assert told[-1] == f"written: pause c at {server.url}: taken"
+    assert sum(line.startswith("written") for line in told) == 2
     assert "pause c: Kafka Connect is rebalancing" in told[1]
 
 
@@ -76,7 +77,7 @@ def test_a_worker_that_is_gone_for_a_while_and_then_starts_is_waited_for() -> No
     answers = [None, (500, {"message": "Request timed out"}), starting, (202, b"")]
     with serving({PAUSE: answers}) as server:
         pause(told.hand(server))
-    assert [next(w for w in ("closed", "timed out", "starting") if w in line) for line in told[1:]] == [
+    assert [next(w for w in ("closed", "timed out", "starting") if w in line) for line in told[1:-1]] == [
         "closed", "timed out", "starting",
     ]  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.http import ConflictError, NotFoundError, ServiceFailedError
 from cdcproof.errors import CouldNotLookError, DeadlineError, UnreachableError
+from cdcproof.operations.acts import written_down
 from cdcproof.operations.connectors.states import DELETED, Outcome, Watch
 from cdcproof.waiting import Deadline, wait_until
 
@@ -25,7 +26,7 @@ _INTERVAL_SECONDS = 0.25
 class Hand:
     """Acts on one Connect, whose door must not wait by itself (`patience_seconds=0`).
 
-    `write_down` is given each order before it goes out; `tell` what is being waited for.
+    `write_down` is given each order before it goes out, and then how it ended; `tell` what is being waited for.
     """
 
     connect: Connect
@@ -38,8 +39,8 @@ class Hand:
 
         Raises `DeadlineError` when Connect was still rebalancing or did not answer at the end, any other refusal at once.
         """
-        self.write_down(f"{what} at {self.connect.url}")
-        return self.ask(what, request)
+        with written_down(self.write_down, f"{what} at {self.connect.url}", ended="taken"):
+            return self.ask(what, request)
 
     def ask(self, what: str, request: Callable[[], T]) -> T:
         """The same for what only looks."""
