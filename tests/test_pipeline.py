@@ -32,6 +32,7 @@ def test_a_good_file(tmp_path: Path) -> None:
     pipeline = _load(tmp_path, GOOD)
 
     assert pipeline.expected_states == {"source": "RUNNING", "source/0": "RUNNING"}
+    assert not pipeline.is_neighbour("erp-source")
     assert pipeline.table_names == ("customers",)
     assert pipeline.connect.url == "http://127.0.0.1:8083"
     assert pipeline.sinks == ()

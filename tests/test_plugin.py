@@ -105,6 +105,18 @@ def test_a_need_with_another_subject_does_not_block(project: Project) -> None:
     assert project.verdicts()["morning.2-connectors"] == "passed"
 
 
+def test_a_need_that_found_only_what_nobody_expects_blocks_nothing(project: Project) -> None:
+    found = '{"sink": "RUNNING", "rogue": "RUNNING"}'
+    expected = '{"sink": "RUNNING"}'
+    for seen, verdict in ((found, "passed"), (found.replace("RUNNING", "FAILED", 1), "blocked")):
+        body = f"evidence.saw('states', 'x'); require_equal({seen}, {expected})"
+        project.checks(project.check(body, "morning.2-connectors"), LAG)
+
+        project.run("-m", "morning")
+
+        assert project.verdicts() == {"morning.2-connectors": "failed", "morning.7-lag": verdict}
+
+
 def test_a_need_that_could_not_be_looked_at_blocks_whatever_the_subject(project: Project) -> None:
     project.checks(project.check("raise UnreachableError('engine')", "morning.1-services"), CONNECTORS)
 

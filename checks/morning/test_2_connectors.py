@@ -10,9 +10,9 @@ from cdcproof.findings import require_equal, warn_if_any
     severity="critical",
     needs=[f"morning.1-services:{role}" for role in ("connect", "kafka", "source", "target")],
 )
-def test_every_connector_and_task_is_running(connect, pipeline, evidence, remedies):
+def test_every_connector_and_task_is_running(connector_states, pipeline, evidence, remedies):
     """Every connector and every one of its tasks is RUNNING."""
-    found = connect.states()
+    found = connector_states
     evidence.saw("Connectors and tasks", found.rows())
     for subject, trace in found.traces.items():
         evidence.saw(f"Trace of {subject}", trace)

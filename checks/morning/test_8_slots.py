@@ -8,7 +8,7 @@ from cdcproof.findings import require_at_most, require_equal
 @pytest.mark.runbook(
     "morning.8-replication-slots",
     severity="critical",
-    needs=["morning.2-connectors", "morning.6-source-answers"],
+    needs=["morning.6-source-answers"],
     applies=lambda pipeline: pipeline.source.type == "postgresql",
 )
 def test_no_replication_slot_is_inactive_or_losing_wal(slots, pipeline, evidence, remedies):

@@ -8,7 +8,7 @@ from cdcproof.findings import require_equal
 @pytest.mark.runbook(
     "morning.9-tables",
     severity="critical",
-    needs=["morning.2-connectors", *(f"morning.6-{part}-answers" for part in ("source", "target", "kafka"))],
+    needs=[f"morning.6-{part}-answers" for part in ("source", "target", "kafka")],
 )
 def test_every_table_is_captured_and_delivered(table_sets, evidence, remedies):
     """Expected tables = captured tables = topics = target tables."""

@@ -11,9 +11,9 @@ from cdcproof.findings import require_equal
     severity="critical",
     needs=[f"validate.1-services:{role}" for role in ("connect", "kafka", "source", "target")],
 )
-def test_every_connector_was_resumed_and_runs(connect, pipeline, evidence, remedies):
+def test_every_connector_was_resumed_and_runs(connector_states, pipeline, evidence, remedies):
     """Every connector was resumed, and each of its tasks is RUNNING."""
-    found = connect.states()
+    found = connector_states
     evidence.saw("Connectors and tasks", found.rows())
     for subject, trace in found.traces.items():
         evidence.saw(f"Trace of {subject}", trace)

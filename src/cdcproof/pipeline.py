@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -79,6 +80,13 @@ class HttpService(Model):
     url: Url
     user: str | None = None
     password_env: str | None = None
+
+
+class ConnectService(HttpService):
+    """Kafka Connect, and which of its connectors are none of this pipeline's business."""
+
+    other_connectors: tuple[Name, ...] = ()
+    """Names of other pipelines' connectors; ``*`` stands for any text."""
 
 
 class Kafka(Model):
@@ -320,7 +328,7 @@ class Pipeline(Model):
     environment: Literal["live", "compose", "embedded"] = "live"
     source: Database
     target: Database
-    connect: HttpService
+    connect: ConnectService
     kafka: Kafka
     registry: HttpService | None = None
     prometheus: HttpService | None = None
@@ -367,6 +375,12 @@ class Pipeline(Model):
             for connector in self.connectors
             for subject in (connector.name, *(f"{connector.name}/{task}" for task in range(connector.tasks)))
         }
+
+    def is_neighbour(self, connector: str) -> bool:
+        """Whether a connector is another pipeline's, as `connect.other_connectors` says."""
+        if connector in {known.name for known in self.connectors}:
+            return False
+        return any(fnmatchcase(connector, pattern) for pattern in self.connect.other_connectors)
 
     @property
     def sinks(self) -> tuple[Connector, ...]:

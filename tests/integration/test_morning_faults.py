@@ -27,13 +27,13 @@ from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, eventually
 pytestmark = pytest.mark.integration
 
 SINK, SOURCE = connectors.SINK, connectors.SOURCE
-AFTER_CONNECTORS = (
+ALL_OTHERS = (
+    "morning.2-connectors",
     "morning.4-metrics-connectors",
     "morning.7-sink-lag",
     "morning.8-replication-slots",
     "morning.9-tables",
 )
-CONNECTORS = ("morning.2-connectors", *AFTER_CONNECTORS)
 REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
 
 
@@ -43,12 +43,12 @@ REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
 @pytest.mark.parametrize(
     ("service", "blocked"),
     [
-        ("postgres-source", (*CONNECTORS, *REPORTS, "morning.6-source-answers")),
-        ("postgres", (*CONNECTORS, *REPORTS, "morning.6-target-answers")),
+        ("postgres-source", (*REPORTS, "morning.6-source-answers", "morning.2-connectors", "morning.8-replication-slots", "morning.9-tables")),
+        ("postgres", (*REPORTS, "morning.6-target-answers", "morning.2-connectors", "morning.9-tables")),
         ("zookeeper", ()),
-        ("kafka", (*CONNECTORS, "morning.6-kafka-answers")),
+        ("kafka", ("morning.6-kafka-answers", "morning.2-connectors", "morning.7-sink-lag", "morning.9-tables")),
         ("schema-registry", ("morning.6-registry-answers",)),
-        ("kafka-connect", CONNECTORS),
+        ("kafka-connect", ("morning.2-connectors", "morning.4-metrics-connectors")),
     ],
 )
 def test_a_killed_service(healthy, service, blocked):
@@ -100,7 +100,7 @@ def test_everything_down_has_one_cause(healthy):
         healthy.heal()
 
     answers = tuple(f"morning.6-{part}-answers" for part in ("source", "target", "kafka", "registry"))
-    healthy.assert_only(outcome, "morning.1-services", blocked=(*CONNECTORS, *REPORTS, *answers))
+    healthy.assert_only(outcome, "morning.1-services", blocked=(*REPORTS, *answers, *ALL_OTHERS))
 
 
 # ---- 2 connectors ----
@@ -127,7 +127,7 @@ def test_a_task_that_failed_shows_its_trace(healthy):
         eventually(lambda: states(healthy).get(f"{SINK}/0") == "FAILED", what="the sink's task to fail")
         outcome = healthy.morning()
 
-    step = healthy.assert_only(outcome, "morning.2-connectors", blocked=AFTER_CONNECTORS)
+    step = healthy.assert_only(outcome, "morning.2-connectors")
     assert [(d.subject, d.found) for d in step.differences] == [(f"{SINK}/0", "FAILED")]
     assert "onlyFailed=true" in step.action[-1]
     trace = next(e.text for e in step.evidence if e.title == f"Trace of {SINK}/0")
@@ -140,7 +140,7 @@ def test_a_target_table_that_the_sink_cannot_write_to(healthy):
     try:
         databases.source(healthy.instance, "UPDATE public.shipments SET shipment_id = shipment_id")
         eventually(lambda: states(healthy).get(f"{SINK}/0") == "FAILED", what="the sink's task to fail")
-        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
     finally:
         databases.target(healthy.instance, "GRANT INSERT, UPDATE ON public.shipments TO sink")
         healthy.heal()
@@ -153,7 +153,7 @@ def test_a_paused_connector(healthy, connector):
     healthy.connect.pause(connector)
     try:
         eventually(lambda: states(healthy)[f"{connector}/0"] == "PAUSED", what="the pause")
-        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
     finally:
         healthy.heal()
 
@@ -161,22 +161,25 @@ def test_a_paused_connector(healthy, connector):
     assert step.action[0].endswith(f"/connectors/{connector}/resume")
 
 
-def test_a_sink_that_was_stopped(healthy):
-    healthy.connect.stop(SINK)
+def test_connectors_that_were_stopped_hide_neither_lag_nor_slots(healthy):
+    for connector in (SOURCE, SINK):
+        healthy.connect.stop(connector)
     try:
-        eventually(lambda: f"{SINK}/0" not in states(healthy), what="the stop")
-        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+        eventually(lambda: states(healthy).keys() == {SOURCE, SINK}, what="the stop")
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
     finally:
         healthy.heal()
 
-    assert {(d.subject, d.found) for d in step.differences} == {(SINK, "STOPPED"), (f"{SINK}/0", "absent")}
+    assert {(d.subject, d.found) for d in step.differences} == {
+        (name, found) for c in (SOURCE, SINK) for name, found in ((c, "STOPPED"), (f"{c}/0", "absent"))
+    }
 
 
 def test_a_connector_that_was_deleted(healthy):
     healthy.connect.delete(SINK)
     try:
         eventually(lambda: SINK not in states(healthy), what="the deletion")
-        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
     finally:
         healthy.heal()
 
@@ -186,7 +189,7 @@ def test_a_connector_that_was_deleted(healthy):
 def test_more_tasks_than_expected(healthy):
     with changed(healthy, SINK, tasks__max="2"):
         eventually(lambda: states(healthy).get(f"{SINK}/1") == "RUNNING", what="the second task")
-        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
 
     assert [(d.subject, d.expected) for d in step.differences] == [(f"{SINK}/1", "not expected")]
 
@@ -196,7 +199,7 @@ def test_a_connector_that_nobody_expects(healthy):
     healthy.connect.put_config("rogue-sink", config)
     try:
         eventually(lambda: states(healthy).get("rogue-sink/0") == "RUNNING", what="the connector to run")
-        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", blocked=AFTER_CONNECTORS)
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
     finally:
         healthy.connect.delete("rogue-sink")
         eventually(lambda: "rogue-sink" not in states(healthy), what="the deletion")

@@ -1,6 +1,7 @@
 """What follows from what was seen: services, lag, slots, tables, metrics, disks."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,14 @@ class TestSinkLag:
         with pytest.raises(Finding, match="nothing was measured"):
             require_at_most(self.lag().records(), 10, unit="records")
 
+    @pytest.mark.parametrize("group", [Group("g", "DEAD", 0), Group("g", "EMPTY", 0)])
+    def test_a_sink_that_does_not_run_need_not_consume_but_must_not_lose(self, group):
+        lag = SinkLag((group,), {"g": (PartitionLag("t", 0, 10, 25, 40, 900.0),)}, idle={"g": "sink is PAUSED"})
+
+        require_equal(lag.groups(), lag.expected_groups())
+        assert lag.lost_records() != lag.no_lost_records()
+        assert (lag.records(), lag.seconds()) == ({"g": 30.0}, {"g": 900.0})
+
     def test_a_group_that_has_nothing_to_read_is_a_difference_beside_one_that_has(self):
         busy, idle = Group("busy", "STABLE", 1), Group("idle", "STABLE", 1)
         lag = SinkLag((busy, idle), {"busy": (PartitionLag("t", 0, 10, 0, 10, 0.0),), "idle": ()})
@@ -142,6 +151,21 @@ class TestSlots:
         assert slots_of(self.own, lost, **accepted).failing() == (lost,)
         own = Slot("cdc", False, "reserved", 0, "warehouse_source")
         assert slots_of(own, other_slots=("*",)).failing() == (own,)
+
+    @pytest.mark.parametrize(("wal", "fails"), [("reserved", False), ("extended", True), ("lost", True)])
+    def test_the_slot_of_a_connector_that_does_not_run_must_keep_its_log_all_the_same(self, wal, fails):
+        slot = Slot("cdc", False, wal, 0, "warehouse_source")
+        slots = replace(slots_of(slot), unread=frozenset({"cdc"}))
+
+        assert slots.failing() == ((slot,) if fails else ())
+        assert (slots.found() == slots.expected()) is not fails
+
+    def test_another_slot_is_not_excused_by_a_connector_that_does_not_run(self):
+        forgotten = Slot("b", False, "reserved", 0, "warehouse_source")
+        elsewhere = Slot("cdc", False, "reserved", 0, "elsewhere")
+
+        assert replace(slots_of(self.own, forgotten), unread=frozenset({"cdc"})).failing() == (forgotten,)
+        assert replace(slots_of(elsewhere), unread=frozenset({"cdc"})).failing() == (elsewhere,)
 
     def test_held_back_log_in_mebibytes(self):
         assert slots_of(Slot("a", True, "reserved", 3 * MEBIBYTE)).retained_mebibytes() == {"a": 3.0}

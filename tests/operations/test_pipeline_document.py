@@ -16,7 +16,7 @@ TEXT = (Path(__file__).parents[2] / "docs" / "PIPELINE.md").read_text(encoding="
 MODELS: dict[str, type[BaseModel]] = {
     "source": pipeline.Database,
     "target": pipeline.Database,
-    "connect": pipeline.HttpService,
+    "connect": pipeline.ConnectService,
     "registry": pipeline.HttpService,
     "prometheus": pipeline.HttpService,
     "pushgateway": pipeline.HttpService,

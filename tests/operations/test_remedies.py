@@ -63,6 +63,15 @@ def test_too_few_tasks_are_looked_at(remedies):
     assert remedies.run_connectors(found)[0] == f"curl -s {URL}/connectors/sink/status"
 
 
+def test_too_many_tasks_are_called_that(remedies):
+    found = states() | {"sink/2": "RUNNING"}
+
+    assert remedies.run_connectors(found) == (
+        f"curl -s {URL}/connectors/sink/status",
+        "# sink has more tasks than the pipeline file says: correct its tasks there, or tasks.max",
+    )
+
+
 def test_a_connector_that_does_not_exist_is_deployed_from_its_file(remedies):
     action = remedies.run_connectors({"source": "RUNNING", "source/0": "RUNNING"})
 
@@ -74,7 +83,8 @@ def test_a_connector_that_does_not_exist_is_deployed_from_its_file(remedies):
 
 def test_a_connector_nobody_expects_is_only_named(remedies):
     assert remedies.run_connectors(states(rogue="RUNNING")) == (
-        "# rogue is not in the pipeline file: add it there, or delete it at Connect",
+        "# rogue is not in the pipeline file: add it there, to connect.other_connectors where it is another pipeline's, "
+        "or delete it at Connect",
     )
 
 

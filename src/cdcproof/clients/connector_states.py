@@ -6,7 +6,7 @@ states here are always told for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,20 @@ class ConnectorStates:
     def get(self, name: str) -> Connector | None:
         """The connector of that name, None when there is none."""
         return next((c for c in self.connectors if c.name == name), None)
+
+    def leaving_out(self, is_other: Callable[[str], bool]) -> ConnectorStates:
+        """Without the connectors of which this holds."""
+        return ConnectorStates(tuple(c for c in self.connectors if not is_other(c.name)))
+
+    def halted(self, name: str) -> str:
+        """Why a connector does not work as it should, in words: ``sink/0 is FAILED``; empty where all of it is RUNNING."""
+        connector = self.get(name)
+        if connector is None:
+            return f"{name} is not at Connect"
+        parts = {name: connector.state} | {f"{name}/{task.id}": task.state for task in connector.tasks}
+        return next((f"{part} is {state}" for part, state in parts.items() if state != "RUNNING"), "") or (
+            "" if connector.tasks else f"{name} has no task"
+        )
 
     def _parts(self) -> dict[str, Connector | Task]:
         parts: dict[str, Connector | Task] = {}

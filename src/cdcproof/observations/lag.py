@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cdcproof.clients.consumer_groups import Group, PartitionLag
 
@@ -17,10 +17,12 @@ class SinkLag:
     seen: tuple[Group, ...]
     partitions: Mapping[str, tuple[PartitionLag, ...]]
     """Group to its partitions."""
+    idle: Mapping[str, str] = field(default_factory=dict)
+    """Group to why its connector does not run. That is another check's finding; how far it is behind is this one's."""
 
     def expected_groups(self) -> dict[str, str]:
-        """Every group must be there and have members."""
-        return {group.name: "consuming" for group in self.seen}
+        """Every group whose connector runs must be there and have members."""
+        return {group.name: _word(group) if group.name in self.idle else "consuming" for group in self.seen}
 
     def groups(self) -> dict[str, str]:
         """Group to ``consuming``, or to what it is instead."""

@@ -20,11 +20,14 @@ class Slots:
     seen: tuple[Slot, ...]
     source: Database
     readers: dict[str, str] | None = None
+    unread: frozenset[str] = frozenset()
+    """Slots of the pipeline's connectors that do not run. That is another check's finding; what they hold back is this one's."""
 
     def expected(self) -> dict[str, str]:
         """Every slot must be read and keep its log: a forgotten one fills the disk as surely as a dead one.
 
-        A slot that others look after, and our own for a scrub, need not be read at this moment.
+        A slot that others look after, our own for a scrub, and one of a connector that does not run need not be read at this
+        moment.
         """
         own = self.source.slot
         names = [s.name for s in self.seen] + ([own] if own else [])
@@ -67,16 +70,18 @@ class Slots:
         ] or [{"slot": "none", "active": None, "WAL": None, "held back": None}]
 
     def _may_rest(self, name: str) -> bool:
+        if name in self.unread:
+            return True
         if name == self.source.slot:
             return False
         return name == self.source.scrub_slot or any(fnmatchcase(name, one) for one in self.source.other_slots)
 
     def _word(self, slot: Slot) -> str:
-        kept = f"WAL {slot.wal_status}"
+        elsewhere = slot.name == self.source.slot and slot.database != self.source.database
+        kept = f"WAL {slot.wal_status}{f', {_place(slot)}' if elsewhere else ''}"
         if self._may_rest(slot.name):
             return kept
-        elsewhere = slot.name == self.source.slot and slot.database != self.source.database
-        return f"{'active' if slot.active else 'inactive'}, {kept}{f', {_place(slot)}' if elsewhere else ''}"
+        return f"{'active' if slot.active else 'inactive'}, {kept}"
 
 
 def _place(slot: Slot) -> str:

@@ -67,7 +67,7 @@ def collect(environment: Environment, pipeline: Pipeline, masked: Mask, *, count
         f"{VERSIONS}/connect": connect.version().version,
         **{f"{VERSIONS}/plugin/{plugin.class_name}": plugin.version for plugin in connect.plugins()},
     }
-    for connector in connect.states().connectors:
+    for connector in connect.states().leaving_out(pipeline.is_neighbour).connectors:
         values |= connector_facts(connector.name, connector.config, masked)
     for side, database in (("source", pipeline.source), ("target", pipeline.target)):
         with connect_to(database, statement_timeout_seconds=_COUNT_SECONDS) as door:

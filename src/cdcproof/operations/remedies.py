@@ -45,7 +45,10 @@ class Remedies:
         commands: list[str] = []
         for name in dict.fromkeys(_owner(subject) for subject in states):
             if name not in expected:
-                commands.append(f"# {name} is not in the pipeline file: add it there, or delete it at Connect")
+                commands.append(
+                    f"# {name} is not in the pipeline file: add it there, to connect.other_connectors where it is "
+                    "another pipeline's, or delete it at Connect"
+                )
                 continue
             mine = {state for subject, state in states.items() if _owner(subject) == name}
             own = states.get(name, ABSENT)
@@ -56,7 +59,12 @@ class Remedies:
                 commands.append(self._curl("POST", name, "restart?includeTasks=true&onlyFailed=true"))
             elif mine != {"RUNNING"} or self._tasks(states, name) != self._expected_tasks(name):
                 commands.append(self._curl("GET", name, "status"))
-                commands.append("# tasks are being assigned or are too few: look again in a minute, then at tasks.max")
+                surplus = self._tasks(states, name) - self._expected_tasks(name)
+                commands.append(
+                    f"# {name} has more tasks than the pipeline file says: correct its tasks there, or tasks.max"
+                    if surplus > 0
+                    else "# tasks are being assigned or are too few: look again in a minute, then at tasks.max"
+                )
         for name in sorted(expected - set(states)):
             body = ("-H", "Content-Type: application/json", "-d", f"@{name}.config.json")
             commands.append(f"# {name} does not exist at Connect: deploy it from its file")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from cdcproof.findings import Verdict
+from cdcproof.findings import NOT_EXPECTED, Verdict
 from cdcproof.pipeline import Waiver
 from cdcproof.reporting.record import StepRecord
 
@@ -30,11 +30,16 @@ class Need:
         return cls(step, subject)
 
     def is_broken_by(self, record: StepRecord) -> bool:
-        """Whether this outcome of the needed step makes the dependent step meaningless."""
+        """Whether this outcome of the needed step makes the dependent step meaningless.
+
+        What is there beside all that is expected is a finding, and takes nothing away from what depends on the rest.
+        """
         if record.verdict.is_green:
             return False
-        if not self.subject or record.verdict is not Verdict.FAILED:
+        if record.verdict is not Verdict.FAILED:
             return True
+        if not self.subject:
+            return not record.differences or any(d.expected != NOT_EXPECTED for d in record.differences)
         return any(_is_about(difference.subject, self.subject) for difference in record.differences)
 
 

@@ -10,7 +10,7 @@ from cdcproof.clients.connect import Connect
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.base import Needs
 from cdcproof.errors import ConfigError, CouldNotLookError
-from cdcproof.operations.connectors.accounts import Account, accounts, password_of, wanted
+from cdcproof.operations.connectors.accounts import Account, accounts, left_out, password_of, wanted
 from cdcproof.pipeline import HttpService, Pipeline
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
@@ -52,8 +52,6 @@ def test_an_account_is_the_connectors_own_at_the_pipelines_address() -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({**SOURCE, "database.names": "other"}, "uses sqlserver database other"),
-        ({**SINK, "connection.url": "jdbc:postgresql://h/other"}, "uses postgresql database other"),
         ({**SINK, "connection.url": "jdbc:oracle:x"}, "does not say which account"),
         ({**SOURCE, "database.user": "${file:/s:user}"}, "does not say which account"),
         ({"connector.class": "x.Other"}, "does not say which account"),
@@ -62,6 +60,32 @@ def test_an_account_is_the_connectors_own_at_the_pipelines_address() -> None:
 def test_an_account_that_cannot_be_told_is_not_looked_at(config: dict[str, str], words: str) -> None:
     with pytest.raises(CouldNotLookError, match=words):
         one(config)
+
+
+OTHERS = {
+    "other-source": {**SOURCE, "database.names": "other"},
+    "other-sink": {**SINK, "connection.url": "jdbc:postgresql://h/other"},
+    "search": {"connector.class": "x.ElasticsearchSink"},
+}
+
+
+def test_connectors_of_other_databases_and_kinds_are_left_out_and_named() -> None:
+    pipeline = pipeline_of("orders", connect={"url": "http://c", "other_connectors": ["erp-*"]})
+    found = left_out({"source": SOURCE, "sink": SINK, "erp-sink": SINK, **OTHERS}, pipeline)
+    assert found.keys() == {"erp-sink", *OTHERS}
+    assert "other-source uses sqlserver database other" in found["other-source"]
+    assert "other-sink uses postgresql database other" in found["other-sink"]
+    assert found["erp-sink"] == "erp-sink is another pipeline's, by connect.other_connectors."
+
+
+def test_a_connector_of_the_pipeline_file_is_never_left_out_for_being_unreadable() -> None:
+    unreadable = {"source": {**SOURCE, "database.user": "${file:/s:user}"}, "sink": SINK}
+    assert left_out(unreadable, pipeline_of("orders")) == {}
+
+
+def test_nothing_of_this_pipeline_is_nothing_to_look_at() -> None:
+    with pytest.raises(CouldNotLookError, match="No connector is of this pipeline's databases.*database other"):
+        left_out(OTHERS, pipeline_of("orders"))
 
 
 def test_a_password_is_taken_from_where_it_refers_to_when_that_is_here(

@@ -41,7 +41,7 @@ class Embedded:
         located = {
             "source": pipeline.source.model_copy(update={"port": instance.ports["postgres-source"]}),
             "target": pipeline.target.model_copy(update={"port": instance.ports["postgres"]}),
-            "connect": HttpService(url=instance.url("kafka-connect")),
+            "connect": pipeline.connect.model_copy(update={"url": instance.url("kafka-connect")}),
             "kafka": pipeline.kafka.model_copy(update={"bootstrap_servers": instance.address("kafka")}),
             "registry": HttpService(url=instance.url("schema-registry", "/apis/ccompat/v7")),
             "exporters": pipeline.exporters.model_copy(update=exporters),

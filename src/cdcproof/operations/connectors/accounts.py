@@ -13,7 +13,7 @@ from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.base import Needs
 from cdcproof.errors import CouldNotLookError
 from cdcproof.operations import connector_config
-from cdcproof.operations.connector_config import Config
+from cdcproof.operations.connector_config import Address, Config
 from cdcproof.operations.connectors.definition import read_all
 from cdcproof.operations.connectors.difference import without_name
 from cdcproof.pipeline import Database, Pipeline, Table
@@ -77,29 +77,61 @@ def wanted(connect: Connect, pipeline: Pipeline) -> dict[str, Config]:
     return found
 
 
+def left_out(configs: Mapping[str, Config], pipeline: Pipeline) -> dict[str, str]:
+    """Connector to why it is none of this pipeline's, of those that are not: one Connect may serve several pipelines.
+
+    Raises `CouldNotLookError` where none is left.
+    """
+    found = {name: why for name, config in configs.items() if (why := _of_another(name, config, pipeline))}
+    if len(found) == len(configs):
+        raise CouldNotLookError(f"No connector is of this pipeline's databases. {' '.join(found.values())}")
+    return found
+
+
+def _of_another(name: str, config: Config, pipeline: Pipeline) -> str:
+    if pipeline.is_neighbour(name):
+        return f"{name} is another pipeline's, by connect.other_connectors."
+    try:
+        address = _address(name, config)
+    except CouldNotLookError as error:
+        return "" if name in {known.name for known in pipeline.connectors} else error.message
+    side, database = _side(config, pipeline)
+    if (address.engine, (address.database or "").lower()) == (database.type, database.database.lower()):
+        return ""
+    return (
+        f"{name} uses {address.engine} database {address.database}, and the {side} of the pipeline file is "
+        f"{database.type} database {database.database}."
+    )
+
+
 def accounts(configs: Mapping[str, Config], pipeline: Pipeline) -> tuple[Account, ...]:
-    """The account of each connector. Raises `CouldNotLookError` for one that goes to another database than the pipeline's."""
+    """The account of each connector of this pipeline. Raises `CouldNotLookError` for one whose account is not said."""
     return tuple(_account(name, config, pipeline) for name, config in configs.items())
 
 
 def _account(name: str, config: Config, pipeline: Pipeline) -> Account:
-    source = connector_config.source_address(config)
-    side, address = ("source", source) if source else ("target", connector_config.sink_address(config))
-    database = pipeline.source if source else pipeline.target
+    address = _address(name, config)
+    side, database = _side(config, pipeline)
+    reference = next((config[key] for key in _PASSWORD_KEYS[side] if config.get(key)), "")
+    is_source = side == "source"
+    tables = _captured(config, address.database, pipeline.tables) if is_source else _written(config, pipeline.tables)
+    database = database.model_copy(update={"user": address.user, "password_env": f"that of {name}"})
+    return Account(name, side, config, database, password_of(reference), tables)
+
+
+def _address(name: str, config: Config) -> Address:
+    address = connector_config.source_address(config) or connector_config.sink_address(config)
     if address is None or not address.user:
         raise CouldNotLookError(
             f"The configuration of {name} does not say which account of which database it uses.",
             "Only Debezium's SQL Server and PostgreSQL sources and JDBC sinks, with the user in clear, can be looked at.",
         )
-    if (address.engine, (address.database or "").lower()) != (database.type, database.database.lower()):
-        raise CouldNotLookError(
-            f"{name} uses {address.engine} database {address.database}, and the {side} of the pipeline file is "
-            f"{database.type} database {database.database}."
-        )
-    reference = next((config[key] for key in _PASSWORD_KEYS[side] if config.get(key)), "")
-    tables = _captured(config, address.database, pipeline.tables) if source else _written(config, pipeline.tables)
-    database = database.model_copy(update={"user": address.user, "password_env": f"that of {name}"})
-    return Account(name, side, config, database, password_of(reference), tables)
+    return address
+
+
+def _side(config: Config, pipeline: Pipeline) -> tuple[str, Database]:
+    is_source = connector_config.source_address(config) is not None
+    return ("source", pipeline.source) if is_source else ("target", pipeline.target)
 
 
 def password_of(value: str) -> Secret | None:
