@@ -123,6 +123,34 @@ def test_an_update_takes_redacted_for_what_runs(capsys: pytest.CaptureFixture[st
     assert "secret-8" not in capsys.readouterr().out
 
 
+def test_single_settings_are_changed_and_the_rest_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    new = {**OLD, "topics": "t,u=v"}
+    answers = {
+        EXPANDED: [seen(OLD), seen(OLD), seen(new)],
+        VALIDATE: VALID,
+        PUT: (200, {}),
+        "GET /connectors/c/offsets": (200, {}),
+    }
+    with serving(answers) as server:
+        assert call(server, "update", "c", "--set", "topics=t,u=v", *ACT) == 0
+        assert {**server.bodies[server.requests.index(PUT)], "name": "c"} == new
+    told = capsys.readouterr()
+    assert "  + topics = t,u=v" in told.out
+    assert "secret-8" not in told.out + told.err
+
+
+@pytest.mark.parametrize("words", [(), ("files/c.json", "--set", "topics=t"), ("--set", "topics"), ("--set", "=t")])
+def test_an_update_is_of_a_file_or_of_settings(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with serving({EXPANDED: seen(OLD)}) as server:
+        try:
+            status = call(server, "update", "c", *words, *ACT)
+        except SystemExit as refused:  # argparse's own
+            status = refused.code
+        assert status == 2
+        assert changes(server) == []
+    assert "--set" in capsys.readouterr().err
+
+
 def test_only_what_is_there_can_be_updated(capsys: pytest.CaptureFixture[str]) -> None:
     with serving({EXPANDED: seen(None)}) as server:
         assert call(server, "update", "c", "files/c.json", *ACT) == 2

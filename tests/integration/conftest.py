@@ -105,6 +105,19 @@ class Pipelines:
             streams.write(done.stdout + done.stderr)
         return done
 
+    def paste(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that a check offers, as it is printed."""
+        path = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env={**self.environment, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
     def morning(self, *options: str, **environment: str) -> Outcome:
         """`pytest -m morning`, with reports in a folder of the test's own."""
         return self.checks("morning", *options, **environment)

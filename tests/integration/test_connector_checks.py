@@ -23,8 +23,9 @@ STEPS = (
     "connectors.3-capture",
     "connectors.4-permissions-sufficient",
     "connectors.5-permissions-excessive",
+    "connectors.6-settings",
 )
-CONNECTIVITY, TOPICS, CAPTURE, SUFFICIENT, EXCESSIVE = STEPS
+CONNECTIVITY, TOPICS, CAPTURE, SUFFICIENT, EXCESSIVE, SETTINGS = STEPS
 
 
 def looked(pipe: Pipelines, *options: str) -> Outcome:
@@ -87,14 +88,16 @@ def test_a_password_that_nobody_here_knows_is_not_checked(pipelines: Pipelines, 
 def test_a_topic_that_is_not_there_yet_is_a_warning(pipelines: Pipelines, tmp_path: Path) -> None:
     text = (ROOT / "fixtures" / "pipelines" / "embedded.toml").read_text()
     returns = '\n[[tables]]\nname = "returns"\nsource = "public.returns"\ntarget = "public.returns"\ntopic = "x"\nkey = ["id"]\n'
-    include = {"table.include.list": "public.orders,public.returns"}
+    own = connectors.config(pipelines.instance, connectors.SOURCE)["table.include.list"]
+    reads = connectors.config(pipelines.instance, connectors.SINK)["topics"]
+    include, topics = {"table.include.list": f"{own},public.returns"}, {"topics.regex": f"x|{reads.replace(',', '|')}"}
     databases.source(
         pipelines.instance,
         "CREATE TABLE public.returns (id int PRIMARY KEY); GRANT SELECT ON public.returns TO cdc;"
         "ALTER PUBLICATION cdcproof ADD TABLE public.returns",
     )
     try:
-        with with_files(pipelines, tmp_path, source=include) as option:
+        with with_files(pipelines, tmp_path, source=include, sink=topics) as option:
             path = Path(option.partition("=")[2])
             path.write_text(text.replace("\n[paths]\n", f'{returns}\n[paths]\nconnectors = "{tmp_path}"\n'))
             step = only(looked(pipelines, option), TOPICS, Verdict.WARNED)
@@ -104,7 +107,8 @@ def test_a_topic_that_is_not_there_yet_is_a_warning(pipelines: Pipelines, tmp_pa
 
 
 def test_a_topic_that_a_sink_names_wrongly(pipelines: Pipelines, tmp_path: Path) -> None:
-    with with_files(pipelines, tmp_path, sink={"topics": "warehouse.public.custommers"}) as option:
+    topics = connectors.config(pipelines.instance, connectors.SINK)["topics"] + ",warehouse.public.custommers"
+    with with_files(pipelines, tmp_path, sink={"topics": topics}) as option:
         step = only(looked(pipelines, option), TOPICS)
     assert [(d.subject, d.found) for d in step.differences] == [("warehouse.public.custommers", "absent")]
     assert "--create --topic warehouse.public.custommers" in step.action[0]
@@ -118,6 +122,15 @@ def test_a_table_that_is_not_captured(pipelines: Pipelines) -> None:
         databases.source(pipelines.instance, "ALTER PUBLICATION cdcproof ADD TABLE public.orders")
     assert [(d.subject, d.found) for d in step.differences] == [("public.orders", "not captured")]
     assert "ALTER PUBLICATION cdcproof ADD TABLE public.orders" in step.action[0]
+
+
+def test_settings_that_would_lose_changes(pipelines: Pipelines, tmp_path: Path) -> None:
+    with with_files(pipelines, tmp_path, sink={"insert.mode": "update"}, source={"skipped.operations": "d"}) as option:
+        step = only(looked(pipelines, option), SETTINGS)
+    assert {(d.subject, d.found, d.expected) for d in step.differences} == {
+        (f"{connectors.SINK} insert.mode", "update", "upsert"),
+        (f"{connectors.SOURCE} skipped.operations", "d", "t"),
+    }
 
 
 def test_a_publication_that_is_not_there(pipelines: Pipelines, tmp_path: Path) -> None:

@@ -43,7 +43,16 @@ REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
 @pytest.mark.parametrize(
     ("service", "blocked"),
     [
-        ("postgres-source", (*REPORTS, "morning.6-source-answers", "morning.2-connectors", "morning.8-replication-slots", "morning.9-tables")),
+        (
+            "postgres-source",
+            (
+                *REPORTS,
+                "morning.6-source-answers",
+                "morning.2-connectors",
+                "morning.8-replication-slots",
+                "morning.9-tables",
+            ),
+        ),
         ("postgres", (*REPORTS, "morning.6-target-answers", "morning.2-connectors", "morning.9-tables")),
         ("zookeeper", ()),
         ("kafka", ("morning.6-kafka-answers", "morning.2-connectors", "morning.7-sink-lag", "morning.9-tables")),
@@ -528,6 +537,30 @@ def test_a_target_table_that_was_dropped(healthy):
         databases.target(healthy.instance, "ALTER TABLE public.inventory_aside RENAME TO inventory")
 
     assert [(d.subject, d.found) for d in step.differences] == [("inventory: target table", "absent")]
+
+
+# ---- 9 settings ----
+
+
+def test_settings_that_lose_changes_are_put_right_by_the_command_offered(healthy):
+    own = connectors.config(healthy.instance, SINK)
+    topics = own["topics"].split(",")
+    wrong = {"insert.mode": "update", "delete.enabled": "false", "topics": ",".join(topics[:-1])}
+    healthy.connect.put_config(SINK, own | wrong)
+    try:
+        eventually(lambda: states(healthy).get(f"{SINK}/0") == "RUNNING", what="the sink to run again")
+        step = healthy.assert_only(healthy.morning(), "morning.9-connector-settings")
+        pasted = [healthy.paste(command) for command in step.action]
+    finally:
+        healthy.heal()
+
+    assert [d.subject.removeprefix(f"{SINK} ") for d in step.differences] == [
+        "insert.mode",
+        "delete.enabled",
+        "shipments: read by",
+    ]
+    assert [done.returncode for done in pasted] == [0], pasted
+    assert healthy.connect.states().get(SINK).config == own | {"name": SINK}
 
 
 # ---- all ----

@@ -88,6 +88,17 @@ def test_a_connector_nobody_expects_is_only_named(remedies):
     )
 
 
+def test_settings_are_changed_by_a_command_for_each_connector(remedies):
+    changes = {"a sink": {"topics": "t.a,t.b", "insert.mode": "upsert"}, "source": {"skipped.operations": "t"}}
+
+    first, second = remedies.change_settings(changes)
+
+    words = ["--set", "topics=t.a,t.b", "--set", "insert.mode=upsert", "--pipeline", "warehouse"]
+    assert shlex.split(first) == ["cdcproof", "connectors", "update", "a sink", *words]
+    assert second == "cdcproof connectors update source --set skipped.operations=t --pipeline warehouse"
+    assert remedies.change_settings({}) == ()
+
+
 def test_healthy_connectors_need_nothing(remedies):
     assert remedies.run_connectors(states()) == ()
 

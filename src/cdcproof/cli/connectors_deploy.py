@@ -52,10 +52,20 @@ def add_update(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `update`."""
     parser.description = (
         "Give one connector the configuration of a file, as `get --json` prints it: a\n"
-        "value that is [redacted] stays as it runs.\n" + _STATUS
+        "value that is [redacted] stays as it runs. Or change single settings of what\n"
+        "runs, with --set.\n" + _STATUS
     )
     parser.add_argument("name", metavar="NAME", help="the connector")
-    parser.add_argument("file", type=Path, metavar="FILE", help="its JSON file")
+    parser.add_argument("file", type=Path, metavar="FILE", nargs="?", help="its JSON file")
+    parser.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help="without a file: a setting to change; may be given several times",
+    )
     add_common(parser, "cdcproof connectors update postgres-sink-connector sink.json")
     add_acting(parser, settles=True)
 
@@ -64,14 +74,24 @@ def run_update(arguments: argparse.Namespace) -> int:
     """Update."""
     from cdcproof.operations.connectors import definition
 
-    asked = definition.read(arguments.file, arguments.name)
+    if bool(arguments.file) is bool(arguments.settings):
+        raise UsageError("`connectors update` needs either a file or --set.", "For example: --set insert.mode=upsert")
+    asked = definition.read(arguments.file, arguments.name) if arguments.file else None
     here = opened(arguments)
-    if here.connect.states([asked.name]).get(asked.name) is None:
+    running = here.connect.states([arguments.name]).get(arguments.name)
+    if running is None:
         raise UsageError(
-            f"Kafka Connect has no connector {asked.name} to be updated.",
-            f"Create it with: cdcproof connectors apply {arguments.file}",
+            f"Kafka Connect has no connector {arguments.name} to be updated.",
+            f"Create it with: cdcproof connectors apply {arguments.file or 'FILE'}",
         )
-    return _deploy(arguments, here, (asked,))
+    return _deploy(arguments, here, (asked or definition.changed(running, dict(arguments.settings)),))
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key.strip() or not equals:
+        raise argparse.ArgumentTypeError("must be KEY=VALUE")
+    return key.strip(), value
 
 
 def add_undo(parser: argparse.ArgumentParser) -> None:

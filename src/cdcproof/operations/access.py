@@ -186,7 +186,12 @@ def _connect(pipeline: model.Pipeline) -> Items:
         yield from _connector(found, connector)
     for other in found.connectors:
         if other.name not in expected:
-            yield Item("connectors", Outcome.WRONG, f"{other.name} runs, but the file does not expect it", "Add it, to connect.other_connectors where it is another pipeline's.")
+            yield Item(
+                "connectors",
+                Outcome.WRONG,
+                f"{other.name} runs, but the file does not expect it",
+                "Add it, to connect.other_connectors where it is another pipeline's.",
+            )
         in_clear = inline_secrets(other.config)
         if _JDBC_PARAMETER.search(other.config.get("connection.url", "")):
             in_clear.append("connection.url")

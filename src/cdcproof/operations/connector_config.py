@@ -166,19 +166,29 @@ def literal_tables(config: Config) -> tuple[TableName, ...] | None:
 
 def captures(config: Config, database: str | None, table: TableName) -> bool:
     """Whether the source's include and exclude lists let a table through."""
+    return not left_out_by(config, database, table)
+
+
+def left_out_by(config: Config, database: str | None, table: TableName) -> str:
+    """The setting of a source that keeps a table out of its topics; empty where none does."""
 
     def listed(key: str, old_key: str, *names: str) -> bool | None:
         found = entries(config.get(key) or config.get(old_key) or "")
         return any(_matches(entry, name) for entry in found for name in names) if found else None
 
     names = (str(table), f"{database}.{table}")
-    return (
-        str(table) != _signal_table(config)
-        and listed("schema.include.list", "schema.whitelist", table.schema) is not False
-        and listed("schema.exclude.list", "schema.blacklist", table.schema) is not True
-        and listed("table.include.list", "table.whitelist", *names) is not False
-        and listed("table.exclude.list", "table.blacklist", *names) is not True
+    if str(table) == _signal_table(config):
+        return "signal.data.collection"
+    lists = (
+        ("schema.include.list", "schema.whitelist", False, (table.schema,)),
+        ("schema.exclude.list", "schema.blacklist", True, (table.schema,)),
+        ("table.include.list", "table.whitelist", False, names),
+        ("table.exclude.list", "table.blacklist", True, names),
     )
+    for key, old_key, leaves_out, of in lists:
+        if listed(key, old_key, *of) is leaves_out:
+            return key if config.get(key) else old_key
+    return ""
 
 
 def unreadable(config: Config) -> tuple[str, ...]:

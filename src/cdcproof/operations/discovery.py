@@ -93,7 +93,7 @@ def discover(asked: Asked) -> Discovery:
 
 
 def _pipeline(asked: Asked, note: Tell) -> model.Pipeline:
-    service = model.HttpService(
+    service = model.ConnectService(
         url=asked.connect_url,
         user=asked.connect_user,
         password_env="CONNECT_PASSWORD" if asked.connect_user else None,

@@ -181,6 +181,21 @@ class Remedies:
         )
         return (*captured, *includes, *(f"# missing somewhere: {name}" for name in names))
 
+    def change_settings(self, changes: Mapping[str, Mapping[str, str]]) -> Commands:
+        """Give connectors other settings, one command each; by hand also in their files, where there are any."""
+        directory = self.pipeline.paths.connectors
+        return (
+            *(
+                shlex.join(
+                    ["cdcproof", "connectors", "update", name]
+                    + [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+                    + ["--pipeline", self.pipeline_name]
+                )
+                for name, settings in changes.items()
+            ),
+            *([f"# the same in the connectors' files in {directory}"] if changes and directory else []),
+        )
+
     def _tasks(self, states: Mapping[str, str], name: str) -> int:
         return sum(subject.startswith(f"{name}/") for subject in states)
 

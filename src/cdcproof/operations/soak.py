@@ -110,7 +110,10 @@ def parts_of(pipeline: Pipeline, environment: Environment) -> tuple[Watched, ...
 def _connectors(pipeline: Pipeline) -> Watched:
     connect = Connect(pipeline.connect)
     return Watched(
-        "Kafka Connect", lambda: Seen(words=looks.connector_states(connect, pipeline).states), _OFTEN_SECONDS, expected=pipeline.expected_states
+        "Kafka Connect",
+        lambda: Seen(words=looks.connector_states(connect, pipeline).states),
+        _OFTEN_SECONDS,
+        expected=pipeline.expected_states,
     )
 
 

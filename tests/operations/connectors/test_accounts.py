@@ -84,7 +84,7 @@ def test_a_connector_of_the_pipeline_file_is_never_left_out_for_being_unreadable
 
 
 def test_nothing_of_this_pipeline_is_nothing_to_look_at() -> None:
-    with pytest.raises(CouldNotLookError, match="No connector is of this pipeline's databases.*database other"):
+    with pytest.raises(CouldNotLookError, match=r"No connector is of this pipeline's databases.*database other"):
         left_out(OTHERS, pipeline_of("orders"))
 
 

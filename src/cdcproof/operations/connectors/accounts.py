@@ -13,9 +13,10 @@ from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.base import Needs
 from cdcproof.errors import CouldNotLookError
 from cdcproof.operations import connector_config
-from cdcproof.operations.connector_config import Address, Config
+from cdcproof.operations.connector_config import Config
 from cdcproof.operations.connectors.definition import read_all
 from cdcproof.operations.connectors.difference import without_name
+from cdcproof.operations.jdbc_url import Address
 from cdcproof.pipeline import Database, Pipeline, Table
 from cdcproof.secrets import Secret
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cdcproof.clients.connect import Connector
 from cdcproof.errors import ConfigError, UsageError
 from cdcproof.secrets import REDACTED, inline_secrets, is_secret_key, known, redact, scrub
 
@@ -87,6 +88,12 @@ def read(path: Path, name: str | None = None) -> Definition:
     if name and own != name:
         raise ConfigError(f"name: the file is of {own}, not of {name}.", path=path, line=_line_of(text, "name"))
     return _filled(own, _texts(config, text, path), text, path)
+
+
+def changed(running: Connector, settings: Mapping[str, str]) -> Definition:
+    """What runs, with other settings: as they are given, nothing is filled in."""
+    config = {key: value for key, value in running.config.items() if key != "name"}
+    return Definition(running.name, {**config, **settings}, Path("--set"))
 
 
 def read_all(path: Path) -> tuple[Definition, ...]:

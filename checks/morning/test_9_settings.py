@@ -1,0 +1,17 @@
+"""Beyond the runbook: no setting of a connector loses changes while every state is RUNNING."""
+
+import pytest
+
+from cdcproof.findings import require_equal, warn_if_any
+
+
+@pytest.mark.runbook("morning.9-connector-settings", severity="critical", needs=["morning.1-services:connect"])
+def test_no_setting_loses_changes(connector_settings, evidence, remedies):
+    """The connectors' settings let every change of every table through, once, and keep what fails."""
+    evidence.saw("Settings", connector_settings.rows())
+
+    action = remedies.change_settings(connector_settings.changes())
+    require_equal(
+        connector_settings.found(), connector_settings.expected(), details=connector_settings.details(), action=action
+    )
+    warn_if_any(connector_settings.risks(), expected="no risk", action=action)
