@@ -15,13 +15,16 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {
         *("errors", "engines", "findings", "pipeline", "pipeline_choice", "toml_lines", "toml_models"),
-        *("waiting", "secrets", "progress"),
+        *("waiting", "time_limit", "secrets", "progress"),
     },
     {"reporting"},
     {"clients", "databases"},
     {"reconcile", "environments", "observations"},
     {"operations"},
-    {"cli", "pytest_plugin", "pytest_marks", "pytest_options", "pytest_reporter", "pytest_xdist", "fixtures"},
+    {
+        *("cli", "fixtures", "pytest_plugin", "pytest_marks", "pytest_options", "pytest_reporter", "pytest_xdist"),
+        *("pytest_plan", "pytest_time_limit"),
+    },
 )
 """Lowest first; a module imports from its own layer and those below. Checks are a matter of their own."""
 
@@ -47,7 +50,7 @@ DOORS = {
     "mssql_python": {"databases/sqlserver_arrow.py"},
     "pyarrow": {"databases/sqlserver_arrow.py"},
     "requests": {"clients/http.py"},
-    "urllib3": {"clients/containers.py"},
+    "urllib3": {"clients/containers.py", "clients/http.py"},
     "docker": {"clients/containers.py"},
     "confluent_kafka": {"clients/kafka.py"},
     "testcontainers": {"environments/compose.py"},
@@ -56,7 +59,7 @@ DOORS = {
     "allure_commons": {"reporting/allure_results.py"},
     "jinja2": {"reporting/pages.py"},
     "yaml": {"operations/compose_file.py"},
-    "pytest": {"pytest_plugin.py", "pytest_marks.py", "pytest_options.py", "pytest_reporter.py", "pytest_xdist.py"},
+    "pytest": {f"pytest_{part}.py" for part in ("plugin", "marks", "options", "reporter", "xdist", "time_limit")},
     "xdist": {"pytest_xdist.py"},
 }
 """The modules of the library by which a third-party package may enter."""

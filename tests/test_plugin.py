@@ -363,3 +363,23 @@ def test_junit_has_our_text_and_properties(project: Project) -> None:
         "verdict": "failed",
         "runbook": "docs/RUNBOOK.md#morning-1-services",
     }
+
+
+@pytest.mark.slow
+def test_tests_that_are_no_checks_go_file_by_file_where_that_is_asked(project: Project) -> None:
+    body = "import os, pathlib\n" + "".join(
+        f"def test_{number}():\n    pathlib.Path(os.environ['PYTEST_XDIST_WORKER'] + '-' + __name__).touch()\n"
+        for number in range(9)
+    )
+    for name in "abcd":
+        (project.path / f"test_{name}.py").write_text(body)
+
+    result = project.run("-n", "2", "--dist", "loadfile", *(f"test_{name}.py" for name in "abcd"))
+
+    result.assert_outcomes(passed=36)
+    assert sorted(path.name.partition("-")[2] for path in project.path.glob("gw*-test_*")) == [
+        "test_a",
+        "test_b",
+        "test_c",
+        "test_d",
+    ]

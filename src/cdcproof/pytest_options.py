@@ -61,6 +61,14 @@ def add(parser: pytest.Parser) -> None:
         default="5s",
         help="how long -m validate and -m staging watch for flaps: 90s, 30m, 2h (default: 5s; the runbook: 30m)",
     )
+    group.addoption(
+        "--time-limit",
+        dest="cdcproof_time_limit",
+        metavar="TIME",
+        type=seconds,
+        help="when to give up on a run that hangs, and call the rest not checked "
+        "(default: 10m; 130m and the soak with -m validate and -m staging)",
+    )
 
 
 def reports_dir(config: pytest.Config) -> Path | None:
@@ -82,3 +90,9 @@ def intentions(config: pytest.Config) -> tuple[Expectation, ...]:
 def soak_seconds(config: pytest.Config) -> float:
     """How long to watch."""
     return float(config.getoption("cdcproof_soak"))
+
+
+def time_limit_seconds(config: pytest.Config) -> float | None:
+    """How long the whole run may take, where that was asked."""
+    limit = config.getoption("cdcproof_time_limit")
+    return None if limit is None else float(limit)

@@ -22,6 +22,7 @@ from cdcproof.pipeline_choice import chosen, resolve
 from cdcproof.pytest_marks import applies, step_of
 from cdcproof.pytest_plan import Plan
 from cdcproof.pytest_reporter import PROBLEM, Reporter
+from cdcproof.pytest_time_limit import TimeLimit
 from cdcproof.pytest_xdist import PLAN
 from cdcproof.reporting import allure_results, suites, text
 from cdcproof.reporting.judge import EvidenceBook, blocked, failed_afterwards, judge
@@ -94,6 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[_KNOWN_KEY] = _Known()
     config.add_cleanup(stopping.install())
+    config.pluginmanager.register(TimeLimit(config), "cdcproof_time_limit")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(
             Reporter(config, lambda: expected_pipeline(config).pushgateway, lambda: config.stash[_KNOWN_KEY].plan),

@@ -20,7 +20,10 @@ PLAN = "cdcproof_plan"
 
 
 class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives checks that need one another, however indirectly, to one worker in their order; other tests to any."""
+    """Gives checks that need one another, however indirectly, to one worker in their order.
+
+    Other tests go to any worker, or file by file with ``--dist loadfile``.
+    """
 
     def __init__(self, config: pytest.Config, log: Any, plan: Path) -> None:
         super().__init__(config, log)
@@ -32,7 +35,9 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
             steps = pytest_plan.read(self._plan).steps
             group = groups(list(steps.values()))
             self._group_of = {test: group[step.id] for test, step in steps.items()}
-        return self._group_of.get(nodeid, nodeid)
+        if nodeid in self._group_of:
+            return self._group_of[nodeid]
+        return nodeid.partition("::")[0] if self.config.getoption("dist") == "loadfile" else nodeid
 
     def remove_node(self, node: Any) -> str | None:
         """Forget a worker that died. The test it died in counts as done: xdist would run it again, and die again."""

@@ -1,0 +1,53 @@
+"""One limit on the time of all that a program does: whatever no call's own limit ends is ended here, by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from cdcproof.errors import DeadlineError
+
+_AGAIN_SECONDS = 5.0
+"""What catches the first error and waits again, for a thread of its own perhaps, is interrupted again."""
+
+
+@contextmanager
+def time_limit(seconds: float, message: str, remedy: str = "") -> Iterator[None]:
+    """Raise `DeadlineError(message, remedy)` within the block when it takes longer than `seconds`.
+
+    Interrupts what waits in Python or in a system call, in the main thread alone: elsewhere, and on a system without
+    SIGALRM, there is no limit. One limit cannot be set within another.
+    """
+    if seconds <= 0:
+        raise DeadlineError(message, remedy)
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise DeadlineError(message, remedy)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def end_at_once_if_stuck(status: int) -> None:
+    """End the program with this status when a thread would keep it from ending: call it last, with all written.
+
+    A thread is stuck in a client that waits for a service without a limit. Python waits for such threads for ever.
+    """
+    stuck = [t for t in threading.enumerate() if t is not threading.current_thread() and not t.daemon]
+    if stuck:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)
