@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {
-        *("errors", "engines", "findings", "pipeline", "pipeline_choice", "toml_lines", "toml_models"),
+        *("errors", "engines", "findings", "pipeline", "pipeline_choice", "toml_lines", "toml_models", "toml_text"),
         *("waiting", "time_limit", "stopping", "output", "secrets", "progress"),
     },
     {"reporting"},
@@ -36,6 +36,7 @@ FOUNDATIONS_OF_FOUNDATIONS = {
     "secrets": {"errors"},
     "waiting": {"errors"},
     "toml_lines": set(),
+    "toml_text": set(),
 }
 """What the lowest modules may import of each other, where it is less than everything."""
 

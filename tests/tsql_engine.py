@@ -56,7 +56,9 @@ class _Engine:
         if order := select.args.get("order"):
             rows.sort(key=lambda row: _comparable(self.value(order.expressions[0].this, row)))
         if limit := select.args.get("limit"):
-            assert order or select.args.get("distinct"), "TOP without an order gives whatever it likes"
+            if not (order or select.args.get("distinct")):
+                assert limit.expression.name == "1", "TOP without an order gives whatever it likes"
+                rows.reverse()  # any row will do
         if any(isinstance(made, exp.Count) for made in select.expressions) and not select.args.get("group"):
             return [[self._aggregate(made, None, rows) for made in select.expressions]]
         if group := select.args.get("group"):
@@ -146,6 +148,11 @@ def _literal(_: _Engine, node: exp.Literal, __: Row) -> Any:
 def _negative(engine: _Engine, node: exp.Neg, row: Row) -> Any:
     value = engine.value(node.this, row)
     return Int(-value.value) if isinstance(value, Int) else -value
+
+
+def _not(engine: _Engine, node: exp.Not, row: Row) -> bool | None:
+    value = engine.value(node.this, row)
+    return None if value is None else not value
 
 
 def _add(engine: _Engine, node: exp.Add, row: Row) -> Any:
@@ -333,6 +340,7 @@ _NODES: dict[type, Callable[[_Engine, Any, Row], Any]] = {
     exp.NEQ: _compare(lambda one, two: one != two),
     exp.National: lambda _, node, __: Text(node.name),
     exp.Neg: _negative,
+    exp.Not: _not,
     exp.Null: lambda _, __, ___: None,
     exp.Or: lambda engine, node, row: any(engine.value(side, row) is True for side in (node.this, node.expression)),
     exp.Paren: lambda engine, node, row: engine.value(node.this, row),

@@ -164,6 +164,15 @@ def test_a_filter_holds_for_counts_sums_and_rows_alike(database: Database) -> No
     assert 100 < int(key) < 200
 
 
+def test_columns_with_data_are_those_in_which_a_row_that_the_filter_holds_for_is_not_null(database: Database) -> None:
+    names = [column.name for column in database.columns(TABLE)]
+    rows = _rows(database, _scan(database, Chunking(width=100)), [0, 1, 2, 3, 4, 5])
+    filled = {name for place, name in enumerate(names) if any(row.forms[place] is not None for row in rows)}
+    assert database.columns_with_data(TABLE, names) == filled
+    assert database.columns_with_data(TABLE, names, "1 = 0 -- none") == frozenset()
+    assert database.columns_with_data(TABLE, ()) == frozenset()
+
+
 def test_rows_by_key_are_those_of_the_keys_that_are_there_once_each(database: Database) -> None:
     for width in (1, 3, 14):
         scan = _scan(database, Chunking(width=100), key_width=width)

@@ -187,6 +187,8 @@ def constants() -> Iterator[Emitted]:
             pieces = text.format(milliseconds=5000).split(";")
             yield Emitted(text.format(milliseconds=5000), ("SqlNullStatement",) * len(pieces), before_2019=True)
     yield from (Emitted(tsql.count_statement(TABLE, predicate)) for predicate in ("", "[odd]] bigint] > 5 -- all"))
+    names = [column.name for column in COLUMNS]
+    yield Emitted(tsql.data_in_statement(TABLE, names, "[odd]] bigint] > 5 -- all"), before_2019=True)
     yield Emitted(tsql.changes_beyond_statement(CHANGES))
     yield Emitted(tsql.next_transactions_statement(5))
     yield Emitted(tsql.changed_keys_statement(CHANGES, [], 5))

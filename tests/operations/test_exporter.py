@@ -51,6 +51,10 @@ def different(table: str = "orders") -> TableResult:
     return TableResult(table, TableStatus.MISMATCH, 10, 10, False)
 
 
+def incomplete(table: str = "orders") -> TableResult:
+    return TableResult(table, TableStatus.INCOMPLETE, 10, 10, True, unseen=("doc",))
+
+
 def unseen(table: str = "orders") -> TableResult:
     return TableResult(table, TableStatus.ERROR, error="no")
 
@@ -92,6 +96,7 @@ def test_every_expected_series_is_there_at_zero_before_the_first_report(reports:
         ([fewer()], True, (1, 0, "success")),
         ([different()], True, (0, 1, "success")),
         ([unseen(), match("customers")], True, (0, 0, "failure")),
+        ([incomplete(), match("customers")], True, (0, 0, "failure")),
         ([match()], False, (0, 0, "failure")),
         ([], True, (0, 0, "failure")),
     ],
@@ -132,6 +137,13 @@ def test_times_and_rate_are_those_of_the_newest_report(reports: Path, state: Pat
     matched = seen.labelled("reconciliation_last_match_timestamp_seconds", "table")
     assert mismatch == {"customers": 0.0, "orders": (START + timedelta(seconds=2)).timestamp()}
     assert matched["orders"] == (START + timedelta(hours=1, seconds=4)).timestamp()
+
+
+def test_a_table_that_was_not_compared_as_a_whole_has_not_matched(reports: Path, state: Path) -> None:
+    report(reports, match(), at=START)
+    report(reports, incomplete(), at=START + timedelta(hours=1))
+    matched = scraped(metrics(reports, state)).labelled("reconciliation_last_match_timestamp_seconds", "table")
+    assert matched["orders"] == (START + timedelta(seconds=2)).timestamp()
 
 
 def test_a_clock_that_is_ahead_does_not_outshine_later_reports(reports: Path, state: Path) -> None:

@@ -41,13 +41,15 @@ def ending(monkeypatch: pytest.MonkeyPatch, returncode: int, stdout: str = "", s
     return asked
 
 
-@pytest.mark.parametrize(("status", "returncode"), [(TableStatus.MATCH, 0), (TableStatus.MISMATCH, 1)])
+@pytest.mark.parametrize(
+    ("status", "returncode"), [(TableStatus.MATCH, 0), (TableStatus.MISMATCH, 1), (TableStatus.INCOMPLETE, 3)]
+)
 def test_the_report_that_was_written_is_judged_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: TableStatus, returncode: int
 ) -> None:
     write(report("ours", status), tmp_path)
     write(report("of somebody else", TableStatus.MATCH), tmp_path)
-    asked = ending(monkeypatch, returncode, json.dumps({"run_id": "ours"}))
+    asked = ending(monkeypatch, returncode, json.dumps({"run_id": "ours", "summary": {"orders": status}}))
 
     newest = reconcile_now(pipeline_of("orders", paths={"reconciliation_reports": str(tmp_path)}), "my.toml", "live")
 
@@ -59,7 +61,8 @@ def test_the_report_that_was_written_is_judged_and_no_other(
 
 def test_a_reconciliation_that_could_not_look_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Secret("hunter22-s3cret")
-    ending(monkeypatch, 3, stderr="ERROR orders: refused hunter22-s3cret\n0 MISMATCH, 1 ERROR")
+    summary = json.dumps({"run_id": "ours", "summary": {"orders": "ERROR", "customers": "INCOMPLETE"}})
+    ending(monkeypatch, 3, summary, stderr="ERROR orders: refused hunter22-s3cret\n0 MISMATCH, 1 ERROR")
 
     with pytest.raises(CouldNotLookError, match="could not look at every table") as raised:
         reconcile_now(pipeline_of("orders", paths={"reconciliation_reports": str(tmp_path)}), "my.toml", "live")

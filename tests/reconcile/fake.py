@@ -84,6 +84,11 @@ class FakeDatabase:
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         return len(self._table(table, "count_rows").rows)
 
+    def columns_with_data(self, table: TableName, columns: Sequence[str], predicate: str = "") -> frozenset[str]:
+        held = self._table(table, "columns_with_data")
+        names = [column.name for column in held.columns]
+        return frozenset(name for name in columns if any(cells[names.index(name)] is not None for cells in held.rows))
+
     def estimated_rows(self, table: TableName) -> int:
         return len(self._table(table, "estimated_rows").rows)
 

@@ -13,7 +13,7 @@ from cdcproof.databases import canonical
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import ChunkSum
-from cdcproof.errors import DeadlineError, UnexpectedAnswerError, UnreachableError
+from cdcproof.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile import by_value, compare
 from cdcproof.reconcile.engine import Endpoint, Options, Run, method, reconcile
 from cdcproof.reconcile.fence import Crossing, Method
@@ -235,7 +235,8 @@ def test_a_type_that_a_server_tells_otherwise_is_not_compared_and_named() -> Non
     target = _side((1, "a"))
     target.digest = lambda frame: b"odd" if frame.startswith(text) else canonical.digest(frame)
     result = _one(_run(_side((1, "b")), target))
-    assert (result.status, result.source_rows) == (TableStatus.MATCH, 1)
+    assert (result.status, result.source_rows) == (TableStatus.INCOMPLETE, 1)
+    assert (result.unseen, result.columns_compared, result.columns) == (("word",), 1, 2)
     (left_out,) = result.not_compared
     assert left_out.startswith("word (character varying: the server's MD5 of")
 
@@ -246,6 +247,30 @@ def test_a_type_that_a_server_cannot_hash_is_not_compared_and_named() -> None:
     source.digest = lambda frame: b"" if frame.startswith(text) else canonical.digest(frame)
     result = _one(_run(source, _side((1, "a"))))
     assert result.not_compared == ("word (character varying: this server cannot hash it)",)
+    assert (result.status, result.unseen) == (TableStatus.INCOMPLETE, ("word",))
+
+
+def test_a_column_that_is_not_compared_and_holds_nothing_leaves_a_match() -> None:
+    text = canonical.frame([Form(Kind.TEXT)], [b""])[:8]
+    source, target = _side((1, None)), _side((1, None))
+    source.digest = lambda frame: b"odd" if frame.startswith(text) else canonical.digest(frame)
+    result = _one(_run(source, target))
+    assert (result.status, result.unseen, result.columns_compared, result.columns) == (TableStatus.MATCH, (), 1, 2)
+    target.tables_held["t"].rows = [(1, "b")]
+    assert _one(_run(source, target)).unseen == ("word",), "data at one side is enough"
+
+
+def test_a_column_whose_data_may_not_be_looked_for_is_an_error() -> None:
+    def refuse(method: str) -> None:
+        if method == "columns_with_data":
+            raise RefusedError("permission denied for column word")
+
+    text = canonical.frame([Form(Kind.TEXT)], [b""])[:8]
+    source, target = _side((1, "a")), _side((1, "a"))
+    source.digest = lambda frame: b"odd" if frame.startswith(text) else canonical.digest(frame)
+    target.before = refuse
+    result = _one(_run(source, target))
+    assert (result.status, result.error) == (TableStatus.ERROR, "permission denied for column word")
 
 
 @pytest.mark.parametrize("options", [Options(validate_checksums=True), Options(validate_checksums=False)])

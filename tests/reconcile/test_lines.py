@@ -53,6 +53,21 @@ def test_a_mismatch_names_keys_first_and_where_the_others_are() -> None:
     )
 
 
+def test_what_was_not_compared_is_named_with_the_line_that_accepts_it() -> None:
+    left_out = replace(MATCH, status=TableStatus.INCOMPLETE, unseen=("doc", 'a "b"'), columns_compared=5, columns=7)
+    first, *lines = of_table(left_out).splitlines()
+    assert first.split()[:9] == ["INCOMPLETE", "customers", "1,200", "rows,", "contents", "equal", "in", "5", "of"]
+    assert " ".join(" ".join(lines).split()) == (
+        '2 columns hold data and were not compared: doc, a "b". To accept that, in the pipeline file: '
+        'exclude = ["doc", "a \\"b\\""]'
+    )
+
+
+def test_a_mismatch_without_a_row_names_its_cause() -> None:
+    lines = of_table(replace(MISMATCH, causes=("2 columns are not at the target: a, b",))).splitlines()
+    assert lines[1].strip() == "2 columns are not at the target: a, b"
+
+
 def test_all_keys_are_in_the_report_unless_they_are_more_than_it_names() -> None:
     assert "… all 8 keys are in the report" in of_table(replace(MISMATCH, changed=0))
     copies = (*KEYS[:7], KeyDifference("missing", {}, (), 3, 1, row="0" * 32))
@@ -73,7 +88,16 @@ def test_a_secret_in_an_error_is_not_told() -> None:
     assert "hunter22" not in of_table(replace(ERROR, error=f"login with {Secret('hunter22').reveal()}"))
 
 
-@pytest.mark.parametrize("result", [MATCH, MISMATCH, ERROR, replace(MISMATCH, example_keys=("missing " + "x" * 200,))])
+@pytest.mark.parametrize(
+    "result",
+    [
+        MATCH,
+        MISMATCH,
+        ERROR,
+        replace(MISMATCH, example_keys=("missing " + "x" * 200,)),
+        replace(MATCH, source_rows=1_234_567, target_rows=1_234_567, columns_compared=12, columns=12),
+    ],
+)
 def test_no_line_is_wider_than_a_screen(result: TableResult) -> None:
     assert all(len(line) <= 80 for line in of_table(result).splitlines())
 
@@ -83,4 +107,11 @@ def test_the_totals_name_again_what_needs_somebody() -> None:
     report = Report("r", when, when, "s", "t", "m", (MATCH, MISMATCH, ERROR))
     assert of_report(report).splitlines() == ["MISMATCH  orders", "ERROR     stock", "1 MISMATCH, 1 ERROR, 1 MATCH"]
     assert of_report(replace(report, tables=(MATCH,))) == "0 MISMATCH, 0 ERROR, 1 MATCH"
+    assert of_report(replace(report, tables=(replace(MATCH, status=TableStatus.INCOMPLETE), MATCH))).splitlines() == [
+        "INCOMPLETE customers",
+        "0 MISMATCH, 0 ERROR, 1 INCOMPLETE, 1 MATCH",
+    ]
+    counted = replace(MATCH, strategy="counts")
+    assert of_report(replace(report, tables=(counted, counted))) == "0 MISMATCH, 0 ERROR, 2 MATCH, counted only"
+    assert of_report(replace(report, tables=(counted, MATCH))) == "0 MISMATCH, 0 ERROR, 2 MATCH; 1 counted only"
     assert of_report(replace(report, complete=False)).startswith("This run was interrupted: the report is partial.")

@@ -53,11 +53,20 @@ def test_a_long_list_says_what_it_leaves_out() -> None:
 
 
 def test_what_is_not_compared_and_why_not_is_on_the_page() -> None:
-    left_out = TableResult("t", TableStatus.MATCH, 1, 1, True, 0, 0, 0, not_compared=("photo (xml: many texts)",))
+    left_out = TableResult(
+        *("t", TableStatus.INCOMPLETE, 1, 1, True, 0, 0, 0),
+        not_compared=("photo (xml: many texts)",),
+        unseen=("photo",),
+        columns_compared=1,
+        columns=2,
+    )
     error = TableResult("u", TableStatus.ERROR, error="could not be looked at")
     text = page.page(_report(left_out, error, complete=False))
 
     assert "photo (xml: many texts)" in text
+    assert "exclude = [&#34;photo&#34;]" in text
+    assert "equal in 1 of 2 columns" in text
+    assert "1 ERROR, 1 INCOMPLETE, 0 MATCH" in text
     assert "could not be looked at" in text
     assert "partial" in text
     assert 'class="total green"' not in text

@@ -148,12 +148,30 @@ def test_two_reports_of_one_second_do_not_overwrite_each_other(tmp_path: Path) -
         (["MATCH", "MISMATCH"], 1),
         (["ERROR", "MISMATCH"], 1),
         (["MATCH", "ERROR"], 3),
+        (["MATCH", "INCOMPLETE"], 3),
+        (["INCOMPLETE", "MISMATCH"], 1),
         ([], 3),
     ],
 )
 def test_the_exit_status_is_never_0_unless_all_match(statuses: list[str], exit_status: int) -> None:
     tables = [_table(f"t{i}", TableStatus(status)) for i, status in enumerate(statuses)]
     assert _report(*tables).exit_status == exit_status
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[]", "not written by this program (no version)"),
+        ('{"rows": 5}', "not written by this program (no version)"),
+        ('{"version": 3, "started_at": "2026-01-02T03:04:05+00:00"}', "'finished_at' is missing"),
+    ],
+)
+def test_a_report_of_another_format_is_called_that(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "reconciliation_report_20260102_030405.json"
+    path.write_text(text)
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        read(path)
+    assert raised.value.message == f"{path} is not a reconciliation report: {reason}"
 
 
 def test_a_secret_in_a_drivers_message_is_not_written_and_numbers_stay_numbers(tmp_path: Path) -> None:

@@ -248,7 +248,9 @@ def test_generated_and_excluded_columns_are_named_and_not_compared(sides: Sides)
     sides.source.execute(f"INSERT INTO {sides.name('t')} (id, a, note) VALUES (1, 1, 'x')")
     sides.target.execute(f"INSERT INTO {sides.name('t')} (id, a, twice, note) VALUES (1, 1, 99, 'y')")
     result = sides.result("t", exclude=("note",))
-    assert result.status is TableStatus.MATCH
+    assert (result.status, result.unseen) == (TableStatus.INCOMPLETE, ("twice",))
+    assert (result.columns_compared, result.columns) == (2, 4)
+    assert sides.result("t", exclude=("note", "twice")).status is TableStatus.MATCH
     assert result.not_compared == (
         "twice (computed)",
         "note (excluded in the pipeline file)",
@@ -261,6 +263,61 @@ def test_a_column_that_the_target_lacks_is_a_mismatch(sides: Sides) -> None:
     result = sides.result("t")
     assert (result.status, result.checksums_match) == (TableStatus.MISMATCH, False)
     assert result.not_compared == ("b (not at the target)",)
+    assert result.causes == ("1 column is not at the target: b",)
+
+
+def test_nothing_but_the_key_compared_is_no_match(sides: Sides) -> None:
+    columns = (
+        "id int PRIMARY KEY, a jsonb, b int[], c interval, d inet, e money, f point, h int4range, i bit(4), "
+        'j tsvector, k "char", l oid'
+    )
+    source = (1, '{"a":1}', "{1,2}", "1 day", "10.0.0.1", "12.5", "(1,2)", "[1,5)", "1010", "a b", "x", 42)
+    sides.table("t", columns, [source], [source[:1]])
+    result = sides.result("t")
+    if result.status is not TableStatus.MISMATCH:  # of types that are compared
+        assert result.status is TableStatus.INCOMPLETE
+    assert set(result.unseen) == {text.partition(" ")[0] for text in result.not_compared} != set()
+    sides.table("t", columns, [source[:1]], [source[:1]])
+    assert (sides.result("t").status, sides.result("t").unseen) == (TableStatus.MATCH, ())
+
+
+def test_data_is_looked_for_where_the_filters_hold(sides: Sides) -> None:
+    sides.table("t", "id int PRIMARY KEY, doc jsonb", [(1, None), (2, "{}")], [(1, None)])
+    assert sides.result("t", source_filter="id < 2 -- old").status is TableStatus.MATCH
+    assert sides.result("t", source_filter="id = 2", target_filter="id = 2").unseen == ("doc",)
+
+
+def test_a_composite_value_without_a_field_is_data(sides: Sides) -> None:
+    sides.both(
+        f"DROP TYPE IF EXISTS {sides.schema}.pair CASCADE",
+        f"CREATE TYPE {sides.schema}.pair AS (x int, y int)",
+    )
+    sides.table("t", f"id int PRIMARY KEY, p {sides.schema}.pair")
+    sides.both(f"INSERT INTO {sides.name('t')} VALUES (1, ROW(1, NULL))")
+    assert (sides.result("t").status, sides.result("t").unseen) == (TableStatus.INCOMPLETE, ("p",))
+
+
+def test_a_column_of_the_target_alone_is_named_and_leaves_a_match(sides: Sides) -> None:
+    """Whatever the source holds was compared: nothing of it could be in there."""
+    sides.table("t", "id int PRIMARY KEY", [(1,)], [(1, "x")], target_columns="id int PRIMARY KEY, own text")
+    result = sides.result("t")
+    assert (result.status, result.not_compared) == (TableStatus.MATCH, ("own (only at the target)",))
+
+
+def test_columns_of_other_names_at_the_target_are_hinted_at(sides: Sides) -> None:
+    sides.table(
+        "t",
+        'id int PRIMARY KEY, "FirstName" text, "LastName" text, note text',
+        [(1, "a", "b", "c")],
+        target_columns="id int PRIMARY KEY, first_name text, last_name text",
+    )
+    result = sides.result("t")
+    assert (result.status, result.changed) == (TableStatus.MISMATCH, 0)
+    assert result.causes == (
+        "3 columns are not at the target: FirstName, LastName, note",
+        "if they only have other names there, in the pipeline file: "
+        'rename = { FirstName = "first_name", LastName = "last_name" }',
+    )
 
 
 def test_a_partitioned_table_against_a_plain_one(sides: Sides) -> None:

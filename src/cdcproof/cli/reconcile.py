@@ -43,16 +43,19 @@ passwords:
   and --target-password work too, but show in the process list.
 
 what the words mean:
-  MATCH     without --validate-checksums: both sides have the same number of
-            rows, nothing more. With it: every row and every compared column is
-            the same. Columns that cannot be compared are named.
-  MISMATCH  rows are missing, extra or changed at the target, and that is not
-            replication delay: all changes had arrived when they were looked
-            at last. With --pipeline that is known by position; without, what
-            differs is given --settle-seconds.
-  ERROR     it could not be looked at, so nothing is known about the table.
+  MATCH       without --validate-checksums: both sides have the same number of
+              rows, nothing more ("counted only"). With it: every row is the
+              same in every column that the pipeline file does not exclude.
+  MISMATCH    rows are missing, extra or changed at the target, or it lacks a
+              column. That is not replication delay: all changes had arrived
+              when the rows were looked at last. With --pipeline that is known
+              by position; without, what differs is given --settle-seconds.
+  INCOMPLETE  what was compared is the same, but a column that holds data could
+              not be compared. It is named, with the line that accepts that.
+  ERROR       it could not be looked at, so nothing is known about the table.
 
-exit status: 0 all match, 1 a mismatch, 2 usage, 3 could not look at a table
+exit status: 0 all match, 1 a mismatch, 2 usage, 3 could not look at a table,
+             or not at all of its columns
 report: reconciliation_reports/reconciliation_report_<YYYYMMDD_HHMMSS>.json"""
 
 

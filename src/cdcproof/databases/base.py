@@ -129,6 +129,10 @@ class Database(Protocol):
         """Exact number of rows, of those that a condition in the side's own SQL holds for when there is one."""
         ...
 
+    def columns_with_data(self, table: TableName, columns: Sequence[str], predicate: str = "") -> frozenset[str]:
+        """Those of the columns in which at least one row, of those that the condition holds for, is not NULL."""
+        ...
+
     def estimated_rows(self, table: TableName) -> int:
         """About how many rows, from the catalogue's statistics, at once; 0 when it does not know."""
         ...

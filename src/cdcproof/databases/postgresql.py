@@ -17,6 +17,7 @@ from cdcproof.databases import postgresql_catalogue as catalogue
 from cdcproof.databases import postgresql_keys, postgresql_log, postgresql_pieces
 from cdcproof.databases import postgresql_statements as statements
 from cdcproof.databases.base import Column, Slot, TableName
+from cdcproof.databases.column_data import columns_found
 from cdcproof.databases.identity import Identity
 from cdcproof.databases.kinds import FORM_BYTES, Form
 from cdcproof.databases.postgresql_log import Reader
@@ -85,6 +86,13 @@ class PostgreSQL(Pieces):
             statement += sql.SQL(" WHERE {}").format(condition(predicate))
         with self._our_errors(table):
             return int(self._session.execute(statement).fetchall()[0][0])
+
+    def columns_with_data(self, table: TableName, columns: Sequence[str], predicate: str = "") -> frozenset[str]:
+        """Those of the columns in which a row is not NULL; a composite value all of whose fields are NULL is not NULL."""
+        with self._our_errors(table):
+            return columns_found(
+                columns, lambda some: self._session.execute(statements.data_in(table, some, predicate)).fetchone()
+            )
 
     def estimated_rows(self, table: TableName) -> int:
         """What the planner expects: from the statistics, and from the size where there are none."""

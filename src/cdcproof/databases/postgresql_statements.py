@@ -36,6 +36,20 @@ def condition(predicate: str) -> sql.Composed:
     return sql.SQL("({}\n)").format(sql.SQL(predicate))
 
 
+def data_in(table: TableName, columns: Sequence[str], predicate: str = "") -> sql.Composed:
+    """A row that holds data in any of the columns: for each column whether it does.
+
+    ``IS DISTINCT FROM NULL``, because ``IS NOT NULL`` is false for a composite value that has a NULL in it.
+    """
+    filled = [sql.SQL("{} IS DISTINCT FROM NULL").format(sql.Identifier(column)) for column in columns]
+    conditions = sql.SQL("({})").format(sql.SQL(" OR ").join(filled))
+    if predicate:
+        conditions += sql.SQL(" AND {}").format(condition(predicate))
+    return sql.SQL("SELECT {} FROM {} WHERE {} LIMIT 1").format(
+        sql.SQL(", ").join(filled), table_name(table), conditions
+    )
+
+
 def chunk_sums(scan: Scan, segment: Segment, server: Server) -> sql.Composed:
     """Chunk, rows, sum of their hashes."""
     return summed(hashed(scan, within(segment), server))

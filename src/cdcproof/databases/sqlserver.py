@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from cdcproof.databases import canonical, tsql, tsql_forms, tsql_frames
 from cdcproof.databases.base import ByPlace, Column, Slot, TableName
+from cdcproof.databases.column_data import columns_found
 from cdcproof.databases.identity import Identity
 from cdcproof.databases.kinds import TOLD_WHOLE, Form
 from cdcproof.databases.scan import WHOLE, ChunkSum, LiteralForm, Row, Scan, Segment, Stream, Told
@@ -75,6 +76,13 @@ class SQLServer(Log):
         """Exact number of rows, of those that the condition holds for when there is one."""
         with self._our_errors(table):
             return int(self._session.execute(tsql.count_statement(table, predicate)).fetchval())
+
+    def columns_with_data(self, table: TableName, columns: Sequence[str], predicate: str = "") -> frozenset[str]:
+        """Those of the columns in which a row is not NULL: what is masked or encrypted shows that too."""
+        with self._our_errors(table):
+            return columns_found(
+                columns, lambda some: self._session.execute(tsql.data_in_statement(table, some, predicate)).fetchone()
+            )
 
     def estimated_rows(self, table: TableName) -> int:
         """What the catalogue counts in the table's partitions; 0 for a table it does not show."""

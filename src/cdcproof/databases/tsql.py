@@ -98,6 +98,14 @@ def count_statement(table: TableName, predicate: str = "") -> str:
     return f"SELECT COUNT_BIG(*) FROM {name(table)}{where}"  # noqa: S608  quoted; the predicate is the operator's own
 
 
+def data_in_statement(table: TableName, columns: Sequence[str], predicate: str = "") -> str:
+    """T-SQL for a row that holds data in any of the columns: 1 for each column in which it does, else 0."""
+    filled = [f"{quoted(column)} IS NOT NULL" for column in columns]
+    flags = ", ".join(f"CASE WHEN {one} THEN 1 ELSE 0 END" for one in filled)
+    where = f"({' OR '.join(filled)})" + (f" AND ({predicate}\n)" if predicate else "")
+    return f"SELECT TOP (1) {flags} FROM {name(table)} WHERE {where}"  # noqa: S608  quoted; the predicate is the operator's own
+
+
 def range_statement(table: TableName, column: Column) -> str:
     """T-SQL for the least and the greatest value; as two questions, each of which an index answers at once."""
     ends = (f"(SELECT {end}({quoted(column.name)}) FROM {name(table)})" for end in ("MIN", "MAX"))  # noqa: S608  quoted

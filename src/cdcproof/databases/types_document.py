@@ -15,7 +15,8 @@ Made from `src/cdcproof/databases/kinds.py` by `python -m cdcproof.databases.typ
 A column is compared when both sides' types are of the same kind (numbers with numbers, whole or not; floats with floats), and then
 by its canonical bytes, which each database makes itself. Before a table is compared, both databases make the bytes and the
 hashes of known values of every type in use, and they must be those that Python computes; a type that fails this is left out by
-its name. What is not compared is named in every report, on the screen and on its page.
+its name. What is not compared is named in every report, on the screen and on its page. A table in which a column was left out
+that holds data on either side is INCOMPLETE and no MATCH, until the pipeline file excludes the column.
 
 A column of SQL Server that is masked for the account (dynamic data masking, no UNMASK) or Always Encrypted is not compared, whatever
 its type. Where a security policy of SQL Server filters a table, the report says that rows may be hidden; PostgreSQL is told to refuse

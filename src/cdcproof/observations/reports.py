@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.pipeline import Database, Pipeline, Thresholds
+from cdcproof.reconcile.lines import unseen_columns
 from cdcproof.reconcile.result import PREFIX, Report, TableResult, TableStatus, read
 
 _NAME = re.compile(rf"{PREFIX}(\d{{8}}_\d{{6}})(?:_(\d+))?\.json")
@@ -203,7 +204,8 @@ def _table_detail(result: TableResult) -> str:
         )
         if count
     ]
-    return "; ".join([*parts, *result.example_keys[:3]])
+    unseen = [unseen_columns(result)] if result.unseen else []
+    return "; ".join([*result.causes, *unseen, *parts, *result.example_keys[:3]])
 
 
 def _summary(file: ReportFile) -> str:

@@ -103,7 +103,7 @@ class ReconciliationMetrics:
                     Family(
                         "reconciliation_runs_total",
                         "counter",
-                        "Reconciliation runs; failure: a table could not be looked at, or the report is not whole.",
+                        "Reconciliation runs; failure: a table could not be looked at, or not all of it, or the report is not whole.",
                         "status",
                         dict(totals.runs),
                     ),

@@ -41,8 +41,8 @@ class Totals:
     def count(self, name: str, report: Report | None) -> None:
         """Add a report; None is one that cannot be read, which counts as a failed run.
 
-        A run is a failure when it could not look: it is incomplete, or a table of it is an ERROR. A run that
-        looked at everything and found a difference is a success: the difference has its own counters.
+        A run is a failure when it could not look: it was interrupted, or a table of it is an ERROR or INCOMPLETE. A run
+        that looked at everything and found a difference is a success: the difference has its own counters.
         """
         self.counted.add(name)
         if report is None:
@@ -59,7 +59,8 @@ class Totals:
                     self.row_count_mismatches if table.source_rows != table.target_rows else self.checksum_mismatches
                 )
                 totals[table.table] = totals.get(table.table, 0) + 1
-        looked = report.complete and report.tables and all(t.status is not TableStatus.ERROR for t in report.tables)
+        unknown = (TableStatus.ERROR, TableStatus.INCOMPLETE)
+        looked = report.complete and report.tables and all(t.status not in unknown for t in report.tables)
         self.runs[SUCCESS if looked else FAILURE] += 1
         if name >= self.newest_report:  # names begin with the time
             self.newest_report = name

@@ -75,11 +75,28 @@ def compare_contents(asked: Comparison) -> TableResult:
         Rows(balance.source_rows, balance.target_rows),
         found,
         settled,
+        unseen=unseen(asked, todo),
         key_limit=asked.key_limit,
     )
     return replace(
         result, strategy=read.choice.strategy, reason=read.choice.reason, resumed=read.resumed, timings=seconds
     )
+
+
+def unseen(asked: Comparison, plan: Plan) -> tuple[str, ...]:
+    """Columns left out in which a row of either side holds data, as the source names them. Raises `CouldNotLookError`."""
+    table = asked.table
+    source, target = (
+        {column.name: one.name for one in plan.left_out if (column := (one.source, one.target)[side])}
+        for side in (0, 1)
+    )
+    at_source, at_target = both(
+        asked.stop,
+        lambda: asked.source.database.columns_with_data(table.source, tuple(source), table.source_filter),
+        lambda: asked.target.database.columns_with_data(table.target, tuple(target), table.target_filter),
+    )
+    held = {source[name] for name in at_source} | {target[name] for name in at_target}
+    return tuple(one.name for one in plan.left_out if one.name in held)
 
 
 def look_again(asked: Comparison, plan: Plan, keys: Sequence[Key], seen: Seen | None = None) -> Settled:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cdcproof.reconcile.result import Report, Scrubbed, TableResult, TableStatus
+from cdcproof.reconcile.result import BY_URGENCY, Report, Scrubbed, TableResult, TableStatus
 from cdcproof.reporting.text import COLUMNS, folded
 from cdcproof.secrets import scrub
+from cdcproof.toml_text import array
 
 _INDENT = " " * 10
 _KEYS = 5
-_BY_URGENCY = (TableStatus.MISMATCH, TableStatus.ERROR, TableStatus.MATCH)
 
 
 def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
     """One line for a table, and indented ones for what is wrong or left out. `after` are the tables told before."""
     lines = [_first(result)]
+    for cause in result.causes:
+        lines += _wrapped(cause)
     lines += [f"{_INDENT}{text}"[:COLUMNS] for text in result.example_keys[:_KEYS]]
     if len(result.example_keys) > _KEYS:
         lines.append(f"{_INDENT}… {_rest(result)}")
@@ -32,6 +34,8 @@ def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
         lines += _wrapped(result.resumed)
     if result.scrubbed:
         lines += _wrapped(_proven(result.scrubbed))
+    if result.unseen:
+        lines += _wrapped(unseen_columns(result))
     if result.not_compared:
         lines += _wrapped("left out: " + ", ".join(result.not_compared))
     return "\n".join(lines)
@@ -40,17 +44,27 @@ def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
 def of_report(report: Report) -> str:
     """The totals, and again the tables that need somebody: the lines above may be many."""
     lines = [] if report.complete else ["This run was interrupted: the report is partial."]
-    totals = []
-    for status in _BY_URGENCY:
+    for status in BY_URGENCY:
         tables = [table.table for table in report.tables if table.status is status]
-        totals.append(f"{len(tables)} {status}")
         if tables and status is not TableStatus.MATCH and len(report.tables) > 1:
             lines += folded(f"{status:<9} {', '.join(tables)}", rest=_INDENT)
-    return "\n".join([*lines, ", ".join(totals)])
+    return "\n".join([*lines, totals_of(report)])
+
+
+def totals_of(report: Report) -> str:
+    """``1 MISMATCH, 0 ERROR, 4 MATCH``; INCOMPLETE is named where there is one, and so is that rows were only counted."""
+    numbers = [(sum(table.status is status for table in report.tables), status) for status in BY_URGENCY]
+    totals = ", ".join(f"{n} {status}" for n, status in numbers if n or status is not TableStatus.INCOMPLETE)
+    counted = sum(table.strategy == "counts" for table in report.tables)
+    if not counted:
+        return totals
+    return f"{totals}, counted only" if counted == len(report.tables) else f"{totals}; {counted} counted only"
 
 
 def _first(result: TableResult) -> str:
     line = f"{result.status:<9} {result.table:<24} {_found(result)}".rstrip()
+    if len(line) > COLUMNS:
+        line = f"{result.status:<9} {result.table} {_found(result)}"
     return f"{line:<71}{result.seconds:>7.1f} s" if len(line) < 71 else line
 
 
@@ -84,7 +98,23 @@ def _proven(scrubbed: Scrubbed) -> str:
 
 
 def _equal(result: TableResult) -> str:
-    return ", contents equal" if result.status is TableStatus.MATCH else ""
+    return f", {contents_equal(result)}" if result.checksums_match else ""
+
+
+def contents_equal(result: TableResult) -> str:
+    """Of how many columns that holds; reports of earlier versions do not say."""
+    if result.columns_compared is None:
+        return "contents equal"
+    return f"contents equal in {result.columns_compared} of {result.columns} columns"
+
+
+def unseen_columns(result: TableResult) -> str:
+    """What makes a table INCOMPLETE, and the line of the pipeline file that accepts it."""
+    one = len(result.unseen) == 1
+    return (
+        f"{len(result.unseen)} {'column holds data and was' if one else 'columns hold data and were'} not compared: "
+        f"{', '.join(result.unseen)}. To accept that, in the pipeline file: exclude = {array(result.unseen)}"
+    )
 
 
 def _rest(result: TableResult) -> str:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from cdcproof.reconcile.result import Report, TableResult, TableStatus, scrubbed
+from cdcproof.reconcile.lines import contents_equal, totals_of, unseen_columns
+from cdcproof.reconcile.result import BY_URGENCY, Report, TableResult, TableStatus, scrubbed
 from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.pages import rendered
 
 MOST_KEYS = 200
 """Keys of a table on the page; all that are named are in the JSON file."""
-_URGENCY = (TableStatus.MISMATCH, TableStatus.ERROR, TableStatus.MATCH)
-_CLASSES = {TableStatus.MATCH: "passed", TableStatus.MISMATCH: "failed", TableStatus.ERROR: "not-checked"}
+_CLASSES = {
+    TableStatus.MATCH: "passed",
+    TableStatus.MISMATCH: "failed",
+    TableStatus.INCOMPLETE: "not-checked",
+    TableStatus.ERROR: "not-checked",
+}
 
 
 def write(report: Report, beside: Path) -> Path:
@@ -24,8 +29,8 @@ def write(report: Report, beside: Path) -> Path:
 
 def page(report: Report) -> str:
     """The page: what differs first, then what could not be looked at, then the rest."""
-    tables = sorted(scrubbed(report).tables, key=lambda table: _URGENCY.index(table.status))
-    totals = ", ".join(f"{sum(t.status is status for t in tables)} {status}" for status in _URGENCY)
+    tables = sorted(scrubbed(report).tables, key=lambda table: BY_URGENCY.index(table.status))
+    totals = totals_of(report)
     return rendered(
         "reconciliation.html",
         report=report,
@@ -34,13 +39,23 @@ def page(report: Report) -> str:
         totals=totals,
         counts={table.table: _differing(table) for table in tables},
         classes=_CLASSES,
+        contents=_contents,
+        unseen=unseen_columns,
         most=MOST_KEYS,
         when=_when,
     )
 
 
 def _has_more_to_tell(table: TableResult) -> bool:
-    return bool(table.error or table.differences or table.not_compared or table.lossy)
+    return bool(table.error or table.causes or table.differences or table.not_compared or table.lossy)
+
+
+def _contents(table: TableResult) -> str:
+    if table.status is TableStatus.ERROR:
+        return ""
+    return {None: "not compared", True: contents_equal(table).removeprefix("contents "), False: "differ"}[
+        table.checksums_match
+    ]
 
 
 def _when(at: str) -> str:

@@ -13,6 +13,9 @@ from cdcproof.databases.scan import Chunking, RowHash, Scan, Told
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 
+_EXCLUDED = "excluded in the pipeline file"
+_ONLY_AT_TARGET = "only at the target"
+
 
 @dataclass(frozen=True)
 class TablePair:
@@ -44,6 +47,23 @@ class Structure:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A column that is not compared, by its name at the source (the target's where it is only there), and why.
+
+    `source` and `target` are the columns whose data goes unseen: both None where nothing is missed, because the pipeline file
+    excludes it, only one side has it, or no side stores it because each one computes it.
+    """
+
+    name: str
+    reason: str
+    source: Column | None = None
+    target: Column | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+@dataclass(frozen=True)
 class Plan:
     """Both sides of a comparison, and what the report says of it. Column names are the source's."""
 
@@ -53,14 +73,24 @@ class Plan:
     """No key: whole rows are compared and counted."""
     names: tuple[str, ...]
     """The columns of the scans, in their order."""
-    not_compared: tuple[str, ...] = ()
-    """Columns left out, each with its reason: ``photo (xml: …)``; and that rows may be hidden."""
+    left_out: tuple[LeftOut, ...] = ()
+    hidden_rows: tuple[str, ...] = ()
+    """Rows that a policy may hide, in the report's words."""
+    columns: int = 0
+    """How many columns the source's table has."""
     lossy: tuple[str, ...] = ()
     """Columns that are compared for less than they hold, each with the rule."""
     absent_at_target: tuple[str, ...] = ()
-    """Columns with data at the source that the target does not have: a difference in itself."""
+    """Columns of the source that the target does not have: a difference in itself."""
+    rename_hint: Mapping[str, str] = field(default_factory=dict)
+    """Of those: the name of a column that only the target has and that may be the same one."""
     unhashed: Mapping[str, str] = field(default_factory=dict)
     """Columns that a server cannot hash, each with the reason: they can be streamed, but not pushed down."""
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """Columns left out, each with its reason: ``photo (xml: …)``; and that rows may be hidden."""
+        return (*map(str, self.left_out), *self.hidden_rows)
 
     @property
     def range_column(self) -> tuple[Column, Column] | None:
@@ -89,7 +119,7 @@ def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
     if not pairs:
         raise UnexpectedAnswerError(
             f"{source.table} and {target.table} have no column that can be compared.",
-            f"Left out: {'; '.join(left_out) or 'nothing'}. Check that they are the same table.",
+            f"Left out: {_listed(left_out)}. Check that they are the same table.",
         )
     found = {pair.name: pair for pair in pairs}
     key = _key(table, source, target, pairs)
@@ -97,7 +127,7 @@ def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
     if unusable:
         raise UnexpectedAnswerError(
             f"{source.table} cannot be compared by its key: {', '.join(unusable)} is not a comparable column of both sides.",
-            f"Left out: {'; '.join(left_out) or 'nothing'}. Name other columns as the table's key in the pipeline file.",
+            f"Left out: {_listed(left_out)}. Name other columns as the table's key in the pipeline file.",
         )
     first = key or _divisible(pairs)
     ordered = [found[name] for name in first] + [pair for pair in pairs if pair.name not in first]
@@ -119,9 +149,12 @@ def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
         ),
         multiset=not key,
         names=tuple(pair.name for pair in ordered),
-        not_compared=(*left_out, *hidden_rows(source.row_policies, target.row_policies)),
+        left_out=tuple(left_out),
+        hidden_rows=hidden_rows(source.row_policies, target.row_policies),
+        columns=len(source.columns),
         lossy=tuple(_lossy(source.engine, target.engine, pairs)),
         absent_at_target=tuple(absent),
+        rename_hint=_alike(absent, [one.name for one in left_out if one.reason == _ONLY_AT_TARGET]),
     )
 
 
@@ -164,6 +197,10 @@ def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
             "Name other columns as the table's key in the pipeline file." if lost else "",
         )
     width = len(kept) if plan.multiset else plan.source.key_width
+    columns = {
+        name: (ours.column, theirs.column)
+        for name, ours, theirs in zip(plan.names, plan.source.columns, plan.target.columns, strict=True)
+    }
     source, target = (
         replace(
             scan,
@@ -178,7 +215,7 @@ def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
         source=source,
         target=target,
         names=tuple(plan.names[place] for place in kept),
-        not_compared=(*plan.not_compared, *(f"{name} ({reason})" for name, reason in reasons.items())),
+        left_out=(*plan.left_out, *(LeftOut(name, reason, *columns[name]) for name, reason in reasons.items())),
         unhashed={name: reason for name, reason in plan.unhashed.items() if name not in reasons},
     )
 
@@ -207,9 +244,9 @@ def _demand_known(table: TablePair, source: Structure, target: Structure) -> Non
             )
 
 
-def _match(table: TablePair, source: Structure, target: Structure) -> tuple[list[_Pair], list[str], list[str]]:
+def _match(table: TablePair, source: Structure, target: Structure) -> tuple[list[_Pair], list[LeftOut], list[str]]:
     pairs: list[_Pair] = []
-    left_out: list[str] = []
+    left_out: list[LeftOut] = []
     absent: list[str] = []
     remaining = {column.name: column for column in target.columns}
     renamed = {name: remaining.pop(name) for name in table.rename.values()}
@@ -218,30 +255,48 @@ def _match(table: TablePair, source: Structure, target: Structure) -> tuple[list
             counterpart: Column | None = renamed[table.rename[column.name]]
         else:
             counterpart = remaining.pop(_name_of(column.name, remaining), None)
-        reason = _never_compared(table, source.engine, column)
-        if reason:
-            left_out.append(f"{column.name} ({reason})")
+        if column.name in table.exclude:
+            left_out.append(LeftOut(column.name, _EXCLUDED))
+        elif column.computed and (counterpart is None or counterpart.computed):
+            left_out.append(LeftOut(column.name, "computed"))
+        elif reason := _never_compared(source.engine, column):
+            left_out.append(LeftOut(column.name, reason, column, counterpart))
         elif counterpart is None:
-            left_out.append(f"{column.name} (not at the target)")
+            left_out.append(LeftOut(column.name, "not at the target"))
             absent.append(column.name)
-        elif counterpart.computed:
-            left_out.append(f"{column.name} (computed at the target)")
-        elif counterpart.withheld:
-            left_out.append(f"{column.name} (at the target {counterpart.withheld})")
+        elif reason := _never_compared_at_target(counterpart):
+            left_out.append(LeftOut(column.name, reason, column, counterpart))
         elif form := form_of(source.engine, column, target.engine, counterpart):
             pairs.append(_Pair(column.name, column, counterpart, form))
         else:
-            left_out.append(f"{column.name} ({column.type} at the source, {counterpart.type} at the target)")
-    left_out += [
-        f"{name} ({'excluded in the pipeline file' if name in table.exclude else 'only at the target'})"
-        for name in remaining
-    ]
+            reason = f"{column.type} at the source, {counterpart.type} at the target"
+            left_out.append(LeftOut(column.name, reason, column, counterpart))
+    left_out += [LeftOut(name, _EXCLUDED if name in table.exclude else _ONLY_AT_TARGET) for name in remaining]
     return pairs, left_out, absent
 
 
-def _never_compared(table: TablePair, engine: Engine, column: Column) -> str:
-    if column.name in table.exclude:
-        return "excluded in the pipeline file"
+def _listed(left_out: Sequence[LeftOut]) -> str:
+    return "; ".join(map(str, left_out)) or "nothing"
+
+
+def _alike(absent: Sequence[str], leftover: Sequence[str]) -> dict[str, str]:
+    """Columns of the source to the only leftover of the target that is spelled as they are but for case and separators."""
+    found = {name: [other for other in leftover if _bare(other) == _bare(name)] for name in absent}
+    hint = {name: others[0] for name, others in found.items() if len(others) == 1}
+    return {name: other for name, other in hint.items() if list(hint.values()).count(other) == 1}
+
+
+def _bare(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _never_compared_at_target(column: Column) -> str:
+    if column.computed:
+        return "computed at the target"
+    return f"at the target {column.withheld}" if column.withheld else ""
+
+
+def _never_compared(engine: Engine, column: Column) -> str:
     if column.computed:
         return "computed"
     if column.withheld:

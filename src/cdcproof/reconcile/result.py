@@ -1,7 +1,7 @@
 """The result of a reconciliation and its report file, as the runbook reads it (`jq '.summary'`).
 
-`report.schema.json` beside this file is the format's JSON Schema. Files of versions 1 and 2 are still read: each version only adds
-keys, and a report of this morning must not turn red because the program is newer. A later version is refused.
+`report.schema.json` beside this file is the format's JSON Schema. Files of earlier versions are still read: each version only adds,
+and a report of this morning must not turn red because the program is newer. A later version is refused.
 """
 
 from __future__ import annotations
@@ -27,11 +27,19 @@ EXAMPLES = 20
 
 
 class TableStatus(StrEnum):
-    """MATCH: looked at and the same. MISMATCH: looked at and different. ERROR: could not be looked at."""
+    """What is known of a table.
+
+    MATCH: looked at and the same. MISMATCH: looked at and different. INCOMPLETE: what was compared is the same, but a column
+    that holds data was not compared. ERROR: could not be looked at.
+    """
 
     MATCH = "MATCH"
     MISMATCH = "MISMATCH"
+    INCOMPLETE = "INCOMPLETE"
     ERROR = "ERROR"
+
+
+BY_URGENCY = (TableStatus.MISMATCH, TableStatus.ERROR, TableStatus.INCOMPLETE, TableStatus.MATCH)
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,14 @@ class TableResult:
     """The first `EXAMPLES` of `differences`, as ``missing 17``, ``extra 18`` or ``changed 19 (name, email)``."""
     not_compared: tuple[str, ...] = ()
     """Columns left out, each with its reason: ``photo (xml: …)``."""
+    unseen: tuple[str, ...] = ()
+    """Those of the columns left out that hold data and that the pipeline file does not exclude, by name."""
+    columns_compared: int | None = None
+    """How many columns of the source's table were compared; None where contents were not."""
+    columns: int | None = None
+    """How many columns the source's table has."""
+    causes: tuple[str, ...] = ()
+    """Why the table is a MISMATCH although rows may be equal: columns that are not at the target."""
     error: str = ""
     seconds: float = 0.0
     lossy: tuple[str, ...] = ()
@@ -147,7 +163,7 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        """0 all tables match, 1 a difference, 3 none differs but one could not be looked at."""
+        """0 all tables match, 1 a difference, 3 none differs but one could not be looked at, or not all of it."""
         statuses = {t.status for t in self.tables}
         if TableStatus.MISMATCH in statuses:
             return 1
@@ -186,10 +202,14 @@ def read(path: Path) -> Report:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UnexpectedAnswerError(f"{path} is not a whole report: {error}") from None
+    if not isinstance(data, dict) or "version" not in data:
+        raise UnexpectedAnswerError(f"{path} is not a reconciliation report: not written by this program (no version)")
     try:
         return _from_dict(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnexpectedAnswerError(f"{path} is not a reconciliation report: {type(error).__name__} {error}") from None
+    except KeyError as error:
+        raise UnexpectedAnswerError(f"{path} is not a reconciliation report: {error} is missing") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UnexpectedAnswerError(f"{path} is not a reconciliation report: {error}") from None
 
 
 def _stamp(report: Report) -> str:

@@ -19,7 +19,7 @@ from cdcproof.errors import CouldNotLookError
 from cdcproof.reconcile import proofs as proofs_file
 from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.by_value import DIFFERENCES_HELD, ByValue
-from cdcproof.reconcile.contents import Comparison, Side, canonical_keys, look_again, planned
+from cdcproof.reconcile.contents import Comparison, Side, canonical_keys, look_again, planned, unseen
 from cdcproof.reconcile.differences import Differences, Key
 from cdcproof.reconcile.engine import Run, opened
 from cdcproof.reconcile.fence import Crossing
@@ -65,6 +65,8 @@ class _Work:
     rows: int
     path: Path
     proofs: Proofs
+    unseen: tuple[str, ...] = ()
+    """Columns with data that are not compared."""
     found: Differences = field(default_factory=lambda: Differences(DIFFERENCES_HELD))
     source_rows: int = 0
     target_rows: int = 0
@@ -163,7 +165,7 @@ def _begun(run: Run, table: TablePair, source: Side, target: Side, budget: Budge
         values = source.database.value_range(plan.source.table, column)
         if values:
             proofs = proofs.divided(*values, rows)
-    return _Work(asked, plan, rows, path, proofs)
+    return _Work(asked, plan, rows, path, proofs, unseen(asked, plan))
 
 
 def _changes(works: Iterable[_Work], budget: Budget) -> str:
@@ -269,6 +271,7 @@ def _result(work: _Work, by: str, budget: Budget) -> TableResult:
         Rows(work.source_rows, work.target_rows),
         Differences(0, beyond=work.found.beyond),
         settled,
+        unseen=work.unseen,
         key_limit=work.asked.key_limit,
     )
     unproven = sum(one.at is None for one in work.proofs.slices)
@@ -282,7 +285,7 @@ def _result(work: _Work, by: str, budget: Budget) -> TableResult:
     )
     result = replace(result, strategy="scrub", scrubbed=scrubbed, seconds=round(work.clock.elapsed_seconds, 3))
     unknown = work.error or _too_old(work.proofs, unproven, budget)
-    if result.status is TableStatus.MATCH and unknown:
+    if result.status in (TableStatus.MATCH, TableStatus.INCOMPLETE) and unknown:
         return replace(result, status=TableStatus.ERROR, error=unknown)
     return result
 

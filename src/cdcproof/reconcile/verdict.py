@@ -15,6 +15,9 @@ from cdcproof.reconcile.fence import weakest
 from cdcproof.reconcile.plan import Plan
 from cdcproof.reconcile.result import EXAMPLES, KeyDifference, TableResult, TableStatus
 from cdcproof.reconcile.settle import Settled
+from cdcproof.toml_text import inline_table
+
+_STATUS = {True: TableStatus.MATCH, False: TableStatus.MISMATCH, None: TableStatus.ERROR}
 
 
 class Rows(NamedTuple):
@@ -24,8 +27,20 @@ class Rows(NamedTuple):
     target: int
 
 
-def judged(name: str, plan: Plan, seen: Rows, found: Differences, settled: Settled, *, key_limit: int) -> TableResult:
-    """MATCH only when nothing differs and nothing is unknown, MISMATCH when something surely differs, else ERROR."""
+def judged(
+    name: str,
+    plan: Plan,
+    seen: Rows,
+    found: Differences,
+    settled: Settled,
+    *,
+    unseen: tuple[str, ...] = (),
+    key_limit: int,
+) -> TableResult:
+    """MATCH only when nothing differs and nothing is unknown, MISMATCH when something surely differs, else ERROR.
+
+    `unseen` are columns with data that were not compared: with them it is INCOMPLETE and no MATCH.
+    """
     rows = Counter(found.beyond)
     for difference in settled.confirmed:
         rows[difference.word] += difference.rows
@@ -38,7 +53,7 @@ def judged(name: str, plan: Plan, seen: Rows, found: Differences, settled: Settl
     known = same is not None
     return TableResult(
         name,
-        {True: TableStatus.MATCH, False: TableStatus.MISMATCH, None: TableStatus.ERROR}[same],
+        TableStatus.INCOMPLETE if same and unseen else _STATUS[same],
         source_rows=seen.source,
         target_rows=seen.source - rows["missing"] + rows["extra"] if known else seen.target,
         checksums_match=same,
@@ -47,12 +62,31 @@ def judged(name: str, plan: Plan, seen: Rows, found: Differences, settled: Settl
         changed=rows["changed"] if known else None,
         example_keys=tuple(str(one) for one in named[:EXAMPLES]),
         not_compared=plan.not_compared,
+        unseen=unseen,
+        columns_compared=len(plan.names),
+        columns=plan.columns,
+        causes=_causes(plan),
         error=_unknown(settled.moving, 0 if known else found.beyond.total()),
         lossy=plan.lossy,
         method=weakest(settled.crossings),
         positions=tuple(crossing.position for crossing in settled.crossings if crossing.position),
         differences=named,
         unconfirmed=found.beyond.total() if known else 0,
+    )
+
+
+def _causes(plan: Plan) -> tuple[str, ...]:
+    """What makes the tables differ whatever their rows hold."""
+    absent = plan.absent_at_target
+    if not absent:
+        return ()
+    one = len(absent) == 1
+    cause = f"{len(absent)} {'column is' if one else 'columns are'} not at the target: {', '.join(absent)}"
+    if not plan.rename_hint:
+        return (cause,)
+    return (
+        cause,
+        f"if they only have other names there, in the pipeline file: rename = {inline_table(plan.rename_hint)}",
     )
 
 
