@@ -55,10 +55,9 @@ class _Engine:
             rows = [row for row in rows if self.value(where.this, row) is True]
         if order := select.args.get("order"):
             rows.sort(key=lambda row: _comparable(self.value(order.expressions[0].this, row)))
-        if limit := select.args.get("limit"):
-            if not (order or select.args.get("distinct")):
-                assert limit.expression.name == "1", "TOP without an order gives whatever it likes"
-                rows.reverse()  # any row will do
+        if (limit := select.args.get("limit")) and not (order or select.args.get("distinct")):
+            assert limit.expression.name == "1", "TOP without an order gives whatever it likes"
+            rows.reverse()  # any row will do
         if any(isinstance(made, exp.Count) for made in select.expressions) and not select.args.get("group"):
             return [[self._aggregate(made, None, rows) for made in select.expressions]]
         if group := select.args.get("group"):
