@@ -30,7 +30,7 @@ def test_every_verb_has_an_example_of_itself_and_fits_80_columns(
     assert max(len(line) for line in explained.splitlines()) <= 80
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["pause"], ["get"], ["update", "one"]])
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["pause"], ["get"], ["update"]])
 def test_a_wrong_command_line_is_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["connectors", *words])

@@ -90,7 +90,10 @@ def test_a_topic_that_is_not_there_yet_is_a_warning(pipelines: Pipelines, tmp_pa
     returns = '\n[[tables]]\nname = "returns"\nsource = "public.returns"\ntarget = "public.returns"\ntopic = "x"\nkey = ["id"]\n'
     own = connectors.config(pipelines.instance, connectors.SOURCE)["table.include.list"]
     reads = connectors.config(pipelines.instance, connectors.SINK)["topics"]
-    include, topics = {"table.include.list": f"{own},public.returns"}, {"topics.regex": f"x|{reads.replace(',', '|')}"}
+    include, topics = (
+        {"table.include.list": f"{own},public.returns"},
+        {"topics.regex": f".*returns|{reads.replace(',', '|')}"},
+    )
     databases.source(
         pipelines.instance,
         "CREATE TABLE public.returns (id int PRIMARY KEY); GRANT SELECT ON public.returns TO cdc;"

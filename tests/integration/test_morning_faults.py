@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import pytest
+from confluent_kafka import Producer
 
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.prometheus import scrape
@@ -27,12 +28,14 @@ from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, eventually
 pytestmark = pytest.mark.integration
 
 SINK, SOURCE = connectors.SINK, connectors.SOURCE
+SETTINGS = ("morning.9-connector-settings", "morning.9-dead-letters")
 ALL_OTHERS = (
     "morning.2-connectors",
     "morning.4-metrics-connectors",
     "morning.7-sink-lag",
     "morning.8-replication-slots",
     "morning.9-tables",
+    *SETTINGS,
 )
 REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
 
@@ -55,9 +58,18 @@ REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
         ),
         ("postgres", (*REPORTS, "morning.6-target-answers", "morning.2-connectors", "morning.9-tables")),
         ("zookeeper", ()),
-        ("kafka", ("morning.6-kafka-answers", "morning.2-connectors", "morning.7-sink-lag", "morning.9-tables")),
+        (
+            "kafka",
+            (
+                "morning.6-kafka-answers",
+                "morning.2-connectors",
+                "morning.7-sink-lag",
+                "morning.9-dead-letters",
+                "morning.9-tables",
+            ),
+        ),
         ("schema-registry", ("morning.6-registry-answers",)),
-        ("kafka-connect", ("morning.2-connectors", "morning.4-metrics-connectors")),
+        ("kafka-connect", ("morning.2-connectors", "morning.4-metrics-connectors", *SETTINGS)),
     ],
 )
 def test_a_killed_service(healthy, service, blocked):
@@ -559,8 +571,64 @@ def test_settings_that_lose_changes_are_put_right_by_the_command_offered(healthy
         "delete.enabled",
         "shipments: read by",
     ]
-    assert [done.returncode for done in pasted] == [0], pasted
+    assert [done.returncode for done in pasted] == [0, 0], pasted
     assert healthy.connect.states().get(SINK).config == own | {"name": SINK}
+
+
+# ---- 9 dead letters ----
+
+
+DEAD_LETTERS = {
+    "errors.tolerance": "all",
+    "errors.deadletterqueue.topic.name": "dlq-test",
+    "errors.deadletterqueue.topic.replication.factor": "1",
+    "errors.deadletterqueue.context.headers.enable": "true",
+}
+
+
+def test_records_that_a_sink_put_aside(healthy):
+    """They are red, named by the reconciliation, no lag, and forgotten by the command offered."""
+    own = connectors.config(healthy.instance, SINK)
+    kafka = Kafka(healthy.located().kafka.bootstrap_servers)
+    topic = next(t.topic for t in healthy.located().tables if t.name == "customers")
+    databases.source(healthy.instance, "INSERT INTO customers (customer_id, name, email) VALUES (777001, 'a', 'a@b')")
+    eventually(lambda: behind(kafka, topic), lambda seen: not seen, what="the row to be written")
+    healthy.connect.put_config(SINK, own | DEAD_LETTERS)
+    try:
+        eventually(lambda: states(healthy).get(f"{SINK}/0") == "RUNNING", what="the sink to run again")
+        producer = Producer({"bootstrap.servers": kafka.bootstrap})
+        for number in range(3):
+            producer.produce(topic, key=str(number).encode(), value=b"\x00\x00\x00\x00\x63not a record")
+        assert producer.flush(10) == 0
+        eventually(lambda: kafka.kept_records({"dlq-test"}).get("dlq-test") == 3, what="the records to be put aside")
+        left = eventually(lambda: behind(kafka, topic), what="the sink to keep its position")
+        assert kafka.put_aside(left, kafka.end_offsets({topic}), "dlq-test") == left.keys()
+        assert kafka.put_aside({p: at - 1 for p, at in left.items()}, kafka.end_offsets({topic}), "dlq-test") == set()
+
+        databases.target(healthy.instance, "DELETE FROM customers WHERE customer_id = 777001")
+        options = ("--pipeline=embedded", "--tables=customers", f"--output-dir={healthy.folder}/aside")
+        reconciled = healthy.call("cdcproof", "reconcile", "--validate-checksums", *options)
+        step = healthy.assert_only(healthy.morning(), "morning.9-dead-letters")
+        pasted = [healthy.paste(command) for command in step.action]
+        healthy.assert_healthy(healthy.morning())
+    finally:
+        databases.source(healthy.instance, "DELETE FROM customers WHERE customer_id = 777001")
+        eventually(lambda: behind(kafka, topic), lambda seen: not seen, what="the sink to go past them")
+        healthy.connect.put_config(SINK, own)
+        healthy.heal()
+
+    assert "3 records are in dlq-test" in reconciled.stdout
+    assert (reconciled.returncode, "1 missing" in reconciled.stdout) == (1, True)
+    assert [(d.subject, d.found) for d in step.differences] == [(f"dlq-test of {SINK}", "3 records")]
+    assert [done.returncode for done in pasted] == [1, 0, 0], pasted
+    assert f"{topic}/0, offset" in pasted[0].stdout
+    assert "not a record" not in pasted[0].stdout
+
+
+def behind(kafka, topic):
+    """Partitions of a topic to the sink's position, where it has not committed all."""
+    committed = kafka.positions(f"connect-{SINK}").committed
+    return {p: committed.get(p, 0) for p, end in kafka.end_offsets({topic}).items() if committed.get(p, 0) < end}
 
 
 # ---- all ----

@@ -11,6 +11,7 @@ from cdcproof.databases.base import Slot, TableName
 from cdcproof.environments.base import FileSystem, ServiceState, Taken
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Concern, Finding, require_at_most, require_below, require_equal, warn_if_any
+from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.disks import Disks, OldFiles, size
 from cdcproof.observations.lag import SinkLag
 from cdcproof.observations.metrics import MismatchMetrics
@@ -110,6 +111,23 @@ class TestSinkLag:
 def slots_of(*seen, slot="cdc", readers=None, **source):
     pipeline = pipeline_of("orders", source_type="postgresql")
     return Slots(seen, pipeline.source.model_copy(update={"slot": slot, **source}), readers)
+
+
+class TestDeadLetters:
+    def test_a_topic_with_records_is_a_difference_and_one_without_none(self):
+        found = DeadLetters({"a": "dlq-a", "b": "dlq-b", "c": ""}, {"dlq-a": 1_234})
+
+        with pytest.raises(Finding) as raised:
+            require_equal(found.found(), found.expected())
+        assert str(raised.value) == "dlq-a of a: expected no records, found 1,234 records"
+        assert found.sinks() == ("a",)
+        assert [row["records"] for row in found.rows()] == [1_234, 0, None]
+
+    def test_sinks_without_a_topic_are_looked_at_all_the_same(self):
+        found = DeadLetters({"c": ""}, {})
+
+        require_equal(found.found(), found.expected())
+        assert found.found() == {"c": "no dead letter topic"}
 
 
 class TestSlots:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
 
 from cdcproof.clients.connect import Connect
+from cdcproof.clients.consumer_groups import Group, PartitionLag, Place
 from cdcproof.databases.base import Slot
 from cdcproof.errors import UnreachableError
+from cdcproof.observations.lag import SinkLag
 from cdcproof.operations import looks
 from cdcproof.pipeline import HttpService, Pipeline
 from tests.canned import EXPANDED, connector, serving
@@ -29,22 +32,29 @@ def test_connectors_of_other_pipelines_are_left_out_and_expected_ones_never(pipe
     assert [c.name for c in found.connectors] == ["Erp-sink", "rogue", "sink", "source"]
 
 
-@pytest.mark.parametrize(
-    ("told", "why"),
-    [
-        ({"source": ("RUNNING",), "sink": ("RUNNING", "RUNNING")}, {}),
-        ({"source": ("PAUSED",), "sink": ("RUNNING",)}, {"source": "source/0 is PAUSED"}),
-        ({"source": ("RUNNING",), "sink": ("RUNNING", "FAILED")}, {"sink": "sink/1 is FAILED"}),
-        ({"source": ("RUNNING",), "sink": ()}, {"sink": "sink has no task"}),
-        ({"source": ("RUNNING",)}, {"sink": "sink is not at Connect"}),
-    ],
-)
-def test_what_does_not_run_is_told_with_its_reason(
-    pipeline: Pipeline, told: dict[str, tuple[str, ...]], why: dict[str, str]
-) -> None:
-    answer = {name: connector(name, {"name": name}, tasks=tasks) for name, tasks in told.items()}
-    with serving({EXPANDED: (200, answer)}) as server:
-        assert looks.halted(Connect(HttpService(url=server.url)), pipeline.connectors) == why
+class Broker:
+    """Kafka with one topic of ten records, of which the sink has committed eight."""
+
+    def __init__(self, dead_letters: int = 0, copied: bool = False) -> None:
+        self.dead_letters = dead_letters
+        self.copied = copied
+
+    def topics(self) -> dict[str, int]:
+        return {"t.orders": 1}
+
+    def group(self, name: str) -> Group:
+        return Group(name, "EMPTY", 0)
+
+    def lag(self, group: str, topics: object = ()) -> tuple[PartitionLag, ...]:
+        return (PartitionLag("t.orders", 0, 8, 0, 10, 900.0),)
+
+    def kept_records(self, topics: Collection[str]) -> dict[str, int]:
+        assert set(topics) == {"dlq"}
+        return {"dlq": self.dead_letters}
+
+    def put_aside(self, positions: Mapping[Place, int], ends: Mapping[Place, int], topic: str) -> frozenset[Place]:
+        assert (positions, ends, topic) == ({("t.orders", 0): 8}, {("t.orders", 0): 10}, "dlq")
+        return frozenset(positions) if self.copied else frozenset()
 
 
 class Dead:
@@ -54,9 +64,51 @@ class Dead:
         raise UnreachableError("Kafka Connect does not answer.")
 
 
+def lag_of(pipeline: Pipeline, broker: Broker, **told: Any) -> SinkLag:
+    with serving({EXPANDED: (200, told)}) as server:
+        return looks.sink_lag(broker, pipeline, Connect(HttpService(url=server.url)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "why"),
+    [
+        (("RUNNING", "RUNNING"), {}),
+        (("PAUSED",), {"connect-sink": "sink/0 is PAUSED"}),
+        (("RUNNING", "FAILED"), {"connect-sink": "sink/1 is FAILED"}),
+        ((), {"connect-sink": "sink has no task"}),
+        (None, {"connect-sink": "sink is not at Connect"}),
+    ],
+)
+def test_a_sink_that_does_not_run_is_known_with_its_reason(
+    pipeline: Pipeline, tasks: tuple[str, ...] | None, why: dict[str, str]
+) -> None:
+    told = {} if tasks is None else {"sink": connector("sink", {"name": "sink"}, tasks=tasks)}
+    found = lag_of(pipeline, Broker(), **told)
+    assert found.idle == why
+    assert (found.groups() == found.expected_groups()) is bool(why)
+    assert (found.records(), found.seconds()) == ({"connect-sink": 2.0}, {"connect-sink": 900.0})
+
+
 def test_a_connect_that_does_not_answer_runs_nothing(pipeline: Pipeline) -> None:
-    found = looks.halted(Dead(), pipeline.connectors)  # type: ignore[arg-type]
-    assert found == dict.fromkeys(("source", "sink"), "Kafka Connect does not answer.")
+    found = looks.sink_lag(Broker(), pipeline, Dead())  # type: ignore[arg-type]
+    assert found.idle == {"connect-sink": "Kafka Connect does not answer."}
+
+
+@pytest.mark.parametrize(
+    ("broker", "aside", "records", "seconds"),
+    [
+        (Broker(), {}, 2.0, 900.0),
+        (Broker(1), {"connect-sink": "1 record is in dlq"}, 2.0, 900.0),
+        (Broker(1_000, copied=True), {"connect-sink": "1,000 records are in dlq"}, 0.0, 0.0),
+    ],
+)
+def test_what_is_in_the_dead_letter_topic_is_said_and_is_no_lag(
+    pipeline: Pipeline, broker: Broker, aside: dict[str, str], records: float, seconds: float
+) -> None:
+    config = {"name": "sink", "errors.deadletterqueue.topic.name": "dlq"}
+    found = lag_of(pipeline, broker, sink=connector("sink", config))
+    assert found.aside == aside
+    assert (found.records()["connect-sink"], found.seconds()["connect-sink"]) == (records, seconds)
 
 
 class Source:

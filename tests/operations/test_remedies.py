@@ -99,6 +99,14 @@ def test_settings_are_changed_by_a_command_for_each_connector(remedies):
     assert remedies.change_settings({}) == ()
 
 
+def test_dead_letters_are_shown_before_they_are_forgotten(remedies):
+    show, advice, clear = remedies.handle_dead_letters(["a sink"])
+
+    assert show == "cdcproof connectors dlq 'a sink' --pipeline warehouse"
+    assert advice.startswith("# remove the cause and repair the rows")
+    assert clear == "cdcproof connectors dlq 'a sink' --clear --pipeline warehouse"
+
+
 def test_healthy_connectors_need_nothing(remedies):
     assert remedies.run_connectors(states()) == ()
 

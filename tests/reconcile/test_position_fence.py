@@ -6,7 +6,7 @@ What real ones do: tests/integration/test_in_flight.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import pytest
@@ -41,6 +41,8 @@ class World:
         default_factory=lambda: {"connect-sink": Positions({ORDERS: 7}, frozenset(TOPICS))}
     )
     marks: frozenset[Place] = frozenset()
+    dead_letters: int = 0
+    copied: frozenset[Place] = frozenset()
     connectors: dict[str, Connector] = field(default_factory=lambda: {n: connector(n) for n in ("source", "sink")})
     each_second: Iterator[Callable[[World], None]] = field(default_factory=lambda: iter(()))
     session: int = 5
@@ -84,6 +86,13 @@ class World:
 
     def unread(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> frozenset[Place]:
         return frozenset(place for place in positions if place not in self.marks)
+
+    def kept_records(self, topics: Collection[str]) -> dict[str, int]:
+        return dict.fromkeys(topics, self.dead_letters)
+
+    def put_aside(self, positions: Mapping[Place, int], ends: Mapping[Place, int], topic: str) -> frozenset[Place]:
+        assert topic == "dlq"
+        return self.copied & positions.keys()
 
     def tell(self, text: str) -> None:
         self.told.append(text)
@@ -244,6 +253,36 @@ def test_marks_at_the_end_of_a_topic_are_not_waited_for(world: World) -> None:
     world.ends[ORDERS] = 8
     world.marks = frozenset({ORDERS})
     assert 2 <= _cross(world).seconds < 2.5
+
+
+def _with(world: World, **config: str) -> None:
+    """The sink with these settings."""
+    world.connectors["sink"] = replace(
+        world.connectors["sink"], config={k.replace("__", "."): v for k, v in config.items()}
+    )
+
+
+def test_what_the_sink_put_aside_is_not_waited_for(world: World) -> None:
+    _with(world, errors__deadletterqueue__topic__name="dlq")
+    world.committed, world.ends[ORDERS] = 100, 8
+    world.dead_letters, world.copied = 10, frozenset({ORDERS})
+    assert 2 <= _cross(world).seconds < 2.5
+
+
+def test_records_that_were_put_aside_are_named_where_others_are_still_waited_for(world: World) -> None:
+    _with(world, errors__deadletterqueue__topic__name="dlq")
+    world.committed, world.ends[ORDERS] = 100, 8
+    world.dead_letters = 10
+    with pytest.raises(DeadlineError) as raised:
+        _cross(world)
+    assert raised.value.message.endswith("sink has committed 7 of 8 in wh.public.orders/0; 10 records are in dlq")
+
+
+def test_a_sink_that_drops_what_it_cannot_write_is_named(world: World) -> None:
+    _with(world, errors__tolerance="all")
+    world.committed, world.ends[ORDERS] = 100, 8
+    with pytest.raises(DeadlineError, match=r"sink may have skipped records: its errors\.tolerance is all"):
+        _cross(world)
 
 
 def test_a_topic_that_no_sink_reads_is_said(world: World) -> None:

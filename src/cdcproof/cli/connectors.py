@@ -20,7 +20,7 @@ VERBS = {
     "apply": (_DEPLOY, "make what runs equal to the files, and wait until all run"),
     "undo": (_DEPLOY, "take the last deployment back"),
     "get": (_LOOKS, "print the configuration that runs, without its secrets"),
-    "update": (_DEPLOY, "give one connector the configuration of a file"),
+    "update": (_DEPLOY, "give one connector the configuration of a file, or settings"),
     "list": (_LOOKS, "list the connectors"),
     "status": (_LOOKS, "list the states of connectors and tasks"),
     "pause": (_ACTS, "pause a connector, and wait until it is paused"),
@@ -28,6 +28,7 @@ VERBS = {
     "stop": (_ACTS, "stop a connector, and wait until its tasks are gone"),
     "restart": (_ACTS, "restart a connector and its tasks, or what has failed of it"),
     "delete": (_ACTS, "delete a connector, and list what stays"),
+    "dlq": ("connectors_dead_letters", "show what a sink put aside, and forget it once it is handled"),
     "snapshot": ("connectors_snapshot", "follow an initial snapshot, then compare the numbers of rows"),
 }
 """Verb to the module here that has it as `add_VERB(parser)` and `run_VERB(arguments) -> int`, and one line about it."""

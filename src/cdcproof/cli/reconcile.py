@@ -175,7 +175,8 @@ def run(arguments: argparse.Namespace) -> int:
             work.unfinished.complete()
     if arguments.json:
         print(path.read_text(encoding="utf-8"), end="")
-    print(lines.of_report(report), f"page: {page}", path, sep="\n", file=screen)
+    aside = inputs.put_aside() if report.exit_status else ()
+    print(lines.of_report(report), *aside, f"page: {page}", path, sep="\n", file=screen)
     if not report.complete:
         raise KeyboardInterrupt
     return report.exit_status

@@ -53,6 +53,8 @@ class Inputs:
     """By the pipeline file's threshold; None where there is no file."""
     pipeline: str = ""
     """The pipeline file's name of it; empty where there is no file."""
+    put_aside: Callable[[], tuple[str, ...]] = tuple
+    """Sentences about records that a sink put aside, which may be what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,7 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
 
 def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
     from cdcproof.reconcile.position_fence import fences  # Connect, Kafka: with flags alone nobody waits for them
+    from cdcproof.reconcile.put_aside import put_aside
 
     _, located = open_pipeline(arguments)
     names = located.table_names if arguments.tables is None else names_of(arguments.tables)
@@ -175,6 +178,7 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
         _feed(located.source),
         located.thresholds.proof_age_hours,
         located.name,
+        lambda: put_aside(located),
     )
 
 

@@ -6,10 +6,11 @@ states here are always told for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cdcproof.clients.dead_letters import TOPIC_KEY
 from cdcproof.secrets import inline_secrets
 
 _CAUSE = "Caused by: "
@@ -94,6 +95,11 @@ class ConnectorStates:
         return next((f"{part} is {state}" for part, state in parts.items() if state != "RUNNING"), "") or (
             "" if connector.tasks else f"{name} has no task"
         )
+
+    def dead_letter_topics(self, sinks: Iterable[str]) -> dict[str, str]:
+        """Sink to its dead letter topic, of those that have one."""
+        found = {name: connector.config.get(TOPIC_KEY, "") for name in sinks if (connector := self.get(name))}
+        return {name: topic for name, topic in found.items() if topic}
 
     def _parts(self) -> dict[str, Connector | Task]:
         parts: dict[str, Connector | Task] = {}

@@ -1,4 +1,4 @@
-"""The door to Kafka: the only module that imports confluent_kafka. It only reads.
+"""The door to Kafka: the only module that imports confluent_kafka. It only reads, but for `Kafka.delete_records`.
 
 Every call ends within `DEADLINE_SECONDS`. The client's own log lines go nowhere: what it knows of a failure is in
 the error.
@@ -28,6 +28,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec
 
 from cdcproof.clients.consumer_groups import ABSENT_STATE, Group, PartitionLag, Place, Positions
+from cdcproof.clients.dead_letters import Record, all_put_aside
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.waiting import Deadline
 
@@ -47,6 +48,9 @@ _READ_ONE_RECORD = {
     "max.partition.fetch.bytes": 65536,
     "queued.min.messages": 1,
 }
+
+_READ_RECORDS = {**_READ_ONE_RECORD, "max.partition.fetch.bytes": 1_048_576, "queued.min.messages": 1_000}
+_MOST_RECORDS = 1_000
 
 _silent = logging.getLogger("cdcproof.kafka")
 _silent.addHandler(logging.NullHandler())
@@ -131,6 +135,55 @@ class Kafka:
         decided = self._offsets(partitions, OffsetSpec.latest(), deadline, IsolationLevel.READ_COMMITTED)
         first = dict(self._first_records(positions, "read_committed", deadline))
         return frozenset(p for p in positions if decided[p] < ends[p] or first.get(p, True) is not None)
+
+    def kept_records(self, topics: Collection[str]) -> dict[str, int]:
+        """Topic to the offsets that its log keeps, of those topics that are there."""
+        deadline = Deadline(DEADLINE_SECONDS)
+        partitions = _partitions(metadata := self._metadata(deadline), set(topics) & set(metadata.topics))
+        if not partitions:
+            return {}
+        starts = self._offsets(partitions, OffsetSpec.earliest(), deadline)
+        ends = self._offsets(partitions, OffsetSpec.latest(), deadline)
+        found: dict[str, int] = {}
+        for (topic, partition), start in starts.items():
+            found[topic] = found.get(topic, 0) + ends[topic, partition] - start
+        return found
+
+    def newest_records(self, topic: str, limit: int = _MOST_RECORDS) -> tuple[Record, ...]:
+        """The last records of each partition of a topic, at most `limit` of one, by partition and offset.
+
+        Raises `UnexpectedAnswerError` for a topic that is not there, `UnreachableError` where it does not come in time.
+        """
+        deadline = Deadline(DEADLINE_SECONDS)
+        partitions = _partitions(self._metadata_with({topic}, deadline), {topic})
+        starts = self._offsets(partitions, OffsetSpec.earliest(), deadline)
+        ends = self._offsets(partitions, OffsetSpec.latest(), deadline)
+        return self._records(
+            {place: max(start, ends[place] - limit) for place, start in starts.items()}, ends, deadline
+        )
+
+    def put_aside(
+        self, positions: Mapping[Place, int], ends: Mapping[Place, int], dead_letters: str
+    ) -> frozenset[Place]:
+        """Of these partitions, those in which each record from this position to `ends` is in the dead letter topic as well.
+
+        Debezium's sink never commits what it skipped, until it writes a later record of that partition.
+        """
+        near = {place: at for place, at in positions.items() if 0 < ends[place] - at <= _MOST_RECORDS}
+        if not near or not self.kept_records({dead_letters}).get(dead_letters):
+            return frozenset()
+        aside = self.newest_records(dead_letters)
+        unread = self._records(near, ends, Deadline(DEADLINE_SECONDS))
+        return frozenset(p for p in near if all_put_aside((one for one in unread if one.place == p), aside))
+
+    def delete_records(self, ends: Mapping[Place, int]) -> None:
+        """Delete every record before these offsets. What comes later stays."""
+        deadline = Deadline(DEADLINE_SECONDS)
+        self._probe(deadline)
+        before = [TopicPartition(*place, offset) for place, offset in ends.items()]
+        futures = self._call(lambda: self._client().delete_records(before, request_timeout=_left(deadline)))
+        for future in futures.values():
+            self._result(future, deadline)
 
     def lag(self, group: str, topics: Collection[str] = ()) -> tuple[PartitionLag, ...]:
         """The group's lag in every partition of its topics, sorted.
@@ -241,6 +294,41 @@ class Kafka:
         finally:
             consumer.close()
 
+    def _records(
+        self, positions: Mapping[Place, int], ends: Mapping[Place, int], deadline: Deadline
+    ) -> tuple[Record, ...]:
+        """Every record from these positions to `ends`. The consumer belongs to nobody, as in `_first_records`."""
+        waiting = {place for place, at in positions.items() if at < ends[place]}
+        found: list[Record] = []
+        if not waiting:
+            return ()
+        try:
+            consumer = Consumer({**self._config, **_READ_RECORDS, "isolation.level": "read_committed"})
+        except KafkaException as error:
+            raise self._ours(error) from None
+        try:
+            consumer.assign([TopicPartition(*place, positions[place]) for place in waiting])
+            while waiting:
+                if deadline.passed:
+                    raise self._no_answer()
+                message = consumer.poll(min(0.5, _left(deadline)))
+                if message is None:
+                    continue
+                place = (str(message.topic()), int(message.partition() or 0))
+                fault = message.error()
+                if fault is not None and fault.code() != KafkaError._PARTITION_EOF:
+                    raise self._ours(KafkaException(fault))
+                offset = int(message.offset() or 0)
+                if fault is None and offset < ends[place]:
+                    found.append(Record(place, offset, message.key(), message.value(), _headers(message)))
+                if fault is not None or offset >= ends[place] - 1:
+                    waiting.discard(place)
+        except KafkaException as error:
+            raise self._ours(error) from None
+        finally:
+            consumer.close()
+        return tuple(sorted(found, key=lambda record: (record.place, record.offset)))
+
     def _metadata_with(self, topics: Collection[str], deadline: Deadline) -> ClusterMetadata:
         metadata = self._metadata(deadline)
         missing = sorted(set(topics) - set(metadata.topics))
@@ -325,6 +413,11 @@ def _partitions(metadata: ClusterMetadata, topics: Collection[str]) -> list[Topi
         for topic in sorted(topics)
         for partition in sorted(metadata.topics[topic].partitions)
     ]
+
+
+def _headers(record: Message) -> dict[str, str]:
+    pairs = record.headers() or []
+    return {name: value.decode(errors="replace") if isinstance(value, bytes) else str(value) for name, value in pairs}
 
 
 def _age_seconds(record: Message) -> float | None:

@@ -20,6 +20,9 @@ class SinkLag:
     idle: Mapping[str, str] = field(default_factory=dict)
     """Group to why its connector does not run. That is another check's finding; how far it is behind is this one's."""
 
+    aside: Mapping[str, str] = field(default_factory=dict)
+    """Group to what its sink put aside: ``10 records are in dlq``."""
+
     def expected_groups(self) -> dict[str, str]:
         """Every group whose connector runs must be there and have members."""
         return {group.name: _word(group) if group.name in self.idle else "consuming" for group in self.seen}
@@ -59,6 +62,7 @@ class SinkLag:
                 "topic": f"{p.topic}/{p.partition}",
                 "records behind": p.lag_records,
                 "s behind": None if p.lag_seconds is None else f"{p.lag_seconds:.1f}",
+                "put aside": self.aside.get(group.name),
             }
             for group in self.seen
             for p in self.partitions.get(group.name, ())

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from cdcproof.clients.connect import Connect, ConnectorStates
+from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
 from cdcproof.databases.base import Database
 from cdcproof.environments.base import Environment
 from cdcproof.errors import CdcproofError, CouldNotLookError
+from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.lag import SinkLag
 from cdcproof.observations.services import Services, subject
 from cdcproof.observations.slots import Slots
 from cdcproof.operations import connector_config
-from cdcproof.pipeline import Connector, Pipeline
+from cdcproof.pipeline import Pipeline
+from cdcproof.reconcile.put_aside import in_dead_letter_topics
 
 
 def services(environment: Environment, pipeline: Pipeline) -> Services:
@@ -30,17 +33,12 @@ def connector_states(connect: Connect, pipeline: Pipeline) -> ConnectorStates:
     return connect.states().leaving_out(pipeline.is_neighbour)
 
 
-def halted(connect: Connect, connectors: Iterable[Connector]) -> dict[str, str]:
-    """Connector to why it does not run, of those that do not. A Connect that cannot be asked runs none."""
-    try:
-        states = connect.states()
-    except CouldNotLookError as error:
-        return {connector.name: error.message for connector in connectors}
-    return {c.name: why for c in connectors if (why := states.halted(c.name))}
+def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -> SinkLag:
+    """The consumer group of every sink connector, and its lag.
 
-
-def sink_lag(kafka: Kafka, pipeline: Pipeline, halted: Mapping[str, str] | None = None) -> SinkLag:
-    """The consumer group of every sink connector, and its lag. `halted`: connector to why it does not run."""
+    By `connect` it is known which sinks do not run, which is every one where Connect does not answer, and what they put aside
+    in a dead letter topic: that is not lag.
+    """
     groups = [sink.consumer_group for sink in pipeline.sinks]
     lag = {group: kafka.lag(group) for group in groups}
     read = {partition.topic for partitions in lag.values() for partition in partitions}
@@ -48,8 +46,48 @@ def sink_lag(kafka: Kafka, pipeline: Pipeline, halted: Mapping[str, str] | None 
     unread = [table.topic for table in pipeline.tables if table.topic in existing and table.topic not in read]
     if unread:  # each sink may be the one that should: they count as the lag of all
         lag = {group: kafka.lag(group, unread) for group in groups}
-    idle = {sink.consumer_group: why for sink in pipeline.sinks if (why := (halted or {}).get(sink.name))}
-    return SinkLag(tuple(kafka.group(group) for group in groups), lag, idle)
+    seen = tuple(kafka.group(group) for group in groups)
+    if connect is None:
+        return SinkLag(seen, lag)
+    try:
+        states = connect.states()
+    except CouldNotLookError as error:
+        return SinkLag(seen, lag, dict.fromkeys(groups, error.message))
+    idle = {sink.consumer_group: why for sink in pipeline.sinks if (why := states.halted(sink.name))}
+    aside = _put_aside(kafka, pipeline, states, lag)
+    return SinkLag(seen, lag, idle, aside)
+
+
+def _put_aside(
+    kafka: Kafka, pipeline: Pipeline, states: ConnectorStates, lag: dict[str, tuple[PartitionLag, ...]]
+) -> dict[str, str]:
+    """Group to what is in its dead letter topic; in `lag`, partitions in which that is all there is are marked."""
+    group_of = {sink.name: sink.consumer_group for sink in pipeline.sinks}
+    topics = states.dead_letter_topics(group_of)
+    found = in_dead_letter_topics(states, kafka, topics)
+    for sink in found:
+        mine = lag[group_of[sink]]
+        behind = {(p.topic, p.partition): p for p in mine if p.lag_records}
+        positions = {place: p.next_offset for place, p in behind.items()}
+        ends = {place: p.log_end for place, p in behind.items()}
+        aside = kafka.put_aside(positions, ends, topics[sink])
+        lag[group_of[sink]] = tuple(
+            replace(p, put_aside=True, lag_seconds=0.0) if (p.topic, p.partition) in aside else p for p in mine
+        )
+    return {group_of[sink]: text for sink, text in found.items()}
+
+
+def dead_letters(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> DeadLetters:
+    """The dead letter topic of every sink that is at Connect, and what it keeps."""
+    states = connect.states()
+    sinks = [sink.name for sink in pipeline.sinks if states.get(sink.name)]
+    if not sinks:
+        raise CouldNotLookError(
+            "None of the pipeline's sinks is at Connect, so it is not known where they put records aside."
+        )
+    topics = states.dead_letter_topics(sinks)
+    kept = kafka.kept_records(topics.values()) if topics else {}
+    return DeadLetters({sink: topics.get(sink, "") for sink in sinks}, kept)
 
 
 def slots(source: Database, connect: Connect, pipeline: Pipeline) -> Slots:

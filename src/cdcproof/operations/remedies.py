@@ -181,6 +181,16 @@ class Remedies:
         )
         return (*captured, *includes, *(f"# missing somewhere: {name}" for name in names))
 
+    def handle_dead_letters(self, sinks: Collection[str]) -> Commands:
+        """Show what was put aside and why; then, once it is handled, forget it."""
+        option = ["--pipeline", self.pipeline_name]
+        show = [["cdcproof", "connectors", "dlq", sink] for sink in sinks]
+        return (
+            *(shlex.join([*words, *option]) for words in show),
+            "# remove the cause and repair the rows (cdcproof reconcile --validate-checksums names them); then forget the records:",
+            *(shlex.join([*words, "--clear", *option]) for words in show),
+        )
+
     def change_settings(self, changes: Mapping[str, Mapping[str, str]]) -> Commands:
         """Give connectors other settings, one command each; by hand also in their files, where there are any."""
         directory = self.pipeline.paths.connectors

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from cdcproof.clients.connect import Connect, Connector, Offset, root_cause
+from cdcproof.clients.connect import Connect, Connector, ConnectorStates, Offset, root_cause
 from cdcproof.clients.consumer_groups import Place, Positions
 from cdcproof.clients.kafka import Kafka
 from cdcproof.databases.base import Database, TableName
 from cdcproof.databases.scan import LogPosition
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.reconcile.put_aside import in_dead_letter_topics
 from cdcproof.waiting import Deadline
 
 QUIET_SECONDS = 10.0
@@ -102,6 +103,7 @@ class SinkHop:
     ends: Mapping[Place, int]
     _done: set[tuple[str, Place]] = field(default_factory=set)
     _marks: Deadline = field(default_factory=lambda: Deadline(_MARKS_SECONDS))
+    _aside: str = ""
 
     @property
     def what(self) -> str:
@@ -121,10 +123,11 @@ class SinkHop:
         behind = list(self._behind(readers))
         if behind and self._marks.passed:
             self._pass_over_marks(behind)
+            self._pass_over_dead_letters(behind)
             self._marks = Deadline(_MARKS_SECONDS)
             behind = list(self._behind(readers))
         more = f"; and {len(behind) - _MOST_TOLD} more" if len(behind) > _MOST_TOLD else ""
-        text = "; ".join(map(str, behind[:_MOST_TOLD])) + more
+        text = "; ".join(map(str, behind[:_MOST_TOLD])) + more + self._aside
         if behind:
             states = self.connect.states()
             for sink in sorted({each.sink for each in behind if each.sink} or self.sinks):
@@ -147,6 +150,25 @@ class SinkHop:
             positions = {each.place: each.committed or 0 for each in behind if each.sink == sink}
             unread = self.kafka.unread(positions, self.ends)
             self._done |= {(sink, place) for place in positions if place not in unread}
+
+    def _pass_over_dead_letters(self, behind: Sequence[_Behind]) -> None:
+        """What a sink put aside it will not write: of that, nothing is in flight."""
+        states = self.connect.states()
+        sinks = {each.sink for each in behind if each.sink}
+        topics = states.dead_letter_topics(sinks)
+        for sink, topic in topics.items():
+            positions = {each.place: each.committed or 0 for each in behind if each.sink == sink}
+            self._done |= {(sink, place) for place in self.kafka.put_aside(positions, self.ends, topic)}
+        told = [*in_dead_letter_topics(states, self.kafka, topics).values()]
+        told += [f"{sink} may have skipped records: its errors.tolerance is all" for sink in _skipping(states, sinks)]
+        self._aside = "".join(f"; {text}" for text in told)
+
+
+def _skipping(states: ConnectorStates, sinks: Iterable[str]) -> list[str]:
+    """Sinks that drop what they cannot convert, and keep it nowhere."""
+    topics = states.dead_letter_topics(sinks)
+    found = {name: states.get(name) for name in sorted(sinks) if name not in topics}
+    return [name for name, sink in found.items() if sink and sink.config.get("errors.tolerance") == "all"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,20 @@
+"""Beyond the runbook: what a sink could not write is not forgotten while every state is RUNNING."""
+
+import pytest
+
+from cdcproof.findings import require_equal
+
+
+@pytest.mark.runbook(
+    "morning.9-dead-letters",
+    severity="critical",
+    needs=["morning.1-services:connect", "morning.6-kafka-answers"],
+    applies=lambda pipeline: bool(pipeline.sinks),
+)
+def test_no_record_was_put_aside(dead_letters, evidence, remedies):
+    """No sink has put records aside in its dead letter topic."""
+    evidence.saw("Dead letter topics", dead_letters.rows())
+
+    require_equal(
+        dead_letters.found(), dead_letters.expected(), action=remedies.handle_dead_letters(dead_letters.sinks())
+    )

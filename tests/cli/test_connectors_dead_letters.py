@@ -1,0 +1,93 @@
+"""`cdcproof connectors dlq`, with a Connect of canned answers and a broker that keeps records in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import pytest
+
+from cdcproof.cli.main import main
+from cdcproof.clients import kafka
+from cdcproof.clients.consumer_groups import Place
+from cdcproof.clients.dead_letters import Record
+from cdcproof.operations.pipeline_file import text_of
+from tests.canned import EXPANDED, connector, serving
+from tests.pipelines import pipeline_of
+
+PLACE = ("dlq", 0)
+DLQ = {"errors.deadletterqueue.topic.name": "dlq"}
+
+
+class Broker:
+    """One dead letter topic."""
+
+    records: tuple[Record, ...] = ()
+
+    def __init__(self, bootstrap: str) -> None:
+        assert bootstrap == "kafka:9092"
+
+    def kept_records(self, topics: Collection[str]) -> dict[str, int]:
+        assert list(topics) == ["dlq"]
+        return {"dlq": len(Broker.records)}
+
+    def newest_records(self, topic: str, limit: int) -> tuple[Record, ...]:
+        assert topic == "dlq"
+        return Broker.records[-limit:]
+
+    def end_offsets(self, topics: Collection[str]) -> dict[Place, int]:
+        assert list(topics) == ["dlq"]
+        return {PLACE: len(Broker.records)}
+
+    def delete_records(self, ends: Mapping[Place, int]) -> None:
+        Broker.records = Broker.records[ends[PLACE] :]
+
+
+@pytest.fixture(autouse=True)
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kafka, "Kafka", Broker)
+    names = ("topic", "partition", "offset", "exception.class.name", "exception.message")
+    headers = dict(
+        zip((f"__connect.errors.{n}" for n in names), ("t.orders", "0", "7", "x.DataException", "no int"), strict=True)
+    )
+    Broker.records = (Record(PLACE, 0, b"key-1", b"value-1", headers), Record(PLACE, 1, b"key-2", b"value-2", {}))
+
+
+def call(*words: str, **config: str) -> int:
+    with serving({EXPANDED: (200, {"sink": connector("sink", {"name": "sink", **config})})}) as server:
+        Path("p.toml").write_text(text_of(pipeline_of("orders", connect={"url": server.url})))
+        return main(["connectors", "dlq", "sink", *words, "--pipeline", "p.toml"])
+
+
+def test_it_shows_origin_and_reason_and_no_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(**DLQ) == 1
+    told = capsys.readouterr().out
+    assert told.splitlines()[:2] == ["sink: 2 records are in dlq", "  t.orders/0, offset 7: DataException: no int"]
+    assert "offset 1: why is not known: set errors.deadletterqueue.context.headers.enable" in " ".join(told.split())
+    assert "value-1" not in told
+
+    assert call("--json", **DLQ) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["records"], told["newest"][0]["origin"]) == (2, "t.orders/0, offset 7")
+
+
+def test_it_forgets_them_where_it_may_and_writes_that_down(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--clear", **DLQ) == 2
+    assert "--allow-acts" in capsys.readouterr().err
+    assert len(Broker.records) == 2
+
+    assert call("--clear", "--allow-acts", **DLQ) == 0
+    assert "dlq: 2 records deleted" in capsys.readouterr().out
+    assert Broker.records == ()
+    assert "delete the 2 records of dlq that are there: deleted" in Path("reports/acts.log").read_text()
+
+    assert call("--clear", **DLQ) == 0
+    assert call(**DLQ) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "sink: 0 records are in dlq"
+
+
+def test_a_sink_without_such_a_topic_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call() == 2
+    assert "sink has no dead letter topic" in capsys.readouterr().err
