@@ -38,6 +38,11 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert pipeline.sinks == ()
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(GOOD, encoding="utf-8-sig")
+    assert load(tmp_path / "p.toml").table_names == ("customers",)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told", "at"),
     [

@@ -396,7 +396,7 @@ class Pipeline(Model):
 def load(path: Path) -> Pipeline:
     """Read a pipeline file. Raises `ConfigError` naming file, line and key for anything wrong with it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         known = sorted(p.stem for p in Path("fixtures/pipelines").glob("*.toml"))
         raise ConfigError(

@@ -252,3 +252,16 @@ def test_a_connector_of_which_the_log_tells_a_deletion_first_is_left_out_until_i
         assert connect(server).states().connectors == ()
         with pytest.raises(UnreachableError, match="does not tell the state of s yet"):
             connect(server).states(["s"])
+
+
+def test_a_connector_is_created_in_a_state_and_one_that_is_there_by_then_is_given_its_configuration() -> None:
+    there = {"POST /connectors": (409, {"error_code": 409, "message": "Connector c already exists"})}
+    config = {"GET /connectors/c/config": (200, {}), "PUT /connectors/c/config": (200, {})}
+    with serving({"POST /connectors": (201, {})}) as server:
+        connect(server).create("c", {"a": "1"}, "STOPPED")
+        assert server.bodies == [{"name": "c", "config": {"a": "1"}, "initial_state": "STOPPED"}]
+    with serving({**there, **config}) as server:
+        Connect(HttpService(url=server.url), patience_seconds=0).create("c", {"a": "1"}, "STOPPED")
+        assert server.requests[-1] == "PUT /connectors/c/config"
+    with serving(there) as server, pytest.raises(ConflictError):
+        Connect(HttpService(url=server.url), patience_seconds=0).create("c", {"a": "1"}, "STOPPED")

@@ -9,7 +9,14 @@ from urllib.parse import quote
 
 from cdcproof.clients.connector_states import Connector, ConnectorStates, Task, read, root_cause
 from cdcproof.clients.connector_validation import FieldError, field_errors
-from cdcproof.clients.http import Http, NotFoundError, NotServedError, ServiceFailedError, despite_rebalance
+from cdcproof.clients.http import (
+    ConflictError,
+    Http,
+    NotFoundError,
+    NotServedError,
+    ServiceFailedError,
+    despite_rebalance,
+)
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
 from cdcproof.secrets import inline_secrets, known
@@ -156,6 +163,20 @@ class Connect:
         """Create the connector, or give it this configuration."""
         _know_secrets(config)
         self._write(lambda: self._http.put_json(f"{_path(name)}/config", dict(config)))
+
+    def create(self, name: str, config: Mapping[str, str], initial_state: str) -> None:
+        """Create the connector in a state: RUNNING, PAUSED or STOPPED. Connect 3.7 or newer.
+
+        May be repeated: one that is there, by an answer that was lost, is given the configuration.
+        """
+        _know_secrets(config)
+        body = {"name": name, "config": dict(config), "initial_state": initial_state}
+        try:
+            self._write(lambda: self._http.post("/connectors", body))
+        except ConflictError:  # a rebalance, or it exists
+            if not self._exists(name):
+                raise
+            self.put_config(name, config)
 
     def delete(self, name: str) -> None:
         """Delete the connector; its topics and its consumer group stay."""

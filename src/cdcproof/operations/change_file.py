@@ -39,7 +39,7 @@ class DeclaredChange(Model):
 def load(path: Path) -> DeclaredChange:
     """Read the file. Raises `ConfigError` naming file, line and key."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"The change cannot be read: {error}",

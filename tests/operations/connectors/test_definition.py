@@ -26,6 +26,19 @@ def test_both_forms_of_a_file_are_the_same_connector(tmp_path: Path) -> None:
     assert read(written(tmp_path, CONFIG), "c").name == "c"
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps({"name": "c", "config": CONFIG}), encoding="utf-8-sig")
+    assert read(path).name == "c"
+
+
+def test_the_initial_state_is_kept(tmp_path: Path) -> None:
+    assert (
+        read(written(tmp_path, {"name": "c", "initial_state": "STOPPED", "config": CONFIG})).initial_state == "STOPPED"
+    )
+    assert read(written(tmp_path, {"name": "c", "config": CONFIG})).initial_state == ""
+
+
 def test_values_are_text_as_connect_keeps_them(tmp_path: Path) -> None:
     path = written(tmp_path, {"name": "c", "config": {**CONFIG, "tasks.max": 2, "delete.enabled": True, "x": 0.5}})
     assert read(path).config == {"connector.class": "a.B", "tasks.max": "2", "delete.enabled": "true", "x": "0.5"}
@@ -39,6 +52,10 @@ def test_values_are_text_as_connect_keeps_them(tmp_path: Path) -> None:
         ({"config": CONFIG}, "name: the connector's name is required"),
         ({"name": "c"}, "config: an object"),
         ({"name": "c", "config": []}, "config: an object"),
+        (
+            {"name": "c", "config": CONFIG, "initial_state": "ASLEEP"},
+            "initial_state: must be one of RUNNING, PAUSED, STOPPED",
+        ),
         ({"name": "c", "config": {}}, r"config\.connector\.class: this key is required"),
         ({"name": "c", "config": CONFIG, "tasks.max": "1"}, r"tasks\.max: this key is not known"),
         ({"name": "c", "config": {**CONFIG, "name": "d"}}, "name: must be one text"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -52,6 +53,22 @@ def test_what_differs_is_changed_and_what_does_not_is_left_alone(journal: Journa
     assert worker.orders == ["put other", "put new"]
     assert worker.configs["other"] == {"name": "other", "topics": "t", "new": "1"}
     assert exit_status(results) == 0
+
+
+@pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
+def test_a_new_connector_is_created_in_the_state_that_its_file_says(journal: Journal, state: str) -> None:
+    worker = Worker()
+    (result,) = apply(worker, journal, replace(defined("new"), initial_state=state))
+    assert (result.action, result.status) == ("create", "unproved")
+    assert result.text == f"{state}, as the file says: nothing proves yet that it runs"
+    assert worker.target_states["new"] == state
+
+
+def test_the_state_of_a_connector_that_is_there_stays(journal: Journal) -> None:
+    worker = Worker()
+    worker.add("old", topics="t", a="1")
+    apply(worker, journal, replace(defined("old", a="2"), initial_state="STOPPED"))
+    assert worker.target_states["old"] == "RUNNING"
 
 
 def test_a_second_time_nothing_is_done(journal: Journal) -> None:

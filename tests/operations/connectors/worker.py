@@ -58,6 +58,10 @@ class Worker:
         self.target_states.setdefault(name, "RUNNING")
         self.positions.setdefault(name, [])
 
+    def create(self, name: str, config: Mapping[str, str], initial_state: str) -> None:
+        self.put_config(name, config)
+        self.target_states[name] = initial_state
+
     def alter_offsets(self, name: str, offsets: Sequence[Offset]) -> None:
         self._take(f"alter {name}", must_be_stopped=name)
         for told in offsets:

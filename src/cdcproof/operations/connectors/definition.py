@@ -1,5 +1,7 @@
 """A connector as a file defines it: ``{"name": …, "config": {…}}``, or the configuration alone with its name in it.
 
+Beside `config` may stand ``"initial_state"``, in which Connect 3.7 and newer create the connector.
+
 ``${NAME}`` in capitals is filled from the environment. Anything else in ``${…}`` is left to those it is meant for: the
 worker's ConfigProviders (``${file:…:key}``, ``${env:NAME}``) and the plug-in itself (``${topic}``, ``${source.table}``).
 """
@@ -19,6 +21,7 @@ from cdcproof.errors import ConfigError, UsageError
 from cdcproof.secrets import REDACTED, inline_secrets, is_secret_key, known, redact, scrub
 
 CLASS = "connector.class"
+_INITIAL_STATES = ("RUNNING", "PAUSED", "STOPPED")
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
 _UNFILLED = re.compile(r"\$\{\w+\}")
 _PASSWORD_IN_TEXT = re.compile(r"""password=["']?([^&;"'\s]+)""", re.IGNORECASE)
@@ -36,6 +39,8 @@ class Definition:
     config: Mapping[str, str] = field(repr=False)
     path: Path
     literal_secrets: tuple[str, ...] = ()
+    initial_state: str = ""
+    """RUNNING, PAUSED or STOPPED: how it is created; empty where the file leaves that to Connect."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -71,7 +76,7 @@ def read(path: Path, name: str | None = None) -> Definition:
     Raises `ConfigError` naming file, line and key for anything wrong with it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         data = json.loads(text, object_pairs_hook=_without_doubles)
     except FileNotFoundError:
         raise ConfigError("There is no such file.", "Name the connector's JSON file.", path) from None
@@ -81,13 +86,13 @@ def read(path: Path, name: str | None = None) -> Definition:
         raise ConfigError(f"{error}: this key is there twice.", path=path, line=_line_of(text, str(error))) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The file cannot be read: {error}", path=path) from None
-    told, config = _parts(data, path)
+    told, config, initial_state = _parts(data, path)
     own = told or name or ""
     if not own:
         raise ConfigError("name: the connector's name is required.", 'Add "name": "…" to the file.', path)
     if name and own != name:
         raise ConfigError(f"name: the file is of {own}, not of {name}.", path=path, line=_line_of(text, "name"))
-    return _filled(own, _texts(config, text, path), text, path)
+    return replace(_filled(own, _texts(config, text, path), text, path), initial_state=initial_state)
 
 
 def changed(running: Connector, settings: Mapping[str, str]) -> Definition:
@@ -140,17 +145,17 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _parts(data: Any, path: Path) -> tuple[str, dict[str, Any]]:
-    """Name ("" when there is none) and configuration, of either form."""
+def _parts(data: Any, path: Path) -> tuple[str, dict[str, Any], str]:
+    """Name ("" when there is none), configuration and initial state ("" when there is none), of either form."""
     if not isinstance(data, dict):
         raise ConfigError("The file must hold a JSON object.", 'Like {"name": "…", "config": {…}}.', path)
     if CLASS in data:
-        return str(data.get("name") or ""), {key: value for key, value in data.items() if key != "name"}
-    unknown = sorted(set(data) - {"name", "config"})
+        return str(data.get("name") or ""), {key: value for key, value in data.items() if key != "name"}, ""
+    unknown = sorted(set(data) - {"name", "config", "initial_state"})
     if unknown:
         raise ConfigError(
             f"{unknown[0]}: this key is not known.",
-            f"Beside name and config, settings belong into config: {CLASS} is one.",
+            f"Beside name, initial_state and config, settings belong into config: {CLASS} is one.",
             path,
         )
     config = data.get("config")
@@ -159,7 +164,10 @@ def _parts(data: Any, path: Path) -> tuple[str, dict[str, Any]]:
     name = data.get("name") or ""
     if not isinstance(name, str) or config.get("name", name) != name:
         raise ConfigError("name: must be one text, the same in config where it is repeated.", path=path)
-    return name, {key: value for key, value in config.items() if key != "name"}
+    initial_state = data.get("initial_state", "")
+    if "initial_state" in data and initial_state not in _INITIAL_STATES:
+        raise ConfigError(f"initial_state: must be one of {', '.join(_INITIAL_STATES)}.", path=path)
+    return name, {key: value for key, value in config.items() if key != "name"}, initial_state
 
 
 def _texts(config: Mapping[str, Any], text: str, path: Path) -> dict[str, str]:

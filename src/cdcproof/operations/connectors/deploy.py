@@ -69,7 +69,10 @@ def apply(
         deployment = journal.begin(command, changes)
         for step in changed:
             try:
-                put(hand, step.name, step.definition.config)
+                if step.running is None and step.definition.initial_state:
+                    _create(hand, step)
+                else:
+                    put(hand, step.name, step.definition.config)
             except CouldNotLookError as error:
                 refused[step.name] = error.message
     outcomes = _follow([step for step in steps if step.name not in refused], hand, pipeline, settle_seconds)
@@ -119,6 +122,20 @@ def put(hand: Hand, name: str, config: Mapping[str, str]) -> None:
     hand.order(f"deploy {name}", lambda: hand.connect.put_config(name, config))
 
 
+def _create(hand: Hand, step: Step) -> None:
+    """Create a connector in the state that its file says."""
+    definition = step.definition
+    hand.order(
+        f"create {step.name}, {definition.initial_state}",
+        lambda: hand.connect.create(step.name, definition.config, definition.initial_state),
+    )
+
+
+def _state_before(step: Step) -> str:
+    """The state that a connector keeps: that in which it is, or in which its file has it created."""
+    return step.running.state if step.running else step.definition.initial_state
+
+
 def aim_of(state: str, tasks: int | None, settle_seconds: float) -> Aim:
     """What a connector must come to that was in this state before: one that was halted stays so."""
     if state == states.STOPPED:
@@ -129,7 +146,7 @@ def aim_of(state: str, tasks: int | None, settle_seconds: float) -> Aim:
 def _follow(steps: Sequence[Step], hand: Hand, pipeline: Pipeline, settle_seconds: float) -> dict[str, Outcome]:
     watches = {}
     for step in steps:
-        was = step.running.state if step.running else ""
+        was = _state_before(step)
         tasks = expected_tasks(pipeline, step.name)
         # what was not touched need not prove itself anew
         watches[step.name] = (
@@ -149,7 +166,8 @@ def _judged(step: Step, outcome: Outcome, hand: Hand) -> Result:
     if other:
         keys = ", ".join(change.key for change in other)
         return Result(step.name, step.action, "failure", f"Connect now has another configuration, in {keys}")
-    if step.running and step.running.state in HALTED:
-        text = f"{step.running.state}, as it was: nothing proves yet that it runs"
+    was = _state_before(step)
+    if was in HALTED:
+        text = f"{was}, as {'it was' if step.running else 'the file says'}: nothing proves yet that it runs"
         return Result(step.name, step.action, "unproved", text, (f"cdcproof connectors resume {step.name}",))
     return Result(step.name, step.action, "success", outcome.text)
