@@ -44,7 +44,18 @@ DOORS = {
     "duckdb": {"databases/columnar_engine.py"},
     "psycopg": {
         f"databases/postgresql{part}.py"
-        for part in ("", "_session", "_statements", "_forms", "_keys", "_pieces", "_changes", "_writing", "_repair")
+        for part in (
+            "",
+            "_session",
+            "_settings",
+            "_statements",
+            "_forms",
+            "_keys",
+            "_pieces",
+            "_changes",
+            "_writing",
+            "_repair",
+        )
     }
     | {"databases/deployment/postgresql.py"},
     "pyodbc": {"databases/sqlserver_session.py"},

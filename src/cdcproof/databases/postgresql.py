@@ -212,7 +212,7 @@ class PostgreSQL(Pieces):
         return {what: statement.as_string(self._session) for what, statement in found.items()}
 
     def stream_select(self, scan: Scan, segment: Segment) -> Stream:
-        """A segment as DuckDB reads it, which opens a session of its own; it wants the settings of `SETTINGS`."""
+        """A segment as DuckDB reads it, which opens a session of its own; it wants the settings of `postgresql_settings`."""
         select = statements.stream(scan, segment, self._server()).as_string(self._session)
         return Stream(select, tuple(form.columnar for form in scan.forms))
 

@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
+from cdcproof.databases import postgresql_settings as settings
 from cdcproof.databases.base import TableName
 from cdcproof.databases.postgresql_forms import Server
+from cdcproof.databases.postgresql_settings import LOCK_TIMEOUT_SECONDS
 from cdcproof.databases.postgresql_statements import table_name
 from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import Secret, scrub
 
 CONNECT_TIMEOUT_SECONDS = 5
-LOCK_TIMEOUT_SECONDS = 5
-SETTINGS = {
-    "default_transaction_read_only": "on",
-    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS * 1000}",
-    "row_security": "off",  # an error instead of some of the rows
-    "TimeZone": "UTC",
-    "DateStyle": "ISO",
-    "IntervalStyle": "postgres",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "xmlbinary": "base64",
-    "xmloption": "content",
-    "array_nulls": "on",  # else the NULL in an array of ours is a text
-    "transform_null_equals": "off",
-    "standard_conforming_strings": "on",
-    "work_mem": "32MB",  # for the sums of 50,000 chunks
-    "cursor_tuple_fraction": "1",
-    "jit": "off",  # compiling a hash of 1,000 columns takes longer than it saves
-}
-"""What every session sets, whatever the server's or the account's defaults are."""
 
 
 class Session:
@@ -52,11 +34,12 @@ class Session:
         self._password = password
         self._statement_timeout_seconds = statement_timeout_seconds
         self._place = f"PostgreSQL database {database.database} at {database.host}:{database.port}"
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._connection: settings.Connection | None = None
+        self._is_pooled = False
 
     def __enter__(self) -> Self:
         try:
-            self._connection = psycopg.connect(self.address().reveal(), autocommit=True)
+            self._connection = self._opened()
         except psycopg.Error as error:
             raise self._not_connected(error) from None
         self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -69,7 +52,6 @@ class Session:
 
     def address(self) -> Secret:
         """Where and how a session is opened, the password included, as libpq reads it: the stream opens its own in the same way."""
-        options = {**SETTINGS, "statement_timeout": f"{self._statement_timeout_seconds * 1000:.0f}"}
         return Secret(
             make_conninfo(
                 host=self._database.host,
@@ -81,9 +63,45 @@ class Session:
                 application_name="cdcproof",
                 sslmode="prefer",
                 client_encoding="UTF8",
-                options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+                **({} if self._is_pooled else {"options": settings.options(self._statement_timeout_seconds)}),
             )
         )
+
+    def settings_of_a_transaction(self) -> str:
+        """The query by which a session at `address` sets what it needs, once its transaction runs; empty where the start did it."""
+        if not self._is_pooled:
+            return ""
+        return settings.statement(self._statement_timeout_seconds, for_transaction=True).as_string()
+
+    def _opened(self) -> settings.Connection:
+        """A session with our settings: sent with its start, else, behind a pooler, set after the login."""
+        try:
+            connection = psycopg.connect(self.address().reveal(), autocommit=True)
+        except psycopg.Error as error:
+            if not settings.refuses_options(error):
+                raise
+        else:
+            if settings.are_set(connection):
+                return connection
+            connection.close()
+        self._is_pooled = True
+        connection = psycopg.connect(self.address().reveal(), autocommit=True)
+        try:
+            self._set_after_login(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_after_login(self, connection: settings.Connection) -> None:
+        with closing(psycopg.connect(self.address().reveal(), autocommit=True)) as other:
+            shares = settings.shares_sessions(connection, other)
+        if shares:
+            raise RefusedError(
+                f"{self._place} is a pooler that gives each transaction a session of its own, so that no setting holds.",
+                "Name the server itself, or a pool in session mode (PgBouncer: pool_mode = session).",
+            )
+        connection.execute(settings.statement(self._statement_timeout_seconds))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -144,6 +162,11 @@ class Session:
         text = _first_line(error)
         # psycopg has no SQLSTATE for a failed connection. A server's own answer has the form "SEVERITY:  text".
         answer = re.search(r"\w+:  (.*)", text)
+        if answer and settings.refuses_options(error):
+            return RefusedError(
+                f"{self._place} does not take what a session starts with: {answer[1]}",
+                "This is a pooler. Name the server itself, or a pool in session mode that takes application_name and client_encoding.",
+            )
         if answer and not re.search(r"starting up|shutting down|recovery mode", answer[1]):
             return RefusedError(
                 f"{self._place} refused user {self._database.user}: {answer[1]}",
