@@ -43,6 +43,18 @@ def container(name: str, **changes: Any) -> dict[str, Any]:
     }
 
 
+def made_by_compose(service: str, project: str, number: int = 1, **labels: str) -> dict[str, Any]:
+    """A container of a compose service, under the name that Compose gives it."""
+    made = container(f"{project}-{service}-{number}")
+    made["Config"]["Labels"] |= {
+        "com.docker.compose.service": service,
+        "com.docker.compose.project": project,
+        "com.docker.compose.oneoff": "False",
+        **labels,
+    }
+    return made
+
+
 @contextmanager
 def engine_with(*containers: dict[str, Any], answers: dict[str, Any] | None = None) -> Iterator[str]:
     """Serve these containers; yields the value for DOCKER_HOST. `answers` replaces answers by path without the version.
@@ -51,7 +63,7 @@ def engine_with(*containers: dict[str, Any], answers: dict[str, Any] | None = No
     """
     known: dict[str, Any] = {
         "/version": VERSION,
-        "/containers/json": [{"Names": [c["Name"]]} for c in containers],
+        "/containers/json": [{"Names": [c["Name"]], "Labels": c["Config"]["Labels"]} for c in containers],
         "/events": b"",
         **{f"/containers{c['Name']}/json": c for c in containers},
         **(answers or {}),

@@ -71,7 +71,7 @@ DOORS = {
     "allure": {"reporting/allure_results.py"},
     "allure_commons": {"reporting/allure_results.py"},
     "jinja2": {"reporting/pages.py"},
-    "yaml": {"operations/compose_file.py"},
+    "yaml": {"clients/compose_config.py"},
     "pytest": {f"pytest_{part}.py" for part in ("plugin", "marks", "options", "reporter", "xdist", "time_limit")},
     "xdist": {"pytest_xdist.py"},
 }

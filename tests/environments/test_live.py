@@ -9,7 +9,7 @@ import pytest
 from cdcproof.environments.live import Live
 from cdcproof.errors import ConfigError, CouldNotLookError, UnreachableError
 from cdcproof.pipeline import Pipeline
-from tests.engine import container, engine_with
+from tests.engine import container, engine_with, made_by_compose
 from tests.pipelines import pipeline_of
 
 
@@ -251,3 +251,40 @@ def test_how_services_are_deployed_is_told_by_their_names(monkeypatch):
 
 def test_without_containers_no_engine_is_asked(no_engine):
     assert Live().deployment(pipeline_with({"name": "kafka", "endpoint": "tcp://127.0.0.1:1"})) == {}
+
+
+def test_a_compose_service_is_looked_at_as_the_container_that_it_is(monkeypatch):
+    kafka, connect = made_by_compose("kafka", "proj"), container("cdc-kafka-connect")
+    connect["Config"]["Labels"]["com.docker.compose.service"] = "kafka-connect"
+    once = made_by_compose("kafka", "proj", 2, **{"com.docker.compose.oneoff": "True"})  # of `docker compose run`
+    pipeline = pipeline_with({"name": "kafka", "container": "kafka"}, {"name": "connect", "container": "kafka-connect"})
+    live = Live()
+    with engine_with(
+        kafka, connect, once, answers={"/containers/proj-kafka-1/logs": b"\x01\x00\x00\x00\x00\x00\x00\x08Read me\n"}
+    ) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        found = live.services(pipeline)
+        assert live.compose_services(pipeline) == {"kafka": "kafka", "connect": "kafka-connect"}
+        assert sorted(live.deployment(pipeline)) == ["connect", "kafka"]
+        assert "Read me" in live.logs(pipeline, "kafka")
+
+    assert [service.verdict for service in found] == ["up", "up"]
+    assert found[0].detail == "container proj-kafka-1 is running, health check: healthy"
+    assert live.restart_command("kafka") == ("docker logs proj-kafka-1 --tail 50", "docker compose restart kafka")
+    assert live.restart_command("connect") == (
+        "docker logs cdc-kafka-connect --tail 50",
+        "docker compose restart kafka-connect",
+    )
+
+
+def test_a_compose_service_of_several_containers_is_a_wrong_file_that_names_them_and_not_down(monkeypatch):
+    with engine_with(made_by_compose("kafka", "a"), made_by_compose("kafka", "b")) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        with pytest.raises(ConfigError) as raised:
+            look({"name": "kafka", "container": "kafka"})
+        (named,) = look({"name": "kafka", "container": "b-kafka-1"})
+
+    assert "no container is called kafka, and the compose service kafka has several: a-kafka-1, b-kafka-1" in str(
+        raised.value
+    )
+    assert named.verdict == "up"

@@ -1,132 +1,75 @@
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
-from cdcproof.errors import ConfigError
-from cdcproof.operations.compose_file import settings
+from cdcproof.clients.compose_config import Rendered
+from cdcproof.operations.compose_file import Said, said
 
-ROOT = Path(__file__).parents[2]
-
-
-def read(tmp_path: Path, text: str) -> dict[str, dict[str, str]]:
-    file = tmp_path / "docker-compose.yml"
-    file.write_text(text)
-    return settings(file)
+NOTHING = {"networks": "default", "ports": "", "memory": "no limit", "cpus": "no limit"}
+NAMED = {"front": {"name": "cdc-network"}, "default": {"name": "proj_default"}, "own": {"name": "proj_own"}}
 
 
-def service(tmp_path: Path, *lines: str) -> dict[str, str]:
-    return read(tmp_path, "\n".join(["services:", "  one:", *(f"    {line}" for line in lines)]))["one"]
-
-
-def test_a_service_in_short_forms(tmp_path: Path) -> None:
-    assert service(
-        tmp_path,
-        "image: debezium/connect:3.4",
-        "environment: [A=1, B=x=y]",
-        "ports: ['127.0.0.1:8083:8083', '9092:9092', '53:53/udp', '9999']",
-        "mem_limit: 512m",
-        "cpus: 1.5",
-        "networks: [front, back]",
-    ) == {
-        "image": "debezium/connect:3.4",
-        "environment/A": "1",
-        "environment/B": "x=y",
-        "ports": "53/udp at 0.0.0.0:53, 8083 at 127.0.0.1:8083, 9092 at 0.0.0.0:9092",
-        "memory": "536870912",
-        "cpus": "1.5",
-        "networks": "back, front",
-    }
-
-
-def test_a_service_in_long_forms(tmp_path: Path) -> None:
-    found = service(
-        tmp_path,
-        "environment: {A: 1, B: true}",
-        "ports: [{target: 8083, published: 18083, host_ip: 127.0.0.1}]",
-        "deploy: {resources: {limits: {memory: 2g, cpus: '0.5'}}}",
-        "network_mode: host",
-    )
-
-    assert found == {
-        "environment/A": "1",
-        "environment/B": "true",
-        "ports": "8083 at 127.0.0.1:18083",
-        "memory": "2147483648",
-        "cpus": "0.5",
-        "networks": "host",
-    }
-
-
-def test_what_is_not_limited_says_so(tmp_path: Path) -> None:
-    assert service(tmp_path, "image: x") == {
-        "image": "x", "memory": "no limit", "cpus": "no limit", "networks": "default", "ports": "",
-    }  # fmt: skip
+def one(service: Mapping[str, Any], networks: Mapping[str, Any] = NAMED, project: str = "proj") -> Said:
+    return said(Rendered({"one": service}, networks, project))["one"]
 
 
 @pytest.mark.parametrize(
-    ("written", "known", "unknown"),
+    ("service", "settings"),
     [
-        ("${NAME}", "value", None),
-        ("$NAME", "value", None),
-        ("${NAME:-other}", "value", "other"),
-        ("${NAME-other}", "value", "other"),
-        ("${NAME:?why}", "value", None),
-        ("a$$NAME", "a$NAME", "a$NAME"),
-        ("${NAME:+set}", "set", ""),
+        ({}, {}),
+        ({"image": "debezium/connect:3.4"}, {"image": "debezium/connect:3.4"}),
+        # environment, as a mapping and as a list; a doubled dollar is one
+        ({"environment": {"A": 1, "B": "x=y", "C": "p$$w", "D": None, "E": True, "F": ""}},
+         {"environment/A": "1", "environment/B": "x=y", "environment/C": "p$w", "environment/E": "true", "environment/F": ""}),
+        ({"environment": ["A=1", "B=x=y", "D"]}, {"environment/A": "1", "environment/B": "x=y"}),
+        # networks by the names that the engine has for them
+        ({"networks": {"front": None, "own": {"aliases": ["x"]}}}, {"networks": "cdc-network, own"}),
+        ({"networks": ["front"]}, {"networks": "cdc-network"}),
+        ({"networks": {"unnamed": None}}, {"networks": "unnamed"}),
+        ({"network_mode": "host"}, {"networks": "host"}),
+        # ports, as Compose 2 and as Compose 1 write them
+        ({"ports": [{"mode": "ingress", "target": 8083, "published": "8083", "protocol": "tcp"}]}, {"ports": "8083 at 0.0.0.0:8083"}),
+        ({"ports": [{"target": 53, "published": 53, "protocol": "udp", "host_ip": "127.0.0.1"}]}, {"ports": "53/udp at 127.0.0.1:53"}),
+        ({"ports": ["127.0.0.1:8083:8083/tcp", "9092:9092", "53:53/udp", "9999"]},
+         {"ports": "53/udp at 0.0.0.0:53, 8083 at 127.0.0.1:8083, 9092 at 0.0.0.0:9092"}),
+        ({"ports": ["[::1]:8083:8083"]}, {"ports": "8083 at ::1:8083"}),
+        ({"ports": ["9102-9103:9102-9103"]}, {"ports": "9102 at 0.0.0.0:9102, 9103 at 0.0.0.0:9103"}),
+        ({"ports": [{"target": 9102, "published": ""}]}, {}),
+        # limits are amounts, however they are written
+        ({"deploy": {"resources": {"limits": {"cpus": "2.0", "memory": "4G"}}}}, {"memory": "4294967296", "cpus": "2"}),
+        ({"deploy": {"resources": {"limits": {"cpus": 0.5, "memory": "4294967296"}}}}, {"memory": "4294967296", "cpus": "0.5"}),
+        ({"mem_limit": 536870912, "cpus": 1.50}, {"memory": "536870912", "cpus": "1.5"}),
+        ({"mem_limit": "1.5g"}, {"memory": "1610612736"}),
+        ({"mem_limit": "512MiB"}, {"memory": "536870912"}),
+        ({"mem_limit": "512 mb"}, {"memory": "536870912"}),
+        ({"mem_limit": "100kb"}, {"memory": "102400"}),
     ],
-)
-def test_variables_are_filled_as_compose_does_it_and_what_is_not_known_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, known: str, unknown: str | None
-) -> None:
-    monkeypatch.setenv("NAME", "value")
-    assert service(tmp_path, f"environment: {{X: '{written}'}}").get("environment/X") == known
-    monkeypatch.delenv("NAME")
-    assert service(tmp_path, f"environment: {{X: '{written}'}}").get("environment/X") == unknown
+)  # fmt: skip
+def test_a_service_in_the_words_of_the_containers_settings(service: dict[str, Any], settings: dict[str, str]) -> None:
+    assert one(service) == Said({**NOTHING, **settings})
 
 
-def test_an_empty_variable_counts_only_without_the_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NAME", "")
-
-    assert service(tmp_path, "image: '${NAME:-other}'")["image"] == "other"
-    assert service(tmp_path, "image: '${NAME-other}'")["image"] == ""
+def test_the_name_of_the_container_is_kept() -> None:
+    assert one({"container_name": "cdc-kafka"}).container == "cdc-kafka"
 
 
-def test_a_service_extends_another_of_another_file(tmp_path: Path) -> None:
-    (tmp_path / "base.yml").write_text(
-        "x-env: &env {A: 1, B: 1}\nservices:\n  base: {image: 'x:1', environment: *env, ports: ['1:1']}\n"
-    )
-    found = service(
-        tmp_path, "extends: {file: base.yml, service: base}", "image: x:2", "environment: [B=2]", "ports: ['2:2']"
-    )
-
-    assert found["image"] == "x:2"
-    assert (found["environment/A"], found["environment/B"]) == ("1", "2")
-    assert found["ports"] == "1 at 0.0.0.0:1, 2 at 0.0.0.0:2"
+def test_a_network_of_another_projects_name_keeps_it_whole() -> None:
+    assert one({"networks": ["own"]}, project="").settings["networks"] == "proj_own"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("service", "unread"),
     [
-        ("services: [", ":1: Not valid YAML"),
-        ("- a\n", "This is not a compose file."),
-        ("services: {}", "services: a compose file lists at least one."),
-        ("services: {a: 5}", "services.a: must be a mapping."),
-        ("services: {a: {extends: b}}", "services.a.extends: "),
-        ("services: {a: {mem_limit: plenty}}", "'plenty' is no amount of memory."),
+        ({"ports": [{"target": 80, "published": "8000-8010"}]}, ("ports",)),
+        ({"ports": ["8000-8010:80"]}, ("ports",)),
+        ({"mem_limit": "much"}, ("memory",)),
+        ({"cpus": "some"}, ("cpus",)),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(ConfigError) as raised:
-        read(tmp_path, text)
-
-    assert told in raised.value.message
-
-
-def test_the_projects_own_compose_file_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = settings(ROOT / "docker-compose.yml")
-
-    assert found["kafka-connect"]["image"].startswith("quay.io/debezium/connect:")
-    assert found["kafka-connect"]["ports"] == "8083 at 127.0.0.1:8083"
-    assert "environment/CDCPROOF_PASSWORD" not in found["kafka-connect"]
+def test_what_has_no_one_value_is_not_compared(service: dict[str, Any], unread: tuple[str, ...]) -> None:
+    found = one(service)
+    assert found.unread == unread
+    assert not set(unread) & set(found.settings)

@@ -11,9 +11,11 @@ from cdcproof.cli.options import add_pipeline, minutes, open_pipeline
 
 if TYPE_CHECKING:
     from cdcproof.observations.risk import Classified
+    from cdcproof.operations.wanted import Found
 
 EXAMPLE = """cdcproof change classify --pipeline warehouse --change change.toml
   cdcproof change classify --connectors connectors/ --compose docker-compose.yml
+  cdcproof change classify --compose docker-compose.yml --compose production.yml
   cdcproof change classify --schema baselines/staging.json --declared low"""
 
 
@@ -27,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "Derive the runbook's risk class (low, medium, high) from what differs between\n"
             "the files of a change and what runs, and compare it with what was declared.\n"
             "Nothing is changed. Exit status: 0 the declaration holds, or there is none;\n"
-            "1 declared too low, 2 usage, 3 could not look."
+            "1 declared too low, 2 usage, 3 could not look, or not at everything. Compose\n"
+            "files are read by docker compose (or docker-compose), which must be installed."
         ),
         epilog=f"example:\n  {EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -42,7 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="its downtime, in place of --change: 90s, 5m, a bare number is of minutes (0)",
     )
     one.add_argument("--connectors", type=Path, metavar="DIR", help="the connectors' files (paths.connectors)")
-    one.add_argument("--compose", type=Path, metavar="FILE", help="the compose file")
+    one.add_argument(
+        "--compose",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a compose file; several, each over those before it, by several --compose",
+    )
     one.add_argument(
         "--schema", type=Path, metavar="FILE", help="a baseline recorded where the new schema is, as staging"
     )
@@ -62,22 +72,34 @@ def run(arguments: argparse.Namespace) -> int:
     risk = declared.risk if declared else Risk(arguments.declared) if arguments.declared else None
     minutes = declared.downtime_minutes if declared else arguments.downtime or 0.0
     environment, pipeline = open_pipeline(arguments)
-    files = wanted.Files(arguments.connectors or pipeline.paths.connectors, arguments.compose, arguments.schema)
+    files = wanted.Files(arguments.connectors or pipeline.paths.connectors, tuple(arguments.compose), arguments.schema)
     found = wanted.classified(environment, pipeline, files, minutes)
     too_low = risk is not None and risk.level < found.classified.risk.level
     if arguments.json:
-        print(as_json({**_as_dict(found.classified), "declared": risk, "notes": list(found.notes)}))
-        return 1 if too_low else 0
+        rest = {"declared": risk, "notes": list(found.notes), "not_compared": list(found.not_compared)}
+        print(as_json({**_as_dict(found.classified), **rest}))
+        return _exit_status(found, too_low=too_low)
     for one in found.classified.judged:
         print(f"{one.risk:<6}  {one.category}: {one.change.subject}\n        {one.change.before} → {one.change.after}")
     if not found.classified.judged:
-        print("Nothing differs between the files and what runs.")
+        print(
+            "Nothing differs between the files and what runs"
+            + (", as far as it was compared." * bool(found.not_compared) or ".")
+        )
     for note in found.notes:
-        print(f"not looked at: {note}")
-    print(f"derived: {found.classified.risk} risk, with {minutes:g} min of downtime")
+        print(f"note: {note}")
+    for place in found.not_compared:
+        print(f"NOT COMPARED: {place}")
+    least = "" if found.is_certain else "at least "
+    print(f"derived: {least}{found.classified.risk} risk, with {minutes:g} min of downtime")
     if risk is not None:
-        print(f"declared: {risk} risk: " + ("TOO LOW" if too_low else "that holds"))
-    return 1 if too_low else 0
+        holds = "that holds" if found.is_certain else "not known, for not everything was compared"
+        print(f"declared: {risk} risk: " + ("TOO LOW" if too_low else holds))
+    return _exit_status(found, too_low=too_low)
+
+
+def _exit_status(found: Found, *, too_low: bool) -> int:
+    return 1 if too_low else 0 if found.is_certain else 3
 
 
 def _as_dict(classified: Classified) -> dict[str, object]:

@@ -20,7 +20,7 @@ import docker.errors
 import urllib3.exceptions
 
 from cdcproof.clients.container_settings import Settings, read_settings
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.errors import ConfigError, CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import scrub
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ TIMEOUT_SECONDS = 3.0
 _DAY_SECONDS = 86_400
 _SERVICE_LABEL = "com.docker.compose.service"
 _FOLDER_LABEL = "com.docker.compose.project.working_dir"
+_ONE_OFF_LABEL = "com.docker.compose.oneoff"
 _REMEDY = (
     "Start it (systemctl start docker), name it in DOCKER_HOST, or give the services an endpoint in the pipeline file."
 )
@@ -111,13 +112,20 @@ class Engine:
         return f"Docker {_ask(self._client.version).get('Version', 'of unknown version')}"
 
     def containers(self, names: Collection[str]) -> dict[str, Container]:
-        """The containers of these names, running or not; a name that the engine does not know is left out."""
-        return {c.name: c for c in self._inspect(lambda found: found & frozenset(names))}
+        """The containers of these names, running or not; a name that the engine does not know is left out.
+
+        A name that no container has may be that of a compose service: then its container is found, whose own name is another
+        (``proj-kafka-1``). Raises `ConfigError` for a service of which there are several.
+        """
+        listed = self._listed()
+        own = {name: _own_name(name, listed) for name in names}
+        wanted = frozenset(name for name in own.values() if name)
+        found = {c.name: c for c in self._inspect(wanted)}
+        return {name: found[of] for name, of in own.items() if of in found}
 
     def of_compose_folder(self, folder: str) -> dict[str, Container]:
         """By service name, the containers that compose made from the files of this folder (an absolute path)."""
-        labels = {"label": f"{_FOLDER_LABEL}={folder}"}
-        return {c.service: c for c in self._inspect(lambda found: found, labels) if c.service}
+        return {c.service: c for c in self._inspect(self._listed(f"{_FOLDER_LABEL}={folder}")) if c.service}
 
     def starts(self, since: float) -> dict[str, int]:
         """How often each container was started since then, as far as the engine remembers.
@@ -161,11 +169,13 @@ class Engine:
             )
         return dict(zip(paths, parse_df(text, len(paths)), strict=True))
 
-    def _inspect(
-        self, wanted: Callable[[frozenset[str]], frozenset[str]], filters: dict[str, str] | None = None
-    ) -> Iterator[Container]:
-        listed = _ask(lambda: self._client.api.containers(all=True, filters=filters or {}))
-        names = wanted(frozenset(name.lstrip("/") for entry in listed for name in entry["Names"] or ()))
+    def _listed(self, label: str = "") -> dict[str, Mapping[str, str]]:
+        """Container to its labels; of those with a label, if one is given."""
+        filters = {"label": label} if label else {}
+        listed = _ask(lambda: self._client.api.containers(all=True, filters=filters))
+        return {name.lstrip("/"): entry.get("Labels") or {} for entry in listed for name in entry["Names"] or ()}
+
+    def _inspect(self, names: Collection[str]) -> Iterator[Container]:
         for name in sorted(names):
             try:
                 yield read_container(_ask(lambda name=name: self._client.api.inspect_container(name)))  # type: ignore[misc]
@@ -190,6 +200,23 @@ def restarts_24h(container: Container, starts_seen: int, now: float) -> int | No
     if container.created_at > now - _DAY_SECONDS:
         return max(container.restart_count, starts_seen - 1, 0)
     return max(1, starts_seen)
+
+
+def _own_name(name: str, listed: Mapping[str, Mapping[str, str]]) -> str | None:
+    """The container of this name, else the one of the compose service of this name."""
+    if name in listed:
+        return name
+    found = sorted(
+        container
+        for container, labels in listed.items()
+        if labels.get(_SERVICE_LABEL) == name and labels.get(_ONE_OFF_LABEL, "").lower() != "true"
+    )
+    if len(found) > 1:
+        raise ConfigError(
+            f"services: no container is called {name}, and the compose service {name} has several: {', '.join(found)}.",
+            "Write the name of the one that is meant as its container in the pipeline file.",
+        )
+    return found[0] if found else None
 
 
 def read_container(answer: Mapping[str, Any]) -> Container:

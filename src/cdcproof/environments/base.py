@@ -95,6 +95,10 @@ class Environment(Protocol):
         """
         ...
 
+    def compose_services(self, pipeline: Pipeline) -> dict[str, str]:
+        """Service to its name in the compose files, where the container engine knows it; errors as `deployment`."""
+        ...
+
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
         """The file systems of the data volumes and of the backup directory.
 

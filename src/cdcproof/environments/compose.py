@@ -151,6 +151,10 @@ class Compose:
         """Settings of the stack's containers."""
         return self._live.deployment(pipeline)
 
+    def compose_services(self, pipeline: Pipeline) -> dict[str, str]:
+        """Names in the compose files, of the stack's containers."""
+        return self._live.compose_services(pipeline)
+
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
         """The containers' data mounts, and the directories that the pipeline file names."""
         return self._live.file_systems(pipeline)

@@ -31,6 +31,7 @@ class Live:
 
     def __init__(self) -> None:
         self.container_names: dict[str, str] = {}
+        self.compose_names: dict[str, str] = {}
 
     def running(self) -> AbstractContextManager[None]:
         """Nothing is started or stopped for a look."""
@@ -65,6 +66,11 @@ class Live:
         named = [s.container for s in pipeline.services if s.container]
         try:
             known = _look_at_containers(named) if named else {}
+            for service in pipeline.services:
+                if service.container in known:
+                    found = known[service.container][0]
+                    self.container_names[service.name] = found.name
+                    self.compose_names[service.name] = found.service or service.name
             without_engine = ""
         except CouldNotLookError as error:
             blind = [s.name for s in pipeline.services if s.container and not s.endpoint]
@@ -91,7 +97,8 @@ class Live:
                 f"Read it on its own machine (journalctl -u {service} -n {lines}), or name its container.",
             )
         with Engine() as engine:
-            return engine.logs(container, lines)
+            found = engine.containers([container]).get(container)
+            return engine.logs(found.name if found else container, lines)
 
     def restart_command(self, service: str) -> tuple[str, ...]:
         """The runbook's two commands; advice for a service that is no container, of which only the address is known."""
@@ -100,16 +107,18 @@ class Live:
                 f"# read the log of {service} on its own machine: journalctl -u {service} -n 50",
                 f"# and restart it there: systemctl restart {service}",
             )
-        return (log_command(self.container_names[service]), f"docker compose restart {shlex.quote(service)}")
+        return (
+            log_command(self.container_names[service]),
+            f"docker compose restart {shlex.quote(self.compose_names.get(service, service))}",
+        )
 
     def deployment(self, pipeline: Pipeline) -> dict[str, dict[str, str]]:
         """Settings of the containers that the pipeline file names; one that does not exist has none."""
-        named = {service.container: service.name for service in pipeline.services if service.container}
-        if not named:
-            return {}
-        with Engine() as engine:
-            found = engine.containers(list(named))
-        return {service: found[name].settings.as_dict() for name, service in named.items() if name in found}
+        return {service: container.settings.as_dict() for service, container in _containers(pipeline).items()}
+
+    def compose_services(self, pipeline: Pipeline) -> dict[str, str]:
+        """Names in the compose files, of containers that compose made."""
+        return {name: found.service for name, found in _containers(pipeline).items() if found.service}
 
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
         """The backup directory, the volumes that the pipeline file names, and the containers' data mounts.
@@ -139,12 +148,22 @@ def log_command(container: str) -> str:
     return f"docker logs {shlex.quote(container)} --tail 50"
 
 
+def _containers(pipeline: Pipeline) -> dict[str, Container]:
+    """By service, the containers that the pipeline file names and the engine has."""
+    named = {service.name: service.container for service in pipeline.services if service.container}
+    if not named:
+        return {}
+    with Engine() as engine:
+        found = engine.containers(frozenset(named.values()))
+    return {service: found[container] for service, container in named.items() if container in found}
+
+
 def _look_at_containers(names: list[str]) -> dict[str, tuple[Container, int | None]]:
     now = time.time()
     with Engine() as engine:
         starts = engine.starts(now - _DAY_SECONDS)
         return {
-            name: (container, restarts_24h(container, starts.get(name, 0), now))
+            name: (container, restarts_24h(container, starts.get(container.name, 0), now))
             for name, container in engine.containers(names).items()
         }
 

@@ -100,6 +100,10 @@ class Embedded:
         """The digest of all parts that the services were started from."""
         return {service.name: {"parts": self._instance().parts} for service in pipeline.services}
 
+    def compose_services(self, pipeline: Pipeline) -> dict[str, str]:  # noqa: ARG002  as every environment
+        """None: nothing here is a container."""
+        return {}
+
     def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
         """The state folder with the data, and the backup directory."""
         paths = (*pipeline.paths.volumes, *filter(None, (pipeline.paths.backups,)))
