@@ -15,5 +15,5 @@ def test_every_row_is_the_same_on_both_sides(reconciled, evidence, remedies):
         reconciled.found(),
         reconciled.expected(),
         details=reconciled.details(),
-        action=remedies.reconcile(reconciled.tables_not_matching()),
+        action=remedies.reconcile(reconciled.tables_not_matching(), to_repair=reconciled.tables_to_repair()),
     )

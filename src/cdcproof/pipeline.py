@@ -274,6 +274,8 @@ class Thresholds(Model):
 
     report_age_hours: float = Field(default=2, gt=0)
     """The runbook reconciles hourly: one missed run is tolerated, a second is not."""
+    contents_age_hours: float = Field(default=26, gt=0)
+    """How long ago contents may have been compared, where the runs between only count rows: a day, and some tolerance."""
     clock_skew_seconds: float = Field(default=60, ge=0)
     lag_records: int = Field(default=10_000, ge=0)
     lag_seconds: float = Field(default=300, gt=0)

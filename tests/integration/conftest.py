@@ -165,7 +165,9 @@ class Pipelines:
             target=f"postgresql://127.0.0.1:{pipeline.target.port}/{pipeline.target.database}",
             method="test",
             tables=tuple(
-                TableResult(t, statuses.get(t, TableStatus.MATCH), 10, 10 if t not in statuses else 9)
+                TableResult(
+                    t, statuses.get(t, TableStatus.MATCH), 10, 10 if t not in statuses else 9, t not in statuses
+                )
                 for t in pipeline.table_names
             ),
         )

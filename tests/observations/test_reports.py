@@ -1,16 +1,20 @@
-"""The newest report of today, judged: every way it can prove nothing."""
+"""What the reports of a directory say of each table: every way they can prove nothing."""
 
 import json
+import os
+import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from cdcproof.findings import Finding, require_equal
 from cdcproof.observations import reports
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from cdcproof.reconcile.ownership import is_same_place
+from cdcproof.reconcile.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus, write
 from tests.pipelines import pipeline_of
 
 NOW = datetime(2026, 3, 10, 6, 0, 0).astimezone()
@@ -28,11 +32,24 @@ def report(finished: datetime, *tables: TableResult) -> Report:
         run_id="r",
         started_at=started.isoformat(),
         finished_at=finished.isoformat(),
-        source="sqlserver://sql:1433/warehouse_source",
-        target="postgresql://pg:5432/warehouse_target",
+        source="sqlserver://h:1/warehouse_source",
+        target="postgresql://h:1/warehouse_target",
         method="test",
-        tables=tables or tuple(TableResult(t, TableStatus.MATCH, 10, 10) for t in TABLES),
+        tables=tables or tuple(compared(t) for t in TABLES),
     )
+
+
+def compared(table: str, status: TableStatus = TableStatus.MATCH, **more: object) -> TableResult:
+    """By contents."""
+    return TableResult(table, status, 10, 10, status is not TableStatus.MISMATCH, **more)
+
+
+def counted(table: str, status: TableStatus = TableStatus.MATCH) -> TableResult:
+    return TableResult(table, status, 10, 10 if status is TableStatus.MATCH else 9, strategy="counts")
+
+
+def ago(**time: float) -> datetime:
+    return NOW - timedelta(**time)
 
 
 def store(pipeline: Pipeline, made: Report) -> Path:
@@ -114,6 +131,25 @@ def test_a_truncated_report(pipeline):
     assert problem(pipeline).startswith("not a whole report: ")
 
 
+def test_a_newer_report_supersedes_one_that_cannot_be_read(pipeline):
+    store(pipeline, report(ago(minutes=9)))
+    path = store(pipeline, report(ago(minutes=5)))
+    path.write_text("{")
+    os.utime(path, (ago(minutes=5).timestamp(),) * 2)
+    assert problem(pipeline).startswith("not a whole report: ")
+    assert reports.look(pipeline, NOW).newest().tables_not_matching() == TABLES
+
+    store(pipeline, report(ago(minutes=2)))
+    assert is_green(pipeline)
+
+
+def test_a_report_of_another_format_is_called_that(pipeline):
+    path = store(pipeline, report(ago(minutes=5)))
+    path.write_text('{"summary": {"customers": "MATCH"}}')
+
+    assert problem(pipeline) == "not a whole report: not written by this program (no version)"
+
+
 @pytest.mark.parametrize("content", ["", "[]", "null", '{"summary": {"customers": "MATCH"}}', "\udcff"])
 def test_a_file_that_is_no_report(pipeline, content):
     path = store(pipeline, report(NOW - timedelta(minutes=5)))
@@ -140,18 +176,25 @@ def test_a_summary_that_was_edited_by_hand(pipeline):
     assert "disagrees with the tables" in problem(pipeline)
 
 
-def test_a_report_from_the_future(pipeline):
+def test_a_report_from_the_future_is_named_and_set_aside(pipeline):
     store(pipeline, report(NOW - timedelta(minutes=5)))
-    store(pipeline, report(NOW + timedelta(hours=3)))
-
-    assert problem(pipeline).startswith("from the future: 2026-03-10 08:59:59")
-
-
-def test_a_report_that_ends_in_the_future(pipeline):
-    now = NOW - timedelta(minutes=5)
-    store(pipeline, replace(report(now), finished_at=(NOW + timedelta(hours=3)).isoformat()))
+    ahead = store(pipeline, report(NOW + timedelta(hours=3)))
 
     assert problem(pipeline) == "from the future: finished at 2026-03-10 09:00:00; a clock is wrong"
+    assert reports.look(pipeline, NOW).newest().files_ahead() == (ahead,)
+    ahead.rename(f"{ahead}.from-the-future")
+    assert is_green(pipeline)
+
+
+def test_a_report_that_was_from_the_future_when_it_was_written_hides_nothing_later(pipeline):
+    """An hour passes, and a report of a clock that was an hour ahead looks like the newest."""
+    store(pipeline, report(ago(minutes=30), *(compared(t, TableStatus.MISMATCH) for t in TABLES)))
+    ahead = store(pipeline, report(ago(minutes=1)))
+    os.utime(ahead, (ago(minutes=61).timestamp(),) * 2)
+
+    assert problem(pipeline).startswith("from the future when it was written, 2026-03-10 04:59:00")
+    ahead.unlink()
+    assert reports.look(pipeline, NOW).newest().found()["orders"] == "MISMATCH"
 
 
 def test_clocks_may_differ_a_little(pipeline):
@@ -163,48 +206,206 @@ def test_clocks_may_differ_a_little(pipeline):
 def test_a_report_that_is_too_old(pipeline):
     store(pipeline, report(NOW - timedelta(hours=2, minutes=6)))
 
-    assert problem(pipeline) == "too old: finished at 2026-03-10 03:54, 2.1 h ago, limit 2 h"
+    assert problem(pipeline) == "too old: finished at 2026-03-10 03:54:00, 2.1 h ago, limit 2 h"
 
 
-def test_a_report_of_yesterday(pipeline):
-    store(pipeline, report(NOW - timedelta(hours=10)))
-
-    assert problem(pipeline).startswith("none of today; the newest finished at 2026-03-09 20:00")
-
-
-def test_the_report_of_a_moment_ago_is_still_good_just_after_midnight(pipeline):
+def test_age_is_a_matter_of_hours_not_of_dates(pipeline):
     midnight = NOW.replace(hour=0, minute=1)
-    store(pipeline, report(midnight - timedelta(minutes=2)))
+    store(pipeline, report(midnight - timedelta(minutes=100)))
 
     assert is_green(pipeline, midnight)
-    assert problem(pipeline, midnight + timedelta(minutes=60)).startswith("none of today")
+    assert problem(pipeline, midnight + timedelta(minutes=30)).startswith("too old: finished at 2026-03-09 22:21:00")
 
 
-def test_a_report_that_was_renamed_to_look_fresh(pipeline):
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland", "UTC", "Europe/Berlin"])
+def test_a_report_written_in_one_time_zone_is_read_in_another(pipeline, zone, monkeypatch):
+    """The name has the writer's clock, and on the day of the change to summer time twice the same hour."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        for now in (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)):
+            made = now.astimezone(ZoneInfo(zone))
+            store(pipeline, report(made - timedelta(hours=1), *(counted(t, TableStatus.MISMATCH) for t in TABLES)))
+            path = store(pipeline, report(made - timedelta(minutes=5)))
+            assert (made - timedelta(minutes=5, seconds=1)).strftime("%Y%m%d_%H%M%S") in path.stem
+            assert is_green(pipeline, now.astimezone())
+            assert problem(pipeline, now + timedelta(hours=2)).startswith("too old")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_newest_by_its_time_counts_not_the_newest_by_its_name(pipeline):
+    """A mismatch that was written in a zone where it is earlier."""
+    mismatch = report(
+        ago(minutes=5).astimezone(ZoneInfo("America/New_York")), *(compared(t, TableStatus.MISMATCH) for t in TABLES)
+    )
+    store(pipeline, mismatch)
+    store(pipeline, report(ago(minutes=30).astimezone(ZoneInfo("Pacific/Auckland"))))
+
+    assert reports.look(pipeline, NOW).newest().found()["orders"] == "MISMATCH"
+
+
+def test_a_renamed_report_is_as_old_as_it_says(pipeline):
     path = store(pipeline, report(NOW - timedelta(hours=20)))
     path.rename(path.with_name("reconciliation_report_20260310_055500.json"))
 
-    assert problem(pipeline) == "named 2026-03-10 05:55:00 but started at 2026-03-09 09:59:59"
+    assert problem(pipeline).startswith("too old: finished at 2026-03-09 10:00:00")
 
 
-def test_a_partial_report(pipeline):
-    store(pipeline, replace(report(NOW - timedelta(minutes=5)), complete=False))
+def test_of_a_run_that_was_interrupted_only_what_it_compared_counts(pipeline):
+    unseen = TableResult("orders", TableStatus.ERROR, error="Interrupted before it was compared.")
+    store(pipeline, replace(report(ago(minutes=5), compared("customers"), unseen), complete=False))
 
-    assert problem(pipeline) == "partial: the run was interrupted"
+    newest = reports.look(pipeline, NOW).newest()
+    assert newest.tables_not_matching() == ("orders",)
+    assert newest.details()["orders"] == "Interrupted before it was compared."
+
+
+def test_a_run_of_some_tables_says_nothing_about_the_others(pipeline):
+    store(pipeline, report(ago(minutes=50), compared("customers"), compared("orders", TableStatus.MISMATCH)))
+    store(pipeline, report(ago(minutes=5), compared("orders")))
+    assert is_green(pipeline)
+
+    newest = reports.look(pipeline, NOW + timedelta(minutes=75)).newest()
+    assert newest.found()["report"] == newest.expected()["report"]
+    assert newest.found()["customers"].startswith("too old: finished at 2026-03-10 05:10:00")
+    assert newest.tables_not_matching() == ("customers",)
+
+
+def test_counting_rows_does_not_clear_a_difference_of_contents(pipeline):
+    keys = (KeyDifference("changed", {"id": "7"}, ("name",), 1, 1),)
+    differs = compared("orders", TableStatus.MISMATCH, changed=500, differences=keys)
+    store(pipeline, report(ago(hours=30), compared("customers"), differs))
+    store(pipeline, report(ago(minutes=5), *(counted(t) for t in TABLES)))
+
+    newest = reports.look(pipeline, NOW).newest()
+    assert newest.found()["orders"] == "MISMATCH"
+    assert newest.found()["customers"] == "MATCH"
+    assert newest.details()["orders"].startswith(
+        "contents differed at 2026-03-09 00:00:00 and were not found equal since"
+    )
+    assert "500 changed" in newest.details()["orders"]
+    assert newest.tables_to_repair() == ("orders",)
+
+    store(pipeline, report(ago(minutes=1), compared("orders")))
+    assert is_green(pipeline)
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "side"),
+    ("oldest", "word"), [(ago(hours=31), "MISMATCH"), (ago(hours=29), "MATCH"), (None, "MISMATCH")]
+)
+def test_a_scrub_clears_only_what_it_proved_since(pipeline, oldest, word):
+    proven = Scrubbed(0, "", 1, 4, 0, oldest.isoformat() if oldest else None)
+    store(pipeline, report(ago(hours=30), compared("customers"), compared("orders", TableStatus.MISMATCH)))
+    store(pipeline, report(ago(minutes=5), *(compared(t, scrubbed=proven) for t in TABLES)))
+
+    assert reports.look(pipeline, NOW).newest().found()["orders"] == word
+
+
+def test_a_report_that_only_counted_is_called_that_and_is_a_risk_after_a_day(pipeline):
+    store(pipeline, report(ago(hours=25)))
+    store(pipeline, report(ago(minutes=5), *(counted(t) for t in TABLES)))
+    newest = reports.look(pipeline, NOW).newest()
+    assert newest.concerns() == {}
+    told = {row["table"]: row["contents"] for row in newest.rows()}
+    assert told["orders"] == "counted only; contents equal, last compared 2026-03-09 05:00:00"
+    assert reports.look(pipeline, NOW).rows()[0]["summary"] == "2 MATCH, counted only"
+
+    later = reports.look(pipeline, NOW + timedelta(hours=1, minutes=30)).newest()
+    assert later.concerns()["orders"] == "contents last compared 2026-03-09 05:00:00, 26.5 h ago, limit 26 h"
+
+
+def test_rows_that_were_only_ever_counted_are_a_risk(pipeline):
+    store(pipeline, report(ago(minutes=5), *(counted(t) for t in TABLES)))
+
+    assert is_green(pipeline)
+    concerns = reports.look(pipeline, NOW).newest().concerns()
+    assert concerns["orders"] == "counted only: no report of this pipeline compares its contents"
+
+
+def test_a_table_that_was_not_compared_as_a_whole_is_no_match_also_when_it_is_counted_later(pipeline):
+    left_out = compared("orders", TableStatus.INCOMPLETE, unseen=("doc", "at"))
+    store(pipeline, report(ago(minutes=50), compared("customers"), left_out))
+    store(pipeline, report(ago(minutes=5), *(counted(t) for t in TABLES)))
+
+    newest = reports.look(pipeline, NOW).newest()
+    assert newest.found()["orders"] == "INCOMPLETE"
+    assert 'exclude = ["doc", "at"]' in newest.details()["orders"]
+    tables = [table.model_copy(update={"exclude": ("doc", "at")}) for table in pipeline.tables]
+    assert is_green(pipeline.model_copy(update={"tables": tuple(tables)})), "the pipeline file accepts it now"
+
+
+def test_a_column_that_the_pipeline_file_does_not_exclude_any_more_is_missed(pipeline):
+    of = {"source": "dbo.orders", "target": "public.orders", "source_filter": "", "target_filter": "", "rename": {}}
+    store(
+        pipeline, report(ago(minutes=5), compared("customers"), compared("orders", compared={**of, "exclude": ["doc"]}))
+    )
+
+    newest = reports.look(pipeline, NOW).newest()
+    assert newest.found()["orders"] == "INCOMPLETE"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"source": "dbo.orders_old"}, {"target": "archive.orders"}, {"source_filter": "id < 5"}, {"rename": {"a": "b"}}],
+)
+def test_a_result_of_other_tables_or_rows_is_not_ours(pipeline, other):
+    of = {"source": "dbo.orders", "target": "public.orders", "source_filter": "", "target_filter": "", "rename": {}}
+    ours = {**of, "exclude": []}
+    store(
+        pipeline,
+        report(ago(minutes=30), compared("customers"), compared("orders", TableStatus.MISMATCH, compared=ours)),
+    )
+    store(pipeline, report(ago(minutes=5), compared("orders", compared={**ours, **other})))
+
+    assert reports.look(pipeline, NOW).newest().found()["orders"] == "MISMATCH"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
     [
-        ("source", "sqlserver://sql:1433/other", "source"),
-        ("target", "postgresql://pg:5432/warehouse_target_staging", "target"),
-        ("source", "postgresql://sql:1433/warehouse_source", "source"),
+        (
+            "source",
+            "sqlserver://h:1/other",
+            "of another source: sqlserver://h:1/other, not sqlserver://h:1/warehouse_source",
+        ),
+        ("source", "sqlserver://staging:1/warehouse_source", "of another source: "),
+        ("target", "postgresql://h:2/warehouse_target", "of another target: "),
+        ("source", "postgresql://h:1/warehouse_source", "of another source: "),
+        ("source", "", "of another source: none named"),
+        ("source", "sqlserver:///warehouse_source", "of another source: "),
+        ("pipeline", "other", "of another pipeline: other"),
     ],
 )
-def test_a_report_of_other_databases(pipeline, field, value, side):
-    store(pipeline, replace(report(NOW - timedelta(minutes=5)), **{field: value}))
+def test_a_report_of_another_pipeline_excuses_nothing_and_spoils_nothing(pipeline, field, value, reason):
+    store(pipeline, replace(report(ago(minutes=5)), **{field: value}))
+    assert f": the newest is {reason}" in problem(pipeline)
 
-    assert problem(pipeline) == f"of another {side}: {value}"
+    store(pipeline, report(ago(minutes=30)))
+    assert is_green(pipeline)
+    store(pipeline, report(ago(minutes=20), *(compared(t, TableStatus.MISMATCH) for t in TABLES)))
+    assert reports.look(pipeline, NOW).newest().found()["orders"] == "MISMATCH"
+    assert reason in str(reports.look(pipeline, NOW).rows()[0]["summary"])
+
+
+def test_the_names_of_this_machine_are_one_and_hosts_have_no_case():
+    assert is_same_place("postgresql://localhost:5432/a", "postgresql://127.0.0.1:5432/a")
+    assert is_same_place("postgresql://DB1:5432/a", "postgresql://db1:5432/a")
+    assert not is_same_place("postgresql://db1:5432/a", "postgresql://db1:5432/A")
+    assert not is_same_place("", "")
+
+
+def test_old_reports_are_read_until_no_older_one_can_matter(pipeline):
+    store(pipeline, report(ago(days=40), *(compared(t, TableStatus.MISMATCH) for t in TABLES)))
+    for day in range(30):
+        store(pipeline, report(ago(days=day, minutes=1), *(counted(t) for t in TABLES)))
+    assert reports.look(pipeline, NOW).newest().found()["orders"] == "MISMATCH"
+
+    store(pipeline, report(ago(days=1, minutes=5)))
+    found = reports.look(pipeline, NOW)
+    assert found.newest().found()["orders"] == "MATCH"
+    assert len(found.files) < 6
 
 
 def test_files_that_only_look_like_reports_are_left_alone(pipeline):
@@ -216,8 +417,8 @@ def test_files_that_only_look_like_reports_are_left_alone(pipeline):
     assert is_green(pipeline)
 
 
-def test_a_name_with_an_impossible_date_is_no_report(pipeline):
+def test_a_name_with_an_impossible_date_is_judged_by_what_is_in_it(pipeline):
     path = store(pipeline, report(NOW - timedelta(minutes=5)))
     path.rename(path.with_name("reconciliation_report_20261399_055500.json"))
 
-    assert problem(pipeline) == "not a whole report: its name holds no date"
+    assert is_green(pipeline)

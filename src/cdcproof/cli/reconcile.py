@@ -247,6 +247,7 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
     """Compare, telling each table as soon as it is known; what is known so far is kept in a partial report."""
     from cdcproof.cli.reconcile_screen import Screen
     from cdcproof.reconcile import engine, lines
+    from cdcproof.reconcile.plan import compared
     from cdcproof.reconcile.result import Report, TableResult, TableStatus
 
     inputs, options = work.inputs, work.options
@@ -285,7 +286,9 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
         found = begin(run, inputs.tables)
         try:
             _keep(report(complete=False), directory)
-            for result in found:
+            pairs = {table.name: table for table in inputs.tables}
+            for outcome in found:
+                result = replace(outcome, compared=compared(pairs[outcome.table]))
                 told = lines.of_table(result, after=list(results.values()))
                 results[result.table] = (
                     result  # before it is told: what was on the screen when Ctrl-C came is in the report

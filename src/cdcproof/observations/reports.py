@@ -1,115 +1,180 @@
-"""The reconciliation reports of a directory, and whether the newest of them proves anything today."""
+"""The reconciliation reports of a directory, and what they say of each table of the pipeline now.
+
+A report is judged by the instants in it, never by the local time in its name: it may be written in one time zone and read in
+another. For each table its newest result counts, so that a run of some tables says nothing about the others.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
-from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
-from cdcproof.pipeline import Database, Pipeline, Thresholds
-from cdcproof.reconcile.lines import unseen_columns
-from cdcproof.reconcile.result import PREFIX, Report, TableResult, TableStatus, read
+from cdcproof.observations import report_files
+from cdcproof.observations.report_files import ReportFile, clock
+from cdcproof.pipeline import Pipeline
+from cdcproof.reconcile.history import History, Seen, history
+from cdcproof.reconcile.lines import contents_equal, unseen_columns
+from cdcproof.reconcile.ownership import as_declared
+from cdcproof.reconcile.result import TableResult, TableStatus
 
-_NAME = re.compile(rf"{PREFIX}(\d{{8}}_\d{{6}})(?:_(\d+))?\.json")
-_STAMP_SLACK = timedelta(seconds=5)
-# An hourly report of 23:59 is still good at 00:01: "today's" must not turn red at midnight.
-_AFTER_MIDNIGHT = timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class ReportFile:
-    """A report on disk: `stamp` is the time in its name, and `report` is None when it is not a whole report."""
-
-    path: Path
-    stamp: datetime
-    report: Report | None
-    problem: str = ""
+_RIGHT = "of this pipeline, fresh and whole"
 
 
 @dataclass(frozen=True)
 class Newest:
-    """The newest report, judged. `file` is None when there is no report at all."""
+    """What reports say of every table of the pipeline: its newest result, and a difference of contents that stands."""
 
-    file: ReportFile | None
+    files: tuple[ReportFile, ...]
+    """Newest first."""
     pipeline: Pipeline
     now: datetime
 
     def expected(self) -> dict[str, str]:
-        """What must hold, subject by subject. The tables are listed only where a whole report can be read."""
-        report = {"report": "one of today, fresh and whole"}
-        return {**report, **dict.fromkeys(self.pipeline.table_names, "MATCH")} if self._report else report
+        """What must hold, subject by subject. The tables are listed only where there is a report that counts."""
+        report = {"report": _RIGHT}
+        return {**report, **dict.fromkeys(self.pipeline.table_names, "MATCH")} if self._histories else report
 
     def found(self) -> dict[str, str]:
-        """What was seen, in the words of `expected` where it is right."""
-        problem = self._problem()
-        found = {"report": problem or "one of today, fresh and whole"}
-        if self._report:
-            results = {t.table: t for t in self._report.tables}
-            found |= {name: _table_word(results[name]) for name in self.pipeline.table_names if name in results}
-        return found
+        """What was seen, in the words of `expected` where it is right; a table that no report names is absent."""
+        found = {"report": self._problem or _RIGHT}
+        is_old = self._is_too_old(self._last)
+        return found | {
+            name: _word(one) if is_old or _word(one) != "MATCH" else self._age_problem(one.newest.at) or "MATCH"
+            for name, one in self._histories.items()
+        }
 
     def details(self) -> dict[str, str]:
-        """For each table that does not match, the counts that differ and the first keys."""
-        tables = self._report.tables if self._report else ()
-        details = {t.table: _table_detail(t) for t in tables if _table_word(t) != "MATCH"}
-        return {**details, "report": str(self.file.path)} if self.file else details
+        """For each table that does not match, why, and by which report."""
+        details = {
+            name: _detail(one, self.pipeline_excludes(name))
+            for name, one in self._histories.items()
+            if _word(one) != "MATCH"
+        }
+        return {**details, "report": str(self._culprit.path)} if self._culprit else details
+
+    def pipeline_excludes(self, name: str) -> tuple[str, ...]:
+        """The columns that the pipeline file excludes from a table."""
+        return next(table.exclude for table in self.pipeline.tables if table.name == name)
+
+    def concerns(self) -> dict[str, str]:
+        """Tables whose contents were compared too long ago, or never: that rows were counted proves little."""
+        hours = self.pipeline.thresholds.contents_age_hours
+        concerns = {}
+        for name, one in self._histories.items():
+            if one.contents is None:
+                concerns[name] = "counted only: no report of this pipeline compares its contents"
+            elif self.now - one.contents.at > timedelta(hours=hours):
+                age = _hours(self.now - one.contents.at)
+                concerns[name] = f"contents last compared {clock(one.contents.at)}, {age} ago, limit {hours:g} h"
+        return concerns
 
     def tables_not_matching(self) -> tuple[str, ...]:
-        """Expected tables for which the newest report is no proof; all of them when the report itself is none."""
-        if self._problem():
+        """Expected tables to be compared again; all of them when the reports themselves prove nothing."""
+        if self._problem:
             return self.pipeline.table_names
         found = self.found()
         return tuple(name for name in self.pipeline.table_names if found.get(name) != "MATCH")
 
+    def tables_to_repair(self) -> tuple[str, ...]:
+        """Tables of which differing keys are named."""
+        return tuple(name for name, one in self._histories.items() if one.mismatch and one.mismatch.result.differences)
+
+    def files_ahead(self) -> tuple[Path, ...]:
+        """Reports that a wrong clock dated into the future: no newer one can supersede them."""
+        return tuple(file.path for file in self.files if file.is_ahead)
+
+    def matched_at(self) -> dict[str, datetime]:
+        """Table to when it matched, for each whose newest result that counts is a match."""
+        return {name: one.newest.at for name, one in self._histories.items() if _word(one) == "MATCH"}
+
     def rows(self) -> list[dict[str, object]]:
-        """One row per table of the newest report, for the report."""
-        if not self._report:
-            return [{"newest": str(self.file.path) if self.file else None, "problem": self._problem()}]
+        """One row per table, for the report."""
+        if not self._histories:
+            return [{"table": "none", "problem": self._problem}]
         return [
             {
-                "table": t.table,
-                "status": t.status,
-                "source rows": t.source_rows,
-                "target rows": t.target_rows,
-                "contents": {True: "same", False: "differ", None: "not compared"}[t.checksums_match],
+                "table": name,
+                "status": _word(one) if one else "no report",
+                "source rows": one.newest.result.source_rows if one else None,
+                "target rows": one.newest.result.target_rows if one else None,
+                "reported": clock(one.newest.at) if one else None,
+                "contents": _contents(one) if one else None,
             }
-            for t in self._report.tables
+            for name in self.pipeline.table_names
+            for one in [self._histories.get(name)]
         ]
 
-    @property
-    def _report(self) -> Report | None:
-        return self.file.report if self.file else None
+    @cached_property
+    def _histories(self) -> dict[str, History]:
+        """Expected table to its history, where a report that counts names it."""
+        tables = {table.name: table for table in self.pipeline.tables}
+        seen: dict[str, list[Seen]] = {}
+        for file in reversed(self.files):
+            for told in file.report.tables if file.report and file.counts else ():
+                table = tables.get(told.table)
+                if table and (result := as_declared(told, table)):
+                    seen.setdefault(told.table, []).append(Seen(result, file.at))
+        found = {name: history(seen.get(name, ())) for name in self.pipeline.table_names}
+        return {name: one for name, one in found.items() if one}
 
+    @property
+    def _last(self) -> datetime | None:
+        """When the last run that counts was finished."""
+        return max((one.newest.at for one in self._histories.values()), default=None)
+
+    @property
+    def _culprit(self) -> ReportFile | None:
+        """The file that the reports' own problem is about."""
+        ahead = next((file for file in self.files if file.is_ahead), None)
+        oldest = min((one.newest.at for one in self._histories.values()), default=None)
+        broken = (file for file in self.files if file.report is None and (oldest is None or file.at > oldest))
+        return ahead or next(broken, None)
+
+    @property
     def _problem(self) -> str:
-        """Why the newest report proves nothing about today, or nothing."""
-        limits = self.pipeline.thresholds
-        if not self.file:
-            return f"no report in {self.pipeline.paths.reconciliation_reports}"
-        if self.file.stamp > self.now + timedelta(seconds=limits.clock_skew_seconds):
-            return f"from the future: {self.file.stamp:%Y-%m-%d %H:%M:%S}; a clock is wrong or the file was renamed"
-        if not self.file.report:
-            return f"not a whole report: {self.file.problem}"
-        return (
-            _identity_problem(self.file, self.file.report, self.pipeline)
-            or _age_problem(self.file, self.file.report, self.now, limits)
-            or ("" if self.file.report.complete else "partial: the run was interrupted")
-        )
+        """Why the reports prove nothing about now, or nothing."""
+        directory = self.pipeline.paths.reconciliation_reports
+        if self._culprit:
+            return self._culprit.problem
+        if self._last is None:
+            others = [file.foreign for file in self.files if file.foreign]
+            return (
+                f"none of this pipeline in {directory}: the newest is {others[0]}"
+                if others
+                else f"no report in {directory}"
+            )
+        return self._age_problem(self._last)
+
+    def _is_too_old(self, at: datetime | None) -> bool:
+        limit = timedelta(hours=self.pipeline.thresholds.report_age_hours)
+        return at is not None and not self.now - at <= limit
+
+    def _age_problem(self, at: datetime) -> str:
+        if not self._is_too_old(at):
+            return ""
+        limit_hours = self.pipeline.thresholds.report_age_hours
+        return f"too old: finished at {clock(at)}, {_hours(self.now - at)} ago, limit {limit_hours:g} h"
 
 
 @dataclass(frozen=True)
 class Reports:
-    """All reports of the directory, newest first."""
+    """The reports of the directory, newest first, as far back as they matter."""
 
     files: tuple[ReportFile, ...]
     pipeline: Pipeline
     now: datetime
 
     def newest(self) -> Newest:
-        """The newest by the time in its name: a truncated file has no other."""
-        return Newest(self.files[0] if self.files else None, self.pipeline, self.now)
+        """What they say of every table."""
+        return Newest(self.files, self.pipeline, self.now)
+
+    def of_run(self, run_id: str) -> Newest:
+        """What the report of one run says alone."""
+        files = tuple(file for file in self.files if file.report and file.report.run_id == run_id)
+        return Newest(files, self.pipeline, self.now)
 
     def rows(self, most: int = 10) -> list[dict[str, object]]:
         """One row per report, newest first, as the runbook's `ls -lht | head` shows them."""
@@ -119,75 +184,37 @@ class Reports:
 
 
 def look(pipeline: Pipeline, now: datetime) -> Reports:
-    """Read the newest reports of the pipeline's directory. `now` is an aware local time.
-
-    Raises `CouldNotLookError` when the directory is there but may not be read.
-    """
-    directory = pipeline.paths.reconciliation_reports
-    try:
-        named = [(match, path) for path in directory.iterdir() if (match := _NAME.fullmatch(path.name))]
-    except FileNotFoundError:
-        named = []
-    except OSError as error:
-        raise CouldNotLookError(f"The reconciliation reports in {directory} cannot be read: {error}") from None
-    named.sort(key=lambda pair: (pair[0][1], int(pair[0][2] or 1)), reverse=True)
-    return Reports(tuple(_read(path, match[1], now) for match, path in named[:10]), pipeline, now)
+    """Read the reports of the pipeline's directory. `now` is an aware time. Raises `CouldNotLookError`."""
+    return Reports(report_files.read_back(pipeline, now), pipeline, now)
 
 
-def _read(path: Path, stamp: str, now: datetime) -> ReportFile:
-    try:
-        when = datetime.strptime(stamp, "%Y%m%d_%H%M%S").astimezone()
-    except ValueError:
-        return ReportFile(path, now, None, "its name holds no date")
-    try:
-        return ReportFile(path, when, read(path))
-    except UnexpectedAnswerError as error:
-        return ReportFile(path, when, None, error.message.removeprefix(f"{path} is not a whole report: "))
+def _word(one: History) -> str:
+    """The table's status. A difference of contents stands until contents match; a match of nothing is no match."""
+    if one.mismatch:
+        return str(TableStatus.MISMATCH)
+    status = one.newest.result.status
+    if status is not TableStatus.MATCH:
+        return str(status)
+    if one.contents and one.contents.result.status is TableStatus.INCOMPLETE:
+        return str(TableStatus.INCOMPLETE)
+    return "MATCH" if one.newest.result.source_rows and one.newest.result.target_rows else "MATCH of no rows"
 
 
-def _identity_problem(file: ReportFile, report: Report, pipeline: Pipeline) -> str:
-    """A report renamed, or of another pair of databases, is no proof about this pipeline."""
-    started = datetime.fromisoformat(report.started_at).astimezone()
-    if abs(started - file.stamp) > _STAMP_SLACK:
-        return f"named {file.stamp:%Y-%m-%d %H:%M:%S} but started at {started:%Y-%m-%d %H:%M:%S}"
-    for side, told, database in (
-        ("source", report.source, pipeline.source),
-        ("target", report.target, pipeline.target),
-    ):
-        if not _is_of(told, database):
-            return f"of another {side}: {told}"
-    return ""
+def _detail(one: History, excluded: Sequence[str]) -> str:
+    newest, mismatch = one.newest, one.mismatch
+    parts = []
+    if mismatch and mismatch is not newest:
+        later = str(newest.result.status) if newest.result.status is TableStatus.ERROR else _counted(newest.result)
+        parts.append(
+            f"contents differed at {clock(mismatch.at)} and were not found equal since; {clock(newest.at)}: {later}"
+        )
+    blamed = mismatch or newest
+    if not mismatch and newest.result.status is TableStatus.MATCH and one.contents:
+        blamed = one.contents
+    return "; ".join([*parts, _table_detail(blamed.result, excluded)])
 
 
-def _is_of(told: str, database: Database) -> bool:
-    """Hosts go by several names, so the make and the database decide."""
-    return told.startswith(f"{database.type}://") and told.endswith(f"/{database.database}")
-
-
-def _age_problem(file: ReportFile, report: Report, now: datetime, limits: Thresholds) -> str:
-    finished = datetime.fromisoformat(report.finished_at).astimezone()
-    age = now - finished
-    if age < -timedelta(seconds=limits.clock_skew_seconds):
-        return f"from the future: finished at {finished:%Y-%m-%d %H:%M:%S}; a clock is wrong"
-    limit_hours = limits.report_age_hours
-    told = f"finished at {finished:%Y-%m-%d %H:%M}, {_hours(age)} ago"
-    if file.stamp.date() != now.date() and age > _AFTER_MIDNIGHT:
-        return f"none of today; the newest {told}"
-    return f"too old: {told}, limit {limit_hours:g} h" if age > timedelta(hours=limit_hours) else ""
-
-
-def _hours(age: timedelta) -> str:
-    return f"{age.total_seconds() / 3600:.1f} h"
-
-
-def _table_word(result: TableResult) -> str:
-    """A match of nothing with nothing is not a match."""
-    if result.status is TableStatus.MATCH and not (result.source_rows and result.target_rows):
-        return "MATCH of no rows"
-    return str(result.status)
-
-
-def _table_detail(result: TableResult) -> str:
+def _table_detail(result: TableResult, excluded: Sequence[str]) -> str:
     if result.error:
         return result.error
     parts = (
@@ -204,16 +231,31 @@ def _table_detail(result: TableResult) -> str:
         )
         if count
     ]
-    unseen = [unseen_columns(result)] if result.unseen else []
+    unseen = [unseen_columns(result, excluded)] if result.unseen else []
     return "; ".join([*result.causes, *unseen, *parts, *result.example_keys[:3]])
+
+
+def _contents(one: History) -> str:
+    if one.mismatch:
+        return f"differ, compared {clock(one.mismatch.at)}"
+    if one.contents is None:
+        return "counted only; never compared"
+    told = contents_equal(one.contents.result) if one.contents.result.checksums_match else "differ"
+    when = "" if one.contents is one.newest else f"counted only; {told}, last compared {clock(one.contents.at)}"
+    return when or told
+
+
+def _counted(result: TableResult) -> str:
+    return f"{result.status}, counted only" if result.checksums_match is None else str(result.status)
 
 
 def _summary(file: ReportFile) -> str:
     if not file.report:
-        return f"not a whole report: {file.problem}"
-    return _words(file.report.tables)
+        return file.problem
+    words = [_counted(t) for t in file.report.tables]
+    told = ", ".join(f"{words.count(w)} {w}" for w in sorted(set(words))) or "no tables"
+    return f"{told} ({file.foreign or file.problem}: not counted)" if file.foreign or file.problem else told
 
 
-def _words(tables: Sequence[TableResult]) -> str:
-    words = [str(t.status) for t in tables]
-    return ", ".join(f"{words.count(w)} {w}" for w in sorted(set(words))) or "no tables"
+def _hours(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:.1f} h"

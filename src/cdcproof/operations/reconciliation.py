@@ -51,5 +51,4 @@ def reconcile_now(pipeline: Pipeline, pipeline_name: str, environment_name: str)
         raise CouldNotLookError("The reconciliation could not look at every table:\n" + scrub("\n".join(told)))
     run_id = json.loads(done.stdout)["run_id"]
     found = reports.look(pipeline, datetime.now().astimezone())
-    written = next((file for file in found.files if file.report and file.report.run_id == run_id), None)
-    return Newest(written, pipeline, found.now)
+    return found.of_run(run_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 from cdcproof.environments.base import Environment
@@ -71,14 +72,28 @@ class Remedies:
             commands.append(self._curl("PUT", name, "config", *body))
         return tuple(commands)
 
-    def reconcile(self, tables: Collection[str]) -> Commands:
-        """Compare again now, contents included; what still differs is named in the new report."""
+    def reconcile(self, tables: Collection[str], to_repair: Collection[str] = ()) -> Commands:
+        """Compare again now, contents included; then, for tables whose differing keys are known, what repairs them."""
         if not tables:
             return ()
+        pipeline = shlex.quote(self.pipeline_name)
+        repair = (
+            "# what still differs is repaired by this SQL, to be read first; with --allow-acts it is run, and then compare again:",
+            f"cdcproof reconcile repair --pipeline {pipeline} --tables {shlex.quote(','.join(to_repair))}",
+        )
         return (
-            f"cdcproof reconcile --pipeline {shlex.quote(self.pipeline_name)} --tables {shlex.quote(','.join(tables))} "
-            "--validate-checksums",
+            f"cdcproof reconcile --pipeline {pipeline} --tables {shlex.quote(','.join(tables))} --validate-checksums",
+            *(repair if to_repair and self.pipeline.target.type == "postgresql" else ()),
             *self.read_reports(),
+        )
+
+    def set_aside(self, reports: Collection[Path]) -> Commands:
+        """Rename reports that a wrong clock dated into the future: until then nothing else is the newest."""
+        if not reports:
+            return ()
+        return (
+            "# a clock was ahead: compare `date` on the hosts, and rename what it dated wrong",
+            *(shlex.join(["mv", "--", str(path), f"{path}.from-the-future"]) for path in reports),
         )
 
     def read_reports(self) -> Commands:

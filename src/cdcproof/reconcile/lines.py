@@ -108,12 +108,14 @@ def contents_equal(result: TableResult) -> str:
     return f"contents equal in {result.columns_compared} of {result.columns} columns"
 
 
-def unseen_columns(result: TableResult) -> str:
-    """What makes a table INCOMPLETE, and the line of the pipeline file that accepts it."""
+def unseen_columns(result: TableResult, excluded: Sequence[str] | None = None) -> str:
+    """What makes a table INCOMPLETE, and the line of the pipeline file that accepts it, with what it excludes already."""
+    if excluded is None:
+        excluded = (result.compared or {}).get("exclude", ())
     one = len(result.unseen) == 1
     return (
         f"{len(result.unseen)} {'column holds data and was' if one else 'columns hold data and were'} not compared: "
-        f"{', '.join(result.unseen)}. To accept that, in the pipeline file: exclude = {array(result.unseen)}"
+        f"{', '.join(result.unseen)}. To accept that, in the pipeline file: exclude = {array([*excluded, *result.unseen])}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cdcproof.databases import postgresql_hash
 from cdcproof.databases.base import Column, TableName
@@ -106,6 +107,18 @@ class _Pair:
     source: Column
     target: Column
     form: Form
+
+
+def compared(table: TablePair) -> dict[str, Any]:
+    """What of a table is compared, as its result keeps it."""
+    return {
+        "source": str(table.source),
+        "target": str(table.target),
+        "source_filter": table.source_filter,
+        "target_filter": table.target_filter,
+        "rename": dict(table.rename),
+        "exclude": list(table.exclude),
+    }
 
 
 def plan(table: TablePair, source: Structure, target: Structure) -> Plan:

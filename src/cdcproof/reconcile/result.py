@@ -125,6 +125,8 @@ class TableResult:
     """Keys that differ, up to the report's `key_limit`; the counts are of all."""
     unconfirmed: int = 0
     """Of the counts, rows that were too many to be looked at twice: counted as first seen, some may be in flight."""
+    compared: dict[str, Any] | None = None
+    """What was compared: `source` and `target` table, both filters, `rename` and `exclude`. None where that is not known."""
     scrubbed: Scrubbed | None = None
     """Of a scrub; its row counts are of the slices that were looked at."""
 
@@ -213,7 +215,8 @@ def read(path: Path) -> Report:
 
 
 def _stamp(report: Report) -> str:
-    return datetime.fromisoformat(report.started_at).astimezone().strftime("%Y%m%d_%H%M%S")
+    """The time in the name: the wall clock of where the run was made, as `started_at` has it, wherever it is read."""
+    return datetime.fromisoformat(report.started_at).strftime("%Y%m%d_%H%M%S")
 
 
 def _partial(report: Report, directory: Path) -> Path:

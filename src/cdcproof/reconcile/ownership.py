@@ -1,0 +1,75 @@
+"""Whether a report is about this pipeline: its name, both addresses, and what of each table was compared. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from cdcproof.engines import DatabaseAddress
+from cdcproof.pipeline import Pipeline, Table
+from cdcproof.reconcile.result import Report, TableResult, TableStatus
+
+_PLACE = re.compile(r"(\w+)://(.+):(\d+)/(.+)")
+_LOOPBACK = ("127.0.0.1", "::1", "[::1]", "localhost")
+
+
+def place_of(database: DatabaseAddress) -> str:
+    """``type://host:port/database``, as reports and metrics name a side."""
+    return f"{database.type}://{database.host}:{database.port}/{database.database}"
+
+
+def is_same_place(one: str, other: str) -> bool:
+    """Whether two addresses are the same; the names of this machine's own loopback are one."""
+    parts = [_parts(place) for place in (one, other)]
+    return parts[0] is not None and parts[0] == parts[1]
+
+
+def foreign(report: Report, pipeline: Pipeline) -> str:
+    """Why a report is not about this pipeline; empty where it is."""
+    if report.pipeline and report.pipeline != pipeline.name:
+        return f"of another pipeline: {report.pipeline}"
+    for side, told, database in (
+        ("source", report.source, pipeline.source),
+        ("target", report.target, pipeline.target),
+    ):
+        if not is_same_place(told, place_of(database)):
+            return f"of another {side}: {told or 'none named'}, not {place_of(database)}"
+    return ""
+
+
+def as_declared(result: TableResult, table: Table) -> TableResult | None:
+    """The result as it counts by the pipeline file of today; None where other tables or other rows were compared.
+
+    A column that the file does not exclude any more is missing in a MATCH; one that it excludes now is no longer missed.
+    """
+    told: Mapping[str, Any] = result.compared or {}
+    declared = {
+        "source": table.source,
+        "target": table.target,
+        "source_filter": table.source_filter or "",
+        "target_filter": table.target_filter or "",
+        "rename": dict(table.rename),
+    }
+    if any(told.get(what, value) != value for what, value in declared.items()):
+        return None
+    unseen = tuple(dict.fromkeys(name for name in (*result.unseen, *_excluded(result)) if name not in table.exclude))
+    if result.status is TableStatus.MATCH and unseen:
+        return replace(result, status=TableStatus.INCOMPLETE, unseen=unseen)
+    if result.status is TableStatus.INCOMPLETE and result.unseen and not unseen:
+        return replace(result, status=TableStatus.MATCH, unseen=())
+    return replace(result, unseen=unseen)
+
+
+def _excluded(result: TableResult) -> list[str]:
+    """What the pipeline file excluded when contents were compared."""
+    return list((result.compared or {}).get("exclude", ())) if result.checksums_match is not None else []
+
+
+def _parts(place: str) -> tuple[str, str, str, str] | None:
+    found = _PLACE.fullmatch(place)
+    if not found:
+        return None
+    host = found[2].lower()
+    return found[1], "localhost" if host in _LOOPBACK else host, found[3], found[4]
