@@ -105,13 +105,13 @@ class Pipelines:
             streams.write(done.stdout + done.stderr)
         return done
 
-    def paste(self, command: str) -> subprocess.CompletedProcess[str]:
+    def paste(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command that a check offers, as it is printed."""
-        path = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
+        path = f"{Path(sys.executable).parent}:{environment.pop('PATH', self.environment['PATH'])}"
         return subprocess.run(
             ["bash", "-c", command],
             cwd=ROOT,
-            env={**self.environment, "PATH": path},
+            env={**self.environment, **environment, "PATH": path},
             capture_output=True,
             text=True,
             timeout=300,

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+import psutil
 import pytest
 from confluent_kafka import Producer
 
@@ -35,6 +36,7 @@ ALL_OTHERS = (
     "morning.7-sink-lag",
     "morning.8-replication-slots",
     "morning.9-tables",
+    "morning.9-topics",
     *SETTINGS,
 )
 REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
@@ -591,19 +593,14 @@ def test_records_that_a_sink_put_aside(healthy):
     own = connectors.config(healthy.instance, SINK)
     kafka = Kafka(healthy.located().kafka.bootstrap_servers)
     topic = next(t.topic for t in healthy.located().tables if t.name == "customers")
-    databases.source(healthy.instance, "INSERT INTO customers (customer_id, name, email) VALUES (777001, 'a', 'a@b')")
-    eventually(lambda: behind(kafka, topic), lambda seen: not seen, what="the row to be written")
     healthy.connect.put_config(SINK, own | DEAD_LETTERS)
     try:
         eventually(lambda: states(healthy).get(f"{SINK}/0") == "RUNNING", what="the sink to run again")
-        producer = Producer({"bootstrap.servers": kafka.bootstrap})
-        for number in range(3):
-            producer.produce(topic, key=str(number).encode(), value=b"\x00\x00\x00\x00\x63not a record")
-        assert producer.flush(10) == 0
-        eventually(lambda: kafka.kept_records({"dlq-test"}).get("dlq-test") == 3, what="the records to be put aside")
-        left = eventually(lambda: behind(kafka, topic), what="the sink to keep its position")
-        assert kafka.put_aside(left, kafka.end_offsets({topic}), "dlq-test") == left.keys()
-        assert kafka.put_aside({p: at - 1 for p, at in left.items()}, kafka.end_offsets({topic}), "dlq-test") == set()
+        put_aside(healthy, kafka, topic)
+        left = eventually(
+            lambda: behind(kafka, topic), lambda seen: aside(kafka, topic, seen), what="the sink to skip them"
+        )
+        assert not aside(kafka, topic, {place: at - 1 for place, at in left.items()})
 
         databases.target(healthy.instance, "DELETE FROM customers WHERE customer_id = 777001")
         options = ("--pipeline=embedded", "--tables=customers", f"--output-dir={healthy.folder}/aside")
@@ -625,10 +622,64 @@ def test_records_that_a_sink_put_aside(healthy):
     assert "not a record" not in pasted[0].stdout
 
 
+def put_aside(pipelines, kafka, topic):
+    """A row, and behind it in one batch what no converter reads: Debezium's sink commits the row only."""
+    pipelines.connect.pause(SINK)
+    eventually(lambda: states(pipelines)[f"{SINK}/0"] == "PAUSED", what="the pause")
+    before = kafka.end_offsets({topic})
+    databases.source(pipelines.instance, "INSERT INTO customers (customer_id, name, email) VALUES (777001, 'a', 'a@b')")
+    eventually(lambda: kafka.end_offsets({topic}), lambda ends: ends != before, what="the row to be in its topic")
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for number in range(3):
+        producer.produce(topic, key=str(number).encode(), value=b"\x00\x00\x00\x00\x63not a record")
+    assert producer.flush(10) == 0
+    pipelines.connect.resume(SINK)
+
+
+def aside(kafka, topic, positions):
+    """Whether all that is left from these positions on is in the dead letter topic."""
+    return bool(positions) and kafka.put_aside(positions, kafka.end_offsets({topic}), "dlq-test") == positions.keys()
+
+
 def behind(kafka, topic):
     """Partitions of a topic to the sink's position, where it has not committed all."""
     committed = kafka.positions(f"connect-{SINK}").committed
     return {p: committed.get(p, 0) for p, end in kafka.end_offsets({topic}).items() if committed.get(p, 0) < end}
+
+
+# ---- 9 topics ----
+
+
+def test_topics_that_take_no_records_and_forget(healthy, tmp_path):
+    kafka_tool(healthy, tmp_path)
+    topics = {
+        next(t.topic for t in healthy.located().tables if t.name == "shipments"): "min.insync.replicas=2",
+        "connect-offsets": "cleanup.policy=delete",
+    }
+    kafka = Kafka(healthy.located().kafka.bootstrap_servers)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    server = f"kafka-configs --bootstrap-server {kafka.bootstrap} --alter --entity-type topics --entity-name"
+    for topic, setting in topics.items():
+        assert healthy.paste(f"{server} {topic} --add-config {setting}", **path).returncode == 0
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.9-topics")
+        pasted = [healthy.paste(command, **path) for command in step.action]
+    finally:
+        for topic, setting in zip(topics, ("min.insync.replicas=1", "cleanup.policy=compact"), strict=True):
+            healthy.paste(f"{server} {topic} --add-config {setting}", **path)
+
+    assert {d.subject for d in step.differences} == topics.keys()
+    assert [done.returncode for done in pasted] == [0, 0], pasted
+
+
+def kafka_tool(pipelines, folder):
+    """`kafka-configs`, as Kafka's packages have it: the embedded broker comes without its scripts."""
+    command = psutil.Process(pipelines.instance.processes["kafka"].pid).cmdline()
+    tool = folder / "kafka-configs"
+    tool.write_text(
+        f'#!/bin/sh\nexec {command[0]} -Xmx128m -cp {command[command.index("-cp") + 1]} kafka.admin.ConfigCommand "$@"\n'
+    )
+    tool.chmod(0o755)
 
 
 # ---- all ----

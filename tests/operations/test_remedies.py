@@ -99,6 +99,20 @@ def test_settings_are_changed_by_a_command_for_each_connector(remedies):
     assert remedies.change_settings({}) == ()
 
 
+def test_topics_are_given_their_settings_and_those_that_want_a_broker_are_looked_at(remedies):
+    found = {"a": "partition 0: 1 in sync, …", "b": "partition 0 without a leader", "h": "absent", "t": "in order"}
+
+    action = remedies.repair_topics({"a": {"min.insync.replicas": "1", "cleanup.policy": "compact"}}, found)
+
+    assert action == (
+        "kafka-configs --bootstrap-server kafka:9092 --alter --entity-type topics --entity-name a "
+        "--add-config min.insync.replicas=1,cleanup.policy=compact",
+        "kafka-topics --bootstrap-server kafka:9092 --describe --topic b",
+        "# b: bring back the brokers that have its replicas",
+        "# h: make the schema history anew by snapshot.mode = recovery, before the source connector restarts",
+    )
+
+
 def test_dead_letters_are_shown_before_they_are_forgotten(remedies):
     show, advice, clear = remedies.handle_dead_letters(["a sink"])
 

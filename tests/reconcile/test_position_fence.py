@@ -14,6 +14,7 @@ import pytest
 from cdcproof import waiting
 from cdcproof.clients.connect import Connector, ConnectorStates, Task
 from cdcproof.clients.consumer_groups import Place, Positions
+from cdcproof.clients.topic_states import PartitionState, TopicState
 from cdcproof.databases.base import TableName
 from cdcproof.databases.scan import LogPosition
 from cdcproof.errors import CouldNotLookError, DeadlineError, UnexpectedAnswerError, UnreachableError
@@ -42,6 +43,7 @@ class World:
     )
     marks: frozenset[Place] = frozenset()
     dead_letters: int = 0
+    in_sync: int = 1
     copied: frozenset[Place] = frozenset()
     connectors: dict[str, Connector] = field(default_factory=lambda: {n: connector(n) for n in ("source", "sink")})
     each_second: Iterator[Callable[[World], None]] = field(default_factory=lambda: iter(()))
@@ -86,6 +88,9 @@ class World:
 
     def unread(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> frozenset[Place]:
         return frozenset(place for place in positions if place not in self.marks)
+
+    def topic_states(self, topics: Collection[str]) -> tuple[TopicState, ...]:
+        return tuple(TopicState(t, (PartitionState(0, True, 1, self.in_sync),), {}) for t in sorted(topics))
 
     def kept_records(self, topics: Collection[str]) -> dict[str, int]:
         return dict.fromkeys(topics, self.dead_letters)
@@ -169,6 +174,40 @@ def test_a_source_that_nobody_writes_to_is_crossed_by_a_timer_and_says_so(world:
     crossing = _cross(world)
     assert (crossing.method, crossing.position) == ("timer", "0/100")
     assert 10 <= crossing.seconds < 10.5
+
+
+BEATS = ("__debezium-heartbeat.wh", 0)
+
+
+def _beating(world: World, interval: str = "1000") -> None:
+    config = {"heartbeat.interval.ms": interval, "topic.prefix": "wh"}
+    world.connectors["source"] = replace(world.connectors["source"], config=config)
+    world.ends[BEATS], world.received = 1, 100
+
+
+def test_a_connector_whose_heartbeat_stands_still_is_stuck_and_not_idle(world: World) -> None:
+    _beating(world)
+    with pytest.raises(DeadlineError, match="its heartbeat stands still, so that it hands over nothing that it reads"):
+        _cross(world)
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [("1000", 10), ("8000", 16), ("0", 10)])
+def test_a_connector_whose_heart_beats_is_idle_once_two_beats_could_have_come(
+    world: World, interval: str, seconds: int
+) -> None:
+    _beating(world, interval)
+    world.each_second = iter([lambda w: w.ends.update({BEATS: w.ends[BEATS] + 1})] * 5)
+    assert seconds <= _cross(world).seconds < seconds + 0.6
+
+
+def test_a_topic_that_takes_no_records_is_named(world: World) -> None:
+    world.received = 100
+    world.in_sync = 0
+    with pytest.raises(CouldNotLookError) as raised:
+        _cross(world)
+    assert raised.value.message.startswith(
+        "source cannot hand over what it reads. wh.public.items: partition 0: 0 in sync"
+    )
 
 
 @pytest.mark.parametrize(

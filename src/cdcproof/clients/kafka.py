@@ -29,6 +29,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, 
 
 from cdcproof.clients.consumer_groups import ABSENT_STATE, Group, PartitionLag, Place, Positions
 from cdcproof.clients.dead_letters import Record, all_put_aside
+from cdcproof.clients.topic_states import PartitionState, TopicState
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.waiting import Deadline
 
@@ -135,6 +136,31 @@ class Kafka:
         decided = self._offsets(partitions, OffsetSpec.latest(), deadline, IsolationLevel.READ_COMMITTED)
         first = dict(self._first_records(positions, "read_committed", deadline))
         return frozenset(p for p in positions if decided[p] < ends[p] or first.get(p, True) is not None)
+
+    def topic_states(self, topics: Collection[str]) -> tuple[TopicState, ...]:
+        """Those of these topics that are there, by name."""
+        deadline = Deadline(DEADLINE_SECONDS)
+        metadata = self._metadata(deadline)
+        there = sorted(set(topics) & set(metadata.topics))
+        if not there:
+            return ()
+        led = [p for p in _partitions(metadata, there) if metadata.topics[p.topic].partitions[p.partition].leader >= 0]
+        starts = self._offsets(led, OffsetSpec.earliest(), deadline) if led else {}
+        asked = {topic: ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in there}
+        futures = self._call(
+            lambda: self._client().describe_configs(list(asked.values()), request_timeout=_left(deadline))
+        )
+        return tuple(
+            TopicState(
+                topic,
+                tuple(
+                    PartitionState(number, p.leader >= 0, len(p.replicas), len(p.isrs), starts.get((topic, number), 0))
+                    for number, p in sorted(metadata.topics[topic].partitions.items())
+                ),
+                {name: str(entry.value) for name, entry in self._result(futures[asked[topic]], deadline).items()},
+            )
+            for topic in there
+        )
 
     def kept_records(self, topics: Collection[str]) -> dict[str, int]:
         """Topic to the offsets that its log keeps, of those topics that are there."""

@@ -14,9 +14,12 @@ from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.lag import SinkLag
 from cdcproof.observations.services import Services, subject
 from cdcproof.observations.slots import Slots
+from cdcproof.observations.topics import Topics, connects_own
 from cdcproof.operations import connector_config
 from cdcproof.pipeline import Pipeline
 from cdcproof.reconcile.put_aside import in_dead_letter_topics
+
+_HISTORY_TOPIC = ("schema.history.internal.kafka.topic", "database.history.kafka.topic")
 
 
 def services(environment: Environment, pipeline: Pipeline) -> Services:
@@ -75,6 +78,22 @@ def _put_aside(
             replace(p, put_aside=True, lag_seconds=0.0) if (p.topic, p.partition) in aside else p for p in mine
         )
     return {group_of[sink]: text for sink, text in found.items()}
+
+
+def topics(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Topics:
+    """Topics of the tables, of the schema history, of dead letters, and those by which Connect and Kafka remember."""
+    try:
+        states = connect.states()
+    except CouldNotLookError:  # the finding of another check; what Kafka says counts all the same
+        states = ConnectorStates(())
+    ours = [c.config for name in {known.name for known in pipeline.connectors} if (c := states.get(name))]
+    history = {config[key] for config in ours for key in _HISTORY_TOPIC if config.get(key) and "${" not in config[key]}
+    existing = kafka.topics()
+    tables = {table.topic for table in pipeline.tables}
+    own = connects_own(existing.keys() - tables)
+    aside = states.dead_letter_topics(sink.name for sink in pipeline.sinks).values()
+    seen = kafka.topic_states({*tables, *history, *own, *aside, "__consumer_offsets"})
+    return Topics(seen, history, own)
 
 
 def dead_letters(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> DeadLetters:

@@ -206,6 +206,25 @@ class Remedies:
             *(shlex.join([*words, "--clear", *option]) for words in show),
         )
 
+    def repair_topics(self, changes: Mapping[str, Mapping[str, str]], found: Mapping[str, str]) -> Commands:
+        """Give topics the settings they must have; look at those that want a broker."""
+        server = ["--bootstrap-server", self.pipeline.kafka.bootstrap_servers]
+        alter = ["kafka-configs", *server, "--alter", "--entity-type", "topics"]
+        commands = []
+        for topic, settings in changes.items():
+            values = ",".join(f"{key}={value}" for key, value in settings.items())
+            commands.append(shlex.join([*alter, "--entity-name", topic, "--add-config", values]))
+        starved = [t for t, words in found.items() if "in sync" in words or "leader" in words]
+        for topic in (t for t in starved if "min.insync.replicas" not in changes.get(t, {})):
+            commands.append(shlex.join(["kafka-topics", *server, "--describe", "--topic", topic]))
+            commands.append(f"# {topic}: bring back the brokers that have its replicas")
+        commands += [
+            f"# {topic}: make the schema history anew by snapshot.mode = recovery, before the source connector restarts"
+            for topic, words in found.items()
+            if words == ABSENT or "beginning" in words
+        ]
+        return tuple(commands)
+
     def change_settings(self, changes: Mapping[str, Mapping[str, str]]) -> Commands:
         """Give connectors other settings, one command each; by hand also in their files, where there are any."""
         directory = self.pipeline.paths.connectors

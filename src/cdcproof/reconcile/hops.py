@@ -14,6 +14,7 @@ from cdcproof.clients.kafka import Kafka
 from cdcproof.databases.base import Database, TableName
 from cdcproof.databases.scan import LogPosition
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.observations.topics import IN_ORDER, Topics
 from cdcproof.reconcile.put_aside import in_dead_letter_topics
 from cdcproof.waiting import Deadline
 
@@ -49,6 +50,7 @@ class SourceHop:
     position: LogPosition
     _still: object = None
     _since: Deadline = field(default_factory=lambda: Deadline(QUIET_SECONDS))
+    _beats: Mapping[Place, int] = field(default_factory=dict)
 
     @property
     def what(self) -> str:
@@ -73,11 +75,33 @@ class SourceHop:
             self._still = None
             return Sight(False, f"it is {_state(found)}, {told}")
         still = (session, told, self.kafka.end_offsets(self.topics))
+        interval, beats = self._heartbeat(found)
         if still != self._still:
-            self._still, self._since = still, Deadline(QUIET_SECONDS)
-        return Sight(
-            self._since.passed, f"its session ({session}) has received it, {told}", by_quiet=self._since.passed
-        )
+            self._still, self._since, self._beats = still, Deadline(max(QUIET_SECONDS, 2 * interval)), beats
+        return self._idle_or_stuck(f"its session ({session}) has received it, {told}", beats)
+
+    def _idle_or_stuck(self, text: str, beats: Mapping[Place, int]) -> Sight:
+        """Whether what stands still does so because there is nothing to hand over."""
+        if not self._since.passed:
+            return Sight(False, text)
+        if beats and beats == self._beats:
+            return Sight(False, f"{text}; its heartbeat stands still, so that it hands over nothing that it reads")
+        starved = {t: w for t, w in Topics(self.kafka.topic_states(self.topics)).found().items() if w != IN_ORDER}
+        if starved:
+            words = "; ".join(f"{topic}: {wrong}" for topic, wrong in starved.items())
+            return Sight(False, text, CouldNotLookError(f"{self.connector} cannot hand over what it reads. {words}"))
+        return Sight(True, text, by_quiet=True)
+
+    def _heartbeat(self, found: Connector | None) -> tuple[float, Mapping[Place, int]]:
+        """Seconds between two heartbeats, and where their topic ends; 0 and nothing for a connector without any."""
+        config = found.config if found else {}
+        milliseconds = config.get("heartbeat.interval.ms", "0")
+        if not milliseconds.isdigit() or milliseconds == "0":
+            return 0.0, {}
+        prefix = config.get("topic.heartbeat.prefix") or config.get("heartbeat.topics.prefix") or "__debezium-heartbeat"
+        topic = f"{prefix}.{config.get('topic.prefix', '')}"
+        there = {topic} & self.kafka.topics().keys()
+        return int(milliseconds) / 1000, self.kafka.end_offsets(there) if there else {}
 
     def _offsets(self) -> tuple[list[Offset], str]:
         """Its committed offsets in this database, one that is empty where it has none, and how they are told."""

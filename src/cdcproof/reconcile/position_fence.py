@@ -6,7 +6,8 @@ Two hops, each waited for:
    docstrings have the proof of each evidence. Kafka then has every change that was visible before. A source whose
    captured tables nobody writes to may never let its connector confirm that. There the connector's session has received
    everything all the same (`Database.log_received_by`); when then its task runs and neither its offset nor a topic moves
-   for `QUIET_SECONDS`, nothing is believed to be left between the two. That is a timer, and the crossing says so.
+   for `QUIET_SECONDS`, nothing is believed to be left between the two. That is a timer, and the crossing says so. A connector
+   with a heartbeat whose heartbeats stand still too is stuck, not idle, and so is one whose topics take no records.
 2. Every sink has committed, in each partition of the tables' topics that it reads, the offset where the log ended after
    the first hop, or has no record left to be given before it. Connect commits what a sink has written, not what it has
    polled. Records of one key are in one partition, in order.

@@ -1,0 +1,130 @@
+"""Topics that the pipeline writes, reads and remembers by: whether they take what is produced, and keep what must be kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from cdcproof.clients.topic_states import PartitionState, TopicState
+
+IN_ORDER = "in order"
+_OF_CONNECT = re.compile(r"[\w-]*connect[\w-]*[-_](offsets?|configs?|configurations?|status(es)?)", re.IGNORECASE)
+"""How Connect's own topics are called: which ones they are it does not say."""
+_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+_COMPACTED = {"cleanup.policy": "compact"}
+
+
+def connects_own(topics: Iterable[str]) -> frozenset[str]:
+    """Topics in which Connect keeps offsets, configurations and states, by their names."""
+    return frozenset(topic for topic in topics if _OF_CONNECT.fullmatch(topic))
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics seen. `history` are those of schema history, `own` those of Connect; a history topic may be absent."""
+
+    seen: tuple[TopicState, ...]
+    history: Collection[str] = ()
+    own: Collection[str] = ()
+
+    def expected(self) -> dict[str, str]:
+        """Every topic is in order."""
+        return dict.fromkeys(self.found(), IN_ORDER)
+
+    def found(self) -> dict[str, str]:
+        """Topic to ``in order`` or all that is wrong with it."""
+        found = {topic.name: "; ".join(self._wrong(topic)) or IN_ORDER for topic in self.seen}
+        return found | {name: "absent" for name in sorted(self.history) if name not in found}
+
+    def details(self) -> dict[str, str]:
+        """Topic to what follows."""
+        why = {}
+        for topic in self.seen:
+            if any(_cannot_take(p, topic) for p in topic.partitions):
+                why[topic.name] = "producers wait: changes stay in the connector, which is RUNNING"
+            elif topic.name in self.history:
+                why[topic.name] = "the source connector cannot start again without its schema history"
+            elif topic.name in self.own:
+                why[topic.name] = "positions, configurations or states are forgotten after a while"
+        return why
+
+    def under_replicated(self) -> dict[str, str]:
+        """Topic to partitions that miss replicas, and still take records."""
+        found = {}
+        for topic in self.seen:
+            behind = [p for p in topic.partitions if p.in_sync < p.replicas and not _cannot_take(p, topic)]
+            if behind:
+                found[topic.name] = (
+                    f"{_partitions(behind)}: {behind[0].in_sync} of {behind[0].replicas} replicas in sync"
+                )
+        return found
+
+    def changes(self) -> dict[str, dict[str, str]]:
+        """Topic to the settings that would be right."""
+        found: dict[str, dict[str, str]] = {}
+        for topic in self.seen:
+            wrong = {key: right for key, right in self._settings(topic.name).items() if _differs(topic, key, right)}
+            most = max((p.replicas for p in topic.partitions), default=0)
+            if most < _least(topic):
+                wrong["min.insync.replicas"] = str(most)
+            if wrong:
+                found[topic.name] = wrong
+        return found
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row per topic, for the report."""
+        keys = ("cleanup.policy", "retention.ms", "min.insync.replicas")
+        return [
+            {
+                "topic": t.name,
+                "partitions": len(t.partitions),
+                "replicas in sync": min((p.in_sync for p in t.partitions), default=None),
+                **{key: t.settings.get(key) for key in keys},
+                "found": self.found()[t.name],
+            }
+            for t in self.seen
+        ]
+
+    def _settings(self, name: str) -> Mapping[str, str]:
+        return _FOR_EVER if name in self.history else _COMPACTED if name in self.own else {}
+
+    def _wrong(self, topic: TopicState) -> list[str]:
+        wrong = []
+        if leaderless := [p for p in topic.partitions if not p.has_leader]:
+            wrong.append(f"{_partitions(leaderless)} without a leader")
+        least = _least(topic)
+        if starved := [p for p in topic.partitions if p.has_leader and p.in_sync < least]:
+            wrong.append(f"{_partitions(starved)}: {starved[0].in_sync} in sync, min.insync.replicas is {least}")
+        wrong += [
+            f"{key} is {topic.settings.get(key)}, not {right}"
+            for key, right in self._settings(topic.name).items()
+            if _differs(topic, key, right)
+        ]
+        if topic.name in self.history:
+            if len(topic.partitions) != 1:
+                wrong.append(f"{len(topic.partitions)} partitions, not 1")
+            if cut := [p for p in topic.partitions if p.log_start]:
+                wrong.append(f"{cut[0].log_start:,} records of its beginning are deleted")
+        return wrong
+
+
+def _differs(topic: TopicState, key: str, right: str) -> bool:
+    """Whether a setting that is told is not what it must be."""
+    return topic.settings.get(key, right).replace(" ", "") != right
+
+
+def _cannot_take(partition: PartitionState, topic: TopicState) -> bool:
+    return not partition.has_leader or partition.in_sync < _least(topic)
+
+
+def _least(topic: TopicState) -> int:
+    """The replicas that must be in sync for a record to be taken."""
+    told = topic.settings.get("min.insync.replicas", "1")
+    return int(told) if told.isdigit() else 1
+
+
+def _partitions(partitions: list[PartitionState]) -> str:
+    ids = ", ".join(str(p.id) for p in partitions[:5])
+    more = f" and {len(partitions) - 5} more" if len(partitions) > 5 else ""
+    return f"partition{'s' if len(partitions) > 1 else ''} {ids}{more}"
