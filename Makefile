@@ -9,10 +9,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cdcproof
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
-.PHONY: help morning up down status test lint format lock clean
+.PHONY: help morning up down status test test-unit lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,8 +35,11 @@ down: $(INSTALLED) ## stop everything that `up` started
 status: $(INSTALLED) ## list what runs
 	@$(BIN)/cdcproof status
 
-test: $(INSTALLED) ## all tests, on a pipeline of their own
-	@$(BIN)/pytest tests
+test: $(INSTALLED) ## all tests; two workers, each with a pipeline of its own
+	@$(BIN)/pytest tests $(SIDE_BY_SIDE)
+
+test-unit: $(INSTALLED) ## the tests that need no pipeline: under two minutes
+	@$(BIN)/pytest tests -m "not integration and not docker" $(SIDE_BY_SIDE)
 
 lint: $(INSTALLED) ## linter, formatter, types
 	@$(BIN)/ruff check .

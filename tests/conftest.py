@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.plugin_project import Project
+
+
+_LONG = tuple(Path(__file__).parent / folder for folder in ("integration", "environments/embedded"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start a pipeline come first: the short ones then keep the other worker busy until the end."""
+    items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in _LONG))
 
 
 @pytest.fixture

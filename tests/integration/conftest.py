@@ -26,8 +26,10 @@ from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-INSTANCE = "-".join(filter(None, ("integration", os.environ.get(INSTANCE_VARIABLE))))
-"""Never one that somebody else uses: those who test side by side set the variable to different names."""
+INSTANCE = "-".join(
+    filter(None, ("integration", os.environ.get(INSTANCE_VARIABLE), os.environ.get("PYTEST_XDIST_WORKER")))
+)
+"""Never one that somebody else uses: each worker has its own, and those who test side by side set the variable."""
 PASSWORDS = {"POSTGRES_SOURCE_PASSWORD": "source-s3cret-Ω7f", "POSTGRES_PASSWORD": "target-s3cret-Ω9k"}
 
 
