@@ -16,6 +16,14 @@ _AGAIN_SECONDS = 5.0
 """What catches the first error and waits again, for a thread of its own perhaps, is interrupted again."""
 
 
+class _TimeIsOver(BaseException):
+    """Nobody who goes on after a service's error may take this for one."""
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise _TimeIsOver
+
+
 @contextmanager
 def time_limit(seconds: float, message: str, remedy: str = "") -> Iterator[None]:
     """Raise `DeadlineError(message, remedy)` within the block when it takes longer than `seconds`.
@@ -29,13 +37,12 @@ def time_limit(seconds: float, message: str, remedy: str = "") -> Iterator[None]
         yield
         return
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise DeadlineError(message, remedy)
-
-    before = signal.signal(signal.SIGALRM, interrupt)
+    before = signal.signal(signal.SIGALRM, _interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
     try:
         yield
+    except _TimeIsOver:
+        raise DeadlineError(message, remedy) from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

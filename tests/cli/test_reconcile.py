@@ -16,6 +16,7 @@ import pytest
 
 from cdcproof.cli.main import main
 from cdcproof.reconcile.result import read
+from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, USER, Server, Servers
 from tests.reconcile.schema import validate
 
@@ -234,12 +235,12 @@ def test_json_is_the_report_and_nothing_else(servers: Servers, tmp_path: Path) -
 
 
 @contextmanager
-def _while_orders_is_locked(servers: Servers, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def _while_orders_is_locked(servers: Servers, tmp_path: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
     """A run that has compared customers, and waits for the lock on orders."""
     with servers.source.connect("shop") as other, other.transaction():
         other.execute("LOCK TABLE orders")
         running = subprocess.Popen(
-            [sys.executable, "-m", "src.cli.reconcile", *_flags(servers), "--output-dir", str(tmp_path)],
+            [sys.executable, "-m", "src.cli.reconcile", *_flags(servers), "--output-dir", str(tmp_path), *more],
             cwd=ROOT,
             env={**os.environ, "POSTGRES_PASSWORD": PASSWORD},
             stdout=subprocess.PIPE,
@@ -278,6 +279,37 @@ def test_a_run_that_is_killed_has_left_what_it_knew(servers: Servers, tmp_path: 
     assert path.suffix == ".partial"
     validate(json.loads(path.read_text()))
     assert (read(path).complete, read(path).summary) == (False, {"customers": "MATCH", "orders": "ERROR"})
+
+
+@contextmanager
+def _halted(server: Server) -> Iterator[None]:
+    """The process of the server that waits for a lock answers no more, and cannot be cancelled."""
+    with server.connect() as other:
+        process = wait_until(
+            lambda: other.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone(),
+            bool,
+            what="a session that waits for a lock",
+            deadline_seconds=20,
+        )
+    assert process
+    os.kill(process[0], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process[0], signal.SIGCONT)
+
+
+def test_a_server_that_stops_to_answer_ends_the_run_at_its_time_limit(servers: Servers, tmp_path: Path) -> None:
+    with _while_orders_is_locked(servers, tmp_path, "--time-limit", "3s") as running, _halted(servers.source):
+        printed, errors = running.communicate(timeout=60)
+    assert running.returncode == 3, errors
+    assert "Traceback" not in errors
+    (path,) = tmp_path.glob("*.json")
+    results = {result.table: result for result in read(path).tables}
+    assert str(results["customers"].status) == "MATCH"
+    assert str(results["orders"].status) == "ERROR"
+    assert results["orders"].error.startswith("The time limit of 3 s was over before it was compared")
+    assert "orders" in printed
 
 
 def test_more_keys_than_asked_for_are_counted_and_not_named(servers: Servers, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def named(states: ConnectorStates, name: str) -> Connector:
 
 def add_acting(parser: argparse.ArgumentParser, *, settles: bool) -> None:
     """Add the options of those that act; `settles` for those that wait until something runs."""
-    parser.set_defaults(keeps_result=True)
+    parser.set_defaults(keeps_result=True, limit_seconds=86_400.0)  # --deadline and --soak say when it ends
     parser.add_argument("--allow-acts", action="store_true", help="needed to change a live pipeline")
     parser.add_argument(
         "--deadline",

@@ -13,7 +13,7 @@ _DEADLINE_SECONDS = 600.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_instance(parser)
-    parser.set_defaults(keeps_result=True)
+    parser.set_defaults(keeps_result=True, limit_seconds=3600.0)
 
 
 def run(arguments: argparse.Namespace) -> int:

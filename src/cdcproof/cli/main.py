@@ -10,11 +10,18 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from cdcproof import __version__, output, stopping
 from cdcproof.errors import CdcproofError, CouldNotLookError
 from cdcproof.secrets import scrub
+from cdcproof.time_limit import end_at_once_if_stuck, time_limit
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+_LIMIT_SECONDS = 600.0
+"""When a command is given up that names no `limit_seconds` of its own; None is for one that serves for ever."""
 
 COMMANDS = {
     "up": "start the embedded pipeline and wait until it replicates",
@@ -75,6 +82,8 @@ def run_safely(arguments: argparse.Namespace) -> int:
         with stopping.like_interrupt():
             status = _status_of(arguments)
         sys.stdout.flush()
+        if status in (CouldNotLookError.exit_status, INTERRUPTED):
+            end_at_once_if_stuck(status)
         if screen.lost:
             print(f"cdcproof: standard output could not be written: {screen.lost}", file=sys.stderr)
     if screen.lost and not status and not getattr(arguments, "keeps_result", False):
@@ -83,14 +92,17 @@ def run_safely(arguments: argparse.Namespace) -> int:
 
 
 def _status_of(arguments: argparse.Namespace) -> int:
+    seconds: float | None = getattr(arguments, "limit_seconds", _LIMIT_SECONDS)
+    limit = time_limit(seconds, *_over_time(seconds)) if seconds else nullcontext()
     try:
-        status: int = arguments.run(arguments)
+        with limit:
+            status: int = arguments.run(arguments)
     except CdcproofError as error:
         print(scrub(f"cdcproof: {error}"), file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("cdcproof: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except ModuleNotFoundError as error:
         print(f"cdcproof: {missing_module(error.name or str(error))}", file=sys.stderr)
         return CouldNotLookError.exit_status
@@ -99,6 +111,13 @@ def _status_of(arguments: argparse.Namespace) -> int:
         print(scrub(f"cdcproof: internal error: {type(error).__name__}: {error}\n{report}"), file=sys.stderr)
         return 3
     return status
+
+
+def _over_time(seconds: float) -> tuple[str, str]:
+    return (
+        f"The command was given up: it had not ended after {seconds / 60:g} minutes.",
+        "`cdcproof check-config` says what does not answer.",
+    )
 
 
 def missing_module(name: str) -> str:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from cdcproof.cli.main import run_safely
 from cdcproof.cli.options import add_pipeline, seconds, seconds_or_none
+from cdcproof.errors import DeadlineError
+from cdcproof.time_limit import time_limit
 
 if TYPE_CHECKING:
     from cdcproof.cli.reconcile_inputs import Inputs
@@ -57,6 +59,8 @@ what the words mean:
 exit status: 0 all match, 1 a mismatch, 2 usage, 3 could not look at a table,
              or not at all of its columns
 report: reconciliation_reports/reconciliation_report_<YYYYMMDD_HHMMSS>.json"""
+
+_PREPARING_SECONDS = 300.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -120,7 +124,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "proven longest ago, for so long (90s, 5m, 2h)",
     )
     parser.add_argument("--json", action="store_true", help="print the report itself; the lines go to stderr")
-    parser.set_defaults(keeps_result=True)
+    parser.add_argument(
+        "--time-limit",
+        metavar="TIME",
+        type=seconds,
+        default=43_200.0,
+        help="when to give up, and report the tables that are left as not compared (default: 12h)",
+    )
+    parser.set_defaults(keeps_result=True, limit_seconds=None)
 
 
 def _add_more(parser: argparse.ArgumentParser) -> None:
@@ -168,8 +179,10 @@ def run(arguments: argparse.Namespace) -> int:
     reconcile_inputs.demand_writable(directory)
     screen = sys.stderr if arguments.json else sys.stdout
     asked = _Work(inputs, options, _budget(arguments, inputs, directory))
-    with _terminated_like_interrupted(), _prepared(asked, loading, directory, arguments.fresh) as work:
-        report = _reconciled(work, directory, screen)
+    with _terminated_like_interrupted(), ExitStack() as stack:
+        with time_limit(_PREPARING_SECONDS, f"The databases were not ready to be read after {_PREPARING_SECONDS:g} s."):
+            work = stack.enter_context(_prepared(asked, loading, directory, arguments.fresh))
+        report, interrupted = _reconciled(work, directory, screen, arguments.time_limit)
         path, page = _written(report, directory)
         if report.complete and work.unfinished:
             work.unfinished.complete()
@@ -177,7 +190,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(path.read_text(encoding="utf-8"), end="")
     aside = inputs.put_aside() if report.exit_status else ()
     print(lines.of_report(report), *aside, f"page: {page}", path, sep="\n", file=screen)
-    if not report.complete:
+    if interrupted:
         raise KeyboardInterrupt
     return report.exit_status
 
@@ -243,8 +256,11 @@ def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool
         yield replace(work, columnar=columnar, unfinished=unfinished)
 
 
-def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
-    """Compare, telling each table as soon as it is known; what is known so far is kept in a partial report."""
+def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: float) -> tuple[Report, bool]:
+    """Compare, and print each table as soon as it is known; what is known so far is kept in a partial report.
+
+    Also whether somebody interrupted it.
+    """
     from cdcproof.cli.reconcile_screen import Screen
     from cdcproof.reconcile import engine, lines
     from cdcproof.reconcile.plan import compared
@@ -254,8 +270,9 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
     method, begin = _way(work)
     run_id, started_at = os.urandom(16).hex(), _now()
     results: dict[str, TableResult] = {}
+    over = f"The time limit of {limit_seconds:g} s was over before it was compared: see --time-limit."
 
-    def report(complete: bool) -> Report:
+    def report(complete: bool, unfinished: str = "Interrupted before it was compared.") -> Report:
         unseen = TableStatus.ERROR
         return Report(
             run_id=run_id,
@@ -265,8 +282,7 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
             target=inputs.target.place,
             method=method,
             tables=tuple(
-                results.get(table.name) or TableResult(table.name, unseen, error="Interrupted before it was compared.")
-                for table in inputs.tables
+                results.get(table.name) or TableResult(table.name, unseen, error=unfinished) for table in inputs.tables
             ),
             complete=complete,
             key_limit=options.key_limit,
@@ -285,21 +301,25 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO) -> Report:
         run = engine.Run(inputs.source, inputs.target, inputs.fence, options, watch, work.columnar, work.unfinished)
         found = begin(run, inputs.tables)
         try:
-            _keep(report(complete=False), directory)
-            pairs = {table.name: table for table in inputs.tables}
-            for outcome in found:
-                result = replace(outcome, compared=compared(pairs[outcome.table]))
-                told = lines.of_table(result, after=list(results.values()))
-                results[result.table] = (
-                    result  # before it is told: what was on the screen when Ctrl-C came is in the report
-                )
+            with time_limit(limit_seconds, over):
                 _keep(report(complete=False), directory)
-                watch.clear()
-                print(told, file=screen, flush=True)
-        except KeyboardInterrupt:
+                pairs = {table.name: table for table in inputs.tables}
+                for outcome in found:
+                    result = replace(outcome, compared=compared(pairs[outcome.table]))
+                    told = lines.of_table(result, after=list(results.values()))
+                    results[result.table] = (
+                        result  # before it is told: what was on the screen when Ctrl-C came is in the report
+                    )
+                    _keep(report(complete=False), directory)
+                    watch.clear()
+                    print(told, file=screen, flush=True)
+        except (KeyboardInterrupt, DeadlineError) as stopped:
             found.close()
-            return report(complete=False)
-    return report(complete=True)
+            if isinstance(stopped, DeadlineError):
+                return report(complete=False, unfinished=over), False
+            return report(complete=False), True
+
+    return report(complete=True), False
 
 
 def _way(work: _Work) -> tuple[str, Callable[[Run, Sequence[TablePair]], Generator[TableResult]]]:

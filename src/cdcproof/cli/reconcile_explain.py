@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", help="a table of the pipeline, by the name its file gives it")
     add_pipeline(parser)
     parser.epilog = f"example:\n  {EXAMPLE}"
-    parser.set_defaults(run=run, settle_seconds=None, keeps_result=False)
+    parser.set_defaults(run=run, settle_seconds=None, keeps_result=False, limit_seconds=600.0)
 
 
 def run(arguments: argparse.Namespace) -> int:

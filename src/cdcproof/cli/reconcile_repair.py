@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_pipeline(parser)
     parser.epilog = f"example:\n  {EXAMPLE}"
-    parser.set_defaults(run=run, keeps_result=False)
+    parser.set_defaults(run=run, keeps_result=False, limit_seconds=43_200.0)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ EXAMPLE = "cdcproof up --port kafka-connect=8083"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_instance(parser)
-    parser.set_defaults(keeps_result=True)
+    parser.set_defaults(keeps_result=True, limit_seconds=3600.0)
     parser.add_argument(
         "--port",
         action="append",
