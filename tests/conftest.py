@@ -8,7 +8,6 @@ import pytest
 
 from tests.plugin_project import Project
 
-
 _LONG = tuple(Path(__file__).parent / folder for folder in ("integration", "environments/embedded"))
 
 
