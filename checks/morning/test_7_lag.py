@@ -17,3 +17,21 @@ def test_the_sink_keeps_up(sink_lag, pipeline, evidence, remedies):
     aside = sink_lag.aside
     require_at_most(sink_lag.records(), limits.lag_records, unit="records behind", details=aside, action=action)
     require_at_most(sink_lag.seconds(), limits.lag_seconds, unit="s behind", details=aside, action=action)
+
+
+@pytest.mark.runbook(
+    "morning.7-source-lag", severity="critical", needs=["morning.1-services:connect", "morning.6-source-answers"]
+)
+def test_the_source_is_read(source_lag, pipeline, evidence, remedies):
+    """Every source connector that runs is given what the source's log holds, and is not far behind its end."""
+    limits = pipeline.thresholds
+    evidence.saw("How far the log was read", source_lag.rows())
+    action = remedies.look_at_source(source_lag.found())
+
+    if source_lag.seen:
+        require_equal(source_lag.found(), source_lag.expected(), details=source_lag.details(), action=action)
+    if source_lag.mebibytes():
+        require_at_most(source_lag.mebibytes(), limits.source_lag_mebibytes, unit="MiB behind", action=action)
+    if source_lag.seconds():
+        require_at_most(source_lag.seconds(), limits.source_lag_seconds, unit="s behind", action=action)
+    source_lag.demand_seen()

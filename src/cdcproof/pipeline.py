@@ -66,6 +66,8 @@ class Database(Model):
     """PostgreSQL source only: the replication slot that the source connector reads."""
     scrub_slot: str | None = None
     """PostgreSQL source only: a replication slot of our own, by which a scrub finds out what was written."""
+    other_tables: tuple[Name, ...] = ()
+    """Source only: tables, by ``schema.table`` or pattern, that the connector captures and this pipeline does not answer for."""
     other_slots: tuple[Name, ...] = ()
     """PostgreSQL source only: slots of the server that others look after, by name or pattern: they may be inactive."""
     encrypt: bool = True
@@ -279,6 +281,10 @@ class Thresholds(Model):
     clock_skew_seconds: float = Field(default=60, ge=0)
     lag_records: int = Field(default=10_000, ge=0)
     lag_seconds: float = Field(default=300, gt=0)
+    source_lag_mebibytes: float = Field(default=1024, gt=0)
+    """PostgreSQL: how much of the log the source connector may not have been sent yet."""
+    source_lag_seconds: float = Field(default=300, gt=0)
+    """SQL Server: how old a captured change may be that the source connector has not read."""
     disk_warn_percent: float = Field(default=70, gt=0, le=100)
     disk_fail_percent: float = Field(default=80, gt=0, le=100)
     backup_keep_days: float = Field(default=7, gt=0)

@@ -124,7 +124,7 @@ def test_a_table_that_is_not_captured(pipelines: Pipelines) -> None:
     finally:
         databases.source(pipelines.instance, "ALTER PUBLICATION cdcproof ADD TABLE public.orders")
     assert [(d.subject, d.found) for d in step.differences] == [("public.orders", "not captured")]
-    assert "ALTER PUBLICATION cdcproof ADD TABLE public.orders" in step.action[0]
+    assert """ALTER PUBLICATION "cdcproof" ADD TABLE "public"."orders";""" in step.action[0]
 
 
 def test_settings_that_would_lose_changes(pipelines: Pipelines, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.consumer_groups import Group, PartitionLag
-from cdcproof.databases.base import Slot, TableName
+from cdcproof.databases.base import Column, Slot, TableName
 from cdcproof.environments.base import FileSystem, ServiceState, Taken
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Concern, Finding, require_at_most, require_below, require_equal, warn_if_any
+from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.disks import Disks, OldFiles, size
 from cdcproof.observations.lag import SinkLag
@@ -231,6 +232,19 @@ class TestTableSets:
         ):
             require_equal(found.found(), found.expected())
 
+    def test_what_is_given_up_does_not_count_and_what_the_connector_passes_over_is_only_shown(self, sets):
+        found = sets(captured=("dbo.customers", "dbo.orders", "dbo.old_prices", "dbo.orders_old"))
+        source = found.pipeline.source.model_copy(update={"other_tables": ("dbo.old_*", "*.orders*")})
+        accepting = replace(found, pipeline=found.pipeline.model_copy(update={"source": source}))
+        assert accepting.found() == accepting.expected()
+        assert [row["table"] for row in accepting.rows()] == ["customers", "orders", "dbo.old_prices", "dbo.orders_old"]
+        # no pattern accepts that an expected table is missing
+        assert replace(accepting, captured=set()).missing() == ("customers", "orders")
+
+        passed = replace(sets(), passed_over={TableName("dbo", "other")})
+        assert passed.found() == passed.expected()
+        assert passed.rows()[-1] == {"table": "dbo.other", "captured at the source": "passed over by the connector"}
+
     def test_more_tables_at_the_target_are_its_own_affair(self, sets):
         assert sets(target=("public.customers", "public.orders", "public.reports")).missing() == ()
 
@@ -304,3 +318,33 @@ class TestDisks:
     @pytest.mark.parametrize(("count", "told"), [(0, "0 B"), (1536, "1.5 KiB"), (3 * 1024**4, "3.0 TiB")])
     def test_sizes(self, count, told):
         assert size(count) == told
+
+
+class TestColumnSets:
+    def sets(self, source, target, **table):
+        [expected] = pipeline_of("orders").tables
+        columns = [
+            tuple(Column(n, "int", nullable=True, computed=n == "twice") for n in names) for names in (source, target)
+        ]
+        return ColumnSets([expected.model_copy(update=table)], {"orders": tuple(columns)})
+
+    @pytest.mark.parametrize(
+        ("source", "target", "table"),
+        [
+            (["id", "Name"], ["ID", "name", "more"], {}),
+            (["id", "note"], ["id"], {"exclude": ("note",)}),
+            (["id", "no"], ["id", "number"], {"rename": {"no": "number"}}),
+            (["id", "twice"], ["id"], {}),
+        ],
+    )
+    def test_columns_that_are_at_the_target_or_need_not_be(self, source, target, table):
+        sets = self.sets(source, target, **table)
+        assert sets.found() == sets.expected()
+
+    def test_columns_that_the_target_lacks_are_named_with_the_line_that_accepts_them(self):
+        sets = self.sets(["id", "note", "loyalty", "no"], ["id", "no"], exclude=("note",), rename={"no": "number"})
+        assert sets.found() == {"orders": "not at the target: loyalty, no"}
+        assert sets.details() == {"orders": 'exclude = ["note", "loyalty", "no"] in its [[tables]] would accept that'}
+
+    def test_a_table_that_is_not_on_both_sides_is_not_judged_here(self):
+        assert ColumnSets(pipeline_of("orders", "customers").tables, {}).found() == {}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.databases.base import Slot
+from cdcproof.databases.base import Column, Slot
+from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.disks import OldFiles
 from cdcproof.observations.slots import Slots
 from cdcproof.operations.remedies import Remedies
@@ -242,3 +243,22 @@ def test_a_slot_that_a_connector_reads_is_never_offered_to_be_dropped(remedies):
 
 def test_a_slot_that_is_gone_asks_for_a_new_snapshot(remedies):
     assert "new snapshot" in str(remedies.look_at_slots(slots_of(remedies, readers={})))
+
+
+def test_a_column_is_added_as_the_source_has_it_or_described_where_the_types_differ(remedies):
+    columns = (
+        Column("loyalty", "character varying", nullable=True, length=20),
+        Column("price", "numeric", nullable=True, precision=9, scale=2),
+        Column("mood", "enum", nullable=True),
+    )
+    sets = ColumnSets(remedies.pipeline.tables, {"orders": (columns, ())})
+
+    action = remedies.add_columns(sets)
+
+    add = 'psql -h h -p 1 -d warehouse_target -c \'ALTER TABLE "public"."orders" ADD COLUMN'
+    assert action[:2] == (
+        f'{add} "loyalty" character varying(20);\'   # as an administrator',
+        f'{add} "price" numeric(9, 2);\'   # as an administrator',
+    )
+    assert action[2].startswith("# add mood (enum at the source) to public.orders")
+    assert "--tables orders" in action[3]

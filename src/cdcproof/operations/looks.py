@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
-from cdcproof.databases.base import Database
+from cdcproof.databases.base import Database, TableName
 from cdcproof.environments.base import Environment
 from cdcproof.errors import CdcproofError, CouldNotLookError
+from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.lag import SinkLag
 from cdcproof.observations.services import Services, subject
 from cdcproof.observations.slots import Slots
+from cdcproof.observations.tables import TableSets
 from cdcproof.observations.topics import Topics, connects_own
 from cdcproof.operations import connector_config
+from cdcproof.operations.connectors import accounts, capture
 from cdcproof.pipeline import Pipeline
 from cdcproof.reconcile.put_aside import in_dead_letter_topics
 
@@ -126,3 +130,44 @@ def slots(source: Database, connect: Connect, pipeline: Pipeline) -> Slots:
         if of_halted == ours:
             unread |= own - readers.keys()
     return Slots(source.slots(), pipeline.source, readers, unread)
+
+
+def table_sets(
+    connect: Connect, source: Database, target: Database, topics: Collection[str], pipeline: Pipeline
+) -> TableSets:
+    """Where each expected table is. Another one counts as captured where the lists of a source connector let it through.
+
+    Without a source connector that answers and is understood, that is not known of any other one.
+    """
+    schemas = {TableName.parse(table.target).schema for table in pipeline.tables}
+    at_target = frozenset(table for schema in schemas for table in target.tables(schema))
+    names = {TableName.parse(table.source) for table in pipeline.tables}
+    try:
+        running = accounts.understood(accounts.running(connect, pipeline), pipeline)[0]
+    except CdcproofError:
+        running = ()
+    readers = [account for account in running if account.side == "source"]
+    if not readers:
+        everything = source.captured_tables()
+        return TableSets(pipeline, everything & names, topics, at_target, everything - names)
+    captured: set[TableName] = set()
+    others: set[TableName] = set()
+    for reader in readers:
+        state = capture.state_of(pipeline, *capture.names(reader.config))
+        expected = {name: table for name, table in state.captured.items() if name in names}
+        inner = {part for table in expected.values() for part in table.names}
+        captured |= expected.keys() | {
+            name for name in state.travelling() - inner if capture.let_through(reader, [name])
+        }
+        others |= state.travelling() - inner
+    return TableSets(pipeline, captured, topics, at_target, others - captured)
+
+
+def column_sets(source: Database, target: Database, pipeline: Pipeline) -> ColumnSets:
+    """The columns of each expected table that is on both sides."""
+    seen = {}
+    for table in pipeline.tables:
+        ours, theirs = TableName.parse(table.source), TableName.parse(table.target)
+        if ours in source.tables(ours.schema) and theirs in target.tables(theirs.schema):
+            seen[table.name] = (source.columns(ours), target.columns(theirs))
+    return ColumnSets(pipeline.tables, seen)

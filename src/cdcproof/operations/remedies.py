@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from cdcproof.databases.base import TableName
+from cdcproof.databases.deployment.postgresql import add_column
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT
+from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.disks import OldFiles
 from cdcproof.observations.slots import Slots
 from cdcproof.operations.administration import administer
@@ -150,6 +153,26 @@ class Remedies:
         workers = [service.name for service in self.pipeline.services if service.role == "connect"]
         return (self._ask_connect("GET", "/connectors?expand=status"), *self.read_logs(workers))
 
+    def look_at_source(self, connectors: Mapping[str, str]) -> Commands:
+        """What keeps a source connector from reading: its own state, then its session at the source."""
+        option = f"--pipeline {shlex.quote(self.pipeline_name)}"
+        commands = [f"cdcproof connectors status {shlex.quote(name)} {option}" for name in connectors]
+        if self.pipeline.source.type == "postgresql":
+            columns = "pid, state, sent_lsn, write_lsn, wait_event_type, wait_event"
+            sessions = f"SELECT {columns} FROM pg_stat_replication JOIN pg_stat_activity USING (pid)"  # noqa: S608  of constants
+            commands.append(_psql(self.pipeline.source, sessions.replace("state", "pg_stat_replication.state")))
+        for name, word in connectors.items():
+            if word.startswith("beyond"):
+                commands.append(
+                    f"# the source was set back behind what {name} has read: take a new snapshot, and reconcile"
+                )
+            elif word.startswith("stood still"):
+                commands.append(
+                    "# a session that does not move is ended by an administrator: SELECT pg_terminate_backend(pid)"
+                )
+                commands.append(f"cdcproof connectors restart {shlex.quote(name)} {option}")
+        return tuple(commands)
+
     def look_at_slots(self, slots: Slots) -> Commands:
         """Show the slots. To drop one loses its position: that is advice, and never given for a slot that a connector reads."""
         source = self.pipeline.source
@@ -177,6 +200,21 @@ class Remedies:
             )
             commands.append(f"cdcproof connectors status --pipeline {shlex.quote(self.pipeline_name)}")
         return tuple(dict.fromkeys(commands))
+
+    def add_columns(self, columns: ColumnSets) -> Commands:
+        """Add at the target what the source has, or accept that it is not there; then compare."""
+        commands: list[str] = []
+        short = {name: missing for name, missing in columns.missing().items() if missing}
+        for table in (t for t in self.pipeline.tables if t.name in short):
+            for column in short[table.name]:
+                statement = (
+                    add_column(TableName.parse(table.target), column)
+                    if self.pipeline.source.type == self.pipeline.target.type == "postgresql"
+                    else ""
+                )
+                advice = f"# add {column.name} ({column.type} at the source) to {table.target}: docs/TYPES.md has its type there"
+                commands.append(administer(self.pipeline.target, statement) if statement else advice)
+        return (*commands, *self.reconcile(list(short)))
 
     def look_at_tables(self, names: Collection[str]) -> Commands:
         """Which connector should carry the tables, and what the source captures."""

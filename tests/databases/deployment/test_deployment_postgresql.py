@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import connect
-from cdcproof.databases.deployment.base import LogStart, Needs, Rights
+from cdcproof.databases.deployment.base import CapturedTable, LogStart, Needs, Rights
 from cdcproof.databases.deployment.postgresql import PostgreSQLDeployment
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.secrets import Secret
+from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]
@@ -73,10 +76,112 @@ def test_settings_publication_and_slot_are_told_in_the_servers_words(source: Ser
         "publication deployment_p": "present",
         "slot deployment_s": "test_decoding",
     }
-    assert seen.captured == {TableName("public", "deployment_a")}
+    assert set(seen.captured) == {TableName("public", "deployment_a")}
+    assert seen.operations == {"insert", "update", "delete", "truncate"}
     assert none.settings["publication deployment_none"] == "absent"
     assert none.settings["slot deployment_none"] == "absent, 9 free"
-    assert none.captured == frozenset()
+    assert (none.captured, none.operations) == ({}, frozenset())
+
+
+HALF = TableName("public", "half")
+
+
+@pytest.fixture
+def half(source: Server) -> Iterator[Server]:
+    source.execute(
+        "CREATE TABLE half (id int PRIMARY KEY, name text, note text)", "CREATE PUBLICATION half FOR TABLE half"
+    )
+    yield source
+    source.execute("DROP PUBLICATION half", "DROP TABLE half")
+
+
+def captured(server: Server) -> dict[TableName, CapturedTable]:
+    with connect(server.config(), Secret(PASSWORD)) as database:
+        return dict(database.capture_state("half", "").captured)
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ("ALTER PUBLICATION half SET TABLE half WHERE (id > 9)", {"condition": "(id > 9)"}),
+        ("ALTER PUBLICATION half SET TABLE half (id, name)", {"left_out": ("note",)}),
+    ],
+)
+def test_what_a_publication_leaves_out_is_told_and_the_statement_mends_it(half: Server, fault: str, found: Any) -> None:
+    assert captured(half)[HALF] == CapturedTable(frozenset({HALF}), whole=captured(half)[HALF].whole)
+    half.execute(fault)
+    table = captured(half)[HALF]
+    assert {key: getattr(table, key) for key in found} == found
+    half.execute(table.whole)
+    mended = captured(half)[HALF]
+    assert (mended.left_out, mended.condition) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        ("ALTER TABLE half REPLICA IDENTITY NOTHING", "REPLICA IDENTITY NOTHING"),
+        ("ALTER TABLE half DROP CONSTRAINT half_pkey", "no primary key and REPLICA IDENTITY DEFAULT"),
+        (
+            "CREATE UNIQUE INDEX half_id ON half (id); ALTER TABLE half REPLICA IDENTITY USING INDEX half_id; DROP INDEX half_id",
+            "REPLICA IDENTITY of an index that is gone",
+        ),
+    ],
+)
+def test_rows_that_the_source_refuses_to_change_are_told_and_the_statement_mends_it(
+    half: Server, fault: str, word: str
+) -> None:
+    half.execute("INSERT INTO half VALUES (1)")
+    assert captured(half)[HALF].unidentified == ""
+    half.execute(fault)
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+        half.execute("UPDATE half SET name = 'x'")
+    table = captured(half)[HALF]
+    assert table.unidentified == f"{word} (public.half)"
+    half.execute(table.identified)
+    half.execute("UPDATE half SET name = 'x'")
+    assert captured(half)[HALF].unidentified == ""
+
+
+def test_a_keyless_table_with_all_of_its_columns_or_an_index_as_identity_is_in_order(half: Server) -> None:
+    half.execute("ALTER TABLE half DROP CONSTRAINT half_pkey", "ALTER TABLE half REPLICA IDENTITY FULL")
+    assert captured(half)[HALF].unidentified == ""
+    half.execute("CREATE UNIQUE INDEX half_id ON half (id)", "ALTER TABLE half ALTER id SET NOT NULL")
+    half.execute("ALTER TABLE half REPLICA IDENTITY USING INDEX half_id")
+    assert captured(half)[HALF].unidentified == ""
+
+
+def test_a_partitioned_table_is_its_leaves_or_itself(source: Server) -> None:
+    root, eu, us = (TableName("public", name) for name in ("ev", "ev_eu", "ev_us"))
+    source.execute(
+        "CREATE TABLE ev (id int, r text, v int, PRIMARY KEY (id, r)) PARTITION BY LIST (r)",
+        "CREATE TABLE ev_eu PARTITION OF ev FOR VALUES IN ('eu')",
+        "CREATE TABLE ev_us PARTITION OF ev FOR VALUES IN ('us')",
+        "CREATE PUBLICATION half FOR TABLE ev_eu, ev_us (id, r)",
+    )
+    try:
+        found = captured(source)
+        assert {name: table.names for name, table in found.items()} == {eu: {eu}, us: {us}, root: {eu, us}}
+        assert found[root].left_out == found[us].left_out == ("v",)
+        source.execute(found[root].whole, "ALTER TABLE ev_us REPLICA IDENTITY NOTHING")
+        found = captured(source)
+        assert (found[root].left_out, found[eu].unidentified) == ((), "")
+        assert found[root].unidentified == found[us].unidentified == "REPLICA IDENTITY NOTHING (public.ev_us)"
+        source.execute("ALTER PUBLICATION half DROP TABLE ev_us")
+        assert captured(source).keys() == {eu}
+        source.execute(
+            "ALTER PUBLICATION half SET TABLE ev", "ALTER PUBLICATION half SET (publish_via_partition_root = true)"
+        )
+        found = captured(source)
+        assert {name: table.names for name, table in found.items()} == {root: {root}}
+        assert found[root].unidentified == "REPLICA IDENTITY NOTHING (public.ev_us)"
+    finally:
+        source.execute("DROP PUBLICATION half", "DROP TABLE ev")
+
+
+def test_a_column_that_is_made_anew_is_not_left_out(half: Server) -> None:
+    half.execute("ALTER TABLE half ADD COLUMN twice int GENERATED ALWAYS AS (id * 2) STORED")
+    assert captured(half)[HALF].left_out == ()
 
 
 A, B = TableName("deployment", "a"), TableName("deployment", 'odd "b"')
@@ -166,3 +271,55 @@ def test_a_role_that_may_not_log_in_or_is_not_there(role: Server) -> None:
         pytest.raises(UnexpectedAnswerError, match="no role nobody_here"),
     ):
         database.rights("nobody_here", WRITES)
+
+
+@pytest.mark.parametrize(
+    ("fault", "subject"),
+    [
+        ("ALTER ROLE deployment_role NOLOGIN", "login"),
+        (
+            "ALTER ROLE deployment_role VALID UNTIL '2020-01-01 UTC'",
+            "login, its password has expired on 2020-01-01 00:00:00+00",
+        ),
+        (
+            "ALTER DATABASE postgres SET default_transaction_read_only = on",
+            "write: default_transaction_read_only is on",
+        ),
+        (
+            "ALTER ROLE deployment_role SET default_transaction_read_only = on",
+            "write: default_transaction_read_only is on",
+        ),
+        (
+            "ALTER ROLE deployment_role IN DATABASE postgres SET default_transaction_read_only = true",
+            "write: default_transaction_read_only is on",
+        ),
+        ("ALTER SYSTEM SET default_transaction_read_only = on", "write: default_transaction_read_only is on"),
+    ],
+)
+def test_what_stops_the_next_session_is_told_even_of_a_superuser_and_the_statement_mends_it(
+    role: Server, fault: str, subject: str
+) -> None:
+    role.execute("ALTER ROLE deployment_role SUPERUSER")
+    assert rights(role, WRITES).missing == {}
+    role.execute(fault, "SELECT pg_reload_conf()")
+    try:
+        found = wait_until(lambda: rights(role, WRITES).missing, bool, what="the setting", deadline_seconds=10)
+        assert list(found) == [subject]
+        assert not [what for what in rights(role, READS).missing if what.startswith("write")]
+        [statement] = found.values()
+        role.execute(*statement.splitlines())
+        wait_until(lambda: rights(role, WRITES).missing, lambda left: not left, what="the setting", deadline_seconds=10)
+    finally:
+        role.execute("SET transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only")
+        role.execute("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
+
+
+def test_a_role_that_may_write_where_the_database_may_not_is_in_order(role: Server) -> None:
+    role.execute(
+        "ALTER ROLE deployment_role SUPERUSER", "ALTER ROLE deployment_role SET default_transaction_read_only = off"
+    )
+    role.execute("ALTER DATABASE postgres SET default_transaction_read_only = on")
+    try:
+        assert rights(role, WRITES).missing == {}
+    finally:
+        role.execute("SET transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only")

@@ -10,9 +10,9 @@ from cdcproof import pipeline
 from cdcproof.databases import tsql as door_tsql
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import tsql
-from cdcproof.databases.deployment.base import LogStart, Needs, Rights
+from cdcproof.databases.deployment.base import CaptureState, LogStart, Needs, Rights
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
-from cdcproof.errors import UsageError
+from cdcproof.errors import RefusedError, UsageError
 from cdcproof.secrets import Secret
 
 ORDERS = TableName("dbo", "orders")
@@ -33,7 +33,7 @@ def door(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> SQLServerD
     )
     made = SQLServerDeployment(config, Secret("deployment-pw"), 30)
 
-    def query(statement: str, *values: object) -> list[tuple[Any, ...]]:
+    def query(statement: str, *values: object, grant: str = "") -> list[tuple[Any, ...]]:
         told = answers[statement]
         return told(*values) if callable(told) else told
 
@@ -61,12 +61,76 @@ def test_without_cdc_there_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None
     assert door(monkeypatch, {door_tsql.DATABASE_STATE: [(False, 1)]}).log_starts() == ()
 
 
+INSTANCES: list[tuple[Any, ...]] = [
+    ("dbo", "orders", "dbo_orders", "note"),
+    ("dbo", "orders", "dbo_orders", "added"),
+    ("dbo", "it's", "dbo_it's", None),
+]
+
+
+def captured(monkeypatch: pytest.MonkeyPatch, instances: list[tuple[Any, ...]]) -> CaptureState:
+    answers = {door_tsql.DATABASE_STATE: [(True, 1)], tsql.CAPTURE_INSTANCES: instances}
+    return door(monkeypatch, answers).capture_state("", "")
+
+
 def test_cdc_is_told_of_database_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    on = {door_tsql.DATABASE_STATE: [(True, 1)], door_tsql.CAPTURED: [("dbo", "orders")]}
-    seen = door(monkeypatch, on).capture_state("", "")
-    assert (seen.settings, seen.captured) == ({"CDC of the database": "on"}, {ORDERS})
+    seen = captured(monkeypatch, INSTANCES)
+    assert (seen.settings, seen.hidden) == ({"CDC of the database": "on"}, "")
+    assert {table: found.left_out for table, found in seen.captured.items()} == {
+        ORDERS: ("note", "added"),
+        TableName("dbo", "it's"): (),
+    }
     off = door(monkeypatch, {door_tsql.DATABASE_STATE: [(False, 1)]}).capture_state("", "")
-    assert (off.settings, off.captured) == ({"CDC of the database": "off"}, frozenset())
+    assert (off.settings, off.captured) == ({"CDC of the database": "off"}, {})
+
+
+def test_a_table_that_has_changed_gets_another_instance_and_the_oldest_of_two_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    enable = "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'orders', @role_name = NULL, @capture_instance = "
+    assert captured(monkeypatch, INSTANCES).captured[ORDERS].whole == f"{enable}N'dbo_orders_new';"
+    two = [*INSTANCES, ("dbo", "orders", "dbo_orders_new", "added")]
+    newest = captured(monkeypatch, two).captured[ORDERS]
+    assert newest.left_out == ("added",)
+    assert newest.whole == (
+        "EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = N'orders', @capture_instance = N'dbo_orders'; "
+        f"{enable}N'dbo_orders';"
+    )
+    assert "@source_name = N'it''s'" in captured(monkeypatch, INSTANCES).captured[TableName("dbo", "it's")].whole
+
+
+def test_tables_that_this_account_may_not_see_are_told_with_the_grant(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = captured(monkeypatch, [(None, None, "dbo_secret", None)])
+    assert (seen.captured, seen.hidden) == ({}, "GRANT VIEW DEFINITION TO [u];")
+
+
+@pytest.mark.parametrize(
+    ("login", "subjects"),
+    [
+        ((0, 0, 0), []),
+        ((1, 0, 0), ["login, its password has expired"]),
+        ((0, 0, 1), ["login, its password must be changed first"]),
+        ((0, 1, 0), ["login, it is locked"]),
+    ],
+)
+def test_what_keeps_a_login_out_is_told(monkeypatch: pytest.MonkeyPatch, login: Any, subjects: list[str]) -> None:
+    found = door(monkeypatch, {tsql.LOGIN: lambda *_: [login]}).obstacles("cdc", writes=False)
+    assert list(found) == subjects
+    assert all(text.startswith("#") for text in found.values())
+
+
+def test_a_login_that_may_not_be_seen_is_not_called_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RefusedError, match="cdc has expired may not be seen by u") as raised:
+        door(monkeypatch, {tsql.LOGIN: lambda *_: [(None, None, None)]}).obstacles("cdc", writes=False)
+    assert raised.value.remedy == "USE master; GRANT VIEW DEFINITION ON LOGIN::[cdc] TO [u];"
+
+
+def test_a_database_that_takes_no_writes_is_told_to_who_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = may("SELECT", "INSERT", LOGIN=lambda *_: [(0, 0, 0)], UPDATEABILITY=[("READ_ONLY",)])
+    expected = {"write: the database is read-only": "ALTER DATABASE [w] SET READ_WRITE;"}
+    assert door(monkeypatch, answers).obstacles("sink", writes=True) == expected
+    assert door(monkeypatch, answers).rights("u", Needs(write=(ORDERS,), privileges=("INSERT",))).missing == expected
+    assert door(monkeypatch, answers).rights("u", READS).missing == {}
 
 
 READS = Needs(read=(ORDERS,), reads_log=True)
@@ -97,7 +161,7 @@ def test_what_is_missing_is_told_with_its_grant(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_sink_that_makes_tables_needs_to_be_let(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = may("SELECT", MAY_CREATE=[(0,)], MAY_ALTER_SCHEMA=lambda _: [(0,)])
+    answers = may("SELECT", UPDATEABILITY=[("READ_WRITE",)], MAY_CREATE=[(0,)], MAY_ALTER_SCHEMA=lambda _: [(0,)])
     needs = Needs(read=(ORDERS,), write=(ORDERS,), privileges=("INSERT",), create_in=("dbo",))
     assert door(monkeypatch, answers).rights("u", needs).missing == {
         "INSERT on dbo.orders": "GRANT INSERT ON [dbo].[orders] TO [user]]x];",

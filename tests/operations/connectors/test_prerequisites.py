@@ -9,27 +9,16 @@ import pytest
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.connector_validation import FieldError
 from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.base import CaptureState, Needs, Rights
+from cdcproof.databases.deployment.base import Needs, Rights
 from cdcproof.errors import CouldNotLookError, RefusedError, UnreachableError
 from cdcproof.operations.connectors import prerequisites
 from cdcproof.operations.connectors.accounts import Account, accounts
-from cdcproof.operations.connectors.prerequisites import Look, capture, logins, rights, topics
+from cdcproof.operations.connectors.prerequisites import Look, logins, rights, topics
 from cdcproof.pipeline import Pipeline
 from tests.operations.connectors.test_accounts import SINK, SOURCE
 from tests.pipelines import pipeline_of
 
 PIPELINE = pipeline_of("orders", "customers")
-POSTGRES = {
-    "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
-    "database.dbname": "warehouse_source",
-    "database.user": "cdc",
-    "table.include.list": "dbo.orders",
-    "publication.name": "p",
-    "publication.autocreate.mode": "disabled",
-    "slot.name": "s",
-    "plugin.name": "pgoutput",
-}
-ORDERS = TableName("dbo", "orders")
 
 
 def of(*configs: dict[str, str], pipeline: Pipeline = PIPELINE) -> tuple[Account, ...]:
@@ -156,70 +145,6 @@ def test_a_pattern_must_match_a_topic_that_is_or_will_be() -> None:
     assert differences(pattern(r"x\..*")) == {"sink topics.regex": "matches no topic"}
 
 
-# ---- capture ----
-
-
-def captured(state: CaptureState, *configs: dict[str, str]) -> Look:
-    pipeline = pipeline_of("orders", source_type="postgresql") if configs[0] is not SOURCE else PIPELINE
-    return capture(of(*configs, pipeline=pipeline), lambda *_: state)
-
-
-def postgres(*tables: TableName, **settings: str) -> CaptureState:
-    told = {"wal_level": "logical", "publication p": "present", "slot s": "pgoutput"}
-    return CaptureState(told | {key.replace("_", " ", 1): value for key, value in settings.items()}, frozenset(tables))
-
-
-def test_a_postgresql_source_that_captures_all_is_in_order() -> None:
-    look = captured(postgres(ORDERS), POSTGRES)
-    assert look.found == look.expected
-    assert set(look.expected) == {"wal_level", "publication p", "slot s", "dbo.orders"}
-    assert look.action == ()
-
-
-def test_what_a_postgresql_source_lacks_is_named_with_what_to_do() -> None:
-    state = CaptureState({"wal_level": "replica", "publication p": "absent", "slot s": "absent, 0 free"}, frozenset())
-    look = captured(state, POSTGRES)
-    assert differences(look) == {
-        "wal_level": "replica",
-        "publication p": "absent",
-        "slot s": "absent, 0 free",
-        "dbo.orders": "not captured",
-    }
-    told = "\n".join(look.action)
-    for words in (
-        "SET wal_level",
-        "CREATE PUBLICATION p FOR TABLE dbo.orders",
-        "pg_replication_slots",
-        "ADD TABLE dbo.orders",
-    ):
-        assert words in told
-
-
-def test_a_slot_that_the_connector_will_make_is_in_order_and_one_of_another_plugin_is_not() -> None:
-    assert differences(captured(postgres(ORDERS, slot_s="absent, 3 free"), POSTGRES)) == {}
-    assert differences(captured(postgres(ORDERS, slot_s="test_decoding"), POSTGRES)) == {"slot s": "test_decoding"}
-    default = {key: value for key, value in POSTGRES.items() if key != "plugin.name"}
-    assert differences(captured(postgres(ORDERS), default)) == {"slot s": "pgoutput"}  # Debezium's is decoderbufs
-
-
-def test_a_publication_that_the_connector_will_make_is_in_order() -> None:
-    making = {**POSTGRES, "publication.autocreate.mode": "filtered"}
-    assert differences(captured(postgres(publication_p="absent"), making)) == {}
-    assert differences(captured(postgres(), making)) == {"dbo.orders": "not captured"}  # it is there, without the table
-
-
-def test_a_sql_server_source_needs_cdc_of_database_and_table() -> None:
-    assert differences(captured(CaptureState({"CDC of the database": "on"}, frozenset({ORDERS})), SOURCE)) == {}
-    look = captured(CaptureState({"CDC of the database": "off"}, frozenset()), SOURCE)
-    assert differences(look) == {"CDC of the database": "off", "dbo.orders": "not captured"}
-    assert "sys.sp_cdc_enable_db" in look.action[0]
-    assert "@source_schema = N" in look.action[1]
-
-
-def test_without_a_source_there_is_nothing_to_compare_with() -> None:
-    assert capture(of(SINK), lambda *_: CaptureState({}, frozenset())).expected == {}
-
-
 # ---- permissions ----
 
 
@@ -286,3 +211,17 @@ def test_a_sql_server_account_whose_password_is_unknown_is_not_judged() -> None:
     [source] = of({**SOURCE, "database.password": "${vault:a:b}"})
     with pytest.raises(CouldNotLookError, match="only the worker knows its password"):
         prerequisites.rights_of(source, PIPELINE)
+
+
+def test_of_a_sql_server_account_whose_password_is_unknown_only_its_login_is_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Seen(Told):
+        def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
+            return {f"login of {account}, {writes}": "# a new password"}
+
+    monkeypatch.setattr(prerequisites, "open_database", lambda *_: Seen())
+    [source] = of({**SOURCE, "database.password": "${vault:a:b}"})
+    look, _ = rights([source], lambda account: prerequisites.obstacles_of(account, PIPELINE))
+    assert differences(look) == {"cdc of c0: login of cdc, False": "missing"}
+    assert look.action == ("# a new password",)

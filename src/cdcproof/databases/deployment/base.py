@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from cdcproof.databases.base import TableName
 
@@ -22,12 +22,56 @@ class LogStart:
 
 
 @dataclass(frozen=True)
+class LogReading:
+    """How far the source's log was read at one moment. Positions are LSNs as numbers: `LogStart` says of what.
+
+    `positions` are all that move while the connector reads, `read` is the furthest. `unread_seconds` is the age of the oldest change
+    that was captured and not read: SQL Server tells it, PostgreSQL None. `session` reads the log; empty where nobody does, or SQL
+    Server does not tell. `grant` shows positions that this account may not see; empty where it sees all.
+    """
+
+    end: int
+    stored: int
+    """What Connect keeps as the connector's position; 0 where it has none."""
+    read: int
+    positions: tuple[int, ...] = ()
+    unread_seconds: float | None = None
+    session: str = ""
+    grant: str = ""
+
+
+@dataclass(frozen=True)
+class CapturedTable:
+    """How the changes of a table are captured.
+
+    `names` are those under which they travel: the table's own, or its partitions'. `left_out` are columns that are not captured,
+    `condition` lets only some rows through, and `unidentified` says why the source refuses updates and deletes; each is empty where
+    all is captured. `whole` and `identified` are the statements that mend the first two and the last.
+    """
+
+    names: frozenset[TableName]
+    left_out: tuple[str, ...] = ()
+    condition: str = ""
+    unidentified: str = ""
+    whole: str = ""
+    identified: str = ""
+
+
+@dataclass(frozen=True)
 class CaptureState:
     """Whether changes can be captured at all. `settings` are the database's own words, by subject."""
 
     settings: Mapping[str, str]
-    captured: frozenset[TableName]
-    """Tables of the publication asked for, or with a capture instance."""
+    captured: Mapping[TableName, CapturedTable]
+    """Tables of the publication asked for, or with a capture instance; a partitioned one if all of its partitions are."""
+    operations: frozenset[str] = frozenset({"insert", "update", "delete"})
+    """What is captured of them: also ``truncate``, which SQL Server refuses for a captured table."""
+    hidden: str = ""
+    """The GRANT that shows captured tables which this account may not see; empty where there are none."""
+
+    def travelling(self) -> frozenset[TableName]:
+        """The names under which changes travel."""
+        return frozenset(name for table in self.captured.values() for name in table.names)
 
 
 @dataclass(frozen=True)
@@ -62,8 +106,23 @@ class DeploymentDatabase(Protocol):
         """Every reader whose log is still there: a slot that has lost its log is not among them."""
         ...
 
+    def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
+        """How far the log was read, by the connector whose committed offset and slot these are, and who reads these tables.
+
+        Raises `UnexpectedAnswerError` where the log's end is not known (a standby), or nothing was streamed yet.
+        """
+        ...
+
     def capture_state(self, publication: str, slot: str) -> CaptureState:
         """Whether this database's changes can be captured; SQL Server has no publications and slots."""
+        ...
+
+    def obstacles(self, account: str, *, writes: bool) -> Mapping[str, str]:
+        """What keeps an account from its next login, or from every write where it `writes`: by subject, with what mends it.
+
+        A session that is open does not show it: the next restart of the connector does. SQL Server tells another account's login
+        to whom may view its definition.
+        """
         ...
 
     def rights(self, account: str, needs: Needs) -> Rights:

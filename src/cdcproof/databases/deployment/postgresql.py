@@ -6,10 +6,17 @@ only its being one is told of it.
 
 from __future__ import annotations
 
-from psycopg import sql
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.base import CaptureState, LogStart, Needs, Rights
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from cdcproof.databases import postgresql_log
+from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.deployment.base import CapturedTable, CaptureState, LogReading, LogStart, Needs, Rights
 from cdcproof.databases.postgresql_session import Session
 from cdcproof.errors import UnexpectedAnswerError
 
@@ -22,11 +29,56 @@ _CAPTURE = """
            current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots)::int,
            EXISTS (SELECT FROM pg_publication WHERE pubname = %s),
            (SELECT plugin FROM pg_replication_slots WHERE slot_name = %s)"""
-_PUBLISHED = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
+_OPERATIONS = "SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication WHERE pubname = %s"
+# Filters and lists came with PostgreSQL 15. They are set where the table, or the one it is a partition of, was added. Generated columns
+# are made anew at the target.
+_PUBLISHED = """
+    SELECT p.schemaname, p.tablename, coalesce(to_jsonb(p) ->> 'rowfilter', ''),
+           ARRAY(SELECT a.attname::text FROM pg_attribute a
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                   AND NOT coalesce(to_jsonb(p) -> 'attnames', to_jsonb(ARRAY[a.attname])) ? a.attname::text
+                 ORDER BY a.attnum),
+           coalesce(an.nspname, p.schemaname), coalesce(ac.relname, p.tablename)
+    FROM pg_publication_tables p
+    JOIN pg_publication b ON b.pubname = p.pubname
+    JOIN pg_namespace n ON n.nspname = p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+    LEFT JOIN pg_publication_rel r ON r.prpubid = b.oid
+          AND (r.prrelid = c.oid OR r.prrelid IN (SELECT relid FROM pg_partition_ancestors(c.oid)))
+    LEFT JOIN pg_class ac ON ac.oid = r.prrelid LEFT JOIN pg_namespace an ON an.oid = ac.relnamespace
+    WHERE p.pubname = %s"""
+_PARTS = """
+    SELECT n.nspname, c.relname, m.nspname, f.relname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN LATERAL pg_partition_tree(c.oid) t ON t.isleaf
+    JOIN pg_class f ON f.oid = t.relid JOIN pg_namespace m ON m.oid = f.relnamespace
+    WHERE c.relkind = 'p' AND f.relkind <> 'p'"""
+# Without an identity PostgreSQL refuses to update and to delete rows of a table whose updates and deletes are published.
+_UNIDENTIFIED = """
+    WITH keys AS (SELECT indrelid, bool_or(indisprimary) AS has_key, bool_or(indisreplident) AS has_index
+                  FROM pg_index WHERE indisvalid GROUP BY indrelid)
+    SELECT n.nspname, c.relname,
+           CASE c.relreplident WHEN 'n' THEN 'REPLICA IDENTITY NOTHING' WHEN 'i' THEN 'REPLICA IDENTITY of an index that is gone'
+                ELSE 'no primary key and REPLICA IDENTITY DEFAULT' END,
+           coalesce(k.has_key, false)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN keys k ON k.indrelid = c.oid
+    WHERE c.relkind = 'r' AND n.nspname || '.' || c.relname = ANY (%s)
+      AND CASE c.relreplident WHEN 'f' THEN false WHEN 'n' THEN true WHEN 'i' THEN NOT coalesce(k.has_index, false)
+               ELSE NOT coalesce(k.has_key, false) END"""
 
 _ATTRIBUTES = """
-    SELECT rolcanlogin, rolsuper, rolreplication, rolcreaterole, rolcreatedb, rolbypassrls
+    SELECT rolsuper, rolreplication, rolcreaterole, rolcreatedb, rolbypassrls
     FROM pg_roles WHERE rolname = %s"""
+_LOGIN = (
+    "SELECT rolcanlogin, coalesce(rolvaliduntil <= now(), false), rolvaliduntil::text FROM pg_roles WHERE rolname = %s"
+)
+# Of a role in this database, a role, a database, in the order in which they count. Our own sessions set it, so that they do not show the server's.
+_READ_ONLY = """
+    SELECT s.setrole <> 0, s.setdatabase <> 0, option LIKE '%%=on' OR option LIKE '%%=true' OR option LIKE '%%=1' OR option LIKE '%%=yes'
+    FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS option
+    WHERE option LIKE 'default_transaction_read_only=%%'
+      AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s))
+      AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    ORDER BY (s.setrole <> 0) DESC, (s.setdatabase <> 0) DESC LIMIT 1"""
 _MEMBERSHIPS = """
     SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND pg_has_role(%s::name, oid, 'MEMBER') ORDER BY rolname"""
 _POWERFUL = [
@@ -48,12 +100,93 @@ _TABLE = """
 _WRITING = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
 
+def create_publication(publication: str, tables: Iterable[TableName]) -> str:
+    """The statement that makes a publication."""
+    statement = sql.SQL("CREATE PUBLICATION {} FOR TABLE {};")
+    return statement.format(sql.Identifier(publication), _names(tables)).as_string()
+
+
+def add_to_publication(publication: str, tables: Iterable[TableName]) -> str:
+    """The statement that adds tables to a publication."""
+    statement = sql.SQL("ALTER PUBLICATION {} ADD TABLE {};")
+    return statement.format(sql.Identifier(publication), _names(tables)).as_string()
+
+
+def add_column(table: TableName, column: Column) -> str:
+    """The statement that adds a column as another PostgreSQL has it; empty for a type that has to be made there first."""
+    if column.type in ("array", "enum", "composite", "range", "multirange"):
+        return ""
+    numbers = [column.precision, column.scale] if column.type == "numeric" and column.precision else [column.length]
+    size = ", ".join(str(number) for number in numbers if number is not None)
+    statement = sql.SQL("ALTER TABLE {} ADD COLUMN {} {};")
+    return statement.format(
+        sql.Identifier(table.schema, table.table),
+        sql.Identifier(column.name),
+        sql.SQL(f"{column.type}({size})" if size else column.type),
+    ).as_string()
+
+
+def publish_everything(publication: str) -> str:
+    """The statement that makes a publication publish every operation."""
+    statement = sql.SQL("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');")
+    return statement.format(sql.Identifier(publication)).as_string()
+
+
+def _names(tables: Iterable[TableName]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(table.schema, table.table) for table in tables)
+
+
+def _identified(table: CapturedTable, refused: Sequence[tuple[str, str]]) -> CapturedTable:
+    return replace(
+        table,
+        unidentified=", ".join(word for word, _ in refused),
+        identified=" ".join(statement for _, statement in refused),
+    )
+
+
+def _together(parts: Sequence[CapturedTable]) -> CapturedTable:
+    """A partitioned table, of which every partition is captured by itself."""
+    return CapturedTable(
+        frozenset(name for part in parts for name in part.names),
+        tuple(dict.fromkeys(column for part in parts for column in part.left_out)),
+        " / ".join(dict.fromkeys(part.condition for part in parts if part.condition)),
+        ", ".join(part.unidentified for part in parts if part.unidentified),
+        " ".join(dict.fromkeys(part.whole for part in parts if part.condition or part.left_out)),
+        " ".join(part.identified for part in parts if part.identified),
+    )
+
+
 class PostgreSQLDeployment(Session):
     """A PostgreSQL session that tells what a deployment needs."""
 
     def log_starts(self) -> tuple[LogStart, ...]:
         """The slots of this database, each with the position from which the log is kept for it."""
         return tuple(LogStart(name, position) for name, position in self._query(_LOG_STARTS))
+
+    def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
+        """By the committed offset, the slot's confirmed position, and what the slot's session was sent."""
+        del tables  # the log does not tell them apart
+        stored = postgresql_log.committed(offset)
+        [(insert, block_bytes, segment_bytes)] = self._query(postgresql_log.POSITION)
+        if insert is None:
+            raise UnexpectedAnswerError(
+                f"{self._place} is a standby: where its log is does not say where the primary's is.",
+                "Name the primary, from which the connector reads, under [source].",
+            )
+        rows = self._query(postgresql_log.READER, (slot,))
+        found = postgresql_log.reader(rows[0]) if rows else postgresql_log.Reader(0, 0, "")
+        hidden = bool(found.session) and not found.written
+        positions = (stored, found.confirmed, found.written)
+        return LogReading(
+            postgresql_log.end_of_log(insert, block_bytes, segment_bytes),
+            stored,
+            max(positions),
+            positions,
+            session=found.session,
+            grant=sql.SQL("GRANT pg_monitor TO {};").format(sql.Identifier(self._database.user)).as_string()
+            if hidden
+            else "",
+        )
 
     def capture_state(self, publication: str, slot: str) -> CaptureState:
         """The settings that logical decoding needs, the publication's tables, and the slot's plug-in."""
@@ -63,7 +196,48 @@ class PostgreSQLDeployment(Session):
             f"publication {publication}": "present" if is_there else "absent",
             f"slot {slot}": str(plugin) if plugin else f"absent, {free} free",
         }
-        return CaptureState(settings, frozenset(TableName(*row) for row in self._query(_PUBLISHED, (publication,))))
+        operations = [
+            operation
+            for row in self._query(_OPERATIONS, (publication,))
+            for operation, has in zip(("insert", "update", "delete", "truncate"), row, strict=True)
+            if has
+        ]
+        return CaptureState(settings, self._published(publication), frozenset(operations))
+
+    def _published(self, publication: str) -> dict[TableName, CapturedTable]:
+        parts: dict[TableName, set[TableName]] = {}
+        for schema, table, *leaf in self._query(_PARTS):
+            parts.setdefault(TableName(schema, table), set()).add(TableName(*leaf))
+        published: dict[TableName, CapturedTable] = {}
+        for schema, table, condition, left_out, *added in self._query(_PUBLISHED, (publication,)):
+            name = TableName(schema, table)
+            whole = sql.SQL("ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};").format(
+                sql.Identifier(publication), sql.Identifier(*added)
+            )
+            published[name] = CapturedTable(frozenset({name}), tuple(left_out), condition, whole=whole.as_string())
+        refused = self._unidentified({leaf for name in published for leaf in parts.get(name, {name})})
+        published = {
+            name: _identified(table, [refused[leaf] for leaf in sorted(parts.get(name, {name})) if leaf in refused])
+            for name, table in published.items()
+        }
+        covered = {
+            name: _together([published[leaf] for leaf in sorted(leaves)])
+            for name, leaves in parts.items()
+            if name not in published and leaves <= published.keys()
+        }
+        return published | covered
+
+    def _unidentified(self, tables: set[TableName]) -> dict[TableName, tuple[str, str]]:
+        """Table to why its rows have no identity, and the statement that gives them one."""
+        return {
+            TableName(schema, table): (
+                f"{word} ({schema}.{table})",
+                sql.SQL("ALTER TABLE {} REPLICA IDENTITY {};")
+                .format(sql.Identifier(schema, table), sql.SQL("DEFAULT" if has_key else "FULL"))
+                .as_string(),
+            )
+            for schema, table, word, has_key in self._query(_UNIDENTIFIED, ([str(table) for table in tables],))
+        }
 
     def rights(self, account: str, needs: Needs) -> Rights:
         """The role's rights; any session may ask for those of any role."""
@@ -72,14 +246,13 @@ class PostgreSQLDeployment(Session):
             raise UnexpectedAnswerError(
                 f"{self._place} has no role {account}.", "Make it, or correct the connector's user."
             )
-        may_log_in, is_superuser, replicates, makes_roles, makes_databases, bypasses = attributes[0]
+        is_superuser, replicates, makes_roles, makes_databases, bypasses = attributes[0]
         role = sql.Identifier(account)
+        obstacles = self.obstacles(account, writes=bool(needs.write or needs.create_in))
         if is_superuser:
-            return Rights({}, {"superuser": sql.SQL("ALTER ROLE {} NOSUPERUSER;").format(role).as_string()})
+            return Rights(obstacles, {"superuser": sql.SQL("ALTER ROLE {} NOSUPERUSER;").format(role).as_string()})
         missing: dict[str, sql.Composed] = {}
         excessive: dict[str, sql.Composed] = {}
-        if not may_log_in:
-            missing["login"] = sql.SQL("ALTER ROLE {} LOGIN;").format(role)
         if needs.reads_log and not replicates:
             missing["replication"] = sql.SQL("ALTER ROLE {} REPLICATION;").format(role)
         for has, attribute in (
@@ -95,9 +268,51 @@ class PostgreSQLDeployment(Session):
         self._add_schemas(account, needs, missing)
         self._add_tables(account, needs, missing, excessive)
         return Rights(
-            {subject: statement.as_string() for subject, statement in missing.items()},
+            {**obstacles, **{subject: statement.as_string() for subject, statement in missing.items()}},
             {subject: statement.as_string() for subject, statement in excessive.items()},
         )
+
+    def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
+        """A role without LOGIN, or whose password has expired; a standby, or a default that makes every transaction read-only."""
+        role = sql.Identifier(account)
+        found: dict[str, sql.Composed | str] = {}
+        for may_log_in, has_expired, until in self._query(_LOGIN, (account,)):
+            if not may_log_in:
+                found["login"] = sql.SQL("ALTER ROLE {} LOGIN;").format(role)
+            if has_expired:
+                found[f"login, its password has expired on {until}"] = sql.SQL(
+                    "ALTER ROLE {} VALID UNTIL 'infinity';"
+                ).format(role)
+        if writes and self._query("SELECT pg_is_in_recovery()")[0][0]:
+            found["write: the server is a standby"] = "# Let the sink connector write to the primary."
+        elif writes and (statement := self._read_only_by(account)):
+            found["write: default_transaction_read_only is on"] = statement
+        return {what: how if isinstance(how, str) else how.as_string() for what, how in found.items()}
+
+    def _read_only_by(self, account: str) -> sql.Composed | str:
+        """The statement that lets an account's sessions write; empty where they can."""
+        reset = sql.SQL("SET transaction_read_only = off; ALTER {} RESET default_transaction_read_only;")
+        database = sql.SQL("DATABASE {}").format(sql.Identifier(self._database.database))
+        role = sql.SQL("ROLE {}").format(sql.Identifier(account))
+        for of_role, of_database, is_on in self._query(_READ_ONLY, (account,)):
+            what = (
+                sql.SQL("{} IN {}").format(role, database) if of_role and of_database else role if of_role else database
+            )
+            return reset.format(what) if is_on else ""
+        if self._reads_only_by_default():
+            return "ALTER SYSTEM SET default_transaction_read_only = off;\nSELECT pg_reload_conf();"
+        return ""
+
+    def _reads_only_by_default(self) -> bool:
+        """What the server's configuration says, as a session without our settings shows it, unless our own role overrides that."""
+        if self._query(_READ_ONLY, (self._database.user,)):
+            return False
+        where = {key: value for key, value in conninfo_to_dict(self.address().reveal()).items() if key != "options"}
+        try:
+            with psycopg.connect(**where, autocommit=True) as plain:  # type: ignore[arg-type]
+                return plain.execute("SHOW default_transaction_read_only").fetchall() == [("on",)]
+        except psycopg.Error as error:
+            raise self._not_connected(error) from None
 
     def _add_schemas(self, account: str, needs: Needs, missing: dict[str, sql.Composed]) -> None:
         names = sorted({table.schema for table in (*needs.read, *needs.write)} | set(needs.create_in))

@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Self
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Self
 
+from cdcproof.databases import capture, lsn
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import tsql
-from cdcproof.databases.deployment.base import CaptureState, LogStart, Needs, Rights
-from cdcproof.databases.sqlserver_session import Session
-from cdcproof.databases.tsql import CAPTURED, DATABASE_STATE, name, quoted
-from cdcproof.errors import UsageError
+from cdcproof.databases.deployment.base import CapturedTable, CaptureState, LogReading, LogStart, Needs, Rights
+from cdcproof.databases.sqlserver_log import Log
+from cdcproof.databases.tsql import DATABASE_STATE, name, quoted
+from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
 
 _WRITING = ("INSERT", "UPDATE", "DELETE", "ALTER")
 
 
-class SQLServerDeployment(Session):
+ENABLE_DATABASE = "EXEC sys.sp_cdc_enable_db;"
+
+
+def enable_table(table: TableName, instance: str = "") -> str:
+    """The statement that captures a table, by a capture instance of this name where one is given."""
+    named = f", @capture_instance = {_text(instance)}" if instance else ""
+    return (
+        f"EXEC sys.sp_cdc_enable_table @source_schema = {_text(table.schema)}, @source_name = {_text(table.table)}, "
+        f"@role_name = NULL{named};"
+    )
+
+
+def _captured(table: TableName, instances: Mapping[str, Sequence[str]]) -> CapturedTable:
+    """By the newest instance, to which a connector goes over. A table has at most two."""
+    (*older, (newest, left_out)) = instances.items()
+    free = (
+        []
+        if not older
+        else [
+            f"EXEC sys.sp_cdc_disable_table @source_schema = {_text(table.schema)}, @source_name = {_text(table.table)}, "
+            f"@capture_instance = {_text(older[0][0])};"
+        ]
+    )
+    another = newest.removesuffix("_new") if newest.endswith("_new") else f"{newest}_new"
+    return CapturedTable(frozenset({table}), tuple(left_out), whole=" ".join([*free, enable_table(table, another)]))
+
+
+def _text(value: str) -> str:
+    return "N'" + value.replace("'", "''") + "'"
+
+
+class SQLServerDeployment(Log):
     """A SQL Server session that tells what a deployment needs."""
 
     def __enter__(self) -> Self:
@@ -30,13 +64,67 @@ class SQLServerDeployment(Session):
             for instance, lsn, schema, table in self._query(tsql.LOG_STARTS)
         )
 
+    def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
+        """By the committed offset, and what the change tables of these tables hold beyond it."""
+        del slot
+        read = self._number(capture.read_of, offset)
+        if read is None:
+            raise UnexpectedAnswerError(
+                f"{self._place}: the connector has not begun to stream; its snapshot may go on."
+            )
+        unread = self._oldest_unread(tables, read)
+        seconds = None if unread is None else self._query(tsql.AGE, lsn.binary(unread))[0][0]
+        age = 0.0 if unread is None else math.nan if seconds is None else float(seconds)
+        return LogReading(self._log_end(), read.commit, read.commit, (read.commit, read.change), unread_seconds=age)
+
+    def _oldest_unread(self, tables: Collection[TableName], read: capture.Read) -> int | None:
+        commit, change = lsn.binary(read.commit), lsn.binary(read.change)
+        found = [
+            self._number(lsn.of_binary, bytes(row[0]))
+            for one in self._change_tables(tuple(tables))
+            for row in self._query(
+                tsql.oldest_unread_statement(one.name), commit, commit, change, grant=self._grant_of_cdc
+            )
+        ]
+        return min(found, default=None)
+
     def capture_state(self, publication: str, slot: str) -> CaptureState:
         """Whether CDC is enabled for the database, and for which tables."""
         del publication, slot
         if not self._captures():
-            return CaptureState({"CDC of the database": "off"}, frozenset())
-        captured = frozenset(TableName(*row) for row in self._query(CAPTURED))
-        return CaptureState({"CDC of the database": "on"}, captured)
+            return CaptureState({"CDC of the database": "off"}, {})
+        instances: dict[TableName, dict[str, list[str]]] = {}
+        hidden = ""
+        for schema, table, instance, column in self._query(tsql.CAPTURE_INSTANCES, grant=self._grant_of_cdc):
+            if table is None:
+                hidden = f"GRANT VIEW DEFINITION TO {quoted(self._database.user)};"
+                continue
+            left_out = instances.setdefault(TableName(schema, table), {}).setdefault(instance, [])
+            left_out += [column] if column else []
+        captured = {table: _captured(table, of_table) for table, of_table in instances.items()}
+        return CaptureState({"CDC of the database": "on"}, captured, hidden=hidden)
+
+    def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
+        """A login whose password has expired or must be changed, or that is locked; a database that takes no writes."""
+        expired, locked, must_change = self._query(tsql.LOGIN, account, account, account)[0]
+        if expired is None:
+            raise RefusedError(
+                f"{self._place}: whether the password of {account} has expired may not be seen by {self._database.user}.",
+                f"USE master; GRANT VIEW DEFINITION ON LOGIN::{quoted(account)} TO {quoted(self._database.user)};",
+            )
+        found = {}
+        if expired or must_change:
+            word = "has expired" if expired else "must be changed first"
+            found[f"login, its password {word}"] = "# Give the login a new password, and the connector the same one."
+        if locked:
+            found["login, it is locked"] = (
+                "# Unlock it: ALTER LOGIN … WITH PASSWORD = …  UNLOCK, with the connector's password."
+            )
+        if writes and self._query(tsql.UPDATEABILITY)[0][0] != "READ_WRITE":
+            found["write: the database is read-only"] = (
+                f"ALTER DATABASE {quoted(self._database.database)} SET READ_WRITE;"
+            )
+        return found
 
     def rights(self, account: str, needs: Needs) -> Rights:
         """The rights of this session's account, which must be the one asked for."""
@@ -45,13 +133,13 @@ class SQLServerDeployment(Session):
                 f"SQL Server tells an account's rights to nobody else: {account} is not the one logged in."
             )
         login, user = (str(found) for found in self._query(tsql.USER)[0])
-        missing: dict[str, str] = {}
+        missing = self._read_only() if needs.write or needs.create_in else {}
         excessive = {
             f"server role {role}": f"ALTER SERVER ROLE {quoted(role)} DROP MEMBER {quoted(login)};"
             for (role,) in self._query(tsql.SERVER_ROLES)
         }
         if "server role sysadmin" in excessive:  # it has every permission: what else it has says nothing more
-            return Rights({}, {"server role sysadmin": excessive["server role sysadmin"]})
+            return Rights(missing, {"server role sysadmin": excessive["server role sysadmin"]})
         roles = [role for (role,) in self._query(tsql.DATABASE_ROLES)]
         excessive |= {f"role {role}": f"ALTER ROLE {quoted(role)} DROP MEMBER {quoted(user)};" for role in roles}
         for table in dict.fromkeys((*needs.read, *needs.write)):
@@ -71,6 +159,12 @@ class SQLServerDeployment(Session):
             if self._query(tsql.MAY_ALTER_SCHEMA, schema)[0][0] != 1:
                 missing[f"ALTER on schema {schema}"] = f"GRANT ALTER ON SCHEMA::{quoted(schema)} TO {quoted(user)};"
         return Rights(missing, excessive)
+
+    def _read_only(self) -> dict[str, str]:
+        """A database that was set so, or a secondary of an availability group."""
+        if self._query(tsql.UPDATEABILITY)[0][0] == "READ_WRITE":
+            return {}
+        return {"write: the database is read-only": f"ALTER DATABASE {quoted(self._database.database)} SET READ_WRITE;"}
 
     def _captures(self) -> bool:
         return bool(self._query(DATABASE_STATE)[0][0])

@@ -6,10 +6,20 @@ Microsoft's reference says. HAS_PERMS_BY_NAME, IS_SRVROLEMEMBER and IS_ROLEMEMBE
 
 from __future__ import annotations
 
+from cdcproof.databases.base import TableName
+from cdcproof.databases.tsql import name
+
 LOG_STARTS = """
     SELECT capture_instance, sys.fn_cdc_get_min_lsn(capture_instance),
            OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id)
     FROM cdc.change_tables WHERE OBJECT_NAME(source_object_id) IS NOT NULL ORDER BY capture_instance"""
+# Every capture instance, the newest of a table last, and the columns of the table that it does not have. A rename does not reach it.
+CAPTURE_INSTANCES = """
+    SELECT OBJECT_SCHEMA_NAME(t.source_object_id), OBJECT_NAME(t.source_object_id), t.capture_instance, c.name
+    FROM cdc.change_tables AS t
+    LEFT JOIN sys.columns AS c ON c.object_id = t.source_object_id AND c.is_computed = 0
+        AND NOT EXISTS (SELECT 1 FROM cdc.captured_columns AS k WHERE k.object_id = t.object_id AND k.column_name = c.name)
+    ORDER BY t.start_lsn, t.capture_instance, c.column_id"""
 SERVER_ROLES = """
     SELECT role FROM (VALUES (N'sysadmin'), (N'securityadmin'), (N'serveradmin'), (N'dbcreator'), (N'bulkadmin')) AS r (role)
     WHERE IS_SRVROLEMEMBER(role) = 1"""
@@ -22,3 +32,17 @@ MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"
 MAY_CREATE = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'CREATE TABLE')"
 MAY_ALTER_SCHEMA = "SELECT HAS_PERMS_BY_NAME(?, N'SCHEMA', N'ALTER')"
 USER = "SELECT SUSER_SNAME(), USER_NAME()"
+# NULL where this account may not view the login's definition, and where there is no such login.
+LOGIN = """
+    SELECT CAST(LOGINPROPERTY(?, N'IsExpired') AS int), CAST(LOGINPROPERTY(?, N'IsLocked') AS int),
+           CAST(LOGINPROPERTY(?, N'IsMustChange') AS int)"""
+UPDATEABILITY = "SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128))"
+# Both clocks are the server's own. NULL where the change has been cleaned up.
+AGE = "SELECT DATEDIFF(second, sys.fn_cdc_map_lsn_to_time(?), GETDATE())"
+
+
+def oldest_unread_statement(change_table: TableName) -> str:
+    """T-SQL for the commit of the oldest change that was not read. Bound: the commit that was read, twice, and the change in it."""
+    return f"""
+        SELECT TOP (1) [__$start_lsn] FROM {name(change_table)}
+        WHERE [__$start_lsn] > ? OR ([__$start_lsn] = ? AND [__$seqval] > ?) ORDER BY [__$start_lsn]"""  # noqa: S608  quoted

@@ -105,6 +105,24 @@ def _of_another(name: str, config: Config, pipeline: Pipeline) -> str:
     )
 
 
+def running(connect: Connect, pipeline: Pipeline) -> dict[str, Config]:
+    """The configurations of the pipeline's own connectors, as they run."""
+    own = {connector.name for connector in pipeline.connectors}
+    return {c.name: without_name(c.config) for c in connect.states().connectors if c.name in own}
+
+
+def understood(configs: Mapping[str, Config], pipeline: Pipeline) -> tuple[tuple[Account, ...], dict[str, str]]:
+    """The accounts of the connectors that can be looked at, and why the others cannot."""
+    found: list[Account] = []
+    why: dict[str, str] = {}
+    for name, config in configs.items():
+        try:
+            found.append(_account(name, config, pipeline))
+        except CouldNotLookError as error:
+            why[name] = error.message
+    return tuple(found), why
+
+
 def accounts(configs: Mapping[str, Config], pipeline: Pipeline) -> tuple[Account, ...]:
     """The account of each connector of this pipeline. Raises `CouldNotLookError` for one whose account is not said."""
     return tuple(_account(name, config, pipeline) for name, config in configs.items())

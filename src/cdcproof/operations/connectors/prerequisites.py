@@ -10,7 +10,7 @@ from cdcproof.clients.connect import Connect
 from cdcproof.databases import connect as connect_to
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import connect as open_database
-from cdcproof.databases.deployment.base import CaptureState, Rights
+from cdcproof.databases.deployment.base import Rights
 from cdcproof.errors import CouldNotLookError, RefusedError
 from cdcproof.findings import ABSENT
 from cdcproof.operations import connector_config
@@ -18,9 +18,6 @@ from cdcproof.operations.administration import administer
 from cdcproof.operations.connector_config import Config
 from cdcproof.operations.connectors.accounts import Account
 from cdcproof.pipeline import Pipeline
-
-_PLUGIN = "decoderbufs"
-"""What Debezium's `plugin.name` is by default."""
 
 
 @dataclass(frozen=True)
@@ -124,41 +121,6 @@ def topics(
     return Look(found, dict.fromkeys(found, "present"), tolerated=tolerated, action=action)
 
 
-def capture(accounts: Iterable[Account], state_of: Callable[[str, str], CaptureState]) -> Look:
-    """Whether the source's changes can be captured: the database's settings, and each table.
-
-    `state_of` is asked by publication and slot, which are empty for SQL Server.
-    """
-    found: dict[str, str] = {}
-    expected: dict[str, str] = {}
-    action: list[str] = []
-    for account in (a for a in accounts if a.side == "source"):
-        address = connector_config.source_address(account.config)
-        assert address is not None  # noqa: S101  a source's account has one
-        publication, slot = address.publication or "", address.slot or ""
-        state = state_of(publication, slot)
-        if address.engine == "sqlserver":
-            expected["CDC of the database"] = "on"
-            found |= state.settings
-            makes_publication = False
-        else:
-            makes_publication = account.config.get("publication.autocreate.mode", "all_tables") != "disabled"
-            ours, seen = _postgresql(account.config, publication, slot, state, makes_publication)
-            expected, found = {**expected, **ours}, {**found, **seen}
-        is_made = makes_publication and state.settings.get(f"publication {publication}") == ABSENT
-        for table in account.needs().read:
-            expected[str(table)] = "captured"
-            found[str(table)] = "captured" if table in state.captured or is_made else "not captured"
-        action += _enable(account, publication, {s: f for s, f in found.items() if expected.get(s) != f})
-    return Look(found, expected, action=tuple(action))
-
-
-def capture_state(pipeline: Pipeline, publication: str, slot: str) -> CaptureState:
-    """Ask the source, by the account of the checks."""
-    with open_database(pipeline.source) as database:
-        return database.capture_state(publication, slot)
-
-
 def rights_of(account: Account, pipeline: Pipeline) -> Rights:
     """Ask what an account may do: by the account of the checks in PostgreSQL, by itself in SQL Server.
 
@@ -183,6 +145,14 @@ def rights_of(account: Account, pipeline: Pipeline) -> Rights:
         return asked.rights(account.user, needs)
 
 
+def obstacles_of(account: Account, pipeline: Pipeline) -> Rights:
+    """As `rights_of`; of a SQL Server account whose password only the worker knows, only what keeps it from logging in or writing."""
+    if account.database.type == "postgresql" or account.password is not None:
+        return rights_of(account, pipeline)
+    with open_database(pipeline.source if account.side == "source" else pipeline.target) as asked:
+        return Rights(asked.obstacles(account.user, writes=account.side == "target"))
+
+
 def rights(accounts: Iterable[Account], rights_of: Callable[[Account], Rights]) -> tuple[Look, Look]:
     """What the connectors' accounts lack, and what they have beyond their needs."""
     seen = [(account, rights_of(account)) for account in accounts]
@@ -202,50 +172,6 @@ def rights(accounts: Iterable[Account], rights_of: Callable[[Account], Rights]) 
             )
         )
     return looks[0], looks[1]
-
-
-def _postgresql(
-    config: Config, publication: str, slot: str, state: CaptureState, makes_publication: bool
-) -> tuple[dict[str, str], dict[str, str]]:
-    expected = {
-        "wal_level": "logical",
-        f"publication {publication}": "present",
-        f"slot {slot}": config.get("plugin.name", _PLUGIN),
-    }
-    found = {subject: state.settings.get(subject, ABSENT) for subject in expected}
-    if makes_publication and found[f"publication {publication}"] == ABSENT:
-        found[f"publication {publication}"] = "present"  # the connector makes it, as it makes its slot
-    told = found[f"slot {slot}"]
-    if told.startswith(ABSENT) and told != f"{ABSENT}, 0 free":
-        found[f"slot {slot}"] = expected[f"slot {slot}"]
-    return expected, found
-
-
-def _enable(account: Account, publication: str, wrong: Mapping[str, str]) -> list[str]:
-    """What an administrator of the source does about it."""
-    commands: list[str] = []
-    for subject in wrong:
-        if subject == "wal_level":
-            commands.append(administer(account.database, "ALTER SYSTEM SET wal_level = 'logical';"))
-            commands.append("# then restart the server")
-        elif subject.startswith("publication "):
-            tables = ", ".join(str(table) for table in account.needs().read)
-            commands.append(administer(account.database, f"CREATE PUBLICATION {publication} FOR TABLE {tables};"))
-        elif subject.startswith("slot "):
-            look = "SELECT slot_name, plugin, active FROM pg_replication_slots;"
-            commands += [
-                administer(account.database, look),
-                "# then drop a slot that nobody needs, or correct plugin.name",
-            ]
-        elif subject == "CDC of the database":
-            commands.append(administer(account.database, "EXEC sys.sp_cdc_enable_db;"))
-        elif account.database.type == "sqlserver":
-            schema, _, table = subject.partition(".")
-            enable = f"EXEC sys.sp_cdc_enable_table @source_schema = N'{schema}', @source_name = N'{table}', @role_name = NULL;"
-            commands.append(administer(account.database, enable))
-        else:
-            commands.append(administer(account.database, f"ALTER PUBLICATION {publication} ADD TABLE {subject};"))
-    return commands
 
 
 def _only_the_worker_knows(account: Account) -> str:

@@ -1,0 +1,78 @@
+"""What two looks at the source's log say: idle is in order, stuck is not, and nobody there is not known."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from cdcproof.databases.deployment.base import LogReading
+from cdcproof.errors import CouldNotLookError
+from cdcproof.findings import Finding, require_at_most
+from cdcproof.observations.source_lag import Progress, SourceLag
+
+MEBIBYTE = 1024 * 1024
+
+
+def reading(
+    end: int, stored: int = 0, confirmed: int = 0, sent: int = 0, session: str = "7 since noon", **more: Any
+) -> LogReading:
+    positions = (stored, confirmed, sent)
+    return LogReading(end, stored, max(positions), positions, session=session, **more)
+
+
+def lag(first: LogReading, last: LogReading) -> SourceLag:
+    return SourceLag({"c": Progress(first, last, 15.0)})
+
+
+def test_a_connector_that_was_given_all_reads_on_though_its_offset_stands_still() -> None:
+    idle = lag(reading(1000, 10, 10, 900), reading(5000, 10, 10, 1000))
+    assert idle.found() == idle.expected() == {"c": "reads on"}
+    assert idle.mebibytes() == {"c": 0.0}
+
+
+def test_a_connector_to_which_nothing_was_sent_stood_still() -> None:
+    stuck = lag(reading(9 * MEBIBYTE, 10, 10, 900), reading(11 * MEBIBYTE, 10, 10, 900))
+    assert stuck.found() == {"c": "stood still for 15 s"}
+    assert "11.0 MiB" in stuck.details()["c"]
+
+
+def test_a_connector_that_moves_reads_on_and_is_judged_by_how_far_behind_it_is() -> None:
+    busy = lag(reading(9 * MEBIBYTE, 10, 10, 900), reading(11 * MEBIBYTE, 10, 10, MEBIBYTE))
+    assert busy.found() == busy.expected()
+    assert busy.mebibytes() == {"c": 10.0}
+
+
+def test_a_position_beyond_the_end_of_the_log_is_of_another_time() -> None:
+    restored = lag(reading(5000, 9000, 100, 5000), reading(5000, 9000, 100, 5000))
+    assert restored.found() == {"c": "beyond the end of the source's log"}
+    # a page's header lies behind the last record: no position is there
+    assert lag(reading(5000, 5040), reading(5000, 5040)).found() == {"c": "reads on"}
+
+
+def test_nobody_who_reads_is_dead_and_one_whose_positions_are_hidden_is_not_known() -> None:
+    assert Progress(reading(5000, session=""), reading(5000, session=""), 15).is_dead
+    hidden = reading(5000, 10, 10, grant="GRANT pg_monitor TO us;")
+    assert Progress(hidden, hidden, 15).blind == "GRANT pg_monitor TO us;"
+    moved = reading(5000, 11, 11, grant="GRANT pg_monitor TO us;")
+    assert Progress(hidden, moved, 15).blind == ""
+    assert not Progress(hidden, moved, 15).is_dead
+
+
+def test_sql_server_tells_the_age_of_what_was_not_read() -> None:
+    old = reading(5000, 10, unread_seconds=400.0, session="")
+    assert (lag(old, old).seconds(), lag(old, old).mebibytes()) == ({"c": 400.0}, {})
+    assert not Progress(old, old, 0).is_dead
+    cleaned = reading(5000, 10, unread_seconds=math.nan, session="")
+    with pytest.raises(Finding, match="no number"):
+        require_at_most(lag(cleaned, cleaned).seconds(), 300, unit="s")
+
+
+def test_what_could_not_be_seen_is_said_and_so_is_that_there_was_nothing_to_see() -> None:
+    with pytest.raises(CouldNotLookError, match="c does not run") as raised:
+        SourceLag({}, {"c": ("c does not run.", "See morning.2-connectors.")}).demand_seen()
+    assert raised.value.remedy == "See morning.2-connectors."
+    with pytest.raises(CouldNotLookError, match="No source connector"):
+        SourceLag({}).demand_seen()
+    lag(reading(1, 1), reading(1, 1)).demand_seen()
