@@ -18,6 +18,7 @@ from unittest.mock import patch
 from cdcproof import databases
 from cdcproof.databases import sqlserver_writing, tsql, tsql_forms, tsql_frames
 from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.deployment import sqlserver as deployed_to
 from cdcproof.databases.deployment import tsql as deployment
 from cdcproof.databases.deployment.base import Needs
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
@@ -191,6 +192,7 @@ def constants() -> Iterator[Emitted]:
     yield Emitted(tsql.data_in_statement(TABLE, names, "[odd]] bigint] > 5 -- all"), before_2019=True)
     yield Emitted(tsql.changes_beyond_statement(CHANGES))
     yield Emitted(tsql.next_transactions_statement(5))
+    yield Emitted(deployment.oldest_unread_statement(CHANGES))
     yield Emitted(tsql.changed_keys_statement(CHANGES, [], 5))
 
 
@@ -231,6 +233,7 @@ def advised() -> Iterator[Emitted]:
         deployed = SQLServerDeployment(config, Secret("a password"), 5)
         with patch.object(door, "_query", answer), patch.object(deployed, "_query", answer):
             rights = deployed.rights("odd]user", needs)
+            texts |= {*deployed.obstacles("odd]user", writes=True).values()}
             texts |= {*door.permissions_missing([TABLE]).values(), *rights.missing.values(), *rights.excessive.values()}
     texts.add(Errors(config, 5).translated(OdbcError("", 229, ""), TABLE).remedy)
     kinds = {
@@ -238,8 +241,14 @@ def advised() -> Iterator[Emitted]:
         "REVOKE": "SqlRevokeStatement",
         "USE": "SqlUseStatement",
         "ALTER": "SqlNullStatement",
+        "EXEC": "SqlExecuteModuleStatement",
     }
-    for text in sorted(texts):
+    texts |= {
+        deployed_to.enable_table(TABLE),
+        deployed_to.enable_table(TABLE, "odd]name_new"),
+        deployed_to.ENABLE_DATABASE,
+    }
+    for text in sorted(text for text in texts if not text.startswith("#")):
         pieces = [piece.split()[0] for piece in text.split(";") if piece.strip()]
         yield Emitted(text, tuple(kinds[piece] for piece in pieces), before_2019=True)
 
@@ -252,6 +261,7 @@ def _answer(may_see: bool, may_all: bool, statement: str, *values: Any, **_: str
         deployment.USER: [("odd]login", "odd]user")],
         deployment.SERVER_ROLES: [("dbcreator",)] if may_all else [],
         deployment.DATABASE_ROLES: [],
+        deployment.LOGIN: [(1, 1, 1)],
     }
     return known.get(statement, [(int(may_all or (may_see and values[:1] == ("dbo",))),)])
 
@@ -303,10 +313,11 @@ _VIEWS = {
         "tran_count last_commit_lsn last_commit_time log_record_count command_count latency empty_scan_count failed_sessions_count",
         "sys.dm_server_services": "servicename startup_type status status_desc process_id",
         "cdc.change_tables": "object_id version source_object_id capture_instance start_lsn end_lsn role_name index_name",
+        "cdc.captured_columns": "object_id column_name column_id column_type column_ordinal is_computed",
         "cdc.lsn_time_mapping": "start_lsn tran_begin_time tran_end_time tran_id",
     }.items()
 }
-_FUNCTIONS = {"sys.fn_cdc_get_max_lsn": 0, "sys.fn_cdc_get_min_lsn": 1}
+_FUNCTIONS = {"sys.fn_cdc_get_max_lsn": 0, "sys.fn_cdc_get_min_lsn": 1, "sys.fn_cdc_map_lsn_to_time": 1}
 _TABLE_FUNCTIONS = ("sys.dm_db_log_stats",)
 _PROCEDURES = {
     "sys.sp_cdc_enable_db": [],
