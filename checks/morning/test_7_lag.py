@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_at_most, require_equal
+from cdcproof.findings import require_at_least, require_at_most, require_equal, warn_if_any
 
 
 @pytest.mark.runbook("morning.7-sink-lag", severity="critical", needs=["morning.6-kafka-answers"])
@@ -35,3 +35,26 @@ def test_the_source_is_read(source_lag, pipeline, evidence, remedies):
     if source_lag.seconds():
         require_at_most(source_lag.seconds(), limits.source_lag_seconds, unit="s behind", action=action)
     source_lag.demand_seen()
+
+
+@pytest.mark.runbook(
+    "morning.7-capture-job",
+    severity="critical",
+    needs=["morning.6-source-answers"],
+    applies=lambda pipeline: pipeline.source.type == "sqlserver",
+)
+def test_the_log_is_captured(capture_jobs, pipeline, evidence, remedies):
+    """SQL Server's Agent and capture job run, read the log without errors, and keep changes until they are read."""
+    limits = pipeline.thresholds
+    evidence.saw("Capture job", capture_jobs.rows())
+    action = remedies.look_at_capture_job(capture_jobs)
+
+    require_equal(capture_jobs.found(), capture_jobs.expected(), details=capture_jobs.details(), action=action)
+    if capture_jobs.seconds():
+        require_at_most(capture_jobs.seconds(), limits.capture_seconds, unit="s", action=action)
+    if capture_jobs.headroom_hours():
+        hours = limits.capture_headroom_hours
+        require_at_least(
+            capture_jobs.headroom_hours(), hours, unit="h until unread changes are cleaned up", action=action
+        )
+    warn_if_any(capture_jobs.risks(), expected="a log that can be truncated", action=action)

@@ -285,6 +285,10 @@ class Thresholds(Model):
     """PostgreSQL: how much of the log the source connector may not have been sent yet."""
     source_lag_seconds: float = Field(default=300, gt=0)
     """SQL Server: how old a captured change may be that the source connector has not read."""
+    capture_seconds: float = Field(default=900, gt=0)
+    """SQL Server: how old the capture job's newest entry may be, which it makes every 300 s at least, and how late its last scan was."""
+    capture_headroom_hours: float = Field(default=12, ge=0)
+    """SQL Server: what must be left until the cleanup job takes away the oldest change that a source connector has not read."""
     disk_warn_percent: float = Field(default=70, gt=0, le=100)
     disk_fail_percent: float = Field(default=80, gt=0, le=100)
     backup_keep_days: float = Field(default=7, gt=0)

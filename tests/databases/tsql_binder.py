@@ -84,26 +84,35 @@ class Binder:
         from Microsoft.SqlServer.Management.SqlParser.Binder import BinderProvider
 
         server = _server()
-        schemas = {"dbo", *(name.partition(".")[0] for kind in list(asked.values())[:-1] for name in kind)}
+        schemas = {"dbo", *(name.split(".")[-2] for kind in list(asked.values())[:-1] for name in kind)}
         for name in ("master", "msdb", DATABASE):
             database = Database(server, name)
             database.Create()
             for schema in sorted(schemas):
                 Schema(database, schema).Create()
+            self._add_tables(database, name, asked["columns"])
             if name == DATABASE:
                 self._fill(database, asked)
         self._binder = BinderProvider.CreateBinder(SmoMetadataProvider.CreateDisconnectedProvider(server))
 
     @staticmethod
+    def _add_tables(database: Any, name_of_database: str, columns: dict[str, list[str]]) -> None:
+        """Those of this database: a name without one is `DATABASE`'s."""
+        from Microsoft.SqlServer.Management import Smo
+
+        for full_name, of_table in columns.items():
+            *before, schema, name = full_name.split(".")
+            if (before or [DATABASE]) != [name_of_database]:
+                continue
+            table = Smo.Table(database, name, schema)
+            for column in of_table:
+                table.Columns.Add(Smo.Column(table, column, Smo.DataType.Int))
+            table.Create()
+
+    @staticmethod
     def _fill(database: Any, asked: dict[str, Any]) -> None:
         from Microsoft.SqlServer.Management import Smo
 
-        for full_name, columns in asked["columns"].items():
-            schema, _, name = full_name.partition(".")
-            table = Smo.Table(database, name, schema)
-            for column in columns:
-                table.Columns.Add(Smo.Column(table, column, Smo.DataType.Int))
-            table.Create()
         for full_name, arguments in asked["functions"].items():
             schema, _, name = full_name.partition(".")
             function = Smo.UserDefinedFunction(database, name, schema)

@@ -301,7 +301,7 @@ _VIEWS = {
         "sys.indexes": "object_id name index_id type is_unique is_primary_key",
         "sys.index_columns": "object_id index_id index_column_id column_id key_ordinal is_included_column",
         "sys.partitions": "partition_id object_id index_id partition_number rows",
-        "sys.databases": "name database_id is_cdc_enabled snapshot_isolation_state is_read_committed_snapshot_on replica_id group_database_id "
+        "sys.databases": "name database_id is_cdc_enabled snapshot_isolation_state is_read_committed_snapshot_on replica_id group_database_id log_reuse_wait_desc "
         "create_date collation_name",
         "sys.database_recovery_status": "database_id database_guid family_guid last_log_backup_lsn recovery_fork_guid "
         "first_recovery_fork_guid fork_point_lsn",
@@ -313,6 +313,12 @@ _VIEWS = {
         "tran_count last_commit_lsn last_commit_time log_record_count command_count latency empty_scan_count failed_sessions_count",
         "sys.dm_server_services": "servicename startup_type status status_desc process_id",
         "cdc.change_tables": "object_id version source_object_id capture_instance start_lsn end_lsn role_name index_name",
+        "sys.dm_cdc_errors": "session_id phase_number entry_time error_number error_severity error_state error_message start_lsn begin_lsn",
+        "sys.dm_db_log_space_usage": "database_id total_log_size_in_bytes used_log_space_in_bytes used_log_space_in_percent",
+        "msdb.dbo.cdc_jobs": "database_id job_type job_id maxtrans maxscans continuous pollinginterval retention threshold",
+        "msdb.dbo.sysjobs": "job_id name enabled",
+        "msdb.dbo.sysjobactivity": "session_id job_id start_execution_date stop_execution_date job_history_id",
+        "msdb.dbo.sysjobhistory": "instance_id job_id step_id run_status message",
         "cdc.captured_columns": "object_id column_name column_id column_type column_ordinal is_computed",
         "cdc.lsn_time_mapping": "start_lsn tran_begin_time tran_end_time tran_id",
     }.items()

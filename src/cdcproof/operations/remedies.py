@@ -15,6 +15,7 @@ from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.postgresql import add_column
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT
+from cdcproof.observations.capture_job import CaptureJobs
 from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.disks import OldFiles
 from cdcproof.observations.slots import Slots
@@ -152,6 +153,34 @@ class Remedies:
         """What the worker says about connectors that came back by themselves, and how they are now."""
         workers = [service.name for service in self.pipeline.services if service.role == "connect"]
         return (self._ask_connect("GET", "/connectors?expand=status"), *self.read_logs(workers))
+
+    def look_at_capture_job(self, seen: CaptureJobs) -> Commands:
+        """Show the jobs and the log scan's errors; then start, make or enable what is not as it must be."""
+        source, found = self.pipeline.source, seen.found()
+        commands = [
+            administer(source, statement)
+            for statement in ("EXEC sys.sp_cdc_help_jobs;", "SELECT * FROM sys.dm_cdc_errors ORDER BY entry_time DESC;")
+        ]
+        if found.get("SQL Server Agent") != "Running":
+            commands.append(
+                "# start SQL Server Agent: systemctl restart mssql-server with sqlagent.enabled (Linux), or its service (Windows)"
+            )
+        for kind in ("capture", "cleanup"):
+            word, job = found[f"{kind} job"], seen.job(kind)
+            if word.startswith("absent"):
+                commands.append(administer(source, f"EXEC sys.sp_cdc_add_job @job_type = N'{kind}';"))
+            elif word == "disabled" and job:
+                name = job.name.replace("'", "''")
+                enable = f"EXEC msdb.dbo.sp_update_job @job_name = N'{name}', @enabled = 1;"
+                commands.append(administer(source, enable))
+            if word != seen.expected()[f"{kind} job"]:
+                commands.append(administer(source, f"EXEC sys.sp_cdc_start_job @job_type = N'{kind}';"))
+        hours = self.pipeline.thresholds.capture_headroom_hours
+        cleanup = seen.job("cleanup")
+        if cleanup and any(not left >= hours for left in seen.headroom_hours().values()):
+            longer = f"EXEC sys.sp_cdc_change_job @job_type = N'cleanup', @retention = {cleanup.retention_minutes * 2};"
+            commands.append(administer(source, longer))
+        return tuple(commands)
 
     def look_at_source(self, connectors: Mapping[str, str]) -> Commands:
         """What keeps a source connector from reading: its own state, then its session at the source."""

@@ -55,7 +55,7 @@ def _progress(source: DeploymentDatabase, account: Account, connect: Connect) ->
     address = connector_config.source_address(account.config)
     slot, database = (address.slot or "", address.database) if address else ("", None)
     tables = [TableName.parse(table.source) for table in account.tables]
-    offset = _offset(connect, account.connector, database)
+    offset = offset_of(connect, account.connector, database)
     first = source.log_reading(slot, offset, tables)
     if first.unread_seconds is not None or Progress(first, first, 0).word().startswith("beyond"):
         return Progress(first, first, 0)
@@ -73,11 +73,11 @@ def _progress(source: DeploymentDatabase, account: Account, connect: Connect) ->
             interval_seconds=_INTERVAL_SECONDS,
         )
     except DeadlineError:
-        last: LogReading = source.log_reading(slot, _offset(connect, account.connector, database), tables)
+        last: LogReading = source.log_reading(slot, offset_of(connect, account.connector, database), tables)
         return Progress(first, last, clock.elapsed_seconds)
 
 
-def _offset(connect: Connect, name: str, database: str | None) -> dict[str, Any]:
+def offset_of(connect: Connect, name: str, database: str | None) -> dict[str, Any]:
     """The connector's committed offset in this database; an empty one where it has none."""
     for told in connect.offsets(name):
         if told["partition"].get("database", database) in (database, None) and told.get("offset"):

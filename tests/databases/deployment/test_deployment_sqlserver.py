@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from cdcproof import pipeline
+from cdcproof.databases import lsn
 from cdcproof.databases import tsql as door_tsql
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import tsql
-from cdcproof.databases.deployment.base import CaptureState, LogStart, Needs, Rights
+from cdcproof.databases.deployment.base import CaptureHealth, CaptureJob, CaptureState, LogStart, Needs, Rights
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
-from cdcproof.errors import RefusedError, UsageError
+from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
 from cdcproof.secrets import Secret
+from tests import tsql_engine, tsql_values
 
 ORDERS = TableName("dbo", "orders")
 
@@ -189,3 +191,84 @@ def test_a_sysadmin_is_told_as_that_alone(monkeypatch: pytest.MonkeyPatch) -> No
 def test_another_account_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="other is not the one logged in"):
         door(monkeypatch, {}).rights("other", READS)
+
+
+HEALTH: dict[str, list[tuple[Any, ...]]] = {
+    tsql.AGENT: [("Running",)],
+    tsql.JOBS: [("capture", "cdc.w_capture", 1, 1, 1, 0, None), ("cleanup", None, None, 0, 0, 4320, "no room")],
+    tsql.SCANS: [(1, 1, 0, 5, 2), (2, 1, 1, 0, 0), (3, 1, 0, 7, 4), (4, 0, 0, 0, 0)],
+    tsql.ERRORS: [(2, 22859, "old"), (4, 18805, "now")],
+    tsql.CAPTURED_AGE: [(17,)],
+    tsql.LOG_SPACE: [("REPLICATION", 12.5)],
+}
+
+
+def test_the_capture_job_is_told_with_what_failed_since_the_last_scan_that_did_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert door(monkeypatch, HEALTH).capture_health() == CaptureHealth(
+        "Running",
+        (
+            CaptureJob("capture", "cdc.w_capture", enabled=True, running=True, continuous=True, retention_minutes=0),
+            CaptureJob(
+                "cleanup", "", enabled=False, running=False, continuous=False, retention_minutes=4320, failure="no room"
+            ),
+        ),
+        captured_seconds=17.0,
+        latency_seconds=4.0,
+        errors=("18805: now",),
+        log_wait="REPLICATION",
+        log_percent=12.5,
+    )
+    nothing = HEALTH | {tsql.AGENT: [], tsql.SCANS: [], tsql.ERRORS: [], tsql.CAPTURED_AGE: [(None,)]}
+    found = door(monkeypatch, nothing).capture_health()
+    assert (found.agent, found.captured_seconds, found.latency_seconds, found.errors) == ("", None, None, ())
+
+
+F = "0000002d:00000b70:0010"
+
+
+def at(place: int) -> tsql_values.Binary:
+    return tsql_values.Binary(lsn.binary(lsn.of_text(F) + place))
+
+
+@pytest.mark.parametrize(
+    ("changes", "oldest"),
+    [
+        ([(1, 1), (2, 5)], None),
+        ([(2, 6)], 2),
+        ([(2, 5), (9, 1), (7, 1)], 7),
+        ([], None),
+    ],
+)
+def test_the_oldest_change_that_was_not_read_has_an_age(
+    monkeypatch: pytest.MonkeyPatch, changes: list[tuple[int, int]], oldest: int | None
+) -> None:
+    rows = [{"__$start_lsn": at(commit), "__$seqval": at(change)} for commit, change in changes]
+    statement = tsql.oldest_unread_statement(TableName("cdc", "dbo_orders_CT"))
+
+    def unread(*bound: bytes) -> list[tuple[Any, ...]]:
+        found = tsql_engine.run(statement, {"cdc.dbo_orders_CT": rows}, [tsql_values.Binary(one) for one in bound])
+        return [(row[0].data,) for row in found]
+
+    asked: list[bytes] = []
+    answers = {
+        statement: unread,
+        tsql.AGE: lambda value: asked.append(value) or [(400,)],
+        door_tsql.CHANGE_TABLES: [("dbo", "orders", "cdc", "dbo_orders_CT", at(0).data)],
+        door_tsql.LOG_END: [(F,)],
+    }
+    read = {
+        "commit_lsn": lsn.text(lsn.of_text(F) + 2),
+        "change_lsn": lsn.text(lsn.of_text(F) + 5),
+        "event_serial_no": 1,
+    }
+    found = door(monkeypatch, answers).log_reading("", read, [ORDERS])
+    assert found.unread_seconds == (0.0 if oldest is None else 400.0)
+    assert asked == ([] if oldest is None else [at(oldest).data])
+    assert (found.end, found.stored) == (lsn.of_text(F), lsn.of_text(F) + 2)
+
+
+def test_a_connector_that_has_not_begun_to_stream_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="not begun to stream"):
+        door(monkeypatch, {}).log_reading("", {}, [ORDERS])

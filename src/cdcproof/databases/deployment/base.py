@@ -41,6 +41,37 @@ class LogReading:
 
 
 @dataclass(frozen=True)
+class CaptureJob:
+    """SQL Server's capture or cleanup job, as msdb has it. `failure` is the message of its last run, if that failed; empty else."""
+
+    kind: str
+    name: str
+    enabled: bool
+    running: bool
+    continuous: bool
+    retention_minutes: int
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class CaptureHealth:
+    """Whether SQL Server's log is captured. An age or a latency is None where nothing was captured yet.
+
+    `agent` is the Agent's status in the server's words; empty where the server does not tell of one. `captured_seconds` is the age of
+    the newest entry that the capture job made, which it makes every five minutes if nothing changes. `errors` are of the newest
+    scan session, or later. `log_wait` is why the log cannot be truncated, and `log_percent` how full it is.
+    """
+
+    agent: str
+    jobs: tuple[CaptureJob, ...]
+    captured_seconds: float | None
+    latency_seconds: float | None
+    errors: tuple[str, ...]
+    log_wait: str
+    log_percent: float
+
+
+@dataclass(frozen=True)
 class CapturedTable:
     """How the changes of a table are captured.
 
@@ -115,6 +146,13 @@ class DeploymentDatabase(Protocol):
 
     def capture_state(self, publication: str, slot: str) -> CaptureState:
         """Whether this database's changes can be captured; SQL Server has no publications and slots."""
+        ...
+
+    def capture_health(self) -> CaptureHealth:
+        """The Agent, the jobs and the log scan. Of SQL Server alone: PostgreSQL has none, and a `UsageError`.
+
+        Raises `RefusedError` with the GRANT where this account may not see one of them.
+        """
         ...
 
     def obstacles(self, account: str, *, writes: bool) -> Mapping[str, str]:

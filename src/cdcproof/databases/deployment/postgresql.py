@@ -16,9 +16,17 @@ from psycopg.conninfo import conninfo_to_dict
 
 from cdcproof.databases import postgresql_log
 from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.deployment.base import CapturedTable, CaptureState, LogReading, LogStart, Needs, Rights
+from cdcproof.databases.deployment.base import (
+    CapturedTable,
+    CaptureHealth,
+    CaptureState,
+    LogReading,
+    LogStart,
+    Needs,
+    Rights,
+)
 from cdcproof.databases.postgresql_session import Session
-from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.errors import UnexpectedAnswerError, UsageError
 
 # wal_status lost: what the slot should keep is gone, whatever restart_lsn says
 _LOG_STARTS = """
@@ -271,6 +279,10 @@ class PostgreSQLDeployment(Session):
             {**obstacles, **{subject: statement.as_string() for subject, statement in missing.items()}},
             {subject: statement.as_string() for subject, statement in excessive.items()},
         )
+
+    def capture_health(self) -> CaptureHealth:
+        """PostgreSQL decodes its log by itself."""
+        raise UsageError("PostgreSQL has no capture job.")
 
     def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
         """A role without LOGIN, or whose password has expired; a standby, or a default that makes every transaction read-only."""

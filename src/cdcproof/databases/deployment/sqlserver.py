@@ -9,7 +9,16 @@ from typing import Any, Self
 from cdcproof.databases import capture, lsn
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import tsql
-from cdcproof.databases.deployment.base import CapturedTable, CaptureState, LogReading, LogStart, Needs, Rights
+from cdcproof.databases.deployment.base import (
+    CapturedTable,
+    CaptureHealth,
+    CaptureJob,
+    CaptureState,
+    LogReading,
+    LogStart,
+    Needs,
+    Rights,
+)
 from cdcproof.databases.sqlserver_log import Log
 from cdcproof.databases.tsql import DATABASE_STATE, name, quoted
 from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
@@ -42,6 +51,19 @@ def _captured(table: TableName, instances: Mapping[str, Sequence[str]]) -> Captu
     )
     another = newest.removesuffix("_new") if newest.endswith("_new") else f"{newest}_new"
     return CapturedTable(frozenset({table}), tuple(left_out), whole=" ".join([*free, enable_table(table, another)]))
+
+
+def _job(row: tuple[Any, ...]) -> CaptureJob:
+    kind, name_of_job, enabled, running, continuous, retention, failure = row
+    return CaptureJob(
+        str(kind),
+        str(name_of_job or ""),
+        bool(enabled),
+        bool(running),
+        bool(continuous),
+        int(retention or 0),
+        str(failure or ""),
+    )
 
 
 def _text(value: str) -> str:
@@ -104,6 +126,26 @@ class SQLServerDeployment(Log):
         captured = {table: _captured(table, of_table) for table, of_table in instances.items()}
         return CaptureState({"CDC of the database": "on"}, captured, hidden=hidden)
 
+    def capture_health(self) -> CaptureHealth:
+        """By msdb, the server's services, and the views of change data capture."""
+        state = self._grant_of_state
+        agents = self._query(tsql.AGENT, grant=state)
+        jobs = self._query(tsql.JOBS, grant=self._grant_of_jobs)
+        scans = self._query(tsql.SCANS, grant=state)
+        errors = self._query(tsql.ERRORS, grant=state)
+        age = self._query(tsql.CAPTURED_AGE)[0][0]
+        wait, percent = self._query(tsql.LOG_SPACE, grant=state)[0]
+        good = max((session for session, ended, wrong, *_ in scans if ended and not wrong), default=-1)
+        return CaptureHealth(
+            str(agents[0][0]) if agents else "",
+            tuple(_job(row) for row in jobs),
+            None if age is None else float(age),
+            next((float(latency) for *_, transactions, latency in reversed(scans) if transactions), None),
+            tuple(f"{number}: {message}" for session, number, message in errors if session > good),
+            str(wait),
+            float(percent),
+        )
+
     def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
         """A login whose password has expired or must be changed, or that is locked; a database that takes no writes."""
         expired, locked, must_change = self._query(tsql.LOGIN, account, account, account)[0]
@@ -159,6 +201,12 @@ class SQLServerDeployment(Log):
             if self._query(tsql.MAY_ALTER_SCHEMA, schema)[0][0] != 1:
                 missing[f"ALTER on schema {schema}"] = f"GRANT ALTER ON SCHEMA::{quoted(schema)} TO {quoted(user)};"
         return Rights(missing, excessive)
+
+    @property
+    def _grant_of_jobs(self) -> str:
+        user = quoted(self._database.user)
+        tables = ("cdc_jobs", "sysjobs", "sysjobactivity", "sysjobhistory")
+        return "USE msdb; " + " ".join(f"GRANT SELECT ON dbo.{table} TO {user};" for table in tables)
 
     def _read_only(self) -> dict[str, str]:
         """A database that was set so, or a secondary of an availability group."""

@@ -32,6 +32,27 @@ MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"
 MAY_CREATE = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'CREATE TABLE')"
 MAY_ALTER_SCHEMA = "SELECT HAS_PERMS_BY_NAME(?, N'SCHEMA', N'ALTER')"
 USER = "SELECT SUSER_SNAME(), USER_NAME()"
+AGENT = "SELECT status_desc FROM sys.dm_server_services WHERE servicename LIKE N'SQL Server Agent%'"
+# A job's activity is kept for each start of the Agent: the newest is this one's. A retention is in minutes. run_status 0 is a failure.
+JOBS = """
+    SELECT j.job_type, s.name, s.enabled, CASE WHEN a.start_execution_date IS NOT NULL AND a.stop_execution_date IS NULL THEN 1 ELSE 0 END,
+           j.continuous, j.retention, CASE WHEN h.run_status = 0 THEN h.message END
+    FROM msdb.dbo.cdc_jobs AS j
+    LEFT JOIN msdb.dbo.sysjobs AS s ON s.job_id = j.job_id
+    LEFT JOIN msdb.dbo.sysjobactivity AS a ON a.job_id = j.job_id
+        AND a.session_id = (SELECT MAX(n.session_id) FROM msdb.dbo.sysjobactivity AS n)
+    LEFT JOIN msdb.dbo.sysjobhistory AS h ON h.instance_id = a.job_history_id
+    WHERE j.database_id = DB_ID()"""
+# Session 0 is the sum of all; the others are the newest ones since the server has started.
+SCANS = """
+    SELECT session_id, CASE WHEN end_time IS NULL THEN 0 ELSE 1 END, error_count, tran_count, latency
+    FROM sys.dm_cdc_log_scan_sessions WHERE session_id > 0 ORDER BY session_id"""
+ERRORS = """
+    SELECT session_id, error_number, error_message FROM sys.dm_cdc_errors ORDER BY entry_time"""
+CAPTURED_AGE = "SELECT DATEDIFF(second, sys.fn_cdc_map_lsn_to_time(sys.fn_cdc_get_max_lsn()), GETDATE())"
+LOG_SPACE = """
+    SELECT d.log_reuse_wait_desc, u.used_log_space_in_percent
+    FROM sys.databases AS d CROSS JOIN sys.dm_db_log_space_usage AS u WHERE d.name = DB_NAME()"""
 # NULL where this account may not view the login's definition, and where there is no such login.
 LOGIN = """
     SELECT CAST(LOGINPROPERTY(?, N'IsExpired') AS int), CAST(LOGINPROPERTY(?, N'IsLocked') AS int),

@@ -1,0 +1,36 @@
+"""Look at SQL Server's capture job, and at what of its work each source connector has read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cdcproof.clients.connect import Connect
+from cdcproof.databases.base import TableName
+from cdcproof.databases.deployment import connect as open_database
+from cdcproof.errors import CouldNotLookError
+from cdcproof.observations.capture_job import CaptureJobs
+from cdcproof.operations import connector_config
+from cdcproof.operations.connectors.accounts import Account
+from cdcproof.operations.source_lag import offset_of
+from cdcproof.pipeline import Pipeline
+
+
+def look(accounts: Iterable[Account], connect: Connect, pipeline: Pipeline) -> CaptureJobs:
+    """Whether a connector runs does not matter: what it has not read is cleaned up all the same.
+
+    One whose position is not known is left out: morning.7-source-lag says so.
+    """
+    unread: dict[str, float] = {}
+    with open_database(pipeline.source) as source:
+        health = source.capture_health()
+        for account in (account for account in accounts if account.side == "source"):
+            address = connector_config.source_address(account.config)
+            tables = [TableName.parse(table.source) for table in account.tables]
+            try:
+                offset = offset_of(connect, account.connector, address.database if address else None)
+                seconds = source.log_reading("", offset, tables).unread_seconds
+            except CouldNotLookError:
+                continue
+            if seconds is not None:
+                unread[account.connector] = seconds
+    return CaptureJobs(health, unread, pipeline.thresholds.disk_warn_percent)
