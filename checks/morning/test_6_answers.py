@@ -17,6 +17,20 @@ def test_the_target_answers(target, evidence):
     evidence.saw("Target", target.version())
 
 
+@pytest.mark.runbook("morning.6-source-rights", severity="critical", needs=["morning.6-source-answers"])
+def test_the_checks_may_look_at_the_source(source_rights, evidence):
+    """The checks' own account may see all that they need of the source."""
+    evidence.saw("What the checks' account may see", source_rights.rows())
+    source_rights.demand_seen()
+
+
+@pytest.mark.runbook("morning.6-target-rights", severity="critical", needs=["morning.6-target-answers"])
+def test_the_checks_may_look_at_the_target(target_rights, evidence):
+    """The checks' own account may see all that they need of the target."""
+    evidence.saw("What the checks' account may see", target_rights.rows())
+    target_rights.demand_seen()
+
+
 @pytest.mark.runbook("morning.6-kafka-answers", severity="critical", needs=["morning.1-services:kafka"])
 def test_kafka_answers(kafka, evidence):
     """Kafka answers with its brokers and topics."""

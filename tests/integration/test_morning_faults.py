@@ -39,8 +39,14 @@ ALL_OTHERS = (
     "morning.9-topics",
     *SETTINGS,
 )
-OF_SOURCE = ("morning.7-source-lag", "morning.9-capture", "morning.9-columns", "morning.9-accounts")
-OF_TARGET = ("morning.9-columns", "morning.9-accounts")
+OF_SOURCE = (
+    "morning.6-source-rights",
+    "morning.7-source-lag",
+    "morning.9-capture",
+    "morning.9-columns",
+    "morning.9-accounts",
+)
+OF_TARGET = ("morning.6-target-rights", "morning.9-columns", "morning.9-accounts")
 OF_CONNECT = ("morning.7-source-lag", "morning.9-capture", "morning.9-accounts")
 UNSEEN = {SOURCE: ("morning.7-source-lag",)}
 """What nobody can see while a connector does not run."""
@@ -129,7 +135,9 @@ def test_everything_down_has_one_cause(healthy):
         healthy.heal()
 
     answers = tuple(f"morning.6-{part}-answers" for part in ("source", "target", "kafka", "registry"))
-    healthy.assert_only(outcome, "morning.1-services", blocked=(*REPORTS, *answers, *ALL_OTHERS, *OF_SOURCE))
+    healthy.assert_only(
+        outcome, "morning.1-services", blocked=(*REPORTS, *answers, *ALL_OTHERS, *OF_SOURCE, *OF_TARGET)
+    )
 
 
 # ---- 2 connectors ----

@@ -11,6 +11,7 @@ import signal
 import pytest
 
 from cdcproof.environments.embedded import connectors, databases
+from cdcproof.findings import Verdict
 from tests.integration.conftest import eventually
 
 pytestmark = pytest.mark.integration
@@ -171,3 +172,14 @@ def test_accounts_that_could_not_start_again_and_a_target_that_takes_no_writes(h
         )
         reset = "SET transaction_read_only = off; ALTER DATABASE warehouse_target RESET default_transaction_read_only"
         pasted(healthy, psql(healthy, reset, "warehouse_target", "target"))
+
+
+def test_the_checks_own_rights_that_were_taken_are_not_checked_by_name(healthy):
+    databases.target(healthy.instance, "REVOKE pg_read_all_data FROM cdcproof")
+    try:
+        step = healthy.assert_only(healthy.morning(), "morning.6-target-rights", Verdict.NOT_CHECKED)
+        assert "public.orders" in step.reason
+        pasted(healthy, step.action[0])
+        healthy.assert_healthy(healthy.morning())
+    finally:
+        databases.target(healthy.instance, "GRANT pg_read_all_data TO cdcproof")

@@ -34,7 +34,11 @@ def looked(unread: dict[str, float] | None = None, **changes: Any) -> dict[str, 
     try:
         check(jobs, PIPELINE, Evidence(), Remedies(None, PIPELINE, "w"))  # type: ignore[arg-type]
     except Finding as finding:
-        return {"action": ""} if not finding.action else {difference.subject: difference.found for difference in finding.differences}
+        return (
+            {"action": ""}
+            if not finding.action
+            else {difference.subject: difference.found for difference in finding.differences}
+        )
     return {}
 
 

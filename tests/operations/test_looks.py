@@ -9,8 +9,9 @@ import pytest
 
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.consumer_groups import Group, PartitionLag, Place
-from cdcproof.databases.base import Slot
-from cdcproof.errors import UnreachableError
+from cdcproof.databases.base import Column, Slot, TableName
+from cdcproof.databases.deployment.base import CapturedTable, CaptureState
+from cdcproof.errors import CouldNotLookError, UnreachableError
 from cdcproof.observations.lag import SinkLag
 from cdcproof.operations import looks
 from cdcproof.pipeline import HttpService, Pipeline
@@ -149,3 +150,99 @@ def test_a_slot_need_not_be_read_where_connect_does_not_answer() -> None:
     pipeline = pipeline_of("orders", source_type="postgresql")
     named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
     assert looks.slots(Source(), Dead(), named).failing() == ()  # type: ignore[arg-type]
+
+
+def test_a_topic_that_was_given_up_is_no_lag_though_the_group_has_committed_to_it(pipeline: Pipeline) -> None:
+    class Given(Broker):
+        def lag(self, group: str, topics: object = ()) -> tuple[PartitionLag, ...]:
+            return (*super().lag(group, topics), PartitionLag("t.given_up", 0, 0, 0, 1_000_000, 9e9))
+
+    found = lag_of(pipeline, Given(), sink=connector("sink", {"name": "sink"}, tasks=("RUNNING", "RUNNING")))
+    assert (found.records(), found.seconds()) == ({"connect-sink": 2.0}, {"connect-sink": 900.0})
+
+
+class Tables:
+    """A database with these tables; all of them are captured."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = frozenset(map(TableName.parse, names))
+
+    def tables(self, schema: str) -> frozenset[TableName]:
+        return frozenset(name for name in self.names if name.schema == schema)
+
+    def captured_tables(self) -> frozenset[TableName]:
+        return self.names
+
+
+READER = {
+    "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+    "database.dbname": "warehouse_source",
+    "database.user": "cdc",
+    "publication.name": "p",
+}
+PARTS = frozenset({TableName("dbo", "ev_eu"), TableName("dbo", "ev_us")})
+
+
+@pytest.mark.parametrize(
+    ("tables", "include", "captured", "passed_over"),
+    [
+        (("people",), "dbo.people", {"people"}, {"other", "ev_eu", "ev_us"}),
+        (("people",), "dbo.(people|other)", {"people", "other"}, {"ev_eu", "ev_us"}),
+        # a partitioned table travels by the names of its leaves: it is captured, and they are not more
+        (("ev",), "dbo.ev_.*", {"ev"}, {"other", "people"}),
+        (("ev_eu", "ev_us"), "dbo.ev.*", {"ev_eu", "ev_us"}, {"other", "people"}),
+        (("ev_eu",), "dbo.ev.*", {"ev_eu", "ev_us"}, {"other", "people"}),
+    ],
+)
+def test_what_the_lists_of_the_source_connector_let_through_is_what_counts(
+    monkeypatch: pytest.MonkeyPatch, tables: tuple[str, ...], include: str, captured: set[str], passed_over: set[str]
+) -> None:
+    published = {
+        name: CapturedTable(frozenset({name})) for name in (*PARTS, *(TableName("dbo", n) for n in ("people", "other")))
+    }
+    state = CaptureState({}, published | {TableName("dbo", "ev"): CapturedTable(PARTS)})
+    monkeypatch.setattr(looks.capture, "state_of", lambda *_: state)
+    pipeline = pipeline_of(*tables, source_type="postgresql")
+    target = Tables(*(f"public.{name}" for name in tables))
+    told = {"source": connector("source", {"name": "source", **READER, "table.include.list": include})}
+    with serving({EXPANDED: (200, told)}) as server:
+        connect = Connect(HttpService(url=server.url))
+        found = looks.table_sets(connect, Tables(), target, [t.topic for t in pipeline.tables], pipeline)  # type: ignore[arg-type]
+    assert found.captured == {TableName("dbo", name) for name in captured}
+    assert found.passed_over == {TableName("dbo", name) for name in passed_over}
+    assert found.missing() == ()
+
+
+def test_without_connect_no_table_is_called_unexpected(pipeline: Pipeline) -> None:
+    source, target = Tables("dbo.orders", "dbo.other"), Tables("public.orders")
+    found = looks.table_sets(Dead(), source, target, ["t.orders"], pipeline)  # type: ignore[arg-type]
+    assert found.found() == found.expected()
+    assert found.passed_over == {TableName("dbo", "other")}
+
+
+def test_columns_are_asked_only_of_tables_that_are_on_both_sides() -> None:
+    class WithColumns(Tables):
+        def columns(self, table: TableName) -> tuple[Column, ...]:
+            assert table in self.names
+            return (Column("id", "int", nullable=False),)
+
+    pipeline = pipeline_of("orders", "gone")
+    found = looks.column_sets(WithColumns("dbo.orders", "dbo.gone"), WithColumns("public.orders"), pipeline)  # type: ignore[arg-type]
+    assert found.found() == {"orders": "every column at the target"}
+
+
+def test_what_the_checks_may_not_see_is_named_with_one_command_that_grants_it_all(pipeline: Pipeline) -> None:
+    class Closed(Tables):
+        def permissions_missing(self, tables: Collection[TableName]) -> dict[str, str]:
+            return {"server state": "USE master; GRANT B TO us;", **{str(table): "GRANT A TO us;" for table in tables}}
+
+    class Open(Tables):
+        def permissions_missing(self, tables: Collection[TableName]) -> dict[str, str]:
+            return {}
+
+    orders = [TableName("dbo", "orders")]
+    closed = looks.own_rights(Closed(), pipeline.source, orders)  # type: ignore[arg-type]
+    with pytest.raises(CouldNotLookError, match=r"u may not see: server state, dbo\.orders") as raised:
+        closed.demand_seen()
+    assert "'GRANT A TO us; USE master; GRANT B TO us;'" in raised.value.remedy
+    looks.own_rights(Open(), pipeline.source, orders).demand_seen()  # type: ignore[arg-type]

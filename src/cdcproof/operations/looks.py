@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
@@ -14,11 +15,13 @@ from cdcproof.errors import CdcproofError, CouldNotLookError
 from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.lag import SinkLag
+from cdcproof.observations.own_rights import OwnRights
 from cdcproof.observations.services import Services, subject
 from cdcproof.observations.slots import Slots
 from cdcproof.observations.tables import TableSets
 from cdcproof.observations.topics import Topics, connects_own
 from cdcproof.operations import connector_config
+from cdcproof.operations.administration import administer
 from cdcproof.operations.connectors import accounts, capture
 from cdcproof.pipeline import Pipeline
 from cdcproof.reconcile.put_aside import in_dead_letter_topics
@@ -41,7 +44,7 @@ def connector_states(connect: Connect, pipeline: Pipeline) -> ConnectorStates:
 
 
 def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -> SinkLag:
-    """The consumer group of every sink connector, and its lag.
+    """The consumer group of every sink connector, and its lag in the topics of the pipeline: one that was given up counts no more.
 
     By `connect` it is known which sinks do not run, which is every one where Connect does not answer, and what they put aside
     in a dead letter topic: that is not lag.
@@ -53,6 +56,8 @@ def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -
     unread = [table.topic for table in pipeline.tables if table.topic in existing and table.topic not in read]
     if unread:  # each sink may be the one that should: they count as the lag of all
         lag = {group: kafka.lag(group, unread) for group in groups}
+    topics = {table.topic for table in pipeline.tables}  # what a group has committed to, it keeps
+    lag = {group: tuple(p for p in partitions if p.topic in topics) for group, partitions in lag.items()}
     seen = tuple(kafka.group(group) for group in groups)
     if connect is None:
         return SinkLag(seen, lag)
@@ -130,6 +135,15 @@ def slots(source: Database, connect: Connect, pipeline: Pipeline) -> Slots:
         if of_halted == ours:
             unread |= own - readers.keys()
     return Slots(source.slots(), pipeline.source, readers, unread)
+
+
+def own_rights(door: Database, database: model.Database, tables: Iterable[TableName]) -> OwnRights:
+    """What the checks' own account may not see of these tables, and of what else they look at there."""
+    missing = door.permissions_missing(tuple(tables))
+    statements = sorted(
+        missing.values(), key=lambda statement: statement.startswith("USE ")
+    )  # what goes elsewhere, last
+    return OwnRights(database.user, missing, administer(database, " ".join(statements)))
 
 
 def table_sets(
