@@ -37,6 +37,7 @@ ALL_OTHERS = (
     "morning.8-replication-slots",
     "morning.9-tables",
     "morning.9-topics",
+    "morning.9-registry",
     *SETTINGS,
 )
 OF_SOURCE = (
@@ -79,10 +80,11 @@ REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
                 "morning.2-connectors",
                 "morning.7-sink-lag",
                 "morning.9-dead-letters",
+                "morning.9-topics",
                 "morning.9-tables",
             ),
         ),
-        ("schema-registry", ("morning.6-registry-answers",)),
+        ("schema-registry", ("morning.6-registry-answers", "morning.9-registry")),
         ("kafka-connect", ("morning.2-connectors", "morning.4-metrics-connectors", *SETTINGS, *OF_CONNECT)),
     ],
 )
@@ -106,7 +108,9 @@ def test_a_service_that_is_up_but_does_not_answer(healthy):
     process = healthy.instance.processes["schema-registry"]
     os.kill(process.pid, signal.SIGSTOP)
     try:
-        step = healthy.assert_only(healthy.morning(), "morning.1-services", blocked=("morning.6-registry-answers",))
+        step = healthy.assert_only(
+            healthy.morning(), "morning.1-services", blocked=("morning.6-registry-answers", "morning.9-registry")
+        )
     finally:
         os.kill(process.pid, signal.SIGCONT)
 

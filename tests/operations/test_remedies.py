@@ -114,6 +114,20 @@ def test_topics_are_given_their_settings_and_those_that_want_a_broker_are_looked
     )
 
 
+def test_a_registry_is_opened_and_a_refusal_looked_at():
+    registry = {"url": "http://r:8081", "user": "me", "password_env": "R_PW"}
+    remedies = Remedies(Environment(), pipeline_of("orders", registry=registry), "warehouse")
+
+    opened, look, advice = remedies.open_registry({"a/b": "mode READONLY", "c": "refuses another column"})
+
+    assert shlex.split(opened) == [
+        *("curl", "-s", "-u", "me", "-X", "PUT", "-H", "Content-Type: application/json"),
+        *("-d", '{"mode": "READWRITE"}', "http://r:8081/mode/a%2Fb"),
+    ]
+    assert shlex.split(look) == ["curl", "-s", "-u", "me", "http://r:8081/config/c?defaultToGlobal=true"]
+    assert advice.startswith("# c: set a compatibility")
+
+
 def test_dead_letters_are_shown_before_they_are_forgotten(remedies):
     show, advice, clear = remedies.handle_dead_letters(["a sink"])
 

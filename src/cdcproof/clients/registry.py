@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from cdcproof.clients.http import Http
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from cdcproof.clients.http import Http, NotFoundError
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.pipeline import HttpService
 
 SERVICE_NAME = "Schema registry"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A schema as the registry tells it; `kind` is AVRO, JSON or PROTOBUF."""
+
+    text: str
+    kind: str = "AVRO"
+    references: Sequence[object] = ()
 
 
 class Registry:
@@ -30,6 +43,34 @@ class Registry:
     def compatibility(self) -> str:
         """The global compatibility level, e.g. BACKWARD."""
         return self._value("/config", "compatibilityLevel")
+
+    def mode_of(self, subject: str) -> str:
+        """The mode of a subject or, where it has none, of all; empty where the registry knows no modes."""
+        for path in (f"/mode/{quote(subject, safe='')}", "/mode"):
+            try:
+                answer = self._http.get_json(path)
+            except NotFoundError:
+                continue
+            if isinstance(answer, dict) and answer.get("mode"):
+                return str(answer["mode"])
+        return ""
+
+    def latest(self, subject: str) -> Schema:
+        """The newest schema of a subject."""
+        path = f"/subjects/{quote(subject, safe='')}/versions/latest"
+        answer = self._http.get_json(path)
+        if not isinstance(answer, dict) or "schema" not in answer:
+            raise UnexpectedAnswerError(f"{self.url}{path} does not tell a schema, as a schema registry does.")
+        return Schema(str(answer["schema"]), str(answer.get("schemaType") or "AVRO"), answer.get("references") or [])
+
+    def would_take(self, subject: str, schema: Schema) -> bool:
+        """Whether a schema would be taken as the next one of its subject; nothing is registered."""
+        path = f"/compatibility/subjects/{quote(subject, safe='')}/versions/latest"
+        body = {"schema": schema.text, "schemaType": schema.kind, "references": list(schema.references)}
+        answer = self._http.post(path, body)
+        if not isinstance(answer, dict) or "is_compatible" not in answer:
+            raise UnexpectedAnswerError(f"{self.url}{path} does not tell is_compatible, as a schema registry does.")
+        return bool(answer["is_compatible"])
 
     def _value(self, path: str, key: str) -> str:
         answer = self._http.get_json(path)

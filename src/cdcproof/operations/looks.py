@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.registry import Registry
 from cdcproof.databases.base import Database, TableName
 from cdcproof.environments.base import Environment
-from cdcproof.errors import CdcproofError, CouldNotLookError
+from cdcproof.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError
 from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.lag import SinkLag
+from cdcproof.observations.next_schema import NextSchemas, Subject, with_another_column
 from cdcproof.observations.own_rights import OwnRights
 from cdcproof.observations.services import Services, subject
 from cdcproof.observations.slots import Slots
@@ -103,6 +106,23 @@ def topics(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Topics:
     aside = states.dead_letter_topics(sink.name for sink in pipeline.sinks).values()
     seen = kafka.topic_states({*tables, *history, *own, *aside, "__consumer_offsets"})
     return Topics(seen, history, own)
+
+
+def next_schemas(registry: Registry, pipeline: Pipeline) -> NextSchemas:
+    """What the registry would do with the next schema of each table, by the usual names of subjects."""
+    there = set(registry.subjects())
+    found = {}
+    for table in pipeline.tables:
+        name = f"{table.topic}-value"
+        if name not in there:
+            continue
+        takes = None
+        changed = with_another_column(registry.latest(name))
+        if changed:
+            with suppress(UnexpectedAnswerError):  # a registry that cannot compare: not tried
+                takes = registry.would_take(name, changed)
+        found[name] = Subject(registry.mode_of(name), takes)
+    return NextSchemas(found, registry.compatibility())
 
 
 def dead_letters(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> DeadLetters:

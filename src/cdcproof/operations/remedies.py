@@ -292,6 +292,23 @@ class Remedies:
         ]
         return tuple(commands)
 
+    def open_registry(self, refusing: Mapping[str, str]) -> Commands:
+        """Look at what a subject demands; then let it be written to."""
+        service = self.pipeline.registry
+        if service is None:
+            return ()
+        curl = ["curl", "-s", *(["-u", service.user] if service.user else [])]
+        body = ["-X", "PUT", "-H", "Content-Type: application/json", "-d", '{"mode": "READWRITE"}']
+        commands: list[str] = []
+        for subject, words in refusing.items():
+            path = quote(subject, safe="")
+            if words.startswith("mode"):
+                commands.append(shlex.join([*curl, *body, f"{service.url}/mode/{path}"]))
+            else:
+                commands.append(shlex.join([*curl, f"{service.url}/config/{path}?defaultToGlobal=true"]))
+                commands.append(f"# {subject}: set a compatibility that its older versions keep to, or delete those")
+        return tuple(commands)
+
     def change_settings(self, changes: Mapping[str, Mapping[str, str]]) -> Commands:
         """Give connectors other settings, one command each; by hand also in their files, where there are any."""
         directory = self.pipeline.paths.connectors

@@ -1,0 +1,99 @@
+"""The schema after another column, and what a registry says to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cdcproof.clients.registry import Registry, Schema
+from cdcproof.observations.next_schema import NextSchemas, Subject, with_another_column
+from cdcproof.operations import looks
+from cdcproof.pipeline import HttpService
+from tests.canned import serving
+from tests.pipelines import pipeline_of
+
+ADDED = {"name": "cdcproof_added_column", "type": ["null", "string"], "default": None}
+ID = {"name": "id", "type": "long"}
+
+
+def record(*fields: Any, name: str = "Value") -> dict[str, Any]:
+    return {"type": "record", "name": name, "fields": list(fields)}
+
+
+def envelope(row: dict[str, Any]) -> dict[str, Any]:
+    before = {"name": "before", "type": ["null", row], "default": None}
+    return record(
+        before, {"name": "after", "type": ["null", "Value"]}, {"name": "op", "type": "string"}, name="Envelope"
+    )
+
+
+@pytest.mark.parametrize("wrap", [envelope, lambda row: row], ids=["as Debezium writes it", "flattened"])
+def test_a_nullable_column_is_added_to_the_row(wrap: Any) -> None:
+    changed = with_another_column(Schema(json.dumps(wrap(record(ID))), references=["r"]))
+    assert changed
+    assert (json.loads(changed.text), changed.references) == (wrap(record(ID, ADDED)), ["r"])
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        Schema("{}", "JSON"),
+        Schema("not json"),
+        Schema('"string"'),
+        Schema(json.dumps(record({"name": "before", "type": ["null", "elsewhere.Value"]}))),
+    ],
+)
+def test_a_form_that_is_not_known_is_not_tried(schema: Schema) -> None:
+    assert with_another_column(schema) is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        (Subject("READWRITE", True), "takes another column"),
+        (Subject("", None), "takes another column"),
+        (Subject("READONLY", True), "mode READONLY"),
+        (Subject("READONLY_OVERRIDE", None), "mode READONLY_OVERRIDE"),
+        (Subject("READWRITE", False), "refuses another column"),
+    ],
+)
+def test_what_the_next_schema_would_meet(subject: Subject, words: str) -> None:
+    found = NextSchemas({"s": subject}, "BACKWARD")
+    assert found.found() == {"s": words}
+    assert (found.found() == found.expected()) is (words == "takes another column")
+
+
+def ask(takes: tuple[int, Any], **modes: tuple[int, Any]) -> tuple[NextSchemas, dict[str, Any]]:
+    check = "POST /compatibility/subjects/t.orders-value/versions/latest"
+    answers = {
+        "GET /subjects": (200, ["t.orders-key", "t.orders-value", "elsewhere-value"]),
+        "GET /subjects/t.orders-value/versions/latest": (200, {"schema": json.dumps(record(ID))}),
+        "GET /config": (200, {"compatibilityLevel": "FULL"}),
+        check: takes,
+        **{f"GET /mode{'/' if name else ''}{name.replace('_', '.')}": told for name, told in modes.items()},
+    }
+    with serving(answers) as server:
+        found = looks.next_schemas(Registry(HttpService(url=server.url)), pipeline_of("orders", "customers"))
+        return found, server.bodies[server.requests.index(check)]
+
+
+def test_the_registry_is_asked_without_registering_anything() -> None:
+    found, body = ask(
+        (200, {"is_compatible": False}), **{"t.orders-value": (404, {}), "": (200, {"mode": "READWRITE"})}
+    )
+    assert found.subjects == {"t.orders-value": Subject("READWRITE", False)}
+    assert found.compatibility == "FULL"
+    assert json.loads(body["schema"]) == record(ID, ADDED)
+
+
+def test_the_mode_of_a_subject_comes_before_that_of_all() -> None:
+    modes = {"t.orders-value": (200, {"mode": "READONLY"}), "": (200, {"mode": "READWRITE"})}
+    assert ask((200, {"is_compatible": True}), **modes)[0].found() == {"t.orders-value": "mode READONLY"}
+
+
+def test_a_registry_that_knows_no_modes_and_cannot_compare_is_not_called_wrong() -> None:
+    found, _ = ask((422, {"error_code": 42201}), **{"t.orders-value": (404, {}), "": (404, {})})
+    assert found.subjects == {"t.orders-value": Subject("", None)}
+    assert found.rows()[0]["takes another column"] == "not tried"
