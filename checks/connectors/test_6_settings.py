@@ -6,9 +6,12 @@ from cdcproof.findings import require_equal, warn_if_any
 
 
 @pytest.mark.runbook("connectors.6-settings", severity="critical")
-def test_no_setting_would_lose_changes(settings_to_deploy, evidence):
+def test_no_setting_would_lose_changes(settings_to_deploy, evidence, remedies):
     """The settings to be deployed let every change of every table through, once, and keep what fails."""
     evidence.saw("Settings", settings_to_deploy.rows())
 
-    require_equal(settings_to_deploy.found(), settings_to_deploy.expected(), details=settings_to_deploy.details())
-    warn_if_any(settings_to_deploy.risks(), expected="no risk")
+    action = remedies.correct_files(settings_to_deploy.changes())
+    require_equal(
+        settings_to_deploy.found(), settings_to_deploy.expected(), details=settings_to_deploy.details(), action=action
+    )
+    warn_if_any(settings_to_deploy.risks(), expected="no risk", action=action)

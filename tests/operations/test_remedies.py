@@ -128,6 +128,19 @@ def test_a_registry_is_opened_and_a_refusal_looked_at():
     assert advice.startswith("# c: set a compatibility")
 
 
+def test_files_are_corrected_before_they_are_deployed_and_what_runs_where_there_are_none(remedies):
+    changes = {"sink": {"insert.mode": "upsert"}}
+    filed = Remedies(Environment(), pipeline_of("orders", paths={"connectors": "c d"}), "warehouse")
+
+    assert filed.correct_files(changes) == (
+        "# in the files of c d, set:",
+        "# sink: insert.mode = upsert",
+        "cdcproof connectors plan 'c d' --pipeline warehouse",
+    )
+    assert filed.correct_files({}) == ()
+    assert remedies.correct_files(changes) == remedies.change_settings(changes)
+
+
 def test_dead_letters_are_shown_before_they_are_forgotten(remedies):
     show, advice, clear = remedies.handle_dead_letters(["a sink"])
 

@@ -421,7 +421,10 @@ class Kafka:
                 | KafkaError.CLUSTER_AUTHORIZATION_FAILED
                 | KafkaError.SASL_AUTHENTICATION_FAILED
             ):
-                return RefusedError(told, "Grant the account Describe on the cluster, its topics and groups.")
+                return RefusedError(
+                    told,
+                    "Grant the account Describe on the cluster and its groups; Describe, DescribeConfigs and Read on its topics.",
+                )
             case KafkaError.GROUP_ID_NOT_FOUND:
                 return _NoSuchGroupError(told)
         return UnexpectedAnswerError(told)

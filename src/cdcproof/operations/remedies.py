@@ -324,6 +324,15 @@ class Remedies:
             *([f"# the same in the connectors' files in {directory}"] if changes and directory else []),
         )
 
+    def correct_files(self, changes: Mapping[str, Mapping[str, str]]) -> Commands:
+        """What to write into the connectors' files before they are deployed; without files what runs is changed."""
+        directory = self.pipeline.paths.connectors
+        if directory is None or not changes:
+            return self.change_settings(changes)
+        plan = ["cdcproof", "connectors", "plan", str(directory), "--pipeline", self.pipeline_name]
+        lines = [f"# {name}: {key} = {value}" for name, settings in changes.items() for key, value in settings.items()]
+        return (f"# in the files of {directory}, set:", *lines, shlex.join(plan))
+
     def _tasks(self, states: Mapping[str, str], name: str) -> int:
         return sum(subject.startswith(f"{name}/") for subject in states)
 
