@@ -415,3 +415,27 @@ def test_an_identity_outlives_a_failover_only_as_the_same_database(database: Dat
     after = replace(before, history="00000002")
     assert before.is_same_database(after)
     assert before != after
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_another"),
+    [
+        ("UPDATE contract.renewed SET v = 2", False),
+        ("VACUUM contract.renewed", False),
+        ("TRUNCATE contract.renewed", True),
+        ("ALTER TABLE contract.renewed ALTER v TYPE int USING v + 1", True),
+        ("DROP TABLE contract.renewed; CREATE TABLE contract.renewed (v int)", True),
+    ],
+)
+def test_a_table_is_another_one_when_its_rows_change_without_being_logged(
+    servers: Servers, database: Database, statement: str, is_another: bool
+) -> None:
+    servers.source.execute("CREATE TABLE contract.renewed (v int)", "INSERT INTO contract.renewed VALUES (1)")
+    try:
+        before = database.table_identity(TableName("contract", "renewed"))
+        servers.source.execute(*statement.split("; "))
+        assert (database.table_identity(TableName("contract", "renewed")) != before) is is_another
+    finally:
+        servers.source.execute("DROP TABLE contract.renewed")
+    with pytest.raises(UnexpectedAnswerError, match="has no table"):
+        database.table_identity(MISSING)

@@ -13,7 +13,7 @@ from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.canonical import frame, row_hash
 from cdcproof.databases.identity import Identity
 from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import Chunking, ChunkSum, LiteralForm, LogPosition, Row, Scan, Segment
+from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, LiteralForm, LogPosition, Row, Scan, Segment
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.engine import Endpoint
@@ -24,13 +24,18 @@ ROWS_PER_SEGMENT = 7
 
 @dataclass
 class FakeTable:
-    """Columns, key, and rows as cells with a version each."""
+    """Columns, key, and rows as cells with a version each. `number` is that of the table: one that is made anew has another."""
 
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     written: dict[tuple[Cell, ...], int] = field(default_factory=dict)
     row_policies: tuple[str, ...] = ()
+    number: int = 1
+
+    def place(self, column: str) -> int:
+        """Where the cells of a column are."""
+        return [one.name for one in self.columns].index(column)
 
     def row(self, cells: tuple[Cell, ...], scan: Scan) -> Row:
         """A row in the scan's columns."""
@@ -41,7 +46,10 @@ class FakeTable:
 
 @dataclass
 class FakeDatabase:
-    """Both what is opened and what is asked. `before` is called with a method's name before it does anything."""
+    """Both what is opened and what is asked. `before` is called with a method's name before it does anything.
+
+    `predicates` says what each filter means that a scan may have; `log_end` is where the log is.
+    """
 
     tables_held: dict[str, FakeTable] = field(default_factory=dict)
     engine: Engine = "postgresql"
@@ -50,6 +58,8 @@ class FakeDatabase:
     of_a_moment: bool = True
     sessions: int = 0
     most_sessions: int = 0
+    predicates: dict[str, Callable[[tuple[Cell, ...]], bool]] = field(default_factory=dict)
+    log_end: int = 1
     is_of: Identity = field(default_factory=lambda: Identity("fake", "fake", "1", "1"))
     statements_now: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -72,6 +82,9 @@ class FakeDatabase:
         self.before("identity")
         return self.is_of
 
+    def table_identity(self, table: TableName) -> str:
+        return str(self._table(table, "table_identity").number)
+
     def columns(self, table: TableName) -> tuple[Column, ...]:
         return self._table(table, "columns").columns
 
@@ -82,7 +95,8 @@ class FakeDatabase:
         return self._table(table, "row_policies").row_policies
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:
-        return len(self._table(table, "count_rows").rows)
+        holds = self._predicate(predicate)
+        return sum(map(holds, self._table(table, "count_rows").rows))
 
     def columns_with_data(self, table: TableName, columns: Sequence[str], predicate: str = "") -> frozenset[str]:
         held = self._table(table, "columns_with_data")
@@ -97,6 +111,11 @@ class FakeDatabase:
         values = [cells[held.columns.index(column)] for cells in held.rows]
         return (min(values), max(values)) if values else None  # type: ignore[type-var,return-value]
 
+    def latest(self, table: TableName, column: str) -> str | None:
+        held = self._table(table, "latest")
+        values = [cells[held.place(column)] for cells in held.rows]
+        return str(max(values, key=_number)) if values else None
+
     def snapshot(self) -> AbstractContextManager[None]:
         self.before("snapshot")
         return nullcontext()
@@ -106,6 +125,8 @@ class FakeDatabase:
 
     def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
         number = len(self._table(scan.table, "segments").rows)
+        if scan.slice or scan.since:
+            return (Segment(),)
         bounds = [None, *range(ROWS_PER_SEGMENT, number, ROWS_PER_SEGMENT), None]
         return tuple(Segment(low, high) for low, high in itertools.pairwise(bounds))
 
@@ -129,26 +150,25 @@ class FakeDatabase:
 
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         held = self._table(scan.table, "chunk_sums")
-        for cells in held.rows[segment.low : segment.high]:
-            row = held.row(cells, scan)
+        for row in self._rows(held, scan, segment):
             yield ChunkSum(chunk_of(row, scan), 1, row_hash(frame(scan.forms, row.forms)))
 
     def sums_of_chunks(self, scan: Scan, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
         held = self._table(scan.table, "sums_of_chunks")
         smaller = replace(scan, chunking=Chunking(width=width))
-        for row in (held.row(cells, scan) for cells in held.rows):
+        for row in self._rows(held, scan):
             if chunk_of(row, scan) in chunks:
                 yield ChunkSum(chunk_of(row, smaller), 1, row_hash(frame(scan.forms, row.forms)))
 
     @contextmanager
     def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
         held = self._table(scan.table, "chunk_rows")
-        rows = [held.row(cells, scan) for cells in held.rows]
+        rows = self._rows(held, scan)
         yield (row for row in rows if chunk_of(row, scan) in chunks)
 
     def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
         held = self._table(scan.table, "rows_by_key")
-        rows = [held.row(cells, scan) for cells in held.rows]
+        rows = self._rows(held, scan)
         yield from (row for row in rows if row.forms[: scan.key_width] in keys)
 
     def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
@@ -158,7 +178,26 @@ class FakeDatabase:
         return tuple(LiteralForm(part, self.digest(frame([form], [part]))) for part in parts)
 
     def log_position(self) -> LogPosition:
-        return LogPosition(1, "0/1")
+        self.before("log_position")
+        return LogPosition(self.log_end, str(self.log_end))
+
+    def _rows(self, held: FakeTable, scan: Scan, segment: Segment = WHOLE) -> list[Row]:
+        """The rows of a scan: of its filter, its slice, and since when they were written."""
+        low, high = scan.slice or (None, None)
+        first = held.place(scan.columns[0].column.name)
+        holds = self._predicate(scan.predicate)
+        since = (held.place(scan.since.column), int(scan.since.value)) if scan.since else None
+        return [
+            held.row(cells, scan)
+            for cells in held.rows[segment.low : segment.high]
+            if holds(cells)
+            and (low is None or _number(cells[first]) >= low)
+            and (high is None or _number(cells[first]) < high)
+            and (since is None or _number(cells[since[0]]) >= since[1])
+        ]
+
+    def _predicate(self, predicate: str) -> Callable[[tuple[Cell, ...]], bool]:
+        return self.predicates[predicate] if predicate else lambda _: True
 
     def _table(self, name: TableName, method: str) -> FakeTable:
         self.before(method)
@@ -166,6 +205,11 @@ class FakeDatabase:
             return self.tables_held[name.table]
         except KeyError:
             raise UnexpectedAnswerError(f"There is no table {name}.") from None
+
+
+def _number(cell: Cell) -> int:
+    assert isinstance(cell, int)
+    return cell
 
 
 def chunk_of(row: Row, scan: Scan) -> int:

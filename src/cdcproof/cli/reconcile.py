@@ -225,7 +225,14 @@ def _budget(arguments: argparse.Namespace, inputs: Inputs, directory: Path) -> B
     from cdcproof.reconcile.scrub import Budget
 
     age_hours = inputs.proof_age_hours or Thresholds().proof_age_hours
-    return Budget(arguments.budget, directory / "proofs", age_hours, inputs.feed, lambda: datetime.now().astimezone())
+    return Budget(
+        arguments.budget,
+        directory / "proofs",
+        age_hours,
+        inputs.feed,
+        lambda: datetime.now().astimezone(),
+        inputs.pipeline,
+    )
 
 
 @dataclass(frozen=True)

@@ -186,11 +186,10 @@ def _feed(source: pipeline.Database) -> Feed | None:
     from cdcproof.databases.postgresql_changes import PostgreSQLChanges
     from cdcproof.databases.sqlserver_changes import SQLServerChanges
 
-    def change_tables(folder: Path) -> SQLServerChanges:
-        position = folder / "changes-proven-up-to"
-        return SQLServerChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS, position)
+    def change_tables() -> SQLServerChanges:
+        return SQLServerChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS)
 
-    def wal(_: Path) -> PostgreSQLChanges:
+    def wal() -> PostgreSQLChanges:
         return PostgreSQLChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS, source.scrub_slot or "")
 
     if source.type == "sqlserver":

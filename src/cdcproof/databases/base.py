@@ -109,6 +109,10 @@ class Database(Protocol):
         """Which database this is, as far as the account may read it."""
         ...
 
+    def table_identity(self, table: TableName) -> str:
+        """A text that changes when the table is made anew, or all its rows are written anew without a change being logged for each."""
+        ...
+
     def tables(self, schema: str) -> frozenset[TableName]:
         """Base tables of a schema, and partitions: each may be replicated under its own name."""
         ...

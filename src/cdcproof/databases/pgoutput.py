@@ -33,7 +33,7 @@ class KeyCollector:
 
     keys: Mapping[TableName, tuple[str, ...]]
     found: dict[TableName, set[Values]] = field(default_factory=dict)
-    unknown: set[TableName] = field(default_factory=set)
+    unknown: dict[TableName, str] = field(default_factory=dict)
     _relations: dict[int, _Relation] = field(default_factory=dict)
 
     def read(self, message: bytes) -> None:
@@ -50,34 +50,42 @@ class KeyCollector:
                     self._rows(reader, reader.integer("I"))
                 case "T":
                     count, _options = reader.integer("I"), reader.integer("B")
-                    self.unknown |= {
-                        self._relations[reader.integer("I")].table for _ in range(count)
-                    } & self.keys.keys()
+                    for table in [self._relations[reader.integer("I")].table for _ in range(count)]:
+                        self.forget(table, "it was truncated")
         except (IndexError, KeyError, struct.error, UnicodeDecodeError) as error:
             raise UnexpectedAnswerError(
                 f"A logical replication message cannot be read: {type(error).__name__} {error}."
             ) from None
 
-    def forget(self, table: TableName) -> None:
-        """Too many keys of this table: it counts as changed in all its rows, and no more are gathered."""
-        del self.found[table]
-        self.unknown.add(table)
+    def forget(self, table: TableName, why: str) -> None:
+        """Its keys are not known: it counts as changed in all its rows, and no more are gathered."""
+        if table in self.keys:
+            self.found.pop(table, None)
+            self.unknown.setdefault(table, why)
 
     def _rows(self, reader: _Reader, number: int) -> None:
+        relation, kinds = self._relations[number], ""
         while reader.has_more:
-            self._row(reader, number)
+            kinds += self._row(reader, number)
+        wanted = self.keys.get(relation.table, ())
+        if kinds == "N" and not relation.identity.issuperset(wanted):  # an update that may have changed the key
+            self.forget(relation.table, _NO_OLD_KEY)
 
-    def _row(self, reader: _Reader, number: int) -> None:
+    def _row(self, reader: _Reader, number: int) -> str:
         kind = reader.letter()  # N: new, K: the old row's identity, O: all of the old row
         relation = self._relations[number]
         values = dict(zip(relation.columns, reader.row(), strict=True))
         wanted = self.keys.get(relation.table)
         if wanted is None or relation.table in self.unknown:
-            return
+            return kind
         if any(name not in values for name in wanted) or (kind == "K" and not relation.identity.issuperset(wanted)):
-            self.unknown.add(relation.table)
-            return
+            self.forget(relation.table, _NO_OLD_KEY)
+            return kind
         self.found.setdefault(relation.table, set()).add(tuple(values[name] for name in wanted))
+        return kind
+
+
+_NO_OLD_KEY = "the log does not tell the key of its rows as it was before (REPLICA IDENTITY)"
 
 
 @dataclass

@@ -57,6 +57,13 @@ class PostgreSQL(Pieces):
             f"{self._database.user} may not execute pg_control_system(), so the address {server} stands for the server",
         )
 
+    def table_identity(self, table: TableName) -> str:
+        """Its oid and its file's number."""
+        rows = self._query(catalogue.TABLE_IDENTITY, (table.schema, table.table))
+        if not rows:
+            raise self._no_such_table(table)
+        return str(rows[0][0])
+
     def tables(self, schema: str) -> frozenset[TableName]:
         """Tables of a schema: partitioned ones, and their partitions as well."""
         return frozenset(TableName(*row) for row in self._query(catalogue.TABLES, (schema,)))

@@ -15,6 +15,10 @@ IDENTITY: LiteralString = """
            has_function_privilege('pg_control_system()', 'EXECUTE'),
            pg_is_in_recovery() AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')
     FROM pg_database WHERE datname = current_database()"""
+# Its files change with TRUNCATE and whatever rewrites it. A partitioned table has none itself, and its partitions come and go.
+TABLE_IDENTITY: LiteralString = """
+    SELECT concat_ws(' ', c.oid, pg_relation_filenode(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relname = %s"""
 SYSTEM_IDENTIFIER: LiteralString = "SELECT system_identifier::text FROM pg_control_system()"
 STANDBY_TIMELINE: LiteralString = "SELECT lpad(upper(to_hex(timeline_id)), 8, '0') FROM pg_control_checkpoint()"
 

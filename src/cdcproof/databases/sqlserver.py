@@ -53,6 +53,13 @@ class SQLServer(Log):
         )
         return Identity(str(server), str(database), str(made), str(fork or ""), unknown)
 
+    def table_identity(self, table: TableName) -> str:
+        """Its number and when it was made."""
+        rows = self._query(tsql.TABLE_IDENTITY, table.schema, table.table)
+        if not rows:
+            raise self._errors.no_such_table(table)
+        return str(rows[0][0])
+
     def tables(self, schema: str) -> frozenset[TableName]:
         """User tables of a schema."""
         return frozenset(TableName(*row) for row in self._query(tsql.TABLES, schema))

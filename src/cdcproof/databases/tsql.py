@@ -82,6 +82,10 @@ IDENTITY = """
            CONVERT(nvarchar(36), r.recovery_fork_guid)
     FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON r.database_id = d.database_id
     WHERE d.database_id = DB_ID()"""
+# TRUNCATE is refused for a table that is captured.
+TABLE_IDENTITY = f"""
+    SELECT CONVERT(varchar(11), o.object_id) + ' ' + CONVERT(varchar(23), o.create_date, 126)
+    FROM sys.objects AS o WHERE o.object_id = {OBJECT}"""  # noqa: S608  a constant
 IS_IN_GROUP = "SELECT CASE WHEN replica_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE database_id = DB_ID()"
 MAY_SELECT = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?) + N'.' + QUOTENAME(?), N'OBJECT', N'SELECT')"
 MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"

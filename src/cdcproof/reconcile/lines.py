@@ -34,6 +34,8 @@ def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
         lines += _wrapped(result.resumed)
     if result.scrubbed:
         lines += _wrapped(_proven(result.scrubbed))
+        for reason in result.scrubbed.not_used:
+            lines += _wrapped(reason)
     if result.unseen:
         lines += _wrapped(unseen_columns(result))
     if result.not_compared:

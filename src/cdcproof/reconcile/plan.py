@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from cdcproof.databases import postgresql_hash
@@ -191,9 +191,19 @@ def natively_hashed(plan: Plan) -> Plan:
     return replace(plan, source=source, target=target)
 
 
-def fingerprint(plan: Plan) -> str:
-    """What is compared and how, as a short text: the same as long as proofs and sums made by the plan stay good."""
-    return hashlib.sha256(repr((plan.source, plan.target, plan.names)).encode()).hexdigest()[:16]
+def described(plan: Plan) -> dict[str, str]:
+    """What decides which rows and values are compared, and how, in parts that have names: proofs and sums are good while it is the same."""
+
+    def columns(scan: Scan) -> str:
+        return json.dumps([asdict(one) for one in scan.columns], default=str)
+
+    return {
+        "the source's columns": columns(plan.source),
+        "the target's columns": columns(plan.target),
+        "the hash of rows": plan.source.row_hash,
+        "the key": json.dumps([plan.multiset, *plan.names[: plan.source.key_width]]),
+        "the filters": json.dumps([plan.source.predicate, plan.target.predicate]),
+    }
 
 
 def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:

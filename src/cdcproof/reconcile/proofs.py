@@ -1,21 +1,36 @@
-"""What a scrub remembers of a table: its slices, and when each was last proven. One small JSON file a table."""
+"""What a scrub remembers of a table: its slices, when each was last proven, and up to where its changes were. One small JSON file a table.
+
+A proof speaks for what it was made of, and for nothing else: the file says what that was, and where the logs of both servers were.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 
 from cdcproof.errors import CouldNotLookError
 from cdcproof.reporting.files import write_whole
 
+try:
+    import fcntl
+except ImportError:  # Windows: two scrubs at once are then not told apart
+    fcntl = None  # type: ignore[assignment]
+
 SLICE_ROWS = 250_000
 """A slice takes about half a second, so that a short budget is kept."""
 _MOST_SLICES = 1_000
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
+OVERLAP = timedelta(hours=1)
+"""A transaction may be open for so long after the update column's value was passed by others."""
+SOURCE = "the source's database"
+"""The part of `Proofs.about` that says whose log a position is in."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +51,44 @@ class Proven:
         return (self.low is None or value >= self.low) and (self.high is None or value < self.high)
 
 
+class Latest(NamedTuple):
+    """The update column's greatest value (None: the table was empty) at a time (ISO 8601)."""
+
+    at: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Where the logs of both servers ended; None where the server does not tell."""
+
+    source: int | None = None
+    target: int | None = None
+
+    def set_back(self, now: Logs) -> str:
+        """Which server's log ends earlier now; empty when none does."""
+        pairs = (("source", self.source, now.source), ("target", self.target, now.target))
+        return " and ".join(
+            f"the {side}" for side, before, here in pairs if before is not None and here is not None and here < before
+        )
+
+
 @dataclass(frozen=True)
 class Proofs:
     """A table's slices in the order of the key; together they hold every row there can be.
 
-    `plan` tells what was compared: when it changes, nothing is proven. `latest` is the update column's greatest value
-    at the last proof, where changes are found by it.
+    `about` is what the proofs are of: when that changes, nothing is proven. Where a feed tells what changed, `position` is up to
+    where the table's changes were proven, at `followed_at`, and `dropped` up to where the feed was then known to keep nothing.
+    Where the update column tells it, `latest` are its greatest values at the last proofs.
     """
 
-    plan: str
+    about: Mapping[str, str] = field(default_factory=dict)
     slices: tuple[Proven, ...] = (Proven(None, None),)
-    latest: str | None = None
+    latest: tuple[Latest, ...] = ()
+    position: int | None = None
+    followed_at: str | None = None
+    dropped: int | None = None
+    logs: Logs = Logs()
 
     @property
     def oldest_at(self) -> str | None:
@@ -57,6 +99,11 @@ class Proofs:
     def next(self) -> Proven:
         """The slice whose turn it is."""
         return min(self.slices, key=lambda one: one.turn)
+
+    @property
+    def any_proven(self) -> bool:
+        """Whether there is anything to lose."""
+        return any(one.at for one in self.slices)
 
     def proven(self, which: Proven, at: str | None) -> Proofs:
         """The same, with this slice proven at that time (None: not any more)."""
@@ -69,7 +116,18 @@ class Proofs:
 
     def unproven(self) -> Proofs:
         """The same slices, none of them proven."""
-        return replace(self, slices=tuple(replace(one, at=None) for one in self.slices), latest=None)
+        return replace(self, slices=tuple(replace(one, at=None) for one in self.slices))
+
+    def since(self, now: datetime) -> Latest | None:
+        """From which value of the update column on rows may have changed: the greatest one `OVERLAP` ago; None at first."""
+        old = [one for one in self.latest if now - datetime.fromisoformat(one.at) >= OVERLAP]
+        return (old[-1:] or self.latest[:1] or (None,))[0]
+
+    def with_latest(self, now: datetime, value: str | None) -> Proofs:
+        """The same, with the column's greatest value now; what no later run needs is forgotten."""
+        since = self.since(now)
+        kept = self.latest[self.latest.index(since) :] if since else ()
+        return replace(self, latest=(*kept, Latest(now.isoformat(timespec="seconds"), value)))
 
     def divided(self, low: int, high: int, rows: int) -> Proofs:
         """Slices of about `SLICE_ROWS` for values from `low` to `high`; what was proven stays so when a slice is divided."""
@@ -88,37 +146,100 @@ def _parts(one: Proven, low: int, high: int, step: int) -> Iterable[Proven]:
     return [Proven(begin, end, one.at) for begin, end in pairwise([one.low, *inner, one.high])]
 
 
+def folder_of(folder: Path, pipeline: str, places: Iterable[str]) -> Path:
+    """The pipeline's own folder; that of a run without a pipeline file is known by the addresses of both sides."""
+    return folder / quote(pipeline or " ".join(places), safe="")
+
+
 def path_of(folder: Path, table: str) -> Path:
     """Where a table's proofs are kept."""
-    return folder / f"{table}.json"
+    return folder / f"{quote(table, safe='')}.json"
 
 
-def read(path: Path, plan: str) -> Proofs:
-    """The proofs of a file; nothing proven when there is none, or when it is of another plan.
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder. Raises `CouldNotLookError` while another scrub does: each would undo what the other one finds out."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a")
+    except OSError as error:
+        raise CouldNotLookError(f"Proofs cannot be kept in {folder}: {error.strerror}", "Make room there.") from None
+    with lock:
+        try:
+            if fcntl:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CouldNotLookError(
+                f"Another scrub of this pipeline is at work: it holds {folder / 'lock'}.",
+                "Run again when it has ended.",
+            ) from None
+        yield
+
+
+def read(path: Path, about: Mapping[str, str]) -> tuple[Proofs, str]:
+    """The proofs of a file, and why they are not used; nothing proven when there are none, or they are of something else.
 
     Raises `CouldNotLookError` naming a file that cannot be read.
     """
+    fresh = Proofs(about)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["version"] != _FORMAT_VERSION or data["plan"] != plan:
-            return Proofs(plan)
-        slices = tuple(Proven(one["low"], one["high"], one["at"]) for one in data["slices"])
-        found = Proofs(plan, slices, data["latest"])
-        _ = found.oldest_at  # its times are times
+        found = _read(path)
     except FileNotFoundError:
-        return Proofs(plan)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return fresh, ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CouldNotLookError(
             f"The proofs in {path} cannot be read: {type(error).__name__} {error}",
             f"rm '{path}'   (every row of the table is then proven anew)",
         ) from None
-    return found
+    if found is None:
+        return fresh, "they were written by another version of cdcproof"
+    changed = sorted(name for name in {**found.about, **about} if found.about.get(name) != about.get(name))
+    return (fresh, f"{', '.join(changed)} changed since") if changed else (found, "")
+
+
+def needed(folder: Path, but: Iterable[Path], source: str, now: datetime, most_hours: float) -> list[int]:
+    """Positions that other tables' proofs go on from, of those that are of this source and followed no longer ago than that."""
+    positions = []
+    for path in set(folder.glob("*.json")) - set(but):
+        try:
+            found = _read(path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # it is named when the table has its turn
+        if found and found.about.get(SOURCE) == source and is_waited_for(found, now, most_hours):
+            positions.append(found.position or 0)
+    return positions
+
+
+def is_waited_for(proofs: Proofs, now: datetime, most_hours: float) -> bool:
+    """Whether the feed has to keep what is behind the position: there are proofs that go on from there, and not too old ones."""
+    if proofs.position is None or proofs.followed_at is None or not proofs.any_proven:
+        return False
+    return now - datetime.fromisoformat(proofs.followed_at) <= timedelta(hours=most_hours)
 
 
 def write(proofs: Proofs, path: Path) -> None:
     """Keep them; the file appears whole or not at all. Raises `CouldNotLookError` naming the file."""
+    data = {"version": _FORMAT_VERSION, **asdict(replace(proofs, about={})), "about": dict(proofs.about)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps({"version": _FORMAT_VERSION, **asdict(proofs)}, indent=1) + "\n")
+        write_whole(path, json.dumps(data, indent=1) + "\n")
     except OSError as error:
         raise CouldNotLookError(f"The proofs cannot be kept in {path}: {error.strerror}", "Make room there.") from None
+
+
+def _read(path: Path) -> Proofs | None:
+    """What is in a file; None for another version. Raises what it may."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if data["version"] != _FORMAT_VERSION:
+        return None
+    found = Proofs(
+        data["about"],
+        tuple(Proven(one["low"], one["high"], one["at"]) for one in data["slices"]),
+        tuple(Latest(*one) for one in data["latest"]),
+        data["position"],
+        data["followed_at"],
+        data["dropped"],
+        Logs(**data["logs"]),
+    )
+    _ = found.oldest_at, dict(found.about)  # its times are times
+    return found

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cdcproof.databases.columnar import Columnar, TooWideError
@@ -13,11 +12,11 @@ from cdcproof.databases.scan import Scan, Segment
 from cdcproof.reconcile import aligned
 from cdcproof.reconcile.aligned import NO_CUTS
 from cdcproof.reconcile.both import Stop, both
-from cdcproof.reconcile.checkpoint import About, Checkpoint, Left, Unfinished
+from cdcproof.reconcile.checkpoint import Checkpoint, Left, Unfinished
 from cdcproof.reconcile.choosing import Way, chosen, push_down
 from cdcproof.reconcile.chunking import rechunked
 from cdcproof.reconcile.chunks import Balance
-from cdcproof.reconcile.plan import Plan
+from cdcproof.reconcile.plan import Plan, described
 from cdcproof.reconcile.scanning import Part, Sessions, divided, divided_by, rows_a_part, sum_up
 from cdcproof.reconcile.strategy import Choice, Strategy
 from cdcproof.reconcile.throttle import Throttle
@@ -85,7 +84,7 @@ class _Table:
 
     def left(self) -> Left | None:
         """What an interrupted run left, if it can be built upon; the chunks that rows have come into since are in doubt."""
-        left = self.checkpoint.left(_about(self.plan))
+        left = self.checkpoint.left(described(self.plan))
         if left is None:
             return None
         if self.asked.means.pinned not in (None, left.strategy):
@@ -122,7 +121,7 @@ class _Table:
             scanned=begun.scanned,
             sessions=asked.means.sessions,
             hold=lambda: throttle.hold(asked.stop, lambda what: asked.tell(what, 0, 0)) if throttle else None,
-            keep=lambda scanned: self.checkpoint.keep(_about(self.plan), replace(begun, scanned=scanned)),
+            keep=lambda scanned: self.checkpoint.keep(described(self.plan), replace(begun, scanned=scanned)),
         )
         return Summed(plan, balance, way.choice, resumed or self.checkpoint.refused)
 
@@ -165,18 +164,3 @@ def _written(database: Database, mark: str, scan: Scan, read: Sequence[Segment |
             return None
         found |= chunks
     return frozenset(found)
-
-
-def _about(plan: Plan) -> About:
-    """What decides which rows and values are summed up, and how."""
-
-    def told(scan: Scan) -> str:
-        return json.dumps([asdict(one) for one in scan.columns], default=str)
-
-    return {
-        "the source's columns": told(plan.source),
-        "the target's columns": told(plan.target),
-        "the hash of rows": plan.source.row_hash,
-        "the key": json.dumps([plan.multiset, *plan.names[: plan.source.key_width]]),
-        "the filters": json.dumps([plan.source.predicate, plan.target.predicate]),
-    }

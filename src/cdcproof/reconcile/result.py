@@ -79,6 +79,8 @@ class Scrubbed:
     slices_not_proven: int
     """Never yet, or not equal when they were looked at last."""
     oldest_proof_at: str | None
+    not_used: tuple[str, ...] = ()
+    """Why proofs of earlier scrubs are not used."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,8 @@ def table_of(data: Mapping[str, Any]) -> TableResult:
         KeyDifference(**{name: _frozen(value) for name, value in difference.items()})
         for difference in data.get("differences", ())
     )
-    scrubbed = Scrubbed(**data["scrubbed"]) if data.get("scrubbed") else None
+    proven = {name: _frozen(value) for name, value in (data.get("scrubbed") or {}).items()}
+    scrubbed = Scrubbed(**proven) if proven else None
     changed = {"status": TableStatus(data["status"]), "differences": differences, "scrubbed": scrubbed}
     return TableResult(**{**fields, **changed})
 
