@@ -76,6 +76,8 @@ class PostgreSQLChanges(PostgreSQL):
 
     def following(self, keys: Mapping[TableName, tuple[str, ...]]) -> dict[TableName, Following]:
         """By the publication: it has to publish every write of the table, every row of it and the columns of its key."""
+        if not self._query(_SLOT, (self._slot,)):
+            raise self._no_slot()
         has_filters = self._session.info.server_version >= _VERSION_WITH_FILTERS
         statement = _PUBLISHED.format(columns=_COLUMNS_AND_FILTER if has_filters else _ALL_COLUMNS)
         found = {TableName(*row[:2]): _Published(*row[2:]) for row in self._query(statement, (self._publication,))}
@@ -161,12 +163,15 @@ class PostgreSQLChanges(PostgreSQL):
         self._read_before = 0
         return int(now)
 
+    def _no_slot(self) -> CouldNotLookError:
+        return UnexpectedAnswerError(
+            f"{self._place} has no replication slot {self._slot}.",
+            f"SELECT pg_create_logical_replication_slot('{self._slot}', 'pgoutput');",
+        )
+
     def _translated(self, error: psycopg.Error, table: TableName | None) -> CouldNotLookError:
         if isinstance(error, errors.UndefinedObject):
-            return UnexpectedAnswerError(
-                f"{self._place} has no replication slot {self._slot}.",
-                f"SELECT pg_create_logical_replication_slot('{self._slot}', 'pgoutput');",
-            )
+            return self._no_slot()
         if isinstance(error, errors.ObjectNotInPrerequisiteState):
             return UnexpectedAnswerError(
                 f"{self._place}: the replication slot {self._slot} has lost changes: {str(error).partition(chr(10))[0]}",
