@@ -294,6 +294,7 @@ _VIEWS = {
     name: columns.split()
     for name, columns in {
         "sys.tables": "name object_id schema_id is_ms_shipped is_tracked_by_cdc is_memory_optimized",
+        "sys.objects": "name object_id schema_id parent_object_id type create_date modify_date is_ms_shipped",
         "sys.schemas": "name schema_id principal_id",
         "sys.columns": "object_id name column_id system_type_id user_type_id max_length precision scale collation_name "
         "is_nullable is_computed encryption_type is_masked",
