@@ -63,11 +63,13 @@ def report(
     folder: Path, *tables: TableResult, at: datetime = START, seconds: float = 2.0, complete: bool = True
 ) -> Path:
     end = at + timedelta(seconds=seconds)
-    return write(Report("id", at.isoformat(), end.isoformat(), "s", "t", "m", tables, complete), folder)
+    source, target = "sqlserver://h:1/warehouse_source", "postgresql://h:1/warehouse_target"
+    return write(Report("id", at.isoformat(), end.isoformat(), source, target, "m", tables, complete), folder)
 
 
-def metrics(reports: Path, state: Path) -> ReconciliationMetrics:
-    return ReconciliationMetrics(reports, ["customers", "orders"], state, "test")
+def metrics(reports: Path, state: Path, **changes: object) -> ReconciliationMetrics:
+    pipeline = pipeline_of("customers", "orders", paths={"reconciliation_reports": str(reports)}, **changes)
+    return ReconciliationMetrics(pipeline, state)
 
 
 def scraped(found: ReconciliationMetrics) -> Metrics:
@@ -144,6 +146,80 @@ def test_a_table_that_was_not_compared_as_a_whole_has_not_matched(reports: Path,
     report(reports, incomplete(), at=START + timedelta(hours=1))
     matched = scraped(metrics(reports, state)).labelled("reconciliation_last_match_timestamp_seconds", "table")
     assert matched["orders"] == (START + timedelta(seconds=2)).timestamp()
+
+
+def counted_only(table: str = "orders") -> TableResult:
+    return TableResult(table, TableStatus.MATCH, 10, 10, strategy="counts")
+
+
+def matched(reports: Path, state: Path) -> float:
+    return scraped(metrics(reports, state)).labelled("reconciliation_last_match_timestamp_seconds", "table")["orders"]
+
+
+def test_while_contents_differ_equal_counts_are_no_match(reports: Path, state: Path) -> None:
+    report(reports, match(), at=START)
+    report(reports, different(), at=START + timedelta(hours=1))
+    report(reports, counted_only(), at=START + timedelta(hours=2))
+    assert matched(reports, state) == (START + timedelta(seconds=2)).timestamp()
+    report(reports, counted_only(), at=START + timedelta(hours=3))
+    assert matched(reports, state) == (START + timedelta(seconds=2)).timestamp(), "nor after a restart"
+    report(reports, match(), at=START + timedelta(hours=4))
+    report(reports, counted_only(), at=START + timedelta(hours=5))
+    assert matched(reports, state) == (START + timedelta(hours=5, seconds=2)).timestamp()
+
+
+def test_counts_that_differed_are_resolved_by_counts(reports: Path, state: Path) -> None:
+    report(reports, TableResult("orders", TableStatus.MISMATCH, 10, 9, strategy="counts"), at=START)
+    report(reports, counted_only(), at=START + timedelta(hours=1))
+    assert matched(reports, state) == (START + timedelta(hours=1, seconds=2)).timestamp()
+
+
+def test_reports_of_another_pipeline_or_of_other_tables_are_not_counted(reports: Path, state: Path) -> None:
+    path = report(reports, fewer())
+    data = json.loads(path.read_text())
+    for other in ({"source": "sqlserver://staging:1/warehouse_source"}, {"pipeline": "other"}, {"target": ""}):
+        path.write_text(json.dumps(data | other))
+        seen = scraped(metrics(reports, state))
+        assert seen.labelled(ROWS, "table")["orders"] == 0
+        assert seen.labelled(RUNS, "status") == {"success": 0.0, "failure": 0.0}
+        state.unlink()
+    path.unlink()
+    report(reports, fewer("given_up"))
+    seen = scraped(metrics(reports, state))
+    assert seen.labelled(RUNS, "status") == {"success": 0.0, "failure": 0.0}
+    assert set(seen.labelled(ROWS, "table")) == {"customers", "orders"}
+
+
+def test_what_was_counted_of_other_databases_is_counted_afresh(reports: Path, state: Path) -> None:
+    report(reports, fewer())
+    assert scraped(metrics(reports, state)).labelled(ROWS, "table")["orders"] == 1
+    moved = {"type": "sqlserver", "host": "new", "port": 1, "database": "warehouse_source", "user": "u"}
+    moved |= {"schema": "s", "password_env": "P"}
+    assert scraped(metrics(reports, state, source=moved)).labelled(ROWS, "table")["orders"] == 0
+
+
+def test_totals_of_the_format_before_keep_a_difference_of_contents(reports: Path, state: Path) -> None:
+    report(reports, different())
+    scraped(metrics(reports, state))
+    data = json.loads(state.read_text())
+    new = ("contents_differed", "contents_proven", "source", "target", "last_report")
+    state.write_text(json.dumps({name: value for name, value in data.items() if name not in new} | {"version": 1}))
+    report(reports, counted_only(), at=START + timedelta(hours=1))
+    assert matched(reports, state) == 0
+
+
+def test_the_metrics_say_whose_they_are_and_when_they_were_made(reports: Path, state: Path) -> None:
+    report(reports, match())
+    seen = scraped(metrics(reports, state))
+    (labels,) = seen.series("cdcproof_exporter_info")
+    assert dict(labels) == {
+        "pipeline": "test",
+        "source": "sqlserver://h:1/warehouse_source",
+        "target": "postgresql://h:1/warehouse_target",
+    }
+    assert abs(seen.series("cdcproof_exporter_rendered_timestamp_seconds")[()] - time.time()) < 60
+    counted = seen.series("cdcproof_exporter_last_report_timestamp_seconds")[()]
+    assert counted == (START + timedelta(seconds=2)).timestamp()
 
 
 def test_a_clock_that_is_ahead_does_not_outshine_later_reports(reports: Path, state: Path) -> None:
@@ -241,9 +317,9 @@ def test_a_state_that_cannot_be_read_is_named_and_not_overwritten(reports: Path,
 def test_the_state_of_another_pipeline_or_format_is_refused(reports: Path, state: Path) -> None:
     metrics(reports, state)
     with pytest.raises(ConfigError, match="pipeline test, not other"):
-        ReconciliationMetrics(reports, ["orders"], state, "other")
-    state.write_text(state.read_text().replace('"version": 1', '"version": 2'))
-    with pytest.raises(ConfigError, match="format 2, not 1"):
+        metrics(reports, state, name="other")
+    state.write_text(state.read_text().replace('"version": 2', '"version": 3'))
+    with pytest.raises(ConfigError, match="format 3, not 2"):
         metrics(reports, state)
 
 

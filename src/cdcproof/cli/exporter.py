@@ -53,7 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
     from cdcproof.operations.exporter import ConnectMetrics, ReconciliationMetrics
 
     _, pipeline = open_pipeline(arguments)
-    reports = pipeline.paths.reconciliation_reports
     urls = {
         "exporters.reconciliation_url": pipeline.exporters.reconciliation_url,
         "exporters.connect_url": pipeline.exporters.connect_url,
@@ -61,9 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         # The ports first: whoever has them is the exporter that the state file belongs to.
         servers = [stack.enter_context(_bind(arguments.host, key, url, CONTENT_TYPE)) for key, url in urls.items()]
-        reconciliation = ReconciliationMetrics(
-            reports, pipeline.table_names, arguments.state or default_state(pipeline), pipeline.name
-        )
+        reconciliation = ReconciliationMetrics(pipeline, arguments.state or default_state(pipeline))
         servers[0].text, servers[0].often = reconciliation.text, reconciliation.scan
         servers[1].text = ConnectMetrics(pipeline).text
         for server in servers:

@@ -91,7 +91,16 @@ class Family:
     """The label's value to the series' value; the empty text stands for the series without a label."""
 
 
-def render(families: Iterable[Family]) -> str:
+@dataclass(frozen=True)
+class Info:
+    """One series of value 1 that says something by its labels."""
+
+    name: str
+    help: str
+    labels: Mapping[str, str]
+
+
+def render(families: Iterable[Family | Info]) -> str:
     """Write `families` in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Fixed([_metric(family) for family in families]))
@@ -106,7 +115,11 @@ class _Fixed(Collector):
         return self._metrics
 
 
-def _metric(family: Family) -> Metric:
+def _metric(family: Family | Info) -> Metric:
+    if isinstance(family, Info):
+        info = Metric(family.name, family.help, "gauge")
+        info.add_sample(family.name, dict(family.labels), 1)
+        return info
     metric = Metric(family.name.removesuffix("_total"), family.help, family.kind)
     for label, value in family.values.items():
         metric.add_sample(family.name, {family.label: label} if family.label else {}, value)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from cdcproof.findings import ABSENT
 
 MISMATCHES = "reconciliation_row_count_mismatch_total"
+CHECKSUM_MISMATCHES = "reconciliation_checksum_mismatch_total"
+RUNS = "reconciliation_runs_total"
 LAST_MISMATCH = "reconciliation_last_mismatch_timestamp_seconds"
 LAST_MATCH = "reconciliation_last_match_timestamp_seconds"
 _WINDOW_SECONDS = 24 * 3600
@@ -19,15 +21,24 @@ _WINDOW_SECONDS = 24 * 3600
 class MismatchMetrics:
     """Counters and times by table, as scraped at `now` (Unix seconds).
 
-    A mismatch *stands* when it was counted in the last 24 hours and no later report matched. One that a later
+    A mismatch *stands* until a later report matched, however long that takes. One of the last 24 hours that a later
     report resolved (rows in flight, a repair) is worth a look, not an alarm.
     """
 
     tables: tuple[str, ...]
-    mismatches_total: Mapping[str, float]
+    row_count_mismatches_total: Mapping[str, float]
+    checksum_mismatches_total: Mapping[str, float]
     last_mismatch: Mapping[str, float]
     last_match: Mapping[str, float]
+    runs_total: Mapping[str, float]
+    """By status: ``success`` and ``failure``."""
     now: float
+
+    @property
+    def mismatches_total(self) -> dict[str, float]:
+        """Mismatches of either kind, of the tables that have both series."""
+        rows, contents = self.row_count_mismatches_total, self.checksum_mismatches_total
+        return {table: rows[table] + contents[table] for table in self.tables if table in rows and table in contents}
 
     def no_mismatches(self) -> dict[str, str]:
         """What must hold for every expected table."""
@@ -39,7 +50,13 @@ class MismatchMetrics:
 
     def details(self) -> dict[str, str]:
         """Table to when the exporter last saw it mismatch."""
-        missing = {t: f"the exporter has no {MISMATCHES} for it" for t in self.tables if t not in self.mismatches_total}
+        known = {MISMATCHES: self.row_count_mismatches_total, CHECKSUM_MISMATCHES: self.checksum_mismatches_total}
+        missing = {
+            table: f"the exporter has no {name} for it"
+            for name, values in known.items()
+            for table in self.tables
+            if table not in values
+        }
         return {**missing, **{t: f"counted at {_clock(at)}" for t, at in self.last_mismatch.items() if at > 0}}
 
     def passing_mismatches(self) -> dict[str, str]:
@@ -50,6 +67,13 @@ class MismatchMetrics:
             if (at := self.last_mismatch.get(table, 0)) > self.now - _WINDOW_SECONDS
             and self.last_match.get(table, 0) > at
         }
+
+    def failing_runs(self) -> dict[str, str]:
+        """Most runs not being able to look is a fault of the job, even where the newest one was lucky."""
+        success, failure = (self.runs_total.get(status, 0) for status in ("success", "failure"))
+        if not failure > success:
+            return {}
+        return {"runs": f"{failure:g} of {failure + success:g} could not look at every table"}
 
     def tables_not_matching(self) -> tuple[str, ...]:
         """Tables with a standing mismatch or without a series."""
@@ -70,12 +94,12 @@ class MismatchMetrics:
 
     def _word(self, table: str) -> str:
         total = self.mismatches_total[table]
-        if not total >= 0:
-            return "no number (NaN)"
-        at = self.last_mismatch.get(table)
-        if total and (at is None or math.isnan(at)):
+        if not 0 <= total < math.inf:
+            return f"no number ({total})"
+        at = self.last_mismatch.get(table, math.nan)
+        if total and not at > 0:
             return f"{total:g} mismatches, and no time of the last one"
-        stands = total and at is not None and at > self.now - _WINDOW_SECONDS and not self.last_match.get(table, 0) > at
+        stands = at > 0 and not self.last_match.get(table, 0) > at
         return f"a mismatch, {total:g} counted in all" if stands else "no standing mismatch"
 
 

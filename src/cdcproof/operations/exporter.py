@@ -6,14 +6,17 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, ConnectorStates
-from cdcproof.clients.prometheus import Family, render
+from cdcproof.clients.prometheus import Family, Info, render
 from cdcproof.errors import ConfigError, CouldNotLookError, UnexpectedAnswerError
+from cdcproof.observations.exporter_page import INFO, LAST_REPORT, RENDERED, UP
 from cdcproof.operations import exporter_totals
 from cdcproof.operations.connectors.journal import Journal
+from cdcproof.reconcile.ownership import as_declared, foreign, place_of
 from cdcproof.reconcile.result import PREFIX, Report, read
 
 _SETTLE_SECONDS = 10.0
@@ -24,11 +27,12 @@ _CONNECT_TIMEOUT_SECONDS = (2.0, 5.0)
 class ReconciliationMetrics:
     """Counts each report once and serves the totals. Safe to use from several threads."""
 
-    def __init__(self, reports: Path, tables: Iterable[str], state: Path, pipeline: str) -> None:
-        self._reports = reports
-        self._tables = tuple(tables)
+    def __init__(self, pipeline: model.Pipeline, state: Path) -> None:
+        self._pipeline = pipeline
+        self._reports = pipeline.paths.reconciliation_reports
+        self._tables = {table.name: table for table in pipeline.tables}
         self._state = state
-        self._totals = exporter_totals.load(state, pipeline)
+        self._totals = exporter_totals.load(state, pipeline.name, place_of(pipeline.source), place_of(pipeline.target))
         self._unreadable: dict[str, tuple[tuple[int, int], float]] = {}
         self._lock = threading.Lock()
         self._saved = True
@@ -53,7 +57,11 @@ class ReconciliationMetrics:
                     if not self._has_settled(found[name]):
                         continue
                     report = None
-                self._totals.count(name, report)
+                declared = report and self._as_declared(report)
+                if report and (foreign(report, self._pipeline) or (report.tables and declared and not declared.tables)):
+                    self._totals.pass_over(name)
+                else:
+                    self._totals.count(name, declared)
                 self._unreadable.pop(name, None)
                 self._saved = False
             if not self._saved:
@@ -68,7 +76,7 @@ class ReconciliationMetrics:
     def text(self) -> str:
         """The metrics in Prometheus' text format, after a scan."""
         usable = self.scan()
-        totals, zero = self._totals, dict.fromkeys(self._tables, 0)
+        totals = self._totals
         with self._lock:
             return render(
                 [
@@ -77,28 +85,28 @@ class ReconciliationMetrics:
                         "counter",
                         "Reports in which source and target had different numbers of rows.",
                         "table",
-                        {**zero, **totals.row_count_mismatches},
+                        self._of_tables(totals.row_count_mismatches),
                     ),
                     Family(
                         "reconciliation_checksum_mismatch_total",
                         "counter",
                         "Reports in which the numbers of rows were equal and the contents different.",
                         "table",
-                        {**zero, **totals.checksum_mismatches},
+                        self._of_tables(totals.checksum_mismatches),
                     ),
                     Family(
                         "reconciliation_last_mismatch_timestamp_seconds",
                         "gauge",
                         "When the last report that showed a mismatch of either kind was finished; 0: never.",
                         "table",
-                        {**zero, **totals.last_mismatch},
+                        self._of_tables(totals.last_mismatch),
                     ),
                     Family(
                         "reconciliation_last_match_timestamp_seconds",
                         "gauge",
-                        "When the last report in which the table matched was finished; 0: never.",
+                        "When the table matched last; while contents differ, equal row counts are no match; 0: never.",
                         "table",
-                        {**zero, **totals.last_match},
+                        self._of_tables(totals.matched()),
                     ),
                     Family(
                         "reconciliation_runs_total",
@@ -114,9 +122,26 @@ class ReconciliationMetrics:
                         "",
                         {"": totals.rows_per_second},
                     ),
+                    Family(
+                        LAST_REPORT,
+                        "gauge",
+                        "When the newest run of this pipeline that was counted was finished; 0: none.",
+                        "",
+                        {"": totals.last_report},
+                    ),
+                    *_about(self._pipeline),
                     _up(usable),
                 ]
             )
+
+    def _of_tables(self, values: Mapping[str, float]) -> dict[str, float]:
+        """One value for each table of the pipeline file, 0 where nothing was counted."""
+        return {name: values.get(name, 0) for name in self._tables}
+
+    def _as_declared(self, report: Report) -> Report:
+        """The report as the pipeline file of today sees it: without tables that it does not have."""
+        results = (as_declared(told, self._tables[told.table]) for told in report.tables if told.table in self._tables)
+        return replace(report, tables=tuple(result for result in results if result))
 
     def _has_settled(self, path: Path) -> bool:
         try:
@@ -135,6 +160,7 @@ class ConnectMetrics:
     """Asks Kafka Connect at every scrape: a state that is not fresh is not served."""
 
     def __init__(self, pipeline: model.Pipeline) -> None:
+        self._pipeline = pipeline
         self._service = pipeline.connect
         self._expected = pipeline.connectors
         self._journal = Journal.of(pipeline)
@@ -167,6 +193,7 @@ class ConnectMetrics:
                     "status",
                     deployments,
                 ),
+                *_about(self._pipeline),
                 _up({"connect": answers, "deployments": bool(deployments)}),
             ]
         )
@@ -186,9 +213,18 @@ def connector_states(found: ConnectorStates, expected: Iterable[model.Connector]
     return values
 
 
+def _about(pipeline: model.Pipeline) -> tuple[Info, Family]:
+    """Whose metrics these are, and when they were made: a copy, or another pipeline's, must not pass for ours."""
+    labels = {"pipeline": pipeline.name, "source": place_of(pipeline.source), "target": place_of(pipeline.target)}
+    return (
+        Info(INFO, "The pipeline that the metrics on this port are about.", labels),
+        Family(RENDERED, "gauge", "When the metrics on this port were made.", "", {"": time.time()}),
+    )
+
+
 def _up(usable: Mapping[str, bool]) -> Family:
     return Family(
-        "cdcproof_exporter_up",
+        UP,
         "gauge",
         "1: what the metrics on this port are made from could be used; 0: it could not.",
         "service",

@@ -1,0 +1,123 @@
+"""Metrics that prove nothing: another pipeline's, a copy's, and numbers that cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cdcproof.clients.prometheus import Metrics, Sample, parse
+from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.observations.exporter_page import demand_counted, demand_own
+from cdcproof.operations.exporter import ConnectMetrics, ReconciliationMetrics
+from cdcproof.pipeline import Pipeline
+from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from tests.pipelines import pipeline_of
+
+NOW = datetime.now(UTC)
+MATCHED = {"orders": NOW - timedelta(minutes=10), "customers": NOW - timedelta(minutes=10)}
+LAST_MATCH, LAST_MISMATCH = (f"reconciliation_last_{word}_timestamp_seconds" for word in ("match", "mismatch"))
+ROWS, CONTENTS = (f"reconciliation_{word}_mismatch_total" for word in ("row_count", "checksum"))
+HOUR = 3600
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    paths = {"reconciliation_reports": str(tmp_path / "reconciliation_reports")}
+    return pipeline_of("orders", "customers", paths=paths, connect={"url": "http://127.0.0.1:1"})
+
+
+@pytest.fixture
+def page(pipeline: Pipeline, tmp_path: Path) -> Metrics:
+    """What the exporter serves when both tables have matched ten minutes ago."""
+    at = MATCHED["orders"].isoformat()
+    source, target = "sqlserver://h:1/warehouse_source", "postgresql://h:1/warehouse_target"
+    tables = tuple(TableResult(table, TableStatus.MATCH, 10, 10, True) for table in MATCHED)
+    write(Report("r", at, at, source, target, "m", tables), pipeline.paths.reconciliation_reports)
+    return parse(ReconciliationMetrics(pipeline, tmp_path / "state.json").text(), "http://exporter/metrics")
+
+
+def changed(page: Metrics, name: str, value: float | None, **labels: str) -> Metrics:
+    """The page with other values of a series, or without it."""
+
+    def is_meant(one: Sample) -> bool:
+        return one.name == name and labels.items() <= dict(one.labels).items()
+
+    assert any(map(is_meant, page.samples))
+    samples = [replace(one, value=value) if is_meant(one) and value is not None else one for one in page.samples]
+    return replace(page, samples=tuple(one for one in samples if value is not None or not is_meant(one)))
+
+
+def believe(page: Metrics, pipeline: Pipeline, now: datetime = NOW) -> None:
+    demand_own(page, pipeline, now, ["reports"])
+    demand_counted(page, pipeline, now, MATCHED)
+
+
+def problem(page: Metrics, pipeline: Pipeline, now: datetime = NOW) -> str:
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        believe(page, pipeline, now)
+    return raised.value.message
+
+
+def test_the_pipelines_own_metrics_are_believed(page: Metrics, pipeline: Pipeline) -> None:
+    believe(page, pipeline)
+
+
+def test_metrics_without_an_owner_or_of_another_are_not(page: Metrics, pipeline: Pipeline) -> None:
+    assert "do not say whose they are" in problem(changed(page, "cdcproof_exporter_info", None), pipeline)
+    other = pipeline.model_copy(update={"name": "other"})
+    assert "they are of pipeline test, not other" in problem(page, other)
+    moved = pipeline.model_copy(update={"target": pipeline.target.model_copy(update={"port": 2})})
+    assert "of the target postgresql://h:1/warehouse_target, not postgresql://h:2/" in problem(page, moved)
+
+
+def test_a_copy_and_a_clock_that_is_ahead_are_not(page: Metrics, pipeline: Pipeline) -> None:
+    assert "they were made 72.0 h ago" in problem(page, pipeline, NOW + timedelta(days=3))
+    assert "they were made in the future" in problem(page, pipeline, NOW - timedelta(minutes=9))
+    for value in (None, float("nan"), float("inf")):
+        found = problem(changed(page, "cdcproof_exporter_rendered_timestamp_seconds", value), pipeline)
+        assert "do not say when they were made" in found
+
+
+@pytest.mark.parametrize("value", [0.0, None, float("nan")])
+def test_an_exporter_that_could_not_look_is_not(page: Metrics, pipeline: Pipeline, value: float | None) -> None:
+    down = changed(page, "cdcproof_exporter_up", value, service="reports")
+    assert 'the exporter itself says cdcproof_exporter_up{service="reports"} is' in problem(down, pipeline)
+
+
+@pytest.mark.parametrize("name", [LAST_MATCH, LAST_MISMATCH, ROWS, CONTENTS])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_what_is_no_number_is_not(page: Metrics, pipeline: Pipeline, name: str, value: float) -> None:
+    assert f"{name} of orders is {value}" in problem(changed(page, name, value, table="orders"), pipeline)
+
+
+@pytest.mark.parametrize("name", [LAST_MATCH, LAST_MISMATCH])
+def test_a_time_in_the_future_is_not(page: Metrics, pipeline: Pipeline, name: str) -> None:
+    ahead = changed(page, name, NOW.timestamp() + HOUR, table="orders")
+    assert f"{name} of orders is in the future" in problem(ahead, pipeline)
+
+
+@pytest.mark.parametrize("name", [ROWS, CONTENTS])
+def test_mismatches_without_a_time_are_not(page: Metrics, pipeline: Pipeline, name: str) -> None:
+    assert "count 7 mismatches of orders and no time" in problem(changed(page, name, 7, table="orders"), pipeline)
+
+
+@pytest.mark.parametrize("value", [0.0, NOW.timestamp() - 72 * HOUR])
+def test_metrics_that_never_saw_the_newest_report_are_not(page: Metrics, pipeline: Pipeline, value: float) -> None:
+    assert "they show the last match of" in problem(changed(page, LAST_MATCH, value), pipeline)
+    old = changed(page, "cdcproof_exporter_last_report_timestamp_seconds", value)
+    assert "the newest report that they count is of" in problem(old, pipeline)
+
+
+def test_a_mismatch_that_stands_is_judged_and_not_put_off(page: Metrics, pipeline: Pipeline) -> None:
+    older = changed(page, LAST_MATCH, NOW.timestamp() - 31 * HOUR, table="orders")
+    demand_counted(changed(older, LAST_MISMATCH, NOW.timestamp() - 30 * HOUR, table="orders"), pipeline, NOW, MATCHED)
+
+
+def test_the_connectors_metrics_have_an_owner_too(pipeline: Pipeline) -> None:
+    page = parse(ConnectMetrics(pipeline).text(), "http://exporter/metrics")
+    with pytest.raises(UnexpectedAnswerError, match='service="connect"} is 0'):
+        demand_own(page, pipeline, datetime.now(UTC), ["connect"])
+    demand_own(changed(page, "cdcproof_exporter_up", 1, service="connect"), pipeline, datetime.now(UTC), ["connect"])
