@@ -27,6 +27,8 @@ _NULL = 0xFFFF
 _NO_LENGTH = (1 << 64) - 1
 _PACKET = 4096
 
+_MOST_PARAMETERS = 2_097  # a request's 2,100, of which sp_prepexec has three itself
+
 Answer = tuple[Sequence[str], Sequence[Any]] | None
 """Names and rows of values (`tests.tsql_values`, bool, Decimal, UUID, None), of which the last may be a `Refusal` instead, or
 `STALLED`; None for a statement without rows."""
@@ -42,6 +44,11 @@ class Refusal(Exception):  # noqa: N818
     text: str
     level: int = 16
     fatal: bool = False
+
+
+_TOO_MANY_PARAMETERS = Refusal(
+    8003, "The incoming request has too many parameters. The server supports a maximum of 2100 parameters."
+)
 
 
 @dataclass
@@ -111,6 +118,8 @@ class _Conversation(socketserver.BaseRequestHandler):
 
         def work() -> None:
             try:
+                if len(parameters) > _MOST_PARAMETERS:
+                    raise _TOO_MANY_PARAMETERS
                 answer = _type_info() if "sp_datatype_info" in statement else state.answer(statement, parameters)
                 told.append((_result(answer), not _stalls(answer)))
             except Refusal as refusal:

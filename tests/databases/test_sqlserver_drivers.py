@@ -123,6 +123,15 @@ def test_the_driver_logs_in_as_asked_and_every_session_begins_politely(stand_in:
     assert stand_in.server.statements.count(polite) == 2
 
 
+def test_as_many_literals_as_keys_were_changed_are_asked_for_in_parts_that_a_request_takes(stand_in: StandIn) -> None:
+    column, form = Column("id", "int", nullable=False, scale=0, precision=10), Form(Kind.INTEGER)
+    with _door(stand_in) as door:
+        found = door.literal_forms(column, form, [*map(str, range(3_000)), None])
+        with pytest.raises(UnexpectedAnswerError, match="too many parameters"):  # the server does refuse more
+            door._query(f"SELECT {' + '.join('?' * 2_098)}", *range(2_098))
+    assert [one.part for one in found] == [*(canonical.encode(form, i) for i in range(3_000)), None]
+
+
 @dataclass(frozen=True)
 class Pair:
     """A SQL Server and a PostgreSQL with the same table, and open doors to both."""

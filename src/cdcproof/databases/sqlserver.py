@@ -199,9 +199,13 @@ class SQLServer(Log):
         told = Told(column, form)
         if tsql_forms.may_be_hashed(told) and tsql_forms.needs_utf8(form) and not utf8:
             return tuple(LiteralForm(None, b"") for _ in literals)
-        statement = tsql_frames.literal_forms(column, form, [text is not None for text in literals], utf8=utf8)
-        found = self._query(statement, *(text for text in literals if text is not None))
-        return tuple(LiteralForm(_bytes(told, part), bytes(md5)) for part, md5 in found)
+        forms: list[LiteralForm] = []
+        for start in range(0, len(literals), _PARAMETERS_PER_QUERY):  # a scrub has as many as keys that were changed
+            some = literals[start : start + _PARAMETERS_PER_QUERY]
+            statement = tsql_frames.literal_forms(column, form, [text is not None for text in some], utf8=utf8)
+            found = self._query(statement, *(text for text in some if text is not None))
+            forms += [LiteralForm(_bytes(told, part), bytes(md5)) for part, md5 in found]
+        return tuple(forms)
 
     def statements(self, scan: Scan) -> dict[str, str]:
         """What is done to its T-SQL, for the whole table, chunk 0 and one key."""
