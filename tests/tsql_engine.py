@@ -69,7 +69,7 @@ class _Engine:
             ]
         found = [[self.value(made, row) for made in select.expressions] for row in rows]
         if select.args.get("distinct"):
-            found = [list(row) for row in dict.fromkeys(map(tuple, found))]
+            found = list({tuple(map(_ordered, row)): row for row in reversed(found)}.values())[::-1]
         return found[: int(limit.expression.name)] if limit else found
 
     def _aggregate(self, made: exp.Expression, key: Any, members: list[Row]) -> Any:
@@ -87,17 +87,27 @@ class _Engine:
         if "from_" not in select.args:
             yield {}
             return
-        for row in self._rows(select.args["from_"].this):
-            for join in select.args.get("joins") or ():
-                lateral = join.this
-                assert isinstance(lateral, exp.Lateral)
-                assert lateral.args["cross_apply"] is True
-                (values,) = lateral.this.this.expressions
-                alias = lateral.args["alias"]
-                names = [column.name for column in alias.args["columns"]]
-                made = [self.value(value, row) for value in values.expressions]
-                row |= {(alias.this.name, name): value for name, value in zip(names, made, strict=True)}
-            yield row
+        rows = self._rows(select.args["from_"].this)
+        for join in select.args.get("joins") or ():
+            rows = self._applied(rows, join) if isinstance(join.this, exp.Lateral) else self._joined(rows, join)
+        yield from rows
+
+    def _joined(self, rows: Iterator[Row], join: exp.Join) -> Iterator[Row]:
+        others = list(self._rows(join.this))
+        for row in rows:
+            for other in others:
+                if self.value(join.args["on"], row | other) is True:
+                    yield row | other
+
+    def _applied(self, rows: Iterator[Row], join: exp.Join) -> Iterator[Row]:
+        lateral = join.this
+        assert lateral.args["cross_apply"] is True
+        (values,) = lateral.this.this.expressions
+        alias = lateral.args["alias"]
+        names = [column.name for column in alias.args["columns"]]
+        for row in rows:
+            made = [self.value(value, row) for value in values.expressions]
+            yield row | {(alias.this.name, name): value for name, value in zip(names, made, strict=True)}
 
     def _rows(self, source: exp.Expression) -> Iterator[Row]:
         alias = source.args.get("alias")

@@ -51,7 +51,7 @@ def _config(**changes: Any) -> pipeline.Database:
 )
 def test_the_latest_value_is_told_without_loss(type_name: str, words: str) -> None:
     column = Column("at", type_name, nullable=False)
-    assert tsql.latest_statement(TABLE, column) == f"SELECT {words} FROM [dbo].[odd]]name]"
+    assert tsql.latest_statement(TABLE, column) == f"SELECT {words} FROM [dbo].[odd]]name] OPTION (MAXDOP 1, RECOMPILE)"
 
 
 def _parsed(connection_string: str) -> dict[str, str]:
@@ -259,9 +259,14 @@ def _bound(value: Any) -> Any:
     return tsql_values.Binary(value) if isinstance(value, bytes) else tsql_values.Text(value)
 
 
+COLLATIONS = [("word", "SQL_Latin1_General_CP1_CI_AS")]
+
+
 def _door(known: Mapping[str, Sequence[tuple[Any, ...]]], tables: Mapping[str, Any] | None = None) -> SQLServer:
     door = SQLServer(_config(), Secret(PASSWORD), 30)
-    door._connection = Answers({tsql.HAS_UTF8: [(65001,)], tsql.ROWVERSION_COLUMN: [], **known}, tables)
+    door._connection = Answers(
+        {tsql.HAS_UTF8: [(65001,)], tsql.ROWVERSION_COLUMN: [], tsql.COLLATIONS: COLLATIONS, **known}, tables
+    )
     return door
 
 

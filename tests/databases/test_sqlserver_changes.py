@@ -176,10 +176,20 @@ def test_a_table_that_is_not_captured_and_a_job_that_never_ran_are_said(server: 
         ("float", "CONVERT(varchar(41), [c], 3)"),
         ("datetimeoffset", "CONVERT(varchar(41), [c], 126)"),
         ("time", "CONVERT(varchar(41), [c], 126)"),
-        ("nchar", "CAST([c] AS nvarchar(max))"),
+        ("nchar", "CAST(CAST([c] AS nvarchar(max)) AS varbinary(max))"),
         ("varbinary", "CONVERT(varchar(max), CAST([c] AS varbinary(max)), 2)"),
     ],
 )
 def test_keys_are_told_without_loss(type_name: str, words: str) -> None:
     statement = tsql.changed_keys_statement(ORDERS, [Column("c", type_name, nullable=False)], 5)
     assert f"SELECT DISTINCT TOP (5) {words} FROM [dbo].[orders]" in statement
+
+
+def test_keys_that_differ_only_in_case_or_blanks_are_told_each(server: Server) -> None:
+    """A server's DISTINCT takes them for one, by the database's collation."""
+    server.prove()
+    server.rows = [(101, 1, "abc"), (102, 1, "ABC"), (103, 1, "abc "), (104, 1, "abc")]
+    server.captured_to = 110
+    assert server.feed().read(KEYS, 1000).keys == {ORDERS: {("1", "abc"), ("1", "ABC"), ("1", "abc ")}}
+    sized = tsql.changed_keys_statement(ORDERS, [Column("c", "varchar", nullable=False, length=20)], 5)
+    assert "CAST(CAST([c] AS nvarchar(20)) AS varbinary(40))" in sized, "a (max) spills"

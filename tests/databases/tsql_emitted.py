@@ -91,6 +91,12 @@ def _told() -> list[Told]:
 
 
 TOLD = _told()
+COLLATIONS = {
+    told.column.name: "SQL_Latin1_General_CP1_CI_AS"
+    for told in TOLD
+    if told.column.length and told.column.type != "sysname"
+}
+"""Of some: the database's own is taken for the others."""
 ID = next(told for told in TOLD if told.column.type == "bigint" and told.form.scale == 0)
 MIXED = [next(told for told in TOLD if told.column.type == name) for name in ("decimal", "varchar", "ntext")]  # fmt: skip
 
@@ -114,9 +120,11 @@ def each_type() -> Iterator[Emitted]:
         yield Emitted(tsql_frames.rows_of_chunks(key, [3], next(versions)))
         yield Emitted(tsql_frames.rows_by_hash(pair, 3, next(versions)))
         if tsql_forms.found_by_value(told):
-            nulls = [[False, False], [True, False]]
-            yield Emitted(tsql_frames.rows_by_value(pair, nulls, next(versions)))
-            yield Emitted(tsql_frames.rows_by_value(pair, nulls, next(versions), utf8=False), before_2019=True)
+            nulls = [[False, True], [True, False]]
+            for utf8 in (True, False):
+                whole = tsql_frames.rows_by_value(pair, 2, COLLATIONS, next(versions), utf8=utf8)
+                some = tsql_frames.rows_by_value_or_null(pair, nulls, COLLATIONS, next(versions), utf8=utf8)
+                yield from (Emitted(text, before_2019=not utf8) for text in (whole, some))
         for utf8 in (True, False):
             literals = tsql_frames.literal_forms(told.column, told.form, [True, False, True], utf8=utf8)
             streamed = tsql_frames.stream_literals([told, ID], [["it's ?", None], ["1", "2"]], utf8=utf8)
@@ -154,7 +162,7 @@ def each_limit() -> Iterator[Emitted]:
             yield Emitted(
                 tsql_frames.rows_of_chunks(scan, [0], version, utf8=False), before_2019=bool(scan.chunking.width)
             )
-            yield Emitted(tsql_frames.rows_by_value(scan, [[False] * scan.key_width], version))
+            yield Emitted(tsql_frames.rows_by_value(scan, 1, COLLATIONS, version))
             yield Emitted(tsql_frames.rows_by_hash(scan, 2, version))
 
 
@@ -168,7 +176,8 @@ def large() -> Iterator[Emitted]:
     by_column = {told.column: told for told in TOLD if tsql_forms.found_by_value(told)}
     keys = [told for column, told in by_column.items() if column not in {one.column for one in MIXED}][:20]
     nulls = [[(row + place) % 7 == 0 for place in range(20)] for row in range(100)]
-    yield Emitted(tsql_frames.rows_by_value(_scan(*keys, *MIXED, key=20), nulls, "odd] version"))
+    yield Emitted(tsql_frames.rows_by_value(_scan(*keys, *MIXED, key=20), 100, COLLATIONS, "odd] version"))
+    yield Emitted(tsql_frames.rows_by_value_or_null(_scan(*keys, *MIXED, key=20), nulls, COLLATIONS, "odd] version"))
     yield Emitted(tsql_frames.rows_by_hash(_scan(*keys, *MIXED, key=20), 2000, ""))
     yield Emitted(tsql_frames.literal_forms(ID.column, ID.form, [True] * 2000))
 

@@ -211,7 +211,7 @@ class SQLServer(Log):
         """What is done to its T-SQL, for the whole table, chunk 0 and one key."""
         version = self._version_column(scan.table)
         utf8 = self._has_utf8
-        by_key = tsql_frames.rows_by_value(scan, [[False] * scan.key_width], version, utf8=utf8)
+        by_key = tsql_frames.rows_by_value(scan, 1, self._collations(scan), version, utf8=utf8)
         narrowing = {"narrowing": tsql_frames.sums_of_chunks(scan, [0], 1)} if scan.chunking.width else {}
         return {
             "push-down": tsql_frames.chunk_sums(scan, WHOLE),
@@ -287,8 +287,18 @@ class SQLServer(Log):
 
     def _rows_by_value(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], version: str) -> Iterator[Row]:
         self._demand_utf8(filter(tsql_forms.may_be_hashed, scan.columns))
-        nulls = [[part is None for part in key] for key in keys]
-        statement = tsql_frames.rows_by_value(scan, nulls, version, utf8=self._has_utf8)
+        utf8, collations = self._has_utf8, self._collations(scan)
+        whole = [key for key in keys if None not in key]
+        if whole:
+            statement = tsql_frames.rows_by_value(scan, len(whole), collations, version, utf8=utf8)
+            yield from self._found_by_value(scan, whole, statement)
+        others = [key for key in keys if None in key]
+        if others:
+            nulls = [[part is None for part in key] for key in others]
+            statement = tsql_frames.rows_by_value_or_null(scan, nulls, collations, version, utf8=utf8)
+            yield from self._found_by_value(scan, others, statement)
+
+    def _found_by_value(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], statement: str) -> Iterator[Row]:
         bound = [
             tsql_forms.key_text(told, part)
             for key in keys
@@ -296,6 +306,12 @@ class SQLServer(Log):
             if part is not None
         ]
         return _rows(scan, self._streamed(scan.table, statement, *bound))
+
+    def _collations(self, scan: Scan) -> dict[str, str]:
+        """The table's text columns and their collations, where text is looked for."""
+        if not any(told.column.type in tsql.TEXTS for told in scan.key):
+            return {}
+        return dict(self._query(tsql.COLLATIONS, scan.table.schema, scan.table.table))
 
     def _rows_by_hash(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], version: str) -> Iterator[Row]:
         self._demand_utf8(scan.columns)

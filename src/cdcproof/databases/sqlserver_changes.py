@@ -96,7 +96,8 @@ class SQLServerChanges(SQLServer):
                 return why
             if len(rows) > MOST_KEYS:
                 return TOO_MANY_KEYS
-            return frozenset(row[: len(key)] for row in rows)
+            with self._our_errors(table):
+                return frozenset(tuple(map(_read, row[: len(key)])) for row in rows)
         return why
 
     def _between(self, statement: str, begun: int, until: int) -> list[tuple[Any, ...]]:
@@ -105,3 +106,8 @@ class SQLServerChanges(SQLServer):
 
 def _text(name: str) -> str:
     return f"N'{name.replace(chr(39), chr(39) * 2)}'"
+
+
+def _read(told: str | bytes | None) -> str | None:
+    """A part of a key as `tsql.changed_keys_statement` tells it."""
+    return told.decode("utf-16-le") if isinstance(told, bytes) else told

@@ -11,6 +11,8 @@ from cdcproof.databases.base import Column, TableName
 
 SESSION = "SET LOCK_TIMEOUT {milliseconds}; SET DEADLOCK_PRIORITY LOW; SET CONCAT_NULL_YIELDS_NULL ON"
 """What every session begins with: a reader waits for nobody long, and is the one to give way."""
+SCAN = " OPTION (MAXDOP 1, RECOMPILE)"
+"""What a statement ends with that may read a whole table: it takes one core, and a text that is asked once leaves no plan in the cache."""
 SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT"
 READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
@@ -19,6 +21,8 @@ _MOMENTS = ("date", "datetime", "smalldatetime", "datetime2", "datetimeoffset")
 _STYLES = dict.fromkeys((*_MOMENTS, "time"), 126) | {"float": 3, "real": 3, "money": 2, "smallmoney": 2}
 RISING = (*_MOMENTS, "timestamp", "tinyint", "smallint", "int", "bigint", "decimal", "numeric")
 """Types whose greatest value `latest_statement` tells without loss."""
+
+TEXTS = ("char", "varchar", "nchar", "nvarchar", "sysname")
 
 OBJECT = "OBJECT_ID(QUOTENAME(?) + N'.' + QUOTENAME(?))"
 TABLES = """
@@ -50,6 +54,7 @@ ROW_POLICIES = f"""
 ROWVERSION_COLUMN = f"""
     SELECT c.name FROM sys.columns AS c
     WHERE c.object_id = {OBJECT} AND TYPE_NAME(c.system_type_id) = N'timestamp'"""  # noqa: S608  a constant
+COLLATIONS = f"SELECT c.name, c.collation_name FROM sys.columns AS c WHERE c.object_id = {OBJECT} AND c.collation_name IS NOT NULL"  # noqa: S608  a constant
 # The first column of the clustered index: only its ranges lie together.
 CLUSTERED_BY = f"""
     SELECT c.name FROM sys.index_columns AS k
@@ -57,7 +62,8 @@ CLUSTERED_BY = f"""
     WHERE k.object_id = {OBJECT} AND k.index_id = 1 AND k.key_ordinal = 1"""  # noqa: S608  a constant
 # sys.partitions wants no permission beyond seeing the table; sys.dm_db_partition_stats wants VIEW DATABASE STATE.
 ESTIMATED_ROWS = f"SELECT SUM(p.rows) FROM sys.partitions AS p WHERE p.object_id = {OBJECT} AND p.index_id IN (0, 1)"  # noqa: S608  a constant
-DATABASE_STATE = "SELECT is_cdc_enabled, snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
+# By name: in Azure SQL Database DB_ID() and database_id are two numbers.
+DATABASE_STATE = "SELECT is_cdc_enabled, snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()"
 HAS_UTF8 = "SELECT CAST(COLLATIONPROPERTY(N'Latin1_General_100_BIN2_UTF8', N'CodePage') AS int)"
 CAPTURED = """
     SELECT DISTINCT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id) FROM cdc.change_tables
@@ -81,16 +87,19 @@ IDENTITY = """
            CASE WHEN d.group_database_id IS NULL THEN CONVERT(nvarchar(23), d.create_date, 126) ELSE N'' END,
            CONVERT(nvarchar(36), r.recovery_fork_guid)
     FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON r.database_id = d.database_id
-    WHERE d.database_id = DB_ID()"""
+    WHERE d.name = DB_NAME()"""
 # TRUNCATE is refused for a table that is captured.
 TABLE_IDENTITY = f"""
     SELECT CONVERT(varchar(11), o.object_id) + ' ' + CONVERT(varchar(23), o.create_date, 126)
     FROM sys.objects AS o WHERE o.object_id = {OBJECT}"""  # noqa: S608  a constant
-IS_IN_GROUP = "SELECT CASE WHEN replica_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE database_id = DB_ID()"
+IS_IN_GROUP = "SELECT CASE WHEN replica_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE name = DB_NAME()"
 MAY_SELECT = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?) + N'.' + QUOTENAME(?), N'OBJECT', N'SELECT')"
 MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"
 MAY_VIEW_DEFINITION = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION')"
-MAY_VIEW_SERVER_STATE = "SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE')"
+# Since SQL Server 2022 the smaller one is enough; before, HAS_PERMS_BY_NAME says NULL of it.
+MAY_VIEW_SERVER_STATE = """
+    SELECT CASE WHEN HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE') = 1
+                  OR HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER PERFORMANCE STATE') = 1 THEN 1 ELSE 0 END"""
 VERSION = (
     "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY('Edition') AS nvarchar(128))"
 )
@@ -99,7 +108,7 @@ VERSION = (
 def count_statement(table: TableName, predicate: str = "") -> str:
     """T-SQL for the exact number of rows; the line break ends a comment in the predicate."""
     where = f" WHERE ({predicate}\n)" if predicate else ""
-    return f"SELECT COUNT_BIG(*) FROM {name(table)}{where}"  # noqa: S608  quoted; the predicate is the operator's own
+    return f"SELECT COUNT_BIG(*) FROM {name(table)}{where}{SCAN}"  # noqa: S608  quoted; the predicate is the operator's own
 
 
 def data_in_statement(table: TableName, columns: Sequence[str], predicate: str = "") -> str:
@@ -125,7 +134,7 @@ def latest_statement(table: TableName, column: Column) -> str:
     text = {"timestamp": f"CONVERT(varchar(18), CAST({greatest} AS binary(8)), 1)"} | dict.fromkeys(
         _MOMENTS, f"CONVERT(varchar(40), {greatest}, 126)"
     )
-    return f"SELECT {text.get(column.type, f'CONVERT(varchar(41), {greatest})')} FROM {name(table)}"  # noqa: S608  quoted
+    return f"SELECT {text.get(column.type, f'CONVERT(varchar(41), {greatest})')} FROM {name(table)}{SCAN}"  # noqa: S608  quoted
 
 
 def changes_beyond_statement(change_table: TableName) -> str:
@@ -149,7 +158,10 @@ def next_transactions_statement(most: int) -> str:
 
 
 def changed_keys_statement(change_table: TableName, key: Sequence[Column], most: int) -> str:
-    """T-SQL for the keys of changed rows, before and after each change, as text. Bound: behind, and up to, a position."""
+    """T-SQL for the keys of changed rows, before and after each change, each once. Bound: behind, and up to, a position.
+
+    As text, but a text as the bytes of its UTF-16: as text DISTINCT would take ``abc`` and ``ABC``, or ``a`` and ``a ``, for one.
+    """
     texts = ", ".join(_readable(column) for column in key) or "1"
     return f"""
         SELECT DISTINCT TOP ({most}) {texts} FROM {name(change_table)}
@@ -157,10 +169,11 @@ def changed_keys_statement(change_table: TableName, key: Sequence[Column], most:
 
 
 def _readable(column: Column) -> str:
-    """A value as text that `tsql_forms.literal` reads as the same value."""
+    """A value as text, or its bytes in UTF-16, that `tsql_forms.literal` reads as the same value."""
     value = quoted(column.name)
-    if column.type in ("char", "varchar", "nchar", "nvarchar", "sysname"):
-        return f"CAST({value} AS nvarchar(max))"
+    if column.type in TEXTS:
+        size = column.length if column.length is not None and column.length <= 4000 else None
+        return f"CAST(CAST({value} AS nvarchar({size or 'max'})) AS varbinary({2 * size if size else 'max'}))"
     if column.type in ("binary", "varbinary", "timestamp"):
         return f"CONVERT(varchar(max), CAST({value} AS varbinary(max)), 2)"
     style = _STYLES.get(column.type)

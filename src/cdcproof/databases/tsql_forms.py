@@ -162,16 +162,17 @@ def constant(text: str) -> str:
     return "N'" + text.replace("'", "''") + "'"
 
 
-def sought(told: Told) -> str:
-    """A key's bound text (`key_text`) as something that the column can be found by.
+def sought(told: Told, collation: str) -> str:
+    """A key's bound text (`key_text`) as something of the column's own type, so that an index finds it. `collation` is the column's.
 
-    TRY_: what the target has need not be a value of this type, and is then nobody's key. Text stays nvarchar: a code page
-    might not hold it.
+    TRY_: what the target has need not be a value of this type, and is then nobody's key. What the collation's code page cannot
+    hold becomes another text, and what is too long is cut off: they find other rows, or none.
     """
     if told.form.kind is Kind.TEXT:
-        return "?"
+        text = f"? COLLATE {collation}"
+        return f"CAST({text} AS varchar({told.column.length}))" if told.column.type in ("char", "varchar") else text
     if told.form.kind is Kind.BINARY:
-        return "TRY_CONVERT(varbinary(max), ?, 2)"
+        return f"TRY_CONVERT(varbinary({told.column.length}), ?, 2)"
     return f"TRY_CAST(? AS {declared(told.column)})"
 
 
@@ -221,6 +222,12 @@ def _digits(column: Column, scale: int, value: str) -> str:
     return f"CONVERT(varchar({_DIGITS}), {number})" + (f" + '{zeros}'" if scale > has else "")
 
 
+def _uuid(mixed: str) -> str:
+    """The bytes as they are written: CAST to binary turns those of each of the first three groups round."""
+    turned = (f"SUBSTRING({mixed}, {place}, 1)" for place in (4, 3, 2, 1, 6, 5, 8, 7))
+    return f"CAST({' + '.join(turned)} + SUBSTRING({mixed}, 9, 8) AS binary(16))"
+
+
 def _microseconds_of_day(column: Column, value: str) -> str:
     whole = f"DATEDIFF_BIG(microsecond, CAST('00:00' AS time(7)), {value})"
     return f"({whole}{_seventh(column, value)}) % {_DAY}" if _seventh(column, value) else whole
@@ -254,8 +261,7 @@ _CANONICAL: dict[Kind, Callable[[Told, str], str]] = {
     Kind.SINGLE: lambda _, value: f"CAST(CAST({value} AS real) AS binary(4))",
     Kind.TEXT: lambda told, value: _sized(told, f"{unicode_text(told.column, value)} COLLATE {UTF8}", "varchar"),
     Kind.BINARY: lambda told, value: _sized(told, value, None),
-    # CAST to binary would turn the bytes of the first three groups round
-    Kind.UUID: lambda _, value: f"CONVERT(binary(16), REPLACE(CONVERT(char(36), {value}), '-', ''), 2)",
+    Kind.UUID: lambda _, value: _uuid(f"CAST({value} AS binary(16))"),
     Kind.DATE: lambda _, value: f"CAST(DATEDIFF(day, '20000101', {value}) AS binary(4))",
     Kind.TIME: lambda told, value: f"CAST({_microseconds_of_day(told.column, value)} AS binary(8))",
     Kind.TIMESTAMP: lambda told, value: f"CAST({_microseconds_since('20000101', told.column, value)} AS binary(8))",

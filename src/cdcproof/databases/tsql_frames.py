@@ -12,7 +12,7 @@ MD5 (deprecated in name only); "Expressions": groups keep the nesting of 1,000 c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cdcproof.databases import tsql, tsql_forms
@@ -20,6 +20,7 @@ from cdcproof.databases.base import Column
 from cdcproof.databases.kinds import FORM_BYTES, Form
 from cdcproof.databases.scan import Chunking, Scan, Segment, Slice, Stream, Told
 
+_ANY = "DATABASE_DEFAULT"
 _MOST_BYTES = 8000
 _PIECES_IN_A_GROUP = 32
 _ROWVERSION = re.compile(r"0x[0-9A-F]{16}")
@@ -41,7 +42,7 @@ def stream(scan: Scan, segment: Segment) -> Stream:
     values = [f"{_streamed(told, i, _value(told))} AS c{i}" for i, told in enumerate(scan.columns)]
     if hashed:
         values.insert(0, f"{_chunk(scan)} AS chunk")
-    select = f"SELECT {', '.join(values)}{_from(scan, _within(scan, segment), hashed)}"
+    select = f"SELECT {', '.join(values)}{_from(scan, _within(scan, segment), hashed)}{tsql.SCAN}"
     return Stream(select, tuple(map(tsql_forms.streamed_type, scan.columns)))
 
 
@@ -51,18 +52,33 @@ def rows_of_chunks(scan: Scan, chunks: Sequence[int], version: str, *, utf8: boo
     Without UTF-8 at the server a text that is not long comes as text.
     """
     if scan.chunking.width:
-        return _rows(scan, version, _in_ranges(scan, chunks), "", utf8=utf8)
-    return _rows(scan, version, "", f"{_chunk(scan)} IN ({', '.join(map(str, chunks))})", utf8=utf8)
+        return _rows(scan, version, _in_ranges(scan, chunks), "", utf8=utf8) + tsql.SCAN
+    return _rows(scan, version, "", f"{_chunk(scan)} IN ({', '.join(map(str, chunks))})", utf8=utf8) + tsql.SCAN
 
 
-def rows_by_value(scan: Scan, nulls: Sequence[Sequence[bool]], version: str, *, utf8: bool = True) -> str:
-    """Rows whose key has one of some values, each bound as text; `nulls` says of each key which are NULL and not bound.
+def rows_by_value(scan: Scan, keys: int, collations: Mapping[str, str], version: str, *, utf8: bool = True) -> str:
+    """Rows whose key has one of so many values, none of them NULL, each bound as text. `collations` are those of text columns, by name.
 
-    SQL Server may find more: in most collations letters are equal in either case, and trailing blanks never count.
+    Joined, so that each is one seek where an index begins with the key. SQL Server may find more: in most collations letters are
+    equal in either case, and trailing blanks never count. DISTINCT compares as the join does, so that no row is found twice.
     """
+    names = ", ".join(f"k{i}" for i in range(scan.key_width))
+    values = ", ".join(tsql_forms.sought(told, collations.get(told.column.name, _ANY)) for told in scan.key)
+    rows = ", ".join([f"({values})"] * keys)
+    same = " AND ".join(f"{_value(told)} = k.k{i}" for i, told in enumerate(scan.key))
+    found = ", ".join(f"v.k{i}" for i in range(scan.key_width))
+    joined = f" JOIN (SELECT DISTINCT {found} FROM (VALUES {rows}) AS v ({names})) AS k ON {same}"  # noqa: S608  made of constants
+    return _rows(scan, version, "", "", joined, utf8=utf8)
+
+
+def rows_by_value_or_null(
+    scan: Scan, nulls: Sequence[Sequence[bool]], collations: Mapping[str, str], version: str, *, utf8: bool = True
+) -> str:
+    """`rows_by_value` of keys that hold NULLs: `nulls` says of each key which are NULL and not bound."""
     keys = (
         " AND ".join(
-            f"{tsql.quoted(told.column.name)} {'IS NULL' if null else f'= {tsql_forms.sought(told)}'}"
+            f"{tsql.quoted(told.column.name)} "
+            f"{'IS NULL' if null else f'= {tsql_forms.sought(told, collations.get(told.column.name, _ANY))}'}"
             for told, null in zip(scan.key, key, strict=True)
         )
         for key in nulls
@@ -72,7 +88,7 @@ def rows_by_value(scan: Scan, nulls: Sequence[Sequence[bool]], version: str, *, 
 
 def rows_by_hash(scan: Scan, keys: int, version: str) -> str:
     """Rows whose key's frame has one of so many MD5s, each bound: where a value does not find it (`tsql_forms.found_by_value`)."""
-    return _rows(scan, version, "", f"HASHBYTES('MD5', {frame(scan.key)}) IN ({', '.join('?' * keys)})")
+    return _rows(scan, version, "", f"HASHBYTES('MD5', {frame(scan.key)}) IN ({', '.join('?' * keys)})") + tsql.SCAN
 
 
 def literal_forms(column: Column, form: Form, bound: Sequence[bool], *, utf8: bool = True) -> str:
@@ -122,7 +138,7 @@ def _sums(scan: Scan, where: str) -> str:
     hashed = f"CAST(SUBSTRING(HASHBYTES('MD5', {frame(scan.columns)}), 1, 8) AS bigint)"
     rows = f"SELECT {_chunk(scan)} AS chunk, {hashed} AS h{_from(scan, where, len(scan.columns))}"
     sums = "q.chunk, COUNT_BIG(*), SUM(CAST(q.h AS decimal(38, 0)))"
-    return f"SELECT {sums} FROM ({rows}) AS q GROUP BY q.chunk"  # noqa: S608  made of quoted names
+    return f"SELECT {sums} FROM ({rows}) AS q GROUP BY q.chunk{tsql.SCAN}"  # noqa: S608  made of quoted names
 
 
 def _piece(told: Told, form: str) -> str:
@@ -143,20 +159,20 @@ def _chunk(scan: Scan) -> str:
     return f"CAST(SUBSTRING(HASHBYTES('MD5', {key}), 1, 4) AS bigint) % {chunking.buckets}"
 
 
-def _rows(scan: Scan, version: str, where: str, having: str, *, utf8: bool = True) -> str:
+def _rows(scan: Scan, version: str, where: str, having: str, joined: str = "", *, utf8: bool = True) -> str:
     versioned = f"CAST(t.{tsql.quoted(version)} AS binary(8))" if version else "0x"
     forms = ", ".join(f"f.c{i}" for i in range(len(scan.columns)))
-    source = _from(scan, where, len(scan.columns), version, utf8=utf8)
+    source = _from(scan, where, len(scan.columns), version, joined, utf8=utf8)
     return f"SELECT {versioned}, {forms}{source}{f' WHERE {having}' if having else ''}"
 
 
-def _from(scan: Scan, where: str, formed: int, version: str = "", *, utf8: bool = True) -> str:
-    """The table and what is applied to it, the forms of the first `formed` columns among it."""
+def _from(scan: Scan, where: str, formed: int, version: str = "", joined: str = "", *, utf8: bool = True) -> str:
+    """The table, what is `joined` with and applied to it, the forms of the first `formed` columns among it."""
     names = [tsql.quoted(told.column.name) for told in scan.columns] + ([tsql.quoted(version)] if version else [])
     conditions = [f"({condition}\n)" for condition in (scan.predicate, *_limits(scan), where) if condition]
     filtered = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     read = f"SELECT {', '.join(names)} FROM {tsql.name(scan.table)}{filtered}"  # noqa: S608  quoted
-    return f" FROM ({read}) AS t{_applied(scan.columns, [_value(told) for told in scan.columns], formed, utf8=utf8)}"
+    return f" FROM ({read}) AS t{joined}{_applied(scan.columns, [_value(told) for told in scan.columns], formed, utf8=utf8)}"
 
 
 def _applied(columns: Sequence[Told], values: Sequence[str], formed: int, *, utf8: bool) -> str:
