@@ -12,7 +12,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -60,6 +60,8 @@ class TdsServer:
     statements: list[str] = field(default_factory=list)
     logins: list[dict[str, str]] = field(default_factory=list)
     login_refusal: Refusal | None = None
+    frozen: Callable[[str], bool] = lambda _: False
+    """Statements after which the conversation stands still: not even the wish to end them is answered."""
     attention: threading.Event = field(default_factory=threading.Event)
     """A client wants its statement to end; then nobody hears its answer."""
 
@@ -75,7 +77,7 @@ def tds_server(answer: Callable[[str, list[Any]], Answer]) -> Iterator[TdsServer
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as tcp:
         tcp.daemon_threads = True
         state.port = tcp.server_address[1]
-        thread = threading.Thread(target=tcp.serve_forever, daemon=True)
+        thread = threading.Thread(target=tcp.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield state
@@ -114,6 +116,11 @@ class _Conversation(socketserver.BaseRequestHandler):
         """Answer, and listen meanwhile whether that is still wanted."""
         state = self.server_state
         state.statements.append(statement)
+        if state.frozen(statement):
+            with suppress(OSError):
+                while self.request.recv(_PACKET):  # the network takes what the client sends
+                    pass
+            return False
         told: list[tuple[bytes, bool]] = []
 
         def work() -> None:

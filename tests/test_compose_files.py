@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,31 @@ def test_the_pipeline_file_names_the_stacks_services_and_files() -> None:
     assert {service.container for service in pipeline.services} == set(STAGING) - {"staging-sqlserver-init"}
     files = definition.read_all(ROOT / str(pipeline.paths.connectors))
     assert {file.name for file in files} == {connector.name for connector in pipeline.connectors}
+
+
+def _initialised(folder: Path, refused: str) -> tuple[int, list[str]]:
+    """What sqlserver-init runs, and how it ends, where sqlcmd refuses a script."""
+    ran = folder / "ran"
+    tool = folder / "mssql-tools18" / "bin" / "sqlcmd"
+    tool.parent.mkdir(parents=True)
+    tool.write_text(f'#!/bin/sh\ncase "$*" in *{refused}*) exit 1;; esac\necho "$*" >> {ran}\n')
+    tool.chmod(0o755)
+    (command,) = PRODUCTION["sqlserver-init"]["command"]
+    script = command.replace("$$", "$").replace("/opt/", f"{folder}/")
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=False)
+    return done.returncode, re.findall(r"(\w+)\.sql", ran.read_text())
+
+
+def test_accounts_are_there_whatever_becomes_of_cdc_and_what_failed_is_tried_again(tmp_path: Path) -> None:
+    """The Agent, without which no table is captured, starts some seconds after the server."""
+    assert _initialised(tmp_path / "good", "nothing") == (0, ["database", "tables", "accounts", "cdc"])
+    assert _initialised(tmp_path / "refused", "cdc.sql") == (1, ["database", "tables", "accounts"])
+    assert PRODUCTION["sqlserver-init"]["restart"].startswith("on-failure")
+    scripts = {path.name: path.read_text() for path in (ROOT / "fixtures/sql/sqlserver").glob("*.sql")}
+    assert "CREATE ROLE cdc_reader" in scripts["accounts.sql"]
+    waiting, _ = scripts["cdc.sql"].split("EXEC sys.sp_cdc_enable_table")
+    assert "sys.dm_server_services" in waiting
+
+
+def test_a_server_that_is_made_anew_keeps_the_name_that_its_jobs_know() -> None:
+    assert PRODUCTION["sqlserver"]["hostname"] == "sqlserver"

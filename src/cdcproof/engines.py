@@ -61,3 +61,8 @@ class DatabaseAddress(Protocol):
     def trust_server_certificate(self) -> bool:
         """SQL Server only: accept a certificate that no known authority signed."""
         ...
+
+    @property
+    def multi_subnet_failover(self) -> bool:
+        """SQL Server only: the host is a listener with an address in each of several subnets."""
+        ...

@@ -74,6 +74,8 @@ class Database(Model):
     """TLS to SQL Server; PostgreSQL negotiates by itself (sslmode=prefer)."""
     trust_server_certificate: bool = False
     """SQL Server only: accept a certificate that no known authority signed."""
+    multi_subnet_failover: bool = False
+    """SQL Server only: the host is a listener with an address in each of several subnets."""
 
 
 class HttpService(Model):

@@ -91,6 +91,7 @@ def test_the_connection_string_survives_every_character_of_a_password() -> None:
     [
         ({"trust_server_certificate": True}, False, {"Encrypt": "yes", "TrustServerCertificate": "yes"}),
         ({"encrypt": False}, False, {"Encrypt": "no"}),
+        ({"multi_subnet_failover": True}, False, {"MultiSubnetFailover": "Yes", "SERVER": "tcp:127.0.0.1,1433"}),
         ({}, True, {"Encryption": "require", "PORT": "1433", "SERVER": "127.0.0.1"}),
         ({"encrypt": False}, True, {"Encryption": "off"}),
     ],
@@ -171,6 +172,7 @@ MAKER = "[Microsoft][ODBC Driver 18 for SQL Server]"
         ("08001", "SSL Provider: [error:0A000086:SSL routines::certificate verify failed:self-signed certificate] (-1) (SQLDriverConnect)", RefusedError, "trust_server_certificate"),
         ("HYT00", "Login timeout expired (0) (SQLDriverConnect)", UnreachableError, "host and port"),
         ("08001", "TCP Provider: Error code 0x2749 (10061) (SQLDriverConnect)", UnreachableError, "host and port"),
+        ("08001", "Encryption not supported on SQL Server. (-1) (SQLDriverConnect)", RefusedError, "encrypt = false"),
         ("01000", "[unixODBC][Driver Manager]Can't open lib '/x.so' : file not found (0) (SQLDriverConnect)", CouldNotLookError, "Reinstall"),
     ],
 )  # fmt: skip
@@ -189,6 +191,8 @@ def test_a_failed_login_says_why(state: str, message: str, error: type[CouldNotL
         ("42000", "[SQL Server]VIEW SERVER STATE permission was denied (300) (SQLExecDirectW)", RefusedError, "VIEW SERVER STATE"),
         ("HYT00", "Query timeout expired (0) (SQLExecDirectW)", UnexpectedAnswerError, "took over 30 s"),
         ("42000", "[SQL Server]Lock request time out period exceeded. (1222) (SQLExecDirectW)", UnexpectedAnswerError, "was locked"),
+        ("42S02", "[SQL Server]Invalid object name 'sys.dm_db_log_stats'. (208) (SQLExecDirectW)", UnexpectedAnswerError, "has no sys.dm_db_log_stats.\nSQL Server 2016 SP2"),
+        ("42000", "[SQL Server]Memory optimized tables and natively compiled modules cannot be accessed or created when the session TRANSACTION ISOLATION LEVEL is set to SNAPSHOT. (41332) (SQLExecDirectW)", UnexpectedAnswerError, "dbo.odd]name is memory-optimised"),
         ("08S01", "Communication link failure (0) (SQLFetch)", UnreachableError, "closed the connection"),
         ("42000", "[SQL Server]Incorrect syntax near 'x'. (102) (SQLExecDirectW)", UnexpectedAnswerError, "Incorrect syntax near 'x'."),
     ],
@@ -526,3 +530,41 @@ def test_a_snapshot_is_taken_only_where_the_database_allows_it() -> None:
             connection.asked.append(f"inside {connection.autocommit}")
         assert connection.asked == [tsql.DATABASE_STATE, *expected]
         assert connection.autocommit
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "words", "remedy"),
+    [
+        ((1, 0), "SNAPSHOT", "stay in tempdb", ""),
+        (
+            (0, 0),
+            "READ COMMITTED",
+            "a lock held for over 5 s makes the table an ERROR",
+            "SET ALLOW_SNAPSHOT_ISOLATION ON;",
+        ),
+        ((3, 0), "READ COMMITTED", "rows of a table are of different moments", "ALTER DATABASE [warehouse]"),
+        ((0, 1), "READ COMMITTED", "waits for nobody", "SET ALLOW_SNAPSHOT_ISOLATION ON;"),
+    ],
+)
+def test_how_tables_are_read_is_told_with_its_cost(state: tuple[int, int], name: str, words: str, remedy: str) -> None:
+    isolation = _door({tsql.ISOLATION: [state]}).isolation()
+    assert isolation.name == name
+    assert words in isolation.cost
+    assert "one core" in isolation.cost
+    assert remedy in isolation.remedy
+    assert bool(isolation.remedy) == bool(remedy)
+
+
+def test_a_database_that_is_not_listed_is_our_error() -> None:
+    door = _door({tsql.DATABASE_STATE: [], tsql.ISOLATION: []})
+    for ask in (door.captured_tables, door.log_position, door.isolation, lambda: door.snapshot().__enter__()):
+        with pytest.raises(UnexpectedAnswerError, match=r"is not in sys\.databases as reader sees it"):
+            ask()
+
+
+def test_a_host_that_nobody_knows_is_told_as_that() -> None:
+    with (
+        pytest.raises(UnreachableError, match=r"knows no address of nobody\.invalid"),
+        connect(_config(host="nobody.invalid"), Secret(PASSWORD)),
+    ):
+        pass

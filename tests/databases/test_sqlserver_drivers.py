@@ -498,6 +498,26 @@ def test_rows_that_stop_coming_are_our_error_when_the_time_is_over(stand_in: Sta
             list(side.chunk_sums(scan, WHOLE))
 
 
+def test_a_server_that_stands_still_is_given_up_by_arrow_too(stand_in: StandIn) -> None:
+    """Stopped, or behind a connection that is half open: it does not answer that the statement is to end either."""
+    stand_in.server.frozen = lambda statement: "[kinds]" in statement
+    scan = Scan(TABLE, (Told(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
+    with _door(stand_in) as door, ArrowSession(_config(stand_in.server), Secret(PASSWORD), 1) as session:
+        stream = door.stream_select(scan, WHOLE)
+        with (
+            pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"),
+            session.batches(TABLE, stream),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("kind", [SQLServer, ArrowSession])
+def test_a_listener_of_several_subnets_is_reached_by_either_driver(stand_in: StandIn, kind: Any) -> None:
+    with kind(_config(stand_in.server, multi_subnet_failover=True), Secret(PASSWORD), 30):
+        pass
+    assert [login["user"] for login in stand_in.server.logins] == ["reader"]
+
+
 def test_without_microsofts_driver_for_python_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "mssql_python", None)
     session = ArrowSession(_config(TdsServer(lambda *_: None, port=1)), Secret(PASSWORD), 1)

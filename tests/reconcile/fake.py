@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from cdcproof.databases import canonical
-from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.base import Column, Isolation, TableName
 from cdcproof.databases.canonical import frame, row_hash
 from cdcproof.databases.identity import Identity
 from cdcproof.databases.kinds import Form, Kind
@@ -77,6 +77,9 @@ class FakeDatabase:
     def __exit__(self, *exc: object) -> None:
         with self._lock:
             self.sessions -= 1
+
+    def isolation(self) -> Isolation:
+        return Isolation("SNAPSHOT", "of this fake")
 
     def identity(self) -> Identity:
         self.before("identity")

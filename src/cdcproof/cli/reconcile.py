@@ -287,7 +287,7 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: flo
             finished_at=_now(),
             source=inputs.source.place,
             target=inputs.target.place,
-            method=method,
+            method="; ".join([method, *_isolations(inputs)]),
             tables=tuple(
                 results.get(table.name) or TableResult(table.name, unseen, error=unfinished) for table in inputs.tables
             ),
@@ -339,6 +339,14 @@ def _way(work: _Work) -> tuple[str, Callable[[Run, Sequence[TablePair]], Generat
     from cdcproof.reconcile import engine
 
     return engine.method(work.options, told), engine.reconcile
+
+
+def _isolations(inputs: Inputs) -> list[str]:
+    """How each side is read, and what that costs it; of a side that could not be opened nothing."""
+    sides = (("source", inputs.source), ("target", inputs.target))
+    return [
+        f"the {name} is read under {side.recognised.isolation}" for name, side in sides if side.recognised.isolation
+    ]
 
 
 def _keep(report: Report, directory: Path) -> None:

@@ -72,6 +72,7 @@ class GivenDatabase:
     publication: None = None
     slot: None = None
     encrypt: bool = True
+    multi_subnet_failover: bool = False
 
 
 def read(arguments: argparse.Namespace) -> Inputs:

@@ -51,6 +51,18 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Isolation:
+    """How a table is read: the isolation level, what that costs or risks, and what the administrator runs for a better one."""
+
+    name: str
+    cost: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.cost})"
+
+
+@dataclass(frozen=True)
 class Slot:
     """A PostgreSQL replication slot. `wal_status` is reserved, extended, unreserved or lost.
 
@@ -151,6 +163,10 @@ class Database(Protocol):
 
     def snapshot(self) -> AbstractContextManager[None]:
         """All reading inside is of one moment, where the database allows it: always in PostgreSQL, by ALLOW_SNAPSHOT_ISOLATION in SQL Server."""
+        ...
+
+    def isolation(self) -> Isolation:
+        """How `snapshot` reads, for the report and `check-config`."""
         ...
 
     def reads_chunks_of_a_moment(self) -> bool:

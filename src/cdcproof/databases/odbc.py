@@ -56,8 +56,8 @@ def connection_string(driver: Driver, database: DatabaseAddress, password: Secre
 
     Every value stands in braces with ``}`` doubled, so that no character of it can end it.
     Keywords: Microsoft's "DSN and Connection String Keywords and Attributes" for the ODBC driver; FreeTDS user guide, "ODBC".
-    Without MultiSubnetFailover: "ODBC Driver on Linux and macOS Support for High Availability" wants it for a listener and
-    warns of it elsewhere, and a host does not say which it is; without it a listener's addresses are tried in turn.
+    MultiSubnetFailover as the pipeline says: "ODBC Driver on Linux and macOS Support for High Availability" wants it for a listener
+    and warns of it elsewhere, and a host does not say which it is; without it a listener's addresses are tried in turn.
     """
     if driver.is_freetds:
         place = {
@@ -82,6 +82,7 @@ def _place(database: DatabaseAddress) -> dict[str, str]:
         "SERVER": f"tcp:{database.host},{database.port}",
         "Encrypt": "yes" if database.encrypt else "no",
         "TrustServerCertificate": "yes" if database.trust_server_certificate else "no",
+        **({"MultiSubnetFailover": "Yes"} if database.multi_subnet_failover else {}),
     }
 
 

@@ -16,7 +16,7 @@ from psycopg.types.numeric import IntLoader
 from cdcproof.databases import postgresql_catalogue as catalogue
 from cdcproof.databases import postgresql_keys, postgresql_log, postgresql_pieces
 from cdcproof.databases import postgresql_statements as statements
-from cdcproof.databases.base import Column, Slot, TableName
+from cdcproof.databases.base import Column, Isolation, Slot, TableName
 from cdcproof.databases.column_data import columns_found
 from cdcproof.databases.identity import Identity
 from cdcproof.databases.kinds import FORM_BYTES, Form
@@ -40,6 +40,10 @@ class PostgreSQL(Pieces):
     def version(self) -> str:
         """One line: product and version."""
         return f"PostgreSQL {self._query('SHOW server_version')[0][0]}"
+
+    def isolation(self) -> Isolation:
+        """Always the same."""
+        return Isolation("REPEATABLE READ", "one snapshot for a table, without locks; vacuum waits for its end")
 
     def identity(self) -> Identity:
         """By the control file, which every role may read unless that was revoked; then the address stands for the server."""

@@ -223,7 +223,7 @@ class SQLServer(Log):
 
     def captured_tables(self) -> frozenset[TableName]:
         """Tables with a CDC capture instance; empty when CDC is off."""
-        if not self._query(tsql.DATABASE_STATE)[0][0]:
+        if not self._database_state()[0]:
             return frozenset()
         return frozenset(TableName(*row) for row in self._query(tsql.CAPTURED))
 
@@ -244,7 +244,7 @@ class SQLServer(Log):
             missing["masked columns"] = f"GRANT UNMASK TO {user};"
         if self._query(tsql.MAY_VIEW_DEFINITION)[0][0] != 1:
             missing["security policies, by which rows may be hidden"] = f"GRANT VIEW DEFINITION TO {user};"
-        if self._query(tsql.DATABASE_STATE)[0][0] and self._query(tsql.MAY_READ_CDC)[0][0] != 1:
+        if self._database_state()[0] and self._query(tsql.MAY_READ_CDC)[0][0] != 1:
             missing["schema cdc"] = self._grant_of_cdc
         if self._query(tsql.MAY_VIEW_SERVER_STATE)[0][0] != 1:
             missing["server state (capture job, log scan)"] = self._grant_of_state

@@ -15,13 +15,14 @@ from cdcproof.databases.base import TableName
 from cdcproof.databases.kinds import TOLD_WHOLE
 from cdcproof.databases.scan import TEXT_IN_LONG_FORM, Stream
 from cdcproof.databases.sqlserver_errors import LOCK_TIMEOUT_SECONDS, TIMED_OUT, Errors, Told, without_makers
-from cdcproof.databases.sqlserver_session import LOGIN_TIMEOUT_SECONDS
+from cdcproof.databases.sqlserver_session import LOGIN_TIMEOUT_SECONDS, demand_port
 from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError
 from cdcproof.secrets import Secret, scrub
 from cdcproof.waiting import Deadline
 
 _VALUES_PER_BATCH = 200_000
+_CONNECTION_TIMEOUT = 113  # SQL_ATTR_CONNECTION_TIMEOUT
 _LONG_COUNTS = 64  # a long form has up to 8,000 bytes
 _MOST_ROWS_PER_BATCH = 16_384
 # mssql-python turns the SQLSTATE into words (its exceptions.py) and drops the number; these are the ones that are judged
@@ -55,11 +56,14 @@ class ArrowSession:
     def __enter__(self) -> ArrowSession:
         driver = _driver()
         text = odbc.driverless_connection_string(self._database, self._password)
+        demand_port(self._errors)
         try:
             self._connection = driver.connect(text, autocommit=True, timeout=LOGIN_TIMEOUT_SECONDS)
         except (driver.Error, RuntimeError) as error:
             raise self._errors.not_connected(_told(error)) from None
-        self._connection.timeout = round(self._statement_timeout_seconds)
+        self._connection.timeout = seconds = round(self._statement_timeout_seconds)
+        # else it waits for ever for a server that does not even end the statement
+        self._connection.set_attr(_CONNECTION_TIMEOUT, seconds)
         self._execute(tsql.SESSION.format(milliseconds=LOCK_TIMEOUT_SECONDS * 1000))
         return self
 
@@ -80,8 +84,11 @@ class ArrowSession:
         """One SNAPSHOT transaction where the database allows it, as `SQLServer.snapshot`."""
         with self._our_errors():
             cursor = self._connection.execute(tsql.DATABASE_STATE)
-            allowed = cursor.fetchone()[1] == 1
+            found = cursor.fetchone()
             cursor.close()
+        if found is None:
+            raise self._errors.no_such_database()
+        allowed = found[1] == 1
         if not allowed:
             yield
             return

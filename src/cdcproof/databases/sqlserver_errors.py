@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
 
 from cdcproof.databases import tsql
@@ -19,6 +20,10 @@ _LOCKED = 1222
 _DENIED = (229, 230, 262, 297, 300, 371, 916)
 _LOGIN_REFUSED = (4060, 18452, 18456, 18470, 18486, 18487, 18488)
 # mssql-python keeps SQL Server's number to itself: its words have to do (English, as Debezium too takes them to be)
+_MEMORY_OPTIMISED = 41332
+_MEMORY_OPTIMISED_WORDS = "Memory optimized tables"
+_NO_TLS_WORDS = "Encryption not supported on"
+_SYSTEM_VIEW = re.compile(r"Invalid object name '(sys\.\w+)'")
 _LOCKED_WORDS = "Lock request time out period exceeded"
 _LOGIN_WORDS = "login failed"
 _DENIED_WORDS = re.compile(r"permission (was|were) denied|does not have permission")
@@ -58,6 +63,11 @@ class Errors:
                 f"{self.place} refused user {self.database.user}: {told.text}",
                 f"Check the account, its password ({self.database.password_env}) and the database's name.",
             )
+        if _NO_TLS_WORDS in told.text:
+            return RefusedError(
+                f"{self.place} offers no TLS: {told.text}",
+                "Let it offer TLS, or do without: encrypt = false in the pipeline file (the flags of the command line have no such one).",
+            )
         if told.state in ("01000", "IM002", "IM003", "IM004"):
             return CouldNotLookError(
                 f"The ODBC driver for SQL Server cannot be loaded: {told.text}",
@@ -69,6 +79,8 @@ class Errors:
 
     def translated(self, told: Told, table: TableName | None, grant: str = "") -> CouldNotLookError:
         """Of a statement that failed. `grant` is what allows it, when that is not SELECT on the table."""
+        if known := self._that_reading_meets(told, table):
+            return known
         if told.state == _NO_TABLE and table:
             return self.no_such_table(table)
         if told.number in _DENIED or told.state == "42501" or _DENIED_WORDS.search(told.text):
@@ -76,6 +88,16 @@ class Errors:
             return RefusedError(
                 f"{self.place} refused user {self.database.user}: {told.text}",
                 grant or select or "Grant it to this account.",
+            )
+        if told.state in _CONNECTION_LOST:
+            return UnreachableError(f"{self.place} closed the connection: {told.text}", "Read the server's log.")
+        return UnexpectedAnswerError(f"{self.place}: {told.text}")
+
+    def _that_reading_meets(self, told: Told, table: TableName | None) -> UnexpectedAnswerError | None:
+        if view := _SYSTEM_VIEW.search(told.text):
+            return UnexpectedAnswerError(
+                f"{self.place} has no {view[1]}.",
+                "SQL Server 2016 SP2 and newer have it: install the service pack, or upgrade.",
             )
         if told.state == TIMED_OUT:
             limit = f"{self.statement_timeout_seconds:g} s"
@@ -87,9 +109,37 @@ class Errors:
                 f"{self.place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
                 "See who holds it: SELECT * FROM sys.dm_tran_locks;",
             )
-        if told.state in _CONNECTION_LOST:
-            return UnreachableError(f"{self.place} closed the connection: {told.text}", "Read the server's log.")
-        return UnexpectedAnswerError(f"{self.place}: {told.text}")
+        if told.number == _MEMORY_OPTIMISED or _MEMORY_OPTIMISED_WORDS in told.text:
+            return UnexpectedAnswerError(
+                f"{self.place}: {table or 'a table'} is memory-optimised and cannot be read under SNAPSHOT isolation.",
+                "Leave it out of the comparison (tables in the pipeline file, or --tables): CDC captures no such table.",
+            )
+        return None
+
+    def no_port(self, error: OSError | UnicodeError, seconds: float) -> UnreachableError:
+        """Of a host and port that could not be reached at all."""
+        host, port = self.database.host, self.database.port
+        if isinstance(error, socket.gaierror | UnicodeError):
+            return UnreachableError(
+                f"{self.place} does not answer: this machine knows no address of {host}.",
+                "Check host in what you gave.",
+            )
+        if isinstance(error, TimeoutError):
+            return UnreachableError(
+                f"{self.place} does not answer: nothing came back within {seconds:g} s.",
+                f"Check host and port in what you gave, that the machine runs, and that no firewall keeps {host}:{port} from here.",
+            )
+        return UnreachableError(
+            f"{self.place} does not answer: {error.strerror or error}.",
+            "Check that it runs, and host and port in what you gave.",
+        )
+
+    def no_such_database(self) -> UnexpectedAnswerError:
+        """Of a database that the server does not list to its own account."""
+        return UnexpectedAnswerError(
+            f"{self.place} is not in sys.databases as {self.database.user} sees it.",
+            "GRANT VIEW ANY DATABASE to this account.",
+        )
 
     def ended(self, table: TableName | None) -> UnexpectedAnswerError:
         """Of a statement that we ended ourselves."""

@@ -36,7 +36,7 @@ class Log(Session):
 
     def log_position(self) -> LogPosition:
         """The end of the log; on a secondary of an availability group what it has redone, which is what can be seen there."""
-        if not self._query(tsql.DATABASE_STATE)[0][0]:
+        if not self._database_state()[0]:
             raise UnexpectedAnswerError(f"{self._place}: change data capture is off.", "EXEC sys.sp_cdc_enable_db;")
         position = self._log_end()
         self._scans_when_asked = position, self._log_scans()

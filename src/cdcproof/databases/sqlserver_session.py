@@ -7,6 +7,7 @@ the database allows it, else READ COMMITTED. An account that may only read is th
 
 from __future__ import annotations
 
+import socket
 import struct
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from cdcproof.databases import odbc, tsql
-from cdcproof.databases.base import TableName
+from cdcproof.databases.base import Isolation, TableName
 from cdcproof.databases.sqlserver_errors import LOCK_TIMEOUT_SECONDS, Errors, of_pyodbc
 from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
@@ -60,7 +61,7 @@ class Session:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """One SNAPSHOT transaction, where the database allows it; nothing elsewhere."""
-        allows_snapshots = self._query(tsql.DATABASE_STATE)[0][1] == 1
+        _, allows_snapshots = self._database_state()
         if not allows_snapshots:
             yield
             return
@@ -75,9 +76,40 @@ class Session:
                 self._session.autocommit = True
                 self._session.execute(tsql.READ_COMMITTED)
 
+    def isolation(self) -> Isolation:
+        """What `snapshot` gives in this database."""
+        found = self._query(tsql.ISOLATION)
+        if not found:
+            raise self._errors.no_such_database()
+        (snapshots, versions), one_core = found[0], "a scan takes one core"
+        if snapshots == 1:
+            return Isolation(
+                "SNAPSHOT",
+                f"{one_core}; while a table is read, the earlier versions of rows that are changed stay in tempdb",
+            )
+        cost = (
+            "a statement reads one moment and waits for nobody, but the statements for one table are of different moments"
+            if versions
+            else f"rows of a table are of different moments, and a lock held for over {LOCK_TIMEOUT_SECONDS} s makes the table an ERROR"
+        )
+        return Isolation(
+            "READ COMMITTED",
+            f"{one_core}; {cost}",
+            f"ALTER DATABASE {tsql.quoted(self._database.database)} SET ALLOW_SNAPSHOT_ISOLATION ON;   "
+            "-- tempdb then needs room for what is changed while a table is read",
+        )
+
+    def _database_state(self) -> tuple[bool, bool]:
+        """Whether CDC is on, and whether snapshots are allowed."""
+        found = self._query(tsql.DATABASE_STATE)
+        if not found:
+            raise self._errors.no_such_database()
+        return bool(found[0][0]), found[0][1] == 1
+
     def _connect(self) -> None:
         pyodbc = _pyodbc()
         driver = odbc.find_driver(pyodbc.drivers(), odbc.wheel_libraries())
+        demand_port(self._errors)
         try:
             self._connection = self._open(pyodbc, odbc.connection_string(driver, self._database, self._password))
         except pyodbc.Error as error:
@@ -138,6 +170,20 @@ class Session:
                 f"{self._place}: {table or 'a name'} holds text that is not UTF-16: {error.reason}.",
                 "Find the value: half of a surrogate pair stands alone in an nvarchar or nchar column.",
             ) from None
+
+
+def demand_port(errors: Errors) -> None:
+    """Raise `UnreachableError` where nobody listens, saying which it is: the driver calls all of it a login timeout, after five seconds.
+
+    Not of a listener with several addresses, of which the first may be the one that is away: the driver tries them at once.
+    """
+    database = errors.database
+    if database.multi_subnet_failover:
+        return
+    try:
+        socket.create_connection((database.host, database.port), LOGIN_TIMEOUT_SECONDS).close()
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+        raise errors.no_port(error, LOGIN_TIMEOUT_SECONDS) from None
 
 
 def datetimeoffset(value: bytes) -> datetime:

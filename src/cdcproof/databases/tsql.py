@@ -64,6 +64,7 @@ CLUSTERED_BY = f"""
 ESTIMATED_ROWS = f"SELECT SUM(p.rows) FROM sys.partitions AS p WHERE p.object_id = {OBJECT} AND p.index_id IN (0, 1)"  # noqa: S608  a constant
 # By name: in Azure SQL Database DB_ID() and database_id are two numbers.
 DATABASE_STATE = "SELECT is_cdc_enabled, snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()"
+ISOLATION = "SELECT snapshot_isolation_state, is_read_committed_snapshot_on FROM sys.databases WHERE name = DB_NAME()"
 HAS_UTF8 = "SELECT CAST(COLLATIONPROPERTY(N'Latin1_General_100_BIN2_UTF8', N'CodePage') AS int)"
 CAPTURED = """
     SELECT DISTINCT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id) FROM cdc.change_tables

@@ -134,6 +134,10 @@ def _database(pipeline: model.Pipeline, section: str) -> Items:
     }
     with open_database(database) as session:
         yield Item(section, Outcome.OK, f"{session.version()}, as {database.user}")
+        if database.type == "sqlserver":
+            isolation = session.isolation()
+            outcome = Outcome.RISK if isolation.remedy else Outcome.OK
+            yield Item(section, outcome, f"tables are read under {isolation}", isolation.remedy)
         missing = session.permissions_missing(tuple(names.values()))
         for subject, statement in missing.items():
             yield Item(section, Outcome.UNSEEN, f"{database.user} lacks a permission: {subject}", statement)

@@ -78,6 +78,7 @@ def source_address(config: Config) -> Address | None:
         encrypt=(said(config, "database.encrypt", "driver.encrypt") or "true") != "false",
         trust_server_certificate=said(config, "database.trustServerCertificate", "driver.trustServerCertificate")
         == "true",
+        multi_subnet_failover=said(config, "database.multiSubnetFailover", "driver.multiSubnetFailover") == "true",
         doubts=(doubt,) if port and not is_port else (),
     )
 

@@ -199,6 +199,7 @@ def _database(address: Address, section: str, other_engine: str, note: Tell) -> 
         slot=address.slot if section == "source" else None,
         encrypt=address.encrypt,
         trust_server_certificate=address.trust_server_certificate,
+        multi_subnet_failover=address.multi_subnet_failover,
     )
 
 

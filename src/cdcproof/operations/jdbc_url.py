@@ -39,6 +39,7 @@ class Address:
     slot: str | None = None
     encrypt: bool = True
     trust_server_certificate: bool = False
+    multi_subnet_failover: bool = False
     doubts: tuple[str, ...] = ()
 
 
@@ -110,6 +111,7 @@ def _sqlserver(rest: str, user: str | None, *, jtds: bool) -> Address:
         schema=DEFAULT_SCHEMAS["sqlserver"],
         encrypt=options.get("encrypt", "true").lower() not in ("false", "no", "optional"),
         trust_server_certificate=_is_true(options, "trustservercertificate"),
+        multi_subnet_failover=_is_true(options, "multisubnetfailover"),
         doubts=tuple(doubts),
     )
 

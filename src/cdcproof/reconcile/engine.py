@@ -173,6 +173,8 @@ def opened_ends(source: Endpoint, target: Endpoint) -> Sides:
         def open_one(end: Endpoint) -> Database:
             session = stack.enter_context(end.open())
             end.recognised.demand(session.identity())
+            if end.recognised.isolation is None:
+                end.recognised.isolation = session.isolation()
             return session
 
         ours, theirs = both(Stop(), lambda: open_one(source), lambda: open_one(target))

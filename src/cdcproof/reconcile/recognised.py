@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from cdcproof.databases.base import Isolation
 from cdcproof.databases.identity import Identity
 from cdcproof.errors import UnexpectedAnswerError
 
@@ -15,6 +16,9 @@ class Recognised:
         self._place = place
         self._identity: Identity | None = None
         self._lock = threading.Lock()
+
+    isolation: Isolation | None = None
+    """How its sessions read; None until one was opened."""
 
     @property
     def identity(self) -> Identity | None:

@@ -20,7 +20,7 @@ from cdcproof.databases.deployment.base import (
     Rights,
 )
 from cdcproof.databases.sqlserver_log import Log
-from cdcproof.databases.tsql import DATABASE_STATE, name, quoted
+from cdcproof.databases.tsql import name, quoted
 from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
 
 _WRITING = ("INSERT", "UPDATE", "DELETE", "ALTER")
@@ -215,4 +215,4 @@ class SQLServerDeployment(Log):
         return {"write: the database is read-only": f"ALTER DATABASE {quoted(self._database.database)} SET READ_WRITE;"}
 
     def _captures(self) -> bool:
-        return bool(self._query(DATABASE_STATE)[0][0])
+        return self._database_state()[0]
