@@ -117,7 +117,7 @@ def data_in_statement(table: TableName, columns: Sequence[str], predicate: str =
     filled = [f"{quoted(column)} IS NOT NULL" for column in columns]
     flags = ", ".join(f"CASE WHEN {one} THEN 1 ELSE 0 END" for one in filled)
     where = f"({' OR '.join(filled)})" + (f" AND ({predicate}\n)" if predicate else "")
-    return f"SELECT TOP (1) {flags} FROM {name(table)} WHERE {where}"  # noqa: S608  quoted; the predicate is the operator's own
+    return f"SELECT TOP (1) {flags} FROM {name(table)} WHERE {where}{SCAN}"  # noqa: S608  quoted; the predicate is the operator's own
 
 
 def range_statement(table: TableName, column: Column) -> str:

@@ -16,8 +16,16 @@ def administer(database: DatabaseAddress, statement: str, *, name: str = "") -> 
         return statement
     place = name or database.database
     if database.type == "sqlserver":
-        words = ["sqlcmd", "-S", f"{database.host},{database.port}", "-d", place, "-Q", statement]
+        command = sqlcmd(database, statement, name=place)
     else:
         words = ["psql", "-h", database.host, "-p", str(database.port), "-d", place]
-        words += [word for line in statement.splitlines() for word in ("-c", line)]
-    return f"{shlex.join(words)}   # as an administrator"
+        command = shlex.join([*words, *(word for line in statement.splitlines() for word in ("-c", line))])
+    return f"{command}   # as an administrator"
+
+
+def sqlcmd(database: DatabaseAddress, statement: str, *, name: str = "", user: str = "") -> str:
+    """A statement for SQL Server. sqlcmd 18 checks the server's certificate, also where the pipeline wants no TLS: -C lets it be."""
+    unchecked = ["-C"] if database.trust_server_certificate or not database.encrypt else []
+    account = ["-U", user] if user else []
+    place = ["-S", f"{database.host},{database.port}", "-d", name or database.database]
+    return shlex.join(["sqlcmd", *unchecked, *place, *account, "-Q", statement])

@@ -19,7 +19,7 @@ from cdcproof.observations.capture_job import CaptureJobs
 from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.disks import OldFiles
 from cdcproof.observations.slots import Slots
-from cdcproof.operations.administration import administer
+from cdcproof.operations.administration import administer, sqlcmd
 from cdcproof.pipeline import Database, Pipeline
 
 Commands = tuple[str, ...]
@@ -251,10 +251,7 @@ class Remedies:
         captured = (
             (_psql(source, "SELECT * FROM pg_publication_tables"),)
             if source.type == "postgresql"
-            else (
-                f"sqlcmd -S {source.host},{source.port} -d {shlex.quote(source.database)} -U {shlex.quote(source.user)} "
-                "-Q 'EXEC sys.sp_cdc_help_change_data_capture'",
-            )
+            else (sqlcmd(source, "EXEC sys.sp_cdc_help_change_data_capture", user=source.user),)
         )
         # the configuration may hold passwords: only the keys that select tables are shown
         includes = tuple(

@@ -130,15 +130,23 @@ def _truncates(
 def _is_passed_over(account: Account, table: Table, state: CaptureState, accounts: Sequence[Account]) -> bool:
     """Whether the table is another connector's: this one's lists do not let it through, and another's do."""
     name = TableName.parse(table.source)
-    parts = state.captured[name].names if name in state.captured else frozenset({name})
+    captured = _captured(account.database, name, state)
+    parts = captured.names if captured else frozenset({name})
     others = [other for other in accounts if other.side == "source" and other is not account]
     return not let_through(account, parts) and any(let_through(other, parts) for other in others)
+
+
+def _captured(database: Database, table: TableName, state: CaptureState) -> CapturedTable | None:
+    """SQL Server's catalogue and Debezium tell its names apart by more than case, whatever the pipeline file writes."""
+    if database.type != "sqlserver":
+        return state.captured.get(table)
+    return next((one for name, one in state.captured.items() if str(name).casefold() == str(table).casefold()), None)
 
 
 def _of_table(database: Database, table: Table, publication: str, state: CaptureState) -> tuple[str, tuple[str, ...]]:
     """How a table is captured, in a word, and the commands that mend it."""
     name = TableName.parse(table.source)
-    captured = state.captured.get(name)
+    captured = _captured(database, name, state)
     if captured:
         return _of_captured(database, table, captured)
     if state.hidden:

@@ -14,7 +14,7 @@ from cdcproof.databases.deployment.base import Rights
 from cdcproof.errors import CouldNotLookError, RefusedError
 from cdcproof.findings import ABSENT
 from cdcproof.operations import connector_config
-from cdcproof.operations.administration import administer
+from cdcproof.operations.administration import administer, sqlcmd
 from cdcproof.operations.connector_config import Config
 from cdcproof.operations.connectors.accounts import Account
 from cdcproof.pipeline import Pipeline
@@ -184,9 +184,7 @@ def _only_the_worker_knows(account: Account) -> str:
 def _log_in(account: Account) -> str:
     """It asks for the password."""
     database = account.database
-    place, port = database.host, str(database.port)
     if database.type == "sqlserver":
-        words = ["sqlcmd", "-S", f"{place},{port}", "-d", database.database, "-U", account.user, "-Q", "SELECT 1"]
-    else:
-        words = ["psql", "-h", place, "-p", port, "-d", database.database, "-U", account.user, "-c", "SELECT 1"]
-    return shlex.join(words)
+        return sqlcmd(database, "SELECT 1", user=account.user)
+    place, port = database.host, str(database.port)
+    return shlex.join(["psql", "-h", place, "-p", port, "-d", database.database, "-U", account.user, "-c", "SELECT 1"])
