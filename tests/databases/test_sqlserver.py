@@ -319,22 +319,28 @@ def test_a_column_whose_values_are_withheld_says_why_and_proves_no_change(word: 
         ({}, {}),
         (
             {tsql.COLUMNS: [("c", "int", False, 0, 10, False, 4, "masked")]},
-            {"masked columns": "GRANT UNMASK TO [reader];"},
+            {"masked columns": "GRANT UNMASK TO [shop reader];"},
         ),
         ({tsql.COLUMNS: [("c", "int", False, 0, 10, False, 4, "encrypted")]}, {}),
         (
             {tsql.MAY_VIEW_DEFINITION: [(0,)]},
-            {"security policies, by which rows may be hidden": "GRANT VIEW DEFINITION TO [reader];"},
+            {"security policies, by which rows may be hidden": "GRANT VIEW DEFINITION TO [shop reader];"},
         ),
         (
             {tsql.MAY_SELECT: [(None,)], tsql.COLUMNS: []},
-            {str(TABLE): "GRANT SELECT ON [dbo].[odd]]name] TO [reader];"},
+            {str(TABLE): "GRANT SELECT ON [dbo].[odd]]name] TO [shop reader];"},
+        ),
+        ({tsql.MAY_READ_CDC: [(0,)]}, {"schema cdc": "GRANT SELECT ON SCHEMA::cdc TO [shop reader];"}),
+        (
+            {tsql.MAY_VIEW_SERVER_STATE: [(0,)]},
+            {"server state (capture job, log scan)": "USE master; GRANT VIEW SERVER STATE TO [reader];"},
         ),
     ],
 )
 def test_each_permission_that_is_missing_comes_with_its_grant(
     changed: dict[str, Any], expected: dict[str, str]
 ) -> None:
+    """In the database to the user, who may be called otherwise than the login; of the server to the login."""
     given: dict[str, Any] = {
         tsql.MAY_SELECT: [(1,)],
         tsql.COLUMNS: [("c", "int", False, 0, 10, False, 4, "")],
@@ -342,6 +348,7 @@ def test_each_permission_that_is_missing_comes_with_its_grant(
         tsql.DATABASE_STATE: [(True, 1)],
         tsql.MAY_READ_CDC: [(1,)],
         tsql.MAY_VIEW_SERVER_STATE: [(1,)],
+        tsql.USER: [("shop reader",)],
     }
     assert _door(given | changed).permissions_missing([TABLE]) == expected
 

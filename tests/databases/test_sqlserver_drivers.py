@@ -292,7 +292,10 @@ def test_text_of_a_server_without_utf8_is_streamed(pair: Pair) -> None:
     assert (result.strategy, result.reason.partition(" (")[0]) == ("stream", "the only way to compare char")
     assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit, nvarchar, sysname)"}
     assert result.not_compared == (
-        *(f"{name} ({name}: this server makes no canonical form of such values)" for name in ("text", "ntext")),
+        *(
+            f"{name} ({name}: this server has no collation in UTF-8, by which long text is hashed (SQL Server 2019 has them))"
+            for name in ("text", "ntext")
+        ),
         HIDDEN,
     )
     assert result.unseen == ("text", "ntext")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import duckdb
@@ -19,7 +19,7 @@ FUNCTIONS = (
     "type_name(id) AS (SELECT t.name FROM sys.types AS t WHERE t.user_type_id = id)",
     "db_name() AS 'shop'",
     "may(whole, piece) AS (SELECT any_value(p.granted) FROM permissions AS p WHERE p.securable = whole AND p.part = piece)",
-    "has_perms_by_name(a, b, c) AS may(a, ''), (a, b, c, d, e) AS may(a, d)",
+    "has_perms_by_name(a, b, c) AS may(coalesce(a, c), ''), (a, b, c, d, e) AS may(a, d)",
 )
 TABLES = (
     "objects (object_id int, schema text, name text)",
@@ -50,11 +50,11 @@ class Catalogue:
         """Rows of one of `TABLES`."""
         self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
 
-    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+    def ask(self, statement: str, bound: Sequence[str] = ("dbo", "odd]name")) -> list[tuple[Any, ...]]:
         """What a statement of `tsql` finds of the table. Every + in these puts texts together."""
         (words,) = sqlglot.transpile(statement, read="tsql", write="duckdb")
         words = words.replace(" + ", " || ").replace("N'", "'")
-        return self._connection.execute(words, ["dbo", "odd]name"]).fetchall()
+        return self._connection.execute(words, list(bound)).fetchall()
 
 
 @pytest.fixture
@@ -96,3 +96,14 @@ def test_policies_that_are_on_and_filter_the_table_are_found(catalogue: Catalogu
     assert catalogue.ask(tsql.ROW_POLICIES) == [], "one that blocks, one that is off, and one of another table"
     catalogue.add("sys.security_predicates", (7, 1, 0), (7, 1, 0))
     assert catalogue.ask(tsql.ROW_POLICIES) == [("safe.p]7",)]
+
+
+@pytest.mark.parametrize(
+    ("state", "performance", "may"),
+    [(1, None, 1), (0, None, 0), (0, 1, 1), (1, 1, 1), (0, 0, 0)],
+)
+def test_of_a_servers_state_the_part_that_is_needed_is_enough_since_2022(
+    catalogue: Catalogue, state: int, performance: int | None, may: int
+) -> None:
+    catalogue.add("permissions", ("VIEW SERVER STATE", "", state), ("VIEW SERVER PERFORMANCE STATE", "", performance))
+    assert catalogue.ask(tsql.MAY_VIEW_SERVER_STATE, ()) == [(may,)]

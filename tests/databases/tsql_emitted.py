@@ -267,6 +267,7 @@ def _answer(may_see: bool, may_all: bool, statement: str, *values: Any, **_: str
     known: dict[str, list[tuple[Any, ...]]] = {
         tsql.COLUMNS: [("c", "int", 0, 0, 10, 0, 4, "masked")],
         tsql.DATABASE_STATE: [(1, 1)],
+        tsql.USER: [("odd]user",)],
         deployment.USER: [("odd]login", "odd]user")],
         deployment.SERVER_ROLES: [("dbcreator",)] if may_all else [],
         deployment.DATABASE_ROLES: [],

@@ -94,6 +94,8 @@ TABLE_IDENTITY = f"""
     SELECT CONVERT(varchar(11), o.object_id) + ' ' + CONVERT(varchar(23), o.create_date, 126)
     FROM sys.objects AS o WHERE o.object_id = {OBJECT}"""  # noqa: S608  a constant
 IS_IN_GROUP = "SELECT CASE WHEN replica_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE name = DB_NAME()"
+# Rights in a database are a user's, which may be called otherwise than its login.
+USER = "SELECT USER_NAME()"
 MAY_SELECT = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?) + N'.' + QUOTENAME(?), N'OBJECT', N'SELECT')"
 MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"
 MAY_VIEW_DEFINITION = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'VIEW DEFINITION')"

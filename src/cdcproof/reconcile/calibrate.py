@@ -21,6 +21,8 @@ from cdcproof.reconcile.plan import Plan
 
 _TOLD = 40
 _NO_FORM = LiteralForm(None, b"")
+_NO_UTF8 = "this server has no collation in UTF-8, by which long text is hashed (SQL Server 2019 has them)"
+"""Why there is no form: nothing else is without one (`LiteralForm`)."""
 T = TypeVar("T")
 
 
@@ -102,7 +104,7 @@ class Calibration:
             return f"{told.column.type}: the server reads none of the known values"
         for literal, found in answers:
             if literal.part is not None and found == _NO_FORM:
-                return f"{told.column.type}: this server makes no canonical form of such values"
+                return f"{told.column.type}: {_NO_UTF8}"
             if found.part != literal.part:
                 wrong, expected = _hex(found.part), _hex(literal.part)
                 return f"{told.column.type}: the server tells {_short(literal.text)} as {wrong}, not as {expected}"
