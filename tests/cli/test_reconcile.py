@@ -414,6 +414,7 @@ def test_with_a_pipeline_a_difference_is_judged_by_position_and_not_at_all_where
     assert "missing 7" in by_timer
     method, orders = (read(Path(by_timer.splitlines()[-1])).method, read(Path(by_timer.splitlines()[-1])).tables[1])
     assert "timer: 0 s" in method
+    assert "the source is read under REPEATABLE READ (" in method
     assert orders.method == "timer"
 
 

@@ -80,6 +80,7 @@ def standing_in() -> Iterator[StandIn]:
         tsql.COLLATIONS: [
             (Text(name), Text("Latin1_General_100_CI_AS_SC_UTF8")) for name in ("char", "varchar", "nvarchar")
         ],
+        tsql.ISOLATION: [(Int(1), False)],
         tsql.IDENTITY: [(Text("SQL01"), Text("shop"), Text("2026-01-02T03:04:05.670"), None)],
         tsql.VERSION: [(Text("16.0.4135.4"), Text("Developer Edition (64-bit)"))],
     }

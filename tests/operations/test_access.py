@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import date
+from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cdcproof.databases.base import Isolation
 from cdcproof.environments.live import Live
+from cdcproof.operations import access
 from cdcproof.operations.access import Item, Outcome, exit_status, look
 from cdcproof.pipeline import PLACEHOLDER, Pipeline
 from tests.canned import EXPANDED, connector, serving
@@ -76,6 +81,24 @@ def test_a_password_that_is_not_set_is_could_not_look(monkeypatch: pytest.Monkey
     assert item.outcome is Outcome.UNSEEN
     assert "POSTGRES_PASSWORD" in item.text
     assert item.remedy.startswith("export POSTGRES_PASSWORD=")
+
+
+@pytest.mark.parametrize(
+    ("isolation", "outcome"),
+    [
+        (Isolation("SNAPSHOT", "row versions stay in tempdb"), Outcome.OK),
+        (Isolation("READ COMMITTED", "a lock makes an ERROR", "ALTER DATABASE [d] …"), Outcome.RISK),
+    ],
+)
+def test_how_sql_server_is_read_is_told_with_its_cost_and_what_would_be_better(
+    monkeypatch: pytest.MonkeyPatch, isolation: Isolation, outcome: Outcome
+) -> None:
+    session = nullcontext(SimpleNamespace(version=lambda: "16", isolation=lambda: isolation))
+    monkeypatch.setattr(access, "open_database", lambda _: session)
+    config = {"type": "sqlserver", "host": "h", "port": 1, "database": "d", "user": "u", "schema": "dbo"}
+    seen = access._database(closed(source={**config, "password_env": "P"}), "source")
+    _, item = islice(seen, 2)
+    assert item == Item("source", outcome, f"tables are read under {isolation}", isolation.remedy)
 
 
 @pytest.mark.parametrize(
