@@ -162,6 +162,11 @@ def test_a_truncate_must_travel_where_a_sink_would_apply_it() -> None:
     assert differences(looked(postgres(ORDERS), POSTGRES, SINK)) == {}
 
 
+def test_sql_server_tells_no_names_apart_by_case() -> None:
+    state = CaptureState({"CDC of the database": "on"}, whole(TableName("DBO", "Orders")))
+    assert differences(looked(state, SOURCE)) == {}
+
+
 def test_a_sql_server_source_needs_cdc_of_database_and_table() -> None:
     on = {"CDC of the database": "on"}
     assert differences(looked(CaptureState(on, whole(ORDERS)), SOURCE)) == {}

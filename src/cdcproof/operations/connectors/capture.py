@@ -137,7 +137,7 @@ def _is_passed_over(account: Account, table: Table, state: CaptureState, account
 
 
 def _captured(database: Database, table: TableName, state: CaptureState) -> CapturedTable | None:
-    """SQL Server's catalogue and Debezium tell its names apart by more than case, whatever the pipeline file writes."""
+    """How the table is captured. For SQL Server and its connector case does not count in a name."""
     if database.type != "sqlserver":
         return state.captured.get(table)
     return next((one for name, one in state.captured.items() if str(name).casefold() == str(table).casefold()), None)
