@@ -187,9 +187,8 @@ def test_keys_are_told_without_loss(type_name: str, words: str) -> None:
 
 def test_keys_that_differ_only_in_case_or_blanks_are_told_each(server: Server) -> None:
     """A server's DISTINCT takes them for one, by the database's collation."""
-    server.prove()
     server.rows = [(101, 1, "abc"), (102, 1, "ABC"), (103, 1, "abc "), (104, 1, "abc")]
     server.captured_to = 110
-    assert server.feed().read(KEYS, 1000).keys == {ORDERS: {("1", "abc"), ("1", "ABC"), ("1", "abc ")}}
+    assert server.read().keys == {ORDERS: {("1", "abc"), ("1", "ABC"), ("1", "abc ")}}
     sized = tsql.changed_keys_statement(ORDERS, [Column("c", "varchar", nullable=False, length=20)], 5)
     assert "CAST(CAST([c] AS nvarchar(20)) AS varbinary(40))" in sized, "a (max) spills"
