@@ -45,6 +45,7 @@ class Source(FakeDatabase):
     log: list[tuple[int, str, int]] = field(default_factory=list)
     slot: int = 1
     starts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 1))
+    unpublished: tuple[str, ...] = ()
 
 
 @dataclass
@@ -65,7 +66,12 @@ class Slot:
         return self.source.is_of
 
     def following(self, keys: Mapping[TableName, tuple[str, ...]]) -> dict[TableName, Following]:
-        return dict.fromkeys(keys, Following("the slot"))
+        return {
+            table: Following(why_not=f"{table} is not published.")
+            if table.table in self.source.unpublished
+            else Following("the slot")
+            for table in keys
+        }
 
     def begins(self, table: str) -> int:
         return self.source.slot
@@ -156,7 +162,9 @@ class World:
             database.log_end += 1
         self.source.log.append((self.source.log_end, name, key))
 
-    def scrub(self, *names: str, seconds: float = 0, stuck: str = "", unreadable: str = "") -> list[TableResult]:
+    def scrub(
+        self, *names: str, seconds: float = 0, stuck: str = "", unreadable: str = "", update_column: str = ""
+    ) -> list[TableResult]:
         """Scrub the tables; `stuck` are those whose differences cannot be judged, `unreadable` those that are locked."""
         self.now += timedelta(minutes=10)
         budget = Budget(
@@ -170,7 +178,12 @@ class World:
             Unwatched(),
         )
         pairs = [
-            TablePair(name, TableName("s", name), TableName("s", "locked" if name in unreadable else name))
+            TablePair(
+                name,
+                TableName("s", name),
+                TableName("s", "locked" if name in unreadable else name),
+                update_column=update_column,
+            )
             for name in names
         ]
         write = proofs.write
@@ -400,3 +413,53 @@ def test_a_server_that_was_set_back_without_a_new_history_is_noticed_by_its_log(
     assert a.scrubbed.not_used[0] == (
         f"earlier proofs are not used: the log of the {side} ends before where it ended then: it was set back"
     )
+
+
+def test_a_table_whose_changes_the_feed_does_not_show_is_no_match_and_says_why(world: World) -> None:
+    world.source.unpublished = ("b",)
+    a, b = world.scrub("a", "b", seconds=60)
+    assert (a.status, b.status, b.error) == (TableStatus.MATCH, TableStatus.ERROR, "s.b is not published.")
+
+
+def test_an_update_column_beside_a_feed_is_not_passed_over_in_silence(world: World) -> None:
+    world.source.unpublished = ("b",)
+    a, b = world.scrub("a", "b", seconds=60, update_column="v")
+    assert [one.scrubbed.changes_by.partition(", which")[0] for one in (a, b) if one.scrubbed] == [
+        "the slot; the update column v is not used beside it",
+        "the update column v",
+    ]
+    assert b.status is TableStatus.MATCH
+
+
+@pytest.fixture
+def by_update_column(tmp_path: Path) -> Iterator[World]:
+    """A source whose tables no feed follows; `v` rises with every write."""
+    with small():
+        made = World(tmp_path)
+        made.source.unpublished = NAMES
+        yield made
+
+
+def test_a_transaction_that_commits_an_older_value_late_is_seen_within_the_hour(by_update_column: World) -> None:
+    world = by_update_column
+    for key in KEYS:
+        world.write("a", key, 10 + key, arrives=True)
+    assert world.scrub("a", seconds=60, update_column="v")[0].status is TableStatus.MATCH
+    world.write("a", 7, 100, arrives=True)
+    assert world.scrub("a", update_column="v")[0].status is TableStatus.MATCH
+    world.write("a", 6, 50, arrives=False)  # it began before the other one, and is committed after it
+
+    assert world.scrub("a", update_column="v")[0].example_keys == ("changed 6 (v)",)
+
+
+def test_rows_that_came_into_an_empty_table_are_not_taken_for_proven(by_update_column: World) -> None:
+    world = by_update_column
+    (empty,) = world.scrub("a", seconds=60, update_column="v")
+    for key in KEYS:
+        world.write("a", key, 1 + key, arrives=key != 7)
+    (filled,) = world.scrub("a", update_column="v")
+
+    assert empty.status is TableStatus.MATCH
+    assert filled.status is not TableStatus.MATCH
+    assert filled.scrubbed
+    assert filled.scrubbed.not_used == ("earlier proofs are not used: the table was empty",)
