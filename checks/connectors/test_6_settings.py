@@ -10,7 +10,7 @@ def test_no_setting_would_lose_changes(settings_to_deploy, evidence, remedies):
     """The settings to be deployed let every change of every table through, once, and keep what fails."""
     evidence.saw("Settings", settings_to_deploy.rows())
 
-    action = remedies.correct_files(settings_to_deploy.changes())
+    action = remedies.correct_files(settings_to_deploy.changes(), settings_to_deploy.advice())
     require_equal(
         settings_to_deploy.found(), settings_to_deploy.expected(), details=settings_to_deploy.details(), action=action
     )

@@ -10,7 +10,7 @@ def test_no_setting_loses_changes(connector_settings, evidence, remedies):
     """The connectors' settings let every change of every table through, once, and keep what fails."""
     evidence.saw("Settings", connector_settings.rows())
 
-    action = remedies.change_settings(connector_settings.changes())
+    action = remedies.change_settings(connector_settings.changes(), connector_settings.advice())
     require_equal(
         connector_settings.found(), connector_settings.expected(), details=connector_settings.details(), action=action
     )

@@ -306,7 +306,7 @@ class Remedies:
                 commands.append(f"# {subject}: set a compatibility that its older versions keep to, or delete those")
         return tuple(commands)
 
-    def change_settings(self, changes: Mapping[str, Mapping[str, str]]) -> Commands:
+    def change_settings(self, changes: Mapping[str, Mapping[str, str]], advice: Collection[str] = ()) -> Commands:
         """Give connectors other settings, one command each; by hand also in their files, where there are any."""
         directory = self.pipeline.paths.connectors
         return (
@@ -319,16 +319,17 @@ class Remedies:
                 for name, settings in changes.items()
             ),
             *([f"# the same in the connectors' files in {directory}"] if changes and directory else []),
+            *(f"# {line}" for line in advice),
         )
 
-    def correct_files(self, changes: Mapping[str, Mapping[str, str]]) -> Commands:
+    def correct_files(self, changes: Mapping[str, Mapping[str, str]], advice: Collection[str] = ()) -> Commands:
         """What to write into the connectors' files before they are deployed; without files what runs is changed."""
         directory = self.pipeline.paths.connectors
-        if directory is None or not changes:
-            return self.change_settings(changes)
+        if directory is None or not (changes or advice):
+            return self.change_settings(changes, advice)
         plan = ["cdcproof", "connectors", "plan", str(directory), "--pipeline", self.pipeline_name]
         lines = [f"# {name}: {key} = {value}" for name, settings in changes.items() for key, value in settings.items()]
-        return (f"# in the files of {directory}, set:", *lines, shlex.join(plan))
+        return (f"# in the files of {directory}, set:", *lines, *(f"# {line}" for line in advice), shlex.join(plan))
 
     def _tasks(self, states: Mapping[str, str], name: str) -> int:
         return sum(subject.startswith(f"{name}/") for subject in states)

@@ -161,6 +161,7 @@ def test_tables_without_a_key_are_only_inserted() -> None:
         (SOURCE, {**CONFLUENT, "transforms.flat.drop.tombstones": "true"}, "sink transforms.flat.drop.tombstones", False),
         (SOURCE, {**CONFLUENT, "transforms.flat.delete.handling.mode": "drop"}, "sink transforms.flat.delete.handling.mode", False),
         ({**SOURCE, "tombstones.on.delete": "false"}, CONFLUENT, f"sink {MODE}", True),
+        ({**SOURCE, "tombstones.on.delete": "false"}, {**CONFLUENT, "transforms": ""}, "source tombstones.on.delete", True),
         ({**SOURCE, **TOMBSTONES}, CONFLUENT, f"sink {MODE}", True),
         (SOURCE, {**CONFLUENT, **TOMBSTONES, "transforms": "flat,drop"}, "sink transforms.drop.predicate", True),
     ],
@@ -169,6 +170,11 @@ def test_transforms_that_drop_deletes(source: dict[str, str], sink: dict[str, st
     found = of(source, sink)
     assert wrong(found) == ({subject: "deletes dropped"} if sure else {})
     assert (subject in found.risks()) is not sure
+    changes, advice = found.changes(), found.advice()
+    assert bool(changes) is not bool(advice)
+    if changes:
+        mended = of({**source, **changes.get("source", {})}, {**sink, **changes.get("sink", {})})
+        assert (wrong(mended), mended.risks()) == ({}, {})
 
 
 @pytest.mark.parametrize(
@@ -182,7 +188,9 @@ def test_transforms_that_drop_deletes(source: dict[str, str], sink: dict[str, st
 )  # fmt: skip
 def test_filters_that_drop_whole_tables(filters: dict[str, str], text: str) -> None:
     assert wrong(of({**SOURCE, **filters})) == {"source transforms.drop": text}
-    assert wrong(of(sink={**SINK, **filters})) == {"sink transforms.drop": text}
+    seen = of(sink={**SINK, **filters})
+    assert wrong(seen) == {"sink transforms.drop": text}
+    assert seen.changes() == {"sink": {"transforms": ""}}
 
 
 @pytest.mark.parametrize("filters", [SCRIPT, {**ON, "predicates.p.type": f"{PREDICATE}HasHeaderKey"}])
@@ -275,7 +283,9 @@ def test_a_connector_that_is_not_there_or_not_understood_misses_no_table() -> No
     ],
 )
 def test_two_sinks_that_write_one_table(neighbour: dict[str, str]) -> None:
-    assert wrong(of(neighbour=neighbour))["orders: written by"] == "neighbour, sink"
+    seen = of(neighbour=neighbour)
+    assert wrong(seen)["orders: written by"] == "neighbour, sink"
+    assert "orders: let one of neighbour, sink write it, or declare target_filter" in seen.advice()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from cdcproof.engines import DEFAULT_SCHEMAS
 from cdcproof.operations import connector_config
 from cdcproof.operations.connector_config import DEBEZIUM_SINK, SINKS, SOURCES, Config, unreadable
 from cdcproof.operations.connectors.dropping import FROM_SOURCE, Delete, deletes_after, drops
+from cdcproof.operations.transforms import transforms
 from cdcproof.pipeline import Pipeline, Table
 
 _FAILURE_MODES = ("event.processing.failure.handling.mode", "event.deserialization.failure.handling.mode")
@@ -26,6 +27,12 @@ _SELECTS = (
     "topics",
     "topics.regex",
 )
+_KEEPS_DELETES = {
+    "tombstones.on.delete": "true",
+    "delete.tombstone.handling.mode": "delete-to-tombstone",
+    "delete.handling.mode": "none",
+    "drop.tombstones": "false",
+}
 _KEY_MODES = {True: ("primary.key.mode", "primary.key.fields"), False: ("pk.mode", "pk.fields")}
 """Of Debezium's sink, and of Confluent's."""
 
@@ -45,6 +52,8 @@ class Fault:
     setting: str = ""
     value: str = ""
     risk: bool = False
+    advice: str = ""
+    """What to do where no single setting is right."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,10 @@ class Settings:
             if fault.setting:
                 found.setdefault(fault.connector, {})[fault.setting] = fault.value
         return found
+
+    def advice(self) -> tuple[str, ...]:
+        """What to do about the rest, a sentence each."""
+        return tuple(fault.advice for fault in self.faults if fault.advice)
 
     def rows(self) -> list[dict[str, object]]:
         """One row per connector and fault, for the report."""
@@ -178,7 +191,9 @@ def _dropped(name: str, config: Config, tables: list[Table]) -> Iterator[Fault]:
     for drop in drops(config, tables):
         found = f"drops {drop.what} of {', '.join(drop.tables)}"
         why = "" if drop.certain else "declare source_filter where these rows are not meant to be replicated"
-        yield Fault(f"{name} {drop.key}", found, "nothing dropped", why, name, risk=not drop.certain)
+        chain = [t.name for t in transforms(config) if f"transforms.{t.name}" != drop.key]
+        setting, value = ("transforms", ",".join(chain)) if drop.certain else ("", "")
+        yield Fault(f"{name} {drop.key}", found, "nothing dropped", why, name, setting, value, risk=not drop.certain)
 
 
 def _deletes(
@@ -197,9 +212,10 @@ def _deletes(
             if config.get("connector.class") != DEBEZIUM_SINK and travels and not travels - {Delete.EVENT}:
                 travels, setting, where = frozenset(), "tombstones.on.delete", source
             if not travels:
-                yield Fault(
-                    f"{where} {setting}", "deletes dropped", "deletes kept", "deleted rows stay", where, risk=not sure
-                )
+                right = next((value for key, value in _KEEPS_DELETES.items() if setting.endswith(key)), "")
+                advice = "" if right else f"{where}: take the filter at {setting} away"
+                words = (f"{where} {setting}", "deletes dropped", "deletes kept", "deleted rows stay at the target")
+                yield Fault(*words, where, setting if right else "", right, not sure, advice)
                 return
             if Delete.FLAGGED not in travels and config.get("delete.enabled", "false").lower() != "true":
                 found = config.get("delete.enabled", "false")
@@ -223,6 +239,7 @@ def _not_captured(sources: Mapping[str, Config], pipeline: Pipeline) -> Iterator
             name,
             key if add else "",
             f"{config.get(key, '')},{source}" if add else "",
+            advice="" if add else f"{', '.join(sources)}: correct {key}, so that one of them captures {source}",
         )
 
 
@@ -241,7 +258,8 @@ def _not_read(sinks: Mapping[str, Config], pipeline: Pipeline) -> Iterator[Fault
             "its changes are not written",
             name,
             key if len(sinks) == 1 else "",
-            value,
+            value if len(sinks) == 1 else "",
+            advice="" if len(sinks) == 1 else f"{', '.join(sinks)}: let one of them read {table.topic}",
         )
 
 
@@ -269,7 +287,8 @@ def _written_twice(configs: Mapping[str, Config], pipeline: Pipeline) -> Iterato
         several = sorted(writers.get(TableName.parse(table.target), ()))
         if len(several) > 1 and not table.target_filter:
             why = "what one writes late, or again, undoes what the other wrote"
-            yield Fault(f"{table.name}: written by", ", ".join(several), "one sink connector", why)
+            advice = f"{table.name}: let one of {', '.join(several)} write it, or declare target_filter"
+            yield Fault(f"{table.name}: written by", ", ".join(several), "one sink connector", why, advice=advice)
 
 
 def _fault(name: str, key: str, found: str, right: str, why: str, *, risk: bool = False) -> Fault:
