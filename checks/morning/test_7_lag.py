@@ -22,12 +22,15 @@ def test_the_sink_keeps_up(sink_lag, pipeline, evidence, remedies):
 @pytest.mark.runbook(
     "morning.7-source-lag", severity="critical", needs=["morning.1-services:connect", "morning.6-source-answers"]
 )
-def test_the_source_is_read(source_lag, pipeline, evidence, remedies):
-    """Every source connector that runs is given what the source's log holds, and is not far behind its end."""
+def test_the_source_is_read(source_lag, source_history, pipeline, evidence, remedies):
+    """Every source connector that runs is given what the source's log holds, and that is the log which was reconciled."""
     limits = pipeline.thresholds
     evidence.saw("How far the log was read", source_lag.rows())
     action = remedies.look_at_source(source_lag.found())
 
+    if source_history.expected():
+        again = remedies.reconcile(pipeline.table_names)
+        require_equal(source_history.found(), source_history.expected(), details=source_history.details(), action=again)
     if source_lag.seen:
         require_equal(source_lag.found(), source_lag.expected(), details=source_lag.details(), action=action)
     if source_lag.mebibytes():

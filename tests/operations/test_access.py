@@ -241,6 +241,32 @@ def test_tables_keys_publication_and_permissions_are_compared_with_the_database(
     assert PASSWORD not in str(found)
 
 
+def test_partitions_and_the_table_that_they_make_are_there_and_captured(
+    databases: Callable[[], Pipeline], postgres_servers: Servers
+) -> None:
+    server = postgres_servers.source
+    server.execute(
+        "CREATE TABLE ev (id int, r text, PRIMARY KEY (id, r)) PARTITION BY LIST (r)",
+        "CREATE TABLE ev_eu PARTITION OF ev FOR VALUES IN ('eu')",
+        "CREATE TABLE ev_us PARTITION OF ev FOR VALUES IN ('us')",
+        "GRANT SELECT ON ev, ev_eu, ev_us TO access_reader",
+        "ALTER PUBLICATION access ADD TABLE ev",
+    )
+    [table, *_] = databases().tables
+    tables = tuple(
+        table.model_copy(update={"name": n, "source": f"public.{n}", "key": ("id", "r")})
+        for n in ("ev", "ev_eu", "ev_us")
+    )
+    try:
+        found = items(databases().model_copy(update={"tables": tables}), "source")
+        told = [i.text for i in found if i.outcome is Outcome.OK]
+        assert [i.text for i in found if i.outcome is Outcome.WRONG] == []
+        assert "3 tables are there, with the keys that the file names" in told
+        assert "publication access has all 3 tables" in told
+    finally:
+        server.execute("DROP TABLE ev")
+
+
 def test_nothing_is_said_of_capture_where_no_table_is_there(databases: Callable[[], Pipeline]) -> None:
     pipeline = databases()
     gone = tuple(table for table in pipeline.tables if table.source == "public.gone")

@@ -20,6 +20,7 @@ from cdcproof.clients.prometheus import scrape
 from cdcproof.clients.registry import Registry
 from cdcproof.databases import connect as open_database
 from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.deployment import connect as open_deployment
 from cdcproof.databases.writing import connect_to_write
 from cdcproof.environments.base import Environment
 from cdcproof.environments.endpoints import side_by_side
@@ -172,11 +173,18 @@ def _key(session: Database, section: str, table: model.Table, name: TableName) -
 
 
 def _captured(session: Database, database: model.Database, tables: dict[model.Table, TableName]) -> Items:
-    captured = session.captured_tables()
-    absent = [str(name) for name in tables.values() if name not in captured]
+    absent = set(tables.values()) - session.captured_tables()
+    if absent:  # a partitioned table is captured if all of its partitions are
+        with open_deployment(database) as asked:
+            absent -= asked.capture_state(database.publication or "", database.slot or "").captured.keys()
     where = f"publication {database.publication}" if database.type == "postgresql" else "change data capture"
     if absent:
-        yield Item("source", Outcome.WRONG, f"not in {where}: {', '.join(absent)}", "Add them, or leave them out here.")
+        yield Item(
+            "source",
+            Outcome.WRONG,
+            f"not in {where}: {', '.join(map(str, sorted(absent)))}",
+            "Add them, or leave them out here.",
+        )
     elif tables:
         yield Item("source", Outcome.OK, f"{where} has all {len(tables)} tables")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -37,6 +39,49 @@ def test_the_door_is_chosen_by_type(postgres_servers: Servers) -> None:
     config = postgres_servers.source.config()
     assert isinstance(connect(config, Secret(PASSWORD)), PostgreSQLDeployment)
     assert isinstance(connect(postgres_servers.source.config(type="sqlserver"), Secret(PASSWORD)), SQLServerDeployment)
+
+
+def test_how_far_the_log_was_read_is_told_by_offset_slot_and_session(source: Server) -> None:
+    source.execute("SELECT pg_create_logical_replication_slot('deployment_slot', 'pgoutput')")
+    with connect(source.config(), Secret(PASSWORD)) as database:
+        unread = database.log_reading("deployment_slot", {"lsn_proc": 5}, [])
+        assert (unread.stored, unread.session, unread.unread_seconds) == (5, "", None)
+        assert 5 < unread.read <= unread.end
+        source.execute("SELECT pg_logical_emit_message(true, 'x', repeat('x', 1000))")
+        assert database.log_reading("deployment_slot", {}, []).end > unread.end
+        assert database.log_reading("no_such_slot", {}, []).read == 0
+
+
+@pytest.fixture
+def reader(source: Server) -> Iterator[int]:
+    """The pid of a session that reads the slot."""
+    source.execute("SELECT pg_create_logical_replication_slot('deployment_slot', 'pgoutput')")
+    where = {"host": source.host, "port": source.port, "user": "postgres", "password": PASSWORD, "dbname": "postgres"}
+    with closing(psycopg.connect(**where, replication="database", autocommit=True)) as session:  # type: ignore[arg-type]
+        start = "START_REPLICATION SLOT deployment_slot LOGICAL 0/0 (proto_version '1', publication_names 'p')"
+        session.pgconn.send_query(start.encode())
+        session.pgconn.flush()
+        yield session.info.backend_pid
+    with source.connect() as other:
+        active = "SELECT count(*) FROM pg_replication_slots WHERE active"
+        wait_until(
+            lambda: other.execute(active).fetchone(), lambda row: row == (0,), what="its end", deadline_seconds=10
+        )
+
+
+def test_who_reads_the_log_is_told_and_that_it_may_not_be_seen(source: Server, reader: int) -> None:
+    source.execute("CREATE ROLE deployment_reader LOGIN PASSWORD 'only reading'")
+    try:
+        with connect(source.config(), Secret(PASSWORD)) as database:
+            look = partial(database.log_reading, "deployment_slot", {}, [])
+            seen = wait_until(look, lambda one: bool(one.session), what="the session", deadline_seconds=10)
+        with connect(source.config(user="deployment_reader"), Secret("only reading")) as database:
+            hidden = database.log_reading("deployment_slot", {}, [])
+    finally:
+        source.execute("DROP ROLE deployment_reader")
+    assert seen.session.startswith(f"{reader} since ")
+    assert (hidden.session, hidden.grant) == (str(reader), 'GRANT pg_monitor TO "deployment_reader";')
+    assert seen.grant == ""
 
 
 def test_a_slot_tells_from_where_the_log_is_kept(source: Server) -> None:

@@ -37,6 +37,12 @@ _CAPTURE = """
            current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots)::int,
            EXISTS (SELECT FROM pg_publication WHERE pubname = %s),
            (SELECT plugin FROM pg_replication_slots WHERE slot_name = %s)"""
+# Without the role pg_monitor a session of another account shows its pid alone.
+_READING = """
+    SELECT coalesce((s.confirmed_flush_lsn - '0/0')::bigint, 0), coalesce((r.write_lsn - '0/0')::bigint, 0),
+           coalesce(s.active_pid || coalesce(' since ' || r.backend_start, ''), ''),
+           s.active_pid IS NOT NULL AND r.backend_start IS NULL
+    FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid WHERE s.slot_name = %s"""
 _OPERATIONS = "SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication WHERE pubname = %s"
 # Filters and lists came with PostgreSQL 15. They are set where the table, or the one it is a partition of, was added. Generated columns
 # are made anew at the target.
@@ -181,16 +187,15 @@ class PostgreSQLDeployment(Session):
                 f"{self._place} is a standby: where its log is does not say where the primary's is.",
                 "Name the primary, from which the connector reads, under [source].",
             )
-        rows = self._query(postgresql_log.READER, (slot,))
-        found = postgresql_log.reader(rows[0]) if rows else postgresql_log.Reader(0, 0, "")
-        hidden = bool(found.session) and not found.written
-        positions = (stored, found.confirmed, found.written)
+        rows = self._query(_READING, (slot,))
+        confirmed, written, session, hidden = rows[0] if rows else (0, 0, "", False)
+        positions = (stored, confirmed, written)
         return LogReading(
             postgresql_log.end_of_log(insert, block_bytes, segment_bytes),
             stored,
             max(positions),
             positions,
-            session=found.session,
+            session=session,
             grant=sql.SQL("GRANT pg_monitor TO {};").format(sql.Identifier(self._database.user)).as_string()
             if hidden
             else "",
