@@ -13,12 +13,14 @@ LOG_STARTS = """
     SELECT capture_instance, sys.fn_cdc_get_min_lsn(capture_instance),
            OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id)
     FROM cdc.change_tables WHERE OBJECT_NAME(source_object_id) IS NOT NULL ORDER BY capture_instance"""
-# Every capture instance, the newest of a table last, and the columns of the table that it does not have. A rename does not reach it.
+# Every capture instance, the newest of a table last, and each column of the table that it does not have (NULL: it has it). A rename
+# does not reach it.
 CAPTURE_INSTANCES = """
-    SELECT OBJECT_SCHEMA_NAME(t.source_object_id), OBJECT_NAME(t.source_object_id), t.capture_instance, c.name
+    SELECT OBJECT_SCHEMA_NAME(t.source_object_id), OBJECT_NAME(t.source_object_id), t.capture_instance,
+           CASE WHEN k.column_name IS NULL THEN c.name END
     FROM cdc.change_tables AS t
     LEFT JOIN sys.columns AS c ON c.object_id = t.source_object_id AND c.is_computed = 0
-        AND NOT EXISTS (SELECT 1 FROM cdc.captured_columns AS k WHERE k.object_id = t.object_id AND k.column_name = c.name)
+    LEFT JOIN cdc.captured_columns AS k ON k.object_id = t.object_id AND k.column_name = c.name
     ORDER BY t.start_lsn, t.capture_instance, c.column_id"""
 SERVER_ROLES = """
     SELECT role FROM (VALUES (N'sysadmin'), (N'securityadmin'), (N'serveradmin'), (N'dbcreator'), (N'bulkadmin')) AS r (role)
