@@ -32,6 +32,7 @@ FOR_EVER = {"cleanup_policy": "delete", "retention_ms": "-1", "retention_bytes":
         topic("t", cleanup_policy="compact"),
         topic("t"),
         topic("h", **FOR_EVER),
+        topic("h", **{**FOR_EVER, "retention_ms": str(2**63 - 1)}),
         topic("o", cleanup_policy="compact"),
         topic("t", PartitionState(0, True, 1, 1), min_insync_replicas="1"),
     ],

@@ -12,6 +12,8 @@ IN_ORDER = "in order"
 _OF_CONNECT = re.compile(r"[\w-]*connect[\w-]*[-_](offsets?|configs?|configurations?|status(es)?)", re.IGNORECASE)
 """How Connect's own topics are called: which ones they are it does not say."""
 _FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+_YEARS_MS = 5 * 365 * 86_400_000
+"""What Debezium itself demands of a history topic at the least."""
 _COMPACTED = {"cleanup.policy": "compact"}
 
 
@@ -110,8 +112,11 @@ class Topics:
 
 
 def _differs(topic: TopicState, key: str, right: str) -> bool:
-    """Whether a setting that is told is not what it must be."""
-    return topic.settings.get(key, right).replace(" ", "") != right
+    """Whether a setting that is told is not what it must be. Debezium makes its history with the longest time there is."""
+    told = topic.settings.get(key, right).replace(" ", "")
+    if key == "retention.ms" and told.isdigit() and int(told) >= _YEARS_MS:
+        return False
+    return told != right
 
 
 def _cannot_take(partition: PartitionState, topic: TopicState) -> bool:

@@ -104,7 +104,7 @@ def topics(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Topics:
     tables = {table.topic for table in pipeline.tables}
     own = connects_own(existing.keys() - tables)
     aside = states.dead_letter_topics(sink.name for sink in pipeline.sinks).values()
-    seen = kafka.topic_states({*tables, *history, *own, *aside, "__consumer_offsets"})
+    seen = kafka.topic_states({*tables, *history, *own, *aside, "__consumer_offsets", "__transaction_state"})
     return Topics(seen, history, own)
 
 

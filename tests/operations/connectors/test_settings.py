@@ -37,6 +37,7 @@ DROP = {"transforms": "drop", "transforms.drop.type": "org.apache.kafka.connect.
 ON = {**DROP, "transforms.drop.predicate": "p"}
 PREDICATE = "org.apache.kafka.connect.transforms.predicates."
 TOMBSTONES = {**ON, "predicates.p.type": f"{PREDICATE}RecordIsTombstone"}
+HANDLER = {"transforms.handle.type": "io.confluent.connect.transforms.TombstoneHandler"}
 TOPICS = {**ON, "predicates.p.type": f"{PREDICATE}TopicNameMatches"}
 SCRIPT = {
     "transforms": "drop",
@@ -72,6 +73,7 @@ def wrong(found: Settings) -> dict[str, str]:
         (SOURCE, {**SINK, "primary.key.mode": "record_value", "primary.key.fields": "id,more"}),
         (SOURCE, {**SINK, "errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dlq"}),
         (SOURCE, {**SINK, **TOMBSTONES}),
+        (SOURCE, {**SINK, **HANDLER, "transforms": "handle"}),
         (SOURCE, {**SINK, **TOPICS, "predicates.p.pattern": "heartbeat.*"}),
         (SOURCE, {**SINK, **TOPICS, "predicates.p.pattern": r"t\..*", "transforms.drop.negate": "true"}),
         (SOURCE, {**SINK, **SCRIPT, "transforms.drop.topic.regex": "heartbeat.*"}),
@@ -163,6 +165,7 @@ def test_tables_without_a_key_are_only_inserted() -> None:
         ({**SOURCE, "tombstones.on.delete": "false"}, CONFLUENT, f"sink {MODE}", True),
         ({**SOURCE, "tombstones.on.delete": "false"}, {**CONFLUENT, "transforms": ""}, "source tombstones.on.delete", True),
         ({**SOURCE, **TOMBSTONES}, CONFLUENT, f"sink {MODE}", True),
+        (SOURCE, {**CONFLUENT, **HANDLER, "transforms": "flat,handle"}, "sink transforms.handle.behavior", True),
         (SOURCE, {**CONFLUENT, **TOMBSTONES, "transforms": "flat,drop"}, "sink transforms.drop.predicate", True),
     ],
 )  # fmt: skip

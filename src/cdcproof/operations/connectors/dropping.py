@@ -31,6 +31,7 @@ class Delete(StrEnum):
     FLAGGED = "flagged row"
 
 
+_TOMBSTONE_HANDLER = "io.confluent.connect.transforms.TombstoneHandler"
 FROM_SOURCE = frozenset({Delete.EVENT, Delete.TOMBSTONE})
 """What Debezium writes for a delete, unless its settings say otherwise."""
 
@@ -72,6 +73,8 @@ def deletes_after(config: Config, before: frozenset[Delete]) -> tuple[frozenset[
             after, setting, sure = _flattened(transform, now)
         elif transform.class_name == DROPS_BY_PREDICATE and _is_for_tombstones(transform):
             after, setting = now - {Delete.TOMBSTONE}, "predicate"
+        elif transform.class_name == _TOMBSTONE_HANDLER and transform.settings.get("behavior") != "fail":
+            after, setting = now - {Delete.TOMBSTONE}, "behavior"
         if now and not after:
             return after, f"transforms.{transform.name}.{setting}", sure
         now = after
