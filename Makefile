@@ -54,11 +54,10 @@ lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	    --no-emit-find-links --extra embedded --extra dev --output-file requirements.lock pyproject.toml
 
-clean: ## stop everything and remove all that was made: environment, cache, state, reports
-	@if [ -x $(BIN)/cdcproof ]; then $(BIN)/cdcproof down --all --remove; fi
-	rm -rf $(VENV) $(CACHE) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
-	find reports -mindepth 1 ! -name .gitkeep -delete
-	rm -rf reconciliation_reports
+clean: ## remove what this checkout made: its embedded pipeline with its reports, environment, tools' caches
+	@if [ -x $(BIN)/cdcproof ]; then $(BIN)/cdcproof down --here --remove; fi
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
+	@if [ -d $(CACHE) ]; then echo "What was downloaded stays for other checkouts; remove it with: rm -rf $(CACHE)"; fi
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

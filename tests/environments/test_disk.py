@@ -52,7 +52,7 @@ def test_what_there_was_no_time_to_count_is_told_as_at_least(folder: Path) -> No
     assert (small.entry, small.at_least) == ("small", False)
     assert (big.entry, big.at_least) == ("big", True)
     assert big.size_bytes < 300_000
-    assert disk.old_files(folder, 7, walk_seconds=0) == (0, 0, False)
+    assert disk.files_below(folder, walk_seconds=0) == ((), False)
 
 
 def test_one_endless_folder_leaves_time_for_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,12 +99,16 @@ def test_a_path_that_is_not_there_could_not_be_looked_at(tmp_path: Path) -> None
     with pytest.raises(CouldNotLookError, match="absent"):
         disk.measure(tmp_path / "absent")
     with pytest.raises(CouldNotLookError, match="absent"):
-        disk.old_files(tmp_path / "absent", 7)
+        disk.files_below(tmp_path / "absent")
 
 
-def test_old_files_are_counted_and_weighed(folder: Path) -> None:
+def test_every_file_is_listed_with_its_age_and_what_it_takes(folder: Path) -> None:
     old = time.time() - 8 * 86_400
     os.utime(folder / "big" / "deep" / "data", (old, old))
-    count, size, complete = disk.old_files(folder, 7)
-    assert (count, size >= 300_000, complete) == (1, True, True)
-    assert disk.old_files(folder, 9) == (0, 0, True)
+    (folder / "link").symlink_to(folder / "big")
+    files, complete = disk.files_below(folder)
+    [data] = [file for file in files if file.path == "big/deep/data"]
+    assert complete
+    assert abs(data.changed_at - old) < 1
+    assert data.disk_bytes >= 300_000
+    assert not [file for file in files if file.path.startswith("link")]

@@ -1,6 +1,7 @@
 """Every morning check both ways: green on the healthy pipeline, red on its own fault and only that one, green again.
 
 The fixture `healthy` demands the green at the end of each test; the session's first run demands it at the start.
+Where the check's action can mend it, it is the action, as it is printed, that does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
@@ -54,6 +55,20 @@ UNSEEN = {SOURCE: ("morning.7-source-lag",)}
 REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
 
 
+def follow(pipelines, step, mended=0):
+    """Run what a check offers, as it is printed, but for the advice; the last command must end with `mended`."""
+    done = [pipelines.paste(command) for command in step.action if not command.startswith("#")]
+    assert done, step.action
+    assert done[-1].returncode == mended, done[-1].stdout + done[-1].stderr
+    return done
+
+
+def advised(step, word):
+    """The command that a line of advice holds after its colon, for one who has decided."""
+    [line] = [line for line in step.action if line.startswith("#") and word in line]
+    return line.partition(": ")[2]
+
+
 # ---- 1 services ----
 
 
@@ -92,8 +107,10 @@ def test_a_killed_service(healthy, service, blocked):
     lifecycle.kill(INSTANCE, service)
     try:
         step = healthy.assert_only(healthy.morning(), "morning.1-services", blocked=blocked)
-    finally:
+        follow(healthy, step)
+    except BaseException:
         healthy.heal()
+        raise
 
     assert [d.subject.split(" ")[0] for d in step.differences] == [service]
     assert step.action == (
@@ -170,7 +187,7 @@ def test_a_task_that_failed_shows_its_trace(healthy):
 
     step = healthy.assert_only(outcome, "morning.2-connectors")
     assert [(d.subject, d.found) for d in step.differences] == [(f"{SINK}/0", "FAILED")]
-    assert "onlyFailed=true" in step.action[-1]
+    assert "--only-failed" in step.action[-1]
     trace = next(e.text for e in step.evidence if e.title == f"Trace of {SINK}/0")
     assert "Exception" in trace
     assert "wrong-pa55word" not in outcome.output + json.dumps(outcome.run.as_dict())
@@ -184,7 +201,7 @@ def test_a_target_table_that_the_sink_cannot_write_to(healthy):
         step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
     finally:
         databases.target(healthy.instance, "GRANT INSERT, UPDATE ON public.shipments TO sink")
-        healthy.heal()
+    follow(healthy, step)
 
     assert "permission denied" in step.differences[0].detail
 
@@ -195,11 +212,13 @@ def test_a_paused_connector(healthy, connector):
     try:
         eventually(lambda: states(healthy)[f"{connector}/0"] == "PAUSED", what="the pause")
         step = healthy.assert_only(healthy.morning(), "morning.2-connectors", unseen=UNSEEN.get(connector, ()))
-    finally:
+        follow(healthy, step)
+    except BaseException:
         healthy.heal()
+        raise
 
     assert {d.found for d in step.differences} == {"PAUSED"}
-    assert step.action[0].endswith(f"/connectors/{connector}/resume")
+    assert f"cdcproof connectors resume {connector} --pipeline embedded" in step.action
 
 
 def test_connectors_that_were_stopped_hide_neither_lag_nor_slots(healthy):
@@ -208,8 +227,10 @@ def test_connectors_that_were_stopped_hide_neither_lag_nor_slots(healthy):
     try:
         eventually(lambda: states(healthy).keys() == {SOURCE, SINK}, what="the stop")
         step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
-    finally:
+        follow(healthy, step)
+    except BaseException:
         healthy.heal()
+        raise
 
     assert {(d.subject, d.found) for d in step.differences} == {
         (name, found) for c in (SOURCE, SINK) for name, found in ((c, "STOPPED"), (f"{c}/0", "absent"))
@@ -221,8 +242,10 @@ def test_a_connector_that_was_deleted(healthy):
     try:
         eventually(lambda: SINK not in states(healthy), what="the deletion")
         step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
-    finally:
+        follow(healthy, step)
+    except BaseException:
         healthy.heal()
+        raise
 
     assert {(d.subject, d.found) for d in step.differences} == {(SINK, "absent"), (f"{SINK}/0", "absent")}
 
@@ -231,6 +254,7 @@ def test_more_tasks_than_expected(healthy):
     with changed(healthy, SINK, tasks__max="2"):
         eventually(lambda: states(healthy).get(f"{SINK}/1") == "RUNNING", what="the second task")
         step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
+        follow(healthy, step)
 
     assert [(d.subject, d.expected) for d in step.differences] == [(f"{SINK}/1", "not expected")]
 
@@ -241,9 +265,10 @@ def test_a_connector_that_nobody_expects(healthy):
     try:
         eventually(lambda: states(healthy).get("rogue-sink/0") == "RUNNING", what="the connector to run")
         step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
-    finally:
+        assert healthy.paste(advised(step, "where nobody needs it")).returncode == 0
+    except BaseException:
         healthy.connect.delete("rogue-sink")
-        eventually(lambda: "rogue-sink" not in states(healthy), what="the deletion")
+        raise
 
     assert {d.subject for d in step.differences} == {"rogue-sink", "rogue-sink/0"}
 
@@ -289,9 +314,12 @@ def test_a_report_that_proves_nothing(healthy, fault):
     fault(healthy)
 
     outcome = healthy.morning()
+    step = healthy.assert_only(outcome, "morning.3-reconciliation", blocked=("morning.4-metrics-reconciliation",))
+    follow(healthy, step)
+    after = healthy.morning()
     count_afresh(healthy)
 
-    healthy.assert_only(outcome, "morning.3-reconciliation", blocked=("morning.4-metrics-reconciliation",))
+    assert after.verdicts()["morning.3-reconciliation"] is Verdict.PASSED, after.output
 
 
 def test_a_row_lost_at_the_target_is_found_named_and_healed(healthy):
@@ -303,21 +331,18 @@ def test_a_row_lost_at_the_target_is_found_named_and_healed(healthy):
     try:
         reconciled = healthy.call(*command)
         outcome = healthy.morning()
-    finally:
+        step = healthy.assert_only(outcome, "morning.3-reconciliation", blocked=("morning.4-metrics-reconciliation",))
+        again, printed, repaired, proven = follow(healthy, step)
+    except BaseException:
         databases.source(healthy.instance, f"UPDATE public.orders SET order_id = order_id WHERE order_id = {int(lost)}")
-        again = eventually(
-            lambda: healthy.call(*command),
-            lambda done: done.returncode == 0,
-            what="the row to arrive again",
-            seconds=60,
-        )
+        raise
 
     assert reconciled.returncode == 1, reconciled.stdout + reconciled.stderr
-    step = healthy.assert_only(outcome, "morning.3-reconciliation", blocked=("morning.4-metrics-reconciliation",))
     assert [d.subject for d in step.differences] == ["orders"]
     assert f"missing {lost}" in step.differences[0].detail
+    assert [done.returncode for done in (again, printed, repaired, proven)] == [1, 1, 0, 0]
+    assert "INSERT INTO" in printed.stdout
     # the metrics remember for a day that there was a mismatch, and that a later report resolved it
-    assert again.returncode == 0
     warned = healthy.morning()
     count_afresh(healthy)
     healthy.assert_only(warned, "morning.4-metrics-reconciliation", Verdict.WARNED)
@@ -431,20 +456,23 @@ def small_disk(healthy):
 
 
 def test_a_full_disk_says_what_takes_the_space_and_what_a_clean_up_would_free(healthy, small_disk):
-    old = small_disk / "backup-old.dump"
+    old = small_disk / "backup-1.dump"
     old.write_bytes(bytes(13 * 1024 * 1024))
     age = (datetime.now().astimezone() - timedelta(days=9)).timestamp()
     os.utime(old, (age, age))
-    try:
-        step = healthy.assert_only(healthy.morning(), "morning.5-disk")
-        assert old.exists()
-    finally:
-        old.unlink()
+    last = small_disk / "last-of-its-kind.dump"
+    last.write_bytes(b"rows")
+    os.utime(last, (age, age))
+    (small_disk / "backup-2.dump").write_bytes(b"rows")  # of the same kind, and newer
+    step = healthy.assert_only(healthy.morning(), "morning.5-disk")
+    assert old.exists()
+    follow(healthy, step)
+    assert {path.name for path in small_disk.iterdir()} == {"last-of-its-kind.dump", "backup-2.dump"}
 
     assert [d.subject for d in step.differences] == [str(small_disk)]
-    assert step.action[-1] == f"find {small_disk} -type f -mtime +7 -delete"
+    assert step.action[-1] == f"find {small_disk} -type f -mtime +7 '!' -path {last} -delete"
     texts = {e.title: e.text for e in step.evidence}
-    assert "backup-old.dump" in texts["What takes the space"]
+    assert "backup-1.dump" in texts["What takes the space"]
     assert "1 files" in texts["What deleting files older than 7 days would free"]
 
 
@@ -509,13 +537,18 @@ def test_a_sink_that_waits_for_a_lock_while_everything_is_running(healthy):
     def behind():
         return sum(p.lag_records for p in kafka.lag(f"connect-{SINK}", topics))
 
-    with locked(healthy, "public.customers"):
+    with locked(healthy, "public.customers") as connection:
         databases.source(healthy.instance, "UPDATE public.customers SET name = name")
         eventually(behind, lambda records: records > 10, what="the sink to fall behind")
         step = healthy.assert_only(healthy.morning(f"--pipeline={file}"), "morning.7-sink-lag")
+        [_, blockers] = [healthy.paste(command) for command in step.action if not command.startswith("#")]
+        end = next(line for line in step.action if "pg_terminate_backend" in line).removeprefix("# ")
+        pid = str(connection.info.backend_pid)
+        ended = healthy.paste(end.replace("PID", pid))
     eventually(behind, lambda records: records == 0, what="the sink to catch up")
 
-    assert "pg_blocking_pids" in step.action[-1]
+    assert f"| {pid} |" in " ".join(blockers.stdout.split())
+    assert ended.returncode == 0, ended.stderr
 
 
 @contextmanager
@@ -531,8 +564,9 @@ def locked(pipelines, table):
         host="127.0.0.1", port=port, dbname="warehouse_target", user="postgres", password=password
     ) as connection:
         connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-        yield
-        connection.rollback()
+        yield connection
+        with suppress(psycopg.OperationalError):  # the action has ended it
+            connection.rollback()
 
 
 # ---- 9 tables ----
@@ -542,6 +576,7 @@ def test_a_target_table_that_was_dropped(healthy):
     databases.target(healthy.instance, "ALTER TABLE public.inventory RENAME TO inventory_aside")
     try:
         step = healthy.assert_only(healthy.morning(), "morning.9-tables")
+        assert "inventory_aside" in follow(healthy, step)[-1].stdout
     finally:
         databases.target(healthy.instance, "ALTER TABLE public.inventory_aside RENAME TO inventory")
 

@@ -1,26 +1,45 @@
 """Every action can be pasted, fits what was found, and goes from looking to acting."""
 
+import os
 import shlex
 import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cdcproof.databases.base import Column, Slot
+from cdcproof.environments.disk import files_below
+from cdcproof.observations.backups import Backups
 from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.disks import OldFiles
 from cdcproof.observations.slots import Slots
+from cdcproof.observations.tables import TableSets
 from cdcproof.operations.remedies import Remedies
 from tests.pipelines import pipeline_of
 
 URL = "http://connect:8083"
+TABLES = TableSets(pipeline_of("customers", "it's", source_type="postgresql"), (), (), ())
 
 
 class Environment:
     """Only what remedies ask of an environment."""
 
+    name = "live"
+
+    def shell(self, command):
+        return command
+
     def restart_command(self, service):
         return (f"logs {service}", f"restart {service}")
+
+
+class EmbeddedOne(Environment):
+    name = "embedded"
+
+    def shell(self, command):
+        return f'eval "$(cdcproof env)" && {command}'
 
 
 @pytest.fixture
@@ -36,24 +55,33 @@ def states(source="RUNNING", task="RUNNING", **more):
     return {"source": source, "source/0": task, "sink": "RUNNING", "sink/0": "RUNNING", "sink/1": "RUNNING", **more}
 
 
-def test_a_failed_task_is_restarted_with_the_parameters_that_reach_it(remedies):
+def test_a_failed_task_is_restarted_by_our_own_command(remedies):
     assert remedies.run_connectors(states(task="FAILED")) == (
-        f"curl -s {URL}/connectors/source/status",
-        f"curl -s -X POST '{URL}/connectors/source/restart?includeTasks=true&onlyFailed=true'",
+        "cdcproof connectors status source --pipeline warehouse",
+        "cdcproof connectors restart source --only-failed --pipeline warehouse --allow-acts",
     )
 
 
 @pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
-def test_a_paused_or_stopped_connector_is_resumed(remedies, state):
-    assert remedies.run_connectors(states(source=state, task=state)) == (
-        f"curl -s -X PUT {URL}/connectors/source/resume",
-    )
+def test_a_halted_connector_is_resumed_by_the_command_that_refuses_a_gap(remedies, state):
+    advice, command = remedies.run_connectors(states(source=state, task=state))
+
+    assert advice.startswith("# somebody halted source: ask who")
+    assert command == "cdcproof connectors resume source --pipeline warehouse --allow-acts"
+
+
+def test_only_a_live_pipeline_wants_acts_to_be_allowed(remedies):
+    elsewhere = replace(remedies, environment=EmbeddedOne())
+
+    command = elsewhere.run_connectors(states(source="PAUSED", task="PAUSED"))[1]
+
+    assert command == "cdcproof connectors resume source --pipeline warehouse --env embedded"
 
 
 def test_an_unassigned_task_is_looked_at(remedies):
     action = remedies.run_connectors(states(task="UNASSIGNED"))
 
-    assert action[0] == f"curl -s {URL}/connectors/source/status"
+    assert action[0] == "cdcproof connectors status source --pipeline warehouse"
     assert action[1].startswith("# tasks are being assigned")
 
 
@@ -61,43 +89,32 @@ def test_too_few_tasks_are_looked_at(remedies):
     found = states()
     del found["sink/1"]
 
-    assert remedies.run_connectors(found)[0] == f"curl -s {URL}/connectors/sink/status"
+    assert remedies.run_connectors(found)[0] == "cdcproof connectors status sink --pipeline warehouse"
 
 
-def test_too_many_tasks_are_called_that(remedies):
-    found = states() | {"sink/2": "RUNNING"}
+def test_too_many_tasks_are_called_that_and_put_right_from_the_file(remedies):
+    advice, plan, apply = remedies.run_connectors(states() | {"sink/2": "RUNNING"})
 
-    assert remedies.run_connectors(found) == (
-        f"curl -s {URL}/connectors/sink/status",
-        "# sink has more tasks than the pipeline file says: correct its tasks there, or tasks.max",
-    )
+    assert advice.startswith("# sink has more tasks than the pipeline file says")
+    assert plan == "cdcproof connectors plan sink.json --pipeline warehouse"
+    assert apply == "cdcproof connectors apply sink.json --pipeline warehouse --allow-acts"
 
 
 def test_a_connector_that_does_not_exist_is_deployed_from_its_file(remedies):
+    paths = remedies.pipeline.paths.model_copy(update={"connectors": Path("my connectors")})
+    remedies = replace(remedies, pipeline=remedies.pipeline.model_copy(update={"paths": paths}))
+
     action = remedies.run_connectors({"source": "RUNNING", "source/0": "RUNNING"})
 
     assert action[0].startswith("# sink does not exist")
-    assert action[1] == (
-        f"curl -s -X PUT -H 'Content-Type: application/json' -d @sink.config.json {URL}/connectors/sink/config"
-    )
+    assert action[2] == "cdcproof connectors apply 'my connectors/sink.json' --pipeline warehouse --allow-acts"
 
 
 def test_a_connector_nobody_expects_is_only_named(remedies):
-    assert remedies.run_connectors(states(rogue="RUNNING")) == (
-        "# rogue is not in the pipeline file: add it there, to connect.other_connectors where it is another pipeline's, "
-        "or delete it at Connect",
-    )
+    action = remedies.run_connectors(states(rogue="RUNNING"))
 
-
-def test_settings_are_changed_by_a_command_for_each_connector(remedies):
-    changes = {"a sink": {"topics": "t.a,t.b", "insert.mode": "upsert"}, "source": {"skipped.operations": "t"}}
-
-    first, second = remedies.change_settings(changes)
-
-    words = ["--set", "topics=t.a,t.b", "--set", "insert.mode=upsert", "--pipeline", "warehouse"]
-    assert shlex.split(first) == ["cdcproof", "connectors", "update", "a sink", *words]
-    assert second == "cdcproof connectors update source --set skipped.operations=t --pipeline warehouse"
-    assert remedies.change_settings({}) == ()
+    assert action[0].startswith("# rogue is not in the pipeline file")
+    assert action[1] == ("# where nobody needs it: cdcproof connectors delete rogue --pipeline warehouse --allow-acts")
 
 
 def test_topics_are_given_their_settings_and_those_that_want_a_broker_are_looked_at(remedies):
@@ -146,7 +163,7 @@ def test_dead_letters_are_shown_before_they_are_forgotten(remedies):
 
     assert show == "cdcproof connectors dlq 'a sink' --pipeline warehouse"
     assert advice.startswith("# remove the cause and repair the rows")
-    assert clear == "cdcproof connectors dlq 'a sink' --clear --pipeline warehouse"
+    assert clear == "cdcproof connectors dlq 'a sink' --clear --pipeline warehouse --allow-acts"
 
 
 def test_healthy_connectors_need_nothing(remedies):
@@ -160,9 +177,22 @@ def test_a_service_is_looked_at_before_it_is_restarted(remedies):
 
 def test_reconciling_again_names_the_tables(remedies):
     assert remedies.reconcile(["orders"])[0] == (
-        "cdcproof reconcile --pipeline warehouse --tables orders --validate-checksums"
+        "cdcproof reconcile --tables orders --validate-checksums --pipeline warehouse"
     )
     assert remedies.reconcile([]) == ()
+
+
+def test_what_differs_is_repaired_and_what_was_not_compared_is_not(remedies):
+    again, repair, advice, act, other_account, proof = remedies.reconcile(
+        ["customers", "orders"], to_repair=["customers"]
+    )
+
+    assert again == proof == "cdcproof reconcile --tables customers,orders --validate-checksums --pipeline warehouse"
+    assert repair == "cdcproof reconcile repair --tables customers --pipeline warehouse"
+    assert act == f"{repair} --allow-acts"
+    assert advice.startswith("# ")
+    assert other_account.startswith("# ")
+    assert len(remedies.reconcile(["orders"])) == 2
 
 
 def test_old_backups_are_listed_before_they_are_deleted(remedies):
@@ -171,9 +201,34 @@ def test_old_backups_are_listed_before_they_are_deleted(remedies):
     assert action == ("find /var/backups/cdc -type f -mtime +7 -ls", "find /var/backups/cdc -type f -mtime +7 -delete")
 
 
-def test_a_clean_up_that_frees_nothing_is_not_offered(remedies):
-    for old in (None, OldFiles(Path("/var/backups/cdc"), 7, 0, 0)):
+def test_the_newest_of_a_kind_is_not_deleted(remedies, tmp_path):
+    folder = tmp_path / "a b[1]*"
+    for name, days in (("pg/x_20261101.gz", 20), ("pg/x_20261102.gz", 19), ("ms/y_1.bak", 20), ("ms/y_2.bak", 1)):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        then = time.time() - days * 86_400
+        os.utime(path, (then, then))
+    files, complete = files_below(folder)
+    old = Backups(folder, files, complete, time.time(), 26, 60).old(7)
+
+    for command in remedies.free_space(old):
+        subprocess.run(["bash", "-c", command], check=True)
+
+    assert old.count == 2
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
+        "ms/y_2.bak", "pg/x_20261102.gz",
+    ]  # fmt: skip
+
+
+def test_a_clean_up_that_frees_nothing_or_may_miss_the_newest_is_not_offered(remedies):
+    folder = Path("/var/backups/cdc")
+    for old in (None, OldFiles(folder, 7, 0, 0, kept=("x",)), OldFiles(folder, 7, 5, 100, complete=False)):
         assert all(line.startswith("#") for line in remedies.free_space(old))
+
+
+def test_a_part_of_a_day_is_told_in_minutes(remedies):
+    assert "-mmin +720" in remedies.free_space(OldFiles(Path("/b"), 0.5, 1, 1))[0]
 
 
 def test_every_command_is_one_that_a_shell_can_read(remedies):
@@ -184,28 +239,61 @@ def test_every_command_is_one_that_a_shell_can_read(remedies):
         remedies.free_space(OldFiles(Path("/a b/c'd"), 7, 1, 1)),
         remedies.look_at_sink({"connect-sink": "empty"}),
         remedies.look_at_slots(slots_of(remedies, Slot("it's", False, "lost", 0), readers={})),
-        remedies.look_at_tables(["orders"]),
+        remedies.look_at_tables(TABLES),
+        remedies.back_up(Path("/a b/c'd")),
     ]
     for line in (line for action in actions for line in action):
         subprocess.run(["bash", "-n", "-c", line], check=True)
 
 
-def test_names_that_a_shell_or_an_address_would_break_are_quoted():
-    pipeline = pipeline_of(
-        "a table",
-        source_type="postgresql",
-        connectors=[{"name": "a b/$c", "kind": "sink"}],
-        connect={"url": URL, "user": "o'brien", "password_env": "CONNECT_PASSWORD"},
-    )
+def test_names_that_a_shell_would_break_are_quoted():
+    pipeline = pipeline_of("a table", source_type="postgresql", connectors=[{"name": "a b/$c", "kind": "sink"}])
     remedies = Remedies(Environment(), pipeline, "my pipelines/p.toml")
 
     restart = remedies.run_connectors({"a b/$c": "RUNNING", "a b/$c/0": "FAILED"})[1]
-    deploy = remedies.run_connectors({})[1]
+    deploy = remedies.run_connectors({})[2]
 
-    assert shlex.split(restart)[-1] == f"{URL}/connectors/a%20b%2F%24c/restart?includeTasks=true&onlyFailed=true"
-    assert shlex.split(restart)[2:4] == ["-u", "o'brien"]
-    assert "@a b/$c.config.json" in shlex.split(deploy)
-    assert shlex.split(remedies.reconcile(["a table"])[0])[3:6] == ["my pipelines/p.toml", "--tables", "a table"]
+    assert shlex.split(restart)[3:7] == ["a b/$c", "--only-failed", "--pipeline", "my pipelines/p.toml"]
+    assert shlex.split(deploy)[3] == "a b/$c.json"
+    assert shlex.split(remedies.reconcile(["a table"])[0])[2:4] == ["--tables", "a table"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "statement"),
+    [
+        ("postgresql", 'ALTER PUBLICATION "my ""pub" ADD TABLE "dbo"."it\'s";'),
+        (
+            "sqlserver",
+            "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'it''s', @role_name = NULL;",
+        ),
+    ],
+)
+def test_a_table_that_is_not_captured_is_added_by_a_quoted_statement(engine, statement):
+    pipeline = pipeline_of("it's", source_type=engine)
+    source = pipeline.source.model_copy(update={"publication": 'my "pub'})
+    pipeline = pipeline.model_copy(update={"source": source})
+    action = Remedies(Environment(), pipeline, "p").look_at_tables(TableSets(pipeline, (), ("t.it's",), ()))
+
+    command = next(line for line in action if "ADD TABLE" in line or "enable_table" in line)
+    assert shlex.split(command, comments=True)[-1] == statement
+    assert not any("tr ',' " in line for line in action)  # the list of an include is shown whole
+
+
+def test_the_status_of_a_sink_is_asked_by_its_name_and_not_by_its_group():
+    sink = {"name": "sink", "kind": "sink", "group": "warehouse-writer"}
+    remedies = Remedies(Environment(), pipeline_of("a", connectors=[sink]), "warehouse")
+
+    assert remedies.look_at_sink({"warehouse-writer": "empty"})[0] == (
+        "cdcproof connectors status sink --pipeline warehouse"
+    )
+
+
+def test_on_the_embedded_pipeline_the_passwords_come_before_a_command_that_needs_them(remedies):
+    for environment in (EmbeddedOne(), Environment()):
+        action = replace(remedies, environment=environment).look_at_sink({"connect-sink": "empty"})
+        asks = [line for line in action if "PGPASSWORD" in line]
+        assert asks
+        assert all(line.startswith('eval "$(cdcproof env)" && ') for line in asks) == (environment.name == "embedded")
 
 
 def test_no_command_holds_a_password(remedies, monkeypatch):
@@ -216,7 +304,7 @@ def test_no_command_holds_a_password(remedies, monkeypatch):
         (
             *remedies.look_at_sink(["connect-sink"]),
             *remedies.look_at_slots(slots_of(remedies, Slot("a", False, "lost", 0), readers={})),
-            *remedies.look_at_tables(["t"]),
+            *remedies.look_at_tables(TABLES),
         )
     )
 
@@ -225,9 +313,10 @@ def test_no_command_holds_a_password(remedies, monkeypatch):
 
 
 def test_a_test_row_that_got_lost_is_followed_from_connector_to_target(remedies):
-    source, sink, blocked = remedies.follow_the_test_row()
+    source, sink, blocked, *_ = remedies.follow_the_test_row()
 
-    assert (source, sink) == (f"curl -s {URL}/connectors/source/status", f"curl -s {URL}/connectors/sink/status")
+    assert source == "cdcproof connectors status source --pipeline warehouse"
+    assert sink == "cdcproof connectors status sink --pipeline warehouse"
     assert "pg_blocking_pids" in blocked
 
 
@@ -241,7 +330,7 @@ def test_what_differs_from_the_baseline_is_seen_again_before_it_is_judged(remedi
 def test_connectors_that_do_not_run_are_looked_at_and_then_put_back(remedies):
     assert remedies.undo_connectors() == (
         "cdcproof connectors status --pipeline warehouse",
-        "cdcproof connectors undo --pipeline warehouse",
+        "cdcproof connectors undo --pipeline warehouse --allow-acts",
     )
 
 

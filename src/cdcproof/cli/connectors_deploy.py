@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,7 +83,7 @@ def run_update(arguments: argparse.Namespace) -> int:
     if running is None:
         raise UsageError(
             f"Kafka Connect has no connector {arguments.name} to be updated.",
-            f"Create it with: cdcproof connectors apply {arguments.file or 'FILE'}",
+            f"Create it with: cdcproof connectors apply {shlex.quote(str(arguments.file or 'FILE'))}",
         )
     return _deploy(arguments, here, (asked or definition.changed(running, dict(arguments.settings)),))
 

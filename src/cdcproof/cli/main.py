@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "list the embedded pipeline's services",
     "logs": "print a service's log",
     "restart": "restart one service of the embedded pipeline",
+    "env": "print the embedded pipeline's passwords for the shell",
     "load": "load realistic data into the embedded source and follow it to the target",
     "init": "write a pipeline file from a running Kafka Connect",
     "check-config": "explain a pipeline file, and try every address and permission in it",

@@ -55,6 +55,16 @@ class FileSystem:
     """What takes the space below `path`, largest first."""
 
 
+@dataclass(frozen=True)
+class BackupFile:
+    """A file, by its path below the directory; `changed_at` is in Unix seconds, `disk_bytes` what it takes."""
+
+    path: str
+    changed_at: float
+    size_bytes: int
+    disk_bytes: int
+
+
 class Environment(Protocol):
     """Where a pipeline runs. `live`, `compose` and `embedded` implement it."""
 
@@ -86,6 +96,10 @@ class Environment(Protocol):
 
     def restart_command(self, service: str) -> tuple[str, ...]:
         """What an operator can paste: first to read the log, then to restart the service; advice behind a ``#``."""
+        ...
+
+    def shell(self, command: str) -> str:
+        """The command as it can be pasted: where an operator does not know the databases' passwords, after what gives them."""
         ...
 
     def deployment(self, pipeline: Pipeline) -> dict[str, dict[str, str]]:

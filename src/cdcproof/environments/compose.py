@@ -147,6 +147,10 @@ class Compose:
         container = self._live.container_names.get(service, service)
         return (log_command(container), self._command_line(f"restart {shlex.quote(service)}"))
 
+    def shell(self, command: str) -> str:
+        """As it is."""
+        return command
+
     def deployment(self, pipeline: Pipeline) -> dict[str, dict[str, str]]:
         """Settings of the stack's containers."""
         return self._live.deployment(pipeline)

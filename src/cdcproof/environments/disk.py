@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
+import shlex
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from cdcproof.environments.base import FileSystem, Taken
+from cdcproof.environments.base import BackupFile, FileSystem, Taken
 from cdcproof.errors import CouldNotLookError
 from cdcproof.waiting import Deadline
 
 WALK_SECONDS = 2.0
 """How long the files below one path are counted: who reads the check waits for it, and `du` is there for the rest."""
 _BIGGEST = 5
-_DAY_SECONDS = 86_400
 
 
 def measure(path: Path, *, walk_seconds: float = WALK_SECONDS) -> FileSystem:
@@ -45,29 +44,31 @@ def measure(path: Path, *, walk_seconds: float = WALK_SECONDS) -> FileSystem:
     )
 
 
-def old_files(path: Path, days: float, *, walk_seconds: float = WALK_SECONDS) -> tuple[int, int, bool]:
-    """How many files below `path` were last changed more than `days` ago, the bytes they take, and whether that is all.
+def files_below(path: Path, *, walk_seconds: float = WALK_SECONDS) -> tuple[tuple[BackupFile, ...], bool]:
+    """Every file below `path`, and whether that is all: after the time given there may be more.
 
     Raises `CouldNotLookError` when the path cannot be read.
     """
-    limit = time.time() - days * _DAY_SECONDS
     deadline = Deadline(walk_seconds)
-    count = size = 0
+    found: list[BackupFile] = []
     todo = deque([str(path)])
     try:
         os.scandir(path).close()  # a folder below may be closed to us, this one may not
     except OSError as error:
-        raise CouldNotLookError(f"The files below {path} cannot be listed: {error.strerror}.") from None
+        raise CouldNotLookError(
+            f"The files below {path} cannot be listed: {error.strerror}.",
+            f"Make it (mkdir -p {shlex.quote(str(path))}), let this account read it, or correct [paths] in the pipeline file.",
+        ) from None
     while todo:
-        for entry, found in _look(todo.popleft()):
+        for entry, seen in _look(todo.popleft()):
             if deadline.passed:
-                return count, size, False
+                return tuple(found), False
             if entry.is_dir(follow_symlinks=False):
                 todo.append(entry.path)
-            elif found.st_mtime < limit:
-                count += 1
-                size += _bytes(found)
-    return count, size, True
+            elif entry.is_file(follow_symlinks=False):
+                name = os.path.relpath(entry.path, path)
+                found.append(BackupFile(name, seen.st_mtime, seen.st_size, _bytes(seen)))
+    return tuple(found), True
 
 
 def _biggest(path: Path, deadline: Deadline) -> tuple[Taken, ...]:

@@ -112,6 +112,10 @@ class Live:
             f"docker compose restart {shlex.quote(self.compose_names.get(service, service))}",
         )
 
+    def shell(self, command: str) -> str:
+        """As it is."""
+        return command
+
     def deployment(self, pipeline: Pipeline) -> dict[str, dict[str, str]]:
         """Settings of the containers that the pipeline file names; one that does not exist has none."""
         return {service: container.settings.as_dict() for service, container in _containers(pipeline).items()}

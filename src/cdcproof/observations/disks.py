@@ -20,6 +20,8 @@ class OldFiles:
     count: int
     size_bytes: int
     complete: bool = True
+    kept: tuple[str, ...] = ()
+    """Files as old, by their paths below `directory`, that are the newest of their kind: they are not counted, nor to be deleted."""
 
 
 @dataclass(frozen=True)

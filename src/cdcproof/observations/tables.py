@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from cdcproof.databases.base import TableName
 from cdcproof.pipeline import Pipeline
 
-_PLACES = ("captured at the source", "topic", "target table")
+CAPTURED, TOPIC, AT_TARGET = _PLACES = ("captured at the source", "topic", "target table")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A line that starts with ``#`` is advice, not a command. Each list goes from look
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,17 +13,28 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.postgresql import add_column
+from cdcproof.databases.deployment.postgresql import add_column, add_to_publication
+from cdcproof.databases.deployment.tsql import enable_capture
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT
 from cdcproof.observations.capture_job import CaptureJobs
 from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.disks import OldFiles
 from cdcproof.observations.slots import Slots
+from cdcproof.observations.tables import AT_TARGET, CAPTURED, TOPIC, TableSets
 from cdcproof.operations.administration import administer, sqlcmd
 from cdcproof.pipeline import Database, Pipeline
 
 Commands = tuple[str, ...]
+
+_BLOCKERS = (
+    "SELECT blocked.pid AS waits, left(blocked.query, 60) AS for_it, blocker.pid AS blocks, blocker.usename, "
+    "blocker.application_name, blocker.state, blocker.xact_start, left(blocker.query, 60) AS last_query "
+    "FROM pg_stat_activity blocked CROSS JOIN LATERAL unnest(pg_blocking_pids(blocked.pid)) AS by "
+    "JOIN pg_stat_activity blocker ON blocker.pid = by"
+)
+"""Who waits, and for whom: also for one that is active, or idle in its transaction."""
+_NAMED_LIKE = "SELECT schemaname, tablename FROM pg_tables WHERE tablename ILIKE '%{name}%'"
 
 
 @dataclass(frozen=True)
@@ -42,9 +54,9 @@ class Remedies:
         return tuple(self.environment.restart_command(name)[0] for name in names)
 
     def run_connectors(self, states: Mapping[str, str]) -> Commands:
-        """Bring every connector to RUNNING by the call that fits the state it is in.
+        """Bring every connector to RUNNING by the command that fits the state it is in.
 
-        A bare `/restart` leaves failed tasks failed, so failed tasks are asked for by name of the parameters.
+        These are our own commands: they refuse what would leave a gap, and wait until the connector runs.
         """
         expected = {c.name for c in self.pipeline.connectors}
         commands: list[str] = []
@@ -54,41 +66,47 @@ class Remedies:
                     f"# {name} is not in the pipeline file: add it there, to connect.other_connectors where it is "
                     "another pipeline's, or delete it at Connect"
                 )
+                commands.append(f"# where nobody needs it: {self._act('connectors', 'delete', name)}")
                 continue
             mine = {state for subject, state in states.items() if _owner(subject) == name}
             own = states.get(name, ABSENT)
+            surplus = self._tasks(states, name) - self._expected_tasks(name)
             if own in ("PAUSED", "STOPPED"):
-                commands.append(self._curl("PUT", name, "resume"))
+                commands.append(f"# somebody halted {name}: ask who did, and why, before it is resumed")
+                commands.append(self._act("connectors", "resume", name))
             elif "FAILED" in mine:
-                commands.append(self._curl("GET", name, "status"))
-                commands.append(self._curl("POST", name, "restart?includeTasks=true&onlyFailed=true"))
-            elif mine != {"RUNNING"} or self._tasks(states, name) != self._expected_tasks(name):
-                commands.append(self._curl("GET", name, "status"))
-                surplus = self._tasks(states, name) - self._expected_tasks(name)
+                commands.append(self._cdcproof("connectors", "status", name))
+                commands.append(self._act("connectors", "restart", name, "--only-failed"))
+            elif surplus > 0:
                 commands.append(
                     f"# {name} has more tasks than the pipeline file says: correct its tasks there, or tasks.max"
-                    if surplus > 0
-                    else "# tasks are being assigned or are too few: look again in a minute, then at tasks.max"
                 )
+                commands += self._deploy(name)
+            elif mine != {"RUNNING"} or surplus:
+                commands.append(self._cdcproof("connectors", "status", name))
+                commands.append("# tasks are being assigned or are too few: look again in a minute, then at tasks.max")
         for name in sorted(expected - set(states)):
-            body = ("-H", "Content-Type: application/json", "-d", f"@{name}.config.json")
             commands.append(f"# {name} does not exist at Connect: deploy it from its file")
-            commands.append(self._curl("PUT", name, "config", *body))
+            commands += self._deploy(name)
         return tuple(commands)
 
     def reconcile(self, tables: Collection[str], to_repair: Collection[str] = ()) -> Commands:
-        """Compare again now, contents included; then, for tables whose differing keys are known, what repairs them."""
+        """Compare again now, contents included; then, for tables whose differing keys are known, repair and prove them."""
         if not tables:
             return ()
-        pipeline = shlex.quote(self.pipeline_name)
-        repair = (
-            "# what still differs is repaired by this SQL, to be read first; with --allow-acts it is run, and then compare again:",
-            f"cdcproof reconcile repair --pipeline {pipeline} --tables {shlex.quote(','.join(to_repair))}",
-        )
+        again = self._cdcproof("reconcile", "--tables", ",".join(tables), "--validate-checksums")
+        if not to_repair or self.pipeline.target.type != "postgresql":
+            return (again, *self.read_reports())
+        repair = self._cdcproof("reconcile", "repair", "--tables", ",".join(to_repair))
+        embedded = self.environment.name == "embedded"  # whose account for the checks may only read
+        other = "# where the pipeline's own account may not write: --as-user NAME --as-password-env VARIABLE"
         return (
-            f"cdcproof reconcile --pipeline {pipeline} --tables {shlex.quote(','.join(tables))} --validate-checksums",
-            *(repair if to_repair and self.pipeline.target.type == "postgresql" else ()),
-            *self.read_reports(),
+            again,
+            repair,
+            "# that printed the SQL and ran none of it. Read it; then let it be run, and the rows be proven:",
+            f"{repair} --allow-acts{' --as-user sink' if embedded else ''}",
+            *(() if embedded else (other,)),
+            again,
         )
 
     def set_aside(self, reports: Collection[Path]) -> Commands:
@@ -106,59 +124,82 @@ class Remedies:
         return (f"ls -lht {directory} | head",)
 
     def compare_exporter_with_connect(self) -> Commands:
-        """Both sides of a contradiction between the exporter and Connect."""
+        """Both sides of a contradiction between the exporter and Connect; then start the exporter again."""
+        embedded = self.environment.name == "embedded"
+        restart = self.environment.restart_command("exporter")[1:] if embedded else ()
         return (
             f"curl -s {shlex.quote(self.pipeline.exporters.connect_url)} | grep connector_state",
-            self._ask_connect("GET", "/connectors?expand=status"),
+            self._ask_connect("/connectors?expand=status"),
+            *(restart or (f"# stop the exporter that serves this, and start: {self._cdcproof('exporter')}",)),
         )
 
     def free_space(self, old_files: OldFiles | None) -> Commands:
-        """The runbook's clean-up of old backups, listed before it is deleted; advice where it would free nothing."""
+        """The runbook's clean-up of old backups, listed before it is deleted, and never the newest of a kind.
+
+        Advice where it would free nothing, or where not all files could be listed: a newer one may not have been seen.
+        """
+        if old_files and not old_files.complete:
+            return (
+                "# the backup directory has more files than could be listed: make sure of the newest, then delete by hand",
+            )
         if not old_files or not old_files.count:
-            return ("# no backup is old enough to delete: see in the report what takes the space",)
-        find = f"find {shlex.quote(str(old_files.directory))} -type f -mtime +{old_files.days:g}"
-        return (f"{find} -ls", f"{find} -delete")
+            kept = (
+                [f"# {old_files.directory}/{name} is the newest of its kind: keep it" for name in old_files.kept]
+                if old_files
+                else []
+            )
+            return ("# no backup is to be deleted: see in the report what takes the space", *kept)
+        find = ["find", str(old_files.directory), "-type", "f", *_older_than(old_files.days)]
+        for name in old_files.kept:
+            find += ["!", "-path", re.sub(r"([*?\[\]\\])", r"\\\1", str(old_files.directory / name))]
+        return (shlex.join([*find, "-ls"]), shlex.join([*find, "-delete"]))
+
+    def back_up(self, directory: Path) -> Commands:
+        """See what there is and what should have made more; then make a backup."""
+        return (
+            f"ls -lhtR {shlex.quote(str(directory))} | head -40",
+            "crontab -l | grep -i backup",
+            "# read that job's log, run its command now, and look whether it ends without an error",
+        )
 
     def look_at_sink(self, groups: Collection[str]) -> Commands:
-        """What keeps a sink from writing: its own state, then locks at the target."""
+        """What keeps a sink from writing: its own state, then who holds the locks at the target."""
+        sinks = [sink.name for sink in self.pipeline.sinks if sink.consumer_group in groups]
         return (
-            *(self._curl("GET", name.removeprefix("connect-"), "status") for name in groups),
-            _psql(
-                self.pipeline.target,
-                "SELECT pid, wait_event_type, state, query FROM pg_stat_activity WHERE "
-                "cardinality(pg_blocking_pids(pid)) > 0 OR state LIKE 'idle in transaction%'",
-            ),
+            *(self._cdcproof("connectors", "status", name) for name in sinks),
+            *((self._psql(self.pipeline.target, _BLOCKERS),) if self.pipeline.target.type == "postgresql" else ()),
+            "# who blocks it holds it up until that transaction ends. Where nobody needs it, end it by its pid:",
+            f"# {self._administer(self.pipeline.target, 'SELECT pg_terminate_backend(PID)')}",
         )
 
     def follow_the_test_row(self) -> Commands:
         """Where a test row may have stopped: each connector's state, then what keeps the sink from writing."""
         return (
-            *(self._curl("GET", connector.name, "status") for connector in self.pipeline.connectors),
-            *self.look_at_sink([sink.consumer_group for sink in self.pipeline.sinks])[-1:],
+            *(self._cdcproof("connectors", "status", connector.name) for connector in self.pipeline.connectors),
+            *self.look_at_sink(()),
         )
 
     def undo_connectors(self) -> Commands:
         """See what the connectors do; then put back what was there before."""
-        option = f"--pipeline {shlex.quote(self.pipeline_name)}"
-        return (f"cdcproof connectors status {option}", f"cdcproof connectors undo {option}")
+        return (self._cdcproof("connectors", "status"), self._act("connectors", "undo"))
 
     def compare_with_baseline(self) -> Commands:
         """See it again; then undo it, or declare it."""
         return (
-            f"cdcproof baseline compare --pipeline {shlex.quote(self.pipeline_name)}",
+            self._cdcproof("baseline", "compare"),
             "# undo what was not meant; what was meant belongs into the change's file (--change) or into --expect",
         )
 
     def look_at_flaps(self) -> Commands:
         """What the worker says about connectors that came back by themselves, and how they are now."""
         workers = [service.name for service in self.pipeline.services if service.role == "connect"]
-        return (self._ask_connect("GET", "/connectors?expand=status"), *self.read_logs(workers))
+        return (self._ask_connect("/connectors?expand=status"), *self.read_logs(workers))
 
     def look_at_capture_job(self, seen: CaptureJobs) -> Commands:
         """Show the jobs and the log scan's errors; then start, make or enable what is not as it must be."""
         source, found = self.pipeline.source, seen.found()
         commands = [
-            administer(source, statement)
+            self._administer(source, statement)
             for statement in ("EXEC sys.sp_cdc_help_jobs;", "SELECT * FROM sys.dm_cdc_errors ORDER BY entry_time DESC;")
         ]
         if found.get("SQL Server Agent") != "Running":
@@ -168,28 +209,27 @@ class Remedies:
         for kind in ("capture", "cleanup"):
             word, job = found[f"{kind} job"], seen.job(kind)
             if word.startswith("absent"):
-                commands.append(administer(source, f"EXEC sys.sp_cdc_add_job @job_type = N'{kind}';"))
+                commands.append(self._administer(source, f"EXEC sys.sp_cdc_add_job @job_type = N'{kind}';"))
             elif word == "disabled" and job:
                 name = job.name.replace("'", "''")
                 enable = f"EXEC msdb.dbo.sp_update_job @job_name = N'{name}', @enabled = 1;"
-                commands.append(administer(source, enable))
+                commands.append(self._administer(source, enable))
             if word != seen.expected()[f"{kind} job"]:
-                commands.append(administer(source, f"EXEC sys.sp_cdc_start_job @job_type = N'{kind}';"))
+                commands.append(self._administer(source, f"EXEC sys.sp_cdc_start_job @job_type = N'{kind}';"))
         hours = self.pipeline.thresholds.capture_headroom_hours
         cleanup = seen.job("cleanup")
         if cleanup and any(not left >= hours for left in seen.headroom_hours().values()):
             longer = f"EXEC sys.sp_cdc_change_job @job_type = N'cleanup', @retention = {cleanup.retention_minutes * 2};"
-            commands.append(administer(source, longer))
+            commands.append(self._administer(source, longer))
         return tuple(commands)
 
     def look_at_source(self, connectors: Mapping[str, str]) -> Commands:
         """What keeps a source connector from reading: its own state, then its session at the source."""
-        option = f"--pipeline {shlex.quote(self.pipeline_name)}"
-        commands = [f"cdcproof connectors status {shlex.quote(name)} {option}" for name in connectors]
+        commands = [self._cdcproof("connectors", "status", name) for name in connectors]
         if self.pipeline.source.type == "postgresql":
             columns = "pid, state, sent_lsn, write_lsn, wait_event_type, wait_event"
             sessions = f"SELECT {columns} FROM pg_stat_replication JOIN pg_stat_activity USING (pid)"  # noqa: S608  of constants
-            commands.append(_psql(self.pipeline.source, sessions.replace("state", "pg_stat_replication.state")))
+            commands.append(self._psql(self.pipeline.source, sessions.replace("state", "pg_stat_replication.state")))
         for name, word in connectors.items():
             if word.startswith("beyond"):
                 commands.append(
@@ -199,26 +239,26 @@ class Remedies:
                 commands.append(
                     "# a session that does not move is ended by an administrator: SELECT pg_terminate_backend(pid)"
                 )
-                commands.append(f"cdcproof connectors restart {shlex.quote(name)} {option}")
+                commands.append(self._act("connectors", "restart", name))
         return tuple(commands)
 
     def look_at_slots(self, slots: Slots) -> Commands:
         """Show the slots. To drop one loses its position: that is advice, and never given for a slot that a connector reads."""
         source = self.pipeline.source
         columns = "slot_name, database, active, wal_status, restart_lsn"
-        commands = [_psql(source, f"SELECT {columns} FROM pg_replication_slots")]  # noqa: S608  of constants
+        commands = [self._psql(source, f"SELECT {columns} FROM pg_replication_slots")]  # noqa: S608  of constants
         for slot in slots.failing():
             reader = slots.reader(slot)
             if reader:
                 commands.append(f"# {slot.name} is read by {reader}: bring that back, and keep the slot")
-                commands.append(f"cdcproof connectors status --pipeline {shlex.quote(self.pipeline_name)}")
+                commands.append(self._cdcproof("connectors", "status"))
             elif reader is None:
                 commands.append(
                     f"# Connect does not answer, so who reads {slot.name} is not known: keep it, and look again"
                 )
             else:
                 literal = slot.name.replace("'", "''")
-                drop = administer(source, f"SELECT pg_drop_replication_slot('{literal}')", name=slot.database)
+                drop = self._administer(source, f"SELECT pg_drop_replication_slot('{literal}')", name=slot.database)
                 commands.append(f"# if nobody needs {slot.name} any more: {drop}")
                 commands.append(
                     f'# if others look after it, in [source] of the pipeline file: other_slots = ["{slot.name}"]'
@@ -227,7 +267,7 @@ class Remedies:
             commands.append(
                 f"# {slots.source.slot} is gone, and the log that it kept: its connector needs a new snapshot"
             )
-            commands.append(f"cdcproof connectors status --pipeline {shlex.quote(self.pipeline_name)}")
+            commands.append(self._cdcproof("connectors", "status"))
         return tuple(dict.fromkeys(commands))
 
     def add_columns(self, columns: ColumnSets) -> Commands:
@@ -242,32 +282,44 @@ class Remedies:
                     else ""
                 )
                 advice = f"# add {column.name} ({column.type} at the source) to {table.target}: docs/TYPES.md has its type there"
-                commands.append(administer(self.pipeline.target, statement) if statement else advice)
+                commands.append(self._administer(self.pipeline.target, statement) if statement else advice)
         return (*commands, *self.reconcile(list(short)))
 
-    def look_at_tables(self, names: Collection[str]) -> Commands:
-        """Which connector should carry the tables, and what the source captures."""
-        source = self.pipeline.source
-        captured = (
-            (_psql(source, "SELECT * FROM pg_publication_tables"),)
+    def look_at_tables(self, tables: TableSets) -> Commands:
+        """What the source captures and each connector carries, whole; then what adds a table where it is absent."""
+        source, target = self.pipeline.source, self.pipeline.target
+        absent = [subject for subject, word in tables.found().items() if word == ABSENT]
+        commands = [
+            self._psql(source, "SELECT * FROM pg_publication_tables")
             if source.type == "postgresql"
-            else (sqlcmd(source, "EXEC sys.sp_cdc_help_change_data_capture", user=source.user),)
-        )
-        # the configuration may hold passwords: only the keys that select tables are shown
-        includes = tuple(
-            self._curl("GET", c.name, "config") + " | tr ',' '\\n' | grep -E 'table.include|topics'"
-            for c in self.pipeline.connectors
-        )
-        return (*captured, *includes, *(f"# missing somewhere: {name}" for name in names))
+            else sqlcmd(source, "EXEC sys.sp_cdc_help_change_data_capture", user=source.user)
+        ]
+        commands += [  # a line for each key, and the whole of its list
+            f"{self._cdcproof('connectors', 'get', connector.name)} | grep -E '^(table|topics|publication|collection)'"
+            for connector in self.pipeline.connectors
+        ]
+        for table in self.pipeline.tables:
+            if f"{table.name}: {CAPTURED}" in absent:
+                commands.append(f"# {table.source} is not captured at the source:")
+                commands.append(self._administer(source, _capture(source, TableName.parse(table.source))))
+            if f"{table.name}: {TOPIC}" in absent:
+                commands.append(f"# {table.topic} is no topic: it is made with the first record of {table.source}")
+            if f"{table.name}: {AT_TARGET}" in absent:
+                commands.append(
+                    f"# {table.target} is not at the target: look for it under another name, restore it, or make it; "
+                    "then snapshot and reconcile it"
+                )
+                commands.append(
+                    self._psql(target, _NAMED_LIKE.format(name=table.target.partition(".")[2].replace("'", "''")))
+                )
+        return tuple(commands)
 
     def handle_dead_letters(self, sinks: Collection[str]) -> Commands:
         """Show what was put aside and why; then, once it is handled, forget it."""
-        option = ["--pipeline", self.pipeline_name]
-        show = [["cdcproof", "connectors", "dlq", sink] for sink in sinks]
         return (
-            *(shlex.join([*words, *option]) for words in show),
+            *(self._cdcproof("connectors", "dlq", sink) for sink in sinks),
             "# remove the cause and repair the rows (cdcproof reconcile --validate-checksums names them); then forget the records:",
-            *(shlex.join([*words, "--clear", *option]) for words in show),
+            *(self._act("connectors", "dlq", sink, "--clear") for sink in sinks),
         )
 
     def repair_topics(self, changes: Mapping[str, Mapping[str, str]], found: Mapping[str, str]) -> Commands:
@@ -311,10 +363,9 @@ class Remedies:
         directory = self.pipeline.paths.connectors
         return (
             *(
-                shlex.join(
-                    ["cdcproof", "connectors", "update", name]
-                    + [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-                    + ["--pipeline", self.pipeline_name]
+                self._act(
+                    *("connectors", "update", name),
+                    *(word for key, value in settings.items() for word in ("--set", f"{key}={value}")),
                 )
                 for name, settings in changes.items()
             ),
@@ -327,9 +378,9 @@ class Remedies:
         directory = self.pipeline.paths.connectors
         if directory is None or not (changes or advice):
             return self.change_settings(changes, advice)
-        plan = ["cdcproof", "connectors", "plan", str(directory), "--pipeline", self.pipeline_name]
         lines = [f"# {name}: {key} = {value}" for name, settings in changes.items() for key, value in settings.items()]
-        return (f"# in the files of {directory}, set:", *lines, *(f"# {line}" for line in advice), shlex.join(plan))
+        plan = self._cdcproof("connectors", "plan", str(directory))
+        return (f"# in the files of {directory}, set:", *lines, *(f"# {line}" for line in advice), plan)
 
     def _tasks(self, states: Mapping[str, str], name: str) -> int:
         return sum(subject.startswith(f"{name}/") for subject in states)
@@ -337,14 +388,36 @@ class Remedies:
     def _expected_tasks(self, name: str) -> int:
         return next(c.tasks for c in self.pipeline.connectors if c.name == name)
 
-    def _curl(self, method: str, connector: str, act: str, *more: str) -> str:
-        return self._ask_connect(method, f"/connectors/{quote(connector, safe='')}/{act}", *more)
+    def _cdcproof(self, *words: str) -> str:
+        """A command of ours for this pipeline in this environment."""
+        elsewhere = self.environment.name != self.pipeline.environment
+        env = ["--env", self.environment.name] if elsewhere else []
+        return shlex.join(["cdcproof", *words, "--pipeline", self.pipeline_name, *env])
 
-    def _ask_connect(self, method: str, path: str, *more: str) -> str:
+    def _act(self, *words: str) -> str:
+        """One that changes something: on `live` it wants to be allowed."""
+        return self._cdcproof(*words) + (" --allow-acts" if self.environment.name == "live" else "")
+
+    def _deploy(self, name: str) -> list[str]:
+        """See what its file would change, then apply it."""
+        directory = self.pipeline.paths.connectors
+        file = str((directory or Path()) / f"{name}.json")
+        return [self._cdcproof("connectors", "plan", file), self._act("connectors", "apply", file)]
+
+    def _psql(self, database: Database, statement: str) -> str:
+        user, name = (quote(part, safe="") for part in (database.user, database.database))
+        url = f"postgresql://{user}@{database.host}:{database.port}/{name}"
+        return self.environment.shell(
+            f'PGPASSWORD="${database.password_env}" psql {shlex.quote(url)} -c {shlex.quote(statement)}'
+        )
+
+    def _administer(self, database: Database, statement: str, *, name: str = "") -> str:
+        return self.environment.shell(administer(database, statement, name=name))
+
+    def _ask_connect(self, path: str) -> str:
         connect = self.pipeline.connect
         login = ["-u", connect.user] if connect.user else []  # curl then asks for the password
-        verb = [] if method == "GET" else ["-X", method]
-        return shlex.join(["curl", "-s", *login, *verb, *more, f"{connect.url}{path}"])
+        return shlex.join(["curl", "-s", *login, f"{connect.url}{path}"])
 
 
 def _owner(subject: str) -> str:
@@ -353,7 +426,12 @@ def _owner(subject: str) -> str:
     return name if name and task.isdigit() else subject
 
 
-def _psql(database: Database, statement: str) -> str:
-    user, name = (quote(part, safe="") for part in (database.user, database.database))
-    url = f"postgresql://{user}@{database.host}:{database.port}/{name}"
-    return f'PGPASSWORD="${database.password_env}" psql {shlex.quote(url)} -c {shlex.quote(statement)}'
+def _older_than(days: float) -> list[str]:
+    return ["-mtime", f"+{days:g}"] if days == int(days) else ["-mmin", f"+{days * 1440:.0f}"]
+
+
+def _capture(source: Database, table: TableName) -> str:
+    """The statement by which an administrator lets the source capture a table."""
+    if source.type == "sqlserver":
+        return enable_capture(table)
+    return add_to_publication(source.publication or "PUBLICATION", [table])

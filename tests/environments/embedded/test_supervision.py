@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import shutil
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cdcproof.environments.embedded import artifacts, folders, java, ports, processes, services, supervision
+from cdcproof.environments.embedded import artifacts, folders, java, ports, processes, services, state, supervision
 from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import OperationError
 from cdcproof.progress import Progress
 
 pytestmark = pytest.mark.integration
@@ -104,9 +107,34 @@ def test_a_service_starts_in_spite_of_a_damaged_archive(supervised: Services) ->
     assert java.WRITE_ARCHIVE in supervised.arguments
 
 
+def test_a_port_that_somebody_else_took_is_named_and_not_believed(
+    supervised: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another ZooKeeper answers where ours cannot listen."""
+    monkeypatch.setattr(supervision, "START_SECONDS", 20.0)
+    taken = supervised.instance.ports[ZOOKEEPER]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", taken), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(OperationError, match=f"Something else listens on port {taken}"):
+            supervised.start()
+        server.shutdown()
+
+
+class Other(socketserver.BaseRequestHandler):
+    """A ZooKeeper that answers."""
+
+    def handle(self) -> None:
+        self.request.sendall(b"imok")
+
+
 def test_what_is_prepared_is_done_once_the_service_answers_and_before_the_start_is_over(supervised: Services) -> None:
     answered = []
 
-    supervised.start(lambda: answered.append(services.answers(supervised.instance, ZOOKEEPER)))
+    def prepare() -> None:
+        started = state.load(NAME)
+        assert started
+        answered.append(services.answers(started, ZOOKEEPER))
+
+    supervised.start(prepare)
 
     assert answered == [True]

@@ -93,8 +93,15 @@ class Embedded:
 
     def restart_command(self, service: str) -> tuple[str, ...]:
         """First read the log, then restart."""
-        option = "" if self.instance_name == folders.DEFAULT_INSTANCE else f" --instance {self.instance_name}"
-        return (f"cdcproof logs {service}{option}", f"cdcproof restart {service}{option}")
+        return (f"cdcproof logs {service}{self._option}", f"cdcproof restart {service}{self._option}")
+
+    def shell(self, command: str) -> str:
+        """After `cdcproof env`, which exports the passwords."""
+        return f'eval "$(cdcproof env{self._option})" && {command}'
+
+    @property
+    def _option(self) -> str:
+        return "" if self.instance_name == folders.DEFAULT_INSTANCE else f" --instance {self.instance_name}"
 
     def deployment(self, pipeline: Pipeline) -> dict[str, dict[str, str]]:
         """The digest of all parts that the services were started from."""

@@ -157,6 +157,11 @@ def is_traversable(path: Path) -> bool:
     return all(parent.stat().st_mode & 0o001 for parent in path.parents if parent.exists())
 
 
+def checkout() -> Path:
+    """The folder of the project that is at work here. Raises `UsageError` as `fixtures` does."""
+    return fixtures().parent.resolve()
+
+
 def fixtures() -> Path:
     """The project's `fixtures` folder: in the working directory, else where this package was installed from."""
     for root in (Path.cwd(), Path(__file__).parents[4]):

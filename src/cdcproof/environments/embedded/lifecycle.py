@@ -48,7 +48,7 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
     with _changing(name, progress):
         known = state.load(name)
         parts, java_ = _ready(progress)
-        instance = supervision.adopt(known or Instance(name, {}))
+        instance = supervision.adopt(known or Instance(name, {}, checkout=str(folders.checkout())))
         if instance.parts not in ("", parts.digest):
             progress.done("its parts have another version now: everything is started anew")
             supervision.stop(instance, services.STOP_ORDER, progress)

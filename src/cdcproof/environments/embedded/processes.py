@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +111,20 @@ def _log_writer(log: Path) -> subprocess.Popen[bytes]:
 def is_alive(process: Process | None) -> bool:
     """Whether exactly this process runs."""
     return process is not None and _find(process) is not None
+
+
+def listens(process: Process | None, ports: Collection[int]) -> bool:
+    """Whether this very process listens on these ports of ours, so that an answer from there is its answer."""
+    found = _find(process) if process else None
+    if found is None:
+        return False
+    try:
+        heard = {each.laddr.port for each in found.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:  # a system that does not say: it runs, and something answers
+        return True
+    return heard.issuperset(ports)
 
 
 def has_crashed(process: Process | None) -> bool:

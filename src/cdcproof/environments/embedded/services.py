@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cdcproof.clients.http import Http
-from cdcproof.environments.embedded import class_archives, folders, java, passwords, postgres, settings
+from cdcproof.environments.embedded import class_archives, folders, java, passwords, postgres, processes, settings
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.folders import Account
 from cdcproof.environments.embedded.java import Java
@@ -132,7 +132,17 @@ def archive(service: str, parts: Parts, java_: Java) -> Path:
 
 
 def answers(instance: Instance, service: str) -> bool:
-    """Whether the service answers as it should; looks for at most about two seconds."""
+    """Whether the service answers as it should; looks for at most about two seconds.
+
+    What another process answers at its port, an older one's or another checkout's, is not its answer.
+    """
+    process = instance.processes.get(service)
+    if not processes.is_alive(process) or not _is_answered(instance, service):
+        return False
+    return processes.listens(process, [instance.ports[name] for name in ports_of(service)])
+
+
+def _is_answered(instance: Instance, service: str) -> bool:
     port = instance.ports[ports_of(service)[0]]
     match service:
         case "postgres-source" | "postgres":

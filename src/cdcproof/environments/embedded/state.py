@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from time import time
 
 from cdcproof.environments.embedded import folders, processes
@@ -39,6 +40,8 @@ class Instance:
     """Grows with every reset; from the second on it is part of the topics' names."""
     parts: str = ""
     """`artifacts.Parts.digest` of what its processes were started from."""
+    checkout: str = ""
+    """The folder of the project that made it."""
     processes: Mapping[str, Process] = field(default_factory=dict)
     restarts: tuple[Restart, ...] = ()
 
@@ -79,6 +82,12 @@ class Instance:
         return sum(1 for r in self.restarts if r.service == service and time() - r.at < _DAY_SECONDS)
 
 
+def made_by(checkout: Path) -> tuple[str, ...]:
+    """Names of the instances that this checkout has made."""
+    found = {name: load(name) for name in folders.instances()}
+    return tuple(name for name, instance in found.items() if instance and instance.checkout == str(checkout))
+
+
 def load(name: str) -> Instance | None:
     """What the instance remembers, None when there never was one. Raises `OperationError` for a file that is damaged."""
     path = folders.folders(name).instance_file
@@ -91,6 +100,7 @@ def load(name: str) -> Instance | None:
             prepared=bool(told["prepared"]),
             generation=int(told["generation"]),
             parts=str(told["parts"]),
+            checkout=str(told.get("checkout", "")),
             processes={k: Process(int(v["pid"]), float(v["started"])) for k, v in told["processes"].items()},
             restarts=tuple(Restart(str(r["service"]), float(r["at"]), str(r["why"])) for r in told["restarts"]),
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
-from cdcproof.environments.embedded import class_archives, postgres, processes, services, state
+from cdcproof.environments.embedded import class_archives, ports, postgres, processes, services, state
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.java import Java
 from cdcproof.environments.embedded.processes import Process
@@ -161,6 +161,10 @@ def _did_not_start(instance: Instance, service: str, what: str) -> OperationErro
     process = instance.processes.get(service)
     if process:
         processes.finish_log(process)
+    numbers = [instance.ports[name] for name in services.ports_of(service)]
+    taken = [str(port) for port in numbers if not ports.is_free(port) and not processes.listens(process, [port])]
+    if taken:
+        what += f" Something else listens on port {', '.join(taken)}: `cdcproof up` then chooses another one."
     said = "\n".join(f"  {line}" for line in services.last_lines(instance, service, _LOG_LINES).splitlines())
     return OperationError(
         f"{service} did not start. {what}" + (f" Its log ends with:\n{said}" if said else ""),

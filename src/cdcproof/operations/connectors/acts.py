@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from cdcproof.clients.connect import Connector
 from cdcproof.errors import OperationError, RefusedError, UnexpectedAnswerError, UsageError
@@ -78,7 +80,7 @@ def restart(hand: Hand, name: str, pipeline: Pipeline, settle_seconds: float, *,
     before = named(hand, name)
     if before.state in (states.PAUSED, states.STOPPED):
         raise OperationError(
-            f"{name} is {before.state}: there is nothing to restart.", f"cdcproof connectors resume {name}"
+            f"{name} is {before.state}: there is nothing to restart.", f"cdcproof connectors resume {shlex.quote(name)}"
         )
     failed = "FAILED" in (before.state, *(task.state for task in before.tasks))
     aim = Aim(states.RUNNING, expected_tasks(pipeline, name), settle_seconds)
@@ -132,14 +134,15 @@ def _follow(hand: Hand, name: str, watch: Watch) -> Outcome:
 
 
 def _remedy_for_a_gap(hand: Hand, connector: Connector) -> str:
-    offsets = f"{hand.connect.url}/connectors/{connector.name}/offsets"
+    offsets = shlex.quote(f"{hand.connect.url}/connectors/{quote(connector.name, safe='')}/offsets")
+    name = shlex.quote(connector.name)
     if connector.kind == "sink":
         return (
             "Snapshot the tables of these topics again, then reconcile with --validate-checksums. To go on from what "
-            f"there is: cdcproof connectors stop {connector.name}; curl -X DELETE {offsets}; then resume it."
+            f"there is: cdcproof connectors stop {name}; curl -X DELETE {offsets}; then resume it."
         )
     return (
-        f"A new snapshot closes the gap: cdcproof connectors stop {connector.name}; curl -X DELETE {offsets}; "
-        f"then resume it, follow it by cdcproof connectors snapshot {connector.name}, and reconcile with "
+        f"A new snapshot closes the gap: cdcproof connectors stop {name}; curl -X DELETE {offsets}; "
+        f"then resume it, follow it by cdcproof connectors snapshot {name}, and reconcile with "
         "--validate-checksums: rows deleted at the source meanwhile stay at the target."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -169,5 +170,7 @@ def _judged(step: Step, outcome: Outcome, hand: Hand) -> Result:
     was = _state_before(step)
     if was in HALTED:
         text = f"{was}, as {'it was' if step.running else 'the file says'}: nothing proves yet that it runs"
-        return Result(step.name, step.action, "unproved", text, (f"cdcproof connectors resume {step.name}",))
+        return Result(
+            step.name, step.action, "unproved", text, (f"cdcproof connectors resume {shlex.quote(step.name)}",)
+        )
     return Result(step.name, step.action, "success", outcome.text)

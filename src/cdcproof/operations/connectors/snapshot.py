@@ -8,6 +8,7 @@ may not be read) is begun anew for ever, RUNNING all the time: only its position
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -175,7 +176,8 @@ class Following:
             raise OperationError(f"{self._name} is gone: somebody has deleted it.")
         if connector.state in (PAUSED, STOPPED):
             raise OperationError(
-                f"{self._name} is {connector.state}: it takes no snapshot.", f"cdcproof connectors resume {self._name}"
+                f"{self._name} is {connector.state}: it takes no snapshot.",
+                f"cdcproof connectors resume {shlex.quote(self._name)}",
             )
         failure = Aim(RUNNING).failure(connector)
         if failure:

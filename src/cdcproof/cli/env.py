@@ -1,0 +1,37 @@
+"""`cdcproof env`: the embedded pipeline's passwords as shell commands, so that what a check offers can be pasted."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+from cdcproof.cli.instance import add_instance
+
+EXAMPLE = 'eval "$(cdcproof env)"'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = (
+        "Print, as commands for the shell, what the actions of the checks need on the\n"
+        "embedded pipeline: the passwords of its accounts, PGUSER and PGPASSWORD of its\n"
+        "databases' administrator, and a PATH with psql. They are secrets of this\n"
+        "machine only."
+    )
+    add_instance(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the exports."""
+    from cdcproof.environments.embedded import folders, passwords, postgres, state
+
+    kept = passwords.of(state.running(folders.instance_name(arguments.instance)))
+    for name, value in {
+        passwords.SOURCE_VARIABLE: kept.source.reveal(),
+        passwords.TARGET_VARIABLE: kept.target.reveal(),
+        "PGUSER": postgres.SUPERUSER,
+        "PGPASSWORD": kept.superuser.reveal(),
+    }.items():
+        print(f"export {name}={shlex.quote(value)}")
+    print(f'export PATH="$PATH":{shlex.quote(str(postgres.programs()))}')
+    return 0

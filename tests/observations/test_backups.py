@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cdcproof.environments.base import BackupFile
+from cdcproof.errors import CouldNotLookError
+from cdcproof.observations.backups import FRESH, Backups
+
+NOW = 1_795_000_000.0
+ROOT = Path(__file__).parents[2]
+
+
+def backups(*files: tuple[str, float], size: int = 100, complete: bool = True) -> Backups:
+    """Files by path and age in hours."""
+    made = tuple(BackupFile(path, NOW - hours * 3600, size, 4096) for path, hours in files)
+    return Backups(Path("/b"), made, complete, NOW, 26, 60)
+
+
+def test_each_folder_must_have_a_fresh_backup() -> None:
+    found = backups(("sqlserver/w_20261128_0200.bak", 28), ("postgresql/w_20261129_0200.gz", 4), ("backup.log", 4))
+
+    assert found.found() == {"/b/sqlserver": "28.0 h old", "/b/postgresql": FRESH}
+    assert set(found.expected()) == {"/b/sqlserver", "/b/postgresql"}
+    assert found.details()["/b/sqlserver"] == "newest: sqlserver/w_20261128_0200.bak"
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ([("w_1.bak", 30), ("w_2.bak", 25)], FRESH),
+        ([("w_1.bak", 30), ("w.log", 1)], "30.0 h old"),
+        ([("w_1.bak", -2)], "from the future: a clock is wrong"),
+        ([("w_1.bak", 26)], FRESH),
+    ],
+)
+def test_a_directory_without_folders_is_one(files: list[tuple[str, float]], found: str) -> None:
+    assert backups(*files).found() == {"/b": found}
+
+
+def test_a_folder_a_day_is_one_kind() -> None:
+    assert backups(("20261127/w.bak", 52), ("20261129/w.bak", 4)).found() == {"/b/20261129": FRESH}
+
+
+def test_no_backup_at_all_is_not_right() -> None:
+    assert backups().found() != backups().expected()
+    assert backups(("w.log", 1)).found() != backups(("w.log", 1)).expected()
+
+
+def test_an_empty_file_is_no_backup() -> None:
+    assert backups(("w_1.bak", 1), size=0).found() == {"/b": "an empty file"}
+
+
+def test_what_was_not_listed_whole_is_not_called_fresh() -> None:
+    with pytest.raises(CouldNotLookError):
+        backups(("w_1.bak", 1), complete=False).demand_complete()
+
+
+def test_the_newest_of_a_kind_is_never_among_the_old() -> None:
+    old = backups(
+        ("pg/a_1.gz", 400), ("pg/a_2.gz", 300), ("pg/b_1.gz", 400), ("ms/c_1.bak", 400), ("ms/c_2.bak", 1)
+    ).old(7)
+
+    assert (old.count, old.kept) == (2, ("pg/a_2.gz", "pg/b_1.gz"))
+
+
+def test_the_check_is_red_on_a_night_without_a_backup_and_green_after_one(tmp_path: Path) -> None:
+    """The check as it is, on a directory; nothing else of the pipeline is looked at."""
+    text = (ROOT / "fixtures/pipelines/embedded.toml").read_text()
+    live = text.replace('environment = "embedded"', 'environment = "live"')
+    live = live.replace('backups = "backups"', f'backups = "{tmp_path}/backups"')
+    assert live != text
+    (tmp_path / "p.toml").write_text(live)
+    backup = tmp_path / "backups" / "postgresql" / "w_20261127.gz"
+    backup.parent.mkdir(parents=True)
+    backup.write_text("rows")
+    then = time.time() - 30 * 3600
+    os.utime(backup, (then, then))
+
+    def check() -> subprocess.CompletedProcess[str]:
+        command = [
+            "pytest",
+            "checks/morning/test_5_backups.py",
+            "-p",
+            "no:cacheprovider",
+            f"--pipeline={tmp_path}/p.toml",
+        ]
+        command += [f"--reports-dir={tmp_path}/reports"]
+        return subprocess.run(
+            [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    red = check()
+    shutil.copy(backup, backup.with_name("w_20261129.gz"))
+    green = check()
+
+    assert (red.returncode, green.returncode) == (1, 0), red.stdout + green.stdout
+    assert "30.0 h old" in red.stdout
