@@ -274,13 +274,19 @@ def _door(known: Mapping[str, Sequence[tuple[Any, ...]]], tables: Mapping[str, A
     return door
 
 
-@pytest.mark.parametrize("fork", ["6F9619FF-8B86-D011-B42D-00C04FC964FF", None])
-def test_the_identity_says_when_the_account_may_not_see_the_recovery_fork(fork: str | None) -> None:
-    found = _door({tsql.IDENTITY: [("SQL01", "shop", "2026-01-02T03:04:05.670", fork)]}).identity()
+@pytest.mark.parametrize(
+    ("has_view", "forks", "history"),
+    [(1, [("6F96",)], "6F96"), (1, [(None,)], ""), (1, [], ""), (0, None, "")],
+)
+def test_the_identity_says_when_the_account_may_not_see_the_recovery_fork(
+    has_view: int, forks: list[tuple[Any, ...]] | None, history: str
+) -> None:
+    known = {tsql.IDENTITY: [("SQL01", "shop", "2026-01-02T03:04:05.670", has_view)]}
+    found = _door(known if forks is None else known | {tsql.RECOVERY_FORK: forks}).identity()
 
     assert (found.server, found.database, found.made) == ("SQL01", "shop", "2026-01-02T03:04:05.670")
-    assert found.history == (fork or "")
-    assert bool(found.unknown) is (fork is None)
+    assert found.history == history
+    assert bool(found.unknown) is (not history)
 
 
 @pytest.mark.parametrize(

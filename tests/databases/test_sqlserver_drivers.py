@@ -81,7 +81,7 @@ def standing_in() -> Iterator[StandIn]:
             (Text(name), Text("Latin1_General_100_CI_AS_SC_UTF8")) for name in ("char", "varchar", "nvarchar")
         ],
         tsql.ISOLATION: [(Int(1), False)],
-        tsql.IDENTITY: [(Text("SQL01"), Text("shop"), Text("2026-01-02T03:04:05.670"), None)],
+        tsql.IDENTITY: [(Text("SQL01"), Text("shop"), Text("2026-01-02T03:04:05.670"), Int(0))],
         tsql.VERSION: [(Text("16.0.4135.4"), Text("Developer Edition (64-bit)"))],
     }
     with tds_server(here.answer) as server:

@@ -8,7 +8,7 @@ import pytest
 
 from cdcproof.databases.base import Column
 from cdcproof.errors import CouldNotLookError, OperationError, UsageError
-from cdcproof.observations.baseline import Facts
+from cdcproof.observations.baseline import Comparison, Facts
 from cdcproof.operations import baseline
 from cdcproof.operations.baseline import Baseline, connector_facts, mask
 from tests.pipelines import pipeline_of
@@ -114,3 +114,20 @@ def test_the_baseline_of_another_pipeline_is_not_compared() -> None:
 
     with pytest.raises(UsageError, match="of pipeline production, and this is test"):
         baseline.facts_since(other, None, pipeline_of("orders"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_facts_of_another_server_are_not_taken_for_those_of_this_one(
+    monkeypatch: pytest.MonkeyPatch, is_recorded: bool
+) -> None:
+    """A baseline of before servers were recorded has nothing to compare them with."""
+    subject = "versions/target/database"
+    monkeypatch.setattr(
+        baseline, "collect", lambda *_: Facts({"versions/connect": "3.9.2", subject: "dw (16384) of 7001"})
+    )
+    recorded = {"versions/connect": "3.9.2"} | ({subject: "dw (16384) of 7002"} if is_recorded else {})
+    kept = Baseline("test", "x", "00", Facts(recorded))
+    now = baseline.facts_since(kept, None, pipeline_of("orders"))  # type: ignore[arg-type]
+
+    found = [(one.subject, one.before, one.after) for one in Comparison(kept.facts, now).changes()]
+    assert found == ([(subject, "dw (16384) of 7002", "dw (16384) of 7001")] if is_recorded else [])

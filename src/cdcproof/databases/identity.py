@@ -32,8 +32,12 @@ class Identity:
         """Whether both are one database, be it before and after a failover or a restore."""
         return (self.server, self.database, self.made) == (other.server, other.database, other.made)
 
+    def of_database(self) -> str:
+        """The database alone, as people read it: the same before and after a failover."""
+        return " ".join(filter(None, (self.database, f"({self.made})" if self.made else "", "of", self.server)))
+
     def __str__(self) -> str:
-        return f"{self.database} ({self.made}) of {self.server}, history {self.history or 'unknown'}"
+        return f"{self.of_database()}, history {self.history or 'unknown'}"
 
 
 def identity_of(data: Mapping[str, Any] | None) -> Identity | None:

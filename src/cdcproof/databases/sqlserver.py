@@ -47,11 +47,12 @@ class SQLServer(Log):
 
     def identity(self) -> Identity:
         """By the catalogue. The recovery fork is shown to the database's owner, and with VIEW ANY DATABASE."""
-        server, database, made, fork = self._query(tsql.IDENTITY)[0]
-        unknown = (
-            f"{self._database.user} may not see the recovery fork, which changes with a restore" if not fork else ""
-        )
-        return Identity(str(server), str(database), str(made), str(fork or ""), unknown)
+        server, database, made, tells_fork = self._query(tsql.IDENTITY)[0]
+        forks = self._query(tsql.RECOVERY_FORK) if tells_fork else []
+        if forks and forks[0][0]:
+            return Identity(str(server), str(database), str(made), str(forks[0][0]))
+        unknown = f"{self._database.user} may not see the recovery fork, which changes with a restore"
+        return Identity(str(server), str(database), str(made), "", unknown)
 
     def table_identity(self, table: TableName) -> str:
         """Its number and when it was made."""

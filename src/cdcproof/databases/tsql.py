@@ -81,14 +81,15 @@ LOG_SCANS = """
     SELECT session_id, CASE WHEN end_time IS NULL THEN 0 ELSE 1 END, error_count, last_commit_lsn, empty_scan_count
     FROM sys.dm_cdc_log_scan_sessions WHERE session_id > 0 ORDER BY session_id"""
 CAPTURED_TO = "SELECT sys.fn_cdc_get_max_lsn()"
-# sys.database_recovery_status shows an account without VIEW ANY DATABASE no row of its database. All replicas of an availability
-# group share the database's identifier in the group; when each of them made it is its own affair.
+# All replicas of an availability group share the database's identifier in the group; when each of them made it is its own affair.
+# Azure SQL Database has no sys.database_recovery_status; elsewhere it shows an account without VIEW ANY DATABASE no row.
 IDENTITY = """
     SELECT COALESCE(CONVERT(nvarchar(36), d.group_database_id), @@SERVERNAME), d.name,
            CASE WHEN d.group_database_id IS NULL THEN CONVERT(nvarchar(23), d.create_date, 126) ELSE N'' END,
-           CONVERT(nvarchar(36), r.recovery_fork_guid)
-    FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON r.database_id = d.database_id
-    WHERE d.name = DB_NAME()"""
+           CASE WHEN OBJECT_ID(N'sys.database_recovery_status') IS NULL THEN 0 ELSE 1 END
+    FROM sys.databases AS d WHERE d.database_id = DB_ID()"""
+RECOVERY_FORK = """
+    SELECT CONVERT(nvarchar(36), r.recovery_fork_guid) FROM sys.database_recovery_status AS r WHERE r.database_id = DB_ID()"""
 # TRUNCATE is refused for a table that is captured.
 TABLE_IDENTITY = f"""
     SELECT CONVERT(varchar(11), o.object_id) + ' ' + CONVERT(varchar(23), o.create_date, 126)

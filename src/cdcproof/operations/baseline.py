@@ -10,7 +10,7 @@ import hashlib
 import json
 import secrets as random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,9 @@ from cdcproof.reporting.files import write_whole
 from cdcproof.secrets import redact, scrub
 
 _VERSION = 1
+_KAFKA = f"{VERSIONS}/connect/kafka-cluster"
+_DATABASES = {side: f"{VERSIONS}/{side}/database" for side in ("source", "target")}
+"""Which servers the facts are of, whatever their addresses are."""
 _COUNT_SECONDS = 600.0
 
 Mask = Callable[[str, str], str]
@@ -63,8 +66,10 @@ def collect(environment: Environment, pipeline: Pipeline, masked: Mask, *, count
     That a container engine cannot be asked is noted instead: on `live` there may be none.
     """
     connect = Connect(pipeline.connect)
+    worker = connect.version()
     values: dict[str, str] = {
-        f"{VERSIONS}/connect": connect.version().version,
+        f"{VERSIONS}/connect": worker.version,
+        _KAFKA: worker.kafka_cluster_id or "not told",
         **{f"{VERSIONS}/plugin/{plugin.class_name}": plugin.version for plugin in connect.plugins()},
     }
     for connector in connect.states().leaving_out(pipeline.is_neighbour).connectors:
@@ -72,6 +77,7 @@ def collect(environment: Environment, pipeline: Pipeline, masked: Mask, *, count
     for side, database in (("source", pipeline.source), ("target", pipeline.target)):
         with connect_to(database, statement_timeout_seconds=_COUNT_SECONDS) as door:
             values[f"{VERSIONS}/{side}"] = door.version()
+            values[_DATABASES[side]] = door.identity().of_database()
             for table in pipeline.tables:
                 at = TableName.parse(getattr(table, side))
                 if at not in door.tables(at.schema):
@@ -112,7 +118,10 @@ def facts_since(baseline: Baseline, environment: Environment, pipeline: Pipeline
             f"The baseline is of pipeline {baseline.pipeline}, and this is {pipeline.name}.",
             "Name the one that belongs to it, or record one: cdcproof baseline save",
         )
-    return collect(environment, pipeline, mask(baseline.salt))
+    now = collect(environment, pipeline, mask(baseline.salt))
+    # an earlier version of cdcproof did not record which servers the facts are of
+    unrecorded = {_KAFKA, *_DATABASES.values()} - baseline.facts.values.keys()
+    return replace(now, values={s: value for s, value in now.values.items() if s not in unrecorded})
 
 
 def save(baseline: Baseline, path: Path) -> None:
