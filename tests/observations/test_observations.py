@@ -89,6 +89,15 @@ class TestSinkLag:
             with pytest.raises(Finding, match="no number"):
                 require_at_most(self.lag(*partitions).seconds(), 1e9, unit="s")
 
+    def test_a_record_dated_into_the_future_has_no_age(self):
+        """A producer's clock is an hour ahead: its records hide how long the sink stands still."""
+        late, ahead = PartitionLag("a", 0, 1, 0, 5, 40.0), PartitionLag("b", 0, 0, 0, 1, -3600.0)
+        for partitions in ((late, ahead), (ahead, late), (ahead,)):
+            assert math.isnan(self.lag(*partitions).seconds()["connect-sink"])
+        assert "the next record of b/0 is dated 3,600 s into the future" in self.lag(ahead).details()["connect-sink"]
+        near = self.lag(PartitionLag("b", 0, 0, 0, 1, -30.0))
+        assert (near.seconds(), near.details()) == ({"connect-sink": -30.0}, {})
+
     def test_a_group_without_partitions_measures_nothing(self):
         with pytest.raises(Finding, match="nothing was measured"):
             require_at_most(self.lag().records(), 10, unit="records")

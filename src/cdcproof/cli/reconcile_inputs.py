@@ -53,6 +53,8 @@ class Inputs:
     """By the pipeline file's threshold; None where there is no file."""
     pipeline: str = ""
     """The pipeline file's name of it; empty where there is no file."""
+    located: pipeline.Pipeline | None = None
+    """The pipeline, with its addresses; None where flags named the databases."""
     put_aside: Callable[[], tuple[str, ...]] = tuple
     """Sentences about records that a sink put aside, which may be what is missing."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ class SinkLag:
 
     aside: Mapping[str, str] = field(default_factory=dict)
     """Group to what its sink put aside: ``10 records are in dlq``."""
+    clock_skew_seconds: float = 60.0
+    """How much the clocks may differ."""
 
     def expected_groups(self) -> dict[str, str]:
         """Every group whose connector runs must be there and have members."""
@@ -44,14 +47,36 @@ class SinkLag:
         return {group: float(sum(p.lag_records for p in parts)) for group, parts in self.partitions.items() if parts}
 
     def seconds(self) -> dict[str, float]:
-        """Group to the age of the oldest record it has not consumed; NaN when one could not be read."""
+        """Group to the age of the oldest record it has not consumed.
+
+        NaN when one could not be read, or is dated into the future: a clock is wrong, so nothing tells its age.
+        """
         return {
-            group: max(
-                float("nan") if p.lag_seconds is None else p.lag_seconds for p in sorted(parts, key=_unread_first)
-            )
+            group: max((self._age_seconds(p) for p in parts), key=lambda age: math.inf if math.isnan(age) else age)
             for group, parts in self.partitions.items()
             if parts
         }
+
+    def details(self) -> dict[str, str]:
+        """Group to what was put aside, and to partitions whose next record is dated into the future."""
+        ahead = {
+            group: ", ".join(
+                f"the next record of {p.topic}/{p.partition} is dated {-p.lag_seconds:,.0f} s into the future: "
+                "compare `date` on the hosts of Connect, Kafka and this one"
+                for p in parts
+                if p.lag_seconds is not None and self._is_ahead(p.lag_seconds)
+            )
+            for group, parts in self.partitions.items()
+        }
+        told = {group: "; ".join(filter(None, (self.aside.get(group), ahead.get(group)))) for group in self.partitions}
+        return dict(self.aside) | {group: text for group, text in told.items() if text}
+
+    def _age_seconds(self, partition: PartitionLag) -> float:
+        age_seconds = partition.lag_seconds
+        return math.nan if age_seconds is None or self._is_ahead(age_seconds) else age_seconds
+
+    def _is_ahead(self, age_seconds: float) -> bool:
+        return age_seconds < -self.clock_skew_seconds
 
     def rows(self) -> list[dict[str, object]]:
         """One row per group and topic partition, for the report."""
@@ -85,8 +110,3 @@ def _word(group: Group) -> str:
         if group.members and group.state in _CONSUMING
         else f"{group.state.lower()}, {group.members} members"
     )
-
-
-def _unread_first(partition: PartitionLag) -> bool:
-    """`max` keeps a NaN only when it meets it first."""
-    return partition.lag_seconds is not None

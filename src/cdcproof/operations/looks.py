@@ -62,15 +62,16 @@ def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -
     topics = {table.topic for table in pipeline.tables}  # what a group has committed to, it keeps
     lag = {group: tuple(p for p in partitions if p.topic in topics) for group, partitions in lag.items()}
     seen = tuple(kafka.group(group) for group in groups)
+    skew = pipeline.thresholds.clock_skew_seconds
     if connect is None:
-        return SinkLag(seen, lag)
+        return SinkLag(seen, lag, clock_skew_seconds=skew)
     try:
         states = connect.states()
     except CouldNotLookError as error:
-        return SinkLag(seen, lag, dict.fromkeys(groups, error.message))
+        return SinkLag(seen, lag, dict.fromkeys(groups, error.message), clock_skew_seconds=skew)
     idle = {sink.consumer_group: why for sink in pipeline.sinks if (why := states.halted(sink.name))}
     aside = _put_aside(kafka, pipeline, states, lag)
-    return SinkLag(seen, lag, idle, aside)
+    return SinkLag(seen, lag, idle, aside, skew)
 
 
 def _put_aside(
