@@ -309,11 +309,25 @@ def test_a_report_that_only_counted_is_called_that_and_is_a_risk_after_a_day(pip
     newest = reports.look(pipeline, NOW).newest()
     assert newest.concerns() == {}
     told = {row["table"]: row["contents"] for row in newest.rows()}
-    assert told["orders"] == "counted only; contents equal, last compared 2026-03-09 05:00:00"
+    assert told["orders"] == "counted only; equal, last compared 2026-03-09 05:00:00"
     assert reports.look(pipeline, NOW).rows()[0]["summary"] == "2 MATCH, counted only"
 
     later = reports.look(pipeline, NOW + timedelta(hours=1, minutes=30)).newest()
     assert later.concerns()["orders"] == "contents last compared 2026-03-09 05:00:00, 26.5 h ago, limit 26 h"
+
+
+def test_a_run_that_counts_says_what_is_known_of_contents(pipeline):
+    newest = reports.look(pipeline, NOW).newest()
+    assert newest.contents_compared(TABLES) == ("contents never compared: customers, orders",)
+
+    store(pipeline, report(ago(hours=30), compared("customers"), compared("orders", TableStatus.MISMATCH)))
+    store(pipeline, report(ago(minutes=5), *(counted(t) for t in TABLES)))
+    newest = reports.look(pipeline, NOW).newest()
+    assert newest.contents_compared(TABLES) == (
+        "contents of orders differed at 2026-03-09 00:00:00: only comparing them again clears that",
+        "contents last compared: 2026-03-09 00:00:00",
+    )
+    assert newest.contents_compared(["customers"]) == ("contents last compared: 2026-03-09 00:00:00",)
 
 
 def test_rows_that_were_only_ever_counted_are_a_risk(pipeline):

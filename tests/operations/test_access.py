@@ -188,6 +188,11 @@ def test_connectors_are_compared_and_inline_passwords_are_a_risk() -> None:
     [
         ('reconciliation_row_count_mismatch_total{table="orders"} 0\n', Outcome.OK),
         ('reconciliation_row_count_mismatch_total{table="other"} 0\n', Outcome.WRONG),
+        (
+            'reconciliation_row_count_mismatch_total{table="orders"} 0\n'
+            'cdcproof_exporter_info{pipeline="other",source="",target=""} 1\n',
+            Outcome.WRONG,
+        ),
         ("<html>", Outcome.UNSEEN),
     ],
 )

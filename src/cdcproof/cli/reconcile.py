@@ -189,7 +189,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(path.read_text(encoding="utf-8"), end="")
     aside = inputs.put_aside() if report.exit_status else ()
-    print(lines.of_report(report), *aside, f"page: {page}", path, sep="\n", file=screen)
+    contents = () if arguments.validate_checksums else inputs.contents_compared(directory)
+    print(lines.of_report(report), *contents, *aside, f"page: {page}", path, sep="\n", file=screen)
     if interrupted:
         raise KeyboardInterrupt
     return report.exit_status

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,10 +54,10 @@ class Inputs:
     """By the pipeline file's threshold; None where there is no file."""
     pipeline: str = ""
     """The pipeline file's name of it; empty where there is no file."""
-    located: pipeline.Pipeline | None = None
-    """The pipeline, with its addresses; None where flags named the databases."""
     put_aside: Callable[[], tuple[str, ...]] = tuple
     """Sentences about records that a sink put aside, which may be what is missing."""
+    contents_compared: Callable[[Path], tuple[str, ...]] = lambda _: ()
+    """What the reports of a directory say of contents, for a run that only counts rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +183,15 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
         located.thresholds.proof_age_hours,
         located.name,
         lambda: put_aside(located),
+        lambda directory: _contents_compared(located, names, directory),
     )
+
+
+def _contents_compared(located: pipeline.Pipeline, names: Sequence[str], directory: Path) -> tuple[str, ...]:
+    """What the reports say of contents, for a run that only counts rows."""
+    from cdcproof.observations import reports
+
+    return reports.look(located, datetime.now().astimezone(), directory).newest().contents_compared(names)
 
 
 def _feed(source: pipeline.Database) -> Feed | None:

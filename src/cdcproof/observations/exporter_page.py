@@ -23,7 +23,7 @@ _FRESH_SECONDS = 120.0
 def demand_own(scraped: Metrics, pipeline: Pipeline, now: datetime, needs: Sequence[str]) -> None:
     """Raise `UnexpectedAnswerError` unless the metrics are this pipeline's, made now, of services that were usable."""
     slack = pipeline.thresholds.clock_skew_seconds
-    problem = _owner(scraped, pipeline) or _age(scraped, now, slack) or _down(scraped, needs)
+    problem = not_own(scraped, pipeline) or _age(scraped, now, slack) or _down(scraped, needs)
     if problem:
         raise UnexpectedAnswerError(
             f"The metrics at {scraped.url} prove nothing: {problem}.",
@@ -45,7 +45,8 @@ def demand_counted(scraped: Metrics, pipeline: Pipeline, now: datetime, matched_
         )
 
 
-def _owner(scraped: Metrics, pipeline: Pipeline) -> str:
+def not_own(scraped: Metrics, pipeline: Pipeline) -> str:
+    """Why the metrics are not known to be this pipeline's; empty where they are."""
     infos = [dict(labels) for labels in scraped.series(INFO)]
     if len(infos) != 1:
         return f"they do not say whose they are ({INFO}): another program serves them, or an older cdcproof"

@@ -40,12 +40,11 @@ class ReportFile:
         return self.report is not None and not (self.problem or self.foreign)
 
 
-def read_back(pipeline: Pipeline, now: datetime) -> tuple[ReportFile, ...]:
-    """Read the reports of the pipeline's directory, newest first, until older ones cannot change the answer.
+def read_back(pipeline: Pipeline, now: datetime, directory: Path) -> tuple[ReportFile, ...]:
+    """Read the reports of a directory, newest first, until older ones cannot change the answer.
 
     `now` is an aware time. Raises `CouldNotLookError` when the directory is there but may not be read.
     """
-    directory = pipeline.paths.reconciliation_reports
     try:
         named = [(match, path) for path in directory.iterdir() if (match := _NAME.fullmatch(path.name))]
     except FileNotFoundError:

@@ -6,7 +6,7 @@ another. For each table its newest result counts, so that a run of some tables s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -71,6 +71,22 @@ class Newest:
                 concerns[name] = f"contents last compared {clock(one.contents.at)}, {age} ago, limit {hours:g} h"
         return concerns
 
+    def contents_compared(self, names: Collection[str]) -> tuple[str, ...]:
+        """In a line each: which contents differ since they were compared, and when the others were compared last."""
+        known = {name: one for name, one in self._histories.items() if name in names}
+        lines = [
+            f"contents of {name} differed at {clock(one.mismatch.at)}: only comparing them again clears that"
+            for name, one in known.items()
+            if one.mismatch
+        ]
+        never = [name for name in names if name not in known or known[name].contents is None]
+        if never:
+            lines.append(f"contents never compared: {', '.join(never)}")
+        times = [one.contents.at for one in known.values() if one.contents]
+        if times:
+            lines.append(f"contents last compared: {clock(min(times))}")
+        return tuple(lines)
+
     def tables_not_matching(self) -> tuple[str, ...]:
         """Expected tables to be compared again; all of them when the reports themselves prove nothing."""
         if self._problem:
@@ -98,10 +114,10 @@ class Newest:
             {
                 "table": name,
                 "status": _word(one) if one else "no report",
+                "contents": _contents(one) if one else None,
                 "source rows": one.newest.result.source_rows if one else None,
                 "target rows": one.newest.result.target_rows if one else None,
                 "reported": clock(one.newest.at) if one else None,
-                "contents": _contents(one) if one else None,
             }
             for name in self.pipeline.table_names
             for one in [self._histories.get(name)]
@@ -183,9 +199,13 @@ class Reports:
         return [{"report": f.path.name, "summary": _summary(f)} for f in self.files[:most]]
 
 
-def look(pipeline: Pipeline, now: datetime) -> Reports:
-    """Read the reports of the pipeline's directory. `now` is an aware time. Raises `CouldNotLookError`."""
-    return Reports(report_files.read_back(pipeline, now), pipeline, now)
+def look(pipeline: Pipeline, now: datetime, directory: Path | None = None) -> Reports:
+    """Read the reports of a directory, the pipeline's own if none is given. `now` is an aware time.
+
+    Raises `CouldNotLookError`.
+    """
+    found = report_files.read_back(pipeline, now, directory or pipeline.paths.reconciliation_reports)
+    return Reports(found, pipeline, now)
 
 
 def _word(one: History) -> str:
@@ -240,7 +260,7 @@ def _contents(one: History) -> str:
         return f"differ, compared {clock(one.mismatch.at)}"
     if one.contents is None:
         return "counted only; never compared"
-    told = contents_equal(one.contents.result) if one.contents.result.checksums_match else "differ"
+    told = contents_equal(one.contents.result).removeprefix("contents ")
     when = "" if one.contents is one.newest else f"counted only; {told}, last compared {clock(one.contents.at)}"
     return when or told
 

@@ -25,6 +25,7 @@ from cdcproof.databases.writing import connect_to_write
 from cdcproof.environments.base import Environment
 from cdcproof.environments.endpoints import side_by_side
 from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UsageError
+from cdcproof.observations.exporter_page import INFO, not_own
 from cdcproof.observations.round_trip import travellers
 from cdcproof.operations.connector_config import consumer_group
 from cdcproof.operations.round_trip import look_before
@@ -75,16 +76,16 @@ def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tup
         "pushgateway": partial(_ready, "The Pushgateway", "pushgateway", pipeline.pushgateway),
         "exporters.reconciliation_url": partial(
             _exporter,
+            pipeline,
             "exporters.reconciliation_url",
-            pipeline.exporters.reconciliation_url,
             "reconciliation_row_count_mismatch_total",
             "table",
             pipeline.table_names,
         ),
         "exporters.connect_url": partial(
             _exporter,
+            pipeline,
             "exporters.connect_url",
-            pipeline.exporters.connect_url,
             "connector_state",
             "connector",
             [connector.name for connector in pipeline.connectors],
@@ -274,7 +275,8 @@ def _ready(name: str, section: str, service: model.HttpService | None) -> Items:
         yield Item(section, Outcome.OK, f"ready at {service.url}")
 
 
-def _exporter(key: str, url: str, series: str, label: str, expected: Iterable[str]) -> Items:
+def _exporter(pipeline: model.Pipeline, key: str, series: str, label: str, expected: Iterable[str]) -> Items:
+    url: str = getattr(pipeline.exporters, key.rpartition(".")[2])
     try:
         scraped = scrape(url, "The exporter")
     except CouldNotLookError as error:
@@ -287,6 +289,8 @@ def _exporter(key: str, url: str, series: str, label: str, expected: Iterable[st
             f"{url} has no {series} for {', '.join(absent)}: it serves another pipeline, or cannot look itself",
             "Start the exporter of this pipeline with: cdcproof exporter (see its --help)",
         )
+    elif scraped.series(INFO) and (reason := not_own(scraped, pipeline)):
+        yield Item(key, Outcome.WRONG, f"{url}: {reason}", "Name the address of this pipeline's own exporter there.")
     else:
         yield Item(key, Outcome.OK, f"{len(scraped.samples)} series at {url}")
 
