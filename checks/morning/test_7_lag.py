@@ -20,7 +20,9 @@ def test_the_sink_keeps_up(sink_lag, pipeline, evidence, remedies):
 
 
 @pytest.mark.runbook(
-    "morning.7-source-lag", severity="critical", needs=["morning.1-services:connect", "morning.6-source-answers"]
+    "morning.7-source-lag",
+    severity="critical",
+    needs=["morning.1-services:connect", "morning.6-source-answers", "morning.6-kafka-answers"],
 )
 def test_the_source_is_read(source_lag, source_history, pipeline, evidence, remedies):
     """Every source connector that runs is given what the source's log holds, and that is the log which was reconciled."""

@@ -87,13 +87,14 @@ def advised(step, word):
             ),
         ),
         ("postgres", (*REPORTS, "morning.6-target-answers", "morning.2-connectors", "morning.9-tables", *OF_TARGET)),
-        ("zookeeper", ()),
+        ("zookeeper", ("morning.9-topics",)),
         (
             "kafka",
             (
                 "morning.6-kafka-answers",
                 "morning.2-connectors",
                 "morning.7-sink-lag",
+                "morning.7-source-lag",
                 "morning.9-dead-letters",
                 "morning.9-topics",
                 "morning.9-tables",

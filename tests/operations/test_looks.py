@@ -36,9 +36,15 @@ def test_connectors_of_other_pipelines_are_left_out_and_expected_ones_never(pipe
 class Broker:
     """Kafka with one topic of ten records, of which the sink has committed eight."""
 
-    def __init__(self, dead_letters: int = 0, copied: bool = False) -> None:
+    def __init__(self, dead_letters: int = 0, copied: bool = False, is_up: bool = True) -> None:
+        self.is_up = is_up
         self.dead_letters = dead_letters
         self.copied = copied
+
+    def brokers(self) -> int:
+        if not self.is_up:
+            raise UnreachableError("Kafka does not answer.")
+        return 1
 
     def topics(self) -> dict[str, int]:
         return {"t.orders": 1}
@@ -142,14 +148,22 @@ def test_a_slot_need_be_read_only_while_the_pipelines_connector_runs(
     pipeline = pipeline_of("orders", source_type="postgresql")
     with serving({EXPANDED: (200, told)}) as server:
         named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
-        found = looks.slots(Source(), Connect(HttpService(url=server.url)), named)  # type: ignore[arg-type]
+        found = looks.slots(Source(), Connect(HttpService(url=server.url)), Broker(), named)  # type: ignore[arg-type]
     assert tuple(slot.name for slot in found.failing()) == failing
 
 
 def test_a_slot_need_not_be_read_where_connect_does_not_answer() -> None:
     pipeline = pipeline_of("orders", source_type="postgresql")
     named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
-    assert looks.slots(Source(), Dead(), named).failing() == ()  # type: ignore[arg-type]
+    assert looks.slots(Source(), Dead(), Broker(), named).failing() == ()  # type: ignore[arg-type]
+
+
+def test_a_slot_need_not_be_read_without_kafka_whatever_connect_says() -> None:
+    pipeline = pipeline_of("orders", source_type="postgresql")
+    named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
+    with serving({EXPANDED: (200, {"source": connector("source", {"name": "source", **DEBEZIUM})})}) as server:
+        connect = Connect(HttpService(url=server.url))
+        assert looks.slots(Source(), connect, Broker(is_up=False), named).failing() == ()  # type: ignore[arg-type]
 
 
 def test_a_topic_that_was_given_up_is_no_lag_though_the_group_has_committed_to_it(pipeline: Pipeline) -> None:

@@ -139,8 +139,11 @@ def dead_letters(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> DeadLett
     return DeadLetters({sink: topics.get(sink, "") for sink in sinks}, kept)
 
 
-def slots(source: Database, connect: Connect, pipeline: Pipeline) -> Slots:
-    """Replication slots of the source's server. A slot that any connector reads is known by it, if Connect answers."""
+def slots(source: Database, connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Slots:
+    """Replication slots of the source's server. A slot that any connector reads is known by it, if Connect answers.
+
+    Without Kafka Connect goes on telling RUNNING while its connectors give up.
+    """
     readers: dict[str, str] | None
     ours = {connector.name for connector in pipeline.connectors if connector.kind == "source"}
     own = frozenset([pipeline.source.slot] if pipeline.source.slot else [])
@@ -151,11 +154,18 @@ def slots(source: Database, connect: Connect, pipeline: Pipeline) -> Slots:
         readers, unread = None, own
     else:
         readers = {address.slot: name for name, address in addresses.items() if address and address.slot}
-        of_halted = {name for name in ours if states.halted(name)}
+        of_halted = {name for name in ours if states.halted(name)} if _answers(kafka) else ours
         unread = frozenset(slot for slot, name in readers.items() if name in of_halted)
         if of_halted == ours:
             unread |= own - readers.keys()
     return Slots(source.slots(), pipeline.source, readers, unread)
+
+
+def _answers(kafka: Kafka) -> bool:
+    try:
+        return kafka.brokers() > 0
+    except CouldNotLookError:
+        return False
 
 
 def own_rights(door: Database, database: model.Database, tables: Iterable[TableName]) -> OwnRights:
