@@ -6,6 +6,7 @@ import pytest
 
 from cdcproof import waiting
 from cdcproof.errors import DeadlineError, UnreachableError, UsageError
+from cdcproof.patience import stretched
 from cdcproof.waiting import Deadline, pause, wait_until
 
 
@@ -92,3 +93,23 @@ def test_a_pause_lasts_as_long_as_it_is_told_and_tells_what_is_left(clock: Clock
     assert told == [2.5, 1.5, 0.5]
     pause(0)
     assert len(clock.slept) == 3
+
+
+def test_the_limit_is_longer_while_the_machine_is_busy(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = iter([6.0, 6.0, 6.0, 1.0, 1.0])  # a busy machine that becomes quiet
+    monkeypatch.setattr("os.getloadavg", lambda: (next(loads), 0.0, 0.0))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+
+    with pytest.raises(DeadlineError, match="Waited 10 s for it; last seen: False"):
+        wait_until(lambda: False, bool, what="it", deadline_seconds=10, interval_seconds=9, patience=stretched)
+
+    assert sum(clock.slept) == 27
+
+
+@pytest.mark.parametrize(("load", "expected"), [(0.1, 3.0), (2.0, 3.0), (4.0, 6.0), (1000.0, 24.0)])
+def test_a_limit_is_stretched_by_what_waits_for_each_core(
+    monkeypatch: pytest.MonkeyPatch, load: float, expected: float
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert stretched(3.0) == expected

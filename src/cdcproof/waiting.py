@@ -45,11 +45,13 @@ def wait_until(
     deadline_seconds: float,
     interval_seconds: float = 0.1,
     tell: Callable[[T | CouldNotLookError], None] | None = None,
+    patience: Callable[[float], float] = float,
 ) -> T:
     """Look again and again until `holds(look())`; return what was seen.
 
     A look that raises `CouldNotLookError` counts as "not yet": services that are starting refuse connections.
-    `tell` is called with every look that did not hold, for progress.
+    `tell` is called with every look that did not hold, for progress. `patience` makes of the deadline how long to wait
+    now: `cdcproof.patience.stretched` waits longer while the machine is busy.
 
     Raises `DeadlineError`, which names `what` and the last thing seen, when the time is up.
     """
@@ -63,11 +65,12 @@ def wait_until(
         else:
             if holds(seen):
                 return seen
-        if deadline.passed:
-            raise DeadlineError(f"Waited {deadline_seconds:g} s for {what}; last seen: {seen}")
+        remaining_seconds = patience(deadline_seconds) - deadline.elapsed_seconds
+        if remaining_seconds <= 0:
+            raise DeadlineError(f"Waited {patience(deadline_seconds):g} s for {what}; last seen: {seen}")
         if tell:
             tell(seen)
-        time.sleep(min(interval_seconds, deadline.remaining_seconds))
+        time.sleep(min(interval_seconds, remaining_seconds))
 
 
 def pause(seconds: float, tell: Callable[[float], None] | None = None) -> None:

@@ -21,6 +21,7 @@ import urllib3.exceptions
 
 from cdcproof.clients.container_settings import Settings, read_settings
 from cdcproof.errors import ConfigError, CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.patience import stretched
 from cdcproof.secrets import scrub
 
 T = TypeVar("T")
@@ -92,9 +93,11 @@ class Engine:
     `UnexpectedAnswerError`; none waits longer than the timeout for a single answer.
     """
 
-    def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, timeout_seconds: float | None = None) -> None:
         # the engine's version is asked at once, so that a missing engine is told here
-        self._client = _ask(lambda: docker.from_env(version="auto", timeout=cast(int, timeout_seconds)))
+        self._client = _ask(
+            lambda: docker.from_env(version="auto", timeout=cast(int, timeout_seconds or stretched(TIMEOUT_SECONDS)))
+        )
 
     def __enter__(self) -> Engine:
         return self

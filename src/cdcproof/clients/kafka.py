@@ -1,6 +1,6 @@
 """The door to Kafka: the only module that imports confluent_kafka. It only reads, but for `Kafka.delete_records`.
 
-Every call ends within `DEADLINE_SECONDS`. The client's own log lines go nowhere: what it knows of a failure is in
+Every call ends within `DEADLINE_SECONDS`, or later where this machine is busy. The client's own log lines go nowhere: what it knows of a failure is in
 the error.
 """
 
@@ -31,6 +31,7 @@ from cdcproof.clients.consumer_groups import ABSENT_STATE, Group, PartitionLag, 
 from cdcproof.clients.dead_letters import Record, all_put_aside
 from cdcproof.clients.topic_states import PartitionState, TopicState
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.patience import stretched
 from cdcproof.waiting import Deadline
 
 T = TypeVar("T")
@@ -80,20 +81,20 @@ class Kafka:
 
     def brokers(self) -> int:
         """Number of brokers in the cluster that are up."""
-        return len(self._metadata(Deadline(DEADLINE_SECONDS)).brokers)
+        return len(self._metadata(Deadline(stretched(DEADLINE_SECONDS))).brokers)
 
     def cluster_id(self) -> str:
         """The cluster's own id, empty where the brokers do not tell it."""
-        return str(self._metadata(Deadline(DEADLINE_SECONDS)).cluster_id or "")
+        return str(self._metadata(Deadline(stretched(DEADLINE_SECONDS))).cluster_id or "")
 
     def topics(self) -> dict[str, int]:
         """Topic to number of partitions, internal topics included."""
-        metadata = self._metadata(Deadline(DEADLINE_SECONDS))
+        metadata = self._metadata(Deadline(stretched(DEADLINE_SECONDS)))
         return {name: len(metadata.topics[name].partitions) for name in sorted(metadata.topics)}
 
     def broker_setting(self, name: str) -> str:
         """A setting of the brokers, as one of them tells it. Raises `UnexpectedAnswerError` for one that it does not have."""
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         resource = ConfigResource(ConfigResource.Type.BROKER, str(min(self._metadata(deadline).brokers)))
         futures = self._call(lambda: self._client().describe_configs([resource], request_timeout=_left(deadline)))
         found = self._result(futures[resource], deadline).get(name)
@@ -103,7 +104,7 @@ class Kafka:
 
     def group(self, name: str) -> Group:
         """The consumer group, whether it exists or not."""
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         self._probe(deadline)
         described = self._describe(name, deadline)
         if described is None:
@@ -112,13 +113,13 @@ class Kafka:
 
     def end_offsets(self, topics: Collection[str]) -> dict[Place, int]:
         """The offset after the last record of each partition. Raises `UnexpectedAnswerError` naming a missing topic."""
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         partitions = _partitions(self._metadata_with(topics, deadline), topics)
         return self._offsets(partitions, OffsetSpec.latest(), deadline) if partitions else {}
 
     def positions(self, group: str) -> Positions:
         """Where the group is; nothing is committed and assigned for a group that is not there."""
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         self._probe(deadline)
         return self._positions(group, deadline)
 
@@ -131,7 +132,7 @@ class Kafka:
         """
         if not positions:
             return frozenset()
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         partitions = [TopicPartition(*place) for place in positions]
         decided = self._offsets(partitions, OffsetSpec.latest(), deadline, IsolationLevel.READ_COMMITTED)
         first = dict(self._first_records(positions, "read_committed", deadline))
@@ -139,7 +140,7 @@ class Kafka:
 
     def topic_states(self, topics: Collection[str]) -> tuple[TopicState, ...]:
         """Those of these topics that are there, by name."""
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         metadata = self._metadata(deadline)
         there = sorted(set(topics) & set(metadata.topics))
         if not there:
@@ -164,7 +165,7 @@ class Kafka:
 
     def kept_records(self, topics: Collection[str]) -> dict[str, int]:
         """Topic to the offsets that its log keeps, of those topics that are there."""
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         partitions = _partitions(metadata := self._metadata(deadline), set(topics) & set(metadata.topics))
         if not partitions:
             return {}
@@ -180,7 +181,7 @@ class Kafka:
 
         Raises `UnexpectedAnswerError` for a topic that is not there, `UnreachableError` where it does not come in time.
         """
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         partitions = _partitions(self._metadata_with({topic}, deadline), {topic})
         starts = self._offsets(partitions, OffsetSpec.earliest(), deadline)
         ends = self._offsets(partitions, OffsetSpec.latest(), deadline)
@@ -199,12 +200,12 @@ class Kafka:
         if not near or not self.kept_records({dead_letters}).get(dead_letters):
             return frozenset()
         aside = self.newest_records(dead_letters)
-        unread = self._records(near, ends, Deadline(DEADLINE_SECONDS))
+        unread = self._records(near, ends, Deadline(stretched(DEADLINE_SECONDS)))
         return frozenset(p for p in near if all_put_aside((one for one in unread if one.place == p), aside))
 
     def delete_records(self, ends: Mapping[Place, int]) -> None:
         """Delete every record before these offsets. What comes later stays."""
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         self._probe(deadline)
         before = [TopicPartition(*place, offset) for place, offset in ends.items()]
         futures = self._call(lambda: self._client().delete_records(before, request_timeout=_left(deadline)))
@@ -217,7 +218,7 @@ class Kafka:
         Its topics are those it has committed to, those its members are assigned, and `topics`; a group that was
         never there has the lag of `topics` from their start, or an empty one.
         """
-        deadline = Deadline(DEADLINE_SECONDS)
+        deadline = Deadline(stretched(DEADLINE_SECONDS))
         metadata = self._metadata_with(topics, deadline)
         reader = self._positions(group, deadline)
         used = reader.topics | set(topics)
@@ -382,7 +383,9 @@ class Kafka:
                     "Write kafka.bootstrap_servers as host:port, several separated by commas.",
                 )
             try:
-                socket.create_connection((host.strip("[]"), int(port)), min(_PROBE_SECONDS, _left(deadline))).close()
+                socket.create_connection(
+                    (host.strip("[]"), int(port)), min(stretched(_PROBE_SECONDS), _left(deadline))
+                ).close()
             except (OSError, OverflowError, UnicodeError) as error:  # the latter two: no address can be so
                 reasons.append(f"{server.strip()}: {getattr(error, 'strerror', None) or error}")
             else:

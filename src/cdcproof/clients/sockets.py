@@ -6,13 +6,15 @@ import socket
 
 import psutil
 
+from cdcproof.patience import stretched
+
 _ACCEPT_SECONDS = 1.5
 
 
 def accepts(host: str, port: int) -> bool:
-    """Whether something at this address accepts a connection within 1.5 s."""
+    """Whether something at this address accepts a connection within 1.5 s, or longer where this machine is busy."""
     try:
-        socket.create_connection((host, port), _ACCEPT_SECONDS).close()
+        socket.create_connection((host, port), stretched(_ACCEPT_SECONDS)).close()
     except (OSError, OverflowError, UnicodeError):  # the latter two: a port or a host that no address can have
         return False
     return True

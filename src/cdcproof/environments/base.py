@@ -83,7 +83,7 @@ class Environment(Protocol):
         ...
 
     def services(self, pipeline: Pipeline) -> tuple[ServiceState, ...]:
-        """The state of every expected service, all looked at side by side, each within 3 seconds.
+        """The state of every expected service, all looked at side by side, each within 3 seconds, or somewhat later on a busy machine.
 
         A service that does not answer is `up=False`. Raises `CouldNotLookError` when the thing that
         lists services (the container engine) cannot be asked.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from cdcproof.patience import stretched
 from cdcproof.waiting import Deadline
 
 T = TypeVar("T")
@@ -72,10 +73,10 @@ def side_by_side(jobs: Mapping[str, Callable[[], T]], seconds: float) -> dict[st
 def _ask(address: SplitResult) -> Answer:
     host = address.hostname or ""
     if address.scheme == "tcp":
-        with socket.create_connection((host, address.port), timeout=_STEP_TIMEOUT_SECONDS):
+        with socket.create_connection((host, address.port), timeout=stretched(_STEP_TIMEOUT_SECONDS)):
             return Answer(up=True, healthy=None, detail=f"{address.geturl()} accepts connections")
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    with closing(kind(host, address.port, timeout=_STEP_TIMEOUT_SECONDS)) as connection:
+    with closing(kind(host, address.port, timeout=stretched(_STEP_TIMEOUT_SECONDS))) as connection:
         connection.request("GET", f"{address.path or '/'}{'?' + address.query if address.query else ''}")
         status = connection.getresponse().status
     return Answer(up=True, healthy=status < _SERVER_ERROR, detail=f"{address.geturl()} answers {status}")

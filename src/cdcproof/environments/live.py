@@ -17,11 +17,11 @@ from cdcproof.environments.base import FileSystem, ServiceState
 from cdcproof.environments.disk import measure
 from cdcproof.environments.endpoints import Answer, probe, side_by_side
 from cdcproof.errors import ConfigError, CouldNotLookError
+from cdcproof.patience import stretched
 from cdcproof.pipeline import Pipeline, Service
 
 _LOOK_SECONDS = 3.0
 _DAY_SECONDS = 86_400
-_NO_ANSWER = Answer(up=False, healthy=None, detail="no answer within 3 s")
 
 
 class Live:
@@ -80,9 +80,11 @@ class Live:
                 ) from None
             known, without_engine = {}, "; the container engine could not be asked"
         by_address = [s for s in pipeline.services if not s.container or without_engine]
-        answers = side_by_side({s.name: partial(probe, s.endpoint or "") for s in by_address}, _LOOK_SECONDS)
+        seconds = stretched(_LOOK_SECONDS)
+        answers = side_by_side({s.name: partial(probe, s.endpoint or "") for s in by_address}, seconds)
+        no_answer = Answer(up=False, healthy=None, detail=f"no answer within {seconds:.0f} s")
         return tuple(
-            _by_address(s, answers.get(s.name, _NO_ANSWER), without_engine if s.container else "")
+            _by_address(s, answers.get(s.name, no_answer), without_engine if s.container else "")
             if s in by_address
             else _by_container(s, known)
             for s in pipeline.services

@@ -17,6 +17,7 @@ from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.ports import HOST
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
+from cdcproof.patience import stretched
 from cdcproof.pipeline import HttpService, group_of
 from cdcproof.progress import Progress
 from cdcproof.reporting.files import write_whole
@@ -81,6 +82,7 @@ def wait_until_consuming(instance: Instance, progress: Progress, *, deadline_sec
         lambda group: group.members > 0,
         what="the sink to read its topics",
         deadline_seconds=deadline_seconds,
+        patience=stretched,
         tell=lambda _: progress.waiting("the sink joins its consumer group"),
     )
 
@@ -118,6 +120,7 @@ def wait_until_running(instance: Instance, progress: Progress, *, deadline_secon
             lambda seen: {s: seen.states.get(s) for s in _EXPECTED} == _EXPECTED,
             what="both connectors to run",
             deadline_seconds=deadline_seconds,
+            patience=stretched,
             tell=tell,
         )
     except DeadlineError:

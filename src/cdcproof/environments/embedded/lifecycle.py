@@ -34,6 +34,7 @@ from cdcproof.environments.embedded.java import Java
 from cdcproof.environments.embedded.locking import only_one
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import DeadlineError, OperationError, UsageError
+from cdcproof.patience import stretched
 from cdcproof.progress import Progress
 from cdcproof.waiting import Deadline, wait_until
 
@@ -189,7 +190,7 @@ def _connect_to_databases(instance: Instance, progress: Progress) -> None:
 
     An idle sink does not notice that its database was away, and would fail with the next row: it is restarted.
     """
-    deadline = Deadline(supervision.START_SECONDS)
+    deadline = Deadline(stretched(supervision.START_SECONDS))
     while True:
         try:
             wait_until(

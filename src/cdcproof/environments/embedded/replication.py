@@ -6,6 +6,7 @@ from cdcproof.clients.connect import root_cause
 from cdcproof.environments.embedded import connectors, databases
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import OperationError
+from cdcproof.patience import stretched
 from cdcproof.progress import Progress
 from cdcproof.waiting import wait_until
 
@@ -45,6 +46,7 @@ def follow(instance: Instance, progress: Progress, *, what: str, deadline_second
         lambda rows: rows >= total,
         what=f"{total:,} rows in the target",
         deadline_seconds=deadline_seconds,
+        patience=stretched,
         interval_seconds=0.05 if soon else 0.5,
         tell=tell,
     )

@@ -12,10 +12,12 @@ from cdcproof.environments.embedded.java import Java
 from cdcproof.environments.embedded.processes import Process
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError
+from cdcproof.patience import stretched
 from cdcproof.progress import Progress
 from cdcproof.waiting import wait_until
 
 START_SECONDS = 90.0
+"""On a machine that is not busy with other work."""
 _STOP_SECONDS = 60.0
 _NEEDED_TO_STOP = {"kafka-connect": "kafka", "kafka": "zookeeper"}
 """What a service wants to take leave of; without it, it would wait for that in vain."""
@@ -73,12 +75,15 @@ def start(
                 lambda silent: not silent,
                 what="the services",
                 deadline_seconds=START_SECONDS,
+                patience=stretched,
                 interval_seconds=0.05,
                 tell=tell,
             )
         except DeadlineError:
             silent = next(s for s in names if not services.answers(instance, s))
-            raise _did_not_start(instance, silent, f"It does not answer after {START_SECONDS:g} s.") from None
+            raise _did_not_start(
+                instance, silent, f"It does not answer after {stretched(START_SECONDS):.0f} s."
+            ) from None
         for prepared in preparing.values():
             prepared.result()
     if any(tries.values()):
