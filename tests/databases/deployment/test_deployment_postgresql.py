@@ -359,6 +359,20 @@ def test_what_stops_the_next_session_is_told_even_of_a_superuser_and_the_stateme
         role.execute("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
 
 
+def test_a_database_that_may_not_be_connected_to_is_told_and_the_statement_mends_it(role: Server) -> None:
+    needs = Needs(reads_log=True)
+    role.execute("ALTER ROLE deployment_role REPLICATION", "REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+    try:
+        [(subject, statement)] = rights(role, needs).missing.items()
+        assert subject == "CONNECT on database postgres"
+        role.execute(statement)
+        assert rights(role, needs).missing == {}
+    finally:
+        role.execute(
+            "GRANT CONNECT ON DATABASE postgres TO PUBLIC", "REVOKE CONNECT ON DATABASE postgres FROM deployment_role"
+        )
+
+
 def test_a_role_that_may_write_where_the_database_may_not_is_in_order(role: Server) -> None:
     role.execute(
         "ALTER ROLE deployment_role SUPERUSER", "ALTER ROLE deployment_role SET default_transaction_read_only = off"

@@ -2,15 +2,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from cdcproof.clients.connect import Connect
+from cdcproof.clients.connect import Connect, Connector, ConnectorStates
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.base import Needs
 from cdcproof.errors import ConfigError, CouldNotLookError
-from cdcproof.operations.connectors.accounts import Account, accounts, left_out, password_of, wanted
+from cdcproof.operations.connectors.accounts import (
+    Account,
+    accounts,
+    left_out,
+    password_of,
+    running,
+    understood,
+    wanted,
+)
 from cdcproof.pipeline import HttpService, Pipeline
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
@@ -160,3 +168,19 @@ def test_the_files_are_looked_at_where_there_is_a_directory_else_what_runs(tmp_p
 def test_no_connector_at_all_is_nothing_to_look_at() -> None:
     with pytest.raises(CouldNotLookError, match="no connector to look at"):
         look(pipeline_of("orders"), {})
+
+
+def test_of_the_pipelines_own_connectors_those_that_are_understood_are_looked_at_and_the_others_named() -> None:
+    class Worker:
+        def states(self) -> ConnectorStates:
+            told = {"source": SOURCE, "sink": {**SINK, "connection.username": "${vault:a:b}"}, "neighbour": SINK}
+            return ConnectorStates(
+                tuple(Connector(n, "sink", "RUNNING", "", (), {**c, "name": n}) for n, c in told.items())
+            )
+
+    pipeline = pipeline_of("orders", "customers")
+    configs = running(cast(Connect, Worker()), pipeline)
+    assert configs == {"source": SOURCE, "sink": {**SINK, "connection.username": "${vault:a:b}"}}
+    found, why = understood(configs, pipeline)
+    assert [account.connector for account in found] == ["source"]
+    assert "sink does not say which account" in why["sink"]

@@ -82,9 +82,10 @@ _UNIDENTIFIED = """
 _ATTRIBUTES = """
     SELECT rolsuper, rolreplication, rolcreaterole, rolcreatedb, rolbypassrls
     FROM pg_roles WHERE rolname = %s"""
-_LOGIN = (
-    "SELECT rolcanlogin, coalesce(rolvaliduntil <= now(), false), rolvaliduntil::text FROM pg_roles WHERE rolname = %s"
-)
+_LOGIN = """
+    SELECT rolcanlogin, coalesce(rolvaliduntil <= now(), false), rolvaliduntil::text,
+           has_database_privilege(oid, current_database(), 'CONNECT')
+    FROM pg_roles WHERE rolname = %s"""
 # Of a role in this database, a role, a database, in the order in which they count. Our own sessions set it, so that they do not show the server's.
 _READ_ONLY = """
     SELECT s.setrole <> 0, s.setdatabase <> 0, option LIKE '%%=on' OR option LIKE '%%=true' OR option LIKE '%%=1' OR option LIKE '%%=yes'
@@ -290,16 +291,20 @@ class PostgreSQLDeployment(Session):
         raise UsageError("PostgreSQL has no capture job.")
 
     def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
-        """A role without LOGIN, or whose password has expired; a standby, or a default that makes every transaction read-only."""
-        role = sql.Identifier(account)
+        """No LOGIN or CONNECT, a password that has expired; a standby, or a default that makes every transaction read-only."""
+        role, database = sql.Identifier(account), sql.Identifier(self._database.database)
         found: dict[str, sql.Composed | str] = {}
-        for may_log_in, has_expired, until in self._query(_LOGIN, (account,)):
+        for may_log_in, has_expired, until, may_connect in self._query(_LOGIN, (account,)):
             if not may_log_in:
                 found["login"] = sql.SQL("ALTER ROLE {} LOGIN;").format(role)
             if has_expired:
                 found[f"login, its password has expired on {until}"] = sql.SQL(
                     "ALTER ROLE {} VALID UNTIL 'infinity';"
                 ).format(role)
+            if not may_connect:
+                found[f"CONNECT on database {self._database.database}"] = sql.SQL(
+                    "GRANT CONNECT ON DATABASE {} TO {};"
+                ).format(database, role)
         if writes and self._query("SELECT pg_is_in_recovery()")[0][0]:
             found["write: the server is a standby"] = "# Let the sink connector write to the primary."
         elif writes and (statement := self._read_only_by(account)):
