@@ -12,6 +12,7 @@ from cdcproof.findings import Concern, Finding
 from cdcproof.observations.capture_job import CaptureJobs
 from cdcproof.operations.remedies import Remedies
 from checks.morning.test_7_lag import test_the_log_is_captured as check
+from tests.operations.test_remedies import Environment
 from tests.pipelines import pipeline_of
 
 CAPTURE = CaptureJob("capture", "cdc.w_capture", enabled=True, running=True, continuous=True, retention_minutes=0)
@@ -32,7 +33,7 @@ def looked(unread: dict[str, float] | None = None, **changes: Any) -> dict[str, 
     """What the check finds: subject to what it is."""
     jobs = CaptureJobs(replace(HEALTH, **changes), {"c": 0.0} if unread is None else unread)
     try:
-        check(jobs, PIPELINE, Evidence(), Remedies(None, PIPELINE, "w"))  # type: ignore[arg-type]
+        check(jobs, PIPELINE, Evidence(), Remedies(Environment(), PIPELINE, "w"))  # type: ignore[arg-type]
     except Finding as finding:
         return (
             {"action": ""}
@@ -82,13 +83,13 @@ def test_what_the_server_says_of_a_failure_is_told() -> None:
 def test_a_log_that_fills_because_it_is_not_read_is_a_concern() -> None:
     jobs = CaptureJobs(replace(HEALTH, log_wait="REPLICATION", log_percent=80.0))
     with pytest.raises(Concern, match="80 % used"):
-        check(jobs, PIPELINE, Evidence(), Remedies(None, PIPELINE, "w"))  # type: ignore[arg-type]
+        check(jobs, PIPELINE, Evidence(), Remedies(Environment(), PIPELINE, "w"))  # type: ignore[arg-type]
 
 
 def test_the_action_mends_what_was_found() -> None:
     def offered(unread: float = 0, **changes: Any) -> str:
         seen = CaptureJobs(replace(HEALTH, **changes), {"c": unread})
-        return "\n".join(Remedies(None, PIPELINE, "w").look_at_capture_job(seen))  # type: ignore[arg-type]
+        return "\n".join(Remedies(Environment(), PIPELINE, "w").look_at_capture_job(seen))  # type: ignore[arg-type]
 
     assert "sp_cdc_start_job @job_type = N" in offered(jobs=(replace(CAPTURE, running=False), CLEANUP))
     assert "sp_cdc_add_job @job_type = N" in offered(jobs=(CAPTURE,))
