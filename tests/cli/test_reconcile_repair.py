@@ -229,6 +229,23 @@ def test_a_report_without_keys_is_refused(servers: Servers, pipeline: Path, caps
     assert "names no differing keys" in capsys.readouterr().err
 
 
+def test_a_later_count_does_not_hide_the_keys_and_another_pipelines_report_is_refused(
+    servers: Servers, pipeline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _differ(servers)
+    assert _reconcile(pipeline) == 1
+    [compared] = (pipeline.parent / "reports").glob("*.json")
+    arguments = ["reconcile", "--pipeline", str(pipeline), "--env", "live", "--settle-seconds", "0"]
+    main(arguments)
+    assert _reconcile(pipeline, "repair") == 1
+    assert f"-- differences of {compared}," in capsys.readouterr().err
+
+    other = compared.with_name("reconciliation_report_20990101_000000.json")
+    other.write_text(compared.read_text().replace("postgresql://", "postgresql://staging-"))
+    assert _reconcile(pipeline, "repair", str(other)) == 2
+    assert f"{other} is of another source" in capsys.readouterr().err
+
+
 def test_explain_shows_the_plan_and_sql_that_the_servers_take(
     servers: Servers, pipeline: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

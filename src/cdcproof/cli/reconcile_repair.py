@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Collection
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from cdcproof.errors import CouldNotLookError, UsageError
 
 if TYPE_CHECKING:
     from cdcproof.databases.postgresql_repair import Repair
+    from cdcproof.observations.report_files import ReportFile
     from cdcproof.pipeline import Database, Pipeline
     from cdcproof.reconcile.contents import Comparison
     from cdcproof.reconcile.repair import Repairs
@@ -27,7 +30,9 @@ EXAMPLE = """cdcproof reconcile repair --pipeline warehouse > repair.sql
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("report", nargs="?", type=Path, help="whose differences (default: the newest report)")
+    parser.add_argument(
+        "report", nargs="?", type=Path, help="whose differences (default: the newest report that names some)"
+    )
     parser.add_argument("--tables", metavar="A,B,C", help="only these (default: all that differ in the report)")
     parser.add_argument(
         "--signal",
@@ -87,15 +92,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _results(arguments: argparse.Namespace, pipeline: Pipeline) -> tuple[Path, list[TableResult]]:
     from cdcproof.cli.reconcile_inputs import names_of
-    from cdcproof.reconcile.result import PREFIX, read
+    from cdcproof.reconcile.ownership import foreign
+    from cdcproof.reconcile.result import read
 
-    directory = pipeline.paths.reconciliation_reports
-    found = sorted(directory.glob(f"{PREFIX}*.json"), key=lambda path: path.stat().st_mtime_ns)
-    path = arguments.report or (found[-1] if found else None)
-    if path is None:
-        raise CouldNotLookError(f"There is no report in {directory}.", "cdcproof reconcile --validate-checksums")
     wanted = names_of(arguments.tables) if arguments.tables else None
-    report = read(path).tables
+    path = arguments.report or _newest(pipeline, wanted)
+    whole = read(path)
+    if other := foreign(whole, pipeline):
+        raise UsageError(f"{path} is {other}.", "Name a report of this pipeline.")
+    report = whole.tables
     unknown = [name for name in wanted or () if name not in {result.table for result in report}]
     if unknown:
         has = ", ".join(result.table for result in report)
@@ -107,6 +112,24 @@ def _results(arguments: argparse.Namespace, pipeline: Pipeline) -> tuple[Path, l
             "Only a comparison of contents names keys: cdcproof reconcile --validate-checksums",
         )
     return path, results
+
+
+def _newest(pipeline: Pipeline, wanted: Collection[str] | None) -> Path:
+    """The newest report of this pipeline that names differing keys, of these tables where some are named; else the newest."""
+    from cdcproof.observations import reports
+
+    files = [file for file in reports.look(pipeline, datetime.now().astimezone()).files if file.counts and file.report]
+    if not files:
+        raise CouldNotLookError(
+            f"There is no report in {pipeline.paths.reconciliation_reports} of this pipeline.",
+            "cdcproof reconcile --validate-checksums",
+        )
+
+    def names_keys(file: ReportFile) -> bool:
+        tables = file.report.tables if file.report else ()
+        return any(table.differences and (wanted is None or table.table in wanted) for table in tables)
+
+    return next(filter(names_keys, files), files[0]).path
 
 
 def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:

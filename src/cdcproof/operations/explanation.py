@@ -25,12 +25,12 @@ def explain(pipeline: Pipeline) -> list[tuple[str, str]]:
         ("lag", f"Consumer group {sinks} is at most {limits.lag_records:,} records and {limits.lag_seconds:g} s behind."),
         (
             "reconciliation",
-            f"The newest report in {paths.reconciliation_reports.absolute()} is at most {limits.report_age_hours:g} h old, has every "
-            "table with rows, and says MATCH for each.",
+            f"By the reports in {paths.reconciliation_reports.absolute()} every table was reconciled at most "
+            f"{limits.report_age_hours:g} h ago, has rows, and says MATCH; its contents were compared at most {limits.contents_age_hours:g} h ago.",
         ),
         (
             "metrics",
-            f"No new mismatch at {pipeline.exporters.reconciliation_url}, connector_state 1 for each connector at "
+            f"No mismatch that stands at {pipeline.exporters.reconciliation_url}, connector_state 1 for each connector at "
             f"{pipeline.exporters.connect_url}.",
         ),
         (
