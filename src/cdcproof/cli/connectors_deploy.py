@@ -156,7 +156,7 @@ def _deploying(arguments: argparse.Namespace, here: Opened) -> Iterator[tuple[Ha
             journal.directory / "lock", "deploying connectors", Progress(), deadline_seconds=arguments.deadline
         )
         with lock:
-            yield hand, journal
+            yield hand, journal.at(hand.connect)
 
 
 def _refused(arguments: argparse.Namespace, errors: Sequence[tuple[str, str, str]]) -> int:

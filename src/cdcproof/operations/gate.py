@@ -93,7 +93,7 @@ def apply(files: ConnectorFiles, pipeline: Pipeline, hand: Hand) -> Applied:
         deploy.apply(
             files.steps,
             hand,
-            Journal.of(pipeline),
+            Journal.of(pipeline).at(hand.connect),
             pipeline,
             settle_seconds=_SETTLE_SECONDS,
             command="pytest -m staging",

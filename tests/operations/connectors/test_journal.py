@@ -53,6 +53,18 @@ def test_the_last_one_that_was_not_undone_is_to_be_undone(journal: Journal) -> N
     assert journal.to_undo().id == first.id
 
 
+@pytest.mark.parametrize(("made_on", "now"), [("K1", "K1"), ("", "K1"), ("K1", ""), ("K1", "K2")])
+def test_a_deployment_on_another_cluster_is_not_undone_on_this_one(journal: Journal, made_on: str, now: str) -> None:
+    kept = replace(journal, cluster=made_on).begin("apply", (change(),))
+    here = replace(journal, cluster=now)
+    if (made_on, now) != ("K1", "K2"):
+        assert here.to_undo() == kept
+        return
+    with pytest.raises(UsageError, match="made on the Kafka cluster K1, and this Connect is of K2") as raised:
+        here.to_undo()
+    assert str(journal.path(kept)) in raised.value.remedy
+
+
 def test_a_deployment_that_was_interrupted_can_be_undone_and_is_a_failure_when_the_next_begins(
     journal: Journal,
 ) -> None:

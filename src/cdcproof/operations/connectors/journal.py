@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from cdcproof.clients.connect import Offset
-from cdcproof.errors import ConfigError, OperationError, UsageError
+from cdcproof.clients.connect import Connect, Offset
+from cdcproof.errors import ConfigError, CouldNotLookError, OperationError, UsageError
 from cdcproof.pipeline import Pipeline
 from cdcproof.reporting.files import write_whole
 from cdcproof.secrets import inline_secrets, known
@@ -48,13 +48,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What one command deployed. `id` is its time, in UTC; `undone` that everything of it was taken back."""
+    """What one command deployed. `id` is its time, in UTC; `undone` that everything of it was taken back.
+
+    `cluster` is the Kafka cluster of the Connect that it was deployed to; empty where Connect did not say.
+    """
 
     id: str
     command: str
     pipeline: str
     changes: tuple[Change, ...]
     undone: bool = False
+    cluster: str = ""
 
     def with_change(self, change: Change) -> Deployment:
         """The same with this connector's change replaced."""
@@ -63,15 +67,23 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Journal:
-    """The deployments of one pipeline, kept in `directory`."""
+    """The deployments of one pipeline, kept in `directory`. `cluster` is the Kafka cluster of its Connect now; empty when not known."""
 
     directory: Path
     pipeline: str
+    cluster: str = ""
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> Journal:
         """Where this pipeline's deployments are kept."""
         return cls(pipeline.paths.reports / "connectors" / pipeline.name, pipeline.name)
+
+    def at(self, connect: Connect) -> Journal:
+        """The same for what this worker deploys."""
+        try:
+            return replace(self, cluster=connect.version().kafka_cluster_id)
+        except CouldNotLookError:
+            return self
 
     def path(self, deployment: Deployment) -> Path:
         """The file of a deployment."""
@@ -86,7 +98,9 @@ class Journal:
             )
             if ended != earlier.changes:
                 self.save(replace(earlier, changes=ended))
-        deployment = Deployment(f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}", command, self.pipeline, changes)
+        deployment = Deployment(
+            f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}", command, self.pipeline, changes, cluster=self.cluster
+        )
         self.save(deployment)
         return deployment
 
@@ -114,10 +128,17 @@ class Journal:
             raise ConfigError(f"The deployments cannot be read: {error.strerror}.", path=self.directory) from None
 
     def to_undo(self) -> Deployment:
-        """The last deployment that was not undone. Raises `UsageError` when there is none."""
+        """The last deployment that was not undone. Raises `UsageError` when there is none, or it was made elsewhere."""
         for deployment in reversed(self.all()):
-            if not deployment.undone:
-                return deployment
+            if deployment.undone:
+                continue
+            if self.cluster and deployment.cluster and deployment.cluster != self.cluster:
+                raise UsageError(
+                    f"The last deployment of {self.pipeline} was made on the Kafka cluster {deployment.cluster}, "
+                    f"and this Connect is of {self.cluster}, to which it never went.",
+                    f"Name the pipeline file whose Connect it was made on, or move {self.path(deployment)} away.",
+                )
+            return deployment
         raise UsageError(
             f"No deployment of {self.pipeline} is left to be undone.",
             f"Those that `cdcproof connectors apply` and `update` made are kept in {self.directory}.",
