@@ -67,7 +67,7 @@ def serving(answers: dict[str, Any]) -> Iterator[Canned]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     canned = Canned(f"http://127.0.0.1:{server.server_port}", answers)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
         yield canned
