@@ -350,6 +350,23 @@ def test_a_table_that_was_not_compared_as_a_whole_is_no_match_also_when_it_is_co
     assert is_green(pipeline.model_copy(update={"tables": tuple(tables)})), "the pipeline file accepts it now"
 
 
+def test_a_report_of_a_version_that_looked_for_no_data_is_not_believed_about_columns_left_out(pipeline):
+    old = (
+        "doc (jsonb: many texts)",
+        "at (only at the target)",
+        "twice (computed)",
+        "rows that p hides from it, if any",
+    )
+    store(
+        pipeline,
+        report(ago(minutes=5), compared("customers", not_compared=old[1:]), compared("orders", not_compared=old)),
+    )
+
+    newest = reports.look(pipeline, NOW).newest()
+    assert (newest.found()["customers"], newest.found()["orders"]) == ("MATCH", "INCOMPLETE")
+    assert 'exclude = ["doc"]' in newest.details()["orders"]
+
+
 def test_a_column_that_the_pipeline_file_does_not_exclude_any_more_is_missed(pipeline):
     of = {"source": "dbo.orders", "target": "public.orders", "source_filter": "", "target_filter": "", "rename": {}}
     store(

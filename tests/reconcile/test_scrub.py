@@ -111,6 +111,16 @@ def test_a_table_is_proven_over_several_runs_and_nothing_is_green_before(scrubs:
     assert last.scrubbed.oldest_proof_at == "2026-11-23T01:00:00+00:00"
 
 
+def test_a_column_with_data_that_no_scrub_compares_makes_the_table_incomplete(
+    scrubs: Scrubs, sides: Sides, slot: str
+) -> None:
+    sides.both(f"ALTER TABLE {sides.name('t')} ADD COLUMN doc jsonb")
+    assert scrubs.all_proven().status is TableStatus.MATCH
+    _change(sides, "UPDATE {t} SET doc = '{{}}' WHERE id = 7", also_target=True)
+    result = scrubs.one()
+    assert (result.status, result.unseen) == (TableStatus.INCOMPLETE, ("doc",))
+
+
 def test_the_slice_that_was_proven_longest_ago_is_proven_next(scrubs: Scrubs, slot: str) -> None:
     scrubs.all_proven()
     oldest = [scrubs.one().scrubbed.oldest_proof_at for _ in range(11)]  # type: ignore[union-attr]

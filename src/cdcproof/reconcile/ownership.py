@@ -43,6 +43,7 @@ def as_declared(result: TableResult, table: Table) -> TableResult | None:
     """The result as it counts by the pipeline file of today; None where other tables or other rows were compared.
 
     A column that the file does not exclude any more is missing in a MATCH; one that it excludes now is no longer missed.
+    A report of a version that did not look for data in the columns left out may have missed some.
     """
     told: Mapping[str, Any] = result.compared or {}
     declared = {
@@ -54,7 +55,13 @@ def as_declared(result: TableResult, table: Table) -> TableResult | None:
     }
     if any(told.get(what, value) != value for what, value in declared.items()):
         return None
-    unseen = tuple(dict.fromkeys(name for name in (*result.unseen, *_excluded(result)) if name not in table.exclude))
+    unseen = tuple(
+        dict.fromkeys(
+            name
+            for name in (*result.unseen, *_excluded(result), *_left_out_unlooked(result))
+            if name not in table.exclude
+        )
+    )
     if result.status is TableStatus.MATCH and unseen:
         return replace(result, status=TableStatus.INCOMPLETE, unseen=unseen)
     if result.status is TableStatus.INCOMPLETE and result.unseen and not unseen:
@@ -65,6 +72,17 @@ def as_declared(result: TableResult, table: Table) -> TableResult | None:
 def _excluded(result: TableResult) -> list[str]:
     """What the pipeline file excluded when contents were compared."""
     return list((result.compared or {}).get("exclude", ())) if result.checksums_match is not None else []
+
+
+def _left_out_unlooked(result: TableResult) -> list[str]:
+    if result.columns_compared is not None or not result.checksums_match:
+        return []
+    harmless = ("(excluded in the pipeline file)", "(only at the target)", "(computed)")
+    return [
+        text.partition(" (")[0]
+        for text in result.not_compared
+        if not text.endswith(harmless) and not text.startswith("rows that ")
+    ]
 
 
 def _parts(place: str) -> tuple[str, str, str, str] | None:
