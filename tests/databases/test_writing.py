@@ -110,6 +110,20 @@ def test_a_row_is_inserted_found_changed_and_deleted(writer: Writer, tables: Ser
     assert writer.find(SINGLE) == ()
 
 
+@pytest.mark.parametrize("condition", ["word NOT LIKE 'G%' -- marked", "word = 'x' OR word = 'y'"])
+def test_a_row_is_found_only_where_the_condition_holds_and_written_by_its_key(
+    writer: Writer, tables: Servers, condition: str
+) -> None:
+    assert writer.insert(SINGLE, ANY, ROW)
+    looking = replace(SINGLE, condition=condition)
+    assert writer.find(looking) == ()
+    assert writer.update(looking, ANY, {"word": "x"})
+    assert writer.find(looking) == (("x", Decimal("12.5000")),)
+    assert writer.update(looking, ANY, {"word": "Grüße"})
+    assert writer.delete(looking, ANY)
+    assert content(tables) == []
+
+
 def test_a_row_that_is_not_ours_stays_as_it_is(writer: Writer, tables: Servers) -> None:
     assert writer.insert(SINGLE, ANY, ROW)
     before = content(tables)
@@ -223,6 +237,8 @@ def test_every_t_sql_statement_has_its_names_quoted_and_every_value_bound() -> N
     table, key = '[odd]]x].[writing "odd]', "[id] = ? AND [part]]] = ?"
     read = f"SELECT [word], [amount] FROM {table}"
     assert sqlserver_writing.select_statement(odd) == f"{read} WHERE {key}"
+    marked = replace(odd, condition="a = 1 -- x")
+    assert sqlserver_writing.select_statement(marked) == f"{read} WHERE {key} AND (a = 1 -- x\n)"
     assert sqlserver_writing.select_statement(odd, locked=True) == f"{read} WITH (UPDLOCK, HOLDLOCK) WHERE {key}"
     assert (
         sqlserver_writing.insert_statement(odd.table, odd.key) == f"INSERT INTO {table} ([id], [part]]]) VALUES (?, ?)"

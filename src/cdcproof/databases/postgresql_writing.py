@@ -10,6 +10,7 @@ from psycopg import sql
 
 from cdcproof.databases.base import TableName
 from cdcproof.databases.postgresql import PostgreSQL
+from cdcproof.databases.postgresql_statements import condition
 from cdcproof.databases.single_row import Holds, SingleRow, Values
 from cdcproof.pipeline import Value
 
@@ -45,7 +46,7 @@ class PostgreSQLWriter(PostgreSQLRows):
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(_name(row.table), _names(values), placeholders)
         with self._our_errors(row.table), self._session.transaction():
             self._session.execute(statement, list(values.values()))
-            if _is_one_that_holds(self.find(row), holds):
+            if _is_one_that_holds(self.find(row.whatever_holds()), holds):
                 return True
             raise psycopg.Rollback
         return False
@@ -55,10 +56,12 @@ class PostgreSQLWriter(PostgreSQLRows):
         changed = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in changes)
         statement = sql.SQL("UPDATE {} SET {} WHERE {}").format(_name(row.table), changed, _has(row.key))
         with self._our_errors(row.table), self._session.transaction():
-            found = self._session.execute(_select(row) + sql.SQL(" FOR UPDATE"), list(row.key.values())).fetchall()
+            found = self._session.execute(
+                _select(row.whatever_holds()) + sql.SQL(" FOR UPDATE"), list(row.key.values())
+            ).fetchall()
             if _is_one_that_holds(found, holds):
                 self._session.execute(statement, [*changes.values(), *row.key.values()])
-                if _is_one_that_holds(self.find(row), holds):
+                if _is_one_that_holds(self.find(row.whatever_holds()), holds):
                     return True
             raise psycopg.Rollback
         return False
@@ -85,7 +88,13 @@ def _is_one_that_holds(found: Sequence[Values], holds: Holds) -> bool:
 
 
 def _select(row: SingleRow) -> sql.Composed:
-    return sql.SQL("SELECT {} FROM {} WHERE {}").format(_names(row.columns), _name(row.table), _has(row.key))
+    statement = sql.SQL("SELECT {} FROM {} WHERE {}").format(_names(row.columns), _name(row.table), _has(row.key))
+    # a percent sign in it is none of the driver's
+    return (
+        statement + sql.SQL(" AND {}").format(condition(row.condition.replace("%", "%%")))
+        if row.condition
+        else statement
+    )
 
 
 def _name(table: TableName) -> sql.Identifier:

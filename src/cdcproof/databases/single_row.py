@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cdcproof.databases.base import TableName
@@ -17,8 +17,16 @@ Holds = Callable[[Values], bool]
 
 @dataclass(frozen=True)
 class SingleRow:
-    """The row of `table` with this key, and the columns by which it is known."""
+    """The row of `table` with this key, and the columns by which it is known.
+
+    `condition` is SQL of the table's database, and `find` finds only rows for which it holds. Writes go by the key alone.
+    """
 
     table: TableName
     key: Mapping[str, Value]
     columns: tuple[str, ...]
+    condition: str = ""
+
+    def whatever_holds(self) -> SingleRow:
+        """The same row without the condition."""
+        return replace(self, condition="")

@@ -61,7 +61,7 @@ class SQLServerWriter(SQLServerRows):
             return keep(True)
 
     def _is_one_that_holds(self, row: SingleRow, holds: Holds) -> bool:
-        found = self._found(row, locked=True)
+        found = self._found(row.whatever_holds(), locked=True)
         return len(found) == 1 and holds(found[0])
 
     def _needed(self, table: TableName) -> str:
@@ -94,7 +94,8 @@ def select_statement(row: SingleRow, *, locked: bool = False) -> str:
     """T-SQL for the row's values; `locked` until the transaction's end."""
     hint = " WITH (UPDLOCK, HOLDLOCK)" if locked else ""
     names = ", ".join(tsql.quoted(column) for column in row.columns)
-    return f"SELECT {names} FROM {tsql.name(row.table)}{hint} WHERE {_has(row.key)}"  # noqa: S608  quoted
+    also = f" AND ({row.condition}\n)" if row.condition else ""  # the line break ends a comment in it
+    return f"SELECT {names} FROM {tsql.name(row.table)}{hint} WHERE {_has(row.key)}{also}"  # noqa: S608  quoted
 
 
 def insert_statement(table: TableName, values: Mapping[str, Value]) -> str:

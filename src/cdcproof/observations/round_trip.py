@@ -48,6 +48,13 @@ class Traveller:
         """Whether a row with our key has our values, before or after the update."""
         return self._equals(found, self.values) or self._equals(found, self.changed)
 
+    def is_left_of_ours(self, found: Values) -> bool:
+        """Whether a row that is marked as deleted can be what is left of ours: of some sources its columns are NULL then, but the key."""
+        return all(
+            value is None or any(same(value, of[column]) for of in (self.values, self.changed))
+            for value, column in zip(found, self.values, strict=True)
+        )
+
     def has_arrived(self, act: Act, found: Sequence[Values]) -> bool:
         """Whether the rows found with our key are what is left by this act."""
         if act == "delete":
@@ -185,6 +192,7 @@ def _traveller(table: Table) -> Traveller | None:
             TableName.parse(table.target),
             {table.rename.get(column, column): value for column, value in key.items()},
             tuple(table.rename.get(column, column) for column in values),
+            table.target_filter or "",
         ),
         values,
         changes,

@@ -27,6 +27,7 @@ def follow(canary: Canary, pipeline: Pipeline, source: Rows, target: Rows, tell:
         TableName.parse(table.target),
         {table.rename.get(column, column): value for column, value in canary.key.items()},
         (table.rename.get(canary.column, canary.column),),
+        table.target_filter or "",
     )
     found = source.find(here)
     if len(found) != 1:

@@ -2,6 +2,9 @@
 
 A row with a test row's key that is not ours is never touched, and then nothing is written at all. Ours is a row with our
 values, before or after the update: so a later run knows what a killed one left lying there.
+
+Where deletes are soft, a deleted row stays at the target and no longer fits the table's target_filter. The filter is looked
+through, so that the delete is seen, and what is left of our row is then taken away.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from cdcproof.pipeline import RoundTrip
 from cdcproof.waiting import Deadline, wait_until
 
 _INTERVAL_SECONDS = 0.01
+_MARKED = "the row, marked as deleted"
 _CLEAN_UP_SECONDS = 5.0
 """How long replication is given to remove a test row at the target before we do it."""
 
@@ -69,14 +73,17 @@ def look_before(
     found = []
     for row in rows:
         for side, door, place in (("source", source, row.source), ("target", target, row.target)):
-            there = door.find(place)
-            if any(not row.is_ours(one) for one in there) or len(there) > 1:
+            there = door.find(place.whatever_holds())
+            is_live = not place.condition or bool(door.find(place))
+            is_ours = row.is_ours if is_live else row.is_left_of_ours
+            if any(not is_ours(one) for one in there) or len(there) > 1:
                 raise UsageError(
                     f"{place.table} at the {side} has a row with {row.key_told} that is not ours. Nothing was written.",
                     f"Give {row.table} a test_row with a free key in the pipeline file, or remove that row if nobody needs it.",
                 )
             if there:
-                found.append(f"{place.table} at the {side}: {row.told(there)}, with {row.key_told}")
+                told = row.told(there) if is_live else _MARKED
+                found.append(f"{place.table} at the {side}: {told}, with {row.key_told}")
     return rows, tuple(found)
 
 
@@ -173,9 +180,22 @@ def _remove(rows: Sequence[Traveller], ends: Ends) -> dict[str, str]:
             there = ends.target.find(row.target)
             if there:
                 remains[row.table] = f"the target has {row.told(there)}"
+        for row in rows:
+            _remove_marked(row, ends, remains)
     except CouldNotLookError as error:
         remains.update({row.table: f"the target's may still be there: {error.message}" for row in on_their_way})
     return remains
+
+
+def _remove_marked(row: Traveller, ends: Ends, remains: dict[str, str]) -> None:
+    """Remove what a soft delete leaves of the row."""
+    whole = row.target.whatever_holds()
+    if not row.target.condition or row.table in remains or not ends.target.find(whole):
+        return
+    ends.write_down(f"delete at the target: the test row of {row.target.table}, marked as deleted, with {row.key_told}")
+    ends.target.delete(whole, row.is_left_of_ours)
+    if ends.target.find(whole):
+        remains[row.table] = f"the target has {_MARKED}"
 
 
 def _must_be_removed(remains: Mapping[str, str], why: str) -> None:
