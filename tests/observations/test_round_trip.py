@@ -11,6 +11,14 @@ from cdcproof.databases.base import TableName
 from cdcproof.observations.round_trip import ARRIVED, REMOVED, Hop, Journey, same, travellers
 from tests.pipelines import pipeline_of
 
+CUSTOMERS = {
+    "name": "customers",
+    "source": "public.customers",
+    "target": "public.customers",
+    "topic": "t",
+    "key": ["customer_id"],
+    "target_filter": "__deleted IS DISTINCT FROM 'true'",
+}
 DAY = datetime.fromisoformat("2024-02-29T12:00:00")
 
 
@@ -137,3 +145,34 @@ def test_a_journey_names_what_did_not_arrive_and_what_remains() -> None:
     }
     assert journey.seconds() == {"customers: insert": 0.052}
     assert [row["at the target after"] for row in journey.rows()] == ["52 ms", "never"]
+
+
+@pytest.mark.parametrize(
+    ("values", "is_ours"),
+    [
+        ((99999, "Test", "test@example.com"), True),
+        ((99999, "Test, changed", "test@example.com"), True),
+        ((99999, None, None), True),
+        ((99999, "", ""), True),
+        ((99999, "Somebody", None), False),
+        ((99999, None, "somebody@example.com"), False),
+    ],
+)
+def test_what_a_soft_delete_leaves_of_the_row_is_known(values: tuple[Any, ...], is_ours: bool) -> None:
+    (row,) = travellers(pipeline_of(tables=[CUSTOMERS]))
+    assert row.is_left_of_ours(values) is is_ours
+
+
+@pytest.mark.parametrize(
+    ("value", "is_nothing"),
+    [
+        (0, True), (0.0, True), (Decimal(0), True), (False, True), (b"", True), ("{}", True),
+        (date(1970, 1, 1), True), (datetime.fromisoformat("1970-01-01T00:00:00"), True),
+        (datetime.fromisoformat("1970-01-01T00:00:00+00:00"), True), (DAY.time().replace(hour=0), True),
+        (1, False), ("0", False), (DAY, False), (date(2024, 2, 29), False), (True, False), ("x", False),
+    ],
+)  # fmt: skip
+def test_what_debezium_has_in_place_of_null(value: Any, is_nothing: bool) -> None:
+    table = {**CUSTOMERS, "test_row": {"customer_id": 99999, "name": "Test"}, "test_update": {"name": "x y"}}
+    (row,) = travellers(pipeline_of(tables=[table]))
+    assert row.is_left_of_ours((99999, value)) is is_nothing

@@ -285,6 +285,11 @@ def test_every_further_copy_of_a_topic_is_said_and_can_be_chosen() -> None:
     assert [c.name for c in seen.pipeline.connectors] == ["find", "other", "snk-mart", "snk-raw", "src"]
     chosen = found(SOURCE, raw, mart, choice=Choice(sink="snk-mart"))
     assert [target for _, target, _ in tables(chosen)] == ["mart.customers", "mart.orders"]
+    assert "is written to raw.orders by snk-raw too, and that copy is not compared" in notes(chosen, "tables")
+    orders_only = {**mart, "topics": "mssql.shop.dbo.orders", "topics.regex": ""}
+    narrow = found(SOURCE, raw, orders_only, choice=Choice(sink="snk-mart"))
+    assert [target for _, target, _ in tables(narrow)] == ["mart.orders"]
+    assert "Only snk-raw reads mssql.shop.dbo.customers: dbo.customers is captured, but left out here." in notes(narrow)
 
 
 def test_two_sinks_that_write_one_table_are_said() -> None:

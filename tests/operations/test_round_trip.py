@@ -169,7 +169,7 @@ def test_a_soft_delete_that_never_comes_is_seen_as_that() -> None:
     assert found["customers: test row"] == "removed on both sides"
 
 
-@pytest.mark.parametrize("name", [None, "Test", "Test, changed"])
+@pytest.mark.parametrize("name", [None, "", "Test", "Test, changed"])
 def test_a_marked_row_that_an_earlier_run_left_is_removed_and_told(name: str | None) -> None:
     pipe = Pipe(soft=True)
     pipe.target.rows.append((TARGET, {"id": 99999, "name": name, MARK: "true"}))

@@ -49,9 +49,13 @@ class Traveller:
         return self._equals(found, self.values) or self._equals(found, self.changed)
 
     def is_left_of_ours(self, found: Values) -> bool:
-        """Whether a row that is marked as deleted can be what is left of ours: of some sources its columns are NULL then, but the key."""
+        """Whether a row that is marked as deleted can be what is left of ours.
+
+        Of a source that logs the old key alone, Debezium has NULL for the other columns, and what stands for nothing where a
+        column takes no NULL: an empty text, 0, the epoch.
+        """
         return all(
-            value is None or any(same(value, of[column]) for of in (self.values, self.changed))
+            _is_nothing(value) or any(same(value, of[column]) for of in (self.values, self.changed))
             for value, column in zip(found, self.values, strict=True)
         )
 
@@ -197,6 +201,13 @@ def _traveller(table: Table) -> Traveller | None:
         values,
         changes,
     )
+
+
+def _is_nothing(value: Any) -> bool:
+    """NULL, or what Debezium has in its place."""
+    if isinstance(value, datetime):
+        return _in_utc(value) == datetime.fromtimestamp(0, UTC)
+    return value in (None, "", b"", 0, date(1970, 1, 1), time(0)) or str(value) in ("{}", "[]")
 
 
 def _read_as(kind: type, text: str) -> Any:

@@ -165,7 +165,7 @@ def _ends(pair: Pair, choice: pairing.Choice, running: Sequence[Connector], note
         note("connectors", f"{stranger.name} reads or writes no topic of {pair.reader.name} and is left out{chosen}.")
     target = pairing.target_address(pair.writers[0].config)
     for copy in pair.copies:
-        if copy.config.get("connection.url"):
+        if copy.config.get("connection.url") and pairing.target_address(copy.config) != target:
             at = pairing.target_address(copy.config)
             note(
                 "target",

@@ -40,7 +40,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Pair:
-    """One pipeline. `writers` write to one database; `copies` read its topics too, and write elsewhere."""
+    """One pipeline. `writers` write to one database, and are one where it was chosen; `copies` are what else reads its topics."""
 
     reader: Connector
     writers: tuple[Connector, ...]
@@ -79,7 +79,7 @@ def pair(running: Sequence[Connector], topics: Mapping[str, Sequence[str]], choi
     others = {c.name for source in sources if source is not reader for c in (source, *readers_of(source))}
     ours = readers_of(reader) or [c for c in sinks if c.name not in others]
     jdbc = sorted((c for c in ours if c in sinks), key=lambda c: c.name != choice.sink)
-    writers = [c for c in jdbc if _place(c.config) == _place(jdbc[0].config)]
+    writers = jdbc[:1] if choice.sink else [c for c in jdbc if _place(c.config) == _place(jdbc[0].config)]
     return Pair(
         reader,
         tuple(writers),

@@ -180,22 +180,28 @@ def _remove(rows: Sequence[Traveller], ends: Ends) -> dict[str, str]:
             there = ends.target.find(row.target)
             if there:
                 remains[row.table] = f"the target has {row.told(there)}"
-        for row in rows:
-            _remove_marked(row, ends, remains)
     except CouldNotLookError as error:
         remains.update({row.table: f"the target's may still be there: {error.message}" for row in on_their_way})
+    for row in rows:
+        _remove_marked(row, ends, remains)
     return remains
 
 
 def _remove_marked(row: Traveller, ends: Ends, remains: dict[str, str]) -> None:
     """Remove what a soft delete leaves of the row."""
     whole = row.target.whatever_holds()
-    if not row.target.condition or row.table in remains or not ends.target.find(whole):
+    if not row.target.condition or row.table in remains:
         return
-    ends.write_down(f"delete at the target: the test row of {row.target.table}, marked as deleted, with {row.key_told}")
-    ends.target.delete(whole, row.is_left_of_ours)
-    if ends.target.find(whole):
-        remains[row.table] = f"the target has {_MARKED}"
+    try:
+        if not ends.target.find(whole):
+            return
+        what = f"delete at the target: the test row of {row.target.table}, marked as deleted, with {row.key_told}"
+        with written_down(ends.write_down, what):
+            ends.target.delete(whole, row.is_left_of_ours)
+        if ends.target.find(whole):
+            remains[row.table] = f"the target has {_MARKED}"
+    except CouldNotLookError as error:
+        remains[row.table] = f"the target's may still be there, marked as deleted: {error.message}"
 
 
 def _must_be_removed(remains: Mapping[str, str], why: str) -> None:

@@ -91,7 +91,9 @@ class _Search:
                 continue
             writer = self._writer(topic)
             if writer is None:
-                self._say(f"No JDBC sink reads {topic}: {table} is captured, but left out here.")
+                others = [c.name for c in self.pair.copies if connector_config.reads(c.config, topic)]
+                which = f"Only {', '.join(others)} reads" if others else "No JDBC sink reads"
+                self._say(f"{which} {topic}: {table} is captured, but left out here.")
                 continue
             found.append(self._table(table, topic, writer))
         return found
