@@ -378,3 +378,17 @@ def test_a_column_is_added_as_the_source_has_it_or_described_where_the_types_dif
     )
     assert action[2].startswith("# add mood (enum at the source) to public.orders")
     assert "--tables orders" in action[3]
+
+
+def test_a_report_from_the_future_is_renamed_so_that_it_is_no_report(remedies, tmp_path):
+    folder = tmp_path / "it's here"
+    folder.mkdir()
+    ahead = folder / "reconciliation_report_20991201_000000.json"
+    ahead.write_text("{}")
+
+    advice, command = remedies.set_aside([ahead])
+    subprocess.run(command, shell=True, check=True)
+
+    assert advice.startswith("# ")
+    assert [path.name for path in folder.iterdir()] == [f"{ahead.name}.from-the-future"]
+    assert remedies.set_aside([]) == ()
