@@ -242,6 +242,7 @@ def advised() -> Iterator[Emitted]:
         deployed = SQLServerDeployment(config, Secret("a password"), 5)
         with patch.object(door, "_query", answer), patch.object(deployed, "_query", answer):
             rights = deployed.rights("odd]user", needs)
+            texts.add(door.isolation().remedy)
             texts |= {*deployed.obstacles("odd]user", writes=True).values()}
             texts |= {*door.permissions_missing([TABLE]).values(), *rights.missing.values(), *rights.excessive.values()}
     texts.add(Errors(config, 5).translated(OdbcError("", 229, ""), TABLE).remedy)
@@ -258,7 +259,9 @@ def advised() -> Iterator[Emitted]:
         deployed_to.ENABLE_DATABASE,
     }
     for text in sorted(text for text in texts if not text.startswith("#")):
-        pieces = [piece.split()[0] for piece in text.split(";") if piece.strip()]
+        pieces = [
+            piece.split()[0] for piece in text.split(";") if piece.strip() and not piece.lstrip().startswith("--")
+        ]
         yield Emitted(text, tuple(kinds[piece] for piece in pieces), before_2019=True)
 
 
@@ -267,6 +270,7 @@ def _answer(may_see: bool, may_all: bool, statement: str, *values: Any, **_: str
     known: dict[str, list[tuple[Any, ...]]] = {
         tsql.COLUMNS: [("c", "int", 0, 0, 10, 0, 4, "masked")],
         tsql.DATABASE_STATE: [(1, 1)],
+        tsql.ISOLATION: [(0, 0)],
         tsql.USER: [("odd]user",)],
         deployment.USER: [("odd]login", "odd]user")],
         deployment.SERVER_ROLES: [("dbcreator",)] if may_all else [],

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.postgresql import add_column, add_to_publication
-from cdcproof.databases.deployment.tsql import enable_capture
+from cdcproof.databases.deployment.sqlserver import enable_table
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT
 from cdcproof.observations.capture_job import CaptureJobs
@@ -433,5 +433,5 @@ def _older_than(days: float) -> list[str]:
 def _capture(source: Database, table: TableName) -> str:
     """The statement by which an administrator lets the source capture a table."""
     if source.type == "sqlserver":
-        return enable_capture(table)
+        return enable_table(table)
     return add_to_publication(source.publication or "PUBLICATION", [table])

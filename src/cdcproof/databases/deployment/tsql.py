@@ -69,9 +69,3 @@ def oldest_unread_statement(change_table: TableName) -> str:
     return f"""
         SELECT TOP (1) [__$start_lsn] FROM {name(change_table)}
         WHERE [__$start_lsn] > ? OR ([__$start_lsn] = ? AND [__$seqval] > ?) ORDER BY [__$start_lsn]"""  # noqa: S608  quoted
-
-
-def enable_capture(table: TableName) -> str:
-    """The statement by which an administrator has the changes of a table captured."""
-    schema, name = (part.replace("'", "''") for part in (table.schema, table.table))
-    return f"EXEC sys.sp_cdc_enable_table @source_schema = N'{schema}', @source_name = N'{name}', @role_name = NULL;"
