@@ -234,7 +234,7 @@ A_SINK_ERP, B_SINK_CRM = (
     ("choice", "database", "connectors", "note"),
     [
         (Choice(), "crm", ["a-source-crm", "b-sink-crm"],
-         "b-source-erp reads or writes no topic of a-source-crm and is left out: a file of its own for it comes from "
+         "b-source-erp reads or writes no topic of a-source-crm and is left out, by other_connectors: a file of its own for it comes from "
          "--source-connector b-source-erp."),
         (Choice(source="b-source-erp"), "erp", ["a-sink-erp", "b-source-erp"], "b-sink-crm reads or writes no topic of b-source-erp"),
         (Choice(sink="a-sink-erp"), "erp", ["a-sink-erp", "b-source-erp"], "a-source-crm reads or writes no topic of b-source-erp"),
@@ -249,6 +249,8 @@ def test_of_two_pipelines_on_one_connect_the_sink_is_that_which_reads_the_source
     assert (seen.pipeline.source.database, seen.pipeline.target.database) == (database, f"{database}_target")
     assert [c.name for c in seen.pipeline.connectors] == connectors
     assert note in notes(seen, "connectors")
+    others = {"a-source-crm", "b-sink-crm", "b-source-erp", "a-sink-erp"} - set(connectors)
+    assert set(seen.pipeline.connect.other_connectors) == others
     assert tables(seen)[0] == ("dbo.customers", "public.customers", f"{database}.{database}.dbo.customers")
 
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from glob import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -117,7 +118,8 @@ def _pipeline(asked: Asked, note: Tell) -> model.Pipeline:
         environment="live",
         source=source,
         target=target,
-        connect=service,
+        # fnmatch's own characters in a name are no pattern
+        connect=service.model_copy(update={"other_connectors": tuple(escape(c.name) for c in pair.strangers)}),
         kafka=model.Kafka(bootstrap_servers=kafka),
         registry=registry,
         exporters=_exporters(asked),
@@ -162,7 +164,10 @@ def _ends(pair: Pair, choice: pairing.Choice, running: Sequence[Connector], note
     for stranger in pair.strangers:
         is_source = source_address(stranger.config) is not None
         chosen = f": a file of its own for it comes from --source-connector {stranger.name}" if is_source else ""
-        note("connectors", f"{stranger.name} reads or writes no topic of {pair.reader.name} and is left out{chosen}.")
+        note(
+            "connectors",
+            f"{stranger.name} reads or writes no topic of {pair.reader.name} and is left out, by other_connectors{chosen}.",
+        )
     target = pairing.target_address(pair.writers[0].config)
     for copy in pair.copies:
         if copy.config.get("connection.url") and pairing.target_address(copy.config) != target:
