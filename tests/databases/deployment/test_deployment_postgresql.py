@@ -359,6 +359,16 @@ def test_what_stops_the_next_session_is_told_even_of_a_superuser_and_the_stateme
         role.execute("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
 
 
+def test_the_role_that_stands_for_replication_at_amazon_is_as_good(role: Server) -> None:
+    needs = Needs(reads_log=True)
+    assert list(rights(role, needs).missing) == ["replication"]
+    role.execute("CREATE ROLE rds_replication", "GRANT rds_replication TO deployment_role")
+    try:
+        assert rights(role, needs) == Rights()
+    finally:
+        role.execute("DROP ROLE rds_replication")
+
+
 def test_a_database_that_may_not_be_connected_to_is_told_and_the_statement_mends_it(role: Server) -> None:
     needs = Needs(reads_log=True)
     role.execute("ALTER ROLE deployment_role REPLICATION", "REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
@@ -371,6 +381,18 @@ def test_a_database_that_may_not_be_connected_to_is_told_and_the_statement_mends
         role.execute(
             "GRANT CONNECT ON DATABASE postgres TO PUBLIC", "REVOKE CONNECT ON DATABASE postgres FROM deployment_role"
         )
+
+
+def test_a_standby_takes_no_writes(role: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with PostgreSQLDeployment(role.config(), Secret(PASSWORD), 30) as database:
+        ask = database._query
+        in_recovery = "SELECT pg_is_in_recovery()"
+        monkeypatch.setattr(
+            database, "_query", lambda text, *values: [(True,)] if text == in_recovery else ask(text, *values)
+        )
+        found = database.obstacles("deployment_role", writes=True)
+        assert found == {"write: the server is a standby": "# Let the sink connector write to the primary."}
+        assert database.obstacles("deployment_role", writes=False) == {}
 
 
 def test_a_role_that_may_write_where_the_database_may_not_is_in_order(role: Server) -> None:

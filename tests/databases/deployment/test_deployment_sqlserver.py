@@ -263,7 +263,7 @@ def test_the_oldest_change_that_was_not_read_has_an_age(
         "change_lsn": lsn.text(lsn.of_text(F) + 5),
         "event_serial_no": 1,
     }
-    found = door(monkeypatch, answers).log_reading("", read, [ORDERS])
+    found = door(monkeypatch, answers).log_reading("", read, [ORDERS, TableName("dbo", "not_captured")])
     assert found.unread_seconds == (0.0 if oldest is None else 400.0)
     assert asked == ([] if oldest is None else [at(oldest).data])
     assert (found.end, found.stored) == (lsn.of_text(F), lsn.of_text(F) + 2)

@@ -79,9 +79,12 @@ _UNIDENTIFIED = """
       AND CASE c.relreplident WHEN 'f' THEN false WHEN 'n' THEN true WHEN 'i' THEN NOT coalesce(k.has_index, false)
                ELSE NOT coalesce(k.has_key, false) END"""
 
+# Amazon RDS lets nobody have REPLICATION: its role rds_replication stands for it.
 _ATTRIBUTES = """
-    SELECT rolsuper, rolreplication, rolcreaterole, rolcreatedb, rolbypassrls
-    FROM pg_roles WHERE rolname = %s"""
+    SELECT rolsuper, rolreplication OR EXISTS (
+               SELECT FROM pg_roles r WHERE r.rolname = 'rds_replication' AND pg_has_role(a.oid, r.oid, 'MEMBER')),
+           rolcreaterole, rolcreatedb, rolbypassrls
+    FROM pg_roles a WHERE rolname = %s"""
 _LOGIN = """
     SELECT rolcanlogin, coalesce(rolvaliduntil <= now(), false), rolvaliduntil::text,
            has_database_privilege(oid, current_database(), 'CONNECT')

@@ -100,10 +100,13 @@ class SQLServerDeployment(Log):
         return LogReading(self._log_end(), read.commit, read.commit, (read.commit, read.change), unread_seconds=age)
 
     def _oldest_unread(self, tables: Collection[TableName], read: capture.Read) -> int | None:
+        """Of the tables that are captured: that another one is not, is for another check to say."""
         commit, change = lsn.binary(read.commit), lsn.binary(read.change)
+        wanted = {str(table).casefold() for table in tables}
         found = [
             self._number(lsn.of_binary, bytes(row[0]))
-            for one in self._change_tables(tuple(tables))
+            for one in self._change_tables(())
+            if str(one.of).casefold() in wanted
             for row in self._query(
                 tsql.oldest_unread_statement(one.name), commit, commit, change, grant=self._grant_of_cdc
             )
