@@ -134,14 +134,18 @@ def test_a_need_that_is_not_selected_blocks_nothing(project: Project) -> None:
     assert project.verdicts() == {"morning.2-connectors": "passed"}
 
 
-def test_the_remedy_of_what_could_not_be_looked_at_is_advice_and_no_command(project: Project) -> None:
+def test_the_remedy_of_what_could_not_be_looked_at_is_advice_but_for_a_line_that_can_be_pasted(
+    project: Project,
+) -> None:
     project.checks(
-        project.check('raise UnreachableError("Kafka does not answer.", "Start the broker.\\nThen look again.")')
+        project.check(
+            'raise UnreachableError("Kafka does not answer.", "Start the broker.\\nThen look again.\\npsql -c 1")'
+        )
     )
 
     project.run("-m", "morning")
 
-    assert project.latest().steps[0].action == ("# Start the broker.", "# Then look again.")
+    assert project.latest().steps[0].action == ("# Start the broker.", "# Then look again.", "psql -c 1")
 
 
 def test_a_check_of_a_part_the_pipeline_does_not_have_is_not_collected(project: Project) -> None:

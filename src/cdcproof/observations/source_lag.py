@@ -92,7 +92,7 @@ class SourceLag:
         """Raise `CouldNotLookError` where a connector could not be seen, or there is none; called once what was seen is judged."""
         if self.unseen or not self.seen:
             why = " ".join(dict.fromkeys(text for text, _ in self.unseen.values()))
-            remedy = " ".join(dict.fromkeys(text for _, text in self.unseen.values() if text))
+            remedy = "\n".join(dict.fromkeys(text for _, text in self.unseen.values() if text))
             raise CouldNotLookError(why or "No source connector of the pipeline was found at Connect.", remedy)
 
     def rows(self) -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ from cdcproof.databases.deployment.base import DeploymentDatabase, LogReading
 from cdcproof.errors import CouldNotLookError, DeadlineError
 from cdcproof.observations.source_lag import Progress, SourceLag
 from cdcproof.operations import connector_config
+from cdcproof.operations.administration import administer
 from cdcproof.operations.connectors.accounts import Account
 from cdcproof.pipeline import Pipeline
 from cdcproof.waiting import Deadline, wait_until
@@ -43,7 +44,7 @@ def look(accounts: Iterable[Account], connect: Connect, pipeline: Pipeline) -> S
             unseen[name] = (f"Nobody reads the replication slot of {name}.", "See morning.8-replication-slots.")
         elif progress.blind:
             why = f"What the session of {name} was sent may not be seen: it may be idle, or stand still."
-            unseen[name] = (why, progress.blind)
+            unseen[name] = (why, administer(pipeline.source, progress.blind))
         else:
             seen[name] = progress
     return SourceLag(seen, unseen)

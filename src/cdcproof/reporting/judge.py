@@ -103,6 +103,10 @@ def scrubbed(record: StepRecord) -> StepRecord:
     )
 
 
+_COMMANDS = ("psql ", "sqlcmd ")
+"""How the lines of a remedy begin that can be pasted; the others are sentences."""
+
+
 def _concluded(record: StepRecord, raised: BaseException | None) -> StepRecord:
     if raised is None:
         return record
@@ -114,7 +118,7 @@ def _concluded(record: StepRecord, raised: BaseException | None) -> StepRecord:
             record,
             verdict=Verdict.NOT_CHECKED,
             reason=raised.message,
-            action=tuple(f"# {line}" for line in raised.remedy.splitlines()),  # a sentence, not a command
+            action=tuple(line if line.startswith(_COMMANDS) else f"# {line}" for line in raised.remedy.splitlines()),
         )
     if isinstance(raised, AssertionError):
         found = str(raised).strip() or "it does not"
