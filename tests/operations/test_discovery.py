@@ -126,6 +126,13 @@ def test_a_registry_that_is_not_reached_by_http_is_said_and_left_out() -> None:
     assert "mock://inside, as a converter names the registry, is no http address" in notes(seen, "registry")
 
 
+def test_an_apicurio_registry_is_named() -> None:
+    source = {key: value for key, value in SOURCE.items() if "registry" not in key}
+    seen = found(source={**source, "value.converter.apicurio.registry.url": "http://r.invalid:8080/apis/registry/v2"})
+    assert "A converter names an Apicurio registry, http://r.invalid:8080/apis/registry/v2" in notes(seen, "registry")
+    assert "No converter names a schema registry" in notes(found(source=source), "registry")
+
+
 def test_what_the_operator_says_is_taken() -> None:
     pipeline = found(
         name="mine",

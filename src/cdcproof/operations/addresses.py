@@ -122,7 +122,16 @@ def find_registry(
         if "@" in urlsplit(url).netloc:
             note("registry", "The converter's address holds a user: write it here as user and password_env.")
         return service
-    note("registry", "No converter names a schema registry: if there is one, run init with --registry-url.")
+    apicurio = next(
+        (shown(config[key]) for config in configs for key in config if key.endswith("apicurio.registry.url")), None
+    )
+    note(
+        "registry",
+        f"A converter names an Apicurio registry, {apicurio}: run init with --registry-url and its address of Confluent's form "
+        "(…/apis/ccompat/v7)."
+        if apicurio
+        else "No converter names a schema registry: if there is one, run init with --registry-url.",
+    )
     return None
 
 
