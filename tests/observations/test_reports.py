@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cdcproof.databases.identity import Identity
 from cdcproof.findings import Finding, require_equal
 from cdcproof.observations import reports
 from cdcproof.pipeline import Pipeline
@@ -418,6 +419,18 @@ def test_a_report_of_another_pipeline_excuses_nothing_and_spoils_nothing(pipelin
     store(pipeline, report(ago(minutes=20), *(compared(t, TableStatus.MISMATCH) for t in TABLES)))
     assert reports.look(pipeline, NOW).newest().found()["orders"] == "MISMATCH"
     assert reason in str(reports.look(pipeline, NOW).rows()[0]["summary"])
+
+
+def test_a_report_of_the_server_that_was_there_before_says_nothing_about_the_new_one(pipeline):
+    before, now = (Identity(server, "warehouse_target", "16384", "1") for server in ("71", "72"))
+    store(pipeline, replace(report(ago(minutes=50)), target_identity=before))
+    store(pipeline, replace(report(ago(minutes=5), *(counted(t) for t in TABLES)), target_identity=before))
+    assert reports.look(pipeline, NOW).newest().concerns() == {}
+
+    store(pipeline, replace(report(ago(minutes=2), counted("orders")), target_identity=now))
+    newest = reports.look(pipeline, NOW).newest()
+    assert newest.tables_not_matching() == ("customers",)
+    assert newest.concerns() == {"orders": "counted only: no report of this pipeline compares its contents"}
 
 
 def test_the_names_of_this_machine_are_one_and_hosts_have_no_case():

@@ -17,7 +17,7 @@ from cdcproof.observations.report_files import ReportFile, clock
 from cdcproof.pipeline import Pipeline
 from cdcproof.reconcile.history import History, Seen, history
 from cdcproof.reconcile.lines import contents_equal, unseen_columns
-from cdcproof.reconcile.ownership import as_declared
+from cdcproof.reconcile.ownership import are_of_the_same, as_declared
 from cdcproof.reconcile.result import TableResult, TableStatus
 
 _RIGHT = "of this pipeline, fresh and whole"
@@ -128,8 +128,10 @@ class Newest:
         """Expected table to its history, where a report that counts names it."""
         tables = {table.name: table for table in self.pipeline.tables}
         seen: dict[str, list[Seen]] = {}
+        newest = next((file.report for file in self.files if file.report and file.counts), None)
         for file in reversed(self.files):
-            for told in file.report.tables if file.report and file.counts else ():
+            is_ours = file.report and file.counts and newest and are_of_the_same(file.report, newest)
+            for told in file.report.tables if file.report and is_ours else ():
                 table = tables.get(told.table)
                 if table and (result := as_declared(told, table)):
                     seen.setdefault(told.table, []).append(Seen(result, file.at))

@@ -39,6 +39,12 @@ def foreign(report: Report, pipeline: Pipeline) -> str:
     return ""
 
 
+def are_of_the_same(one: Report, other: Report) -> bool:
+    """Whether two reports of the same addresses are of the same databases there, as far as that is known."""
+    pairs = ((one.source_identity, other.source_identity), (one.target_identity, other.target_identity))
+    return all(ours is None or theirs is None or ours.is_same_database(theirs) for ours, theirs in pairs)
+
+
 def as_declared(result: TableResult, table: Table) -> TableResult | None:
     """The result as it counts by the pipeline file of today; None where other tables or other rows were compared.
 
