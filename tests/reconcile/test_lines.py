@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from cdcproof.databases.identity import Identity
 from cdcproof.reconcile.lines import of_report, of_table
-from cdcproof.reconcile.result import KeyDifference, Report, TableResult, TableStatus
+from cdcproof.reconcile.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus
 from cdcproof.secrets import Secret
 
 MATCH = TableResult("customers", TableStatus.MATCH, 1_200, 1_200, True, 0, 0, 0, seconds=1.25)
@@ -100,6 +101,16 @@ def test_a_secret_in_an_error_is_not_told() -> None:
 )
 def test_no_line_is_wider_than_a_screen(result: TableResult) -> None:
     assert all(len(line) <= 80 for line in of_table(result).splitlines())
+
+
+def test_a_scrub_says_which_side_it_cannot_tell_from_another_server() -> None:
+    when = "2026-01-02T03:04:05+00:00"
+    unsure = Identity("db:5432", "dw", "16384", "00000001", "reader may not execute pg_control_system()")
+    scrubbed = Scrubbed(0, "the slot", 1, 1, 0, when)
+    report = Report("r", when, when, "s", "t", "m", (replace(MATCH, scrubbed=scrubbed),), target_identity=unsure)
+    told = "The target is not known for sure: reader may not execute pg_control_system()."
+    assert told in " ".join(of_report(report).split())
+    assert told not in " ".join(of_report(replace(report, tables=(MATCH,))).split())
 
 
 def test_the_totals_name_again_what_needs_somebody() -> None:

@@ -332,11 +332,10 @@ class ScrubsByChangeTables(Scrubs):
     feed = ChangeTables
 
 
-SETTINGS = settings(max_examples=25, stateful_step_count=16, deadline=None)
 TestBySlot = Scrubs.TestCase
-TestBySlot.settings = SETTINGS
+TestBySlot.settings = settings(max_examples=25, stateful_step_count=16, deadline=None)
 TestByChangeTables = ScrubsByChangeTables.TestCase
-TestByChangeTables.settings = SETTINGS
+TestByChangeTables.settings = settings(max_examples=10, stateful_step_count=16, deadline=None)
 
 
 @pytest.fixture

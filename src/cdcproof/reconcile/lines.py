@@ -46,6 +46,10 @@ def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
 def of_report(report: Report) -> str:
     """The totals, and again the tables that need somebody: the lines above may be many."""
     lines = [] if report.complete else ["This run was interrupted: the report is partial."]
+    if any(table.scrubbed for table in report.tables):  # what is remembered counts for these databases alone
+        for side, identity in (("source", report.source_identity), ("target", report.target_identity)):
+            if identity and identity.unknown:
+                lines += folded(f"The {side} is not known for sure: {identity.unknown}.")
     for status in BY_URGENCY:
         tables = [table.table for table in report.tables if table.status is status]
         if tables and status is not TableStatus.MATCH and len(report.tables) > 1:
