@@ -57,7 +57,7 @@ lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 clean: ## remove what this checkout made: its embedded pipeline with its reports, environment, tools' caches
 	@if [ -x $(BIN)/cdcproof ]; then $(BIN)/cdcproof down --here --remove; fi
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
-	@if [ -d $(CACHE) ]; then echo "What was downloaded stays for other checkouts; remove it with: rm -rf $(CACHE)"; fi
+	@if [ -d "$(CACHE)" ]; then echo "What was downloaded stays for other checkouts; remove it with: rm -rf '$(CACHE)'"; fi
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

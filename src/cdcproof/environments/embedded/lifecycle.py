@@ -49,7 +49,10 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
     with _changing(name, progress):
         known = state.load(name)
         parts, java_ = _ready(progress)
-        instance = supervision.adopt(known or Instance(name, {}, checkout=str(folders.checkout())))
+        here = str(folders.checkout())
+        if known and known.checkout not in ("", here):
+            progress.done(f"the instance {name!r} was made by {known.checkout}; for one of your own: --instance NAME")
+        instance = supervision.adopt(known or Instance(name, {}, checkout=here))
         if instance.parts not in ("", parts.digest):
             progress.done("its parts have another version now: everything is started anew")
             supervision.stop(instance, services.STOP_ORDER, progress)
