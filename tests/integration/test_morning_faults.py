@@ -227,7 +227,7 @@ def test_connectors_that_were_stopped_hide_neither_lag_nor_slots(healthy):
         healthy.connect.stop(connector)
     try:
         eventually(lambda: states(healthy).keys() == {SOURCE, SINK}, what="the stop")
-        step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", unseen=UNSEEN[SOURCE])
         follow(healthy, step)
     except BaseException:
         healthy.heal()
@@ -242,7 +242,7 @@ def test_a_connector_that_was_deleted(healthy):
     healthy.connect.delete(SINK)
     try:
         eventually(lambda: SINK not in states(healthy), what="the deletion")
-        step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
+        step = healthy.assert_only(healthy.morning(), "morning.2-connectors", unseen=("morning.9-dead-letters",))
         follow(healthy, step)
     except BaseException:
         healthy.heal()
