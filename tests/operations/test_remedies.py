@@ -16,6 +16,7 @@ from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.disks import OldFiles
 from cdcproof.observations.slots import Slots
 from cdcproof.observations.tables import TableSets
+from cdcproof.operations.connectors.prerequisites import Look
 from cdcproof.operations.remedies import Remedies
 from tests.pipelines import pipeline_of
 
@@ -294,6 +295,15 @@ def test_on_the_embedded_pipeline_the_passwords_come_before_a_command_that_needs
         asks = [line for line in action if "PGPASSWORD" in line]
         assert asks
         assert all(line.startswith('eval "$(cdcproof env)" && ') for line in asks) == (environment.name == "embedded")
+
+
+def test_what_a_prerequisite_wants_of_an_administrator_can_be_pasted_there_too(remedies):
+    look = Look({}, {}, action=("psql -h h -c x   # as an administrator", "# advice", "kafka-topics --create"))
+
+    assert remedies.pasteable(look) == look
+    first, *others = replace(remedies, environment=EmbeddedOne()).pasteable(look).action
+    assert first == 'eval "$(cdcproof env)" && psql -h h -c x   # as an administrator'
+    assert others == ["# advice", "kafka-topics --create"]
 
 
 def test_no_command_holds_a_password(remedies, monkeypatch):

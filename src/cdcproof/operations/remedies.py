@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +23,7 @@ from cdcproof.observations.disks import OldFiles
 from cdcproof.observations.slots import Slots
 from cdcproof.observations.tables import AT_TARGET, CAPTURED, TOPIC, TableSets
 from cdcproof.operations.administration import administer, sqlcmd
+from cdcproof.operations.connectors.prerequisites import Look
 from cdcproof.pipeline import Database, Pipeline
 
 Commands = tuple[str, ...]
@@ -381,6 +382,11 @@ class Remedies:
         lines = [f"# {name}: {key} = {value}" for name, settings in changes.items() for key, value in settings.items()]
         plan = self._cdcproof("connectors", "plan", str(directory))
         return (f"# in the files of {directory}, set:", *lines, *(f"# {line}" for line in advice), plan)
+
+    def pasteable(self, look: Look) -> Look:
+        """The same, its commands for a database's administrator as they can be pasted in this environment."""
+        shell = self.environment.shell
+        return replace(look, action=tuple(shell(line) if line.startswith("psql ") else line for line in look.action))
 
     def _tasks(self, states: Mapping[str, str], name: str) -> int:
         return sum(subject.startswith(f"{name}/") for subject in states)
