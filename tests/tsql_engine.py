@@ -14,6 +14,8 @@ import sqlglot
 from sqlglot import exp
 
 from tests.tsql_values import (
+    EXACT,
+    SECOND,
     Binary,
     Clock,
     Day,
@@ -24,6 +26,7 @@ from tests.tsql_values import (
     Text,
     cast,
     from_hexadecimal,
+    shown_at_length,
 )
 
 Row = dict[tuple[str, str], Any]
@@ -56,7 +59,7 @@ class _Engine:
         if order := select.args.get("order"):
             rows.sort(key=lambda row: _comparable(self.value(order.expressions[0].this, row)))
         if (limit := select.args.get("limit")) and not (order or select.args.get("distinct")):
-            assert limit.expression.name == "1", "TOP without an order gives whatever it likes"
+            assert limit.expression.name in ("1", "200"), "TOP without an order gives whatever it likes"
             rows.reverse()  # any row will do
         if any(isinstance(made, exp.Count) for made in select.expressions) and not select.args.get("group"):
             return [[self._aggregate(made, None, rows) for made in select.expressions]]
@@ -170,6 +173,8 @@ def _add(engine: _Engine, node: exp.Add, row: Row) -> Any:
         return None
     if isinstance(one, Int) and isinstance(two, Int):
         return Int(one.value + two.value, max(one.bits, two.bits))
+    if isinstance(one, Int | Decimal) and isinstance(two, Int | Decimal):
+        return _exact(one, two, EXACT.add)
     if isinstance(one, Text) and isinstance(two, Text):
         return Text(one.text + two.text, wide=False)
     if not (isinstance(one, Binary) and isinstance(two, Binary)):
@@ -177,6 +182,36 @@ def _add(engine: _Engine, node: exp.Add, row: Row) -> Any:
     large = one.large or two.large
     joined = one.data + two.data
     return Binary(joined if large else joined[:8000], large)
+
+
+def _exact(one: Any, two: Any, made: Callable[[Decimal, Decimal], Decimal]) -> Any:
+    """Of an integer and a decimal, or two decimals: a decimal, of 38 digits at most."""
+    values = [Decimal(side.value) if isinstance(side, Int) else side for side in (one, two)]
+    result = made(*values)
+    if result and result.adjusted() >= 38:
+        raise SqlError(f"arithmetic overflow: {result}")
+    return result
+
+
+def _multiplied(engine: _Engine, node: exp.Mul, row: Row) -> Any:
+    one, two = engine.both(node, row)
+    if one is None or two is None:
+        return None
+    if isinstance(one, Int) and isinstance(two, Int):
+        return cast(Int(one.value * two.value, 64), "bigint" if 64 in (one.bits, two.bits) else "int")
+    return _exact(one, two, EXACT.multiply)
+
+
+def _subtracted(engine: _Engine, node: exp.Sub, row: Row) -> Any:
+    one, two = engine.both(node, row)
+    return None if one is None or two is None else _exact(one, two, EXACT.subtract)
+
+
+def _remainder(engine: _Engine, node: exp.Mod, row: Row) -> Any:
+    one, two = engine.both(node, row)
+    if isinstance(one, Decimal) or isinstance(two, Decimal):
+        return None if one is None or two is None else _exact(one, two, EXACT.remainder)
+    return _whole(lambda first, second: first % second)(engine, node, row)
 
 
 def _whole(divide: Callable[[int, int], int]) -> Callable[[_Engine, exp.Expression, Row], Any]:
@@ -218,6 +253,8 @@ def _convert(engine: _Engine, node: exp.Convert, row: Row) -> Any:
     try:
         if style is None:
             return cast(value, *_type(node.this))
+        if style.name == "121":
+            return shown_at_length(value, *_type(node.this))
         assert style.name == "2"
         return from_hexadecimal(value, *_type(node.this))
     except SqlError:
@@ -255,11 +292,14 @@ def _difference(engine: _Engine, node: exp.DateDiff, row: Row) -> Any:
     if node.text("unit") == "DAY":
         assert isinstance(end, Day)
         return Int(end.days - cast(start, "date").days)
-    assert node.text("unit") == "MICROSECOND"
+    ticks = {"SECOND": SECOND, "MILLISECOND": 10_000, "MICROSECOND": 10}.get(node.text("unit"))
     assert node.args["big_int"] is True
     assert type(start) is type(end)
     assert isinstance(end, Moment | Clock)
-    return Int(end.ticks // 10 - start.ticks // 10, 64)
+    if ticks is None:
+        assert node.text("unit") == "NANOSECOND"
+        return cast(Int((end.ticks - start.ticks) * 100, 64), "bigint")
+    return Int(end.ticks // ticks - start.ticks // ticks, 64)
 
 
 def _part(engine: _Engine, node: exp.Extract, row: Row) -> Any:
@@ -289,6 +329,13 @@ def _replace(engine: _Engine, node: exp.Replace, row: Row) -> Any:
     value = engine.value(node.this, row)
     old, new = engine.value(node.expression, row), engine.value(node.args["replacement"], row)
     return value and Text(value.text.replace(old.text, new.text), value.wide)
+
+
+def _worded(engine: _Engine, node: exp.Expression, row: Row, made: Callable[[str], str]) -> Any:
+    if isinstance(node, exp.Trim):
+        assert node.text("position") == "TRAILING"
+    value = engine.value(node.this, row)
+    return value and Text(made(value.text), value.wide, large=value.large)
 
 
 def _ordered(value: Any) -> Any:
@@ -345,7 +392,9 @@ _NODES: dict[type, Callable[[_Engine, Any, Row], Any]] = {
     exp.LTE: _compare(lambda one, two: one <= two),
     exp.Literal: _literal,
     exp.MD5: _hash("md5"),
-    exp.Mod: _whole(lambda one, two: one % two),
+    exp.Lower: lambda engine, node, row: _worded(engine, node, row, str.lower),
+    exp.Mod: _remainder,
+    exp.Mul: _multiplied,
     exp.NEQ: _compare(lambda one, two: one != two),
     exp.National: lambda _, node, __: Text(node.name),
     exp.Neg: _negative,
@@ -356,8 +405,10 @@ _NODES: dict[type, Callable[[_Engine, Any, Row], Any]] = {
     exp.Placeholder: lambda engine, node, _: engine.bound[id(node)],
     exp.Replace: _replace,
     exp.SHA2: _hash("sha256"),
+    exp.Sub: _subtracted,
     exp.Subquery: lambda engine, node, _: engine.select(node.this)[0][0],
     exp.Substring: _substring,
     exp.TimeStrToTime: lambda engine, node, row: engine.value(node.this, row),
+    exp.Trim: lambda engine, node, row: _worded(engine, node, row, lambda text: text.rstrip(" ")),
     exp.TryCast: _cast,
 }

@@ -128,7 +128,28 @@ def cast(value: Any, kind: str, *sizes: Any) -> Any:
     return _CASTS[kind](value, size)
 
 
+def shown_at_length(value: Any, kind: str, size: Any) -> Text | None:
+    """CONVERT(varchar(size), value, 121): a date, a time or both, with all the digits that its type has."""
+    if value is None:
+        return None
+    assert kind == "varchar"
+    digits = getattr(value, "scale", 0)
+    ticks = value.days * DAY if isinstance(value, Day) else value.ticks
+    if isinstance(value, Instant):
+        ticks += value.minutes * 60 * SECOND
+    day, rest = date.fromordinal(ticks // DAY + 1).isoformat(), ticks % DAY
+    seconds, fraction = divmod(rest, SECOND)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    clock += f".{fraction:07}"[: digits + 1] if digits else ""
+    made = day if isinstance(value, Day) else clock if isinstance(value, Clock) else f"{day} {clock}"
+    if isinstance(value, Instant):
+        made += f" {'-' if value.minutes < 0 else '+'}{abs(value.minutes) // 60:02}:{abs(value.minutes) % 60:02}"
+    return _text(Text(made, wide=False), size, wide=False)
+
+
 def _integer(value: Any, bits: int) -> Int:
+    if isinstance(value, bool):
+        return Int(int(value), bits)
     low, high = (0, 255) if bits == 8 else (-(1 << bits - 1), (1 << bits - 1) - 1)
     if isinstance(value, Int):
         number = value.value
@@ -168,7 +189,7 @@ def _bit(value: Any, _: Any) -> bool:
 
 def _float(value: Any, single: bool) -> Float:
     try:
-        number = float(value.text if isinstance(value, Text) else value.value)
+        number = float(value.text if isinstance(value, Text) else value if isinstance(value, Decimal) else value.value)
         number = struct.unpack("<f", struct.pack("<f", number))[0] if single else number
     except (ValueError, OverflowError, AttributeError) as error:
         raise SqlError(f"conversion of {value} to float: {error}") from None
@@ -343,6 +364,8 @@ _CASTS: dict[str, Any] = {
     "varbinary": _binary,
     "image": lambda value, _: _binary(value, MAX),
     "uniqueidentifier": _uuid,
+    "xml": lambda value, _: _text(value, MAX, wide=True),
+    "json": lambda value, _: _text(value, MAX, wide=True),
     "date": _day,
     "time": _clock,
     "datetime": _thirds,

@@ -140,6 +140,11 @@ class Table(Model):
     """Columns of the source, or of the target alone, that are not compared."""
     rename: dict[Name, Name] = Field({})
     """A column's name at the source to its name at the target, where the two differ in more than case."""
+    written_as: dict[
+        Name,
+        Literal["days", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso", "iso-utc", "base64", "hex"],
+    ] = Field({})
+    """A column's name at the source to how the sink writes it, where its type at the target does not say: its unit, or its alphabet."""
     source_filter: Name | None = None
     """A condition in the source's SQL: only rows for which it holds are replicated."""
     target_filter: Name | None = None
@@ -187,7 +192,7 @@ class Table(Model):
 
     @model_validator(mode="after")
     def _excludes_nothing_that_is_needed(self) -> Table:
-        for what, names in (("key", self.key), ("rename", self.rename)):
+        for what, names in (("key", self.key), ("rename", self.rename), ("written_as", self.written_as)):
             both = [name for name in self.exclude if name in names]
             if both:
                 raise ValueError(f"{both[0]} is in {what} and in exclude")

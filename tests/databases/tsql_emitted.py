@@ -22,7 +22,7 @@ from cdcproof.databases.deployment import sqlserver as deployed_to
 from cdcproof.databases.deployment import tsql as deployment
 from cdcproof.databases.deployment.base import Needs
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
-from cdcproof.databases.kinds import CONTRACT, Form, form_of
+from cdcproof.databases.kinds import CONTRACT, Form, form_of, ways_of
 from cdcproof.databases.scan import WHOLE, Chunking, Scan, Segment, Since, Slice, Told
 from cdcproof.databases.single_row import SingleRow
 from cdcproof.databases.sqlserver import SQLServer
@@ -68,6 +68,8 @@ COLUMNS = (
     *(_column(name, scale=scale) for name in ("time", "datetime2", "datetimeoffset") for scale in (0, 3, 6, 7)),
 )  # fmt: skip
 """Of every compared type, in lengths around those by which statements differ."""
+XML = _column("xml")
+"""Of which no least and no greatest value is asked."""
 
 _TEXTS = ("character varying", "character")
 _TIMES = ("time without time zone", "timestamp without time zone", "timestamp with time zone")
@@ -85,9 +87,18 @@ TARGETS = [
 
 
 def _told() -> list[Told]:
-    """Each column in each form that it has with some column of a target."""
-    pairs = ((column, form_of("sqlserver", column, "postgresql", target)) for column in COLUMNS for target in TARGETS)
-    return list(dict.fromkeys(Told(column, form) for column, form in pairs if form))
+    """Each column in each form that it has with some column of a target, as it is and as sinks write it."""
+    columns = (*COLUMNS, XML)
+    pairs = [(column, target, None, None) for column in columns for target in TARGETS]
+    pairs += [
+        (column, target, way.source, way.target)
+        for column in columns
+        for target in TARGETS
+        for way in ways_of("sqlserver", column, "postgresql", target)
+    ]
+    read = ((replace(ours, reading=one), replace(theirs, reading=other)) for ours, theirs, one, other in pairs)
+    forms = ((ours, form_of("sqlserver", ours, "postgresql", theirs)) for ours, theirs in read)
+    return list(dict.fromkeys(Told(column, form) for column, form in forms if form))
 
 
 TOLD = _told()
@@ -118,6 +129,8 @@ def each_type() -> Iterator[Emitted]:
         yield Emitted(tsql_frames.rows_of_chunks(value, [0, 7], next(versions)))
         yield Emitted(tsql_frames.rows_of_chunks(value, [3], next(versions), utf8=False), before_2019=True)
         yield Emitted(tsql_frames.rows_of_chunks(key, [3], next(versions)))
+        yield Emitted(tsql_frames.sample(key, 200))
+        yield Emitted(tsql_frames.sample(value, 200, utf8=False), before_2019=True)
         yield Emitted(tsql_frames.rows_by_hash(pair, 3, next(versions)))
         if tsql_forms.found_by_value(told):
             nulls = [[False, True], [True, False]]
@@ -294,7 +307,7 @@ def fixtures() -> dict[str, str]:
 
 def known() -> Known:
     """The tables of the statements, and the part of Microsoft's reference that they ask: system views, functions, procedures."""
-    names = [*(column.name for column in COLUMNS), "odd] version"]
+    names = [*(column.name for column in (*COLUMNS, XML)), "odd] version"]
     marks = ["__$start_lsn", "__$seqval", "__$operation", "__$update_mask"]
     tables: dict[str, Sequence[str]] = {
         str(TABLE): names,

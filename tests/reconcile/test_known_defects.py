@@ -148,8 +148,8 @@ def test_a_row_in_flight_is_not_called_lost(sides: Sides) -> None:
 
 
 def test_a_type_that_is_not_compared_is_named_and_the_rest_compared(sides: Sides) -> None:
-    sides.table("v", "id int PRIMARY KEY, doc jsonb, v text", [(1, "{}", "x")], [(1, "[]", "x")])
+    sides.table("v", "id int PRIMARY KEY, doc point, v text", [(1, "(1,2)", "x")], [(1, "(1,3)", "x")])
     result = sides.result("v")
     assert (result.status, result.unseen) == (TableStatus.INCOMPLETE, ("doc",))
     assert sides.result("v", exclude=("doc",)).status is TableStatus.MATCH
-    assert result.not_compared == ("doc (jsonb: the same content has many texts, and each side writes its own)",)
+    assert result.not_compared == ("doc (point: Debezium does not carry geometric types as they are)",)

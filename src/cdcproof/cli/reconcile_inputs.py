@@ -220,6 +220,7 @@ def _pair(table: pipeline.Table) -> TablePair:
         table.source_filter or "",
         table.target_filter or "",
         table.update_column or "",
+        table.written_as,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 if TYPE_CHECKING:
     from cdcproof.databases.identity import Identity
     from cdcproof.databases.kinds import Form
+    from cdcproof.databases.readings import Reading
     from cdcproof.databases.scan import ChunkSum, Landmark, LiteralForm, LogPosition, PieceSum, Row, Scan, Segment
 
 
@@ -37,7 +38,7 @@ class Column:
     `type` is the database's own name in lower case; PostgreSQL's types of types are ``array``, ``enum``, ``composite``,
     ``range`` and ``multirange``. Scale and precision are None where it has none, `length` (in characters, or in bytes
     of a binary type) where it has no limit. `withheld` says why what this account reads of it is not what is stored; empty
-    where it is.
+    where it is. `reading` is no part of the catalogue: what a comparison turns its values into; None where it takes them as they are.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Column:
     computed: bool = False
     length: int | None = None
     withheld: str = ""
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,10 @@ class Database(Protocol):
 
     def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
         """The rows that have one of `keys` (canonical bytes of the key's columns), as they are now."""
+        ...
+
+    def sample(self, scan: Scan, rows: int) -> list[Row]:
+        """So many rows, or all where there are not so many: whichever the database has at hand. Their `version` is empty."""
         ...
 
     def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:

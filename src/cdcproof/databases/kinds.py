@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cdcproof.databases.base import Column
+from cdcproof.databases.readings import EPOCHS, How, Meeting, meetings, read
 from cdcproof.engines import Engine
 
 FORM_BYTES = 8000
@@ -146,12 +147,41 @@ def entry_of(engine: Engine, column: Column) -> Entry:
     return entry
 
 
+_KINDS_READ: dict[How, Kind] = {
+    **dict.fromkeys((*EPOCHS, How.ZERO_OR_ONE), Kind.INTEGER),
+    How.UTC: Kind.TIMESTAMP,
+    **dict.fromkeys((How.DIGITS, How.UNSCALED), Kind.NUMBER),
+    How.DOUBLE: Kind.FLOAT,
+    **dict.fromkeys((How.BASE64, How.HEXADECIMAL), Kind.BINARY),
+}
+"""Of what a column is read as; all else is text."""
+
+
+def kind_of(engine: Engine, column: Column) -> Kind | None:
+    """What the column's values are when they are compared; None for what is not."""
+    if column.reading:
+        return _KINDS_READ.get(column.reading.how, Kind.TEXT)
+    return entry_of(engine, column).kind
+
+
+def ways_of(source_engine: Engine, source: Column, target_engine: Engine, target: Column) -> tuple[Meeting, ...]:
+    """How both columns can be compared, the likeliest way first; none where they cannot.
+
+    Columns of one kind meet as they are; of other kinds, and where padding and JSON are in play, as sinks write them (`readings`).
+    """
+    if target_engine == "postgresql" and (found := meetings(source_engine, source, target)):
+        return found
+    return (Meeting(None, None),) if form_of(source_engine, source, target_engine, target) else ()
+
+
 def form_of(source_engine: Engine, source: Column, target_engine: Engine, target: Column) -> Form | None:
-    """The form in which both columns can be told without loss beyond the contract; None when there is none."""
-    ours, theirs = entry_of(source_engine, source).kind, entry_of(target_engine, target).kind
-    if ours is None or theirs is None:
+    """The form in which both columns, each as it is read, can be told without loss beyond the contract; None when there is none."""
+    ours, theirs = kind_of(source_engine, source), kind_of(target_engine, target)
+    if ours is None or theirs is None or _is_rewritten(source, target):
         return None
     kinds = {ours, theirs}
+    if kinds == {Kind.FLOAT, Kind.SINGLE} and source.reading:
+        return Form(Kind.SINGLE)
     if kinds <= {Kind.INTEGER, Kind.NUMBER}:
         return _number(source, target, Kind.NUMBER if Kind.NUMBER in kinds else Kind.INTEGER)
     if kinds <= {Kind.FLOAT, Kind.SINGLE}:
@@ -162,10 +192,63 @@ def form_of(source_engine: Engine, source: Column, target_engine: Engine, target
     return Form(ours, long=is_long)
 
 
+def _is_rewritten(source: Column, target: Column) -> bool:
+    """Whether the target writes a text anew that the source has word for word."""
+    return target.type == "jsonb" and not target.reading and source.type != "jsonb"
+
+
+def narrowed(source: Column, target: Column, kind: Kind) -> str:
+    """Both types, where the target's cannot hold every value of the source's as it is; else empty."""
+    ours, theirs = read(source), read(target)
+    match kind:
+        case Kind.TEXT:
+            is_narrower = theirs.length is not None and (ours.length is None or theirs.length < ours.length)
+        case Kind.INTEGER | Kind.NUMBER:
+            is_narrower = _holds_fewer_digits(ours, theirs)
+        case Kind.TIME | Kind.TIMESTAMP | Kind.INSTANT:
+            is_narrower = _digits_of_seconds(theirs) < _digits_of_seconds(ours)
+        case _:
+            is_narrower = kind is Kind.FLOAT and theirs.type == "real" and ours.type != "real"
+    return f"{_declared(source)} at the source, {_declared(target)} at the target" if is_narrower else ""
+
+
+def _holds_fewer_digits(ours: Column, theirs: Column) -> bool:
+    if theirs.type not in INTEGER_DIGITS and theirs.precision is None:
+        return False
+    before = [_digits_before_the_point(column) for column in (ours, theirs)]
+    least, most = 0 if before[1] is None else before[1], before[0]
+    return most is None or least < most or (ours.scale or 0) > (theirs.scale or 0)
+
+
+def _digits_of_seconds(column: Column) -> int:
+    """Of those that can arrive: no more than PostgreSQL has."""
+    declared = {"datetime": 3, "smalldatetime": 0}.get(column.type, column.scale)
+    return min(_MICRO_DIGITS, _MICRO_DIGITS if declared is None else declared)
+
+
+def _declared(column: Column) -> str:
+    """The type and its modifiers, for people."""
+    if column.length is not None:
+        return f"{column.type}({column.length})"
+    if column.precision is not None and column.type in ("numeric", "decimal"):
+        return f"{column.type}({column.precision}, {column.scale or 0})"
+    if column.scale is not None and column.type.startswith(("time", "datetime2", "datetimeoffset")):
+        base, _, rest = column.type.partition(" ")
+        return f"{base}({column.scale}) {rest}".rstrip()
+    return column.type
+
+
 def _number(source: Column, target: Column, kind: Kind) -> Form:
+    if How.DIGITS in _hows(source, target) or How.UNSCALED in _hows(source, target):
+        return Form(kind, max(source.scale or 0, 0))  # what stands for no number is text
+    source, target = read(source), read(target)
     scale = max(source.scale or 0, target.scale or 0, 0)
     before = [_digits_before_the_point(column) for column in (source, target)]
     return Form(kind, scale, precision=0 if None in before else max(filter(None, before), default=0) + scale)
+
+
+def _hows(*columns: Column) -> list[How]:
+    return [column.reading.how for column in columns if column.reading]
 
 
 def _digits_before_the_point(column: Column) -> int | None:
@@ -177,7 +260,8 @@ def _digits_before_the_point(column: Column) -> int | None:
 
 def may_be_long(column: Column) -> bool:
     """Whether a value can take more than `FORM_BYTES`: a character takes at most four."""
-    return column.length is None or column.length * 4 > FORM_BYTES
+    length = read(column).length
+    return length is None or length * 4 > FORM_BYTES
 
 
 def _lossless(kind: Kind, rule: str = "") -> Entry:
@@ -196,9 +280,10 @@ _TICKS = "counts 1/300 s and is compared to the millisecond, as Debezium sends i
 # Seen on the embedded pipeline: Debezium 3.4's JDBC sink writes NanoTimestamp, NanoTime and ZonedTimestamp with every seventh
 # digit into PostgreSQL's microseconds rounded half up, towards the later moment before 1970 too, and a time that reaches
 # midnight as 00:00:00.
-_SEVEN = 7
+_SEVEN, _MICRO_DIGITS = 7, 6
 _SEVENTH = "the seventh digit does not arrive: rounded half up to microseconds"
 _PADDED = "padding counts"
+_AS_TEXT = "compared by its text, as its server writes it"
 _REWRITTEN = "the same content has many texts, and each side writes its own"
 _LOCAL = "its meaning depends on its server"
 
@@ -221,8 +306,7 @@ CONTRACT: dict[Engine, dict[str, Entry]] = {
         "datetime2": _lossy(Kind.TIMESTAMP, _SEVENTH),
         "datetimeoffset": _lossy(Kind.INSTANT, f"compared as the instant, its offset does not arrive; {_SEVENTH}"),
         "timestamp": _not_compared("rowversion: every server counts its own"),
-        "xml": _not_compared(_REWRITTEN),
-        "json": _not_compared(_REWRITTEN),
+        **dict.fromkeys(("xml", "json"), _lossless(Kind.TEXT, _AS_TEXT)),
         "sql_variant": _not_compared("every value has a type of its own"),
         **dict.fromkeys(
             ("hierarchyid", "geometry", "geography"), _not_compared("Debezium does not carry CLR types as they are")
@@ -246,8 +330,9 @@ CONTRACT: dict[Engine, dict[str, Entry]] = {
         "timestamp with time zone": _lossless(Kind.INSTANT),
         "time with time zone": _not_compared("Debezium sends it in UTC, without its zone"),
         "interval": _not_compared("Debezium sends a number of microseconds, in which months are estimated"),
-        "money": _not_compared(_LOCAL),
-        **dict.fromkeys(("json", "jsonb", "xml", "hstore"), _not_compared(_REWRITTEN)),
+        "money": _lossless(Kind.NUMBER),
+        **dict.fromkeys(("json", "jsonb", "xml"), _lossless(Kind.TEXT, _AS_TEXT)),
+        "hstore": _not_compared(_REWRITTEN),
         **dict.fromkeys(("bit", "bit varying"), _not_compared("Debezium sends bytes in an order of its own")),
         **dict.fromkeys(("inet", "cidr", "macaddr", "macaddr8"), _not_compared(_REWRITTEN)),
         **dict.fromkeys(

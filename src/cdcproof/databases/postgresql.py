@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.types.numeric import IntLoader
 
 from cdcproof.databases import postgresql_catalogue as catalogue
-from cdcproof.databases import postgresql_keys, postgresql_log, postgresql_pieces
+from cdcproof.databases import postgresql_keys, postgresql_log, postgresql_pieces, reading_values
 from cdcproof.databases import postgresql_statements as statements
 from cdcproof.databases.base import Column, Isolation, Slot, TableName
 from cdcproof.databases.column_data import columns_found
@@ -189,13 +189,27 @@ class PostgreSQL(Pieces):
         wanted = set(distinct)
         step = max(1, min(_KEYS_PER_QUERY, _rows_at_once(scan), _MOST_BOUND // max(1, scan.key_width)))
         for start in range(0, len(distinct), step):
-            found, bound = postgresql_keys.one_of(scan.key, distinct[start : start + step], self._server())
-            statement = statements.rows_by_key(scan, found, self._server(), versioned=versioned)
-            with self._our_errors(scan.table):
-                cursor = psycopg.RawCursor(self._session).execute(statement, bound, binary=True)
-                for row in cursor.fetchall():
-                    if row[1 : scan.key_width + 1] in wanted:
-                        yield Row(row[0], row[1:])
+            batch = distinct[start : start + step]
+            rows = self._rows_of(scan, batch, versioned=versioned, by_index=True)
+            if not all(map(reading_values.is_found_for_sure, scan.key)):
+                left = wanted.intersection(batch).difference(row.forms[: scan.key_width] for row in rows)
+                rows += self._rows_of(scan, list(left), versioned=versioned, by_index=False) if left else []
+            yield from (row for row in rows if row.forms[: scan.key_width] in wanted)
+
+    def sample(self, scan: Scan, rows: int) -> list[Row]:
+        """The rows that lie first."""
+        statement = statements.sample(scan, rows, self._server())
+        with self._our_errors(scan.table), self._session.cursor(binary=True) as cursor:
+            return [Row(row[0], row[1:]) for row in cursor.execute(statement).fetchall()]
+
+    def _rows_of(
+        self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], *, versioned: bool, by_index: bool
+    ) -> list[Row]:
+        found, bound = postgresql_keys.one_of(scan.key, keys, self._server(), by_index=by_index)
+        statement = statements.rows_by_key(scan, found, self._server(), versioned=versioned)
+        with self._our_errors(scan.table):
+            cursor = psycopg.RawCursor(self._session).execute(statement, bound, binary=True)
+            return [Row(row[0], row[1:]) for row in cursor.fetchall()]
 
     def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
         """Calibration. Before PostgreSQL 14 there is no native hash."""

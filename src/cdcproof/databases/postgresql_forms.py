@@ -11,6 +11,8 @@ from typing import LiteralString
 from psycopg import sql
 
 from cdcproof.databases.kinds import INTEGER_DIGITS, LONG_BYTES, Kind
+from cdcproof.databases.postgresql_readings import value as value_read
+from cdcproof.databases.readings import How
 from cdcproof.databases.scan import Told
 
 _TYPES: dict[Kind, LiteralString] = {
@@ -62,21 +64,28 @@ def sent(told: Told, server: Server) -> sql.Composed:
     return sql.SQL("{}({})").format(sql.SQL(send), as_sent(told, server))
 
 
+def value(told: Told, server: Server) -> sql.Composed:
+    """A column's value as it is read (`Column.reading`)."""
+    return value_read(told.column, server.version, told.form.scale)
+
+
 def as_sent(told: Told, server: Server) -> sql.Composed:
     """A column as a value of the type whose send function gives its canonical bytes."""
-    name, kind = sql.Identifier(told.column.name), told.form.kind
+    name, kind = value(told, server), told.form.kind
     if kind is Kind.NUMBER:
-        return _digits(told)
+        return _digits(told, name)
     if kind in (Kind.FLOAT, Kind.SINGLE):  # of a NaN there are many, and some come from arithmetic
         return sql.SQL("CASE WHEN {0} = 'NaN' THEN 'NaN' ELSE {0} END::{1}").format(name, sql.SQL(_TYPES[kind]))
-    value = sql.SQL("{}::{}").format(name, sql.SQL(_TYPES[kind]))
-    if kind is Kind.TEXT and told.column.type == "character":  # a cast to text would cut the padding off
-        value = sql.SQL("textin(bpcharout({}))").format(name)
-    return _long(told, value, server) if told.form.long else value
+    made = sql.SQL("{}::{}").format(name, sql.SQL(_TYPES[kind]))
+    if kind is Kind.TEXT and told.read.type == "character":  # a cast to text would cut the padding off
+        made = sql.SQL("textin(bpcharout({}))").format(name)
+    return _long(told, made, server) if told.form.long else made
 
 
-def _digits(told: Told) -> sql.Composed:
-    name, scale, column = sql.Identifier(told.column.name), sql.Literal(told.form.scale), told.column
+def _digits(told: Told, name: sql.Composed) -> sql.Composed:
+    scale, column = sql.Literal(told.form.scale), told.read
+    if told.column.reading and told.column.reading.how in (How.DIGITS, How.UNSCALED):
+        return name
     if column.type in INTEGER_DIGITS or (column.scale is not None and column.scale >= 0):
         if (column.scale or 0) == told.form.scale:
             return sql.SQL("{}::text").format(name)
@@ -96,7 +105,7 @@ def _long(told: Told, value: sql.Composed, server: Server) -> sql.Composed:
 
 def columnar(told: Told, server: Server) -> sql.Composed:
     """A column as a value of a type that DuckDB reads without loss (`Form.columnar`)."""
-    form, name = told.form, sql.Identifier(told.column.name)
+    form, name = told.form, value(told, server)
     if form.kind is Kind.INTEGER:
         return sql.SQL("{}").format(name)  # as narrow as it is
     if form.kind in (Kind.FLOAT, Kind.SINGLE):
@@ -104,7 +113,7 @@ def columnar(told: Told, server: Server) -> sql.Composed:
     if form.kind is not Kind.NUMBER or form.columnar == "VARCHAR":
         return as_sent(told, server)
     decimal = sql.SQL("numeric({}, {})").format(sql.Literal(form.precision + 1), sql.Literal(form.scale))
-    if told.column.type in INTEGER_DIGITS:
+    if told.read.type in INTEGER_DIGITS:
         return sql.SQL("{}::{}").format(name, decimal)
     beyond = sql.Literal(10 ** (form.precision - form.scale))
     return sql.SQL("CASE WHEN {0} = 'NaN' THEN {1} ELSE {0} END::{2}").format(name, beyond, decimal)

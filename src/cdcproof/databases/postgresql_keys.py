@@ -12,7 +12,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from cdcproof.databases import canonical
+from cdcproof.databases import canonical, reading_values
 from cdcproof.databases.kinds import INTEGER_DIGITS, TOLD_WHOLE, Kind
 from cdcproof.databases.postgresql_forms import Server, sent
 from cdcproof.databases.scan import Told
@@ -31,22 +31,27 @@ _CASTS: dict[Kind, LiteralString] = {
     Kind.TIMESTAMP: "::timestamp",
     Kind.INSTANT: "::timestamptz",
 }
-Bound = str | bytes | list[str]
+Bound = str | bytes | list[str] | list[bytes]
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 
 def one_of(
-    key: Sequence[Told], keys: Sequence[Sequence[bytes | None]], server: Server
+    key: Sequence[Told], keys: Sequence[Sequence[bytes | None]], server: Server, *, by_index: bool = True
 ) -> tuple[sql.Composed, list[Bound]]:
-    """A condition for rows that have one of the keys, and what to bind to its $1, $2 …"""
-    if len(key) == 1:
+    """A condition for rows that have one of the keys, and what to bind to its $1, $2 …
+
+    Without `by_index` every row is read and compared as it is read: for what `reading_values.found_by` may miss.
+    """
+    if len(key) == 1 and key[0].column.reading and all(parts[0] is not None for parts in keys):
+        return _one_of_read(key[0], [parts[0] or b"" for parts in keys], server, by_index=by_index)
+    if len(key) == 1 and not key[0].column.reading:
         array = _array(key[0], [parts[0] for parts in keys], server)
         if array:
             return sql.SQL("{} = ANY ($1::{}[])").format(sql.Identifier(key[0].column.name), _array_of(key[0])), [array]
     bound: list[Bound] = []
     conditions = []
     for parts in keys:
-        columns = (_is(told, part, bound, server) for told, part in zip(key, parts, strict=True))
+        columns = (_is(told, part, bound, server, by_index=by_index) for told, part in zip(key, parts, strict=True))
         conditions.append(sql.SQL("({})").format(sql.SQL(" AND ").join(columns)))
     return sql.SQL("({})").format(sql.SQL(" OR ").join(conditions)), bound
 
@@ -74,10 +79,33 @@ def _array(told: Told, parts: Sequence[bytes | None], server: Server) -> Bound:
     return texts if len(texts) == len(parts) else []
 
 
-def _is(told: Told, part: bytes | None, bound: list[Bound], server: Server) -> sql.Composable:
+def _one_of_read(
+    told: Told, parts: Sequence[bytes], server: Server, *, by_index: bool
+) -> tuple[sql.Composed, list[Bound]]:
+    found = [reading_values.found_by(told, part) for part in parts] if by_index else [None]
+    if None in found:
+        return sql.SQL("{} = ANY ($1::bytea[])").format(sent(told, server)), [list(parts)]
+    texts = [text for some in found for text in some or ()]
+    return sql.SQL("{} = ANY ({})").format(sql.Identifier(told.column.name), _cast(told, "$1", "[]")), [texts]
+
+
+def _cast(told: Told, bound: str, array: str = "") -> sql.SQL:
+    """A bound text as a value of the column's own type, by which an index finds it."""
+    types = {"character": "bpchar", "citext": "text"}
+    return sql.SQL(f"{bound}::text{array}::{types.get(told.column.type, told.column.type)}{array}")
+
+
+def _is(told: Told, part: bytes | None, bound: list[Bound], server: Server, *, by_index: bool = True) -> sql.Composable:
     name = sql.Identifier(told.column.name)
     if part is None:
         return sql.SQL("{} IS NULL").format(name)
+    if told.column.reading:
+        texts = reading_values.found_by(told, part) if by_index else None
+        if texts is None:
+            bound.append(part)
+            return sql.SQL("{} = {}").format(sent(told, server), _last(bound))
+        bound.append(list(texts))
+        return sql.SQL("{} = ANY ({})").format(name, _cast(told, f"${len(bound)}", "[]"))
     if told.form.kind is Kind.NUMBER and told.column.type in INTEGER_DIGITS:
         return _is_integer(name, Decimal(part.decode()), bound)
     value = _by_value(told, part, server)

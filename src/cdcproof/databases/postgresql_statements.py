@@ -15,7 +15,7 @@ from psycopg import sql
 from cdcproof.databases import postgresql_hash
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import LONG_BYTES, Form, Kind
-from cdcproof.databases.postgresql_forms import Server, as_sent, columnar, sent
+from cdcproof.databases.postgresql_forms import Server, as_sent, columnar, sent, value
 from cdcproof.databases.postgresql_places import tid
 from cdcproof.databases.scan import Chunking, RowHash, Scan, Segment, Told
 
@@ -101,6 +101,11 @@ def rows_by_key(scan: Scan, found: sql.Composable, server: Server, *, versioned:
     return _rows(scan, server, [found], versioned=versioned)
 
 
+def sample(scan: Scan, rows: int, server: Server) -> sql.Composed:
+    """No version, and the forms of some rows."""
+    return sql.SQL("{} LIMIT {}").format(_rows(scan, server, [], versioned=False), sql.Literal(rows))
+
+
 def literal_forms(column: Column, form: Form, server: Server) -> sql.Composed:
     """A `LiteralForm` of each literal of the array $1."""
     told = _as_column(Told(column, form), "v")
@@ -156,7 +161,7 @@ def _native(columns: Sequence[Told], chained: Sequence[int], server: Server) -> 
 
 def _native_column(told: Told, place: int, seed: sql.Composable, server: Server) -> sql.Composed:
     """`postgresql_hash.column_hash`: the dearest part of a scan, so each kind by the cheapest function that loses nothing."""
-    name, form = sql.Identifier(told.column.name), told.form
+    name, form = value(told, server), told.form
     if postgresql_hash.is_wide(form):
         return sql.SQL("hashint8extended({0}::bigint >> 32, hashint8extended({0}::bigint, {1}))").format(name, seed)
     if form.kind is Kind.INTEGER:
@@ -270,7 +275,9 @@ def _as_column(told: Told, name: str) -> Told:
 def _read(told: Told) -> sql.Composed:
     """A literal in a column of this name, cast to its type, under the same name."""
     name = sql.Identifier(told.column.name)
-    text = sql.SQL("decode({}, 'hex')").format(name) if told.form.kind is Kind.BINARY else name
+    text = sql.SQL("decode({}, 'hex')").format(name) if told.column.type == "bytea" else sql.SQL("{}").format(name)
+    if told.column.type == "money":
+        text = sql.SQL("{}::numeric").format(name)  # its text is written in a server's own way
     return sql.SQL("({}::{}) AS {}").format(text, _declared(told.column), name)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Form
+from cdcproof.databases.readings import read
 
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
@@ -26,6 +27,11 @@ class Told:
 
     column: Column
     form: Form
+
+    @property
+    def read(self) -> Column:
+        """The column as its reading makes it."""
+        return read(self.column)
 
 
 @dataclass(frozen=True)

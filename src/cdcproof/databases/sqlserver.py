@@ -194,11 +194,17 @@ class SQLServer(Log):
             rows = ask(scan, batch, version)
             yield from (row for row in rows if row.forms[: scan.key_width] in wanted)
 
+    def sample(self, scan: Scan, rows: int) -> list[Row]:
+        """The rows that a scan gives first."""
+        self._demand_utf8(filter(tsql_forms.may_be_hashed, scan.columns))
+        statement = tsql_frames.sample(scan, rows, utf8=self._has_utf8)
+        return list(_rows(scan, self._streamed(scan.table, statement)))
+
     def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
         """Calibration. Without UTF-8, text has no MD5 and long text no form either."""
         utf8 = self._has_utf8
         told = Told(column, form)
-        if tsql_forms.may_be_hashed(told) and tsql_forms.needs_utf8(form) and not utf8:
+        if tsql_forms.may_be_hashed(told) and tsql_forms.needs_utf8(told) and not utf8:
             return tuple(LiteralForm(None, b"") for _ in literals)
         forms: list[LiteralForm] = []
         for start in range(0, len(literals), _PARAMETERS_PER_QUERY):  # a scrub has as many as keys that were changed
@@ -257,7 +263,7 @@ class SQLServer(Log):
         return self._query(tsql.HAS_UTF8)[0][0] is not None
 
     def _demand_utf8(self, columns: Iterable[Told]) -> None:
-        names = [told.column.name for told in columns if tsql_forms.needs_utf8(told.form)]
+        names = [told.column.name for told in columns if tsql_forms.needs_utf8(told)]
         if names and not self._has_utf8:
             raise UnexpectedAnswerError(
                 f"{self._place} has no collation in UTF-8 (SQL Server 2019 has them) and cannot hash text: {', '.join(names)}.",

@@ -19,9 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from cdcproof.databases import canonical as canonical_bytes
+from cdcproof.databases import reading_values, tsql_readings
 from cdcproof.databases.base import Column
 from cdcproof.databases.kinds import FORM_BYTES, INTEGER_DIGITS, LONG_BYTES, Form, Kind, may_be_long
+from cdcproof.databases.readings import How
 from cdcproof.databases.scan import TEXT_IN_LONG_FORM, Told
 
 UTF8 = "Latin1_General_100_BIN2_UTF8"
@@ -61,6 +62,11 @@ def declared(column: Column) -> str:
     return column.type
 
 
+def value(told: Told, stored: str) -> str:
+    """`stored`, an expression of the column's type, as the column is read."""
+    return tsql_readings.value(told.column, stored)
+
+
 def fixed_length(form: Form) -> int | None:
     """How many bytes the canonical form of every value has; None where that depends on the value."""
     return None if form.long else _LENGTHS.get(form.kind)
@@ -83,7 +89,7 @@ def most_bytes(told: Told) -> int | None:
 
 
 def _most_raw_bytes(told: Told) -> int:
-    return (told.column.length or 0) * (_UTF8_BYTES if told.form.kind is Kind.TEXT else 1)
+    return (told.read.length or 0) * (_UTF8_BYTES if told.form.kind is Kind.TEXT else 1)
 
 
 def canonical(told: Told, value: str) -> str:
@@ -121,23 +127,27 @@ def unicode_text(column: Column, value: str) -> str:
     """Text as nvarchar: the server knows the code page of every column, a driver may not."""
     if column.type in ("nchar", "nvarchar", "sysname"):
         return value
-    if column.type == "text":
+    if column.type == "text" and column.length is None:
         value = f"CAST({value} AS varchar(max))"
     # nvarchar(n) holds no more than 4,000
     size = column.length if column.length is not None and column.length <= 4000 else "max"
     return f"CAST({value} AS nvarchar({size}))"
 
 
-def needs_utf8(form: Form) -> bool:
-    """Whether a server without a UTF-8 collation cannot make the form."""
-    return form.kind is Kind.TEXT
+def needs_utf8(told: Told) -> bool:
+    """Whether a server without a UTF-8 collation cannot make the form: of letters that every code page has, it can."""
+    return told.form.kind is Kind.TEXT and not _is_ascii(told)
+
+
+def _is_ascii(told: Told) -> bool:
+    return told.column.reading is not None and told.column.reading.how is not How.TRIMMED
 
 
 def wide(column: Column, form: Form) -> Column:
     """The column as it would have to be for any literal of its kind: without padding, and with room."""
     kin = {"char": "varchar", "text": "varchar", "nchar": "nvarchar", "ntext": "nvarchar", "sysname": "nvarchar"}
     kin |= {"binary": "varbinary", "image": "varbinary"}
-    if form.kind not in (Kind.TEXT, Kind.BINARY):
+    if column.type not in (*kin, *kin.values()):
         return column
     return replace(
         column,
@@ -148,7 +158,7 @@ def wide(column: Column, form: Form) -> Column:
 
 def literal(column: Column, form: Form, text: str = "?", *, utf8: bool = True) -> str:
     """A literal (`canonical.literal`; bound, or a constant) as a value of the column's type; text in a collation that can write it."""
-    if form.kind is Kind.BINARY:
+    if column.type in ("binary", "varbinary", "image"):
         return f"CONVERT({declared(column)}, {text}, 2)"
     if form.kind is Kind.TEXT and column.type == "varchar":
         most = "max" if column.length is None else column.length * _UTF8_BYTES
@@ -168,7 +178,7 @@ def sought(told: Told, collation: str) -> str:
     TRY_: what the target has need not be a value of this type, and is then nobody's key. What the collation's code page cannot
     hold becomes another text, and what is too long is cut off: they find other rows, or none.
     """
-    if told.form.kind is Kind.TEXT:
+    if told.form.kind is Kind.TEXT and told.column.type != "uniqueidentifier":
         text = f"? COLLATE {collation}"
         return f"CAST({text} AS varchar({told.column.length}))" if told.column.type in ("char", "varchar") else text
     if told.form.kind is Kind.BINARY:
@@ -178,7 +188,7 @@ def sought(told: Told, collation: str) -> str:
 
 def key_text(told: Told, part: bytes) -> str:
     """A key's canonical bytes as the text to be bound. An integer does not read a point: of 5.5 it is asked for 5."""
-    text = canonical_bytes.told(told.form, part)
+    text = reading_values.told(told, part)
     return text.partition(".")[0] if told.column.type in INTEGER_DIGITS else text
 
 
@@ -189,6 +199,8 @@ def found_by_value(told: Told) -> bool:
     may miss by a bit.
     """
     column, form = told.column, told.form
+    if column.reading and column.reading.how not in (How.WORD_OF_UUID, How.TRIMMED):
+        return False
     rounded = column.type in _WITH_SCALE and (column.scale or 0) > _SECONDS_DIGITS
     return not (may_be_hashed(told) or rounded or form.kind in (Kind.FLOAT, Kind.SINGLE))
 
@@ -200,8 +212,8 @@ def integer(value: int) -> str:
 
 def _number(told: Told, value: str) -> str:
     if told.form.columnar == "VARCHAR":
-        return _digits(told.column, told.form.scale, value)
-    return f"CAST({value} AS decimal(19, 4))" if told.column.type in _MONEY else value
+        return _digits(told.read, told.form.scale, value)
+    return f"CAST({value} AS decimal(19, 4))" if told.read.type in _MONEY else value
 
 
 def _sized(told: Told, value: str, first: str | None) -> str:
@@ -234,12 +246,7 @@ def _microseconds_of_day(column: Column, value: str) -> str:
 
 
 def _microseconds_since(day: str, column: Column, value: str) -> str:
-    if column.type == "datetime":
-        value = f"CAST({value} AS datetime2(3))"
-    elif column.type == "smalldatetime":
-        value = f"CAST({value} AS datetime2(0))"
-    elif column.type == "datetimeoffset":
-        value = f"CAST(SWITCHOFFSET({value}, '+00:00') AS datetime2({column.scale}))"
+    value = tsql_readings.moment(column, value)
     whole = f"DATEDIFF_BIG(microsecond, CAST('{day}' AS datetime2(7)), {value})"
     return whole + _seventh(column, value)
 
@@ -255,26 +262,30 @@ _CANONICAL: dict[Kind, Callable[[Told, str], str]] = {
     Kind.BOOLEAN: lambda _, value: f"CAST({value} AS binary(1))",
     Kind.INTEGER: lambda _, value: f"CAST(CAST({value} AS bigint) AS binary(8))",
     Kind.NUMBER: lambda told, value: (
-        f"CAST({_digits(told.column, told.form.scale, value)} AS varbinary({most_bytes(told)}))"
+        f"CAST({_digits(told.read, told.form.scale, value)} AS varbinary({most_bytes(told)}))"
     ),
     Kind.FLOAT: lambda _, value: f"CAST(CAST({value} AS float) AS binary(8))",
     Kind.SINGLE: lambda _, value: f"CAST(CAST({value} AS real) AS binary(4))",
-    Kind.TEXT: lambda told, value: _sized(told, f"{unicode_text(told.column, value)} COLLATE {UTF8}", "varchar"),
+    Kind.TEXT: lambda told, value: (
+        f"CAST({value} AS varbinary({told.read.length}))"
+        if _is_ascii(told)
+        else _sized(told, f"{unicode_text(told.read, value)} COLLATE {UTF8}", "varchar")
+    ),
     Kind.BINARY: lambda told, value: _sized(told, value, None),
     Kind.UUID: lambda _, value: _uuid(f"CAST({value} AS binary(16))"),
     Kind.DATE: lambda _, value: f"CAST(DATEDIFF(day, '20000101', {value}) AS binary(4))",
-    Kind.TIME: lambda told, value: f"CAST({_microseconds_of_day(told.column, value)} AS binary(8))",
-    Kind.TIMESTAMP: lambda told, value: f"CAST({_microseconds_since('20000101', told.column, value)} AS binary(8))",
-    Kind.INSTANT: lambda told, value: f"CAST({_microseconds_since('20000101', told.column, value)} AS binary(8))",
+    Kind.TIME: lambda told, value: f"CAST({_microseconds_of_day(told.read, value)} AS binary(8))",
+    Kind.TIMESTAMP: lambda told, value: f"CAST({_microseconds_since('20000101', told.read, value)} AS binary(8))",
+    Kind.INSTANT: lambda told, value: f"CAST({_microseconds_since('20000101', told.read, value)} AS binary(8))",
 }
 _COLUMNAR: dict[Kind, Callable[[Told, str], str]] = {
     Kind.NUMBER: _number,
-    Kind.TEXT: lambda told, value: unicode_text(told.column, value),
+    Kind.TEXT: lambda told, value: unicode_text(told.read, value),
     Kind.BINARY: lambda told, value: canonical(told, value) if told.form.long else value,
     Kind.FLOAT: canonical,
     Kind.SINGLE: canonical,
     Kind.DATE: lambda _, value: f"DATEDIFF(day, '19700101', {value})",
-    Kind.TIME: lambda told, value: _microseconds_of_day(told.column, value),
-    Kind.TIMESTAMP: lambda told, value: _microseconds_since("19700101", told.column, value),
-    Kind.INSTANT: lambda told, value: _microseconds_since("19700101", told.column, value),
+    Kind.TIME: lambda told, value: _microseconds_of_day(told.read, value),
+    Kind.TIMESTAMP: lambda told, value: _microseconds_since("19700101", told.read, value),
+    Kind.INSTANT: lambda told, value: _microseconds_since("19700101", told.read, value),
 }

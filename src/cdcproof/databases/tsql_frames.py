@@ -91,6 +91,11 @@ def rows_by_hash(scan: Scan, keys: int, version: str) -> str:
     return _rows(scan, version, "", f"HASHBYTES('MD5', {frame(scan.key)}) IN ({', '.join('?' * keys)})") + tsql.SCAN
 
 
+def sample(scan: Scan, rows: int, *, utf8: bool = True) -> str:
+    """No version, and every form of some rows, whichever come first."""
+    return f"SELECT TOP ({rows}) {_rows(scan, '', '', '', utf8=utf8).removeprefix('SELECT ')}"
+
+
 def literal_forms(column: Column, form: Form, bound: Sequence[bool], *, utf8: bool = True) -> str:
     """The form of literals and the MD5 of its frame, in order; each literal is bound, but where `bound` says NULL.
 
@@ -100,9 +105,9 @@ def literal_forms(column: Column, form: Form, bound: Sequence[bool], *, utf8: bo
     null = f"CAST(NULL AS {tsql_forms.declared(told.column)})"
     value = tsql_forms.literal(told.column, form, utf8=utf8)
     rows = ", ".join(f"({i}, {value if is_bound else null})" for i, is_bound in enumerate(bound))
-    as_text = not utf8 and tsql_forms.needs_utf8(form)
+    as_text = not utf8 and tsql_forms.needs_utf8(told)
     hashed = "0x" if as_text else f"HASHBYTES('MD5', {frame([told])})"
-    applied = _applied([told], ["l.v"], 1, utf8=utf8)
+    applied = _applied([told], [tsql_forms.value(told, "l.v")], 1, utf8=utf8)
     return f"SELECT f.c0, {hashed} FROM (VALUES {rows}) AS l (n, v){applied} ORDER BY l.n"  # noqa: S608  made of constants
 
 
@@ -116,7 +121,7 @@ def stream_literals(columns: Sequence[Told], literals: Sequence[Sequence[str | N
         f"({', '.join([str(number), *(_constant(told, text, utf8=utf8) for told, text in zip(wide, row, strict=True))])})"
         for number, row in enumerate(zip(*literals, strict=True), start=1)
     )
-    values = [f"l.v{i}" for i in range(len(wide))]
+    values = [tsql_forms.value(told, f"l.v{i}") for i, told in enumerate(wide)]
     made = ", ".join(f"{_streamed(told, i, values[i])} AS c{i}" for i, told in enumerate(wide))
     source = f"(VALUES {rows}) AS l (n, {', '.join(f'v{i}' for i in range(len(wide)))})"
     select = f"SELECT l.n AS chunk, {made} FROM {source}{_applied(wide, values, 0, utf8=utf8)}"  # noqa: S608  quoted
@@ -168,7 +173,8 @@ def _rows(scan: Scan, version: str, where: str, having: str, joined: str = "", *
 
 def _from(scan: Scan, where: str, formed: int, version: str = "", joined: str = "", *, utf8: bool = True) -> str:
     """The table, what is `joined` with and applied to it, the forms of the first `formed` columns among it."""
-    names = [tsql.quoted(told.column.name) for told in scan.columns] + ([tsql.quoted(version)] if version else [])
+    columns = dict.fromkeys(tsql.quoted(told.column.name) for told in scan.columns)
+    names = [*columns, *([tsql.quoted(version)] if version else [])]
     conditions = [f"({condition}\n)" for condition in (scan.predicate, *_limits(scan), where) if condition]
     filtered = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     read = f"SELECT {', '.join(names)} FROM {tsql.name(scan.table)}{filtered}"  # noqa: S608  quoted
@@ -188,15 +194,15 @@ def _applied(columns: Sequence[Told], values: Sequence[str], formed: int, *, utf
 
 
 def _whole(told: Told, value: str, *, utf8: bool) -> str:
-    is_made = utf8 or not tsql_forms.needs_utf8(told.form)
+    is_made = utf8 or not tsql_forms.needs_utf8(told)
     return tsql_forms.canonical(told, value) if is_made else "CAST(NULL AS varbinary(max))"
 
 
 def _form(told: Told, place: int, value: str, *, utf8: bool) -> str:
     if tsql_forms.may_be_hashed(told):
         return tsql_forms.long_form(f"w.c{place}")
-    if not utf8 and tsql_forms.needs_utf8(told.form):
-        return tsql_forms.unicode_text(told.column, value)
+    if not utf8 and tsql_forms.needs_utf8(told):
+        return tsql_forms.unicode_text(told.read, value)
     return tsql_forms.canonical(told, value)
 
 
@@ -241,4 +247,4 @@ def _in_ranges(scan: Scan, chunks: Sequence[int]) -> str:
 
 
 def _value(told: Told) -> str:
-    return f"t.{tsql.quoted(told.column.name)}"
+    return tsql_forms.value(told, f"t.{tsql.quoted(told.column.name)}")

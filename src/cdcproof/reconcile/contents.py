@@ -19,6 +19,7 @@ from cdcproof.reconcile.fence import Fence
 from cdcproof.reconcile.narrowing import narrowed
 from cdcproof.reconcile.plan import Plan, Structure, TablePair, natively_hashed, plan, without
 from cdcproof.reconcile.reading import Means, summed
+from cdcproof.reconcile.representation import Ends, represented
 from cdcproof.reconcile.result import TableResult
 from cdcproof.reconcile.settle import Seen, Settled, settle
 from cdcproof.reconcile.strategy import Strategy
@@ -129,6 +130,7 @@ def planned(asked: Comparison) -> tuple[Plan, int]:
         table,
         *both(asked.stop, lambda: _structure(source, table.source), lambda: _structure(target, table.target)),
     )
+    found = represented(found, Ends(source.engine, source.database, target.engine, target.database))
     both(
         asked.stop,
         lambda: source.calibration.look(source.database, found.source.columns),

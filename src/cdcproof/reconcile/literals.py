@@ -14,8 +14,10 @@ from uuid import UUID
 from cdcproof.databases import canonical
 from cdcproof.databases.base import Column
 from cdcproof.databases.kinds import LONG_BYTES, Form, Kind, entry_of
+from cdcproof.databases.readings import EPOCHS, How, Reading
 from cdcproof.databases.scan import Told
 from cdcproof.engines import Engine
+from cdcproof.reconcile.read_literals import LISTED, converted, known
 
 _INTEGERS = {
     "tinyint": (0, 2**8 - 1),
@@ -34,6 +36,11 @@ _TEXTS = (
     *("", " ", "  ", "a", "A", "a ", " a", "NULL", "'", "\\", "\t\n", "%_", "1.0"),
     *("é", "e\u0301", "ß", "中", "😀", "😀 ", "\u00a0", "\ufeffa"),
 )
+_DOCUMENTS = {
+    **dict.fromkeys(("json", "jsonb"), ('{"a": 1, "b": [true, null]}', '"é"', "[]", "1.50", "null")),
+    "xml": ("<a>1</a>", '<a b="é"/>', "<a><b>x</b><b>y</b></a>"),
+}
+_MOST_OF_A_DOUBLE = Decimal("1e300")
 _MOMENTS = (
     datetime(1, 1, 1, tzinfo=UTC),
     datetime(1899, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
@@ -63,12 +70,44 @@ def literals(engine: Engine, told: Told) -> tuple[Literal, ...]:
     kind = entry_of(engine, told.column).kind
     if kind is None:
         return ()
+    if told.column.reading:
+        return (Literal(None, None), *_read(engine, told, told.column.reading, kind))
     native = Form(kind, max(told.column.scale or 0, 0) if kind is Kind.NUMBER else 0)
     plain = [
         Literal(canonical.literal(native, value), canonical.encode(told.form, _stored(engine, told.column, value)))
         for value in _values(engine, told.column, kind, long=told.form.long)
     ]
     return (Literal(None, None), *plain, *_written(engine, told.column, told.form))
+
+
+def _read(engine: Engine, told: Told, made: Reading, kind: Kind) -> Iterator[Literal]:
+    """Of a column that is read as something else: what its values become, which may be a text in place of a number."""
+    column, form = told.column, told.form
+
+    def encoded(value: Any) -> bytes:
+        is_left = isinstance(value, str) and form.kind is Kind.NUMBER
+        return value.encode() if is_left else canonical.encode(form, value)
+
+    if made.how in LISTED:
+        for text, value in known(made.how, column.type):
+            scaled = (
+                value.scaleb(-made.size, _EXACT) if made.how is How.UNSCALED and isinstance(value, Decimal) else value
+            )
+            if column.type == "bytea" or _fits(engine, column, text):
+                yield Literal(text, encoded(scaled))
+        return
+    native = Form(kind, max(column.scale or 0, 0) if kind is Kind.NUMBER else 0)
+    for value in _values(engine, column, kind, long=form.long):
+        if not (made.how is How.DOUBLE and value.is_finite() and value.copy_abs() > _MOST_OF_A_DOUBLE):
+            stored = value if made.how is How.TRIMMED else _stored(engine, column, value)
+            yield Literal(canonical.literal(native, value), encoded(converted(made.how, column.type, stored)))
+    if engine == "sqlserver" and (column.scale or 0) >= 7 and made.how in (*EPOCHS, How.ISO, How.ISO_WITH_OFFSET):
+        zone = "+00:00" if kind is Kind.INSTANT else ""
+        for day, clock, _ in _SEVENTH:
+            moment = datetime.fromisoformat(f"{day}T{clock[:-1]}{zone}")
+            at = moment.time() if kind is Kind.TIME else moment
+            text = clock if kind is Kind.TIME else f"{day}T{clock}{zone}"
+            yield Literal(text, encoded(converted(made.how, column.type, at, int(clock[-1]))))
 
 
 def _values(engine: Engine, column: Column, kind: Kind, *, long: bool) -> Iterator[Any]:
@@ -81,6 +120,8 @@ def _values(engine: Engine, column: Column, kind: Kind, *, long: bool) -> Iterat
             yield from _numbers(engine, column)
         case Kind.FLOAT | Kind.SINGLE:
             yield from _floats(engine, kind)
+        case Kind.TEXT if column.type in _DOCUMENTS:
+            yield from _DOCUMENTS[column.type]
         case Kind.TEXT:
             texts = (*_TEXTS, *(text for letter in "xé😀" for text in _long(letter, long=long)))
             yield from (text for text in texts if _fits(engine, column, text))
@@ -103,6 +144,9 @@ def _values(engine: Engine, column: Column, kind: Kind, *, long: bool) -> Iterat
 
 
 def _numbers(engine: Engine, column: Column) -> Iterator[Decimal]:
+    if (engine, column.type) == ("postgresql", "money"):  # of which digits depend on the server
+        yield from map(Decimal, ("0", "1", "-92233720368547758"))
+        return
     if column.type in _MONEY:
         yield from (*_MONEY[column.type], Decimal(0), Decimal("-0.0001"))
         return

@@ -9,7 +9,8 @@ from typing import Any
 
 from cdcproof.databases import postgresql_hash
 from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of, form_of
+from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of, form_of, narrowed, ways_of
+from cdcproof.databases.readings import Meeting
 from cdcproof.databases.scan import Chunking, RowHash, Scan, Told
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
@@ -34,6 +35,7 @@ class TablePair:
     source_filter: str = ""
     target_filter: str = ""
     update_column: str = ""
+    written_as: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class LeftOut:
     reason: str
     source: Column | None = None
     target: Column | None = None
+    at_target: str = ""
+    """Of a column that the pipeline file excludes: its name at the target, where the target has it."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.reason})"
@@ -85,6 +89,10 @@ class Plan:
     """Columns of the source that the target does not have: a difference in itself."""
     rename_hint: Mapping[str, str] = field(default_factory=dict)
     """Of those: the name of a column that only the target has and that may be the same one."""
+    suspects: Mapping[str, str] = field(default_factory=dict)
+    """Columns of which a difference has a cause that shows without a row: what to say of it."""
+    ways: Mapping[str, tuple[Meeting, ...]] = field(default_factory=dict)
+    """Columns that can be compared in several ways, the one that the plan has first: which it is, the data says (`representation`)."""
     unhashed: Mapping[str, str] = field(default_factory=dict)
     """Columns that a server cannot hash, each with the reason: they can be streamed, but not pushed down."""
 
@@ -94,10 +102,19 @@ class Plan:
         return (*map(str, self.left_out), *self.hidden_rows)
 
     @property
+    def unread_at_target(self) -> tuple[str, ...]:
+        """Columns of the target whose data at the source is not compared, by their names there."""
+        names = (
+            one.at_target or (one.target.name if one.target and not one.target.computed else "")
+            for one in self.left_out
+        )
+        return tuple(filter(None, names))
+
+    @property
     def range_column(self) -> tuple[Column, Column] | None:
         """The first column at source and target when its values can be divided into ranges: an integer, never NULL."""
         source, target = self.source.columns[0], self.target.columns[0]
-        divisible = source.form.kind is Kind.INTEGER and _never_null(source.column, target.column)
+        divisible = _is_divisible(source.column, target.column, source.form)
         return (source.column, target.column) if divisible else None
 
 
@@ -107,6 +124,7 @@ class _Pair:
     source: Column
     target: Column
     form: Form
+    ways: tuple[Meeting, ...]
 
 
 def compared(table: TablePair) -> dict[str, Any]:
@@ -168,6 +186,12 @@ def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
         lossy=tuple(_lossy(source.engine, target.engine, pairs)),
         absent_at_target=tuple(absent),
         rename_hint=_alike(absent, [one.name for one in left_out if one.reason == _ONLY_AT_TARGET]),
+        suspects={
+            pair.name: f"{pair.name} is narrower at the target: {types}"
+            for pair in pairs
+            if (types := narrowed(pair.source, pair.target, pair.form.kind))
+        },
+        ways={pair.name: pair.ways for pair in pairs if len(pair.ways) > 1},
     )
 
 
@@ -240,12 +264,19 @@ def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
         names=tuple(plan.names[place] for place in kept),
         left_out=(*plan.left_out, *(LeftOut(name, reason, *columns[name]) for name, reason in reasons.items())),
         unhashed={name: reason for name, reason in plan.unhashed.items() if name not in reasons},
+        ways={name: ways for name, ways in plan.ways.items() if name not in reasons},
     )
 
 
 def pushed_down(plan: Plan) -> Plan:
     """The plan as both servers can hash it. Raises as `without`."""
     return without(plan, plan.unhashed)
+
+
+def _is_divisible(source: Column, target: Column, form: Form) -> bool:
+    """Whether the values, as both sides hold them, can be divided into ranges."""
+    is_read = source.reading or target.reading
+    return form.kind is Kind.INTEGER and not is_read and _never_null(source, target)
 
 
 def _never_null(source: Column, target: Column) -> bool:
@@ -258,6 +289,7 @@ def _demand_known(table: TablePair, source: Structure, target: Structure) -> Non
         ("exclude", table.exclude, at_source | at_target),
         ("rename", table.rename, at_source),
         ("rename", table.rename.values(), at_target),
+        ("written_as", table.written_as, at_source),
     ):
         unknown = [name for name in names if name not in there]
         if unknown:
@@ -279,7 +311,7 @@ def _match(table: TablePair, source: Structure, target: Structure) -> tuple[list
         else:
             counterpart = remaining.pop(_name_of(column.name, remaining), None)
         if column.name in table.exclude:
-            left_out.append(LeftOut(column.name, _EXCLUDED))
+            left_out.append(LeftOut(column.name, _EXCLUDED, at_target=counterpart.name if counterpart else ""))
         elif column.computed and (counterpart is None or counterpart.computed):
             left_out.append(LeftOut(column.name, "computed"))
         elif reason := _never_compared(source.engine, column):
@@ -289,13 +321,40 @@ def _match(table: TablePair, source: Structure, target: Structure) -> tuple[list
             absent.append(column.name)
         elif reason := _never_compared_at_target(counterpart):
             left_out.append(LeftOut(column.name, reason, column, counterpart))
-        elif form := form_of(source.engine, column, target.engine, counterpart):
-            pairs.append(_Pair(column.name, column, counterpart, form))
+        elif ways := ways_of(source.engine, column, target.engine, counterpart):
+            pairs.append(_paired(table, (source.engine, column), (target.engine, counterpart), ways))
         else:
             reason = f"{column.type} at the source, {counterpart.type} at the target"
             left_out.append(LeftOut(column.name, reason, column, counterpart))
     left_out += [LeftOut(name, _EXCLUDED if name in table.exclude else _ONLY_AT_TARGET) for name in remaining]
     return pairs, left_out, absent
+
+
+def _paired(
+    table: TablePair, source: tuple[Engine, Column], target: tuple[Engine, Column], ways: tuple[Meeting, ...]
+) -> _Pair:
+    """The pair as the pipeline file says that it is written, else as it most likely is."""
+    (source_engine, column), (target_engine, counterpart) = source, target
+    said = table.written_as.get(column.name)
+    if said is not None:
+        ways = tuple(way for way in ways if way.written_as == said) or _demand_way(
+            table, column, counterpart, said, ways
+        )
+    ours, theirs = replace(column, reading=ways[0].source), replace(counterpart, reading=ways[0].target)
+    form = form_of(source_engine, ours, target_engine, theirs)
+    if form is None:
+        raise TypeError(f"{column.type} and {counterpart.type} meet in no form")
+    return _Pair(column.name, ours, theirs, form, ways)
+
+
+def _demand_way(
+    table: TablePair, column: Column, counterpart: Column, said: str, ways: Sequence[Meeting]
+) -> tuple[Meeting, ...]:
+    possible = [way.written_as for way in ways if way.written_as]
+    raise UnexpectedAnswerError(
+        f"{table.name}: written_as says that {column.name} is written as {said}, but {column.type} is not written so into {counterpart.type}.",
+        f"Say one of {', '.join(possible)}." if possible else "Take it out of tables.written_as in the pipeline file.",
+    )
 
 
 def _listed(left_out: Sequence[LeftOut]) -> str:
@@ -348,16 +407,34 @@ def _key(table: TablePair, source: Structure, target: Structure, pairs: Sequence
 def _divisible(pairs: Sequence[_Pair]) -> tuple[str, ...]:
     """Of a table without a key: a column whose values can be divided into ranges."""
     return next(
-        ((pair.name,) for pair in pairs if pair.form.kind is Kind.INTEGER and _never_null(pair.source, pair.target)),
+        ((pair.name,) for pair in pairs if _is_divisible(pair.source, pair.target, pair.form)),
         (),
     )
 
 
 def _lossy(source: Engine, target: Engine, pairs: Sequence[_Pair]) -> list[str]:
-    told = []
-    for pair in pairs:
-        entries = [(pair.source, entry_of(source, pair.source)), (pair.target, entry_of(target, pair.target))]
-        rules = {e.rule: f"{column.type}: {e.rule}" for column, e in entries if e.fidelity is Fidelity.LOSSY}
-        if rules:
-            told.append(f"{pair.name} ({'; '.join(rules.values())})")
-    return told
+    return [
+        f"{pair.name} ({found})"
+        for pair in pairs
+        if (found := lost(source, pair.source, target, pair.target, pair.ways[0]))
+    ]
+
+
+def lost(source: Engine, ours: Column, target: Engine, theirs: Column, way: Meeting) -> str:
+    """What is lost where two columns are compared in this way; empty where nothing is."""
+    entries = [(ours, entry_of(source, ours)), (theirs, entry_of(target, theirs))]
+    rules = {
+        entry.rule: f"{column.type}: {entry.rule}"
+        for column, entry in entries
+        if entry.fidelity is Fidelity.LOSSY and not (column.reading and entry.kind in _AS_THEY_ARRIVE)
+    }
+    if way.rule:
+        rules[way.rule] = f"{ours.type} as {theirs.type}: {way.rule}"
+    if ours.type == "datetime" and ours.reading:
+        rule = entry_of(source, ours).rule
+        rules[rule] = f"{ours.type}: {rule}"
+    return "; ".join(rules.values())
+
+
+_AS_THEY_ARRIVE = (Kind.TIME, Kind.TIMESTAMP, Kind.INSTANT, Kind.FLOAT, Kind.SINGLE)
+"""Kinds of which a reading keeps other digits than the contract says of the type alone."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from heapq import nsmallest
 from typing import NamedTuple
 
-from cdcproof.databases import canonical
+from cdcproof.databases import canonical, reading_values
 from cdcproof.databases.kinds import Kind
 from cdcproof.databases.scan import Scan
 from cdcproof.reconcile.differences import Difference, Differences, Key
@@ -65,7 +65,7 @@ def judged(
         unseen=unseen,
         columns_compared=len(plan.names),
         columns=plan.columns,
-        causes=_causes(plan),
+        causes=(*_causes(plan), *_of_columns(plan, settled.confirmed)),
         error=_unknown(settled.moving, 0 if known else found.beyond.total()),
         lossy=plan.lossy,
         method=weakest(settled.crossings),
@@ -114,9 +114,16 @@ def _named(plan: Plan, differences: Sequence[Difference], limit: int) -> tuple[K
     )
 
 
+def _of_columns(plan: Plan, differences: Sequence[Difference]) -> tuple[str, ...]:
+    """What is known beforehand of columns that differ, and of a key's when rows are at one side only."""
+    key = () if plan.multiset else plan.names[: plan.source.key_width]
+    differing = {name for one in differences for name in one.columns(plan.names) or (key or plan.names)}
+    return tuple(said for name, said in plan.suspects.items() if name in differing)
+
+
 def _told(scan: Scan, key: Key) -> dict[str, str | None]:
     return {
-        told.column.name: None if part is None else canonical.told(told.form, part)
+        told.column.name: None if part is None else reading_values.told(told, part)
         for told, part in zip(scan.key, key, strict=True)
     }
 
