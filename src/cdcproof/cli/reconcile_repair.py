@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, open_pipeline, seconds_or_none
-from cdcproof.errors import CouldNotLookError, UsageError
+from cdcproof.errors import CouldNotLookError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from cdcproof.databases.postgresql_repair import Repair
+    from cdcproof.databases.postgresql_repair import PostgreSQLRepairer, Repair
     from cdcproof.observations.report_files import ReportFile
     from cdcproof.pipeline import Database, Pipeline
     from cdcproof.reconcile.contents import Comparison
@@ -138,27 +138,38 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
     from cdcproof.databases.postgresql_repair import PostgreSQLRepairer
     from cdcproof.operations.acts import write_down, written_down
     from cdcproof.reconcile.contents import look_again
+    from cdcproof.reconcile.settle import Settled
 
     target = _writing(pipeline.target, arguments)
     write = partial(write_down, pipeline.paths.reports, "repair")
+    done = []
     with PostgreSQLRepairer(target, password_of(target), 30.0) as repairer:
+        repairer.source_engine = pipeline.source.type
         for repair in repairs.rows:
             try:
                 print(f"{repairer.statement(repairs.scan, repair)}\n")
-            except CouldNotLookError as error:
-                print(f"-- {error}\n".replace("\n", "\n-- ", 1))
-                continue
-            if arguments.allow_acts:
-                with suppress(_NotDoneError), written_down(write, _without_values(pipeline, repairs, repair)):
-                    if not repairer.apply(repairs.scan, repair):
-                        print("-- not done: the row is not as it was seen any more\n")
-                        raise _NotDoneError("the row is not as it was seen any more")
+                if arguments.allow_acts:
+                    with suppress(_NotDoneError), written_down(write, _without_values(pipeline, repairs, repair)):
+                        _apply(repairer, repairs, repair)
+                        done.append(repair.key)
+            except UnreachableError:
+                raise
+            except CouldNotLookError as error:  # the other rows are repaired all the same
+                print("-- not done: " + str(error).replace("\n", "\n-- ") + "\n")
     if not arguments.allow_acts:
         return len(repairs.rows)
-    settled = look_again(asked, repairs.plan, repairs.keys)
-    still = len(settled.confirmed) + settled.moving
-    print(f"-- {asked.table.name}: {len(repairs.rows) - still} rows repaired and proven equal, {still} not")
-    return still
+    settled = look_again(asked, repairs.plan, done) if done else Settled((), 0, ())
+    proven = len(done) - len(settled.confirmed) - settled.moving
+    unread = ", ".join(repairs.plan.unread_at_target)
+    columns = f" in {len(repairs.plan.names)} columns, {unread} not compared" if unread else ""
+    print(f"-- {asked.table.name}: {proven} rows repaired and proven equal{columns}, {len(repairs.rows) - proven} not")
+    return len(repairs.rows) - proven
+
+
+def _apply(repairer: PostgreSQLRepairer, repairs: Repairs, repair: Repair) -> None:
+    if not repairer.apply(repairs.scan, repair):
+        print("-- not done: the row is not as it was seen any more\n")
+        raise _NotDoneError("the row is not as it was seen any more")
 
 
 class _NotDoneError(Exception):

@@ -56,6 +56,11 @@ COLUMNS: LiteralString = """
       AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum"""
 
+WRITTEN_COLUMNS: LiteralString = """
+    SELECT a.attname, a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attidentity = 'a', a.attgenerated <> ''
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
+
 PRIMARY_KEY: LiteralString = """
     SELECT a.attname FROM pg_index i
     JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace

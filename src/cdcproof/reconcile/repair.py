@@ -46,12 +46,12 @@ def find(asked: Comparison, result: TableResult) -> Repairs:
     settled = look_again(asked, plan, canonical_keys(asked, plan, keys)) if keys else Settled((), 0, ())
     by_hand = [_several(plan, one) for one in settled.confirmed if max(len(one.source), len(one.target)) > 1]
     alone = [one for one in settled.confirmed if max(len(one.source), len(one.target)) == 1]
-    return Repairs(plan, tuple(map(_repair, alone)), tuple(by_hand), settled.moving)
+    return Repairs(plan, tuple(_repair(plan, one) for one in alone), tuple(by_hand), settled.moving)
 
 
-def _repair(difference: Difference) -> Repair:
+def _repair(plan: Plan, difference: Difference) -> Repair:
     source, target = (rows[0] if rows else None for rows in (difference.source, difference.target))
-    return Repair(difference.key, source, target)
+    return Repair(difference.key, source, target, plan.unread_at_target)
 
 
 def _several(plan: Plan, difference: Difference) -> str:
