@@ -4,7 +4,8 @@ A sink that does not know a logical type writes what it is made of: Debezium's `
 `binary.handling.mode` decide which. Either the source's value is turned into what the sink writes, which cannot fail, or the
 target's into what it stands for; then a value that stands for nothing keeps a form that no value of the source has.
 
-Debezium's documentation, "Data type mappings" of its connectors for SQL Server and PostgreSQL.
+Debezium's documentation, "Data type mappings" of its connectors for SQL Server and PostgreSQL. Seen in its classes of 3.4 (io.debezium.time):
+units are cut off towards the past, nanoseconds overflow as Java's do, ISO text has no zeros at its end and always a zone.
 """
 
 from __future__ import annotations
