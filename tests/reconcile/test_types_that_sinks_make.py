@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import base64
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Any
+from unittest.mock import patch
 
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from cdcproof.reconcile.calibrate import Calibration
 from cdcproof.reconcile.result import TableStatus
 from cdcproof.reconcile.strategy import Strategy
 from tests.reconcile.sides import Sides
@@ -11,7 +20,7 @@ from tests.reconcile.sides import Sides
 pytest_plugins = ["tests.postgres_server"]
 pytestmark = pytest.mark.parametrize("strategy", Strategy, scope="module")
 
-UTC = "timestamptz '2024-01-01 00:00Z' + g * interval '90 min 0.25 s'"
+INSTANT = "timestamptz '2024-01-01 00:00Z' + g * interval '90 min 0.25 s'"
 LOCAL = "timestamp '2024-01-01' + g * interval '1.5 s'"
 DAY = "date '2024-01-01' + g"
 CLOCK = "time '10:00' + g * interval '1.25 s'"
@@ -36,15 +45,20 @@ MADE = {
     ),
     "ts_iso": ("timestamp", LOCAL, "text", f"""to_char({LOCAL}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""),
     "ts_zoned": ("timestamp", LOCAL, "timestamptz", f"({LOCAL}) AT TIME ZONE 'UTC'"),
-    "z_iso": ("timestamptz", UTC, "text", f"""to_char(({UTC}) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""),
+    "z_iso": (
+        "timestamptz",
+        INSTANT,
+        "text",
+        f"""to_char(({INSTANT}) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')""",
+    ),
     "z_iso_east": (
         "timestamptz",
         UTC,
         "text",
-        f"""to_char(({UTC}) AT TIME ZONE 'Asia/Kolkata', 'YYYY-MM-DD"T"HH24:MI:SS.MS"+05:30"')""",
+        f"""to_char(({INSTANT}) AT TIME ZONE 'Asia/Kolkata', 'YYYY-MM-DD"T"HH24:MI:SS.MS"+05:30"')""",
     ),
-    "z_plain": ("timestamptz", UTC, "timestamp", f"({UTC}) AT TIME ZONE 'UTC'"),
-    "z_micros": ("timestamptz", UTC, "bigint", MICROS.format(f"({UTC})")),
+    "z_plain": ("timestamptz", INSTANT, "timestamp", f"({INSTANT}) AT TIME ZONE 'UTC'"),
+    "z_micros": ("timestamptz", INSTANT, "bigint", MICROS.format(f"({INSTANT})")),
     "day_number": ("date", DAY, "int", f"{DAY} - date '1970-01-01'"),
     "day_millis": ("date", DAY, "bigint", f"({DAY} - date '1970-01-01') * 86400000::bigint"),
     "day_iso": ("date", DAY, "text", f"({DAY})::text"),
@@ -247,3 +261,63 @@ def test_a_narrower_column_is_named_once_as_the_cause(
 def test_a_narrower_column_without_a_difference_is_no_cause(sides: Sides) -> None:
     sides.table("n", "id int PRIMARY KEY, v varchar(20)", [(1, "a")], [(1, "a")], target_columns="id int PRIMARY KEY, v varchar(3)")  # fmt: skip
     assert (sides.result("n").status, sides.result("n").causes) == (TableStatus.MATCH, ())
+
+
+def _nanoseconds(at: datetime) -> int:
+    since = at - datetime(1970, 1, 1)  # noqa: DTZ001
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+
+
+def _of_day(at: time) -> int:
+    return ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000_000 + at.microsecond
+
+
+MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))  # noqa: DTZ001
+DECIMALS = st.decimals("-999999.999", "999999.999", places=3)
+WRITTEN: dict[str, tuple[str, str, str, st.SearchStrategy[Any], Callable[[Any], Any]]] = {
+    "uuid": ("uuid", "text", "", st.uuids(), lambda v: str(v).upper()),
+    "micros": ("timestamp", "bigint", "microseconds", MOMENTS, lambda v: _nanoseconds(v) // 1_000),
+    "nanos": ("timestamp", "bigint", "nanoseconds", MOMENTS, lambda v: (_nanoseconds(v) + 2**63) % 2**64 - 2**63),
+    "millis": ("timestamp(3)", "bigint", "milliseconds", MOMENTS.map(lambda v: v.replace(microsecond=v.microsecond // 1000 * 1000)), lambda v: _nanoseconds(v) // 1_000_000),
+    "iso": ("timestamptz", "text", "", MOMENTS.map(lambda v: v.replace(tzinfo=UTC)), lambda v: v.isoformat().replace("+00:00", "Z")),
+    "days": ("date", "int", "days", st.dates(), lambda v: v.toordinal() - date(1970, 1, 1).toordinal()),
+    "clock": ("time", "bigint", "microseconds", st.times(), _of_day),
+    "double": ("numeric(9,3)", "double precision", "", DECIMALS, float),
+    "digits": ("numeric(9,3)", "text", "", DECIMALS, lambda v: f"{v:.3f}"),
+    "unscaled": ("numeric(9,3)", "bytea", "", DECIMALS, lambda v: int(v.scaleb(3)).to_bytes(8, signed=True)),
+    "flag": ("boolean", "smallint", "", st.booleans(), int),
+    "base64": ("bytea", "text", "base64", st.binary(max_size=9), lambda v: base64.urlsafe_b64encode(v).decode()),
+    "hex": ("bytea", "text", "hex", st.binary(max_size=9), bytes.hex),
+}  # fmt: skip
+"""Type at the source and at the target, how that is written, values, and what Debezium makes of one: by its documentation, in Python."""
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+)
+@given(data=st.data(), native=st.booleans(), key=st.sampled_from(["id", "uuid", "micros", "days", "digits"]))
+def test_any_values_as_sinks_write_them(sides: Sides, data: st.DataObject, native: bool, key: str) -> None:
+    """Exactly the rows are named of which one value stands for another; `native` as in test_properties."""
+    makes = [st.none() | one[3] if name != key else one[3] for name, one in WRITTEN.items()]
+    place = list(WRITTEN).index(key) if key != "id" else None
+    unique = None if place is None else lambda row: row[place]
+    rows = data.draw(st.lists(st.tuples(*makes), min_size=2, max_size=8, unique_by=unique))
+    there = [[v if v is None else one[4](v) for v, one in zip(row, WRITTEN.values(), strict=True)] for row in rows]
+    name = data.draw(st.sampled_from([name for name in WRITTEN if name != key]))
+    _, _, _, values, write = WRITTEN[name]
+    at = list(WRITTEN).index(name)
+    changed = write(data.draw(values))
+    differs = changed != there[0][at]
+    there[0][at] = changed
+    columns, others = (", ".join(f"{n} {one[side]}" for n, one in WRITTEN.items()) for side in (0, 1))
+    sides.table(
+        "any",
+        f"id int, {columns}, PRIMARY KEY ({key})",
+        [(i, *row) for i, row in enumerate(rows)],
+        [(i, *row) for i, row in enumerate(there)],
+        target_columns=f"id int, {others}, PRIMARY KEY ({key})",
+    )
+    with patch.object(Calibration, "hashes_natively", Calibration.hashes_natively if native else lambda *_: False):
+        result = sides.result("any", written_as={n: one[2] for n, one in WRITTEN.items() if one[2]})
+    assert (result.error, result.not_compared) == ("", ())
+    assert [(one.word, one.columns) for one in result.differences] == ([("changed", (name,))] if differs else [])
