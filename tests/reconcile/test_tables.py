@@ -282,7 +282,7 @@ def test_nothing_but_the_key_compared_is_no_match(sides: Sides) -> None:
 
 
 def test_data_is_looked_for_where_the_filters_hold(sides: Sides) -> None:
-    sides.table("t", "id int PRIMARY KEY, doc jsonb", [(1, None), (2, "{}")], [(1, None)])
+    sides.table("t", "id int PRIMARY KEY, doc point", [(1, None), (2, "(1,2)")], [(1, None)])
     assert sides.result("t", source_filter="id < 2 -- old").status is TableStatus.MATCH
     assert sides.result("t", source_filter="id = 2", target_filter="id = 2").unseen == ("doc",)
 
