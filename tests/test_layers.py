@@ -49,6 +49,7 @@ DOORS = {
             "_session",
             "_settings",
             "_statements",
+            "_readings",
             "_forms",
             "_keys",
             "_pieces",

@@ -101,7 +101,7 @@ def test_no_row_is_inserted_that_would_lack_what_its_sink_writes(
     assert _repair(whole.pipeline) == 1
     printed = capsys.readouterr().out
     assert (
-        f"-- not done: public.t: row 4 is not inserted: it would lack {column.partition(' ')[0]}, which was not compared."
+        f"-- not repaired: public.t: row 4 is not inserted: it would lack {column.partition(' ')[0]}, which was not compared."
         in printed
     )
     assert "--signal" in printed
@@ -157,7 +157,7 @@ def test_a_row_that_fails_does_not_keep_the_others_from_being_repaired(
     assert _repair(whole.pipeline) == 1
     printed = capsys.readouterr().out
     assert "4 rows repaired and proven equal, 1 not" in printed
-    assert "-- not done: PostgreSQL database whole" in printed
+    assert "-- not repaired: PostgreSQL database whole" in printed
     assert _rows(whole.servers, "id") == [(1,), (3,), (4,), (5,)]
 
 

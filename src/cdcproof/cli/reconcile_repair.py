@@ -155,7 +155,7 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
             except UnreachableError:
                 raise
             except CouldNotLookError as error:  # the other rows are repaired all the same
-                print("-- not done: " + str(error).replace("\n", "\n-- ") + "\n")
+                print("-- not repaired: " + str(error).replace("\n", "\n-- ") + "\n")
     if not arguments.allow_acts:
         return len(repairs.rows)
     settled = look_again(asked, repairs.plan, done) if done else Settled((), 0, ())

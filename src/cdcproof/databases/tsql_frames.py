@@ -65,7 +65,7 @@ def rows_by_value(scan: Scan, keys: int, collations: Mapping[str, str], version:
     names = ", ".join(f"k{i}" for i in range(scan.key_width))
     values = ", ".join(tsql_forms.sought(told, collations.get(told.column.name, _ANY)) for told in scan.key)
     rows = ", ".join([f"({values})"] * keys)
-    same = " AND ".join(f"{_value(told)} = k.k{i}" for i, told in enumerate(scan.key))
+    same = " AND ".join(f"{_stored(told)} = k.k{i}" for i, told in enumerate(scan.key))
     found = ", ".join(f"v.k{i}" for i in range(scan.key_width))
     joined = f" JOIN (SELECT DISTINCT {found} FROM (VALUES {rows}) AS v ({names})) AS k ON {same}"  # noqa: S608  made of constants
     return _rows(scan, version, "", "", joined, utf8=utf8)
@@ -247,4 +247,8 @@ def _in_ranges(scan: Scan, chunks: Sequence[int]) -> str:
 
 
 def _value(told: Told) -> str:
-    return tsql_forms.value(told, f"t.{tsql.quoted(told.column.name)}")
+    return tsql_forms.value(told, _stored(told))
+
+
+def _stored(told: Told) -> str:
+    return f"t.{tsql.quoted(told.column.name)}"
