@@ -53,7 +53,7 @@ MADE = {
     ),
     "z_iso_east": (
         "timestamptz",
-        UTC,
+        INSTANT,
         "text",
         f"""to_char(({INSTANT}) AT TIME ZONE 'Asia/Kolkata', 'YYYY-MM-DD"T"HH24:MI:SS.MS"+05:30"')""",
     ),
