@@ -569,8 +569,14 @@ def test_how_tables_are_read_is_told_with_its_cost(state: tuple[int, int], name:
 
 
 def test_a_database_that_is_not_listed_is_our_error() -> None:
-    door = _door({tsql.DATABASE_STATE: [], tsql.ISOLATION: []})
-    for ask in (door.captured_tables, door.log_position, door.isolation, lambda: door.snapshot().__enter__()):
+    door = _door({tsql.DATABASE_STATE: [], tsql.ISOLATION: [], tsql.IDENTITY: []})
+    for ask in (
+        door.identity,
+        door.captured_tables,
+        door.log_position,
+        door.isolation,
+        lambda: door.snapshot().__enter__(),
+    ):
         with pytest.raises(UnexpectedAnswerError, match=r"is not in sys\.databases as reader sees it"):
             ask()
 

@@ -47,7 +47,10 @@ class SQLServer(Log):
 
     def identity(self) -> Identity:
         """By the catalogue. The recovery fork is shown to the database's owner, and with VIEW ANY DATABASE."""
-        server, database, made, tells_fork = self._query(tsql.IDENTITY)[0]
+        found = self._query(tsql.IDENTITY)
+        if not found:
+            raise self._errors.no_such_database()
+        server, database, made, tells_fork = found[0]
         forks = self._query(tsql.RECOVERY_FORK) if tells_fork else []
         if forks and forks[0][0]:
             return Identity(str(server), str(database), str(made), str(forks[0][0]))
