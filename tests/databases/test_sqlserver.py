@@ -587,3 +587,10 @@ def test_a_host_that_nobody_knows_is_told_as_that() -> None:
         connect(_config(host="nobody.invalid"), Secret(PASSWORD)),
     ):
         pass
+
+
+def test_the_own_row_of_sys_databases_is_found_by_name() -> None:
+    """In Azure SQL Database DB_ID() is not the number that it stands there with."""
+    asking = [text for text in vars(tsql).values() if isinstance(text, str) and "FROM sys.databases" in text]
+    assert len(asking) >= 4
+    assert not [text for text in asking if "DB_ID()" in text]

@@ -87,7 +87,7 @@ IDENTITY = """
     SELECT COALESCE(CONVERT(nvarchar(36), d.group_database_id), @@SERVERNAME), d.name,
            CASE WHEN d.group_database_id IS NULL THEN CONVERT(nvarchar(23), d.create_date, 126) ELSE N'' END,
            CASE WHEN OBJECT_ID(N'sys.database_recovery_status') IS NULL THEN 0 ELSE 1 END
-    FROM sys.databases AS d WHERE d.database_id = DB_ID()"""
+    FROM sys.databases AS d WHERE d.name = DB_NAME()"""
 RECOVERY_FORK = """
     SELECT CONVERT(nvarchar(36), r.recovery_fork_guid) FROM sys.database_recovery_status AS r WHERE r.database_id = DB_ID()"""
 # TRUNCATE is refused for a table that is captured.
