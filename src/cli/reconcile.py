@@ -27,9 +27,10 @@ def _main() -> int:
         print(f"reconcile: {sys.executable} {unfit}.\n{remedy}", file=sys.stderr)
         return 3
     sys.path.insert(0, str(_ROOT / "src"))
-    from cdcproof.cli.reconcile import main  # noqa: PLC0415  only a fit Python can
+    from cdcproof.cli.main import program  # noqa: PLC0415  only a fit Python can
+    from cdcproof.cli.reconcile import main  # noqa: PLC0415
 
-    return main(sys.argv[1:])
+    return program(lambda: main(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,6 @@
 
 import sys
 
-from cdcproof.cli.main import main
+from cdcproof.cli.main import program
 
-sys.exit(main())
+sys.exit(program())

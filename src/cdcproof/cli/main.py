@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -73,6 +73,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_safely(arguments)
 
 
+def program(run: Callable[[], int] = main) -> int:
+    """Run as a program of its own, which ends even where a thread hangs in a client; the exit status."""
+    status = run()
+    if status in (CouldNotLookError.exit_status, INTERRUPTED):
+        end_at_once_if_stuck(status)
+    return status
+
+
 def run_safely(arguments: argparse.Namespace) -> int:
     """Call `arguments.run`, and print errors as a sentence. SIGTERM ends it as Ctrl-C does.
 
@@ -83,8 +91,6 @@ def run_safely(arguments: argparse.Namespace) -> int:
         with stopping.like_interrupt():
             status = _status_of(arguments)
         sys.stdout.flush()
-        if status in (CouldNotLookError.exit_status, INTERRUPTED):
-            end_at_once_if_stuck(status)
         if screen.lost:
             print(f"cdcproof: standard output could not be written: {screen.lost}", file=sys.stderr)
     if screen.lost and not status and not getattr(arguments, "keeps_result", False):
