@@ -18,7 +18,8 @@ def test_init_then_check_config_then_a_green_morning_without_an_edit(healthy: Pi
     assert ours.registry
     path = tmp_path / "found.toml"
     done = healthy.call(
-        *("cdcproof", "init", "--connect-url", ours.connect.url, "--output", str(path)),
+        # the exporter says whose its metrics are: by the name of the pipeline
+        *("cdcproof", "init", "--connect-url", ours.connect.url, "--output", str(path), "--name", ours.name),
         # what no connector's configuration says
         *("--registry-url", ours.registry.url, "--reconciliation-reports", str(ours.paths.reconciliation_reports)),
         *("--reconciliation-metrics-url", ours.exporters.reconciliation_url),
