@@ -114,9 +114,9 @@ def test_a_table_is_proven_over_several_runs_and_nothing_is_green_before(scrubs:
 def test_a_column_with_data_that_no_scrub_compares_makes_the_table_incomplete(
     scrubs: Scrubs, sides: Sides, slot: str
 ) -> None:
-    sides.both(f"ALTER TABLE {sides.name('t')} ADD COLUMN doc jsonb")
+    sides.both(f"ALTER TABLE {sides.name('t')} ADD COLUMN doc point")
     assert scrubs.all_proven().status is TableStatus.MATCH
-    _change(sides, "UPDATE {t} SET doc = '{{}}' WHERE id = 7", also_target=True)
+    _change(sides, "UPDATE {t} SET doc = '(1,2)' WHERE id = 7", also_target=True)
     result = scrubs.one()
     assert (result.status, result.unseen) == (TableStatus.INCOMPLETE, ("doc",))
 
