@@ -36,8 +36,8 @@ def kafka(instance: Instance) -> dict[str, object]:
         "zookeeper.connect": instance.address("zookeeper"),
         "zookeeper.session.timeout.ms": 2000,
         "log.dirs": instance.folders.data / "kafka",
-        "num.network.threads": 2,
-        "num.io.threads": 4,
+        "num.network.threads": 1,
+        "num.io.threads": 2,
         "background.threads": 2,
         "log.cleaner.dedupe.buffer.size": 2_097_152,
         "log.segment.bytes": 67_108_864,
@@ -72,6 +72,7 @@ def connect(instance: Instance) -> dict[str, object]:
         "plugin.discovery": "service_load",
         **storage,
         "offset.flush.interval.ms": 1000,
+        "fetch.max.wait.ms": 2000,  # of the worker's own topics: an idle worker asks seldom, a new record comes at once
         "key.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         # connectors name their passwords, only the worker can read them
