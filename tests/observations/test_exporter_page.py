@@ -104,7 +104,7 @@ def test_mismatches_without_a_time_are_not(page: Metrics, pipeline: Pipeline, na
     assert "count 7 mismatches of orders and no time" in problem(changed(page, name, 7, table="orders"), pipeline)
 
 
-@pytest.mark.parametrize("value", [0.0, NOW.timestamp() - 72 * HOUR])
+@pytest.mark.parametrize("value", [0.0, NOW.timestamp() - 72 * HOUR], ids=["never", "three days ago"])
 def test_metrics_that_never_saw_the_newest_report_are_not(page: Metrics, pipeline: Pipeline, value: float) -> None:
     assert "they show the last match of" in problem(changed(page, LAST_MATCH, value), pipeline)
     old = changed(page, "cdcproof_exporter_last_report_timestamp_seconds", value)
