@@ -9,6 +9,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from cdcproof.cli.main import main
+from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.kinds import Form, Kind
+from cdcproof.databases.postgresql_repair import PostgreSQLRepairer, Repair
+from cdcproof.databases.readings import How, Reading
+from cdcproof.databases.scan import Chunking, Row, Scan, Told
+from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, USER, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]
@@ -202,3 +208,36 @@ def test_values_are_written_as_the_sink_writes_them(
     assert _rows(whole.servers, ", ".join(f"{name}::text" for name in CARRIED)) == [
         tuple(str(value).replace("\n", "") for value in row) for row in wanted
     ]
+
+
+UUIDS = "CREATE TABLE t (id {}, name text); INSERT INTO t SELECT {}, 'n' || g FROM generate_series(1, 4) g"
+
+
+@pytest.mark.parametrize("name", ["'n2'", "'x'"])
+def test_of_two_rows_of_one_key_none_is_repaired(
+    fill: Fill, whole: Whole, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    spelled = f"INSERT INTO t SELECT initcap(id), {name} FROM t WHERE name = 'n2'"
+    fill(
+        UUIDS.format("uuid PRIMARY KEY", "md5(g::text)::uuid"),
+        f"{UUIDS.format('text PRIMARY KEY', 'md5(g::text)::uuid::text')}; {spelled}",
+    )
+    before = _rows(whole.servers, "id, name")
+    assert _repair(whole.pipeline) == 1
+    printed = capsys.readouterr().out
+    assert (
+        "-- t: 1 by hand: a key stands for 1 rows at the source and 2 at the target: id is not unique there" in printed
+    )
+    assert _rows(whole.servers, "id, name") == before
+
+
+def test_a_statement_that_meets_a_second_row_of_its_key_is_taken_back(fill: Fill, whole: Whole) -> None:
+    """The second row came after the look: both are as the first was seen."""
+    fill("CREATE TABLE t (id uuid)", "CREATE TABLE t (id text); INSERT INTO t VALUES ('AB'), ('ab')")
+    spelled = Column("id", "text", nullable=True, computed=False, reading=Reading(How.UUID_WORD))
+    scan = Scan(TableName("public", "t"), (Told(spelled, Form(Kind.TEXT)),), 1, Chunking())
+    repair = Repair((b"ab",), None, Row(b"", (b"ab",)))
+    target = whole.servers.target.config(database="whole")
+    with PostgreSQLRepairer(target, Secret(PASSWORD), 30.0) as repairer:
+        assert not repairer.apply(scan, repair)
+    assert _rows(whole.servers, "id") == [("AB",), ("ab",)]

@@ -169,7 +169,13 @@ class FakeDatabase:
         rows = self._rows(held, scan)
         yield (row for row in rows if chunk_of(row, scan) in chunks)
 
-    def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+    def rows_by_key(
+        self,
+        scan: Scan,
+        keys: Sequence[tuple[bytes | None, ...]],
+        *,
+        as_written: bool = False,
+    ) -> Iterator[Row]:
         held = self._table(scan.table, "rows_by_key")
         rows = self._rows(held, scan)
         yield from (row for row in rows if row.forms[: scan.key_width] in keys)

@@ -184,6 +184,40 @@ def test_a_key_as_sinks_write_it(sides: Sides, name: str) -> None:
     assert {difference.columns for difference in result.differences} == {("v",), ()}
 
 
+TWICE = {
+    "uuid_in_mixed_case": (*KEYS["uuid_lower"], "initcap({})"),
+    "uuid_in_mixed_case_beside_capitals": (*KEYS["uuid_upper"], "initcap({})"),
+    "uuid_in_capitals": (*KEYS["uuid_lower"], "upper({})"),
+    "other_padding": (*KEYS["char_cut"][:2], "text", "'x' || g", "{} || '  '"),
+    "other_padding_beside_whole": (*KEYS["char_padded"], "rtrim({}) || ' '"),
+    "iso_with_a_blank": (*KEYS["ts_iso"], "translate({}, 'TZ', ' ')"),
+    "number_with_zeros": (*KEYS["number_text"], "{} || '0'"),
+    "base64_without_padding": (*KEYS["bytes_base64"], "rtrim({}, '=')"),
+    "hex_in_capitals": (*KEYS["bytes_hex"], "upper({})"),
+}
+"""Of a key: type and value at the source, type and value at the target, and the same value in another spelling."""
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [*((name, "k") for name in TWICE), ("uuid_in_mixed_case", "k, part"), ("other_padding", "part, k")]
+)
+def test_a_second_row_of_a_key_in_another_spelling_is_extra(sides: Sides, name: str, key: str) -> None:
+    """With the same values, as row 11, and with others, as row 12."""
+    here, value, there, written, spelled = TWICE[name]
+    for server, kind, made in ((sides.source, here, value), (sides.target, there, written)):
+        server.execute(
+            f"DROP TABLE IF EXISTS {sides.name('twice')}",
+            f"CREATE TABLE {sides.name('twice')} (k {kind}, part int, v int, PRIMARY KEY ({key}))",
+            f"INSERT INTO {sides.name('twice')} SELECT {made}, g % 3, g FROM generate_series(1, 30) g",
+        )
+    again = f"SELECT {spelled.format('k')}, part, CASE v WHEN 11 THEN 11 ELSE -1 END FROM {sides.name('twice')} WHERE v IN (11, 12)"
+    sides.target.execute(f"INSERT INTO {sides.name('twice')} {again}")
+    result = sides.result("twice")
+    assert (result.error, result.status) == ("", TableStatus.MISMATCH)
+    assert (result.source_rows, result.target_rows) == (30, 32)
+    assert [(one.word, one.columns) for one in result.differences] == [("extra", ())] * 2
+
+
 def _times(sides: Sides, written: str, rows: int = 20, source: str = LOCAL, key: str = "PRIMARY KEY") -> None:
     for server, kind, made in ((sides.source, "timestamp", source), (sides.target, "bigint", written)):
         server.execute(

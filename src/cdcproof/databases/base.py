@@ -217,8 +217,14 @@ class Database(Protocol):
         """All rows of these chunks, unordered, streamed in bounded memory."""
         ...
 
-    def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
-        """The rows that have one of `keys` (canonical bytes of the key's columns), as they are now."""
+    def rows_by_key(
+        self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], *, as_written: bool = False
+    ) -> Iterator[Row]:
+        """Every row that has one of `keys` (canonical bytes of the key's columns), as they are now.
+
+        With `as_written`, rows whose key stands there as sinks write it, which an index finds; only of a key that no row
+        has so, rows that have it in another spelling.
+        """
         ...
 
     def sample(self, scan: Scan, rows: int) -> list[Row]:

@@ -182,7 +182,9 @@ class PostgreSQL(Pieces):
             fetched = iter(partial(cursor.fetchmany, _rows_at_once(scan)), [])
             yield (Row(row[0], row[1:]) for rows in fetched for row in rows)
 
-    def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+    def rows_by_key(
+        self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], *, as_written: bool = False
+    ) -> Iterator[Row]:
         """The rows that have one of these keys, each statement its own snapshot."""
         versioned = self._storage(scan.table).is_heap
         distinct = list(dict.fromkeys(keys))
@@ -190,10 +192,10 @@ class PostgreSQL(Pieces):
         step = max(1, min(_KEYS_PER_QUERY, _rows_at_once(scan), _MOST_BOUND // max(1, scan.key_width)))
         for start in range(0, len(distinct), step):
             batch = distinct[start : start + step]
-            rows = self._rows_of(scan, batch, versioned=versioned, by_index=True)
-            if not all(map(reading_values.is_found_for_sure, scan.key)):
+            rows = self._rows_of(scan, batch, versioned=versioned, as_written=as_written)
+            if as_written and not all(map(reading_values.is_found_for_sure, scan.key)):
                 left = wanted.intersection(batch).difference(row.forms[: scan.key_width] for row in rows)
-                rows += self._rows_of(scan, list(left), versioned=versioned, by_index=False) if left else []
+                rows += self._rows_of(scan, list(left), versioned=versioned, as_written=False) if left else []
             yield from (row for row in rows if row.forms[: scan.key_width] in wanted)
 
     def sample(self, scan: Scan, rows: int) -> list[Row]:
@@ -203,9 +205,9 @@ class PostgreSQL(Pieces):
             return [Row(row[0], row[1:]) for row in cursor.execute(statement).fetchall()]
 
     def _rows_of(
-        self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], *, versioned: bool, by_index: bool
+        self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]], *, versioned: bool, as_written: bool
     ) -> list[Row]:
-        found, bound = postgresql_keys.one_of(scan.key, keys, self._server(), by_index=by_index)
+        found, bound = postgresql_keys.one_of(scan.key, keys, self._server(), as_written=as_written)
         statement = statements.rows_by_key(scan, found, self._server(), versioned=versioned)
         with self._our_errors(scan.table):
             cursor = psycopg.RawCursor(self._session).execute(statement, bound, binary=True)

@@ -36,14 +36,14 @@ _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 
 def one_of(
-    key: Sequence[Told], keys: Sequence[Sequence[bytes | None]], server: Server, *, by_index: bool = True
+    key: Sequence[Told], keys: Sequence[Sequence[bytes | None]], server: Server, *, as_written: bool
 ) -> tuple[sql.Composed, list[Bound]]:
     """A condition for rows that have one of the keys, and what to bind to its $1, $2 …
 
-    Without `by_index` every row is read and compared as it is read: for what `reading_values.found_by` may miss.
+    With `as_written` an index finds a key as sinks write it; without, every row is compared as it is read where that may miss one.
     """
     if len(key) == 1 and key[0].column.reading and all(parts[0] is not None for parts in keys):
-        return _one_of_read(key[0], [parts[0] or b"" for parts in keys], server, by_index=by_index)
+        return _one_of_read(key[0], [parts[0] or b"" for parts in keys], server, as_written=as_written)
     if len(key) == 1 and not key[0].column.reading:
         array = _array(key[0], [parts[0] for parts in keys], server)
         if array:
@@ -51,7 +51,7 @@ def one_of(
     bound: list[Bound] = []
     conditions = []
     for parts in keys:
-        columns = (_is(told, part, bound, server, by_index=by_index) for told, part in zip(key, parts, strict=True))
+        columns = (_is(told, part, bound, server, as_written=as_written) for told, part in zip(key, parts, strict=True))
         conditions.append(sql.SQL("({})").format(sql.SQL(" AND ").join(columns)))
     return sql.SQL("({})").format(sql.SQL(" OR ").join(conditions)), bound
 
@@ -80,13 +80,18 @@ def _array(told: Told, parts: Sequence[bytes | None], server: Server) -> Bound:
 
 
 def _one_of_read(
-    told: Told, parts: Sequence[bytes], server: Server, *, by_index: bool
+    told: Told, parts: Sequence[bytes], server: Server, *, as_written: bool
 ) -> tuple[sql.Composed, list[Bound]]:
-    found = [reading_values.found_by(told, part) for part in parts] if by_index else [None]
+    found = [_texts(told, part, as_written=as_written) for part in parts]
     if None in found:
         return sql.SQL("{} = ANY ($1::bytea[])").format(sent(told, server)), [list(parts)]
     texts = [text for some in found for text in some or ()]
     return sql.SQL("{} = ANY ({})").format(sql.Identifier(told.column.name), _cast(told, "$1", "[]")), [texts]
+
+
+def _texts(told: Told, part: bytes, *, as_written: bool) -> tuple[str, ...] | None:
+    """What the column holds where the key is this; None where only reading every row shows it."""
+    return reading_values.found_by(told, part) if as_written or reading_values.is_found_for_sure(told) else None
 
 
 def _cast(told: Told, bound: str, array: str = "") -> sql.SQL:
@@ -95,12 +100,12 @@ def _cast(told: Told, bound: str, array: str = "") -> sql.SQL:
     return sql.SQL(f"{bound}::text{array}::{types.get(told.column.type, told.column.type)}{array}")
 
 
-def _is(told: Told, part: bytes | None, bound: list[Bound], server: Server, *, by_index: bool = True) -> sql.Composable:
+def _is(told: Told, part: bytes | None, bound: list[Bound], server: Server, *, as_written: bool) -> sql.Composable:
     name = sql.Identifier(told.column.name)
     if part is None:
         return sql.SQL("{} IS NULL").format(name)
     if told.column.reading:
-        texts = reading_values.found_by(told, part) if by_index else None
+        texts = _texts(told, part, as_written=as_written)
         if texts is None:
             bound.append(part)
             return sql.SQL("{} = {}").format(sent(told, server), _last(bound))

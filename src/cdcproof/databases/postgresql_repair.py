@@ -52,7 +52,10 @@ class PostgreSQLRepairer(PostgreSQL):
         statement = self._composed(scan, repair)
         with self._our_errors(scan.table), self._session.transaction():
             self._session.execute("SET TRANSACTION READ WRITE")
-            return self._session.execute(statement).rowcount == 1
+            rows = self._session.execute(statement).rowcount
+            if rows > 1:  # another row came whose key reads the same
+                raise psycopg.Rollback
+        return rows == 1
 
     def _composed(self, scan: Scan, repair: Repair) -> sql.Composed:
         table = self._target_table(scan)

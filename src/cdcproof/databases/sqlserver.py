@@ -182,7 +182,13 @@ class SQLServer(Log):
         with closing(self._chunk_rows(scan, chunks)) as rows:
             yield rows
 
-    def rows_by_key(self, scan: Scan, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+    def rows_by_key(
+        self,
+        scan: Scan,
+        keys: Sequence[tuple[bytes | None, ...]],
+        *,
+        as_written: bool = False,  # noqa: ARG002  its = finds every spelling of a key that is not read by its hash
+    ) -> Iterator[Row]:
         """The rows with these keys, and no others that SQL Server's ``=`` may find."""
         by_value = self._by_value(scan)
         most = (

@@ -100,14 +100,19 @@ def unseen(asked: Comparison, plan: Plan) -> tuple[str, ...]:
     return tuple(one.name for one in plan.left_out if one.name in held)
 
 
-def look_again(asked: Comparison, plan: Plan, keys: Sequence[Key], seen: Seen | None = None) -> Settled:
-    """Which of these keys, and those of `seen`, differ, as every comparison proves it. Raises as `settle`."""
+def look_again(
+    asked: Comparison, plan: Plan, keys: Sequence[Key], seen: Seen | None = None, *, as_written: bool = False
+) -> Settled:
+    """Which of these keys, and those of `seen`, differ, as every comparison proves it. Raises as `settle`.
+
+    `as_written`: of a key that a sink has just written, another spelling of it is not looked for (`Database.rows_by_key`).
+    """
     source, target = asked.source.database, asked.target.database
     return settle(
         keys,
         plan.source.key_width,
-        lambda some: source.rows_by_key(plan.source, some),
-        lambda some: target.rows_by_key(plan.target, some),
+        lambda some: source.rows_by_key(plan.source, some, as_written=as_written),
+        lambda some: target.rows_by_key(plan.target, some, as_written=as_written),
         fence=asked.fence,
         tell=lambda what: asked.tell(what, 0, 0),
         seen=seen,

@@ -101,7 +101,8 @@ def _pairs(
     source, target = scan(plan.source, [ours for ours, _ in read]), scan(plan.target, [theirs for _, theirs in read])
     rows = ends.source.sample(source, SAMPLE_ROWS)
     width = len(places)
-    there = {row.forms[:width]: row for row in ends.target.rows_by_key(target, [row.forms[:width] for row in rows])}
+    keys = [row.forms[:width] for row in rows]
+    there = {row.forms[:width]: row for row in ends.target.rows_by_key(target, keys, as_written=True)}
     return rows, [(row, there[row.forms[:width]]) for row in rows if row.forms[:width] in there]
 
 

@@ -105,11 +105,14 @@ class Work:
             self.prove_keys(canonical_keys(self.asked, self.plan, keys))
 
     def prove_keys(self, keys: Sequence[Key]) -> None:
-        """Prove the rows of these keys; the slice of one that differs or moves is not proven any more."""
+        """Prove the rows of these keys; the slice of one that differs or moves is not proven any more.
+
+        A row beside one of them with the key in another spelling is left to its slice: looking for it reads the whole table.
+        """
         for start in range(0, len(keys), _KEYS_PER_READING):
             some = keys[start : start + _KEYS_PER_READING]
             self.asked.tell("proving rows that changed", start, len(keys))
-            settled = self._settle(self.plan, some)
+            settled = self._settle(self.plan, some, as_written=True)
             self.changed_keys += len(some)
             wrong = some if settled.moving else [difference.key for difference in settled.confirmed]
             if wrong:
@@ -139,8 +142,8 @@ class Work:
         self.proofs = self.proofs.proven(which, at if is_equal else None)
         self.keep()
 
-    def _settle(self, plan: Plan, keys: Sequence[Key]) -> Settled:
-        settled = look_again(self.asked, plan, keys)
+    def _settle(self, plan: Plan, keys: Sequence[Key], *, as_written: bool = False) -> Settled:
+        settled = look_again(self.asked, plan, keys, as_written=as_written)
         known = {difference.key for difference in self.found.found}
         for difference in settled.confirmed:
             if difference.key not in known:  # it may be among the changes and in a slice
