@@ -48,6 +48,11 @@ def compares_contents(result: TableResult) -> bool:
     return result.checksums_match is not None and result.status is not TableStatus.ERROR
 
 
+def compares_every_row(result: TableResult) -> bool:
+    """Whether no row of the table was left out: a scrub that is no match has left some for the next."""
+    return compares_contents(result) and (result.scrubbed is None or result.scrubbed.oldest_proof_at is not None)
+
+
 def proven_since(seen: Seen) -> datetime:
     """The time up to which every difference would have been found: never, unless contents matched.
 
