@@ -304,6 +304,22 @@ def test_a_scrub_clears_only_what_it_proved_since(pipeline, oldest, word):
     assert reports.look(pipeline, NOW).newest().found()["orders"] == word
 
 
+@pytest.mark.parametrize(
+    ("slices_proven", "rows", "word"),
+    [(1, 0, "MATCH"), (4, 0, "MATCH of no rows"), (4, 10, "MATCH"), (0, 0, "MATCH")],
+)
+def test_a_scrub_speaks_by_its_proofs_and_not_by_the_rows_of_the_slices_of_its_run(pipeline, slices_proven, rows, word):
+    """A slice may be empty, as where old rows were deleted; all slices together were the table."""
+    proven = Scrubbed(0, "", slices_proven, 4, 0, ago(hours=2).isoformat())
+    scrub = TableResult("orders", TableStatus.MATCH, rows, rows, True, strategy="scrub", scrubbed=proven)
+    store(pipeline, report(ago(minutes=5), compared("customers"), scrub))
+
+    newest = reports.look(pipeline, NOW).newest()
+
+    assert newest.found()["orders"] == word
+    assert ("orders" in newest.matched_at()) is (word == "MATCH")
+
+
 def test_a_report_that_only_counted_is_called_that_and_is_a_risk_after_a_day(pipeline):
     store(pipeline, report(ago(hours=25)))
     store(pipeline, report(ago(minutes=5), *(counted(t) for t in TABLES)))

@@ -219,7 +219,14 @@ def _word(one: History) -> str:
         return str(status)
     if one.contents and one.contents.result.status is TableStatus.INCOMPLETE:
         return str(TableStatus.INCOMPLETE)
-    return "MATCH" if one.newest.result.source_rows and one.newest.result.target_rows else "MATCH of no rows"
+    return "MATCH of no rows" if _is_of_no_rows(one.newest.result) else "MATCH"
+
+
+def _is_of_no_rows(result: TableResult) -> bool:
+    """A scrub counts the rows of the slices that it looked at; of all others it has earlier proofs."""
+    if result.scrubbed and result.scrubbed.slices_proven < result.scrubbed.slices:
+        return False
+    return not (result.source_rows and result.target_rows)
 
 
 def _detail(one: History, excluded: Sequence[str]) -> str:
