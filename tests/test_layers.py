@@ -46,6 +46,7 @@ DOORS = {
         f"databases/postgresql{part}.py"
         for part in (
             "",
+            "_connection",
             "_session",
             "_settings",
             "_statements",

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from cdcproof.databases import postgresql_settings as settings
 from cdcproof.databases.base import TableName
+from cdcproof.databases.postgresql_connection import Connection, NoAnswerError
 from cdcproof.databases.postgresql_forms import Server
 from cdcproof.databases.postgresql_settings import LOCK_TIMEOUT_SECONDS
 from cdcproof.databases.postgresql_statements import table_name
@@ -26,7 +27,7 @@ CONNECT_TIMEOUT_SECONDS = 5
 class Session:
     """Connects when entered. Outside `snapshot` every statement is its own transaction. Times come in UTC.
 
-    `statement_timeout_seconds` bounds each statement at the server.
+    `statement_timeout_seconds` bounds each statement at the server, and here where the server says nothing any more.
     """
 
     def __init__(self, database: DatabaseAddress, password: Secret, statement_timeout_seconds: float) -> None:
@@ -34,7 +35,7 @@ class Session:
         self._password = password
         self._statement_timeout_seconds = statement_timeout_seconds
         self._place = f"PostgreSQL database {database.database} at {database.host}:{database.port}"
-        self._connection: settings.Connection | None = None
+        self._connection: Connection | None = None
         self._is_pooled = False
 
     def __enter__(self) -> Self:
@@ -73,10 +74,10 @@ class Session:
             return ""
         return settings.statement(self._statement_timeout_seconds, for_transaction=True).as_string()
 
-    def _opened(self) -> settings.Connection:
+    def _opened(self) -> Connection:
         """A session with our settings: sent with its start, else, behind a pooler, set after the login."""
         try:
-            connection = psycopg.connect(self.address().reveal(), autocommit=True)
+            connection = self._open()
         except psycopg.Error as error:
             if not settings.refuses_options(error):
                 raise
@@ -85,7 +86,7 @@ class Session:
                 return connection
             connection.close()
         self._is_pooled = True
-        connection = psycopg.connect(self.address().reveal(), autocommit=True)
+        connection = self._open()
         try:
             self._set_after_login(connection)
         except BaseException:
@@ -93,8 +94,11 @@ class Session:
             raise
         return connection
 
+    def _open(self) -> Connection:
+        return Connection.to(self.address().reveal(), self._statement_timeout_seconds)
+
     def _set_after_login(self, connection: settings.Connection) -> None:
-        with closing(psycopg.connect(self.address().reveal(), autocommit=True)) as other:
+        with closing(self._open()) as other:
             shares = settings.shares_sessions(connection, other)
         if shares:
             raise RefusedError(
@@ -193,8 +197,17 @@ class Session:
         if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
             return self._too_long(error, table)
         if self._session.closed:
-            return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
+            return self._lost(error, table)
         return UnexpectedAnswerError(f"{self._place}: {text}")
+
+    def _lost(self, error: psycopg.Error, table: TableName | None) -> UnreachableError:
+        text = _first_line(error)
+        if isinstance(error, NoAnswerError):
+            return UnreachableError(
+                f"{self._place}{f', asked about {table},' if table else ''} stopped answering: {text}.",
+                "Look at its machine: the server or its disk hangs, or the network between drops what is sent.",
+            )
+        return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
 
     def _too_long(self, error: psycopg.Error, table: TableName | None) -> UnexpectedAnswerError:
         if isinstance(error, errors.LockNotAvailable):

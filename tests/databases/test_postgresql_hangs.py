@@ -1,0 +1,94 @@
+"""A PostgreSQL server that is stopped in the midst of a session costs one answer's time, and says which server it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from cdcproof.databases import connect
+from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.single_row import SingleRow
+from cdcproof.databases.writing import connect_to_write
+from cdcproof.errors import UnreachableError
+from cdcproof.secrets import Secret
+from cdcproof.waiting import Deadline
+from tests.postgres_server import PASSWORD, Server, Servers
+
+pytest_plugins = ["tests.postgres_server"]
+
+TABLE = TableName("public", "hung")
+SECONDS = 0.5
+
+
+@pytest.fixture(scope="module")
+def server(postgres_servers: Servers) -> Iterator[Server]:
+    server = postgres_servers.source
+    server.execute(f"CREATE TABLE {TABLE} (id int PRIMARY KEY, word text)")
+    yield server
+    server.execute(f"DROP TABLE {TABLE}")
+
+
+@pytest.fixture(autouse=True)
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdcproof.databases.postgresql_connection.GRACE_SECONDS", SECONDS)
+
+
+@contextmanager
+def stopped(server: Server) -> Iterator[None]:
+    """Every process of the server that serves a session of ours stands still."""
+    with server.connect() as other:
+        found = other.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'cdcproof'").fetchall()
+    assert found
+    for (process,) in found:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for (process,) in found:
+            os.kill(process, signal.SIGCONT)
+
+
+def in_a_snapshot(database: Database) -> None:
+    with database.snapshot():
+        database.columns(TABLE)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(lambda database: database.columns(TABLE), id="a statement"),
+        pytest.param(lambda database: database.count_rows(TABLE), id="a scan"),
+        pytest.param(in_a_snapshot, id="a snapshot"),
+    ],
+)
+def test_a_server_that_is_stopped_is_waited_for_no_longer_than_a_statement(
+    server: Server, look: Callable[[Database], object]
+) -> None:
+    with connect(server.config(), Secret(PASSWORD), statement_timeout_seconds=SECONDS) as database:
+        database.columns(TABLE)
+        began = Deadline(0)
+        with stopped(server), pytest.raises(UnreachableError) as raised:
+            look(database)
+        assert began.elapsed_seconds < 10
+        assert raised.value.message.startswith(f"PostgreSQL database postgres at {server.host}:{server.port}")
+        assert raised.value.message.endswith("stopped answering: no answer within 1 s.")
+        with pytest.raises(
+            UnreachableError
+        ):  # the session is over: its next answer would be that of an earlier question
+            database.columns(TABLE)
+
+
+def test_a_writer_whose_server_was_stopped_opens_a_new_session(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
+    monkeypatch.setattr("cdcproof.databases.writing.STATEMENT_TIMEOUT_SECONDS", SECONDS)
+    row = SingleRow(TABLE, {"id": 1}, ("id", "word"))
+    with connect_to_write(server.config(), None) as writer:
+        assert writer.insert(row, lambda values: values == (1, "x"), {"id": 1, "word": "x"})
+        with stopped(server), pytest.raises(UnreachableError, match="stopped answering"):
+            writer.delete(row, lambda _: True)
+        assert writer.find(row) == ((1, "x"),)
+        assert writer.delete(row, lambda values: values == (1, "x"))
