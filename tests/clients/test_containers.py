@@ -7,6 +7,7 @@ import pytest
 from cdcproof.clients.containers import Engine, Mount, parse_df, read_container, restarts_24h
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from tests.engine import container, engine_with
+from tests.trickle import bytewise, sending
 
 DAY = 86_400
 NOW = datetime.fromisoformat("2026-11-02T20:00:00Z").timestamp()
@@ -143,6 +144,13 @@ def test_no_engine_is_told_with_what_to_do(monkeypatch, tmp_path):
         Engine()
 
     assert "DOCKER_HOST" in caught.value.remedy
+
+
+def test_an_engine_that_answers_byte_by_byte_does_not_answer(monkeypatch):
+    with sending(lambda: bytewise(b"HTTP/1.1 200 OK\r\n" * 1000), every_seconds=0.02) as url:
+        monkeypatch.setenv("DOCKER_HOST", url.replace("http://", "tcp://"))
+        with pytest.raises(UnreachableError, match=r"container engine does not answer: .* not complete after 0\.6 s"):
+            Engine(timeout_seconds=0.2)
 
 
 def _told(time: float) -> str:

@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 
 import pytest
 
 from cdcproof.clients.http import Http
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.waiting import wait_until
+from tests.trickle import bytewise, sending
 
 _HEAD = b"HTTP/1.1 200 OK\r\n"
 _CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-@contextmanager
-def sending(parts: Callable[[], Iterator[bytes]], every_seconds: float = 0) -> Iterator[str]:
-    """A server that answers each request with these bytes, part by part, until it or its client goes away."""
-    gone = threading.Event()
-
-    def serve() -> None:
-        with suppress(OSError):
-            while not gone.is_set():
-                connection, _ = server.accept()
-                with connection, suppress(OSError):
-                    connection.recv(65_536)
-                    for part in parts():
-                        connection.sendall(part)
-                        if gone.wait(every_seconds):
-                            return
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        gone.set()
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
-def bytewise(text: bytes) -> Iterator[bytes]:
-    return (bytes([byte]) for byte in text)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +32,15 @@ def bytewise(text: bytes) -> Iterator[bytes]:
 def test_an_answer_that_does_not_end_counts_as_none(parts: Callable[[], Iterator[bytes]]) -> None:
     with sending(parts, every_seconds=0.02) as url:
         service = Http("Kafka Connect", url, timeout_seconds=(0.1, 0.2))
+        before = set(threading.enumerate())
         with pytest.raises(UnreachableError, match=r"Kafka Connect at .* the answer was not complete after 0\.5 s"):
             service.get_text("/")
+        wait_until(  # a program that asks for days must not keep a thread for each answer that never came
+            lambda: set(threading.enumerate()) - before,
+            lambda left: not left,
+            what="the end of the thread that asked",
+            deadline_seconds=5,
+        )
 
 
 @pytest.mark.parametrize(

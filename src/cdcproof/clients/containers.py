@@ -20,9 +20,17 @@ import docker.errors
 import urllib3.exceptions
 
 from cdcproof.clients.container_settings import Settings, read_settings
-from cdcproof.errors import ConfigError, CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.errors import (
+    ConfigError,
+    CouldNotLookError,
+    DeadlineError,
+    RefusedError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
 from cdcproof.patience import stretched
 from cdcproof.secrets import scrub
+from cdcproof.waiting import within
 
 T = TypeVar("T")
 
@@ -90,14 +98,14 @@ class Engine:
     """A connection to the engine. Use as a context manager.
 
     Every method raises `UnreachableError` (no answer), `RefusedError` (no permission) or
-    `UnexpectedAnswerError`; none waits longer than the timeout for a single answer.
+    `UnexpectedAnswerError`; none waits longer than the timeout between two bytes, and three times as long for a whole answer.
     """
 
     def __init__(self, timeout_seconds: float | None = None) -> None:
+        seconds = timeout_seconds or stretched(TIMEOUT_SECONDS)
+        self._answer_seconds = 3 * seconds
         # the engine's version is asked at once, so that a missing engine is told here
-        self._client = _ask(
-            lambda: docker.from_env(version="auto", timeout=cast(int, timeout_seconds or stretched(TIMEOUT_SECONDS)))
-        )
+        self._client = self._ask(lambda: docker.from_env(version="auto", timeout=cast(int, seconds)))
 
     def __enter__(self) -> Engine:
         return self
@@ -112,7 +120,7 @@ class Engine:
 
     def version(self) -> str:
         """One line: name and version of the engine."""
-        return f"Docker {_ask(self._client.version).get('Version', 'of unknown version')}"
+        return f"Docker {self._ask(self._client.version).get('Version', 'of unknown version')}"
 
     def containers(self, names: Collection[str]) -> dict[str, Container]:
         """The containers of these names, running or not; a name that the engine does not know is left out.
@@ -135,7 +143,7 @@ class Engine:
 
         A lower bound: the engine keeps only its last few hundred events, and health checks use them up.
         """
-        events = _ask(
+        events = self._ask(
             lambda: list(
                 self._client.api.events(
                     since=int(since),
@@ -150,7 +158,7 @@ class Engine:
 
     def logs(self, name: str, lines: int) -> str:
         """The last lines a container wrote, redacted."""
-        raw = _ask(lambda: self._client.containers.get(name).logs(tail=lines))
+        raw = self._ask(lambda: self._client.containers.get(name).logs(tail=lines))
         return scrub(raw.decode(errors="replace")).rstrip("\n")
 
     def use_of(self, container: Container) -> tuple[MountUse, ...]:
@@ -163,7 +171,7 @@ class Engine:
         return tuple(_use(path, blocks[path], inodes[path]) for path in paths)
 
     def _df(self, name: str, flags: str, paths: list[str]) -> dict[str, tuple[int, int, int]]:
-        answer = _ask(lambda: self._client.containers.get(name).exec_run(["df", flags, *paths]))
+        answer = self._ask(lambda: self._client.containers.get(name).exec_run(["df", flags, *paths]))
         text = cast(bytes, answer.output).decode(errors="replace")
         if answer.exit_code != 0:
             raise CouldNotLookError(
@@ -172,16 +180,26 @@ class Engine:
             )
         return dict(zip(paths, parse_df(text, len(paths)), strict=True))
 
+    def _ask(self, question: Callable[[], T]) -> T:
+        try:
+            with _our_errors():
+                return within(self._answer_seconds, question, what="the answer")
+        except DeadlineError:
+            raise UnreachableError(
+                f"The container engine does not answer: the answer was not complete after {self._answer_seconds:g} s.",
+                _REMEDY,
+            ) from None
+
     def _listed(self, label: str = "") -> dict[str, Mapping[str, str]]:
         """Container to its labels; of those with a label, if one is given."""
         filters = {"label": label} if label else {}
-        listed = _ask(lambda: self._client.api.containers(all=True, filters=filters))
+        listed = self._ask(lambda: self._client.api.containers(all=True, filters=filters))
         return {name.lstrip("/"): entry.get("Labels") or {} for entry in listed for name in entry["Names"] or ()}
 
     def _inspect(self, names: Collection[str]) -> Iterator[Container]:
         for name in sorted(names):
             try:
-                yield read_container(_ask(lambda name=name: self._client.api.inspect_container(name)))  # type: ignore[misc]
+                yield read_container(self._ask(lambda name=name: self._client.api.inspect_container(name)))  # type: ignore[misc]
             except _GoneError:
                 continue  # removed between the two questions
 
@@ -322,8 +340,3 @@ def _our_errors() -> Iterator[None]:
                 "Add the account to the group docker, or run as an account that may ask the engine.",
             ) from None
         raise UnreachableError(f"The container engine does not answer: {text}", _REMEDY) from None
-
-
-def _ask(question: Callable[[], T]) -> T:
-    with _our_errors():
-        return question()

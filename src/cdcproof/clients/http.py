@@ -7,13 +7,17 @@ and whatever a service says is scrubbed before it is quoted.
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
+from weakref import WeakSet
 
 import requests
 import urllib3.exceptions
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 
 from cdcproof.errors import CouldNotLookError, DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
@@ -64,6 +68,36 @@ class _Answer:
         return json.loads(self.body)
 
 
+class _Adapter(HTTPAdapter):
+    """Knows its sockets, so that the wait for an answer can be ended from outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """The pool that requests takes a connection from."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if "ConnectionCls" not in vars(pool):
+            pool.ConnectionCls = _noting(pool.ConnectionCls, self._sockets)
+        return pool
+
+    def end(self) -> None:
+        """End every connection: whoever waits for an answer gets an error."""
+        for opened in list(self._sockets):
+            with suppress(OSError):  # it has ended
+                opened.shutdown(socket.SHUT_RDWR)
+
+
+def _noting(kind: Any, sockets: WeakSet[socket.socket]) -> Any:
+    class Noting(kind):  # type: ignore[misc]  # urllib3 has one kind for http and one for https
+        def connect(self) -> None:
+            super().connect()
+            sockets.add(self.sock)
+
+    return Noting
+
+
 class Http:
     """One service at one base address, which may have a path (``http://host:8081/apis/ccompat/v7``).
 
@@ -86,6 +120,9 @@ class Http:
         self._auth = auth
         self._timeout_seconds = timeout_seconds
         self._session = requests.Session()
+        self._adapter = _Adapter()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, self._adapter)
         self._session.headers["User-Agent"] = "cdcproof"
 
     @classmethod
@@ -138,6 +175,7 @@ class Http:
             # in a thread: nothing else ends a look-up of a host's name, or headers that come byte by byte
             answer = within(whole.seconds, lambda: self._exchange(method, url, body, params, whole), what="the answer")
         except DeadlineError:
+            self._adapter.end()  # else the thread would wait on
             raise self._unreachable(url, f"the answer was not complete after {whole.seconds:g} s") from None
         except requests.exceptions.SSLError as error:
             raise RefusedError(f"{self._place(url)}: the TLS connection was refused: {_reason(error)}.") from None

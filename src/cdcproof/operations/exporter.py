@@ -18,10 +18,12 @@ from cdcproof.operations import exporter_totals
 from cdcproof.operations.connectors.journal import Journal
 from cdcproof.reconcile.ownership import as_declared, foreign, place_of
 from cdcproof.reconcile.result import PREFIX, Report, read
+from cdcproof.waiting import within
 
 _SETTLE_SECONDS = 10.0
-# A scrape of Prometheus ends after 10 s by default: Connect has to answer well before.
 _CONNECT_TIMEOUT_SECONDS = (2.0, 5.0)
+_CONNECT_SECONDS = 7.0
+"""For the whole of Connect's answer: a scrape of Prometheus ends after 10 s by default."""
 
 
 class ReconciliationMetrics:
@@ -171,7 +173,8 @@ class ConnectMetrics:
         states: dict[str, float] = {}
         answers = True
         try:
-            states = connector_states(self._connect().states(), self._expected)
+            found = within(_CONNECT_SECONDS, self._connect().states, what="the connectors' states")
+            states = connector_states(found, self._expected)
         except CouldNotLookError:
             answers = False
         deployments: dict[str, int] = {}
