@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.single_row import Holds, SingleRow, Values
-from cdcproof.errors import CouldNotLookError, OperationError, UnreachableError, UsageError
+from cdcproof.errors import CouldNotLookError, OperationError, UnexpectedAnswerError, UnreachableError, UsageError
 from cdcproof.observations.round_trip import Traveller, travellers
 from cdcproof.operations.round_trip import Ends, travel
 from cdcproof.pipeline import RoundTrip
@@ -342,6 +342,71 @@ def test_a_row_that_cannot_be_removed_is_said_to_remain() -> None:
     journey = pipe.travel()
 
     assert journey.found()["customers: test row"] == "the target has the row as it was updated"
+
+
+LOCKED = UnexpectedAnswerError("public.orders was locked for more than 5 s.")
+
+
+def locked_at_the_target(pipe: Pipe, once: Callable[[], bool], names: Collection[str] = ("orders",)) -> list[str]:
+    """Lock these tables once that holds; returns the looks at them that failed, which take seconds."""
+    failed: list[str] = []
+    found, deleted = pipe.target.find, pipe.target.delete
+
+    def refuse(row: SingleRow) -> None:
+        if row.table.table in names and once():
+            failed.append(row.table.table)
+            raise LOCKED
+
+    def find(row: SingleRow) -> tuple[Values, ...]:
+        pipe.target.apply()  # the sink waits for that table alone
+        refuse(row)
+        return found(row)
+
+    def delete(row: SingleRow, holds: Holds) -> bool:
+        refuse(row)
+        return deleted(row, holds)
+
+    pipe.target.find, pipe.target.delete = find, delete  # type: ignore[method-assign]
+    return failed
+
+
+def test_one_table_that_is_locked_keeps_no_other_row_from_being_removed() -> None:
+    pipe = Pipe("delete")  # so that rows at the target are ours to remove
+    locked_at_the_target(pipe, lambda: bool(pipe.source.log) and not pipe.source.rows)
+
+    def gone(*_: object) -> bool:
+        raise UnreachableError("The source restarts.")
+
+    pipe.source.update = gone  # type: ignore[method-assign]
+
+    with pytest.raises(OperationError) as raised:
+        pipe.travel("customers", "orders")
+
+    why, remains = raised.value.message.split("\nA test row could not be removed: ")
+    assert why == "The source restarts."
+    assert remains == f"orders: the target's may still be there: {LOCKED.message}"
+    assert pipe.source.rows == []
+    assert [table.table for table, _ in pipe.target.rows] == ["orders"]
+
+
+def test_many_locked_tables_are_not_all_waited_for_and_each_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"t{number}" for number in range(9)]
+    pipe = Pipe()
+
+    def once_inserted() -> bool:
+        if pipe.source.log:
+            monkeypatch.setattr("cdcproof.operations.round_trip._REMOVING_SECONDS", 0.0)
+        return bool(pipe.source.log)
+
+    failed = locked_at_the_target(pipe, once_inserted, names)
+
+    with pytest.raises(OperationError) as raised:
+        pipe.travel(*names)
+
+    looks = failed[-len(names) :]
+    assert sorted(looks) == names, "once each at the end of the wait for the insert, and never in the clean-up"
+    for name in names:
+        assert f"{name}: it may still be there: no time was left after 0 s" in raised.value.message
 
 
 def test_a_row_that_could_not_be_known_again_is_not_inserted() -> None:

@@ -10,10 +10,11 @@ through, so that the delete is seen, and what is left of our row is then taken a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from cdcproof.databases.writing import Rows, Writer
-from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UsageError
+from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError, UsageError
 from cdcproof.observations.round_trip import ACTS, Act, Hop, Journey, Traveller
 from cdcproof.operations.acts import written_down
 from cdcproof.pipeline import RoundTrip
@@ -23,6 +24,8 @@ _INTERVAL_SECONDS = 0.01
 _MARKED = "the row, marked as deleted"
 _CLEAN_UP_SECONDS = 5.0
 """How long replication is given to remove a test row at the target before we do it."""
+_REMOVING_SECONDS = 60.0
+"""When nothing more is begun to take test rows away, of many tables that are locked, say: those that are left are named."""
 
 
 @dataclass(frozen=True)
@@ -128,15 +131,32 @@ def _do_at_the_source(act: Act, row: Traveller, ends: Ends) -> None:
 
 
 def _watch(
-    act: Act, started: Mapping[Traveller, Deadline], ends: Ends, deadline_seconds: float
+    act: Act,
+    started: Mapping[Traveller, Deadline],
+    ends: Ends,
+    deadline_seconds: float,
+    seen: dict[Traveller, float] | None = None,
 ) -> dict[Traveller, float]:
-    """Seconds until each was seen; one that was not seen before the deadline is left out."""
-    seen: dict[Traveller, float] = {}
+    """Seconds until each was seen; one that was not seen before the deadline is left out.
+
+    Raises `CouldNotLookError` when the deadline is over and one of them could not be looked at; `seen` has the others.
+    """
+    seen = {} if seen is None else seen
 
     def look() -> list[str]:
+        failed: CouldNotLookError | None = None
         for row, clock in started.items():
-            if row not in seen and row.has_arrived(act, ends.target.find(row.target)):
-                seen[row] = clock.elapsed_seconds
+            if row in seen:
+                continue
+            try:
+                if row.has_arrived(act, ends.target.find(row.target)):
+                    seen[row] = clock.elapsed_seconds
+            except UnreachableError:
+                raise
+            except CouldNotLookError as error:  # its table is locked, say: the others are looked at all the same
+                failed = error
+        if failed:
+            raise failed
         return [row.table for row in started if row not in seen]
 
     try:
@@ -158,50 +178,57 @@ def _missed(act: Act, row: Traveller, ends: Ends) -> Hop:
 
 
 def _remove(rows: Sequence[Traveller], ends: Ends) -> dict[str, str]:
-    """Remove the test rows on both sides; table to why its row is still there."""
+    """Remove the test rows on both sides, each as far as it can be; table to why its row is still there."""
+    clock = Deadline(_REMOVING_SECONDS)
     remains: dict[str, str] = {}
     on_their_way: dict[Traveller, Deadline] = {}
-    for row in reversed(rows):
-        try:
-            if any(row.is_ours(one) for one in ends.source.find(row.source)):
-                what = f"delete at the source: the test row of {row.source.table} with {row.key_told}"
-                with written_down(ends.write_down, what):
-                    ends.source.delete(row.source, row.is_ours)
-            if ends.target.find(row.target):
-                on_their_way[row] = Deadline(0)
-        except CouldNotLookError as error:
-            remains[row.table] = f"it may still be there: {error.message}"
-    try:
-        gone = _watch("delete", on_their_way, ends, min(_CLEAN_UP_SECONDS, ends.limits.deadline_seconds))
-        for row in [row for row in on_their_way if row not in gone]:
-            what = f"delete at the target: the test row of {row.target.table} with {row.key_told}"
+
+    def each(these: Sequence[Traveller], of: str, remove: Callable[[Traveller], None]) -> None:
+        for row in these:
+            if clock.passed:
+                remains.setdefault(row.table, f"{of} may still be there: no time was left after {clock.seconds:g} s")
+                continue
+            try:
+                remove(row)
+            except CouldNotLookError as error:
+                remains[row.table] = f"{of} may still be there: {error.message}"
+
+    def at_the_source(row: Traveller) -> None:
+        if any(row.is_ours(one) for one in ends.source.find(row.source)):
+            what = f"delete at the source: the test row of {row.source.table} with {row.key_told}"
             with written_down(ends.write_down, what):
-                ends.target.delete(row.target, row.is_ours)
-            there = ends.target.find(row.target)
-            if there:
-                remains[row.table] = f"the target has {row.told(there)}"
-    except CouldNotLookError as error:
-        remains.update({row.table: f"the target's may still be there: {error.message}" for row in on_their_way})
-    for row in rows:
-        _remove_marked(row, ends, remains)
+                ends.source.delete(row.source, row.is_ours)
+        if ends.target.find(row.target):
+            on_their_way[row] = Deadline(0)
+
+    def at_the_target(row: Traveller) -> None:
+        what = f"delete at the target: the test row of {row.target.table} with {row.key_told}"
+        with written_down(ends.write_down, what):
+            ends.target.delete(row.target, row.is_ours)
+        there = ends.target.find(row.target)
+        if there:
+            remains[row.table] = f"the target has {row.told(there)}"
+
+    each(rows[::-1], "it", at_the_source)
+    gone: dict[Traveller, float] = {}
+    with suppress(CouldNotLookError):  # whoever is not seen to go is removed below
+        _watch("delete", on_their_way, ends, min(_CLEAN_UP_SECONDS, ends.limits.deadline_seconds), gone)
+    each([row for row in on_their_way if row not in gone], "the target's", at_the_target)
+    soft = [row for row in rows if row.target.condition]
+    each(soft, "the target's, marked as deleted,", lambda row: _remove_marked(row, ends, remains))
     return remains
 
 
 def _remove_marked(row: Traveller, ends: Ends, remains: dict[str, str]) -> None:
     """Remove what a soft delete leaves of the row."""
     whole = row.target.whatever_holds()
-    if not row.target.condition or row.table in remains:
+    if row.table in remains or not ends.target.find(whole):
         return
-    try:
-        if not ends.target.find(whole):
-            return
-        what = f"delete at the target: the test row of {row.target.table}, marked as deleted, with {row.key_told}"
-        with written_down(ends.write_down, what):
-            ends.target.delete(whole, row.is_left_of_ours)
-        if ends.target.find(whole):
-            remains[row.table] = f"the target has {_MARKED}"
-    except CouldNotLookError as error:
-        remains[row.table] = f"the target's may still be there, marked as deleted: {error.message}"
+    what = f"delete at the target: the test row of {row.target.table}, marked as deleted, with {row.key_told}"
+    with written_down(ends.write_down, what):
+        ends.target.delete(whole, row.is_left_of_ours)
+    if ends.target.find(whole):
+        remains[row.table] = f"the target has {_MARKED}"
 
 
 def _must_be_removed(remains: Mapping[str, str], why: str) -> None:
