@@ -35,6 +35,7 @@ from cdcproof.reconcile.plan import TablePair
 from cdcproof.reconcile.result import TableResult, TableStatus
 from cdcproof.reconcile.strategy import Strategy
 from cdcproof.secrets import Secret
+from cdcproof.waiting import Deadline
 from tests import tsql_values
 from tests.databases.sqlserver_columns import ID, IN_POSTGRESQL, NAMES, SORTS, added, scans
 from tests.postgres_server import PASSWORD, Server, Servers
@@ -502,6 +503,16 @@ def test_rows_that_stop_coming_are_our_error_when_the_time_is_over(stand_in: Sta
             pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"),
         ):
             list(side.chunk_sums(scan, WHOLE))
+
+
+def test_a_server_that_stands_still_is_given_up(stand_in: StandIn) -> None:
+    """Microsoft's driver waits two seconds for the answer that the statement has ended, and then no more."""
+    stand_in.server.frozen = lambda statement: statement == tsql.VERSION
+    with SQLServer(_config(stand_in.server), Secret(PASSWORD), 1) as door:
+        began = Deadline(0)
+        with pytest.raises(UnexpectedAnswerError, match=r"SQL Server database warehouse .* a statement took over 1 s"):
+            door.version()
+    assert began.elapsed_seconds < 15
 
 
 def test_a_server_that_stands_still_is_given_up_by_arrow_too(stand_in: StandIn) -> None:
