@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,15 +10,17 @@ import pytest
 
 from cdcproof.clients.connect import Connector, ConnectorStates, Task
 from cdcproof.clients.prometheus import Metrics, parse
-from cdcproof.errors import ConfigError
+from cdcproof.errors import ConfigError, DeadlineError
 from cdcproof.operations import exporter, exporter_totals
 from cdcproof.operations.connectors.journal import Before, Change, Journal
 from cdcproof.operations.exporter import ConnectMetrics, ReconciliationMetrics, connector_states
 from cdcproof.operations.exporter_totals import Totals
 from cdcproof.pipeline import Connector as Expected
 from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from cdcproof.waiting import wait_until, within
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
+from tests.trickle import bytewise, sending
 
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 ROWS, CONTENT, RUNS = (
@@ -376,6 +379,36 @@ def test_connector_states_are_fresh_and_absent_when_connect_does_not_answer() ->
         assert silent.series("connector_state") == {}
         assert silent.labelled("cdcproof_exporter_up", "service") == {"connect": 0.0, "deployments": 1.0}
         assert silent.labelled("connector_deployments_total", "status") == {"success": 0.0, "failure": 0.0}
+
+
+def test_a_connect_that_answers_byte_by_byte_is_down_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdcproof.operations.exporter._CONNECT_SECONDS", 0.3)
+    with sending(lambda: bytewise(b"HTTP/1.1 200 OK\r\n" * 1000), every_seconds=0.02) as url:
+        found = ConnectMetrics(pipeline_of("orders", connect={"url": url}, paths=NO_DEPLOYMENTS))
+        page = parse(within(5, found.text, what="the page"), "x")
+    assert page.labelled("cdcproof_exporter_up", "service")["connect"] == 0.0
+    assert page.series("connector_state") == {}
+
+
+def test_a_report_that_cannot_be_read_to_its_end_holds_one_thread_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = tmp_path / "reconciliation_reports"
+    reports.mkdir()
+    hanging = reports / "reconciliation_report_20261123_060000.json"
+    os.mkfifo(hanging)  # to open it waits for who writes, as a file system does that is away
+    monkeypatch.setattr("cdcproof.operations.exporter._TURN_SECONDS", 0.2)
+    exporter = ReconciliationMetrics(
+        pipeline_of("orders", paths={"reconciliation_reports": str(reports)}), tmp_path / "state.json"
+    )
+    with pytest.raises(DeadlineError, match="The page did not come within"):
+        within(0.3, exporter.text, what="the page")
+    with pytest.raises(DeadlineError, match=r"An earlier look at .*reconciliation_reports has not ended"):
+        within(5, exporter.text, what="the page")
+    with hanging.open("w") as writer:  # it is back
+        hanging.unlink()
+        writer.write("{")
+    wait_until(lambda: within(5, exporter.text, what="the page"), bool, what="the page", deadline_seconds=5)
 
 
 def test_deployments_are_counted_from_their_journal_and_absent_when_it_cannot_be_read(tmp_path: Path) -> None:

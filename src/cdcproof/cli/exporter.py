@@ -8,9 +8,8 @@ import signal
 import socketserver
 import sys
 import threading
-import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,14 +17,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cdcproof.cli.options import add_pipeline, open_pipeline
-from cdcproof.errors import UsageError
+from cdcproof.errors import DeadlineError, UsageError
 from cdcproof.secrets import scrub
+from cdcproof.waiting import within
 
 if TYPE_CHECKING:
     from cdcproof.pipeline import Pipeline
 
 EXAMPLE = "cdcproof exporter --pipeline warehouse --env live &"
 _SCAN_INTERVAL_SECONDS = 10.0
+_SCRAPE_SECONDS = 8.0
+"""When a scrape is answered by 503: Prometheus gives up after 10 s by default, and then does not learn why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         # The ports first: whoever has them is the exporter that the state file belongs to.
         servers = [stack.enter_context(_bind(arguments.host, key, url, CONTENT_TYPE)) for key, url in urls.items()]
         reconciliation = ReconciliationMetrics(pipeline, arguments.state or default_state(pipeline))
-        servers[0].text, servers[0].often = reconciliation.text, reconciliation.scan
+        servers[0].text = reconciliation.text
         servers[1].text = ConnectMetrics(pipeline).text
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -71,7 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
             signal.signal(number, lambda *_: stopped.set())
         for url in urls.values():
             print(f"serving {url} (listening at {arguments.host})", file=sys.stderr, flush=True)
-        stopped.wait()
+        while not stopped.wait(_SCAN_INTERVAL_SECONDS):
+            with suppress(DeadlineError):  # who asks for the metrics hears of it
+                within(_SCRAPE_SECONDS, reconciliation.scan, what="a look at the reports")
     return 0
 
 
@@ -81,16 +85,14 @@ def default_state(pipeline: Pipeline) -> Path:
 
 
 class _Server(ThreadingHTTPServer):
-    """Serves one text at one path; `often` is called every few seconds, whether anybody asks or not."""
+    """Serves one text at one path."""
 
     daemon_threads = True
     text: Callable[[], str]
-    often: Callable[[], object] | None = None
 
     def __init__(self, address: tuple[str, int], path: str, content_type: str) -> None:
         self.path = path
         self.content_type = content_type
-        self._last = time.monotonic()
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -102,12 +104,6 @@ class _Server(ThreadingHTTPServer):
         if not isinstance(error, OSError):  # a client that went away is not worth a line
             print(scrub(f"cdcproof exporter: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)
 
-    def service_actions(self) -> None:
-        super().service_actions()
-        if self.often and time.monotonic() - self._last >= _SCAN_INTERVAL_SECONDS:
-            self._last = time.monotonic()
-            self.often()
-
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
@@ -117,7 +113,11 @@ class _Handler(BaseHTTPRequestHandler):
         if urlsplit(self.path).path != self.server.path:
             self.send_error(HTTPStatus.NOT_FOUND, explain=f"The metrics are at {self.server.path}.")
             return
-        body = self.server.text().encode()
+        try:
+            body = within(_SCRAPE_SECONDS, self.server.text, what="what the metrics are made of").encode()
+        except DeadlineError as error:
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, explain=error.message)
+            return
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", self.server.content_type)
         self.send_header("Content-Length", str(len(body)))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.prometheus import Family, Info, render
-from cdcproof.errors import ConfigError, CouldNotLookError, UnexpectedAnswerError
+from cdcproof.errors import ConfigError, CouldNotLookError, DeadlineError, UnexpectedAnswerError
 from cdcproof.observations.exporter_page import INFO, LAST_REPORT, RENDERED, UP
 from cdcproof.operations import exporter_totals
 from cdcproof.operations.connectors.journal import Journal
@@ -21,6 +21,7 @@ from cdcproof.reconcile.result import PREFIX, Report, read
 from cdcproof.waiting import within
 
 _SETTLE_SECONDS = 10.0
+_TURN_SECONDS = 5.0
 _CONNECT_TIMEOUT_SECONDS = (2.0, 5.0)
 _CONNECT_SECONDS = 7.0
 """For the whole of Connect's answer: a scrape of Prometheus ends after 10 s by default."""
@@ -46,7 +47,7 @@ class ReconciliationMetrics:
         A report that is not readable may still be on its way from another machine: it is counted, as a failed run,
         when it has stayed the same for `_SETTLE_SECONDS`.
         """
-        with self._lock:
+        with self._in_turn():
             try:
                 found = {path.name: path for path in self._reports.iterdir() if _is_report(path.name)}
             except OSError:
@@ -79,7 +80,7 @@ class ReconciliationMetrics:
         """The metrics in Prometheus' text format, after a scan."""
         usable = self.scan()
         totals = self._totals
-        with self._lock:
+        with self._in_turn():
             return render(
                 [
                     Family(
@@ -135,6 +136,18 @@ class ReconciliationMetrics:
                     _up(usable),
                 ]
             )
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """One thread at a time; where one hangs in a file system that does not answer, the others do not wait with it for ever."""
+        if not self._lock.acquire(timeout=_TURN_SECONDS):
+            raise DeadlineError(
+                f"An earlier look at {self._reports} has not ended.", "See whether its file system answers."
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _of_tables(self, values: Mapping[str, float]) -> dict[str, float]:
         """One value for each table of the pipeline file, 0 where nothing was counted."""
