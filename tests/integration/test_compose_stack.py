@@ -264,6 +264,7 @@ def pipeline_file(folder: Path, reconciliation_port: int, connect_port: int) -> 
     """The stand-in pipeline with exporters, reports and backups of this test's own."""
     backups = folder / "backups"
     backups.mkdir()
+    (backups / "warehouse.dump").write_text("of last night")
     text = (ROOT / "fixtures/pipelines/stand-in.toml").read_text()
     for old, new in (
         (":9103/", f":{reconciliation_port}/"),
