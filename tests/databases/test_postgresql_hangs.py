@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from cdcproof.databases import connect
 from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.single_row import SingleRow
 from cdcproof.databases.writing import connect_to_write
 from cdcproof.errors import UnreachableError
 from cdcproof.secrets import Secret
-from cdcproof.waiting import Deadline
+from cdcproof.waiting import Deadline, within
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]
@@ -38,11 +41,14 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def stopped(server: Server) -> Iterator[None]:
-    """Every process of the server that serves a session of ours stands still."""
+def stopped(server: Server, *, whole: bool = False) -> Iterator[None]:
+    """Every process of the server that serves a session of ours stands still; the whole server takes no other either."""
     with server.connect() as other:
         found = other.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'cdcproof'").fetchall()
-    assert found
+        assert found
+        if whole:
+            [(folder,)] = other.execute("SHOW data_directory").fetchall()
+            found.append((int((Path(folder) / "postmaster.pid").read_text().split()[0]),))
     for (process,) in found:
         os.kill(process, signal.SIGSTOP)
     try:
@@ -80,6 +86,42 @@ def test_a_server_that_is_stopped_is_waited_for_no_longer_than_a_statement(
             UnreachableError
         ):  # the session is over: its next answer would be that of an earlier question
             database.columns(TABLE)
+
+
+def test_a_server_that_takes_no_session_any_more_is_not_waited_for_as_long_as_a_comparison_may_take(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdcproof.databases.postgresql_connection.SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(
+        "cdcproof.databases.postgresql_session.CONNECT_TIMEOUT_SECONDS", 2
+    )  # the least that libpq knows
+    with connect(server.config(), Secret(PASSWORD), statement_timeout_seconds=3600) as database:
+        database.columns(TABLE)
+        with (
+            stopped(server, whole=True),
+            pytest.raises(UnreachableError, match="stopped answering: no answer, and no new session either, 3 times"),
+        ):
+            within(60, lambda: database.columns(TABLE), what="the columns")
+
+
+def test_a_statement_that_takes_long_is_waited_for_while_its_server_takes_sessions(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdcproof.databases.postgresql_connection.SILENCE_SECONDS", 0.1)
+    with PostgreSQL(server.config(), Secret(PASSWORD), 60) as database:
+        assert database._query("SELECT pg_sleep(1.5) IS NULL") == [(False,)]
+
+
+def test_a_connection_of_which_one_end_is_left_ends_by_itself(server: Server) -> None:
+    with PostgreSQL(server.config(), Secret(PASSWORD), 30) as database:
+        descriptor = database._session.fileno()
+        with socket.socket(fileno=os.dup(descriptor)) as link:
+            told = [
+                link.getsockopt(socket.IPPROTO_TCP, o)
+                for o in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            ]
+            assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert told == [60, 10, 3]
 
 
 def test_a_writer_whose_server_was_stopped_opens_a_new_session(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

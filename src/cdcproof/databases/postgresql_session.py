@@ -61,6 +61,9 @@ class Session:
                 user=self._database.user,
                 password=self._password.reveal(),
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                keepalives_idle=60,  # a connection of which only our end is left; Linux's own defaults take two hours
+                keepalives_interval=10,
+                keepalives_count=3,
                 application_name="cdcproof",
                 sslmode="prefer",
                 client_encoding="UTF8",
