@@ -297,6 +297,82 @@ def test_a_narrower_column_without_a_difference_is_no_cause(sides: Sides) -> Non
     assert (sides.result("n").status, sides.result("n").causes) == (TableStatus.MATCH, ())
 
 
+BY_HAND = (
+    "id bigint PRIMARY KEY, amount numeric(10,2), price numeric(10,2), created_at bigint, paid_at bigint, "
+    "__deleted varchar(10)"
+)
+"""A target table as operators write it by hand for Confluent's sink: microseconds, money in cents, soft deletes."""
+LIVE = "__deleted IS DISTINCT FROM 'true'"
+
+
+def _by_hand(sides: Sides) -> None:
+    """20 orders, of which the source has deleted 19 and 20: they stay at the target as they were last."""
+    sides.table(
+        "orders",
+        "id bigint PRIMARY KEY, amount numeric(10,4), price numeric(10,2), created_at timestamp(6), paid_at timestamp(6)",
+        target_columns=BY_HAND,
+    )
+    amounts = "(g * 1.25)::numeric(10,2), (g * 1.25)::numeric(10,2)"
+    sides.source.execute(
+        f"INSERT INTO {sides.name('orders')} SELECT g, {amounts}, {LOCAL}, "
+        f"CASE WHEN g % 2 = 0 THEN {LOCAL} + interval '7 us' END FROM generate_series(1, 18) g"
+    )
+    sides.target.execute(
+        f"INSERT INTO {sides.name('orders')} SELECT g, {amounts}, {MICROS.format(f'({LOCAL})')}, "
+        f"CASE WHEN g % 2 = 0 THEN {MICROS.format(f'({LOCAL})')} + 7 END, CASE WHEN g > 18 THEN 'true' ELSE 'false' END "
+        "FROM generate_series(1, 20) g"
+    )
+
+
+def test_a_target_that_was_written_by_hand_matches_whatever_its_deleted_rows_hold(sides: Sides) -> None:
+    _by_hand(sides)
+    result = sides.result("orders", target_filter=LIVE)
+    assert (result.status, result.source_rows, result.target_rows) == (TableStatus.MATCH, 18, 18)
+    assert (result.columns_compared, result.unseen, result.causes) == (5, (), ())
+    assert result.lossy == ()
+    without = sides.result("orders")
+    assert (without.status, without.extra_at_target) == (TableStatus.MISMATCH, 2)
+
+
+@pytest.mark.parametrize(
+    ("at_source", "at_target", "named"),
+    [
+        (
+            "UPDATE {} SET amount = 5.0001 WHERE id = 4",
+            "UPDATE {} SET amount = 5.00 WHERE id = 4",
+            "changed 4 (amount)",
+        ),
+        (
+            "UPDATE {} SET amount = 5.0050 WHERE id = 4",
+            "UPDATE {} SET amount = 5.01 WHERE id = 4",
+            "changed 4 (amount)",
+        ),
+        ("", "UPDATE {} SET price = price + 0.01 WHERE id = 5", "changed 5 (price)"),
+        ("", "UPDATE {} SET created_at = created_at + 1 WHERE id = 6", "changed 6 (created_at)"),
+        ("", "UPDATE {} SET paid_at = NULL WHERE id = 6", "changed 6 (paid_at)"),
+        ("", "UPDATE {} SET __deleted = 'true' WHERE id = 7", "missing 7"),
+        ("DELETE FROM {} WHERE id = 8", "", "extra 8"),
+        ("", "UPDATE {} SET __deleted = 'false' WHERE id = 19", "extra 19"),
+        ("", "UPDATE {} SET __deleted = NULL WHERE id = 20", "extra 20"),
+    ],
+)
+def test_what_differs_in_a_target_that_was_written_by_hand_is_named(
+    sides: Sides, at_source: str, at_target: str, named: str
+) -> None:
+    """Money of more than two decimals is a difference, with the narrower column as its cause."""
+    _by_hand(sides)
+    for server, statement in ((sides.source, at_source), (sides.target, at_target)):
+        if statement:
+            server.execute(statement.format(sides.name("orders")))
+    result = sides.result("orders", target_filter=LIVE)
+    assert (result.status, result.example_keys) == (TableStatus.MISMATCH, (named,))
+    if "(amount)" in named:
+        (cause,) = result.causes
+        assert "amount is narrower at the target: numeric(10, 4) at the source, numeric(10, 2) at the target" in cause
+    else:
+        assert result.causes == ()
+
+
 def _nanoseconds(at: datetime) -> int:
     since = at - datetime(1970, 1, 1)  # noqa: DTZ001
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
