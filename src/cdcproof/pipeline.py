@@ -149,6 +149,8 @@ class Table(Model):
     """A condition in the source's SQL: only rows for which it holds are replicated."""
     target_filter: Name | None = None
     """A condition in the target's SQL: only rows for which it holds came from this source."""
+    row_policies: tuple[Name, ...] = ()
+    """Security policies that are known to hide no row of the table from the account of the checks."""
     update_column: Name | None = None
     """A column of the source that every write of a row sets to a later value."""
     test_row: dict[Name, Value] | None = None

@@ -384,6 +384,22 @@ def test_a_report_of_a_version_that_looked_for_no_data_is_not_believed_about_col
     assert 'exclude = ["doc"]' in newest.details()["orders"]
 
 
+@pytest.mark.parametrize("of", [compared, counted])
+@pytest.mark.parametrize("then", [TableStatus.INCOMPLETE, TableStatus.MATCH])
+def test_a_policy_that_may_hide_rows_is_accepted_by_the_pipeline_file_of_today_alone(pipeline, of, then):
+    """Whatever the file said when the report was made."""
+    may_hide = replace(of("orders"), status=then, row_policies=("dbo.by_tenant",))
+    store(pipeline, report(ago(minutes=5), compared("customers"), may_hide))
+
+    newest = reports.look(pipeline, NOW).newest()
+    assert newest.found() == newest.expected() | {"orders": "INCOMPLETE"}
+    assert newest.details()["orders"].startswith("dbo.by_tenant may hide rows from the account of the comparison")
+    assert 'row_policies = ["dbo.by_tenant"]' in newest.details()["orders"]
+
+    tables = [table.model_copy(update={"row_policies": ("dbo.by_tenant",)}) for table in pipeline.tables]
+    assert is_green(pipeline.model_copy(update={"tables": tuple(tables)}))
+
+
 def test_a_column_that_the_pipeline_file_does_not_exclude_any_more_is_missed(pipeline):
     of = {"source": "dbo.orders", "target": "public.orders", "source_filter": "", "target_filter": "", "rename": {}}
     store(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -14,11 +15,12 @@ from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import ChunkSum
 from cdcproof.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.reconcile import by_value, compare
+from cdcproof.reconcile import by_value, compare, lines
 from cdcproof.reconcile.engine import Endpoint, Options, Run, method, reconcile
 from cdcproof.reconcile.fence import Crossing, Method
+from cdcproof.reconcile.page import page
 from cdcproof.reconcile.plan import TablePair
-from cdcproof.reconcile.result import TableResult, TableStatus
+from cdcproof.reconcile.result import Report, TableResult, TableStatus
 from tests.reconcile.fake import FakeDatabase, FakeTable
 from tests.reconcile.rows import Cell
 
@@ -274,12 +276,26 @@ def test_a_column_whose_data_may_not_be_looked_for_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("options", [Options(validate_checksums=True), Options(validate_checksums=False)])
-def test_rows_that_a_policy_may_hide_are_named_by_every_comparison(options: Options) -> None:
-    source, target = _side((1, "a")), _side((1, "a"))
+@pytest.mark.parametrize(
+    ("accepted", "at_target", "status"),
+    [
+        ((), "a", TableStatus.INCOMPLETE),
+        (("dbo.another",), "a", TableStatus.INCOMPLETE),
+        (("dbo.by_tenant",), "a", TableStatus.MATCH),
+        ((), None, TableStatus.MISMATCH),
+    ],
+)
+def test_rows_that_a_policy_may_hide_are_named_by_every_comparison(
+    options: Options, accepted: tuple[str, ...], at_target: str | None, status: TableStatus
+) -> None:
+    source, target = _side((1, "a")), _side(*([(1, at_target)] if at_target else []))
     source.tables_held["t"].row_policies = ("dbo.by_tenant",)
-    result = _one(_run(source, target, options=options))
-    assert result.status is TableStatus.MATCH
+    (result,) = reconcile(_run(source, target, options=options), [replace(_pair(), row_policies=accepted)])
+    assert (result.status, result.row_policies) == (status, ("dbo.by_tenant",))
     assert result.not_compared == ("rows that dbo.by_tenant hides from the source's account, if any",)
+    report = Report("r", "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00", "s", "t", "m", (result,))
+    for told in (" ".join(lines.of_table(result).split()), html.unescape(page(report))):
+        assert ('in the pipeline file: row_policies = ["dbo.by_tenant"]' in told) is (status is TableStatus.INCOMPLETE)
 
 
 def test_a_key_that_a_server_tells_otherwise_is_an_error() -> None:

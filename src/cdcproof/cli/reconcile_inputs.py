@@ -221,6 +221,7 @@ def _pair(table: pipeline.Table) -> TablePair:
         table.target_filter or "",
         table.update_column or "",
         table.written_as,
+        table.row_policies,
     )
 
 

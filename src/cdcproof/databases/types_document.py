@@ -21,8 +21,8 @@ its name. What is not compared is named in every report, on the screen and on it
 that holds data on either side is INCOMPLETE and no MATCH, until the pipeline file excludes the column.
 
 A column of SQL Server that is masked for the account (dynamic data masking, no UNMASK) or Always Encrypted is not compared, whatever
-its type. Where a security policy of SQL Server filters a table, the report says that rows may be hidden; PostgreSQL is told to refuse
-rather than to hide any.
+its type. A table that a security policy of SQL Server filters is INCOMPLETE, because rows may be hidden, until the pipeline file says
+that the policy hides none (`row_policies`); PostgreSQL is told to refuse rather than to hide any.
 
 NULL, an empty text and a blank are three different values; case, trailing blanks and every character count.
 """

@@ -16,7 +16,7 @@ from cdcproof.observations import report_files
 from cdcproof.observations.report_files import ReportFile, clock
 from cdcproof.pipeline import Pipeline
 from cdcproof.reconcile.history import History, Seen, history
-from cdcproof.reconcile.lines import contents_equal, unseen_columns
+from cdcproof.reconcile.lines import contents_equal, rows_unseen, unseen_columns
 from cdcproof.reconcile.ownership import are_of_the_same, as_declared
 from cdcproof.reconcile.result import TableResult, TableStatus
 
@@ -261,6 +261,8 @@ def _table_detail(result: TableResult, excluded: Sequence[str]) -> str:
         if count
     ]
     unseen = [unseen_columns(result, excluded)] if result.unseen else []
+    if result.row_policies and result.status is TableStatus.INCOMPLETE:
+        unseen.append(rows_unseen(result))
     return "; ".join([*result.causes, *unseen, *parts, *result.example_keys[:3]])
 
 

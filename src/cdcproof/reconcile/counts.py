@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cdcproof.reconcile.both import both
 from cdcproof.reconcile.contents import Comparison
 from cdcproof.reconcile.fence import Crossing, Fence, weakest
-from cdcproof.reconcile.plan import hidden_rows
+from cdcproof.reconcile.plan import hidden_rows, may_lack_rows, policies_of
 from cdcproof.reconcile.result import TableResult, TableStatus
 
 MOST_CROSSINGS = 5
@@ -84,12 +84,15 @@ def compare_counts(asked: Comparison) -> TableResult:
     asked.tell("counting", 0, 0)
     first = Counts(*both(asked.stop, count_source, count_target))
     settled = settle_counts(first, count_source, count_target, asked.fence, lambda what: asked.tell(what, 0, 0))
+    policies = source.row_policies(table.source), target.row_policies(table.target)
+    same = TableStatus.INCOMPLETE if may_lack_rows(table, policies_of(*policies)) else TableStatus.MATCH
     return TableResult(
         table.name,
-        {True: TableStatus.MATCH, False: TableStatus.MISMATCH, None: TableStatus.ERROR}[settled.same],
+        {True: same, False: TableStatus.MISMATCH, None: TableStatus.ERROR}[settled.same],
         settled.counts.source,
         settled.counts.target,
-        not_compared=hidden_rows(source.row_policies(table.source), target.row_policies(table.target)),
+        not_compared=hidden_rows(*policies),
+        row_policies=policies_of(*policies),
         error=_UNKNOWN if settled.same is None else "",
         strategy="counts",
         method=weakest(settled.crossings),

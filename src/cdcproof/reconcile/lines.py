@@ -38,6 +38,8 @@ def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
             lines += _wrapped(reason)
     if result.unseen:
         lines += _wrapped(unseen_columns(result))
+    if result.row_policies and result.status is TableStatus.INCOMPLETE:
+        lines += _wrapped(rows_unseen(result))
     if result.not_compared:
         lines += _wrapped("left out: " + ", ".join(result.not_compared))
     return "\n".join(lines)
@@ -122,6 +124,14 @@ def unseen_columns(result: TableResult, excluded: Sequence[str] | None = None) -
     return (
         f"{len(result.unseen)} {'column holds data and was' if one else 'columns hold data and were'} not compared: "
         f"{', '.join(result.unseen)}. To accept that, in the pipeline file: exclude = {array([*excluded, *result.unseen])}"
+    )
+
+
+def rows_unseen(result: TableResult) -> str:
+    """Why rows may be hidden, and the line of the pipeline file that accepts it."""
+    return (
+        f"{' and '.join(result.row_policies)} may hide rows from the account of the comparison, and nothing shows whether it does. "
+        f"Where it is known to hide none, in the pipeline file: row_policies = {array(result.row_policies)}"
     )
 
 

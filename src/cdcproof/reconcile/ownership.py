@@ -48,7 +48,8 @@ def are_of_the_same(one: Report, other: Report) -> bool:
 def as_declared(result: TableResult, table: Table) -> TableResult | None:
     """The result as it counts by the pipeline file of today; None where other tables or other rows were compared.
 
-    A column that the file does not exclude any more is missing in a MATCH; one that it excludes now is no longer missed.
+    A column that the file does not exclude any more is missing in a MATCH; one that it excludes now is no longer missed. So it is
+    with policies that may hide rows.
     A report of a version that did not look for data in the columns left out may have missed some.
     """
     told: Mapping[str, Any] = result.compared or {}
@@ -68,9 +69,10 @@ def as_declared(result: TableResult, table: Table) -> TableResult | None:
             if name not in table.exclude
         )
     )
-    if result.status is TableStatus.MATCH and unseen:
+    is_incomplete = bool(unseen) or not set(result.row_policies) <= set(table.row_policies)
+    if result.status is TableStatus.MATCH and is_incomplete:
         return replace(result, status=TableStatus.INCOMPLETE, unseen=unseen)
-    if result.status is TableStatus.INCOMPLETE and result.unseen and not unseen:
+    if result.status is TableStatus.INCOMPLETE and (result.unseen or result.row_policies) and not is_incomplete:
         return replace(result, status=TableStatus.MATCH, unseen=())
     return replace(result, unseen=unseen)
 

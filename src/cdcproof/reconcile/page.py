@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from cdcproof.reconcile.lines import contents_equal, totals_of, unseen_columns
+from cdcproof.reconcile.lines import contents_equal, rows_unseen, totals_of, unseen_columns
 from cdcproof.reconcile.result import BY_URGENCY, Report, TableResult, TableStatus, scrubbed
 from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.pages import rendered
@@ -41,6 +41,7 @@ def page(report: Report) -> str:
         classes=_CLASSES,
         contents=_contents,
         unseen=unseen_columns,
+        rows_unseen=rows_unseen,
         most=MOST_KEYS,
         when=_when,
     )

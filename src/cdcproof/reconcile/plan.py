@@ -36,6 +36,8 @@ class TablePair:
     target_filter: str = ""
     update_column: str = ""
     written_as: Mapping[str, str] = field(default_factory=dict)
+    row_policies: tuple[str, ...] = ()
+    """Those that are known to hide no row."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
     hidden_rows: tuple[str, ...] = ()
     """Rows that a policy may hide, in the report's words."""
+    row_policies: tuple[str, ...] = ()
+    """The policies that may hide them, by name."""
+    may_lack_rows: bool = False
+    """Whether the pipeline file does not say of one of them that it hides none."""
     columns: int = 0
     """How many columns the source's table has."""
     lossy: tuple[str, ...] = ()
@@ -182,6 +188,8 @@ def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
         names=tuple(pair.name for pair in ordered),
         left_out=tuple(left_out),
         hidden_rows=hidden_rows(source.row_policies, target.row_policies),
+        row_policies=policies_of(source.row_policies, target.row_policies),
+        may_lack_rows=may_lack_rows(table, policies_of(source.row_policies, target.row_policies)),
         columns=len(source.columns),
         lossy=tuple(_lossy(source.engine, target.engine, pairs)),
         absent_at_target=tuple(absent),
@@ -202,6 +210,16 @@ def hidden_rows(source: Sequence[str], target: Sequence[str]) -> tuple[str, ...]
         for side, policies in (("source", source), ("target", target))
         for policy in policies
     )
+
+
+def policies_of(source: Sequence[str], target: Sequence[str]) -> tuple[str, ...]:
+    """The policies of both sides, each once."""
+    return tuple(dict.fromkeys((*source, *target)))
+
+
+def may_lack_rows(table: TablePair, policies: Sequence[str]) -> bool:
+    """Whether the pipeline file does not say of one of the policies that it hides no row."""
+    return not set(policies) <= set(table.row_policies)
 
 
 def natively_hashed(plan: Plan) -> Plan:

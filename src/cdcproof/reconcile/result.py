@@ -30,7 +30,7 @@ class TableStatus(StrEnum):
     """What is known of a table.
 
     MATCH: looked at and the same. MISMATCH: looked at and different. INCOMPLETE: what was compared is the same, but a column
-    that holds data was not compared. ERROR: could not be looked at.
+    that holds data was not compared, or rows may be hidden. ERROR: could not be looked at.
     """
 
     MATCH = "MATCH"
@@ -101,6 +101,8 @@ class TableResult:
     """Columns left out, each with its reason: ``photo (xml: …)``."""
     unseen: tuple[str, ...] = ()
     """Those of the columns left out that hold data and that the pipeline file does not exclude, by name."""
+    row_policies: tuple[str, ...] = ()
+    """Policies by which the database may hide rows from the account of either side, by name, whether the pipeline file accepts them or not."""
     columns_compared: int | None = None
     """How many columns of the source's table were compared; None where contents were not."""
     columns: int | None = None

@@ -39,7 +39,7 @@ def judged(
 ) -> TableResult:
     """MATCH only when nothing differs and nothing is unknown, MISMATCH when something surely differs, else ERROR.
 
-    `unseen` are columns with data that were not compared: with them it is INCOMPLETE and no MATCH.
+    `unseen` are columns with data that were not compared: with them, or where rows may be hidden, it is INCOMPLETE and no MATCH.
     """
     rows = Counter(found.beyond)
     for difference in settled.confirmed:
@@ -53,7 +53,7 @@ def judged(
     known = same is not None
     return TableResult(
         name,
-        TableStatus.INCOMPLETE if same and unseen else _STATUS[same],
+        TableStatus.INCOMPLETE if same and (unseen or plan.may_lack_rows) else _STATUS[same],
         source_rows=seen.source,
         target_rows=seen.source - rows["missing"] + rows["extra"] if known else seen.target,
         checksums_match=same,
@@ -63,6 +63,7 @@ def judged(
         example_keys=tuple(str(one) for one in named[:EXAMPLES]),
         not_compared=plan.not_compared,
         unseen=unseen,
+        row_policies=plan.row_policies,
         columns_compared=len(plan.names),
         columns=plan.columns,
         causes=(*_causes(plan), *_of_columns(plan, settled.confirmed)),
