@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 
@@ -41,6 +42,24 @@ def test_an_answer_that_does_not_end_counts_as_none(parts: Callable[[], Iterator
             what="the end of the thread that asked",
             deadline_seconds=5,
         )
+
+
+def test_a_service_that_was_too_late_is_not_asked_again_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def never() -> Iterator[bytes]:
+        asked.append(1)
+        return bytewise(_HEAD * 1000)
+
+    with sending(never, every_seconds=0.02) as url:
+        service = Http("Kafka Connect", url, timeout_seconds=(0.1, 0.2), silence_seconds=60)
+        for path in ("/connectors", "/connector-plugins", "/"):
+            with pytest.raises(UnreachableError, match=r"/connectors does not answer: the answer was not complete"):
+                service.get_text(path)
+        assert len(asked) == 1
+        monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 60)
+        with pytest.raises(UnreachableError, match=r"/connector-plugins does not answer"):
+            service.get_text("/connector-plugins")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_a_setting_without_one_value_was_not_compared() -> None:
 
 @pytest.fixture
 def classify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The command, with Compose's answer (or its error), and what runs, in place of a stack."""
+    """The command, with Compose's answer (or its error), and what runs, in place of a stack; Connect and the databases are down."""
     file = tmp_path / "p.toml"
     file.write_text(text_of(pipeline_of("orders", services=[SERVICE])))
 
@@ -88,7 +88,7 @@ def classify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             return answer
 
         monkeypatch.setattr(wanted, "rendered", render)
-        monkeypatch.setattr(baseline, "collect", lambda *_, **__: now or Facts(NOW))
+        monkeypatch.setattr(baseline, "deployment_facts", lambda *_: now or Facts(NOW))
         monkeypatch.setattr(Live, "compose_services", lambda *_: {"connect": "kafka-connect"})
         return main(["change", "classify", f"--pipeline={file}", "--compose", "a.yml", *flags])
 

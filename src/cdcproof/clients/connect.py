@@ -59,9 +59,10 @@ class Connect:
         service: HttpService,
         timeout_seconds: tuple[float, float] = (3.0, 10.0),
         patience_seconds: float = 20.0,
+        silence_seconds: float = 0.0,
     ) -> None:
         self.url = service.url
-        self._http = _Worker.to(SERVICE_NAME, service, timeout_seconds)
+        self._http = _Worker.to(SERVICE_NAME, service, timeout_seconds, silence_seconds)
         self._patience_seconds = patience_seconds
 
     def version(self) -> Version:

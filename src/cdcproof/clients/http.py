@@ -103,6 +103,7 @@ class Http:
 
     `timeout_seconds` is (to connect, between two bytes of the answer). The whole answer may take the first and twice the
     second, and have 16 MiB: a service that sends a byte a second, or without end, counts as one that does not answer.
+    After an answer that did not come in time, nothing is asked for `silence_seconds`: every request fails as that one did.
     Every request raises `UnreachableError`, `RefusedError` (401, 403, TLS), `NotFoundError` (404), `ConflictError`
     (409), `ServiceFailedError` (5xx) or `UnexpectedAnswerError` (another status, or an answer that is not what was
     asked for).
@@ -114,11 +115,15 @@ class Http:
         base_url: str,
         auth: tuple[str, Secret] | None = None,
         timeout_seconds: tuple[float, float] = (3.0, 10.0),
+        silence_seconds: float = 0.0,
     ) -> None:
         self.service_name = service_name
         self.base_url = base_url.rstrip("/")
         self._auth = auth
         self._timeout_seconds = timeout_seconds
+        self._silence_seconds = silence_seconds
+        self._silence = Deadline(0)
+        self._silent: UnreachableError | None = None
         self._session = requests.Session()
         self._adapter = _Adapter()
         for scheme in ("http://", "https://"):
@@ -126,12 +131,18 @@ class Http:
         self._session.headers["User-Agent"] = "cdcproof"
 
     @classmethod
-    def to(cls, service_name: str, service: HttpService, timeout_seconds: tuple[float, float] = (3.0, 10.0)) -> Http:
+    def to(
+        cls,
+        service_name: str,
+        service: HttpService,
+        timeout_seconds: tuple[float, float] = (3.0, 10.0),
+        silence_seconds: float = 0.0,
+    ) -> Http:
         """The door to a service of the pipeline file; reads its password from the environment when it has a user."""
         auth = None
         if service.user and service.password_env:
             auth = (service.user, from_environment(service.password_env, service_name))
-        return cls(service_name, service.url, auth, timeout_seconds)
+        return cls(service_name, service.url, auth, timeout_seconds, silence_seconds)
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """GET and decode JSON."""
@@ -168,6 +179,8 @@ class Http:
         return frozenset(method.strip() for method in allowed.split(",") if method.strip())
 
     def _request(self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None) -> _Answer:
+        if self._silent and not self._silence.passed:
+            raise UnreachableError(self._silent.message, self._silent.remedy)
         url = self.base_url + path
         to_connect, between_bytes = self._timeout_seconds
         whole = Deadline(to_connect + 2 * between_bytes)
@@ -176,13 +189,13 @@ class Http:
             answer = within(whole.seconds, lambda: self._exchange(method, url, body, params, whole), what="the answer")
         except DeadlineError:
             self._adapter.end()  # else the thread would wait on
-            raise self._unreachable(url, f"the answer was not complete after {whole.seconds:g} s") from None
+            raise self._too_late(url, f"the answer was not complete after {whole.seconds:g} s") from None
         except requests.exceptions.SSLError as error:
             raise RefusedError(f"{self._place(url)}: the TLS connection was refused: {_reason(error)}.") from None
         except requests.exceptions.ConnectTimeout:
             raise self._unreachable(url, f"no connection within {to_connect:g} s") from None
         except (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError):
-            raise self._unreachable(url, f"no answer within {between_bytes:g} s") from None
+            raise self._too_late(url, f"no answer within {between_bytes:g} s") from None
         except (requests.exceptions.ConnectionError, urllib3.exceptions.ProtocolError) as error:
             raise self._unreachable(url, _reason(error)) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -238,6 +251,10 @@ class Http:
                 f"{self._place(answer.url)} did not answer with JSON: {_quote(answer)}",
                 f"Check that the address is that of {self.service_name}.",
             ) from None
+
+    def _too_late(self, url: str, reason: str) -> UnreachableError:
+        self._silent, self._silence = self._unreachable(url, reason), Deadline(self._silence_seconds)
+        return self._silent
 
     def _unreachable(self, url: str, reason: str) -> UnreachableError:
         return UnreachableError(

@@ -85,13 +85,24 @@ def collect(environment: Environment, pipeline: Pipeline, masked: Mask, *, count
                 values |= _table_facts(f"{SCHEMA}/{side}/{table.name}", at, door)
                 if count:
                     values[f"{ROWS}/{side}/{table.name}"] = str(door.count_rows(at))
-    unknown = {}
+    deployed = deployment_facts(environment, pipeline, masked)
+    return Facts({**values, **deployed.values}, deployed.unknown)
+
+
+def deployment_facts(environment: Environment, pipeline: Pipeline, masked: Mask) -> Facts:
+    """What the containers are made of; nothing else is asked."""
     try:
-        for service, settings in environment.deployment(pipeline).items():
-            values |= {f"{DEPLOYMENT}/{service}/{name}": masked(name, value) for name, value in settings.items()}
+        deployed = environment.deployment(pipeline)
     except CouldNotLookError as error:
-        unknown[DEPLOYMENT] = error.message
-    return Facts(values, unknown)
+        return Facts({}, {DEPLOYMENT: error.message})
+    return Facts(
+        {
+            f"{DEPLOYMENT}/{service}/{name}": masked(name, value)
+            for service, settings in deployed.items()
+            for name, value in settings.items()
+        },
+        {},
+    )
 
 
 def connector_facts(name: str, config: Mapping[str, str], masked: Mask) -> dict[str, str]:
