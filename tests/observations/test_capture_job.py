@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import Any
 
+import pyodbc
 import pytest
 
+from cdcproof.databases.deployment import tsql
 from cdcproof.databases.deployment.base import CaptureHealth, CaptureJob
-from cdcproof.findings import Concern, Finding
+from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
+from cdcproof.errors import CouldNotLookError
+from cdcproof.findings import Concern, Finding, Verdict
 from cdcproof.observations.capture_job import CaptureJobs
+from cdcproof.operations import capture_job
 from cdcproof.operations.remedies import Remedies
+from cdcproof.reporting.judge import EvidenceBook, judge
+from cdcproof.reporting.steps import Step
+from cdcproof.secrets import Secret
 from checks.morning.test_7_lag import test_the_log_is_captured as check
 from tests.operations.test_remedies import Environment
 from tests.pipelines import pipeline_of
@@ -99,3 +108,77 @@ def test_the_action_mends_what_was_found() -> None:
     assert "SQL Server Agent" in offered(agent="Stopped")
     assert "@retention = 8640;" in offered(unread=65 * 3600)
     assert "@retention" not in offered()
+
+
+class Refusing:
+    """A driver's connection whose server refuses one statement, and answers the others as a healthy one does."""
+
+    answers: dict[str, list[tuple[Any, ...]]] = {  # noqa: RUF012  never changed
+        tsql.AGENT: [("Running",)],
+        tsql.JOBS: [("capture", "cdc.w_capture", 1, 1, 1, 0, None), ("cleanup", "c", 1, 0, 0, 4320, None)],
+        tsql.SCANS: [(1, 1, 0, 5, 2)],
+        tsql.ERRORS: [],
+        tsql.CAPTURED_AGE: [(17,)],
+        tsql.LOG_SPACE: [("NOTHING", 12.5)],
+    }
+
+    def __init__(self, refused: str, number: int, text: str) -> None:
+        self.refused, self.number, self.text = refused, number, text
+
+    def execute(self, statement: str, _: Any) -> Refusing:
+        if statement == self.refused:
+            told = f"[42000] [Microsoft][ODBC Driver 18 for SQL Server][SQL Server]{self.text} ({self.number}) (SQLExecDirectW)"
+            raise pyodbc.ProgrammingError("42000", told)
+        self.rows = self.answers[statement]
+        return self
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self.rows
+
+    def close(self) -> None:
+        pass
+
+
+STATE = "USE master; GRANT VIEW SERVER STATE TO [check's];"
+NO_STATE = (300, "VIEW SERVER STATE permission was denied on object 'server', database 'master'.")
+JOBS = "USE msdb; IF USER_ID(N'check''s') IS NULL CREATE USER [check's] FOR LOGIN [check's]; " + " ".join(
+    f"GRANT SELECT ON dbo.{table} TO [check's];" for table in ("cdc_jobs", "sysjobs", "sysjobactivity", "sysjobhistory")
+)
+
+
+@pytest.mark.parametrize(
+    ("refused", "number", "text", "grant"),
+    [
+        (tsql.AGENT, *NO_STATE, STATE),
+        (tsql.SCANS, *NO_STATE, STATE),
+        (tsql.ERRORS, *NO_STATE, STATE),
+        (tsql.LOG_SPACE, 300, "VIEW SERVER PERFORMANCE STATE permission was denied on object 'server'.", STATE),
+        (tsql.JOBS, 229, "The SELECT permission was denied on the object 'sysjobs', database 'msdb', schema 'dbo'.", JOBS),
+        (tsql.JOBS, 916, 'The server principal "c" is not able to access the database "msdb".', JOBS),
+        (tsql.CAPTURED_AGE, 229, "The SELECT permission was denied on the object 'lsn_time_mapping'.", "GRANT SELECT ON SCHEMA::cdc TO [check's];"),
+        ("nothing", 0, "", ""),
+    ],
+)  # fmt: skip
+def test_a_missing_right_is_not_checked_with_the_command_that_grants_it(
+    monkeypatch: pytest.MonkeyPatch, refused: str, number: int, text: str, grant: str
+) -> None:
+    pipeline = PIPELINE.model_copy(update={"source": PIPELINE.source.model_copy(update={"user": "check's"})})
+    door = SQLServerDeployment(pipeline.source, Secret("a password"), 30)
+    door._connection = Refusing(refused, number, text)
+    monkeypatch.setattr(SQLServerDeployment, "__enter__", lambda self: self)
+    monkeypatch.setattr(capture_job, "open_database", lambda _: door)
+    step = Step("morning.7-capture-job", "The log is captured", "critical", (), "here")
+    evidence, raised = EvidenceBook(), None
+    try:
+        seen = capture_job.look((), None, pipeline)  # type: ignore[arg-type]
+        check(seen, pipeline, evidence, Remedies(Environment(), pipeline, "w"))  # type: ignore[arg-type]
+    except (CouldNotLookError, Finding) as error:
+        raised = error
+    record = judge(step, raised, evidence, None, started_at=0.0, duration_seconds=0.0)
+    if not grant:
+        assert record.verdict is Verdict.PASSED
+        return
+    assert record.verdict is Verdict.NOT_CHECKED
+    assert text in record.reason
+    (command,) = record.action
+    assert shlex.split(command.removesuffix("   # as an administrator"))[-2:] == ["-Q", grant]

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from cdcproof.clients.connect import Connect
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import connect as open_database
-from cdcproof.errors import CouldNotLookError
+from cdcproof.databases.deployment.base import CaptureHealth, DeploymentDatabase
+from cdcproof.errors import CouldNotLookError, RefusedError
 from cdcproof.observations.capture_job import CaptureJobs
 from cdcproof.operations import connector_config
+from cdcproof.operations.administration import administer
 from cdcproof.operations.connectors.accounts import Account
 from cdcproof.operations.source_lag import offset_of
 from cdcproof.pipeline import Pipeline
@@ -18,11 +20,12 @@ from cdcproof.pipeline import Pipeline
 def look(accounts: Iterable[Account], connect: Connect, pipeline: Pipeline) -> CaptureJobs:
     """Whether a connector runs does not matter: what it has not read is cleaned up all the same.
 
-    One whose position is not known is left out: morning.7-source-lag says so.
+    One whose position is not known is left out: morning.7-source-lag says so. Raises `RefusedError` with the command that grants
+    what the account may not see.
     """
     unread: dict[str, float] = {}
     with open_database(pipeline.source) as source:
-        health = source.capture_health()
+        health = _health(source, pipeline)
         for account in (account for account in accounts if account.side == "source"):
             address = connector_config.source_address(account.config)
             tables = [TableName.parse(table.source) for table in account.tables]
@@ -34,3 +37,10 @@ def look(accounts: Iterable[Account], connect: Connect, pipeline: Pipeline) -> C
             if seconds is not None:
                 unread[account.connector] = seconds
     return CaptureJobs(health, unread, pipeline.thresholds.disk_warn_percent)
+
+
+def _health(source: DeploymentDatabase, pipeline: Pipeline) -> CaptureHealth:
+    try:
+        return source.capture_health()
+    except RefusedError as error:
+        raise RefusedError(error.message, administer(pipeline.source, error.remedy)) from None

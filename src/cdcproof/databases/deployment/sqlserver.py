@@ -136,7 +136,7 @@ class SQLServerDeployment(Log):
         jobs = self._query(tsql.JOBS, grant=self._grant_of_jobs)
         scans = self._query(tsql.SCANS, grant=state)
         errors = self._query(tsql.ERRORS, grant=state)
-        age = self._query(tsql.CAPTURED_AGE)[0][0]
+        age = self._query(tsql.CAPTURED_AGE, grant=self._grant_of_cdc)[0][0]
         wait, percent = self._query(tsql.LOG_SPACE, grant=state)[0]
         good = max((session for session, ended, wrong, *_ in scans if ended and not wrong), default=-1)
         return CaptureHealth(
@@ -207,9 +207,12 @@ class SQLServerDeployment(Log):
 
     @property
     def _grant_of_jobs(self) -> str:
-        user = quoted(self._database.user)
+        """In msdb the login may have no user yet, to whom alone a right can be granted."""
+        login = self._database.user
+        user = quoted(login)
         tables = ("cdc_jobs", "sysjobs", "sysjobactivity", "sysjobhistory")
-        return "USE msdb; " + " ".join(f"GRANT SELECT ON dbo.{table} TO {user};" for table in tables)
+        grants = " ".join(f"GRANT SELECT ON dbo.{table} TO {user};" for table in tables)
+        return f"USE msdb; IF USER_ID({_text(login)}) IS NULL CREATE USER {user} FOR LOGIN {user}; {grants}"
 
     def _read_only(self) -> dict[str, str]:
         """A database that was set so, or a secondary of an availability group."""
