@@ -22,6 +22,7 @@ from cdcproof.databases.canonical import chunk_of, encode
 from cdcproof.databases.kinds import Form, Kind, form_of
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.postgresql_forms import Server as Dialect
+from cdcproof.databases.readings import How, Reading
 from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, RowHash, Scan, Segment, Told
 from cdcproof.secrets import Secret
 from tests.databases.row_hashes import chunk_in, hash_in, hashed_by
@@ -514,6 +515,38 @@ def test_a_key_is_looked_up_in_its_index(
             assert "Index" in str(server.connect().execute(sql.SQL("EXPLAIN ") + ranges).fetchall())
     finally:
         server.execute(f"DROP TABLE {SCHEMA}.indexed")
+
+
+def test_every_spelling_of_a_key_is_found_and_as_it_is_written_by_an_index(
+    server: Server, database: PostgreSQL
+) -> None:
+    """A key that stands in the usual spelling is not looked for in others then; one that does not is."""
+    twice, odd, usual = (f"{i:08x}-abcd-abcd-abcd-abcdefabcdef" for i in (1, 2, 3))
+    server.execute(
+        f"CREATE TABLE {SCHEMA}.spelled (v text PRIMARY KEY, rest text)",
+        f"INSERT INTO {SCHEMA}.spelled SELECT gen_random_uuid()::text, repeat('x', 90) FROM generate_series(1, 20000)",
+        f"INSERT INTO {SCHEMA}.spelled VALUES ('{twice}', '1'), (initcap('{twice}'), '2'), (initcap('{odd}'), '3'), (upper('{usual}'), '4')",
+        f"ANALYZE {SCHEMA}.spelled",
+    )
+    try:
+        text = Form(Kind.TEXT)
+        word, rest = database.columns(TableName(SCHEMA, "spelled"))
+        key = Told(replace(word, reading=Reading(How.UUID_WORD)), text)
+        scan = Scan(TableName(SCHEMA, "spelled"), (key, Told(rest, Form(Kind.TEXT, long=True))), 1, Chunking())
+        keys = [(encode(text, value),) for value in (twice, odd, usual)]
+
+        def found(**how: bool) -> set[bytes | None]:
+            return {row.forms[1] for row in database.rows_by_key(scan, keys, **how)}
+
+        assert {part and part[-1:] for part in found()} == {b"1", b"2", b"3", b"4"}
+        assert {part and part[-1:] for part in found(as_written=True)} == {b"1", b"3", b"4"}
+        by, bound = postgresql_keys.one_of(scan.key, keys, database._server(), as_written=True)
+        statement = postgresql_statements.rows_by_key(scan, by, database._server(), versioned=True)
+        with server.connect() as session:
+            plan = RawCursor(session).execute(sql.SQL("EXPLAIN ") + statement, bound).fetchall()
+        assert "Index" in str(plan)
+    finally:
+        server.execute(f"DROP TABLE {SCHEMA}.spelled")
 
 
 def test_a_row_is_told_by_its_bytes_and_not_by_what_its_column_takes_for_equal(
