@@ -149,6 +149,15 @@ def test_a_partitioned_table_is_captured_by_the_names_of_its_parts() -> None:
     assert differences(looked(state, {**POSTGRES, "table.include.list": "dbo.orders_.*"})) == {}
 
 
+def test_a_partitioned_table_that_is_not_published_yet_will_travel_as_the_connector_publishes_it() -> None:
+    parts = frozenset(TableName("dbo", f"orders_{number}") for number in (1, 2))
+    state = CaptureState({}, {}, partitions={ORDERS: parts})
+    assert capture.travelling_names({}, state) == {ORDERS: parts}
+    assert capture.travelling_names({"publish.via.partition.root": "true"}, state) == {ORDERS: {ORDERS}}
+    published = CaptureState({}, whole(ORDERS), partitions={ORDERS: parts})
+    assert capture.travelling_names({}, published) == {ORDERS: {ORDERS}}
+
+
 def test_a_truncate_must_travel_where_a_sink_would_apply_it() -> None:
     sink = {**SINK, "truncate.enabled": "true"}
     subject = "TRUNCATE, for truncate.enabled of c1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cdcproof.databases.base import TableName
 from cdcproof.operations.connectors.settings import Settings, judge
 from cdcproof.pipeline import Pipeline
 from tests.pipelines import pipeline_of
@@ -255,6 +256,38 @@ def test_a_table_that_no_sink_reads(lists: dict[str, str], key: str, value: str)
     assert wrong(seen) == {"orders: read by": f"none: {key} of sink leaves t.orders out"}
     assert seen.changes() == {"sink": {key: value}}
     assert wrong(of(sink={**SINK, **lists, key: value})) == {}
+
+
+PARTITIONED = {TableName("dbo", "orders"): {TableName("dbo", f"orders_{number}") for number in (1, 2)}}
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        ("dbo.customers,dbo.orders_1,dbo.orders_2", ""),
+        (r"dbo.customers,dbo\.orders_\d", ""),
+        ("dbo.customers,dbo.orders_1", "dbo.orders_2"),
+        ("dbo.customers,dbo.orders", "dbo.orders_1, dbo.orders_2"),
+    ],
+)
+def test_a_partitioned_table_is_captured_by_the_names_of_its_partitions(listed: str, found: str) -> None:
+    key = "table.include.list"
+    configs = {"source": {**SOURCE, key: listed}, "sink": SINK}
+    seen = judge(configs, PIPELINE, configs, {"source": PARTITIONED})
+    if not found:
+        assert wrong(seen) == {}
+        return
+    assert wrong(seen) == {"orders: captured by": f"none: {key} of source leaves it out: {found}"}
+    assert seen.changes() == {"source": {key: f"{listed},{found.replace(' ', '')}"}}
+    mended = {**configs, "source": {**SOURCE, **seen.changes()["source"]}}
+    assert wrong(judge(mended, PIPELINE, configs, {"source": PARTITIONED})) == {}
+
+
+def test_a_source_that_does_not_answer_leaves_open_whether_partitions_are_captured() -> None:
+    configs = {"source": {**SOURCE, "table.include.list": "dbo.customers"}, "sink": SINK}
+    seen = judge(configs, PIPELINE, configs, {"source": None})
+    assert wrong(seen) == {}
+    assert list(seen.risks()) == ["orders: captured by"]
 
 
 def test_tables_may_be_shared_out_among_connectors() -> None:

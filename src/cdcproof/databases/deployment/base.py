@@ -99,6 +99,8 @@ class CaptureState:
     """What is captured of them: also ``truncate``, which SQL Server refuses for a captured table."""
     hidden: str = ""
     """The GRANT that shows captured tables which this account may not see; empty where there are none."""
+    partitions: Mapping[TableName, frozenset[TableName]] = field(default_factory=dict)
+    """Partitioned table to its partitions, where each of them may travel by its own name: PostgreSQL's."""
 
     def travelling(self) -> frozenset[TableName]:
         """The names under which changes travel."""

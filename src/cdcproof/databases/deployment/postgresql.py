@@ -219,12 +219,16 @@ class PostgreSQLDeployment(Session):
             for operation, has in zip(("insert", "update", "delete", "truncate"), row, strict=True)
             if has
         ]
-        return CaptureState(settings, self._published(publication), frozenset(operations))
-
-    def _published(self, publication: str) -> dict[TableName, CapturedTable]:
         parts: dict[TableName, set[TableName]] = {}
         for schema, table, *leaf in self._query(_PARTS):
             parts.setdefault(TableName(schema, table), set()).add(TableName(*leaf))
+        partitions = {root: frozenset(leaves) for root, leaves in parts.items()}
+        published = self._published(publication, partitions)
+        return CaptureState(settings, published, frozenset(operations), partitions=partitions)
+
+    def _published(
+        self, publication: str, parts: Mapping[TableName, frozenset[TableName]]
+    ) -> dict[TableName, CapturedTable]:
         published: dict[TableName, CapturedTable] = {}
         for schema, table, condition, left_out, *added in self._query(_PUBLISHED, (publication,)):
             name = TableName(schema, table)

@@ -78,6 +78,29 @@ def let_through(account: Account, names: Iterable[TableName]) -> bool:
     return all(connector_config.captures(account.config, database, name) for name in names)
 
 
+def partitions(
+    configs: Mapping[str, Config], pipeline: Pipeline
+) -> dict[str, dict[TableName, frozenset[TableName]] | None]:
+    """Connector that reads a PostgreSQL source to its `travelling_names`; None where the source does not answer."""
+    found: dict[str, dict[TableName, frozenset[TableName]] | None] = {}
+    for name, config in configs.items():
+        if pipeline.source.type == "postgresql" and connector_config.source_address(config):
+            try:
+                found[name] = travelling_names(config, state_of(pipeline, *names(config)))
+            except CouldNotLookError:
+                found[name] = None
+    return found
+
+
+def travelling_names(config: Config, state: CaptureState) -> dict[TableName, frozenset[TableName]]:
+    """Partitioned table to the names by which its changes travel, also where it is not in the publication yet."""
+    by_root = config.get("publish.via.partition.root") == "true"
+    return {
+        root: state.captured[root].names if root in state.captured else frozenset({root}) if by_root else leaves
+        for root, leaves in state.partitions.items()
+    }
+
+
 def names(config: Config) -> tuple[str, str]:
     """The publication and the slot of a source connector; empty for SQL Server, which has none."""
     address = connector_config.source_address(config)

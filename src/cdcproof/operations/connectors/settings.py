@@ -36,6 +36,11 @@ _KEEPS_DELETES = {
 _KEY_MODES = {True: ("primary.key.mode", "primary.key.fields"), False: ("pk.mode", "pk.fields")}
 """Of Debezium's sink, and of Confluent's."""
 
+Names = Mapping[TableName, Collection[TableName]]
+"""Partitioned table to the names by which its changes travel."""
+Missed = Mapping[tuple[str, str], list[TableName]]
+"""Source connector and table to the table's names that the connector's lists leave out."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -102,11 +107,18 @@ class Settings:
         return rows + [{"what": f.subject, "found": f.found, "expected": f.expected} for f in self.faults]
 
 
-def judge(configs: Mapping[str, Config], pipeline: Pipeline, own: Collection[str]) -> Settings:
+def judge(
+    configs: Mapping[str, Config],
+    pipeline: Pipeline,
+    own: Collection[str],
+    names: Mapping[str, Names | None] | None = None,
+) -> Settings:
     """Judge the connectors `own` of the pipeline; the others are looked at for what they write into its tables.
 
-    A table is missed only where every connector that the pipeline expects is there and is understood.
+    `names` has, for a source connector, the partitioned tables whose changes travel by other names; None where its database does not
+    say. A table is missed only where every connector that the pipeline expects is there and is understood.
     """
+    names = names or {}
     sources = {n: c for n, c in configs.items() if n in own and c.get("connector.class") in SOURCES}
     sinks = {n: c for n, c in configs.items() if n in own and c.get("connector.class") in SINKS}
     unknown = {
@@ -121,15 +133,20 @@ def judge(configs: Mapping[str, Config], pipeline: Pipeline, own: Collection[str
     }
     unknown |= {n: u[0] for n, config in (sources | sinks).items() if n not in unknown and (u := unreadable(config))}
     expected = {kind: {c.name for c in pipeline.connectors if c.kind == kind} for kind in ("source", "sink")}
+    missed = {
+        (name, table.name): _missed(config, pipeline, table, names.get(name) or {})
+        for name, config in sources.items()
+        for table in pipeline.tables
+    }
     faults: list[Fault] = []
     for name, config in sources.items():
-        faults += _source(name, config, [t for t in pipeline.tables if _captured(config, pipeline, t)])
+        faults += _source(name, config, [t for t in pipeline.tables if not missed[name, t.name]])
     if sources and expected["source"] <= sources.keys() and not unknown:
-        faults += _not_captured(sources, pipeline)
+        faults += _not_captured(sources, pipeline, missed, sure=None not in names.values())
     for name, config in sinks.items():
         read = [t for t in pipeline.tables if connector_config.reads(config, t.topic)]
         faults += _sink(name, config, read)
-        faults += _deletes(name, config, read, sources, pipeline)
+        faults += _deletes(name, config, read, sources, missed)
     if sinks and expected["sink"] <= sinks.keys() and not unknown:
         faults += _not_read(sinks, pipeline)
     faults += _written_twice(configs, pipeline)
@@ -137,8 +154,11 @@ def judge(configs: Mapping[str, Config], pipeline: Pipeline, own: Collection[str
     return Settings(judged, tuple(faults), unknown)
 
 
-def _captured(config: Config, pipeline: Pipeline, table: Table) -> bool:
-    return connector_config.captures(config, pipeline.source.database, TableName.parse(table.source))
+def _missed(config: Config, pipeline: Pipeline, table: Table, names: Names) -> list[TableName]:
+    """Of the names by which a table's changes travel, those that a source's lists do not let through."""
+    source = TableName.parse(table.source)
+    travelling = sorted(names.get(source, {source}))
+    return [name for name in travelling if not connector_config.captures(config, pipeline.source.database, name)]
 
 
 def _source(name: str, config: Config, tables: list[Table]) -> Iterator[Fault]:
@@ -197,11 +217,11 @@ def _dropped(name: str, config: Config, tables: list[Table]) -> Iterator[Fault]:
 
 
 def _deletes(
-    name: str, config: Config, tables: list[Table], sources: Mapping[str, Config], pipeline: Pipeline
+    name: str, config: Config, tables: list[Table], sources: Mapping[str, Config], missed: Missed
 ) -> Iterator[Fault]:
     """The first fault on the way of a delete, over all ways that lead to this sink."""
     for table in (t for t in tables if t.key):
-        ways = [(n, c) for n, c in sources.items() if _captured(c, pipeline, table)] or [("", {})]
+        ways = [(n, c) for n, c in sources.items() if not missed[n, table.name]] or [("", {})]
         for source, settings in ways:
             written = FROM_SOURCE - ({Delete.TOMBSTONE} if settings.get("tombstones.on.delete") == "false" else set())
             travels, setting, sure = deletes_after(settings, written)
@@ -223,23 +243,31 @@ def _deletes(
                 return
 
 
-def _not_captured(sources: Mapping[str, Config], pipeline: Pipeline) -> Iterator[Fault]:
+def _not_captured(sources: Mapping[str, Config], pipeline: Pipeline, missed: Missed, *, sure: bool) -> Iterator[Fault]:
     for table in pipeline.tables:
-        if any(_captured(config, pipeline, table) for config in sources.values()):
+        if not all(missed[name, table.name] for name in sources):
+            continue
+        subject, right = f"{table.name}: captured by", "a source connector"
+        if not sure:
+            why = "the source does not answer, and its partitions may be captured by their own names"
+            yield Fault(subject, "not known", right, why, risk=True)
             continue
         name, config = next(iter(sources.items()))
-        source = TableName.parse(table.source)
-        key = connector_config.left_out_by(config, pipeline.source.database, source)
+        left_out = missed[name, table.name]
+        key = connector_config.left_out_by(config, pipeline.source.database, left_out[0])
         add = len(sources) == 1 and key == "table.include.list"
+        of_parts = "" if left_out == [TableName.parse(table.source)] else f": {', '.join(map(str, left_out))}"
         yield Fault(
-            f"{table.name}: captured by",
-            f"none: {key} of {', '.join(sources)} leaves it out",
-            "a source connector",
+            subject,
+            f"none: {key} of {', '.join(sources)} leaves it out{of_parts}",
+            right,
             "its changes are not read",
             name,
             key if add else "",
-            f"{config.get(key, '')},{source}" if add else "",
-            advice="" if add else f"{', '.join(sources)}: correct {key}, so that one of them captures {source}",
+            ",".join([config.get(key, ""), *map(str, left_out)]) if add else "",
+            advice=""
+            if add
+            else f"{', '.join(sources)}: correct {key}, so that one of them captures {', '.join(map(str, left_out))}",
         )
 
 
