@@ -242,7 +242,7 @@ def test_what_a_starting_worker_leaves_out_is_not_taken_for_absent() -> None:
     with serving(answers) as server:
         assert connect(server).states(["source", "gone"]).get("gone") is None
         assert server.requests == [EXPANDED, config.format("gone")]
-        with pytest.raises(UnreachableError, match="does not tell the state of loading yet"):
+        with pytest.raises(UnreachableError, match="does not report the state of loading yet"):
             connect(server).states(["loading"])
 
 
@@ -250,7 +250,7 @@ def test_a_connector_of_which_the_log_tells_a_deletion_first_is_left_out_until_i
     passing = connector("s", SOURCE) | {"info": None}
     with serving({EXPANDED: (200, {"s": passing}), "GET /connectors/s/config": (200, {"a": "1"})}) as server:
         assert connect(server).states().connectors == ()
-        with pytest.raises(UnreachableError, match="does not tell the state of s yet"):
+        with pytest.raises(UnreachableError, match="does not report the state of s yet"):
             connect(server).states(["s"])
 
 

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of
 from cdcproof.databases.scan import WHOLE, Chunking, LiteralForm, Row, Scan, Segment, Since, Slice, Told
 from cdcproof.databases.sqlserver import SQLServer, divided
 from cdcproof.databases.sqlserver_errors import Errors, of_pyodbc
+from cdcproof.databases.sqlserver_writing import SQLServerWriter
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.secrets import Secret
 from tests import tsql_values
@@ -202,6 +204,33 @@ def test_a_failed_statement_says_why(state: str, message: str, error: type[Could
     assert type(told) is error
     assert words in str(told)
     assert "(SQL" not in str(told)
+
+
+def test_a_right_is_granted_to_the_user_of_the_database_and_not_to_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what raised the error; where the server does not answer any more, the login's name has to do."""
+    pyodbc = pytest.importorskip("pyodbc", reason="unixODBC is not installed", exc_type=ImportError)
+    denied = pyodbc.ProgrammingError(
+        "42000", f"[42000] {MAKER}[SQL Server]permission was denied (229) (SQLExecDirectW)"
+    )
+    for refused, user in (("SELECT 1", "shop reader"), ("SELECT", "reader")):
+
+        class Connection:
+            def execute(self, statement: str, *_: object) -> Any:
+                if statement.startswith(refused):  # noqa: B023  called in this turn
+                    raise denied
+                return SimpleNamespace(fetchall=lambda: [("shop reader",)])
+
+        door = SQLServerWriter(_config(), Secret(PASSWORD), 30)
+        door._connection = Connection()
+        select, cdc = f"GRANT SELECT ON [dbo].[odd]]name] TO [{user}];", f"GRANT SELECT ON SCHEMA::cdc TO [{user}];"
+        with pytest.raises(RefusedError) as raised, door._our_errors(TABLE):
+            door._connection.execute("SELECT 1")
+        assert raised.value.remedy == select
+        with pytest.raises(RefusedError) as raised:
+            door._query("SELECT 1", grant=door._grant_of_cdc)
+        assert raised.value.remedy == cdc
+        assert door._needed(TABLE).endswith(f" TO [{user}];")
+        assert door._errors.no_such_table(TABLE).remedy.endswith(select)
 
 
 def test_a_datetimeoffset_is_read_with_its_offset_and_six_digits() -> None:

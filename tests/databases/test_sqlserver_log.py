@@ -73,7 +73,7 @@ def test_the_position_is_the_end_of_the_log() -> None:
 def test_at_a_secondary_it_is_what_was_redone() -> None:
     secondary = door(**{tsql.LOG_END: [(None,)], tsql.LAST_REDONE: [(26000001014900001,)]})
     assert secondary.log_position().text == "0000001a:000027a5:0001"
-    with pytest.raises(UnexpectedAnswerError, match="does not tell where its log ends") as raised:
+    with pytest.raises(UnexpectedAnswerError, match="does not show where its log ends") as raised:
         door(**{tsql.LOG_END: [(None,)], tsql.LAST_REDONE: []}).log_position()
     assert "GRANT VIEW SERVER STATE TO [reader];" in raised.value.remedy
 

@@ -109,7 +109,7 @@ def _rows() -> list[list[Literal]]:
 
 def _in_tsql(name: str, value: Literal) -> str:
     told = SORTS[name].told
-    constant = "NULL" if value.text is None else tsql_forms.constant(value.text)
+    constant = "NULL" if value.text is None else tsql.constant(value.text)
     return f"CONVERT({tsql_forms.declared(told.column)}, {constant}{', 2' if told.form.kind == 'binary' else ''})"
 
 

@@ -267,8 +267,8 @@ def advised() -> Iterator[Emitted]:
         "EXEC": "SqlExecuteModuleStatement",
     }
     texts |= {
-        deployed_to.enable_table(TABLE),
-        deployed_to.enable_table(TABLE, "odd]name_new"),
+        tsql.enable_table(TABLE),
+        tsql.enable_table(TABLE, "odd]name_new"),
         deployed_to.ENABLE_DATABASE,
     }
     for text in sorted(text for text in texts if not text.startswith("#")):

@@ -113,7 +113,7 @@ def test_a_server_of_another_encoding_is_asked_what_it_can_hold(server: Server) 
             wrong.look(
                 _Erring(database, lambda text, answer: LiteralForm(b"?", b"") if text == "é" else answer), [short]
             )
-            assert wrong.reason(short) == "text: the server tells 'é' as 0x3f, not as 0xc3a9"
+            assert wrong.reason(short) == "text: the server writes 'é' as 0x3f, not as 0xc3a9"
     finally:
         server.execute("DROP DATABASE calibrated_latin")
 
@@ -326,7 +326,7 @@ def test_a_plan_is_left_without_the_columns_that_a_server_errs_in(database: Data
     )
     assert calibrated(whole, right, right) == {}
     reasons = calibrated(whole, right, wrong)
-    assert reasons == {"word": "text: the server tells 'a' as 0x0041, not as 0x0061"}
+    assert reasons == {"word": "text: the server writes 'a' as 0x0041, not as 0x0061"}
     assert without(whole, reasons).not_compared == (f"word ({reasons['word']})",)
 
 

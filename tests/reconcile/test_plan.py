@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import Chunking
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.chunking import MOST_CHUNKS, chunked
-from cdcproof.reconcile.plan import Plan, Structure, TablePair, plan, without
+from cdcproof.reconcile.plan import Plan, Structure, TablePair, plan, pushed_down, without
 
 DBO, PUBLIC = TableName("dbo", "t"), TableName("public", "t")
 
@@ -235,6 +236,15 @@ def test_a_column_that_turns_out_not_to_be_comparable_is_taken_out_by_name() -> 
     assert (less.names, less.not_compared) == (("Id", "c"), ("b (int: the servers tell it differently)",))
     with pytest.raises(UnexpectedAnswerError, match=r"without Id \(why\)"):
         without(whole, {"Id": "why"})
+
+
+def test_a_key_that_a_server_cannot_hash_may_still_be_streamed() -> None:
+    whole = replace(
+        _plan((ID, _column("b", "int")), (TARGET_ID, _column("b", "integer"))), unhashed={"Id": "no hash of it"}
+    )
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        pushed_down(whole)
+    assert "Let the table be streamed" in raised.value.remedy
 
 
 def test_a_multiset_without_a_column_is_a_narrower_one() -> None:

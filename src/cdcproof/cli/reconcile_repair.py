@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--settle-seconds",
         metavar="TIME",
         type=seconds_or_none,
-        help="tell in flight from different by this time, not by position",
+        help="judge what is in flight by this time, not by position",
     )
     parser.add_argument(
         "--as-user", metavar="NAME", help="the target's account that may write (default: the pipeline's)"

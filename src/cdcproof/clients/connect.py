@@ -87,7 +87,7 @@ class Connect:
             connectors = tuple(read(name, told) for name, told in sorted(answer.items()) if told["info"] is not None)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnexpectedAnswerError(
-                f"{self.url}/connectors tells a connector in a form we do not know: {type(error).__name__} {error}"
+                f"{self.url}/connectors describes a connector in a form we do not know: {type(error).__name__} {error}"
             ) from None
         for connector in connectors:
             _know_secrets(connector.config)
@@ -95,7 +95,7 @@ class Connect:
         for name in sure_of:
             if name not in read_names and self._exists(name):
                 raise UnreachableError(
-                    f"{self.url} does not tell the state of {name} yet, which exists: the worker is starting.",
+                    f"{self.url} does not report the state of {name} yet, which exists: the worker is starting.",
                     "Wait until it has started.",
                 )
         return ConnectorStates(connectors)
@@ -140,7 +140,7 @@ class Connect:
             if "HTTP 404" not in error.message:  # Connect's own words for an address it does not know
                 raise
             raise UnexpectedAnswerError(
-                f"{self.url} does not tell offsets: this needs Kafka Connect 3.5 or newer."
+                f"{self.url} shows no offsets: this needs Kafka Connect 3.5 or newer."
             ) from None
         return tuple(answer.get("offsets") or ())
 

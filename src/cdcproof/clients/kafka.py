@@ -99,7 +99,7 @@ class Kafka:
         futures = self._call(lambda: self._client().describe_configs([resource], request_timeout=_left(deadline)))
         found = self._result(futures[resource], deadline).get(name)
         if found is None:
-            raise UnexpectedAnswerError(f"Kafka at {self.bootstrap} does not tell its setting {name}.")
+            raise UnexpectedAnswerError(f"Kafka at {self.bootstrap} does not show its setting {name}.")
         return str(found.value)
 
     def group(self, name: str) -> Group:

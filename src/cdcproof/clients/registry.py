@@ -15,7 +15,7 @@ SERVICE_NAME = "Schema registry"
 
 @dataclass(frozen=True)
 class Schema:
-    """A schema as the registry tells it; `kind` is AVRO, JSON or PROTOBUF."""
+    """A schema as the registry gives it; `kind` is AVRO, JSON or PROTOBUF."""
 
     text: str
     kind: str = "AVRO"
@@ -60,7 +60,7 @@ class Registry:
         path = f"/subjects/{quote(subject, safe='')}/versions/latest"
         answer = self._http.get_json(path)
         if not isinstance(answer, dict) or "schema" not in answer:
-            raise UnexpectedAnswerError(f"{self.url}{path} does not tell a schema, as a schema registry does.")
+            raise UnexpectedAnswerError(f"{self.url}{path} gives no schema, as a schema registry does.")
         return Schema(str(answer["schema"]), str(answer.get("schemaType") or "AVRO"), answer.get("references") or [])
 
     def would_take(self, subject: str, schema: Schema) -> bool:
@@ -69,11 +69,11 @@ class Registry:
         body = {"schema": schema.text, "schemaType": schema.kind, "references": list(schema.references)}
         answer = self._http.post(path, body)
         if not isinstance(answer, dict) or "is_compatible" not in answer:
-            raise UnexpectedAnswerError(f"{self.url}{path} does not tell is_compatible, as a schema registry does.")
+            raise UnexpectedAnswerError(f"{self.url}{path} gives no is_compatible, as a schema registry does.")
         return bool(answer["is_compatible"])
 
     def _value(self, path: str, key: str) -> str:
         answer = self._http.get_json(path)
         if not isinstance(answer, dict) or key not in answer:
-            raise UnexpectedAnswerError(f"{self.url}{path} does not tell {key}, as a schema registry does.")
+            raise UnexpectedAnswerError(f"{self.url}{path} gives no {key}, as a schema registry does.")
         return str(answer[key])

@@ -47,7 +47,7 @@ class Followed:
 class Changes:
     """Rows written up to a position: by table the keys before and after each change, all of those behind where it was asked for.
 
-    `unknown` says of tables why all their rows count as changed: their keys are not told (truncated, too many), or the feed
+    `unknown` says of tables why all their rows count as changed: their keys are not known (truncated, too many), or the feed
     does not hold every change behind the position. `is_last` says that the feed had nothing more when it was read.
     """
 
@@ -68,7 +68,7 @@ class ChangeFeed(Protocol):
         ...
 
     def following(self, keys: Mapping[TableName, tuple[str, ...]]) -> dict[TableName, Following]:
-        """How each of these tables is followed, by the columns that tell its rows apart."""
+        """How each of these tables is followed, by the columns that identify its rows."""
         ...
 
     def read(self, tables: Mapping[TableName, Followed], most: int) -> Changes:

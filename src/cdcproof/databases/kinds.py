@@ -175,7 +175,7 @@ def ways_of(source_engine: Engine, source: Column, target_engine: Engine, target
 
 
 def form_of(source_engine: Engine, source: Column, target_engine: Engine, target: Column) -> Form | None:
-    """The form in which both columns, each as it is read, can be told without loss beyond the contract; None when there is none."""
+    """The form in which both columns, each as it is read, can be written without loss beyond the contract; None when there is none."""
     ours, theirs = kind_of(source_engine, source), kind_of(target_engine, target)
     if ours is None or theirs is None or _is_rewritten(source, target):
         return None

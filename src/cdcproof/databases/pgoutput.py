@@ -1,6 +1,6 @@
 """Reading PostgreSQL's logical replication messages (pgoutput, protocol version 1) for the keys of changed rows. Pure.
 
-Layout: PostgreSQL's documentation, "Logical Replication Message Formats". Only what tells a key is kept.
+Layout: PostgreSQL's documentation, "Logical Replication Message Formats". Only the parts that give a key are kept.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class KeyCollector:
         return kind
 
 
-_NO_OLD_KEY = "the log does not tell the key of its rows as it was before (REPLICA IDENTITY)"
+_NO_OLD_KEY = "the log does not have the key of its rows as it was before (REPLICA IDENTITY)"
 
 
 @dataclass

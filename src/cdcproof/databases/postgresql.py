@@ -272,7 +272,7 @@ class PostgreSQL(Pieces):
         self,
         position: LogPosition,
         offset: Mapping[str, Any],
-        tables: Sequence[TableName] = (),  # noqa: ARG002  the log does not tell them apart
+        tables: Sequence[TableName] = (),  # noqa: ARG002  the log has one position for all
     ) -> bool:
         """Whether the offset has passed the position, or the slot of the pipeline file."""
         return max(postgresql_log.committed(offset), self._slot_reader().confirmed) >= position.value

@@ -36,7 +36,7 @@ def told(one: Told, part: bytes) -> str:
 def found_by(one: Told, part: bytes) -> tuple[str, ...] | None:
     """What the column holds of which this is made, as texts: one of them, where it was written as sinks write it.
 
-    Empty where it holds no such value; None where only reading every row tells.
+    Empty where it holds no such value; None where only reading every row shows it.
     """
     made = one.column.reading
     if made is None:

@@ -249,7 +249,7 @@ class SQLServer(Log):
 
     def permissions_missing(self, tables: Sequence[TableName]) -> dict[str, str]:
         """What the checks need and this account may not do, each with its GRANT; a table it cannot even see included."""
-        user = tsql.quoted(str(self._query(tsql.USER)[0][0]))
+        user = tsql.quoted(self._user)
         missing = {
             str(table): f"GRANT SELECT ON {tsql.name(table)} TO {user};"
             for table in tables
@@ -263,7 +263,7 @@ class SQLServer(Log):
         if self._database_state()[0] and self._query(tsql.MAY_READ_CDC)[0][0] != 1:
             missing["schema cdc"] = f"GRANT SELECT ON SCHEMA::cdc TO {user};"
         if self._query(tsql.MAY_VIEW_SERVER_STATE)[0][0] != 1:
-            missing["server state (capture job, log scan)"] = self._grant_of_state
+            missing["server state (capture job, log scan)"] = self._grant_of_state()
         return missing
 
     @cached_property

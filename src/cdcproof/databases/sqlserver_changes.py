@@ -32,10 +32,7 @@ class SQLServerChanges(SQLServer):
         return {
             table: Following("change tables")
             if str(table).casefold() in captured
-            else Following(
-                why_not=f"Changes of {table} are not captured.\n"
-                f"EXEC sys.sp_cdc_enable_table @source_schema = {_text(table.schema)}, @source_name = {_text(table.table)}, @role_name = NULL;"
-            )
+            else Following(why_not=f"Changes of {table} are not captured.\n{tsql.enable_table(table)}")
             for table in keys
         }
 
@@ -104,10 +101,6 @@ class SQLServerChanges(SQLServer):
         return self._query(statement, lsn.binary(begun), lsn.binary(until), grant=self._grant_of_cdc)
 
 
-def _text(name: str) -> str:
-    return f"N'{name.replace(chr(39), chr(39) * 2)}'"
-
-
 def _read(told: str | bytes | None) -> str | None:
-    """A part of a key as `tsql.changed_keys_statement` tells it."""
+    """A part of a key as `tsql.changed_keys_statement` gives it."""
     return told.decode("utf-16-le") if isinstance(told, bytes) else told

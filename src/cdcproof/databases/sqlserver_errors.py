@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdcproof.databases import tsql
@@ -40,10 +41,11 @@ class Told:
 
 @dataclass(frozen=True)
 class Errors:
-    """The errors of one session."""
+    """The errors of one session. `user` asks for the database's user of the account, which may have another name than the login."""
 
     database: DatabaseAddress
     statement_timeout_seconds: float
+    user: Callable[[], str] | None = None
 
     @property
     def place(self) -> str:
@@ -77,17 +79,17 @@ class Errors:
             f"{self.place} does not answer: {told.text}", "Check that it runs, and host and port in what you gave."
         )
 
-    def translated(self, told: Told, table: TableName | None, grant: str = "") -> CouldNotLookError:
+    def translated(self, told: Told, table: TableName | None, grant: Callable[[], str] = str) -> CouldNotLookError:
         """Of a statement that failed. `grant` is what allows it, when that is not SELECT on the table."""
         if known := self._that_reading_meets(told, table):
             return known
         if told.state == _NO_TABLE and table:
             return self.no_such_table(table)
         if told.number in _DENIED or told.state == "42501" or _DENIED_WORDS.search(told.text):
-            select = f"GRANT SELECT ON {tsql.name(table)} TO {tsql.quoted(self.database.user)};" if table else ""
+            select = self._grant_of_select(table) if table else ""
             return RefusedError(
                 f"{self.place} refused user {self.database.user}: {told.text}",
-                grant or select or "Grant it to this account.",
+                grant() or select or "Grant it to this account.",
             )
         if told.state in _CONNECTION_LOST:
             return UnreachableError(f"{self.place} closed the connection: {told.text}", "Read the server's log.")
@@ -149,8 +151,12 @@ class Errors:
         """Of a table that is not there, or that the account cannot see."""
         return UnexpectedAnswerError(
             f"{self.place} has no table {table} that user {self.database.user} can see.",
-            f"Check its name and schema, or GRANT SELECT ON {tsql.name(table)} TO {tsql.quoted(self.database.user)};",
+            f"Check its name and schema, or {self._grant_of_select(table)}",
         )
+
+    def _grant_of_select(self, table: TableName) -> str:
+        user = self.user() if self.user else self.database.user
+        return f"GRANT SELECT ON {tsql.name(table)} TO {tsql.quoted(user)};"
 
 
 def of_pyodbc(error: Exception) -> Told:

@@ -64,7 +64,7 @@ class Log(Session):
         redone = self._query(tsql.LAST_REDONE, grant=self._grant_of_state)
         if redone and redone[0][0]:
             return self._number(lsn.of_decimal, int(redone[0][0]))
-        raise UnexpectedAnswerError(f"{self._place} does not tell where its log ends.", self._grant_of_state)
+        raise UnexpectedAnswerError(f"{self._place} does not show where its log ends.", self._grant_of_state())
 
     def _is_captured_to(self, position: int) -> bool:
         (captured,) = self._query(tsql.CAPTURED_TO)[0]

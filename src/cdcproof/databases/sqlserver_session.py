@@ -10,9 +10,10 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import Any
 
 from cdcproof.databases import odbc, tsql
@@ -33,7 +34,7 @@ class Session:
         self._database = database
         self._password = password
         self._statement_timeout_seconds = statement_timeout_seconds
-        self._errors = Errors(database, statement_timeout_seconds)
+        self._errors = Errors(database, statement_timeout_seconds, lambda: self._user)
         self._place = self._errors.place
         self._connection: Any = None
         self._running: Any = None
@@ -128,15 +129,20 @@ class Session:
             raise RuntimeError("use the database as a context manager")
         return self._connection
 
-    @property
     def _grant_of_state(self) -> str:
         return f"USE master; GRANT VIEW SERVER STATE TO {tsql.quoted(self._database.user)};"
 
-    @property
     def _grant_of_cdc(self) -> str:
-        return f"GRANT SELECT ON SCHEMA::cdc TO {tsql.quoted(self._database.user)};"
+        return f"GRANT SELECT ON SCHEMA::cdc TO {tsql.quoted(self._user)};"
 
-    def _query(self, statement: str, *values: Any, grant: str = "") -> list[tuple[Any, ...]]:
+    @cached_property
+    def _user(self) -> str:
+        """The database's user of this account, to which rights in the database are granted; the login's name where it cannot be asked for."""
+        with suppress(CouldNotLookError):
+            return str(self._query(tsql.USER)[0][0])
+        return self._database.user
+
+    def _query(self, statement: str, *values: Any, grant: Callable[[], str] = str) -> list[tuple[Any, ...]]:
         with self._our_errors(grant=grant):
             return [tuple(row) for row in self._session.execute(statement, values).fetchall()]
 
@@ -159,7 +165,7 @@ class Session:
                     cursor.close()
 
     @contextmanager
-    def _our_errors(self, table: TableName | None = None, grant: str = "") -> Iterator[None]:
+    def _our_errors(self, table: TableName | None = None, grant: Callable[[], str] = str) -> Iterator[None]:
         pyodbc = _pyodbc()
         try:
             yield

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time
+from functools import partial
 from typing import Any, Self
 
 from cdcproof.databases import tsql
@@ -40,13 +41,13 @@ class SQLServerWriter(SQLServerRows):
 
     def insert(self, row: SingleRow, holds: Holds, values: Mapping[str, Value]) -> bool:
         """Insert the row, if it can be known again."""
-        with self._our_errors(row.table, self._needed(row.table)), self._transaction() as keep:
+        with self._our_errors(row.table, partial(self._needed, row.table)), self._transaction() as keep:
             self._session.execute(insert_statement(row.table, values), _bound(values.values()))
             return keep(self._is_one_that_holds(row, holds))
 
     def update(self, row: SingleRow, holds: Holds, changes: Mapping[str, Value]) -> bool:
         """Change the one row that holds, if it can be known again."""
-        with self._our_errors(row.table, self._needed(row.table)), self._transaction() as keep:
+        with self._our_errors(row.table, partial(self._needed, row.table)), self._transaction() as keep:
             if not self._is_one_that_holds(row, holds):
                 return False
             self._session.execute(update_statement(row, changes), _bound([*changes.values(), *row.key.values()]))
@@ -54,7 +55,7 @@ class SQLServerWriter(SQLServerRows):
 
     def delete(self, row: SingleRow, holds: Holds) -> bool:
         """Delete the one row that holds."""
-        with self._our_errors(row.table, self._needed(row.table)), self._transaction() as keep:
+        with self._our_errors(row.table, partial(self._needed, row.table)), self._transaction() as keep:
             if not self._is_one_that_holds(row, holds):
                 return False
             self._session.execute(delete_statement(row), _bound(row.key.values()))
@@ -65,7 +66,7 @@ class SQLServerWriter(SQLServerRows):
         return len(found) == 1 and holds(found[0])
 
     def _needed(self, table: TableName) -> str:
-        return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tsql.name(table)} TO {tsql.quoted(self._database.user)};"
+        return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tsql.name(table)} TO {tsql.quoted(self._user)};"
 
     def _open(self, pyodbc: Any, connection_string: str) -> Any:
         # the intent to read only may lead to a replica, which refuses writes

@@ -192,3 +192,17 @@ def quoted(identifier: str) -> str:
 def name(table: TableName) -> str:
     """The table's name in brackets, with its schema."""
     return f"{quoted(table.schema)}.{quoted(table.table)}"
+
+
+def constant(text: str) -> str:
+    """Text as a constant."""
+    return "N'" + text.replace("'", "''") + "'"
+
+
+def enable_table(table: TableName, instance: str = "") -> str:
+    """The statement that captures a table, by a capture instance of this name where one is given."""
+    named = f", @capture_instance = {constant(instance)}" if instance else ""
+    return (
+        f"EXEC sys.sp_cdc_enable_table @source_schema = {constant(table.schema)}, @source_name = {constant(table.table)}, "
+        f"@role_name = NULL{named};"
+    )

@@ -167,11 +167,6 @@ def literal(column: Column, form: Form, text: str = "?", *, utf8: bool = True) -
     return f"CAST({text} AS {declared(column)})"
 
 
-def constant(text: str) -> str:
-    """Text as a constant."""
-    return "N'" + text.replace("'", "''") + "'"
-
-
 def sought(told: Told, collation: str) -> str:
     """A key's bound text (`key_text`) as something of the column's own type, so that an index finds it. `collation` is the column's.
 

@@ -215,7 +215,7 @@ def _streamed(told: Told, place: int, value: str) -> str:
 def _constant(told: Told, text: str | None, *, utf8: bool) -> str:
     if text is None:
         return f"CAST(NULL AS {tsql_forms.declared(told.column)})"
-    return tsql_forms.literal(told.column, told.form, tsql_forms.constant(text), utf8=utf8)
+    return tsql_forms.literal(told.column, told.form, tsql.constant(text), utf8=utf8)
 
 
 def _within(scan: Scan, bounds: Segment | Slice) -> str:
@@ -232,7 +232,7 @@ def _limits(scan: Scan) -> list[str]:
     """What a scan is limited to beyond the pipeline's filter."""
     limits = [_within(scan, scan.slice)] if scan.slice else []
     if scan.since:
-        value = scan.since.value if _ROWVERSION.fullmatch(scan.since.value) else tsql_forms.constant(scan.since.value)
+        value = scan.since.value if _ROWVERSION.fullmatch(scan.since.value) else tsql.constant(scan.since.value)
         limits.append(f"{tsql.quoted(scan.since.column)} >= {value}")
     return limits
 

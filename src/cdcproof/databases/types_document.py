@@ -22,7 +22,7 @@ that holds data on either side is INCOMPLETE and no MATCH, until the pipeline fi
 
 A column of SQL Server that is masked for the account (dynamic data masking, no UNMASK) or Always Encrypted is not compared, whatever
 its type. A table that a security policy of SQL Server filters is INCOMPLETE, because rows may be hidden, until the pipeline file says
-that the policy hides none (`row_policies`); PostgreSQL is told to refuse rather than to hide any.
+that the policy hides none (`row_policies`); PostgreSQL is made to refuse rather than to hide any.
 
 NULL, an empty text and a blank are three different values; case, trailing blanks and every character count.
 """

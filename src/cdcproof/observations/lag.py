@@ -49,7 +49,7 @@ class SinkLag:
     def seconds(self) -> dict[str, float]:
         """Group to the age of the oldest record it has not consumed.
 
-        NaN when one could not be read, or is dated into the future: a clock is wrong, so nothing tells its age.
+        NaN when one could not be read, or is dated into the future: a clock is wrong, so its age is not known.
         """
         return {
             group: max((self._age_seconds(p) for p in parts), key=lambda age: math.inf if math.isnan(age) else age)

@@ -32,7 +32,7 @@ class ReportFile:
     problem: str = ""
     foreign: str = ""
     is_ahead: bool = False
-    """Whether a clock that was ahead wrote it: then nothing tells which report is the newest."""
+    """Whether a clock that was ahead wrote it: then it is not known which report is the newest."""
 
     @property
     def counts(self) -> bool:

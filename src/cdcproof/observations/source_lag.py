@@ -28,7 +28,7 @@ class Progress:
 
     @property
     def has_arrived(self) -> bool:
-        """Whether it was given all that the log held at the first look; SQL Server's change tables tell that by an age."""
+        """Whether it was given all that the log held at the first look; SQL Server's change tables show that by an age."""
         return self.last.unread_seconds is not None or self.last.read >= self.first.end
 
     @property
@@ -38,7 +38,7 @@ class Progress:
 
     @property
     def blind(self) -> str:
-        """The GRANT without which a connector that stands still cannot be told from an idle source; empty where it can."""
+        """The GRANT without which a connector that stands still looks like an idle source; empty where it can."""
         return "" if self.has_arrived or self._has_moved else self.last.grant
 
     def word(self) -> str:

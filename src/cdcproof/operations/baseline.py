@@ -69,7 +69,7 @@ def collect(environment: Environment, pipeline: Pipeline, masked: Mask, *, count
     worker = connect.version()
     values: dict[str, str] = {
         f"{VERSIONS}/connect": worker.version,
-        _KAFKA: worker.kafka_cluster_id or "not told",
+        _KAFKA: worker.kafka_cluster_id or "not known",
         **{f"{VERSIONS}/plugin/{plugin.class_name}": plugin.version for plugin in connect.plugins()},
     }
     for connector in connect.states().leaving_out(pipeline.is_neighbour).connectors:

@@ -123,7 +123,7 @@ def load(path: Path, pipeline: str, source: str = "", target: str = "") -> Total
         return fresh
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"The exporter's state cannot be read: {error}.", remedy, path) from None
-    if version == 1:  # it knew no places and told contents from counts by its counters alone
+    if version == 1:  # it knew no places and knew contents from counts by its counters alone
         totals.source, totals.target = source, target
         totals.last_report = max([0.0, *totals.last_match.values(), *totals.last_mismatch.values()])
         for table, at in totals.last_mismatch.items():

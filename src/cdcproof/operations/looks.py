@@ -142,7 +142,7 @@ def dead_letters(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> DeadLett
 def slots(source: Database, connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Slots:
     """Replication slots of the source's server. A slot that any connector reads is known by it, if Connect answers.
 
-    Without Kafka Connect goes on telling RUNNING while its connectors give up.
+    Without Kafka, Connect goes on reporting RUNNING while its connectors give up.
     """
     readers: dict[str, str] | None
     ours = {connector.name for connector in pipeline.connectors if connector.kind == "source"}

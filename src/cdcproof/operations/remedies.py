@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.postgresql import add_column, add_to_publication
-from cdcproof.databases.deployment.sqlserver import enable_table
+from cdcproof.databases.tsql import constant, enable_table
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT
 from cdcproof.observations.capture_job import CaptureJobs
@@ -212,8 +212,7 @@ class Remedies:
             if word.startswith("absent"):
                 commands.append(self._administer(source, f"EXEC sys.sp_cdc_add_job @job_type = N'{kind}';"))
             elif word == "disabled" and job:
-                name = job.name.replace("'", "''")
-                enable = f"EXEC msdb.dbo.sp_update_job @job_name = N'{name}', @enabled = 1;"
+                enable = f"EXEC msdb.dbo.sp_update_job @job_name = {constant(job.name)}, @enabled = 1;"
                 commands.append(self._administer(source, enable))
             if word != seen.expected()[f"{kind} job"]:
                 commands.append(self._administer(source, f"EXEC sys.sp_cdc_start_job @job_type = N'{kind}';"))

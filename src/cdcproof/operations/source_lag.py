@@ -18,7 +18,7 @@ from cdcproof.pipeline import Pipeline
 from cdcproof.waiting import Deadline, wait_until
 
 _STATUS_SECONDS = 10.0
-"""How often Debezium tells PostgreSQL what it was sent (`status.update.interval.ms`), unless it was set."""
+"""How often Debezium reports to PostgreSQL what it was sent (`status.update.interval.ms`), unless it was set."""
 _LEAST_SECONDS = 15.0
 _INTERVAL_SECONDS = 0.25
 

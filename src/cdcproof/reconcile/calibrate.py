@@ -107,7 +107,7 @@ class Calibration:
                 return f"{told.column.type}: {_NO_UTF8}"
             if found.part != literal.part:
                 wrong, expected = _hex(found.part), _hex(literal.part)
-                return f"{told.column.type}: the server tells {_short(literal.text)} as {wrong}, not as {expected}"
+                return f"{told.column.type}: the server writes {_short(literal.text)} as {wrong}, not as {expected}"
             if not found.md5:
                 self._unhashed.add(told)
             elif found.md5 != canonical.digest(canonical.frame([told.form], [literal.part])):

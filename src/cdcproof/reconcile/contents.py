@@ -31,7 +31,7 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Side:
-    """An open session, the engine that it leads to, and what is known of how that server tells values."""
+    """An open session, the engine that it leads to, and what is known of how that server writes values."""
 
     engine: Engine
     database: Database

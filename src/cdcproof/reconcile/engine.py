@@ -44,7 +44,7 @@ class Endpoint:
     place: str
     open: Callable[[], Database]
     calibration: Calibration = field(init=False, compare=False)
-    """What this run learned of how its server tells values."""
+    """What this run learned of how its server writes values."""
     recognised: Recognised = field(init=False, compare=False)
     """Which database this run's sessions lead to."""
 

@@ -44,7 +44,7 @@ def history(results: Iterable[Seen]) -> History | None:
 
 
 def compares_contents(result: TableResult) -> bool:
-    """Whether it tells more than how many rows there are."""
+    """Whether it says more than how many rows there are."""
     return result.checksums_match is not None and result.status is not TableStatus.ERROR
 
 

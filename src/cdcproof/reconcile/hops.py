@@ -223,7 +223,7 @@ def halt(url: str, name: str, connector: Connector | None) -> CouldNotLookError 
     for part, (state, trace) in parts.items():
         if state == "FAILED":
             return CouldNotLookError(
-                f"{part} FAILED: {root_cause(trace) or 'Connect tells no cause'}",
+                f"{part} FAILED: {root_cause(trace) or 'Connect gives no cause'}",
                 shlex.join(["curl", "-X", "POST", f"{address}/restart?includeTasks=true&onlyFailed=true"]),
             )
     if connector.state in ("PAUSED", "STOPPED"):

@@ -248,8 +248,12 @@ def described(plan: Plan) -> dict[str, str]:
     }
 
 
-def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
-    """The plan without these columns, each of which gets its reason. Raises `UnexpectedAnswerError` for one of the key."""
+_ANOTHER_KEY = "Name other columns as the table's key in the pipeline file."
+_STREAM = "Let the table be streamed, without --strategy push-down and --budget, or name other columns as its key in the pipeline file."
+
+
+def without(plan: Plan, reasons: Mapping[str, str], remedy: str = _ANOTHER_KEY) -> Plan:
+    """The plan without these columns, each of which gets its reason. Raises `UnexpectedAnswerError`, with the remedy, for one of the key."""
     if not reasons:
         return plan
     key = () if plan.multiset else plan.names[: plan.source.key_width]
@@ -259,7 +263,7 @@ def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
         told = "; ".join(lost or [f"{name} ({reason})" for name, reason in reasons.items()])
         raise UnexpectedAnswerError(
             f"{plan.source.table} cannot be compared without {told}.",
-            "Name other columns as the table's key in the pipeline file." if lost else "",
+            remedy if lost else "",
         )
     width = len(kept) if plan.multiset else plan.source.key_width
     columns = {
@@ -288,7 +292,7 @@ def without(plan: Plan, reasons: Mapping[str, str]) -> Plan:
 
 def pushed_down(plan: Plan) -> Plan:
     """The plan as both servers can hash it. Raises as `without`."""
-    return without(plan, plan.unhashed)
+    return without(plan, plan.unhashed, _STREAM)
 
 
 def _is_divisible(source: Column, target: Column, form: Form) -> bool:

@@ -127,7 +127,7 @@ def fences(pipeline: Pipeline, names: Collection[str], open_source: Callable[[],
 def _demand(connectors: Collection[str], kind: str) -> None:
     if not connectors:
         raise CouldNotLookError(
-            f"The pipeline file lists no {kind} connector, so what is in flight cannot be told from what is lost.",
+            f"The pipeline file lists no {kind} connector, so it cannot be known what is in flight and what is lost.",
             f'Add it: [[connectors]] with name = "…" and kind = "{kind}".',
         )
 

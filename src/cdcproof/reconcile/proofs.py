@@ -20,7 +20,7 @@ from cdcproof.reporting.files import write_whole
 
 try:
     import fcntl
-except ImportError:  # Windows: two scrubs at once are then not told apart
+except ImportError:  # Windows: two scrubs at once then do not see each other
     fcntl = None  # type: ignore[assignment]
 
 SLICE_ROWS = 250_000
@@ -60,7 +60,7 @@ class Latest(NamedTuple):
 
 @dataclass(frozen=True)
 class Logs:
-    """Where the logs of both servers ended; None where the server does not tell."""
+    """Where the logs of both servers ended; None where the server does not show it."""
 
     source: int | None = None
     target: int | None = None
@@ -77,9 +77,9 @@ class Logs:
 class Proofs:
     """A table's slices in the order of the key; together they hold every row there can be.
 
-    `about` is what the proofs are of: when that changes, nothing is proven. Where a feed tells what changed, `position` is up to
+    `about` is what the proofs are of: when that changes, nothing is proven. Where a feed shows what changed, `position` is up to
     where the table's changes were proven, at `followed_at`, and `dropped` up to where the feed was then known to keep nothing.
-    Where the update column tells it, `latest` are its greatest values at the last proofs.
+    Where the update column shows it, `latest` are its greatest values at the last proofs.
     """
 
     about: Mapping[str, str] = field(default_factory=dict)

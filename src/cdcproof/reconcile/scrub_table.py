@@ -70,7 +70,7 @@ class Work:
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        """None for a table without a key: its rows cannot be told one by one."""
+        """None for a table without a key: its rows cannot be named one by one."""
         return () if self.plan.multiset else self.plan.names[: self.plan.source.key_width]
 
     def begin(self, about: dict[str, str]) -> None:
@@ -157,7 +157,7 @@ class Work:
 
 
 def _log_end(database: Database) -> int | None:
-    """None where the server does not tell: a standby, a SQL Server without capture, an account without the permission."""
+    """None where the server does not show it: a standby, a SQL Server without capture, an account without the permission."""
     try:
         return database.log_position().value
     except (RefusedError, UnexpectedAnswerError):

@@ -71,7 +71,8 @@ INSTANCES: list[tuple[Any, ...]] = [
 
 
 def captured(monkeypatch: pytest.MonkeyPatch, instances: list[tuple[Any, ...]]) -> CaptureState:
-    answers = {door_tsql.DATABASE_STATE: [(True, 1)], tsql.CAPTURE_INSTANCES: instances}
+    user = {door_tsql.USER: [("shop reader",)]}
+    answers = {door_tsql.DATABASE_STATE: [(True, 1)], tsql.CAPTURE_INSTANCES: instances, **user}
     return door(monkeypatch, answers).capture_state("", "")
 
 
@@ -103,7 +104,7 @@ def test_a_table_that_has_changed_gets_another_instance_and_the_oldest_of_two_ma
 
 def test_tables_that_this_account_may_not_see_are_told_with_the_grant(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = captured(monkeypatch, [(None, None, "dbo_secret", None)])
-    assert (seen.captured, seen.hidden) == ({}, "GRANT VIEW DEFINITION TO [u];")
+    assert (seen.captured, seen.hidden) == ({}, "GRANT VIEW DEFINITION TO [shop reader];")
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_failed_connector_says_so_and_no_cause_is_said_as_well() -> None:
     assert told
     assert told.text == "the connector FAILED: E: connector"
     silent = Connector("c", "sink", "FAILED", "w", (), {})
-    assert Aim(RUNNING).failure(silent) == "the connector FAILED: Connect tells no cause"
+    assert Aim(RUNNING).failure(silent) == "the connector FAILED: Connect gives no cause"
 
 
 def test_a_failed_task_does_not_pause_and_does_not_hinder_a_stop_or_a_deletion() -> None:

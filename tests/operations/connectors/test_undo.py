@@ -188,7 +188,7 @@ def test_connect_that_takes_positions_and_tells_others_is_a_failure(
     worker.positions["c"] = [at(9)]
     monkeypatch.setattr(worker, "alter_offsets", lambda *_: None)
     [result] = undo(worker, journal)
-    assert (result.status, "tells others" in result.text) == ("failure", True)
+    assert (result.status, "reports others" in result.text) == ("failure", True)
 
 
 def test_the_last_connector_is_taken_back_first(journal: Journal) -> None:

@@ -26,8 +26,8 @@ class LogReading:
     """How far the source's log was read at one moment. Positions are LSNs as numbers: `LogStart` says of what.
 
     `positions` are all that move while the connector reads, `read` is the furthest. `unread_seconds` is the age of the oldest change
-    that was captured and not read: SQL Server tells it, PostgreSQL None. `session` reads the log; empty where nobody does, or SQL
-    Server does not tell. `grant` shows positions that this account may not see; empty where it sees all.
+    that was captured and not read: known for SQL Server, None for PostgreSQL. `session` reads the log; empty where nobody does, and for SQL
+    Server. `grant` shows positions that this account may not see; empty where it sees all.
     """
 
     end: int
@@ -57,7 +57,7 @@ class CaptureJob:
 class CaptureHealth:
     """Whether SQL Server's log is captured. An age or a latency is None where nothing was captured yet.
 
-    `agent` is the Agent's status in the server's words; empty where the server does not tell of one. `captured_seconds` is the age of
+    `agent` is the Agent's status in the server's words; empty where the server shows none. `captured_seconds` is the age of
     the newest entry that the capture job made, which it makes every five minutes if nothing changes. `errors` are of the newest
     scan session, or later. `log_wait` is why the log cannot be truncated, and `log_percent` how full it is.
     """

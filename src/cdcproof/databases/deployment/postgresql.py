@@ -175,7 +175,7 @@ def _together(parts: Sequence[CapturedTable]) -> CapturedTable:
 
 
 class PostgreSQLDeployment(Session):
-    """A PostgreSQL session that tells what a deployment needs."""
+    """A PostgreSQL session that shows what a deployment needs."""
 
     def log_starts(self) -> tuple[LogStart, ...]:
         """The slots of this database, each with the position from which the log is kept for it."""
@@ -183,7 +183,7 @@ class PostgreSQLDeployment(Session):
 
     def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
         """By the committed offset, the slot's confirmed position, and what the slot's session was sent."""
-        del tables  # the log does not tell them apart
+        del tables  # the log has one position for all
         stored = postgresql_log.committed(offset)
         [(insert, block_bytes, segment_bytes)] = self._query(postgresql_log.POSITION)
         if insert is None:

@@ -20,22 +20,13 @@ from cdcproof.databases.deployment.base import (
     Rights,
 )
 from cdcproof.databases.sqlserver_log import Log
-from cdcproof.databases.tsql import name, quoted
+from cdcproof.databases.tsql import constant, enable_table, name, quoted
 from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
 
 _WRITING = ("INSERT", "UPDATE", "DELETE", "ALTER")
 
 
 ENABLE_DATABASE = "EXEC sys.sp_cdc_enable_db;"
-
-
-def enable_table(table: TableName, instance: str = "") -> str:
-    """The statement that captures a table, by a capture instance of this name where one is given."""
-    named = f", @capture_instance = {_text(instance)}" if instance else ""
-    return (
-        f"EXEC sys.sp_cdc_enable_table @source_schema = {_text(table.schema)}, @source_name = {_text(table.table)}, "
-        f"@role_name = NULL{named};"
-    )
 
 
 def _captured(table: TableName, instances: Mapping[str, Sequence[str]]) -> CapturedTable:
@@ -45,8 +36,8 @@ def _captured(table: TableName, instances: Mapping[str, Sequence[str]]) -> Captu
         []
         if not older
         else [
-            f"EXEC sys.sp_cdc_disable_table @source_schema = {_text(table.schema)}, @source_name = {_text(table.table)}, "
-            f"@capture_instance = {_text(older[0][0])};"
+            f"EXEC sys.sp_cdc_disable_table @source_schema = {constant(table.schema)}, @source_name = {constant(table.table)}, "
+            f"@capture_instance = {constant(older[0][0])};"
         ]
     )
     another = newest.removesuffix("_new") if newest.endswith("_new") else f"{newest}_new"
@@ -66,12 +57,8 @@ def _job(row: tuple[Any, ...]) -> CaptureJob:
     )
 
 
-def _text(value: str) -> str:
-    return "N'" + value.replace("'", "''") + "'"
-
-
 class SQLServerDeployment(Log):
-    """A SQL Server session that tells what a deployment needs."""
+    """A SQL Server session that shows what a deployment needs."""
 
     def __enter__(self) -> Self:
         self._connect()
@@ -122,7 +109,7 @@ class SQLServerDeployment(Log):
         hidden = ""
         for schema, table, instance, column in self._query(tsql.CAPTURE_INSTANCES, grant=self._grant_of_cdc):
             if table is None:
-                hidden = f"GRANT VIEW DEFINITION TO {quoted(self._database.user)};"
+                hidden = f"GRANT VIEW DEFINITION TO {quoted(self._user)};"
                 continue
             left_out = instances.setdefault(TableName(schema, table), {}).setdefault(instance, [])
             left_out += [column] if column else []
@@ -131,13 +118,12 @@ class SQLServerDeployment(Log):
 
     def capture_health(self) -> CaptureHealth:
         """By msdb, the server's services, and the views of change data capture."""
-        state = self._grant_of_state
-        agents = self._query(tsql.AGENT, grant=state)
+        agents = self._query(tsql.AGENT, grant=self._grant_of_state)
         jobs = self._query(tsql.JOBS, grant=self._grant_of_jobs)
-        scans = self._query(tsql.SCANS, grant=state)
-        errors = self._query(tsql.ERRORS, grant=state)
+        scans = self._query(tsql.SCANS, grant=self._grant_of_state)
+        errors = self._query(tsql.ERRORS, grant=self._grant_of_state)
         age = self._query(tsql.CAPTURED_AGE, grant=self._grant_of_cdc)[0][0]
-        wait, percent = self._query(tsql.LOG_SPACE, grant=state)[0]
+        wait, percent = self._query(tsql.LOG_SPACE, grant=self._grant_of_state)[0]
         good = max((session for session, ended, wrong, *_ in scans if ended and not wrong), default=-1)
         return CaptureHealth(
             str(agents[0][0]) if agents else "",
@@ -175,7 +161,7 @@ class SQLServerDeployment(Log):
         """The rights of this session's account, which must be the one asked for."""
         if account.lower() != self._database.user.lower():
             raise UsageError(
-                f"SQL Server tells an account's rights to nobody else: {account} is not the one logged in."
+                f"SQL Server shows an account's rights to that account alone: {account} is not the one logged in."
             )
         login, user = (str(found) for found in self._query(tsql.USER)[0])
         missing = self._read_only() if needs.write or needs.create_in else {}
@@ -193,7 +179,7 @@ class SQLServerDeployment(Log):
                 has = self._query(tsql.MAY, table.schema, table.table, privilege)[0][0] == 1
                 if privilege in wanted and not has:
                     missing[f"{privilege} on {table}"] = f"GRANT {privilege} ON {name(table)} TO {quoted(user)};"
-                # by a role it is told as the role
+                # what a role gives is reported as the role
                 if has and not roles and privilege in _WRITING and table not in needs.write:
                     excessive[f"{privilege} on {table}"] = f"REVOKE {privilege} ON {name(table)} FROM {quoted(user)};"
         if needs.reads_log and self._captures() and self._query(tsql.MAY_READ_CDC)[0][0] != 1:
@@ -205,14 +191,13 @@ class SQLServerDeployment(Log):
                 missing[f"ALTER on schema {schema}"] = f"GRANT ALTER ON SCHEMA::{quoted(schema)} TO {quoted(user)};"
         return Rights(missing, excessive)
 
-    @property
     def _grant_of_jobs(self) -> str:
         """In msdb the login may have no user yet, to whom alone a right can be granted."""
         login = self._database.user
         user = quoted(login)
         tables = ("cdc_jobs", "sysjobs", "sysjobactivity", "sysjobhistory")
         grants = " ".join(f"GRANT SELECT ON dbo.{table} TO {user};" for table in tables)
-        return f"USE msdb; IF USER_ID({_text(login)}) IS NULL CREATE USER {user} FOR LOGIN {user}; {grants}"
+        return f"USE msdb; IF USER_ID({constant(login)}) IS NULL CREATE USER {user} FOR LOGIN {user}; {grants}"
 
     def _read_only(self) -> dict[str, str]:
         """A database that was set so, or a secondary of an availability group."""

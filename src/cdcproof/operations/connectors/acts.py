@@ -100,7 +100,7 @@ def delete(hand: Hand, name: str) -> Done:
     try:
         topics = hand.connect.topics(name)
     except (RefusedError, UnexpectedAnswerError) as error:
-        notes.append(f"Its topics stay as well; which they are Connect does not tell: {error.message}")
+        notes.append(f"Its topics stay as well; which they are Connect does not say: {error.message}")
     hand.delete(name)
     return Done(_follow(hand, name, Watch(Aim(states.DELETED), before)), tuple(notes), what_stays(before, topics))
 

@@ -12,7 +12,8 @@ from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment import connect as open_database
 from cdcproof.databases.deployment.base import CapturedTable, CaptureState
 from cdcproof.databases.deployment.postgresql import add_to_publication, create_publication, publish_everything
-from cdcproof.databases.deployment.sqlserver import ENABLE_DATABASE, enable_table
+from cdcproof.databases.deployment.sqlserver import ENABLE_DATABASE
+from cdcproof.databases.tsql import enable_table
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import ABSENT
 from cdcproof.operations import connector_config

@@ -139,7 +139,7 @@ def rights_of(account: Account, pipeline: Pipeline) -> Rights:
             return asked.rights(account.user, needs)
     if account.password is None:
         raise CouldNotLookError(
-            f"What {account.user} of {account.connector} may do SQL Server tells to itself only, and only the worker knows "
+            f"What {account.user} of {account.connector} may do SQL Server shows to that account alone, and only the worker knows "
             "its password.",
             "Write it as ${NAME} in the connector's file, with NAME in the environment here.",
         )

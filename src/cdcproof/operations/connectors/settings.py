@@ -1,6 +1,6 @@
 """What the connectors' settings lose, though every state is RUNNING: changes that no connector reads, writes or keeps.
 
-Pure: it is told the configurations. The keys are those of Kafka Connect, Debezium's sources and Debezium's and Confluent's
+Pure: it is given the configurations. The keys are those of Kafka Connect, Debezium's sources and Debezium's and Confluent's
 JDBC sinks; a connector of another class is not judged, and said not to be.
 """
 
@@ -195,7 +195,7 @@ def _sink(name: str, config: Config, tables: list[Table]) -> Iterator[Fault]:
     fields = {one.strip().lower() for one in config.get(fields_key, "").split(",") if one.strip()}
     for table in keyed if fields and key_mode not in ("none", "kafka") else ():
         if fields < {column.lower() for column in table.target_key}:
-            why = f"rows of {table.name} are told apart by {', '.join(table.target_key)}: several become one"
+            why = f"rows of {table.name} are identified by {', '.join(table.target_key)}: several become one"
             yield _fault(name, fields_key, config[fields_key], ",".join(table.target_key), why)
             break
     if config.get("errors.tolerance") == "all" and not config.get("errors.deadletterqueue.topic.name"):

@@ -134,7 +134,7 @@ class Following:
                     "The worker's log has the cause: a table that its account may not read, or a lock.",
                 )
             if moved.passed:
-                why = f" {seen.trouble}" if seen.trouble else f" It is {seen.phase}; the worker's log tells more."
+                why = f" {seen.trouble}" if seen.trouble else f" It is {seen.phase}; the worker's log says more."
                 raise DeadlineError(
                     f"Nothing of {self._name}'s snapshot has moved for {self._stalled_seconds:g} s.{why}"
                 )

@@ -48,7 +48,7 @@ class Aim:
             return ""
         parts = [("the connector", seen.state, seen.trace), *((f"task {t.id}", t.state, t.trace) for t in seen.tasks)]
         return "; ".join(
-            f"{name} FAILED: {root_cause(trace) or 'Connect tells no cause'}"
+            f"{name} FAILED: {root_cause(trace) or 'Connect gives no cause'}"
             for name, state, trace in parts
             if state == "FAILED"
         )

@@ -166,7 +166,7 @@ class _Undoing:
         else:
             self._hand.order(f"reset the offsets of {name}", lambda: connect.reset_offsets(name))
         if not _alike(self._offsets(), saved):
-            return "Connect took the positions from before, and tells others"
+            return "Connect took the positions from before, and reports others"
         self._notes.append("Its position is as it was before the deployment: what passed since is delivered again.")
         return ""
 
