@@ -28,7 +28,7 @@ def test_the_source_is_read(source_lag, source_history, pipeline, evidence, reme
     """Every source connector that runs is given what the source's log holds, and that is the log which was reconciled."""
     limits = pipeline.thresholds
     evidence.saw("How far the log was read", source_lag.rows())
-    action = remedies.look_at_source(source_lag.found())
+    action = remedies.databases.look_at_source(source_lag.found())
 
     if source_history.expected():
         again = remedies.reconcile(pipeline.table_names)
@@ -52,7 +52,7 @@ def test_the_log_is_captured(capture_jobs, pipeline, evidence, remedies):
     """SQL Server's Agent and capture job run, read the log without errors, and keep changes until they are read."""
     limits = pipeline.thresholds
     evidence.saw("Capture job", capture_jobs.rows())
-    action = remedies.look_at_capture_job(capture_jobs)
+    action = remedies.databases.look_at_capture_job(capture_jobs)
 
     require_equal(capture_jobs.found(), capture_jobs.expected(), details=capture_jobs.details(), action=action)
     if capture_jobs.seconds():

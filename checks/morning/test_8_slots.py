@@ -14,7 +14,7 @@ from cdcproof.findings import require_at_most, require_equal
 def test_no_replication_slot_is_inactive_or_losing_wal(slots, pipeline, evidence, remedies):
     """Every replication slot of a PostgreSQL source's server is active, and its log is kept but not hoarded."""
     evidence.saw("Replication slots", slots.rows())
-    action = remedies.look_at_slots(slots)
+    action = remedies.databases.look_at_slots(slots)
 
     require_equal(slots.found(), slots.expected(), details=slots.details(), action=action)
     require_at_most(

@@ -14,7 +14,7 @@ def test_every_table_is_captured_and_delivered(table_sets, evidence, remedies):
     """Expected tables = captured tables = topics = target tables."""
     evidence.saw("Tables along the pipeline", table_sets.rows())
 
-    require_equal(table_sets.found(), table_sets.expected(), action=remedies.look_at_tables(table_sets))
+    require_equal(table_sets.found(), table_sets.expected(), action=remedies.databases.look_at_tables(table_sets))
 
 
 @pytest.mark.runbook(

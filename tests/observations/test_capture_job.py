@@ -97,7 +97,7 @@ def test_a_log_that_fills_because_it_is_not_read_is_a_concern() -> None:
 def test_the_action_mends_what_was_found() -> None:
     def offered(unread: float = 0, **changes: Any) -> str:
         seen = CaptureJobs(replace(HEALTH, **changes), {"c": unread})
-        return "\n".join(Remedies(Environment(), PIPELINE, "w").look_at_capture_job(seen))  # type: ignore[arg-type]
+        return "\n".join(Remedies(Environment(), PIPELINE, "w").databases.look_at_capture_job(seen))  # type: ignore[arg-type]
 
     assert "sp_cdc_start_job @job_type = N" in offered(jobs=(replace(CAPTURE, running=False), CLEANUP))
     assert "sp_cdc_add_job @job_type = N" in offered(jobs=(CAPTURE,))

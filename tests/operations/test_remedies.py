@@ -239,8 +239,8 @@ def test_every_command_is_one_that_a_shell_can_read(remedies):
         remedies.compare_exporter_with_connect(),
         remedies.free_space(OldFiles(Path("/a b/c'd"), 7, 1, 1)),
         remedies.look_at_sink({"connect-sink": "empty"}),
-        remedies.look_at_slots(slots_of(remedies, Slot("it's", False, "lost", 0), readers={})),
-        remedies.look_at_tables(TABLES),
+        remedies.databases.look_at_slots(slots_of(remedies, Slot("it's", False, "lost", 0), readers={})),
+        remedies.databases.look_at_tables(TABLES),
         remedies.back_up(Path("/a b/c'd")),
     ]
     for line in (line for action in actions for line in action):
@@ -273,7 +273,7 @@ def test_a_table_that_is_not_captured_is_added_by_a_quoted_statement(engine, sta
     pipeline = pipeline_of("it's", source_type=engine)
     source = pipeline.source.model_copy(update={"publication": 'my "pub'})
     pipeline = pipeline.model_copy(update={"source": source})
-    action = Remedies(Environment(), pipeline, "p").look_at_tables(TableSets(pipeline, (), ("t.it's",), ()))
+    action = Remedies(Environment(), pipeline, "p").databases.look_at_tables(TableSets(pipeline, (), ("t.it's",), ()))
 
     command = next(line for line in action if "ADD TABLE" in line or "enable_table" in line)
     assert shlex.split(command, comments=True)[-1] == statement
@@ -313,8 +313,8 @@ def test_no_command_holds_a_password(remedies, monkeypatch):
     text = "\n".join(
         (
             *remedies.look_at_sink(["connect-sink"]),
-            *remedies.look_at_slots(slots_of(remedies, Slot("a", False, "lost", 0), readers={})),
-            *remedies.look_at_tables(TABLES),
+            *remedies.databases.look_at_slots(slots_of(remedies, Slot("a", False, "lost", 0), readers={})),
+            *remedies.databases.look_at_tables(TABLES),
         )
     )
 
@@ -355,20 +355,20 @@ def test_a_slot_that_a_connector_reads_is_never_offered_to_be_dropped(remedies):
     own, neighbour, forgotten = (Slot(name, False, "reserved", 0, "other") for name in ("cdc", "theirs", "forgotten"))
     found = slots_of(remedies, own, neighbour, forgotten, readers={"theirs": "their-connector"})
 
-    dropping = [line for line in remedies.look_at_slots(found) if "pg_drop_replication_slot" in line]
+    dropping = [line for line in remedies.databases.look_at_slots(found) if "pg_drop_replication_slot" in line]
 
     drop = (
         """psql -h h -p 1 -d other -c 'SELECT pg_drop_replication_slot('"'"'forgotten'"'"')'   # as an administrator"""
     )
     assert dropping == [f"# if nobody needs forgotten any more: {drop}"]
     for known in (None, {}):
-        assert "'cdc'" not in str(remedies.look_at_slots(slots_of(remedies, own, readers=known)))
+        assert "'cdc'" not in str(remedies.databases.look_at_slots(slots_of(remedies, own, readers=known)))
     # without Connect nobody knows who reads a slot
-    assert "drop" not in str(remedies.look_at_slots(slots_of(remedies, forgotten, readers=None)))
+    assert "drop" not in str(remedies.databases.look_at_slots(slots_of(remedies, forgotten, readers=None)))
 
 
 def test_a_slot_that_is_gone_asks_for_a_new_snapshot(remedies):
-    assert "new snapshot" in str(remedies.look_at_slots(slots_of(remedies, readers={})))
+    assert "new snapshot" in str(remedies.databases.look_at_slots(slots_of(remedies, readers={})))
 
 
 def test_a_column_is_added_as_the_source_has_it_or_described_where_the_types_differ(remedies):

@@ -13,20 +13,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.postgresql import add_column, add_to_publication
-from cdcproof.databases.tsql import constant, enable_table
+from cdcproof.databases.deployment.postgresql import add_column
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT
-from cdcproof.observations.capture_job import CaptureJobs
 from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.disks import OldFiles
-from cdcproof.observations.slots import Slots
-from cdcproof.observations.tables import AT_TARGET, CAPTURED, TOPIC, TableSets
-from cdcproof.operations.administration import administer, sqlcmd
+from cdcproof.operations.commands import CommandLine, Commands
 from cdcproof.operations.connectors.prerequisites import Look
-from cdcproof.pipeline import Database, Pipeline
-
-Commands = tuple[str, ...]
+from cdcproof.operations.database_remedies import DatabaseRemedies
+from cdcproof.pipeline import Pipeline
 
 _BLOCKERS = (
     "SELECT blocked.pid AS waits, left(blocked.query, 60) AS for_it, blocker.pid AS blocks, blocker.usename, "
@@ -35,7 +30,6 @@ _BLOCKERS = (
     "JOIN pg_stat_activity blocker ON blocker.pid = by"
 )
 """Who waits, and for whom: also for one that is active, or idle in its transaction."""
-_NAMED_LIKE = "SELECT schemaname, tablename FROM pg_tables WHERE tablename ILIKE '%{name}%'"
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,15 @@ class Remedies:
     environment: Environment
     pipeline: Pipeline
     pipeline_name: str
+
+    @property
+    def databases(self) -> DatabaseRemedies:
+        """The commands for the databases."""
+        return DatabaseRemedies(self._commands)
+
+    @property
+    def _commands(self) -> CommandLine:
+        return CommandLine(self.environment, self.pipeline, self.pipeline_name)
 
     def restart_services(self, names: Collection[str]) -> Commands:
         """Read the log, then restart: the runbook's action for a service that is down."""
@@ -67,38 +70,38 @@ class Remedies:
                     f"# {name} is not in the pipeline file: add it there, to connect.other_connectors where it is "
                     "another pipeline's, or delete it at Connect"
                 )
-                commands.append(f"# where nobody needs it: {self._act('connectors', 'delete', name)}")
+                commands.append(f"# where nobody needs it: {self._commands.act('connectors', 'delete', name)}")
                 continue
             mine = {state for subject, state in states.items() if _owner(subject) == name}
             own = states.get(name, ABSENT)
             surplus = self._tasks(states, name) - self._expected_tasks(name)
             if own in ("PAUSED", "STOPPED"):
                 commands.append(f"# somebody halted {name}: ask who did, and why, before it is resumed")
-                commands.append(self._act("connectors", "resume", name))
+                commands.append(self._commands.act("connectors", "resume", name))
             elif "FAILED" in mine:
-                commands.append(self._cdcproof("connectors", "status", name))
-                commands.append(self._act("connectors", "restart", name, "--only-failed"))
+                commands.append(self._commands.cdcproof("connectors", "status", name))
+                commands.append(self._commands.act("connectors", "restart", name, "--only-failed"))
             elif surplus > 0:
                 commands.append(
                     f"# {name} has more tasks than the pipeline file says: correct its tasks there, or tasks.max"
                 )
-                commands += self._deploy(name)
+                commands += self._commands.deploy(name)
             elif mine != {"RUNNING"} or surplus:
-                commands.append(self._cdcproof("connectors", "status", name))
+                commands.append(self._commands.cdcproof("connectors", "status", name))
                 commands.append("# tasks are being assigned or are too few: look again in a minute, then at tasks.max")
         for name in sorted(expected - set(states)):
             commands.append(f"# {name} does not exist at Connect: deploy it from its file")
-            commands += self._deploy(name)
+            commands += self._commands.deploy(name)
         return tuple(commands)
 
     def reconcile(self, tables: Collection[str], to_repair: Collection[str] = ()) -> Commands:
         """Compare again now, contents included; then, for tables whose differing keys are known, repair and prove them."""
         if not tables:
             return ()
-        again = self._cdcproof("reconcile", "--tables", ",".join(tables), "--validate-checksums")
+        again = self._commands.cdcproof("reconcile", "--tables", ",".join(tables), "--validate-checksums")
         if not to_repair or self.pipeline.target.type != "postgresql":
             return (again, *self.read_reports())
-        repair = self._cdcproof("reconcile", "repair", "--tables", ",".join(to_repair))
+        repair = self._commands.cdcproof("reconcile", "repair", "--tables", ",".join(to_repair))
         embedded = self.environment.name == "embedded"  # whose account for the checks may only read
         other = "# where the pipeline's own account may not write: --as-user NAME --as-password-env VARIABLE"
         return (
@@ -130,8 +133,8 @@ class Remedies:
         restart = self.environment.restart_command("exporter")[1:] if embedded else ()
         return (
             f"curl -s {shlex.quote(self.pipeline.exporters.connect_url)} | grep connector_state",
-            self._ask_connect("/connectors?expand=status"),
-            *(restart or (f"# stop the exporter that serves this, and start: {self._cdcproof('exporter')}",)),
+            self._commands.ask_connect("/connectors?expand=status"),
+            *(restart or (f"# stop the exporter that serves this, and start: {self._commands.cdcproof('exporter')}",)),
         )
 
     def free_space(self, old_files: OldFiles | None) -> Commands:
@@ -167,108 +170,41 @@ class Remedies:
         """What keeps a sink from writing: its own state, then who holds the locks at the target."""
         sinks = [sink.name for sink in self.pipeline.sinks if sink.consumer_group in groups]
         return (
-            *(self._cdcproof("connectors", "status", name) for name in sinks),
-            *((self._psql(self.pipeline.target, _BLOCKERS),) if self.pipeline.target.type == "postgresql" else ()),
+            *(self._commands.cdcproof("connectors", "status", name) for name in sinks),
+            *(
+                (self._commands.psql(self.pipeline.target, _BLOCKERS),)
+                if self.pipeline.target.type == "postgresql"
+                else ()
+            ),
             "# who blocks it holds it up until that transaction ends. Where nobody needs it, end it by its pid:",
-            f"# {self._administer(self.pipeline.target, 'SELECT pg_terminate_backend(PID)')}",
+            f"# {self._commands.administer(self.pipeline.target, 'SELECT pg_terminate_backend(PID)')}",
         )
 
     def follow_the_test_row(self) -> Commands:
         """Where a test row may have stopped: each connector's state, then what keeps the sink from writing."""
         return (
-            *(self._cdcproof("connectors", "status", connector.name) for connector in self.pipeline.connectors),
+            *(
+                self._commands.cdcproof("connectors", "status", connector.name)
+                for connector in self.pipeline.connectors
+            ),
             *self.look_at_sink(()),
         )
 
     def undo_connectors(self) -> Commands:
         """See what the connectors do; then put back what was there before."""
-        return (self._cdcproof("connectors", "status"), self._act("connectors", "undo"))
+        return (self._commands.cdcproof("connectors", "status"), self._commands.act("connectors", "undo"))
 
     def compare_with_baseline(self) -> Commands:
         """See it again; then undo it, or declare it."""
         return (
-            self._cdcproof("baseline", "compare"),
+            self._commands.cdcproof("baseline", "compare"),
             "# undo what was not meant; what was meant belongs into the change's file (--change) or into --expect",
         )
 
     def look_at_flaps(self) -> Commands:
         """What the worker says about connectors that came back by themselves, and how they are now."""
         workers = [service.name for service in self.pipeline.services if service.role == "connect"]
-        return (self._ask_connect("/connectors?expand=status"), *self.read_logs(workers))
-
-    def look_at_capture_job(self, seen: CaptureJobs) -> Commands:
-        """Show the jobs and the log scan's errors; then start, make or enable what is not as it must be."""
-        source, found = self.pipeline.source, seen.found()
-        commands = [
-            self._administer(source, statement)
-            for statement in ("EXEC sys.sp_cdc_help_jobs;", "SELECT * FROM sys.dm_cdc_errors ORDER BY entry_time DESC;")
-        ]
-        if found.get("SQL Server Agent") != "Running":
-            commands.append(
-                "# start SQL Server Agent: systemctl restart mssql-server with sqlagent.enabled (Linux), or its service (Windows)"
-            )
-        for kind in ("capture", "cleanup"):
-            word, job = found[f"{kind} job"], seen.job(kind)
-            if word.startswith("absent"):
-                commands.append(self._administer(source, f"EXEC sys.sp_cdc_add_job @job_type = N'{kind}';"))
-            elif word == "disabled" and job:
-                enable = f"EXEC msdb.dbo.sp_update_job @job_name = {constant(job.name)}, @enabled = 1;"
-                commands.append(self._administer(source, enable))
-            if word != seen.expected()[f"{kind} job"]:
-                commands.append(self._administer(source, f"EXEC sys.sp_cdc_start_job @job_type = N'{kind}';"))
-        hours = self.pipeline.thresholds.capture_headroom_hours
-        cleanup = seen.job("cleanup")
-        if cleanup and any(not left >= hours for left in seen.headroom_hours().values()):
-            longer = f"EXEC sys.sp_cdc_change_job @job_type = N'cleanup', @retention = {cleanup.retention_minutes * 2};"
-            commands.append(self._administer(source, longer))
-        return tuple(commands)
-
-    def look_at_source(self, connectors: Mapping[str, str]) -> Commands:
-        """What keeps a source connector from reading: its own state, then its session at the source."""
-        commands = [self._cdcproof("connectors", "status", name) for name in connectors]
-        if self.pipeline.source.type == "postgresql":
-            columns = "pid, state, sent_lsn, write_lsn, wait_event_type, wait_event"
-            sessions = f"SELECT {columns} FROM pg_stat_replication JOIN pg_stat_activity USING (pid)"  # noqa: S608  of constants
-            commands.append(self._psql(self.pipeline.source, sessions.replace("state", "pg_stat_replication.state")))
-        for name, word in connectors.items():
-            if word.startswith("beyond"):
-                commands.append(
-                    f"# the source was set back behind what {name} has read: take a new snapshot, and reconcile"
-                )
-            elif word.startswith("stood still"):
-                commands.append(
-                    "# a session that does not move is ended by an administrator: SELECT pg_terminate_backend(pid)"
-                )
-                commands.append(self._act("connectors", "restart", name))
-        return tuple(commands)
-
-    def look_at_slots(self, slots: Slots) -> Commands:
-        """Show the slots. To drop one loses its position: that is advice, and never given for a slot that a connector reads."""
-        source = self.pipeline.source
-        columns = "slot_name, database, active, wal_status, restart_lsn"
-        commands = [self._psql(source, f"SELECT {columns} FROM pg_replication_slots")]  # noqa: S608  of constants
-        for slot in slots.failing():
-            reader = slots.reader(slot)
-            if reader:
-                commands.append(f"# {slot.name} is read by {reader}: bring that back, and keep the slot")
-                commands.append(self._cdcproof("connectors", "status"))
-            elif reader is None:
-                commands.append(
-                    f"# Connect does not answer, so who reads {slot.name} is not known: keep it, and look again"
-                )
-            else:
-                literal = slot.name.replace("'", "''")
-                drop = self._administer(source, f"SELECT pg_drop_replication_slot('{literal}')", name=slot.database)
-                commands.append(f"# if nobody needs {slot.name} any more: {drop}")
-                commands.append(
-                    f'# if others look after it, in [source] of the pipeline file: other_slots = ["{slot.name}"]'
-                )
-        if slots.source.slot and slots.source.slot not in slots.found():
-            commands.append(
-                f"# {slots.source.slot} is gone, and the log that it kept: its connector needs a new snapshot"
-            )
-            commands.append(self._cdcproof("connectors", "status"))
-        return tuple(dict.fromkeys(commands))
+        return (self._commands.ask_connect("/connectors?expand=status"), *self.read_logs(workers))
 
     def add_columns(self, columns: ColumnSets) -> Commands:
         """Add at the target what the source has, or accept that it is not there; then compare."""
@@ -282,44 +218,15 @@ class Remedies:
                     else ""
                 )
                 advice = f"# add {column.name} ({column.type} at the source) to {table.target}: docs/TYPES.md has its type there"
-                commands.append(self._administer(self.pipeline.target, statement) if statement else advice)
+                commands.append(self._commands.administer(self.pipeline.target, statement) if statement else advice)
         return (*commands, *self.reconcile(list(short)))
-
-    def look_at_tables(self, tables: TableSets) -> Commands:
-        """What the source captures and each connector carries, whole; then what adds a table where it is absent."""
-        source, target = self.pipeline.source, self.pipeline.target
-        absent = [subject for subject, word in tables.found().items() if word == ABSENT]
-        commands = [
-            self._psql(source, "SELECT * FROM pg_publication_tables")
-            if source.type == "postgresql"
-            else sqlcmd(source, "EXEC sys.sp_cdc_help_change_data_capture", user=source.user)
-        ]
-        commands += [  # a line for each key, and the whole of its list
-            f"{self._cdcproof('connectors', 'get', connector.name)} | grep -E '^(table|topics|publication|collection)'"
-            for connector in self.pipeline.connectors
-        ]
-        for table in self.pipeline.tables:
-            if f"{table.name}: {CAPTURED}" in absent:
-                commands.append(f"# {table.source} is not captured at the source:")
-                commands.append(self._administer(source, _capture(source, TableName.parse(table.source))))
-            if f"{table.name}: {TOPIC}" in absent:
-                commands.append(f"# {table.topic} is no topic: it is made with the first record of {table.source}")
-            if f"{table.name}: {AT_TARGET}" in absent:
-                commands.append(
-                    f"# {table.target} is not at the target: look for it under another name, restore it, or make it; "
-                    "then snapshot and reconcile it"
-                )
-                commands.append(
-                    self._psql(target, _NAMED_LIKE.format(name=table.target.partition(".")[2].replace("'", "''")))
-                )
-        return tuple(commands)
 
     def handle_dead_letters(self, sinks: Collection[str]) -> Commands:
         """Show what was put aside and why; then, once it is handled, forget it."""
         return (
-            *(self._cdcproof("connectors", "dlq", sink) for sink in sinks),
+            *(self._commands.cdcproof("connectors", "dlq", sink) for sink in sinks),
             "# remove the cause and repair the rows (cdcproof reconcile --validate-checksums names them); then forget the records:",
-            *(self._act("connectors", "dlq", sink, "--clear") for sink in sinks),
+            *(self._commands.act("connectors", "dlq", sink, "--clear") for sink in sinks),
         )
 
     def repair_topics(self, changes: Mapping[str, Mapping[str, str]], found: Mapping[str, str]) -> Commands:
@@ -363,7 +270,7 @@ class Remedies:
         directory = self.pipeline.paths.connectors
         return (
             *(
-                self._act(
+                self._commands.act(
                     *("connectors", "update", name),
                     *(word for key, value in settings.items() for word in ("--set", f"{key}={value}")),
                 )
@@ -379,7 +286,7 @@ class Remedies:
         if directory is None or not (changes or advice):
             return self.change_settings(changes, advice)
         lines = [f"# {name}: {key} = {value}" for name, settings in changes.items() for key, value in settings.items()]
-        plan = self._cdcproof("connectors", "plan", str(directory))
+        plan = self._commands.cdcproof("connectors", "plan", str(directory))
         return (f"# in the files of {directory}, set:", *lines, *(f"# {line}" for line in advice), plan)
 
     def pasteable(self, look: Look) -> Look:
@@ -393,37 +300,6 @@ class Remedies:
     def _expected_tasks(self, name: str) -> int:
         return next(c.tasks for c in self.pipeline.connectors if c.name == name)
 
-    def _cdcproof(self, *words: str) -> str:
-        """A command of ours for this pipeline in this environment."""
-        elsewhere = self.environment.name != self.pipeline.environment
-        env = ["--env", self.environment.name] if elsewhere else []
-        return shlex.join(["cdcproof", *words, "--pipeline", self.pipeline_name, *env])
-
-    def _act(self, *words: str) -> str:
-        """One that changes something: on `live` it wants to be allowed."""
-        return self._cdcproof(*words) + (" --allow-acts" if self.environment.name == "live" else "")
-
-    def _deploy(self, name: str) -> list[str]:
-        """See what its file would change, then apply it."""
-        directory = self.pipeline.paths.connectors
-        file = str((directory or Path()) / f"{name}.json")
-        return [self._cdcproof("connectors", "plan", file), self._act("connectors", "apply", file)]
-
-    def _psql(self, database: Database, statement: str) -> str:
-        user, name = (quote(part, safe="") for part in (database.user, database.database))
-        url = f"postgresql://{user}@{database.host}:{database.port}/{name}"
-        return self.environment.shell(
-            f'PGPASSWORD="${database.password_env}" psql {shlex.quote(url)} -c {shlex.quote(statement)}'
-        )
-
-    def _administer(self, database: Database, statement: str, *, name: str = "") -> str:
-        return self.environment.shell(administer(database, statement, name=name))
-
-    def _ask_connect(self, path: str) -> str:
-        connect = self.pipeline.connect
-        login = ["-u", connect.user] if connect.user else []  # curl then asks for the password
-        return shlex.join(["curl", "-s", *login, f"{connect.url}{path}"])
-
 
 def _owner(subject: str) -> str:
     """The connector that a state is about: ``sink`` for ``sink`` and for its task ``sink/0``."""
@@ -433,10 +309,3 @@ def _owner(subject: str) -> str:
 
 def _older_than(days: float) -> list[str]:
     return ["-mtime", f"+{days:g}"] if days == int(days) else ["-mmin", f"+{days * 1440:.0f}"]
-
-
-def _capture(source: Database, table: TableName) -> str:
-    """The statement by which an administrator lets the source capture a table."""
-    if source.type == "sqlserver":
-        return enable_table(table)
-    return add_to_publication(source.publication or "PUBLICATION", [table])

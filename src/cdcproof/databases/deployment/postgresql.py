@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from cdcproof.databases import postgresql_log
 from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.deployment import postgresql_queries as queries
 from cdcproof.databases.deployment.base import (
     CapturedTable,
     CaptureHealth,
@@ -28,93 +29,6 @@ from cdcproof.databases.deployment.base import (
 from cdcproof.databases.postgresql_session import Session
 from cdcproof.errors import UnexpectedAnswerError, UsageError
 
-# wal_status lost: what the slot should keep is gone, whatever restart_lsn says
-_LOG_STARTS = """
-    SELECT slot_name, (restart_lsn - '0/0'::pg_lsn)::bigint FROM pg_replication_slots
-    WHERE database = current_database() AND restart_lsn IS NOT NULL AND wal_status <> 'lost' ORDER BY slot_name"""
-_CAPTURE = """
-    SELECT current_setting('wal_level'),
-           current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots)::int,
-           EXISTS (SELECT FROM pg_publication WHERE pubname = %s),
-           (SELECT plugin FROM pg_replication_slots WHERE slot_name = %s)"""
-# Without the role pg_monitor a session of another account shows its pid alone.
-_READING = """
-    SELECT coalesce((s.confirmed_flush_lsn - '0/0')::bigint, 0), coalesce((r.write_lsn - '0/0')::bigint, 0),
-           coalesce(s.active_pid || coalesce(' since ' || r.backend_start, ''), ''),
-           s.active_pid IS NOT NULL AND r.backend_start IS NULL
-    FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid WHERE s.slot_name = %s"""
-_OPERATIONS = "SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication WHERE pubname = %s"
-# Filters and lists came with PostgreSQL 15. They are set where the table, or the one it is a partition of, was added. Generated columns
-# are made anew at the target.
-_PUBLISHED = """
-    SELECT p.schemaname, p.tablename, coalesce(to_jsonb(p) ->> 'rowfilter', ''),
-           ARRAY(SELECT a.attname::text FROM pg_attribute a
-                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-                   AND NOT coalesce(to_jsonb(p) -> 'attnames', to_jsonb(ARRAY[a.attname])) ? a.attname::text
-                 ORDER BY a.attnum),
-           coalesce(an.nspname, p.schemaname), coalesce(ac.relname, p.tablename)
-    FROM pg_publication_tables p
-    JOIN pg_publication b ON b.pubname = p.pubname
-    JOIN pg_namespace n ON n.nspname = p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
-    LEFT JOIN pg_publication_rel r ON r.prpubid = b.oid
-          AND (r.prrelid = c.oid OR r.prrelid IN (SELECT relid FROM pg_partition_ancestors(c.oid)))
-    LEFT JOIN pg_class ac ON ac.oid = r.prrelid LEFT JOIN pg_namespace an ON an.oid = ac.relnamespace
-    WHERE p.pubname = %s"""
-_PARTS = """
-    SELECT n.nspname, c.relname, m.nspname, f.relname
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN LATERAL pg_partition_tree(c.oid) t ON t.isleaf
-    JOIN pg_class f ON f.oid = t.relid JOIN pg_namespace m ON m.oid = f.relnamespace
-    WHERE c.relkind = 'p' AND f.relkind <> 'p'"""
-# Without an identity PostgreSQL refuses to update and to delete rows of a table whose updates and deletes are published.
-_UNIDENTIFIED = """
-    WITH keys AS (SELECT indrelid, bool_or(indisprimary) AS has_key, bool_or(indisreplident) AS has_index
-                  FROM pg_index WHERE indisvalid GROUP BY indrelid)
-    SELECT n.nspname, c.relname,
-           CASE c.relreplident WHEN 'n' THEN 'REPLICA IDENTITY NOTHING' WHEN 'i' THEN 'REPLICA IDENTITY of an index that is gone'
-                ELSE 'no primary key and REPLICA IDENTITY DEFAULT' END,
-           coalesce(k.has_key, false)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN keys k ON k.indrelid = c.oid
-    WHERE c.relkind = 'r' AND n.nspname || '.' || c.relname = ANY (%s)
-      AND CASE c.relreplident WHEN 'f' THEN false WHEN 'n' THEN true WHEN 'i' THEN NOT coalesce(k.has_index, false)
-               ELSE NOT coalesce(k.has_key, false) END"""
-
-# Amazon RDS lets nobody have REPLICATION: its role rds_replication stands for it.
-_ATTRIBUTES = """
-    SELECT rolsuper, rolreplication OR EXISTS (
-               SELECT FROM pg_roles r WHERE r.rolname = 'rds_replication' AND pg_has_role(a.oid, r.oid, 'MEMBER')),
-           rolcreaterole, rolcreatedb, rolbypassrls
-    FROM pg_roles a WHERE rolname = %s"""
-_LOGIN = """
-    SELECT rolcanlogin, coalesce(rolvaliduntil <= now(), false), rolvaliduntil::text,
-           has_database_privilege(oid, current_database(), 'CONNECT')
-    FROM pg_roles WHERE rolname = %s"""
-# Of a role in this database, a role, a database, in the order in which they count. Our own sessions set it, so that they do not show the server's.
-_READ_ONLY = """
-    SELECT s.setrole <> 0, s.setdatabase <> 0, option LIKE '%%=on' OR option LIKE '%%=true' OR option LIKE '%%=1' OR option LIKE '%%=yes'
-    FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS option
-    WHERE option LIKE 'default_transaction_read_only=%%'
-      AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s))
-      AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-    ORDER BY (s.setrole <> 0) DESC, (s.setdatabase <> 0) DESC LIMIT 1"""
-_MEMBERSHIPS = """
-    SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND pg_has_role(%s::name, oid, 'MEMBER') ORDER BY rolname"""
-_POWERFUL = [
-    "pg_write_all_data",
-    "pg_write_server_files",
-    "pg_read_server_files",
-    "pg_execute_server_program",
-    "pg_maintain",
-    "pg_signal_backend",
-    "pg_checkpoint",
-]
-_SCHEMAS = """
-    SELECT nspname, has_schema_privilege(%s, oid, 'USAGE'), has_schema_privilege(%s, oid, 'CREATE')
-    FROM pg_namespace WHERE nspname = ANY(%s) ORDER BY nspname"""
-_TABLE = """
-    SELECT privilege, has_table_privilege(%s, c.oid, privilege)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(%s::text[]) AS privilege
-    WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p')"""
 _WRITING = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
 
@@ -179,7 +93,7 @@ class PostgreSQLDeployment(Session):
 
     def log_starts(self) -> tuple[LogStart, ...]:
         """The slots of this database, each with the position from which the log is kept for it."""
-        return tuple(LogStart(name, position) for name, position in self._query(_LOG_STARTS))
+        return tuple(LogStart(name, position) for name, position in self._query(queries.LOG_STARTS))
 
     def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
         """By the committed offset, the slot's confirmed position, and what the slot's session was sent."""
@@ -191,7 +105,7 @@ class PostgreSQLDeployment(Session):
                 f"{self._place} is a standby: where its log is does not say where the primary's is.",
                 "Name the primary, from which the connector reads, under [source].",
             )
-        rows = self._query(_READING, (slot,))
+        rows = self._query(queries.READING, (slot,))
         confirmed, written, session, hidden = rows[0] if rows else (0, 0, "", False)
         positions = (stored, confirmed, written)
         return LogReading(
@@ -207,7 +121,7 @@ class PostgreSQLDeployment(Session):
 
     def capture_state(self, publication: str, slot: str) -> CaptureState:
         """The settings that logical decoding needs, the publication's tables, and the slot's plug-in."""
-        wal_level, free, is_there, plugin = self._query(_CAPTURE, (publication, slot))[0]
+        wal_level, free, is_there, plugin = self._query(queries.CAPTURE, (publication, slot))[0]
         settings = {
             "wal_level": str(wal_level),
             f"publication {publication}": "present" if is_there else "absent",
@@ -215,12 +129,12 @@ class PostgreSQLDeployment(Session):
         }
         operations = [
             operation
-            for row in self._query(_OPERATIONS, (publication,))
+            for row in self._query(queries.OPERATIONS, (publication,))
             for operation, has in zip(("insert", "update", "delete", "truncate"), row, strict=True)
             if has
         ]
         parts: dict[TableName, set[TableName]] = {}
-        for schema, table, *leaf in self._query(_PARTS):
+        for schema, table, *leaf in self._query(queries.PARTS):
             parts.setdefault(TableName(schema, table), set()).add(TableName(*leaf))
         partitions = {root: frozenset(leaves) for root, leaves in parts.items()}
         published = self._published(publication, partitions)
@@ -230,7 +144,7 @@ class PostgreSQLDeployment(Session):
         self, publication: str, parts: Mapping[TableName, frozenset[TableName]]
     ) -> dict[TableName, CapturedTable]:
         published: dict[TableName, CapturedTable] = {}
-        for schema, table, condition, left_out, *added in self._query(_PUBLISHED, (publication,)):
+        for schema, table, condition, left_out, *added in self._query(queries.PUBLISHED, (publication,)):
             name = TableName(schema, table)
             whole = sql.SQL("ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};").format(
                 sql.Identifier(publication), sql.Identifier(*added)
@@ -257,12 +171,12 @@ class PostgreSQLDeployment(Session):
                 .format(sql.Identifier(schema, table), sql.SQL("DEFAULT" if has_key else "FULL"))
                 .as_string(),
             )
-            for schema, table, word, has_key in self._query(_UNIDENTIFIED, ([str(table) for table in tables],))
+            for schema, table, word, has_key in self._query(queries.UNIDENTIFIED, ([str(table) for table in tables],))
         }
 
     def rights(self, account: str, needs: Needs) -> Rights:
         """The role's rights; any session may ask for those of any role."""
-        attributes = self._query(_ATTRIBUTES, (account,))
+        attributes = self._query(queries.ATTRIBUTES, (account,))
         if not attributes:
             raise UnexpectedAnswerError(
                 f"{self._place} has no role {account}.", "Make it, or correct the connector's user."
@@ -284,7 +198,7 @@ class PostgreSQLDeployment(Session):
         ):
             if has:
                 excessive[attribute.lower()] = sql.SQL("ALTER ROLE {} {};").format(role, sql.SQL(f"NO{attribute}"))
-        for (member,) in self._query(_MEMBERSHIPS, (_POWERFUL, account)):
+        for (member,) in self._query(queries.MEMBERSHIPS, (queries.POWERFUL, account)):
             excessive[f"member of {member}"] = sql.SQL("REVOKE {} FROM {};").format(sql.Identifier(member), role)
         self._add_schemas(account, needs, missing)
         self._add_tables(account, needs, missing, excessive)
@@ -301,7 +215,7 @@ class PostgreSQLDeployment(Session):
         """No LOGIN or CONNECT, a password that has expired; a standby, or a default that makes every transaction read-only."""
         role, database = sql.Identifier(account), sql.Identifier(self._database.database)
         found: dict[str, sql.Composed | str] = {}
-        for may_log_in, has_expired, until, may_connect in self._query(_LOGIN, (account,)):
+        for may_log_in, has_expired, until, may_connect in self._query(queries.LOGIN, (account,)):
             if not may_log_in:
                 found["login"] = sql.SQL("ALTER ROLE {} LOGIN;").format(role)
             if has_expired:
@@ -323,7 +237,7 @@ class PostgreSQLDeployment(Session):
         reset = sql.SQL("SET transaction_read_only = off; ALTER {} RESET default_transaction_read_only;")
         database = sql.SQL("DATABASE {}").format(sql.Identifier(self._database.database))
         role = sql.SQL("ROLE {}").format(sql.Identifier(account))
-        for of_role, of_database, is_on in self._query(_READ_ONLY, (account,)):
+        for of_role, of_database, is_on in self._query(queries.READ_ONLY, (account,)):
             what = (
                 sql.SQL("{} IN {}").format(role, database) if of_role and of_database else role if of_role else database
             )
@@ -334,7 +248,7 @@ class PostgreSQLDeployment(Session):
 
     def _reads_only_by_default(self) -> bool:
         """What the server's configuration says, as a session without our settings shows it, unless our own role overrides that."""
-        if self._query(_READ_ONLY, (self._database.user,)):
+        if self._query(queries.READ_ONLY, (self._database.user,)):
             return False
         where = {key: value for key, value in conninfo_to_dict(self.address().reveal()).items() if key != "options"}
         try:
@@ -345,7 +259,7 @@ class PostgreSQLDeployment(Session):
 
     def _add_schemas(self, account: str, needs: Needs, missing: dict[str, sql.Composed]) -> None:
         names = sorted({table.schema for table in (*needs.read, *needs.write)} | set(needs.create_in))
-        for schema, may_use, may_create in self._query(_SCHEMAS, (account, account, names)):
+        for schema, may_use, may_create in self._query(queries.SCHEMAS, (account, account, names)):
             wanted = (("USAGE", may_use), *([("CREATE", may_create)] if schema in needs.create_in else []))
             for privilege, has in wanted:
                 if not has:
@@ -359,7 +273,7 @@ class PostgreSQLDeployment(Session):
         for table in dict.fromkeys((*needs.read, *needs.write)):
             wanted = {*(["SELECT"] if table in needs.read else []), *(needs.privileges if table in needs.write else [])}
             asked = ["SELECT", *_WRITING]
-            for privilege, has in self._query(_TABLE, (account, asked, table.schema, table.table)):
+            for privilege, has in self._query(queries.TABLE, (account, asked, table.schema, table.table)):
                 names = (sql.SQL(privilege), sql.Identifier(table.schema, table.table), sql.Identifier(account))
                 if privilege in wanted and not has:
                     missing[f"{privilege} on {table}"] = sql.SQL("GRANT {} ON {} TO {};").format(*names)
