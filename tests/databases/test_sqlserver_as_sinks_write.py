@@ -18,7 +18,7 @@ from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.columnar import Columnar
 from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
-from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.result import TableResult
 from cdcproof.reconcile.strategy import Strategy
 from cdcproof.secrets import Secret

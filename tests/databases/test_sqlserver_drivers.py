@@ -31,7 +31,7 @@ from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerErr
 from cdcproof.reconcile.calibrate import Calibration
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
 from cdcproof.reconcile.literals import literals
-from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.result import TableResult, TableStatus
 from cdcproof.reconcile.strategy import Strategy
 from cdcproof.secrets import Secret

@@ -17,7 +17,7 @@ from cdcproof.environments.embedded.databases import Amount
 from cdcproof.reconcile import engine
 from cdcproof.reconcile.engine import Endpoint, Options, Run
 from cdcproof.reconcile.fence import Fence
-from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.position_fence import fences
 from cdcproof.reconcile.result import TableResult, TableStatus
 from tests.integration.conftest import Pipelines, eventually

@@ -16,7 +16,7 @@ from cdcproof.databases.base import TableName
 from cdcproof.databases.columnar import Columnar
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
 from cdcproof.reconcile.fence import Crossing, Fence, Method
-from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.result import TableResult
 from cdcproof.reconcile.strategy import Strategy
 from cdcproof.secrets import Secret

@@ -18,7 +18,8 @@ from cdcproof.databases.scan import LiteralForm, Told
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile.calibrate import Calibration, calibrated
 from cdcproof.reconcile.literals import literals
-from cdcproof.reconcile.plan import Structure, TablePair, plan, without
+from cdcproof.reconcile.matching import Structure, TablePair
+from cdcproof.reconcile.plan import plan, without
 from cdcproof.secrets import Secret
 from tests import tsql_values as tsql
 from tests.databases.sqlserver_columns import SORTS

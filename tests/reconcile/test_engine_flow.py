@@ -18,8 +18,8 @@ from cdcproof.errors import DeadlineError, RefusedError, UnexpectedAnswerError, 
 from cdcproof.reconcile import by_value, compare, lines
 from cdcproof.reconcile.engine import Endpoint, Options, Run, method, reconcile
 from cdcproof.reconcile.fence import Crossing, Method
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.page import page
-from cdcproof.reconcile.plan import TablePair
 from cdcproof.reconcile.result import Report, TableResult, TableStatus
 from tests.reconcile.fake import FakeDatabase, FakeTable
 from tests.reconcile.rows import Cell

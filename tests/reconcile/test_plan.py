@@ -12,7 +12,8 @@ from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import Chunking
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.chunking import MOST_CHUNKS, chunked
-from cdcproof.reconcile.plan import Plan, Structure, TablePair, plan, pushed_down, without
+from cdcproof.reconcile.matching import Structure, TablePair
+from cdcproof.reconcile.plan import Plan, plan, pushed_down, without
 
 DBO, PUBLIC = TableName("dbo", "t"), TableName("public", "t")
 

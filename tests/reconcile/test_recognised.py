@@ -7,7 +7,7 @@ from dataclasses import replace
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.identity import Identity
 from cdcproof.reconcile.engine import Options, Run, recognise, reconcile
-from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.result import TableStatus
 from tests.reconcile.fake import FakeDatabase, FakeTable
 from tests.reconcile.sides import FenceThen, Unwatched

@@ -23,7 +23,7 @@ from cdcproof.errors import UnreachableError
 from cdcproof.reconcile import proofs, scrub, scrub_changes
 from cdcproof.reconcile.engine import Options, Run
 from cdcproof.reconcile.fence import Crossing, Method
-from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.result import TableResult, TableStatus
 from cdcproof.reconcile.scrub import Budget
 from tests.reconcile.fake import FakeDatabase, FakeTable

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from cdcproof.databases.base import TableName
 from cdcproof.reconcile.engine import Options
-from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.result import TableResult, TableStatus
 from cdcproof.reconcile.strategy import Strategy
 from tests.postgres_server import PASSWORD, USER

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cdcproof.databases.columnar_engine import Loading
     from cdcproof.reconcile.checkpoint import Unfinished
     from cdcproof.reconcile.engine import Options, Run
-    from cdcproof.reconcile.plan import TablePair
+    from cdcproof.reconcile.matching import TablePair
     from cdcproof.reconcile.result import Report, TableResult
     from cdcproof.reconcile.scrub import Budget
 
@@ -271,7 +271,7 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: flo
     """
     from cdcproof.cli.reconcile_screen import Screen
     from cdcproof.reconcile import engine, lines
-    from cdcproof.reconcile.plan import compared
+    from cdcproof.reconcile.matching import compared
     from cdcproof.reconcile.result import Report, TableResult, TableStatus
 
     inputs, options = work.inputs, work.options

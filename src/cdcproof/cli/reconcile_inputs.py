@@ -21,7 +21,7 @@ from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.contents import Comparison
 from cdcproof.reconcile.engine import KEY_LIMIT, Endpoint
 from cdcproof.reconcile.fence import Fence
-from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.timer_fence import TimerFence
 from cdcproof.secrets import Secret
 

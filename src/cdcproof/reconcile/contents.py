@@ -16,8 +16,9 @@ from cdcproof.reconcile.calibrate import Calibration, calibrated
 from cdcproof.reconcile.chunking import Range, chunked
 from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.fence import Fence
+from cdcproof.reconcile.matching import Structure, TablePair
 from cdcproof.reconcile.narrowing import narrowed
-from cdcproof.reconcile.plan import Plan, Structure, TablePair, natively_hashed, plan, without
+from cdcproof.reconcile.plan import Plan, natively_hashed, plan, without
 from cdcproof.reconcile.reading import Means, summed
 from cdcproof.reconcile.representation import Ends, represented
 from cdcproof.reconcile.result import TableResult

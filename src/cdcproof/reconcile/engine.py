@@ -21,7 +21,7 @@ from cdcproof.reconcile.checkpoint import Unfinished
 from cdcproof.reconcile.contents import Comparison, Side, compare_contents
 from cdcproof.reconcile.counts import compare_counts
 from cdcproof.reconcile.fence import Fence
-from cdcproof.reconcile.plan import TablePair
+from cdcproof.reconcile.matching import TablePair
 from cdcproof.reconcile.reading import Means
 from cdcproof.reconcile.recognised import Recognised
 from cdcproof.reconcile.result import TableResult, TableStatus

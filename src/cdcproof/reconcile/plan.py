@@ -5,69 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from cdcproof.databases import postgresql_hash
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of, form_of, narrowed, ways_of
+from cdcproof.databases.base import Column
+from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of, narrowed
 from cdcproof.databases.readings import Meeting
 from cdcproof.databases.scan import Chunking, RowHash, Scan, Told
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
-
-_EXCLUDED = "excluded in the pipeline file"
-_ONLY_AT_TARGET = "only at the target"
-
-
-@dataclass(frozen=True)
-class TablePair:
-    """A table under the name the report uses, where it is on both sides, and what the pipeline file says of it.
-
-    `key`, `exclude` and the names in `rename` are the source's; the filters are SQL of their side, empty for all rows.
-    """
-
-    name: str
-    source: TableName
-    target: TableName
-    key: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    rename: Mapping[str, str] = field(default_factory=dict)
-    source_filter: str = ""
-    target_filter: str = ""
-    update_column: str = ""
-    written_as: Mapping[str, str] = field(default_factory=dict)
-    row_policies: tuple[str, ...] = ()
-    """Those that are known to hide no row."""
-
-
-@dataclass(frozen=True)
-class Structure:
-    """A table as one side's catalogue has it."""
-
-    engine: Engine
-    table: TableName
-    columns: tuple[Column, ...]
-    primary_key: tuple[str, ...]
-    row_policies: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A column that is not compared, by its name at the source (the target's where it is only there), and why.
-
-    `source` and `target` are the columns whose data goes unseen: both None where nothing is missed, because the pipeline file
-    excludes it, only one side has it, or no side stores it because each one computes it.
-    """
-
-    name: str
-    reason: str
-    source: Column | None = None
-    target: Column | None = None
-    at_target: str = ""
-    """Of a column that the pipeline file excludes: its name at the target, where the target has it."""
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.reason})"
+from cdcproof.reconcile.matching import (
+    ONLY_AT_TARGET,
+    LeftOut,
+    Pair,
+    Structure,
+    TablePair,
+    demand_known,
+    match,
+    name_of,
+)
 
 
 @dataclass(frozen=True)
@@ -124,35 +79,14 @@ class Plan:
         return (source.column, target.column) if divisible else None
 
 
-@dataclass(frozen=True)
-class _Pair:
-    name: str
-    source: Column
-    target: Column
-    form: Form
-    ways: tuple[Meeting, ...]
-
-
-def compared(table: TablePair) -> dict[str, Any]:
-    """What of a table is compared, as its result keeps it."""
-    return {
-        "source": str(table.source),
-        "target": str(table.target),
-        "source_filter": table.source_filter,
-        "target_filter": table.target_filter,
-        "rename": dict(table.rename),
-        "exclude": list(table.exclude),
-    }
-
-
 def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
     """Match columns by name and decide the key: the declared one, else the source's, else the target's, else none.
 
     The chunks are those of a small table until `chunking.chunked`. Raises `UnexpectedAnswerError` when the key or everything
     else cannot be compared, or the pipeline file names columns that are not there.
     """
-    _demand_known(table, source, target)
-    pairs, left_out, absent = _match(table, source, target)
+    demand_known(table, source, target)
+    pairs, left_out, absent = match(table, source, target)
     if not pairs:
         raise UnexpectedAnswerError(
             f"{source.table} and {target.table} have no column that can be compared.",
@@ -193,7 +127,7 @@ def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
         columns=len(source.columns),
         lossy=tuple(_lossy(source.engine, target.engine, pairs)),
         absent_at_target=tuple(absent),
-        rename_hint=_alike(absent, [one.name for one in left_out if one.reason == _ONLY_AT_TARGET]),
+        rename_hint=_alike(absent, [one.name for one in left_out if one.reason == ONLY_AT_TARGET]),
         suspects={
             pair.name: f"{pair.name} is narrower at the target: {types}"
             for pair in pairs
@@ -305,80 +239,6 @@ def _never_null(source: Column, target: Column) -> bool:
     return not (source.nullable or target.nullable)
 
 
-def _demand_known(table: TablePair, source: Structure, target: Structure) -> None:
-    at_source, at_target = {c.name for c in source.columns}, {c.name for c in target.columns}
-    for what, names, there in (
-        ("exclude", table.exclude, at_source | at_target),
-        ("rename", table.rename, at_source),
-        ("rename", table.rename.values(), at_target),
-        ("written_as", table.written_as, at_source),
-    ):
-        unknown = [name for name in names if name not in there]
-        if unknown:
-            raise UnexpectedAnswerError(
-                f"{table.name}: {what} names the column {unknown[0]}, which is not there.",
-                f"Correct tables.{what} in the pipeline file; names are case-sensitive there.",
-            )
-
-
-def _match(table: TablePair, source: Structure, target: Structure) -> tuple[list[_Pair], list[LeftOut], list[str]]:
-    pairs: list[_Pair] = []
-    left_out: list[LeftOut] = []
-    absent: list[str] = []
-    remaining = {column.name: column for column in target.columns}
-    renamed = {name: remaining.pop(name) for name in table.rename.values()}
-    for column in source.columns:
-        if column.name in table.rename:
-            counterpart: Column | None = renamed[table.rename[column.name]]
-        else:
-            counterpart = remaining.pop(_name_of(column.name, remaining), None)
-        if column.name in table.exclude:
-            left_out.append(LeftOut(column.name, _EXCLUDED, at_target=counterpart.name if counterpart else ""))
-        elif column.computed and (counterpart is None or counterpart.computed):
-            left_out.append(LeftOut(column.name, "computed"))
-        elif reason := _never_compared(source.engine, column):
-            left_out.append(LeftOut(column.name, reason, column, counterpart))
-        elif counterpart is None:
-            left_out.append(LeftOut(column.name, "not at the target"))
-            absent.append(column.name)
-        elif reason := _never_compared_at_target(counterpart):
-            left_out.append(LeftOut(column.name, reason, column, counterpart))
-        elif ways := ways_of(source.engine, column, target.engine, counterpart):
-            pairs.append(_paired(table, (source.engine, column), (target.engine, counterpart), ways))
-        else:
-            reason = f"{column.type} at the source, {counterpart.type} at the target"
-            left_out.append(LeftOut(column.name, reason, column, counterpart))
-    left_out += [LeftOut(name, _EXCLUDED if name in table.exclude else _ONLY_AT_TARGET) for name in remaining]
-    return pairs, left_out, absent
-
-
-def _paired(
-    table: TablePair, source: tuple[Engine, Column], target: tuple[Engine, Column], ways: tuple[Meeting, ...]
-) -> _Pair:
-    """The pair as the pipeline file says that it is written, else as it most likely is."""
-    (source_engine, column), (target_engine, counterpart) = source, target
-    said = table.written_as.get(column.name)
-    if said is not None:
-        ways = tuple(way for way in ways if way.written_as == said) or _demand_way(
-            table, column, counterpart, said, ways
-        )
-    ours, theirs = replace(column, reading=ways[0].source), replace(counterpart, reading=ways[0].target)
-    form = form_of(source_engine, ours, target_engine, theirs)
-    if form is None:
-        raise TypeError(f"{column.type} and {counterpart.type} meet in no form")
-    return _Pair(column.name, ours, theirs, form, ways)
-
-
-def _demand_way(
-    table: TablePair, column: Column, counterpart: Column, said: str, ways: Sequence[Meeting]
-) -> tuple[Meeting, ...]:
-    possible = [way.written_as for way in ways if way.written_as]
-    raise UnexpectedAnswerError(
-        f"{table.name}: written_as says that {column.name} is written as {said}, but {column.type} is not written so into {counterpart.type}.",
-        f"Say one of {', '.join(possible)}." if possible else "Take it out of tables.written_as in the pipeline file.",
-    )
-
-
 def _listed(left_out: Sequence[LeftOut]) -> str:
     return "; ".join(map(str, left_out)) or "nothing"
 
@@ -394,39 +254,16 @@ def _bare(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _never_compared_at_target(column: Column) -> str:
-    if column.computed:
-        return "computed at the target"
-    return f"at the target {column.withheld}" if column.withheld else ""
-
-
-def _never_compared(engine: Engine, column: Column) -> str:
-    if column.computed:
-        return "computed"
-    if column.withheld:
-        return column.withheld
-    entry = entry_of(engine, column)
-    return "" if entry.kind else f"{column.type}: {entry.rule}"
-
-
-def _name_of(name: str, candidates: Mapping[str, Column]) -> str:
-    """The candidate of that name, else the only one that is it but for case."""
-    if name in candidates:
-        return name
-    alike = [candidate for candidate in candidates if candidate.lower() == name.lower()]
-    return alike[0] if len(alike) == 1 else name
-
-
-def _key(table: TablePair, source: Structure, target: Structure, pairs: Sequence[_Pair]) -> tuple[str, ...]:
+def _key(table: TablePair, source: Structure, target: Structure, pairs: Sequence[Pair]) -> tuple[str, ...]:
     """The key in the source's names; the target's counts only when the whole of it is compared."""
     if table.key or source.primary_key:
         by_name = {column.name: column for column in source.columns}
-        return tuple(_name_of(name, by_name) for name in table.key or source.primary_key)
+        return tuple(name_of(name, by_name) for name in table.key or source.primary_key)
     names = {pair.target.name: pair.name for pair in pairs}
     return tuple(names[name] for name in target.primary_key) if names.keys() >= set(target.primary_key) else ()
 
 
-def _divisible(pairs: Sequence[_Pair]) -> tuple[str, ...]:
+def _divisible(pairs: Sequence[Pair]) -> tuple[str, ...]:
     """Of a table without a key: a column whose values can be divided into ranges."""
     return next(
         ((pair.name,) for pair in pairs if _is_divisible(pair.source, pair.target, pair.form)),
@@ -434,7 +271,7 @@ def _divisible(pairs: Sequence[_Pair]) -> tuple[str, ...]:
     )
 
 
-def _lossy(source: Engine, target: Engine, pairs: Sequence[_Pair]) -> list[str]:
+def _lossy(source: Engine, target: Engine, pairs: Sequence[Pair]) -> list[str]:
     return [
         f"{pair.name} ({found})"
         for pair in pairs

@@ -21,7 +21,8 @@ from cdcproof.reconcile.both import Stop
 from cdcproof.reconcile.contents import Comparison, Side, planned, unseen
 from cdcproof.reconcile.differences import Differences
 from cdcproof.reconcile.engine import Endpoint, Run, opened
-from cdcproof.reconcile.plan import TablePair, described, pushed_down
+from cdcproof.reconcile.matching import TablePair
+from cdcproof.reconcile.plan import described, pushed_down
 from cdcproof.reconcile.proofs import SOURCE, Proofs
 from cdcproof.reconcile.result import Scrubbed, TableResult, TableStatus
 from cdcproof.reconcile.scrub_table import Work

@@ -1,0 +1,189 @@
+"""Which columns of a table meet, by name and by what each side can make of them, and why the others do not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.kinds import Form, entry_of, form_of, ways_of
+from cdcproof.databases.readings import Meeting
+from cdcproof.engines import Engine
+from cdcproof.errors import UnexpectedAnswerError
+
+_EXCLUDED = "excluded in the pipeline file"
+ONLY_AT_TARGET = "only at the target"
+
+
+@dataclass(frozen=True)
+class TablePair:
+    """A table under the name the report uses, where it is on both sides, and what the pipeline file says of it.
+
+    `key`, `exclude` and the names in `rename` are the source's; the filters are SQL of their side, empty for all rows.
+    """
+
+    name: str
+    source: TableName
+    target: TableName
+    key: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    source_filter: str = ""
+    target_filter: str = ""
+    update_column: str = ""
+    written_as: Mapping[str, str] = field(default_factory=dict)
+    row_policies: tuple[str, ...] = ()
+    """Those that are known to hide no row."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A table as one side's catalogue has it."""
+
+    engine: Engine
+    table: TableName
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    row_policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A column that is not compared, by its name at the source (the target's where it is only there), and why.
+
+    `source` and `target` are the columns whose data goes unseen: both None where nothing is missed, because the pipeline file
+    excludes it, only one side has it, or no side stores it because each one computes it.
+    """
+
+    name: str
+    reason: str
+    source: Column | None = None
+    target: Column | None = None
+    at_target: str = ""
+    """Of a column that the pipeline file excludes: its name at the target, where the target has it."""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two columns that meet: the form in which they are compared, and every way in which they could be."""
+
+    name: str
+    source: Column
+    target: Column
+    form: Form
+    ways: tuple[Meeting, ...]
+
+
+def compared(table: TablePair) -> dict[str, Any]:
+    """What of a table is compared, as its result keeps it."""
+    return {
+        "source": str(table.source),
+        "target": str(table.target),
+        "source_filter": table.source_filter,
+        "target_filter": table.target_filter,
+        "rename": dict(table.rename),
+        "exclude": list(table.exclude),
+    }
+
+
+def demand_known(table: TablePair, source: Structure, target: Structure) -> None:
+    """Raise `UnexpectedAnswerError` where the pipeline file names a column that is not there."""
+    at_source, at_target = {c.name for c in source.columns}, {c.name for c in target.columns}
+    for what, names, there in (
+        ("exclude", table.exclude, at_source | at_target),
+        ("rename", table.rename, at_source),
+        ("rename", table.rename.values(), at_target),
+        ("written_as", table.written_as, at_source),
+    ):
+        unknown = [name for name in names if name not in there]
+        if unknown:
+            raise UnexpectedAnswerError(
+                f"{table.name}: {what} names the column {unknown[0]}, which is not there.",
+                f"Correct tables.{what} in the pipeline file; names are case-sensitive there.",
+            )
+
+
+def match(table: TablePair, source: Structure, target: Structure) -> tuple[list[Pair], list[LeftOut], list[str]]:
+    """The pairs, what is left out, and the columns of the source that the target does not have."""
+    pairs: list[Pair] = []
+    left_out: list[LeftOut] = []
+    absent: list[str] = []
+    remaining = {column.name: column for column in target.columns}
+    renamed = {name: remaining.pop(name) for name in table.rename.values()}
+    for column in source.columns:
+        if column.name in table.rename:
+            counterpart: Column | None = renamed[table.rename[column.name]]
+        else:
+            counterpart = remaining.pop(name_of(column.name, remaining), None)
+        if column.name in table.exclude:
+            left_out.append(LeftOut(column.name, _EXCLUDED, at_target=counterpart.name if counterpart else ""))
+        elif column.computed and (counterpart is None or counterpart.computed):
+            left_out.append(LeftOut(column.name, "computed"))
+        elif reason := _never_compared(source.engine, column):
+            left_out.append(LeftOut(column.name, reason, column, counterpart))
+        elif counterpart is None:
+            left_out.append(LeftOut(column.name, "not at the target"))
+            absent.append(column.name)
+        elif reason := _never_compared_at_target(counterpart):
+            left_out.append(LeftOut(column.name, reason, column, counterpart))
+        elif ways := ways_of(source.engine, column, target.engine, counterpart):
+            pairs.append(_paired(table, (source.engine, column), (target.engine, counterpart), ways))
+        else:
+            reason = f"{column.type} at the source, {counterpart.type} at the target"
+            left_out.append(LeftOut(column.name, reason, column, counterpart))
+    left_out += [LeftOut(name, _EXCLUDED if name in table.exclude else ONLY_AT_TARGET) for name in remaining]
+    return pairs, left_out, absent
+
+
+def _paired(
+    table: TablePair, source: tuple[Engine, Column], target: tuple[Engine, Column], ways: tuple[Meeting, ...]
+) -> Pair:
+    """The pair as the pipeline file says that it is written, else as it most likely is."""
+    (source_engine, column), (target_engine, counterpart) = source, target
+    said = table.written_as.get(column.name)
+    if said is not None:
+        ways = tuple(way for way in ways if way.written_as == said) or _demand_way(
+            table, column, counterpart, said, ways
+        )
+    ours, theirs = replace(column, reading=ways[0].source), replace(counterpart, reading=ways[0].target)
+    form = form_of(source_engine, ours, target_engine, theirs)
+    if form is None:
+        raise TypeError(f"{column.type} and {counterpart.type} meet in no form")
+    return Pair(column.name, ours, theirs, form, ways)
+
+
+def _demand_way(
+    table: TablePair, column: Column, counterpart: Column, said: str, ways: Sequence[Meeting]
+) -> tuple[Meeting, ...]:
+    possible = [way.written_as for way in ways if way.written_as]
+    raise UnexpectedAnswerError(
+        f"{table.name}: written_as says that {column.name} is written as {said}, but {column.type} is not written so into {counterpart.type}.",
+        f"Say one of {', '.join(possible)}." if possible else "Take it out of tables.written_as in the pipeline file.",
+    )
+
+
+def _never_compared_at_target(column: Column) -> str:
+    if column.computed:
+        return "computed at the target"
+    return f"at the target {column.withheld}" if column.withheld else ""
+
+
+def _never_compared(engine: Engine, column: Column) -> str:
+    if column.computed:
+        return "computed"
+    if column.withheld:
+        return column.withheld
+    entry = entry_of(engine, column)
+    return "" if entry.kind else f"{column.type}: {entry.rule}"
+
+
+def name_of(name: str, candidates: Mapping[str, Column]) -> str:
+    """The candidate of that name, else the only one that is it but for case."""
+    if name in candidates:
+        return name
+    alike = [candidate for candidate in candidates if candidate.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else name
