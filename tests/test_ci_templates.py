@@ -47,7 +47,16 @@ def test_reports_and_findings_are_kept_whatever_the_gate_says() -> None:
         assert STEPS[name]["if"] == "${{ !cancelled() }}"
     assert "reports/" in STEPS["Keep the reports"]["with"]["path"]
     assert JOB["artifacts"]["when"] == "always"
+    assert "reports/" in JOB["artifacts"]["paths"]
     assert JOB["artifacts"]["reports"] == {"junit": "reports/junit.xml", "codequality": "codequality.json"}
+
+
+def test_what_only_its_owner_may_read_is_not_kept() -> None:
+    """acts.log has keys of rows, the journal of deployments configurations with their secrets."""
+    assert {"!reports/**/acts.log", "!reports/**/connectors/**"} <= set(
+        STEPS["Keep the reports"]["with"]["path"].split()
+    )
+    assert JOB["artifacts"]["exclude"] == ["reports/**/acts.log", "reports/**/connectors/**/*"]
 
 
 def test_nothing_lets_a_red_gate_pass() -> None:

@@ -66,8 +66,6 @@ UNITS = {
     "days": How.DAYS,
 }
 EPOCHS = frozenset(UNITS.values())
-WRITTEN_AS = (*UNITS, "iso", "iso-utc", "base64", "hex")
-"""What a pipeline file may say of a column whose type does not."""
 ISO_LENGTH = 34
 """``2024-01-31 23:59:59.1234567 +05:30``"""
 UUID_LENGTH = 36

@@ -207,6 +207,8 @@ def test_a_partitioned_table_is_its_leaves_or_itself(source: Server) -> None:
     try:
         found = captured(source)
         assert {name: table.names for name, table in found.items()} == {eu: {eu}, us: {us}, root: {eu, us}}
+        with connect(source.config(), Secret(PASSWORD)) as database:
+            assert database.capture_state("not made yet", "").partitions[root] == {eu, us}
         assert found[root].left_out == found[us].left_out == ("v",)
         source.execute(found[root].whole, "ALTER TABLE ev_us REPLICA IDENTITY NOTHING")
         found = captured(source)

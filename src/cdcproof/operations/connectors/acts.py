@@ -14,9 +14,6 @@ from cdcproof.operations.connectors.hand import Hand
 from cdcproof.operations.connectors.states import Aim, Outcome, Watch
 from cdcproof.pipeline import Pipeline
 
-SECOND_LOOK_SECONDS = 10.0
-"""How long RUNNING must hold to be believed: a sink that cannot log in runs for up to a second, by c3p0's defaults 31."""
-
 
 @dataclass(frozen=True)
 class Done:
