@@ -67,7 +67,7 @@ DOORS = {
     "requests": {"clients/http.py"},
     "urllib3": {"clients/containers.py", "clients/http.py"},
     "docker": {"clients/containers.py"},
-    "confluent_kafka": {"clients/kafka.py"},
+    "confluent_kafka": {"clients/kafka.py", "clients/kafka_session.py"},
     "testcontainers": {"environments/compose.py"},
     "prometheus_client": {"clients/prometheus.py", "reporting/metrics.py"},
     "allure": {"reporting/allure_results.py"},

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cdcproof.clients import kafka
+from cdcproof.clients import kafka_session
 from cdcproof.clients.consumer_groups import Group, PartitionLag
 from cdcproof.clients.kafka import Kafka
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
@@ -34,7 +34,7 @@ def test_an_address_that_no_broker_can_have_is_unreachable(address: str) -> None
 
 
 def test_a_port_that_accepts_and_stays_silent_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka, "DEADLINE_SECONDS", 0.5)
+    monkeypatch.setattr(kafka_session, "DEADLINE_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         door = Kafka(f"127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(UnreachableError, match=r"accepts connections but does not answer within 0\.5 s"):
@@ -46,7 +46,7 @@ def test_a_port_that_accepts_and_stays_silent_ends_at_the_deadline(monkeypatch: 
 def test_a_port_of_another_service_is_no_broker_and_the_clients_own_log_goes_nowhere(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(kafka, "DEADLINE_SECONDS", 1.0)
+    monkeypatch.setattr(kafka_session, "DEADLINE_SECONDS", 1.0)
     with serving({}) as server, pytest.raises(UnreachableError, match="accepts connections but does not answer"):
         Kafka(server.url.removeprefix("http://")).brokers()
     assert "%" not in capfd.readouterr().err  # its lines begin so: %3|time|FAIL|…
