@@ -11,6 +11,7 @@ import pytest
 from cdcproof.databases.deployment import tsql
 from cdcproof.databases.deployment.base import CaptureHealth, CaptureJob
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
+from cdcproof.databases.tsql import USER
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Concern, Finding, Verdict
 from cdcproof.observations.capture_job import CaptureJobs
@@ -119,6 +120,7 @@ class Refusing:
         tsql.ERRORS: [],
         tsql.CAPTURED_AGE: [(17,)],
         tsql.LOG_SPACE: [("NOTHING", 12.5)],
+        USER: [("shop's",)],
     }
 
     def __init__(self, error: type[Exception], refused: str, number: int, text: str) -> None:
@@ -154,7 +156,7 @@ JOBS = "USE msdb; IF USER_ID(N'check''s') IS NULL CREATE USER [check's] FOR LOGI
         (tsql.LOG_SPACE, 300, "VIEW SERVER PERFORMANCE STATE permission was denied on object 'server'.", STATE),
         (tsql.JOBS, 229, "The SELECT permission was denied on the object 'sysjobs', database 'msdb', schema 'dbo'.", JOBS),
         (tsql.JOBS, 916, 'The server principal "c" is not able to access the database "msdb".', JOBS),
-        (tsql.CAPTURED_AGE, 229, "The SELECT permission was denied on the object 'lsn_time_mapping'.", "GRANT SELECT ON SCHEMA::cdc TO [check's];"),
+        (tsql.CAPTURED_AGE, 229, "The SELECT permission was denied on the object 'lsn_time_mapping'.", "GRANT SELECT ON SCHEMA::cdc TO [shop's];"),
         ("nothing", 0, "", ""),
     ],
 )  # fmt: skip
