@@ -48,6 +48,16 @@ def time_limit(seconds: float, message: str, remedy: str = "") -> Iterator[None]
         signal.signal(signal.SIGALRM, before)
 
 
+@contextmanager
+def time_to_clean_up(seconds: float) -> Iterator[None]:
+    """Leave the block so many seconds before a limit that is over, or almost, interrupts it again."""
+    is_main = threading.current_thread() is threading.main_thread()
+    left, again = signal.getitimer(signal.ITIMER_REAL) if is_main and hasattr(signal, "getitimer") else (0.0, 0.0)
+    if left:
+        signal.setitimer(signal.ITIMER_REAL, max(left, seconds), again)
+    yield
+
+
 def end_at_once_if_stuck(status: int) -> None:
     """End the program with this status when a thread would keep it from ending: call it last, with all written.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +11,18 @@ import pytest
 
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.single_row import Holds, SingleRow, Values
-from cdcproof.errors import CouldNotLookError, OperationError, UnexpectedAnswerError, UnreachableError, UsageError
+from cdcproof.errors import (
+    CouldNotLookError,
+    DeadlineError,
+    OperationError,
+    UnexpectedAnswerError,
+    UnreachableError,
+    UsageError,
+)
 from cdcproof.observations.round_trip import Traveller, travellers
 from cdcproof.operations.round_trip import Ends, travel
 from cdcproof.pipeline import RoundTrip
+from cdcproof.time_limit import time_limit
 from tests.pipelines import pipeline_of
 
 Log = list[tuple[str, TableName, dict[str, Any]]]
@@ -317,6 +326,24 @@ def test_whatever_happens_on_the_way_the_row_is_removed(error: Any) -> None:
     pipe.target.apply = fail_while_it_is_on_its_way
 
     with pytest.raises((KeyboardInterrupt, CouldNotLookError)):
+        pipe.travel()
+
+    assert pipe.source.rows == pipe.target.rows == []
+
+
+def test_a_run_whose_time_is_over_still_has_time_to_remove_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdcproof.time_limit._AGAIN_SECONDS", 0.02)  # while the clean-up takes 0.1
+    pipe = Pipe("delete")
+    carry = pipe.target.apply
+
+    def hang_once_inserted() -> None:
+        carry()
+        if pipe.source.rows and pipe.target.rows:
+            threading.Event().wait()
+
+    pipe.target.apply = hang_once_inserted
+
+    with pytest.raises(DeadlineError, match="The run's time is over"), time_limit(0.3, "The run's time is over."):
         pipe.travel()
 
     assert pipe.source.rows == pipe.target.rows == []

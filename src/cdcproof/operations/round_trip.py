@@ -18,6 +18,7 @@ from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, Un
 from cdcproof.observations.round_trip import ACTS, Act, Hop, Journey, Traveller
 from cdcproof.operations.acts import written_down
 from cdcproof.pipeline import RoundTrip
+from cdcproof.time_limit import time_to_clean_up
 from cdcproof.waiting import Deadline, wait_until
 
 _INTERVAL_SECONDS = 0.01
@@ -59,8 +60,9 @@ def travel(travellers: Sequence[Traveller], ends: Ends) -> Journey:
     except Exception as error:
         _must_be_removed(_remove(rows, ends), str(error))
         raise
-    except BaseException:  # Ctrl-C
-        _remove(rows, ends)
+    except BaseException:  # Ctrl-C, or the run's time is over
+        with time_to_clean_up(2 * _REMOVING_SECONDS):
+            _remove(rows, ends)
         raise
     return Journey(tuple(hops), ends.limits.deadline_seconds, leftovers, _remove(rows, ends))
 
