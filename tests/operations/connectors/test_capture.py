@@ -8,7 +8,7 @@ import pytest
 
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.base import CapturedTable, CaptureState
-from cdcproof.errors import CouldNotLookError
+from cdcproof.errors import CdcproofError, CouldNotLookError, UnreachableError, UsageError
 from cdcproof.operations.connectors import capture
 from cdcproof.operations.connectors.accounts import accounts
 from cdcproof.operations.connectors.prerequisites import Look
@@ -156,6 +156,19 @@ def test_a_partitioned_table_that_is_not_published_yet_will_travel_as_the_connec
     assert capture.travelling_names({"publish.via.partition.root": "true"}, state) == {ORDERS: {ORDERS}}
     published = CaptureState({}, whole(ORDERS), partitions={ORDERS: parts})
     assert capture.travelling_names({}, published) == {ORDERS: {ORDERS}}
+
+
+@pytest.mark.parametrize("error", [UnreachableError("down"), UsageError("no password")])
+def test_partitions_are_not_known_where_the_source_cannot_be_asked(
+    error: CdcproofError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def state_of(*_: object) -> CaptureState:
+        raise error
+
+    monkeypatch.setattr(capture, "state_of", state_of)
+    configs = {"source": POSTGRES, "sink": SINK}
+    assert capture.partitions(configs, pipeline_of("orders", source_type="postgresql")) == {"source": None}
+    assert capture.partitions({"source": SOURCE, "sink": SINK}, pipeline_of("orders")) == {}
 
 
 def test_a_truncate_must_travel_where_a_sink_would_apply_it() -> None:

@@ -14,7 +14,7 @@ from cdcproof.databases.deployment.base import CapturedTable, CaptureState
 from cdcproof.databases.deployment.postgresql import add_to_publication, create_publication, publish_everything
 from cdcproof.databases.deployment.sqlserver import ENABLE_DATABASE
 from cdcproof.databases.tsql import enable_table
-from cdcproof.errors import CouldNotLookError
+from cdcproof.errors import CdcproofError, CouldNotLookError
 from cdcproof.findings import ABSENT
 from cdcproof.operations import connector_config
 from cdcproof.operations.administration import administer
@@ -82,13 +82,13 @@ def let_through(account: Account, names: Iterable[TableName]) -> bool:
 def partitions(
     configs: Mapping[str, Config], pipeline: Pipeline
 ) -> dict[str, dict[TableName, frozenset[TableName]] | None]:
-    """Connector that reads a PostgreSQL source to its `travelling_names`; None where the source does not answer."""
+    """Connector that reads a PostgreSQL source to its `travelling_names`; None where the source cannot be asked."""
     found: dict[str, dict[TableName, frozenset[TableName]] | None] = {}
     for name, config in configs.items():
         if pipeline.source.type == "postgresql" and connector_config.source_address(config):
             try:
                 found[name] = travelling_names(config, state_of(pipeline, *names(config)))
-            except CouldNotLookError:
+            except CdcproofError:  # a password that is not set, too: what the settings say can be judged without
                 found[name] = None
     return found
 

@@ -249,7 +249,7 @@ def _not_captured(sources: Mapping[str, Config], pipeline: Pipeline, missed: Mis
             continue
         subject, right = f"{table.name}: captured by", "a source connector"
         if not sure:
-            why = "the source does not answer, and its partitions may be captured by their own names"
+            why = "the source could not be asked, and its partitions may be captured by their own names"
             yield Fault(subject, "not known", right, why, risk=True)
             continue
         name, config = next(iter(sources.items()))
