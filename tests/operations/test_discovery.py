@@ -201,13 +201,18 @@ def test_tables_come_from_the_topics_when_the_list_is_an_expression_and_the_sour
     assert "had a topic when this file was written" in notes(seen, "tables")
 
 
-def test_no_table_at_all_is_an_error_that_says_what_to_do() -> None:
+def test_no_table_at_all_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnexpectedAnswerError, match="No table could be found") as raised:
         found(sink={**SINK, "topics.regex": "other"})
     assert "Compare the topics of sqlserver-source-connector" in raised.value.remedy
     with pytest.raises(UnexpectedAnswerError, match="No table could be found") as raised:
         found({**SOURCE, "table.include.list": ""})
     assert "SQLSERVER_PASSWORD" in raised.value.remedy
+    monkeypatch.setenv("SQLSERVER_PASSWORD", "x")  # it is set, and the server's name is not known
+    with pytest.raises(UnexpectedAnswerError, match="No table could be found") as raised:
+        found({**SOURCE, "table.include.list": ""})
+    assert "this machine knows no address of sqlserver.invalid" in raised.value.remedy
+    assert "SQLSERVER_PASSWORD" not in raised.value.remedy
 
 
 def test_connectors_that_do_not_run_and_other_targets_are_said() -> None:

@@ -36,6 +36,8 @@ class Captured:
     tables: tuple[TableName, ...]
     keys: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)
     columns: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)
+    unasked: str = ""
+    """Why the source could not be asked; empty where it was."""
 
 
 def captured_by(pair: Pair, ends: Ends, note: Note) -> Captured:
@@ -63,13 +65,15 @@ def captured_by(pair: Pair, ends: Ends, note: Note) -> Captured:
             )
     except CdcproofError as error:
         note("tables", f"The source could not be asked for its tables' primary keys: {error.message}")
+        unasked = error.message
     by_topic = _tables_of_topics(pair, ends)
     if listed is not None:
-        return Captured(tuple(dict.fromkeys(_spelt_as_topic(name, by_topic) for name in listed)))
+        return Captured(tuple(dict.fromkeys(_spelt_as_topic(name, by_topic) for name in listed)), unasked=unasked)
     note("tables", "The tables are those that had a topic when this file was written: check that none is missing.")
     if any("_" in str(table) for table in by_topic):
         note("tables", "A _ in a topic's name may be another character in the table's: check the tables' names.")
-    return Captured(tuple(t for t in by_topic if connector_config.captures(config, ends.database, t)))
+    tables = tuple(t for t in by_topic if connector_config.captures(config, ends.database, t))
+    return Captured(tables, unasked=unasked)
 
 
 def topic_of(pair: Pair, ends: Ends, table: TableName, note: Note) -> str:

@@ -38,7 +38,7 @@ def find_tables(pair: Pair, ends: Ends, note: Note) -> tuple[model.Table, ...]:
     if not found:
         raise UnexpectedAnswerError(
             f"No table could be found that {pair.reader.name} captures and a JDBC sink writes.",
-            _why_none(captured, ends, pair),
+            _why_none(captured, pair),
         )
     for what, names in {
         "the columns of the keys": [t.source for t in found if t.key == (PLACEHOLDER,)],
@@ -54,15 +54,20 @@ def find_tables(pair: Pair, ends: Ends, note: Note) -> tuple[model.Table, ...]:
     return tuple(_with_unique_names(found))
 
 
-def _why_none(captured: Captured, ends: Ends, pair: Pair) -> str:
+def _why_none(captured: Captured, pair: Pair) -> str:
     if captured.tables:
         sinks = ", ".join(c.name for c in pair.writers)
         return (
             f"Compare the topics of {pair.reader.name} with topics or topics.regex of {sinks}, or choose others with "
             "--source-connector and --sink-connector."
         )
+    if not captured.unasked:
+        return (
+            "The source has no captured table that its lists let through: compare what is captured there with "
+            f"table.include.list and table.exclude.list of {pair.reader.name}."
+        )
     return (
-        f"Set the environment variable {ends.source.password_env} so that the source can be asked for its tables, "
+        f"The source was not asked for its tables: {captured.unasked} Mend that and run init again, "
         "or write the pipeline file by hand: docs/PIPELINE.md has all its keys."
     )
 
