@@ -354,3 +354,22 @@ def test_a_database_s_own_settings_change_no_form(server: Server, setting: str, 
             assert [calibration.reason(one) for one in told] == [""] * 5
     finally:
         server.execute(f"ALTER DATABASE postgres RESET {setting}")
+
+
+def test_a_database_s_own_settings_neither_rename_types_nor_end_our_snapshot(server: Server) -> None:
+    server.execute(
+        f"CREATE TABLE {SCHEMA}.quoted (a text, b bytea, c numeric(5, 2), d timestamp)",
+        "ALTER DATABASE postgres SET quote_all_identifiers = on",
+        "ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '1ms'",
+    )
+    try:
+        with connect(server.config(), Secret(PASSWORD)) as database:
+            seen = database.columns(TableName(SCHEMA, "quoted"))
+            limit = database._query("SELECT current_setting('idle_in_transaction_session_timeout')")
+    finally:
+        server.execute(
+            "ALTER DATABASE postgres RESET quote_all_identifiers",
+            "ALTER DATABASE postgres RESET idle_in_transaction_session_timeout",
+        )
+    assert [column.type for column in seen] == ["text", "bytea", "numeric", "timestamp without time zone"]
+    assert limit == [("0",)]

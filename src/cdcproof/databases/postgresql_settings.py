@@ -18,6 +18,7 @@ LOCK_TIMEOUT_SECONDS = 5
 SETTINGS = {
     "default_transaction_read_only": "on",
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS * 1000}",
+    "idle_in_transaction_session_timeout": "0",  # a snapshot of ours waits while the other side is read
     "row_security": "off",  # an error instead of some of the rows
     "TimeZone": "UTC",
     "DateStyle": "ISO",
@@ -29,6 +30,7 @@ SETTINGS = {
     "array_nulls": "on",  # else the NULL in an array of ours is a text
     "transform_null_equals": "off",
     "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",  # else text is the type "text", in quotes
     "work_mem": "32MB",  # for the sums of 50,000 chunks
     "cursor_tuple_fraction": "1",
     "jit": "off",  # compiling a hash of 1,000 columns takes longer than it saves

@@ -72,8 +72,8 @@ def captured_by(pair: Pair, ends: Ends, note: Note) -> Captured:
     note("tables", "The tables are those that had a topic when this file was written: check that none is missing.")
     if any("_" in str(table) for table in by_topic):
         note("tables", "A _ in a topic's name may be another character in the table's: check the tables' names.")
-    tables = tuple(t for t in by_topic if connector_config.captures(config, ends.database, t))
-    return Captured(tables, unasked=unasked)
+    likely = tuple(t for t in by_topic if connector_config.captures(config, ends.database, t))
+    return Captured(likely, unasked=unasked)
 
 
 def topic_of(pair: Pair, ends: Ends, table: TableName, note: Note) -> str:
