@@ -35,6 +35,22 @@ def test_the_file_is_written_its_path_told_and_no_secret_shown(capsys: pytest.Ca
     assert max(len(line) for line in told.err.splitlines()) <= 80
 
 
+@pytest.mark.parametrize("length", range(1, 12))
+def test_a_flag_in_a_note_is_not_broken_at_its_hyphen(length: int, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = {
+        **SINK,
+        "name": "c" * length,
+        "table.name.format": "mart.${topic}",
+        "collection.name.format": "mart.${topic}",
+    }
+    answers = {**ANSWERS, EXPANDED: (200, {**ANSWERS[EXPANDED][1], copy["name"]: connector("sink", copy)})}
+    with serving(answers) as server:
+        assert main(["init", "--connect-url", server.url, "--kafka", "k:1"]) == 0
+    for text in (capsys.readouterr().err, Path("warehouse_source.toml").read_text()):
+        assert "--sink-connector" in text
+        assert not [line for line in text.splitlines() if line.endswith("-")]
+
+
 def test_the_projects_folder_is_the_place_when_it_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     Path("fixtures/pipelines").mkdir(parents=True)
     with serving(ANSWERS) as server:

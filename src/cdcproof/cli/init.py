@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         text_of(found.pipeline, [(note.section, note.text) for note in found.notes]), path, overwrite=arguments.force
     )
     for note in found.notes:
-        print(fill(f"{note.section}: {note.text}", 80, subsequent_indent="  "), file=sys.stderr)
+        print(fill(f"{note.section}: {note.text}", 80, subsequent_indent="  ", break_on_hyphens=False), file=sys.stderr)
     print(
         f"\n{len(pipeline.connectors)} connectors, {len(pipeline.tables)} tables, {len(pipeline.services)} services. "
         "Next:\n"

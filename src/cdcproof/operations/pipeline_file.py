@@ -38,7 +38,12 @@ def text_of(pipeline: Pipeline, comments: Sequence[tuple[str, str]] = ()) -> str
     for section in dict.fromkeys((*Pipeline.model_fields, *(where for where, _ in comments))):
         if section in _TOP:
             continue
-        lines = [line for where, text in comments if where == section for line in wrap(text, _WIDTH - 2)]
+        lines = [
+            line
+            for where, text in comments
+            if where == section
+            for line in wrap(text, _WIDTH - 2, break_on_hyphens=False)
+        ]
         value = data.get(section)
         if isinstance(value, list):
             document.add(section, _array(value, lines))
