@@ -145,9 +145,13 @@ class Pipelines:
         verdict: Verdict = Verdict.FAILED,
         blocked: tuple[str, ...] = (),
         unseen: tuple[str, ...] = (),
+        also: tuple[str, ...] = (),
     ) -> StepRecord:
-        """Exactly this step has this verdict, those are blocked, those not checked, and nothing else differs from healthy."""
-        expected = self.healthy | {failed: verdict} | dict.fromkeys(blocked, Verdict.BLOCKED)
+        """Exactly this step has this verdict, and nothing else differs from healthy but those that are named.
+
+        Those are blocked, not checked (`unseen`), or failed of the same cause (`also`).
+        """
+        expected = self.healthy | dict.fromkeys((failed, *also), verdict) | dict.fromkeys(blocked, Verdict.BLOCKED)
         expected |= dict.fromkeys(unseen, Verdict.NOT_CHECKED)
         assert outcome.verdicts() == expected, outcome.output
         assert (outcome.exit_status == 0) is verdict.is_green, outcome.output

@@ -199,9 +199,12 @@ def test_a_target_table_that_the_sink_cannot_write_to(healthy):
     try:
         databases.source(healthy.instance, "UPDATE public.shipments SET shipment_id = shipment_id")
         eventually(lambda: states(healthy).get(f"{SINK}/0") == "FAILED", what="the sink's task to fail")
-        step = healthy.assert_only(healthy.morning(), "morning.2-connectors")
-    finally:
+        outcome = healthy.morning()
+        step = healthy.assert_only(outcome, "morning.2-connectors", also=("morning.9-accounts",))
+    except BaseException:
         databases.target(healthy.instance, "GRANT INSERT, UPDATE ON public.shipments TO sink")
+        raise
+    follow(healthy, outcome.step("morning.9-accounts"))  # which grants
     follow(healthy, step)
 
     assert "permission denied" in step.differences[0].detail
