@@ -138,7 +138,7 @@ class Pipelines:
         latest.unlink()
         return outcome
 
-    def assert_only(
+    def assert_only(  # noqa: PLR0913  a verdict each
         self,
         outcome: Outcome,
         failed: str,
