@@ -138,11 +138,12 @@ class Pipelines:
         latest.unlink()
         return outcome
 
-    def assert_only(  # noqa: PLR0913  a verdict each
+    def assert_only(
         self,
         outcome: Outcome,
         failed: str,
         verdict: Verdict = Verdict.FAILED,
+        *,
         blocked: tuple[str, ...] = (),
         unseen: tuple[str, ...] = (),
         also: tuple[str, ...] = (),
