@@ -214,3 +214,35 @@ def test_a_module_that_is_missing_later_is_no_defect_of_ours(capsys: pytest.Capt
 def test_a_config_error_names_its_place_and_survives_pickling() -> None:
     error = ConfigError("unknown key", "take it out", Path("p.toml"), 3)
     assert str(pickle.loads(pickle.dumps(error))) == "p.toml:3: unknown key\ntake it out"
+
+
+@pytest.mark.parametrize(
+    ("words", "hours"),
+    [
+        ("status", 1 / 6),
+        ("check-config", 1 / 6),
+        ("connectors list", 1 / 6),
+        ("reconcile explain customers", 1 / 6),
+        ("up", 1),
+        ("load", 1),
+        ("restart kafka", 1),
+        ("baseline save", 2),
+        ("reconcile repair", 12),
+        ("connectors apply files", 24),
+        ("connectors snapshot source", 168),
+        # these serve, wait for answers, or have a limit of their own
+        ("exporter", None),
+        ("remedy morning.1-services", None),
+        ("reconcile", None),
+    ],
+)
+def test_each_command_is_given_up_in_its_own_time(
+    monkeypatch: pytest.MonkeyPatch, words: str, hours: float | None
+) -> None:
+    asked: list[argparse.Namespace] = []
+    monkeypatch.setattr("cdcproof.cli.main.run_safely", asked.append)
+
+    main(words.split())
+
+    [arguments] = asked
+    assert getattr(arguments, "limit_seconds", 600.0) == (None if hours is None else hours * 3600)

@@ -306,7 +306,7 @@ def test_a_source_is_undone_and_its_position_is_not_set_back_before_its_slot(pip
     [undone] = told(pipe, "undo", *QUICK)["connectors"]
     assert undone["status"] == "success"
     assert "the slot cdcproof keeps the log from" in undone["notes"][0]
-    assert pipe.connect.states().get(SOURCE).config["poll.interval.ms"] == "200"
+    assert pipe.connect.states().get(SOURCE).config["poll.interval.ms"] == "100"
     assert committed() >= slot()
     replicates(pipe)
 

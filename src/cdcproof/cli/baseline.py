@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "compare": "say what has changed since; exit status 1 for what was not declared",
     }.items():
         one = verbs.add_parser(verb, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        one.set_defaults(limit_seconds=7200.0)  # it counts the rows of every table
         add_pipeline(one)
         one.add_argument(
             "--file", type=Path, metavar="PATH", help="the baseline (default: NAME.json in paths.baselines)"

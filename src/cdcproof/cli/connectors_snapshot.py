@@ -28,6 +28,7 @@ def add_snapshot(parser: argparse.ArgumentParser) -> None:
         "Exit status: 0 the numbers are equal, 1 they are not, or the connector failed,\n"
         "3 it could not be known. With --json the reconciliation's report is printed."
     )
+    parser.set_defaults(limit_seconds=604_800.0)  # --deadline says when it is given up
     parser.add_argument("name", metavar="NAME", help="the source connector")
     add_common(parser, "cdcproof connectors snapshot sqlserver-source-connector")
     parser.add_argument(

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "connector_deployments_total from Kafka Connect (port 9104). The ports are those\n"
         "of exporters.reconciliation_url and exporters.connect_url in the pipeline file."
     )
+    parser.set_defaults(limit_seconds=None)
     add_pipeline(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     parser.add_argument(

@@ -15,6 +15,7 @@ EXAMPLE = "cdcproof remedy morning.2-connectors\n  cdcproof remedy morning.2-con
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    parser.set_defaults(limit_seconds=None)  # it waits for whoever answers its questions
     parser.add_argument("step", help="the check's step id, as the report shows it: morning.2-connectors")
     parser.add_argument("--allow-acts", action="store_true", help="run the commands, asking before each one")
     add_reports(parser)

@@ -12,7 +12,7 @@ EXAMPLE = "cdcproof restart kafka-connect"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_instance(parser)
-    parser.set_defaults(keeps_result=True)
+    parser.set_defaults(keeps_result=True, limit_seconds=3600.0)
     parser.add_argument("service", help="as `cdcproof status` lists it")
 
 
