@@ -86,11 +86,13 @@ class Pipelines:
         return Embedded(INSTANCE).locate(load(ROOT / "fixtures" / "pipelines" / "embedded.toml"))
 
     def heal(self) -> None:
-        """What an operator does when in doubt: `up` starts and mends whatever is not right.
+        """What an operator does when in doubt: `up` starts and mends whatever is not right."""
+        lifecycle.up(INSTANCE, Progress())
+        self.forget_restarts()
 
-        The restarts are then forgotten: all tests together make more of them than a healthy day has.
-        """
-        state.save(replace(lifecycle.up(INSTANCE, Progress()), restarts=()))
+    def forget_restarts(self) -> None:
+        """All tests together make more of them than a healthy day has."""
+        state.save(replace(self.instance, restarts=()))
 
     def call(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run one of our commands from the project's folder; what it says is kept with the reports."""
@@ -217,6 +219,7 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelines]:
 def healthy(pipelines: Pipelines) -> Iterator[Pipelines]:
     """A pipeline that is healthy before the test, and must be green again once the test has healed it."""
     pipelines.forget_reports()
+    pipelines.forget_restarts()
     pipelines.report()
     yield pipelines
     pipelines.assert_healthy(pipelines.morning())
