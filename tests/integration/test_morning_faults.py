@@ -524,7 +524,7 @@ def test_a_backup_directory_that_is_gone_is_not_checked(healthy):
 def test_a_wrong_password_of_the_checks_is_not_checked(healthy, variable, part, blocked):
     outcome = healthy.morning(**{variable: "not-the-passw0rd"})
 
-    step = healthy.assert_only(outcome, f"morning.6-{part}-answers", Verdict.NOT_CHECKED, blocked)
+    step = healthy.assert_only(outcome, f"morning.6-{part}-answers", Verdict.NOT_CHECKED, blocked=blocked)
     assert "not-the-passw0rd" not in outcome.output
     assert variable in step.action[0]
 
