@@ -255,7 +255,7 @@ def advised() -> Iterator[Emitted]:
         deployed = SQLServerDeployment(config, Secret("a password"), 5)
         with patch.object(door, "_query", answer), patch.object(deployed, "_query", answer):
             rights = deployed.rights("odd]user", needs)
-            texts |= {door.isolation().remedy, deployed._grant_of_jobs}
+            texts |= {door.isolation().remedy, deployed._grant_of_jobs()}
             texts |= {*deployed.obstacles("odd]user", writes=True).values()}
             texts |= {*door.permissions_missing([TABLE]).values(), *rights.missing.values(), *rights.excessive.values()}
     texts.add(Errors(config, 5).translated(OdbcError("", 229, ""), TABLE).remedy)

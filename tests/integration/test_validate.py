@@ -191,7 +191,7 @@ def test_a_source_that_nobody_resumed(validation: Validation, act: str, found: s
     step = validation.assert_only(validation.run(), "validate.2-connectors", blocked=AFTER_CONNECTORS)
 
     assert wrong(step)[SOURCE] == found
-    assert step.action[0].endswith(f"/connectors/{SOURCE}/resume")
+    assert any(line.startswith(f"cdcproof connectors resume {SOURCE}") for line in step.action), step.action
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
@@ -397,4 +397,7 @@ def test_a_live_pipeline_is_only_written_to_when_that_is_allowed(validation: Val
     assert "--allow-acts" in refused.step("validate.3-round-trip").action[0]
     assert allowed.verdicts() == validation.healthy, allowed.output
     assert "insert at the source: the test row of public.customers with customer_id = 99999" in allowed.output
-    assert "delete at the source: the test row of public.customers" in (tmp_path / "reports" / "acts.log").read_text()
+    assert (
+        "delete at the source: the test row of public.customers"
+        in (validation.pipe.folder / "reports" / "as-live" / "acts.log").read_text()
+    )
