@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -195,13 +197,21 @@ class Pipelines:
             path.unlink()
 
 
+def free_ports(number: int) -> list[int]:
+    with ExitStack() as held:
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [server.getsockname()[1] for server in servers]
+
+
 @pytest.fixture(scope="session")
 def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelines]:
     """The pipeline, up for the whole session, with passwords that every test can search for."""
     before = {name: os.environ.get(name) for name in PASSWORDS}
     os.environ.update(PASSWORDS)
     lifecycle.remove(INSTANCE, Progress())
-    lifecycle.up(INSTANCE, Progress())
+    # not the preferred ports: workers start their pipelines at the same moment
+    exporter_ports = dict(zip(("exporter-reconciliation", "exporter-connect"), free_ports(2), strict=True))
+    lifecycle.up(INSTANCE, Progress(), wanted_ports=exporter_ports)
     made = Pipelines(tmp_path_factory.mktemp("pipelines"))
     made.report()
     outcome = made.morning()

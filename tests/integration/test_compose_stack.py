@@ -31,6 +31,7 @@ from cdcproof.pipeline import load
 from cdcproof.progress import Progress
 from cdcproof.reporting.record import Run
 from cdcproof.waiting import wait_until
+from tests.integration.conftest import free_ports
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -304,12 +305,6 @@ def verdicts(run: Run) -> dict[str, Verdict]:
 
 def docker(*arguments: str) -> None:
     subprocess.run(["docker", *arguments], check=True, capture_output=True, timeout=60)
-
-
-def free_ports(number: int) -> list[int]:
-    with ExitStack() as held:
-        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [server.getsockname()[1] for server in servers]
 
 
 def accepts(port: int) -> bool:

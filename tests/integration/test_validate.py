@@ -351,8 +351,8 @@ def test_a_connector_that_flaps_and_recovers_fails_the_soak(validation: Validati
 def test_a_service_that_was_restarted_fails_the_soak(validation: Validation) -> None:
     pipe = validation.pipe
     with flapping(pipe) as process:
-        lifecycle.restart(INSTANCE, "schema-registry", Progress())
-        assert process.poll() is None, "it was too late"
+        while process.poll() is None:
+            lifecycle.restart(INSTANCE, "schema-registry", Progress())
 
     assert set(flaps(pipe)) & {"schema-registry (registry)", "schema-registry (registry): start"}
 
@@ -399,5 +399,5 @@ def test_a_live_pipeline_is_only_written_to_when_that_is_allowed(validation: Val
     assert "insert at the source: the test row of public.customers with customer_id = 99999" in allowed.output
     assert (
         "delete at the source: the test row of public.customers"
-        in (validation.pipe.folder / "reports" / "as-live" / "acts.log").read_text()
+        in (validation.pipe.folder / "reports" / "acts.log").read_text()
     )

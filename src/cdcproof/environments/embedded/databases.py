@@ -9,6 +9,7 @@ from typing import Literal
 from cdcproof.environments.embedded import folders, passwords
 from cdcproof.environments.embedded.postgres import run_sql
 from cdcproof.environments.embedded.state import Instance
+from cdcproof.errors import OperationError
 from cdcproof.waiting import wait_until
 
 Side = Literal["source", "target"]
@@ -97,7 +98,23 @@ def empty(instance: Instance, side: Side) -> None:
         deadline_seconds=10,
         interval_seconds=0.05,
     )
-    source(instance, _DROP + _EMPTY)
+    # a task that was reading its snapshot again and again may take the slot once more while it is ended
+    wait_until(
+        lambda: _without_slot(instance),
+        bool,
+        what="the source connector's slot to be dropped",
+        deadline_seconds=10,
+        interval_seconds=0.1,
+    )
+    source(instance, _EMPTY)
+
+
+def _without_slot(instance: Instance) -> bool:
+    try:
+        source(instance, _END_READER + _DROP)
+    except OperationError:
+        return False
+    return True
 
 
 def disconnected(instance: Instance) -> tuple[Side, ...]:

@@ -217,8 +217,17 @@ def _start_if_it_will(instance: Instance, service: str, parts: Parts, java_: Jav
     try:
         return supervision.start(instance, (service,), parts, java_, progress)
     except OperationError as error:
+        found = state.load(instance.name) or instance
+        moved = _find_ports(found, {}, progress)
+        if moved.ports == found.ports:
+            progress.done(str(error))
+            return found
+    state.save(moved)  # its port was taken while it started, by another instance's perhaps
+    try:
+        return supervision.start(moved, (service,), parts, java_, progress)
+    except OperationError as error:
         progress.done(str(error))
-        return state.load(instance.name) or instance
+        return state.load(instance.name) or moved
 
 
 def _find_ports(instance: Instance, wanted: Mapping[str, int], progress: Progress) -> Instance:
