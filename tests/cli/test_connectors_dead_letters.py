@@ -28,17 +28,13 @@ class Broker:
     def __init__(self, bootstrap: str) -> None:
         assert bootstrap == "kafka:9092"
 
-    def kept_records(self, topics: Collection[str]) -> dict[str, int]:
+    def kept_offsets(self, topics: Collection[str]) -> dict[Place, range]:
         assert list(topics) == ["dlq"]
-        return {"dlq": len(Broker.records)}
+        return {PLACE: range(len(Broker.records))}
 
     def newest_records(self, topic: str, limit: int) -> tuple[Record, ...]:
         assert topic == "dlq"
         return Broker.records[-limit:]
-
-    def end_offsets(self, topics: Collection[str]) -> dict[Place, int]:
-        assert list(topics) == ["dlq"]
-        return {PLACE: len(Broker.records)}
 
     def delete_records(self, ends: Mapping[Place, int]) -> None:
         Broker.records = Broker.records[ends[PLACE] :]
@@ -86,6 +82,23 @@ def test_it_forgets_them_where_it_may_and_writes_that_down(capsys: pytest.Captur
     assert call("--clear", **DLQ) == 0
     assert call(**DLQ) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "sink: 0 records are in dlq"
+
+
+def test_what_is_put_aside_after_the_count_stays(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = Record(PLACE, 2, b"key-3", b"value-3", {})
+    count = Broker.kept_offsets
+
+    def and_one_more(broker: Broker, topics: Collection[str]) -> dict[Place, range]:
+        counted = count(broker, topics)
+        Broker.records = (*Broker.records, late)
+        return counted
+
+    monkeypatch.setattr(Broker, "kept_offsets", and_one_more)
+    assert call("--clear", "--allow-acts", **DLQ) == 0
+    assert "dlq: 2 records deleted" in capsys.readouterr().out
+    assert Broker.records == (late,)
 
 
 def test_a_sink_without_such_a_topic_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,12 +40,12 @@ def run_dlq(arguments: argparse.Namespace) -> int:
             f"{arguments.name} has no dead letter topic.", f"Its configuration would name one as {TOPIC_KEY}."
         )
     kafka = Kafka(here.pipeline.kafka.bootstrap_servers)
-    kept = kafka.kept_records([topic]).get(topic, 0)
+    offsets = kafka.kept_offsets([topic])
+    kept = sum(map(len, offsets.values()))
     if arguments.clear and kept:
-        ends = kafka.end_offsets([topic])
         act = f"delete the {kept:,} records of {topic} that are there"
         with acting(arguments, here) as hand, written_down(hand.write_down, act, ended="deleted"):
-            kafka.delete_records(ends)
+            kafka.delete_records({place: one.stop for place, one in offsets.items()})
         if arguments.json:
             print(as_json({"connector": arguments.name, "topic": topic, "deleted": kept}))
         else:

@@ -117,17 +117,21 @@ class Kafka(Session):
         )
 
     def kept_records(self, topics: Collection[str]) -> dict[str, int]:
-        """Topic to the offsets that its log keeps, of those topics that are there."""
+        """Topic to the number of offsets that its log keeps, of those topics that are there."""
+        found: dict[str, int] = {}
+        for (topic, _), offsets in self.kept_offsets(topics).items():
+            found[topic] = found.get(topic, 0) + len(offsets)
+        return found
+
+    def kept_offsets(self, topics: Collection[str]) -> dict[Place, range]:
+        """The offsets that the log of each partition keeps, of those topics that are there."""
         deadline = self._deadline()
         partitions = partitions_of(metadata := self._metadata(deadline), set(topics) & set(metadata.topics))
         if not partitions:
             return {}
         starts = self._offsets(partitions, OffsetSpec.earliest(), deadline)
         ends = self._offsets(partitions, OffsetSpec.latest(), deadline)
-        found: dict[str, int] = {}
-        for (topic, partition), start in starts.items():
-            found[topic] = found.get(topic, 0) + ends[topic, partition] - start
-        return found
+        return {place: range(start, ends[place]) for place, start in starts.items()}
 
     def newest_records(self, topic: str, limit: int = _MOST_RECORDS) -> tuple[Record, ...]:
         """The last records of each partition of a topic, at most `limit` of one, by partition and offset.
