@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import signal
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -179,7 +178,7 @@ def run(arguments: argparse.Namespace) -> int:
     reconcile_inputs.demand_writable(directory)
     screen = sys.stderr if arguments.json else sys.stdout
     asked = _Work(inputs, options, _budget(arguments, inputs, directory))
-    with _terminated_like_interrupted(), ExitStack() as stack:
+    with ExitStack() as stack:
         with time_limit(_PREPARING_SECONDS, f"The databases were not ready to be read after {_PREPARING_SECONDS:g} s."):
             work = stack.enter_context(_prepared(asked, loading, directory, arguments.fresh))
         report, interrupted = _reconciled(work, directory, screen, arguments.time_limit)
@@ -371,16 +370,6 @@ def _written(report: Report, directory: Path) -> tuple[Path, Path]:
             f"The report could not be written to {directory}: {error.strerror}. The lines above are all there is.",
             "Make room there, or name another directory with --output-dir.",
         ) from None
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """`kill` leaves a report too, as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _now() -> str:
