@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -102,6 +102,11 @@ class ByPlace(Protocol):
     def chunk_sums_within(self, scan: Scan, pieces: Sequence[Segment]) -> list[ChunkSum]:
         """`Database.chunk_sums` of these pieces alone."""
         ...
+
+
+def tables_beside(database: Database, names: Iterable[TableName]) -> frozenset[TableName]:
+    """The tables in the schemas of these names: those of them that are there, and others."""
+    return frozenset(table for schema in {name.schema for name in names} for table in database.tables(schema))
 
 
 class Database(Protocol):

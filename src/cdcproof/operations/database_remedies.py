@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.postgresql import add_to_publication
+from cdcproof.databases.deployment.postgresql import add_to_publication, drop_slot, tables_named_like
 from cdcproof.databases.tsql import constant, enable_table
 from cdcproof.findings import ABSENT
 from cdcproof.observations.capture_job import CaptureJobs
@@ -15,8 +15,6 @@ from cdcproof.observations.tables import AT_TARGET, CAPTURED, TOPIC, TableSets
 from cdcproof.operations.administration import sqlcmd
 from cdcproof.operations.commands import CommandLine, Commands
 from cdcproof.pipeline import Database
-
-_NAMED_LIKE = "SELECT schemaname, tablename FROM pg_tables WHERE tablename ILIKE '%{name}%'"
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,7 @@ class DatabaseRemedies:
                     f"# Connect does not answer, so who reads {slot.name} is not known: keep it, and look again"
                 )
             else:
-                literal = slot.name.replace("'", "''")
-                drop = self.line.administer(source, f"SELECT pg_drop_replication_slot('{literal}')", name=slot.database)
+                drop = self.line.administer(source, drop_slot(slot.name), name=slot.database)
                 commands.append(f"# if nobody needs {slot.name} any more: {drop}")
                 commands.append(
                     f'# if others look after it, in [source] of the pipeline file: other_slots = ["{slot.name}"]'
@@ -125,9 +122,7 @@ class DatabaseRemedies:
                     f"# {table.target} is not at the target: look for it under another name, restore it, or make it; "
                     "then snapshot and reconcile it"
                 )
-                commands.append(
-                    self.line.psql(target, _NAMED_LIKE.format(name=table.target.partition(".")[2].replace("'", "''")))
-                )
+                commands.append(self.line.psql(target, tables_named_like(TableName.parse(table.target).table)))
         return tuple(commands)
 
 

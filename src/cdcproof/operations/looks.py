@@ -11,7 +11,7 @@ from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.registry import Registry
-from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.base import Database, TableName, tables_beside
 from cdcproof.environments.base import Environment
 from cdcproof.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError
 from cdcproof.observations.columns import ColumnSets
@@ -184,11 +184,10 @@ def table_sets(
 
     Without a source connector that answers and is understood, that is not known of any other one.
     """
-    schemas = {TableName.parse(table.target).schema for table in pipeline.tables}
-    at_target = frozenset(table for schema in schemas for table in target.tables(schema))
+    at_target = tables_beside(target, [TableName.parse(table.target) for table in pipeline.tables])
     names = {TableName.parse(table.source) for table in pipeline.tables}
     try:
-        running = accounts.understood(accounts.running(connect, pipeline), pipeline)[0]
+        running, _ = accounts.own(connect, pipeline)
     except CdcproofError:
         running = ()
     readers = [account for account in running if account.side == "source"]
@@ -210,9 +209,12 @@ def table_sets(
 
 def column_sets(source: Database, target: Database, pipeline: Pipeline) -> ColumnSets:
     """The columns of each expected table that is on both sides."""
-    seen = {}
-    for table in pipeline.tables:
-        ours, theirs = TableName.parse(table.source), TableName.parse(table.target)
-        if ours in source.tables(ours.schema) and theirs in target.tables(theirs.schema):
-            seen[table.name] = (source.columns(ours), target.columns(theirs))
+    names = {table.name: (TableName.parse(table.source), TableName.parse(table.target)) for table in pipeline.tables}
+    at_source = tables_beside(source, [ours for ours, _ in names.values()])
+    at_target = tables_beside(target, [theirs for _, theirs in names.values()])
+    seen = {
+        name: (source.columns(ours), target.columns(theirs))
+        for name, (ours, theirs) in names.items()
+        if ours in at_source and theirs in at_target
+    }
     return ColumnSets(pipeline.tables, seen)

@@ -30,8 +30,7 @@ def look(accounts: Iterable[Account], connect: Connect, pipeline: Pipeline) -> S
     unseen: dict[str, tuple[str, str]] = {}
     for account in (account for account in accounts if account.side == "source"):
         name = account.connector
-        running = states.get(name)
-        if running is None or {running.state, *(task.state for task in running.tasks)} != {"RUNNING"}:
+        if states.halted(name):
             unseen[name] = (f"{name} does not run, so it reads nothing.", "See morning.2-connectors.")
             continue
         try:

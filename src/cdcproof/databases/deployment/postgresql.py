@@ -44,6 +44,17 @@ def add_to_publication(publication: str, tables: Iterable[TableName]) -> str:
     return statement.format(sql.Identifier(publication), _names(tables)).as_string()
 
 
+def drop_slot(name: str) -> str:
+    """The statement that drops a replication slot."""
+    return sql.SQL("SELECT pg_drop_replication_slot({})").format(sql.Literal(name)).as_string()
+
+
+def tables_named_like(name: str) -> str:
+    """The query for tables of whatever schema whose name has this one in it."""
+    statement = sql.SQL("SELECT schemaname, tablename FROM pg_tables WHERE tablename ILIKE {}")
+    return statement.format(sql.Literal(f"%{name}%")).as_string()
+
+
 def add_column(table: TableName, column: Column) -> str:
     """The statement that adds a column as another PostgreSQL has it; empty for a type that has to be made there first."""
     if column.type in ("array", "enum", "composite", "range", "multirange"):

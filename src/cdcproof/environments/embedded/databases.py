@@ -92,29 +92,21 @@ def empty(instance: Instance, side: Side) -> None:
         target(instance, _EMPTY)
         return
     wait_until(
-        lambda: source(instance, _END_READER + _READERS).splitlines()[-1],
-        lambda readers: readers == "0",
+        lambda: _is_released(instance),
+        bool,
         what="the source connector's connection to end",
         deadline_seconds=10,
         interval_seconds=0.05,
     )
-    # a task that was reading its snapshot again and again may take the slot once more while it is ended
-    wait_until(
-        lambda: _without_slot(instance),
-        bool,
-        what="the source connector's slot to be dropped",
-        deadline_seconds=10,
-        interval_seconds=0.1,
-    )
     source(instance, _EMPTY)
 
 
-def _without_slot(instance: Instance) -> bool:
+def _is_released(instance: Instance) -> bool:
+    """End the connector's reader and drop its slot; whether it is gone now."""
     try:
-        source(instance, _END_READER + _DROP)
-    except OperationError:
+        return source(instance, _END_READER + _DROP + _READERS).splitlines()[-1] == "0"
+    except OperationError:  # a task that begins its snapshot again and again has taken the slot once more
         return False
-    return True
 
 
 def disconnected(instance: Instance) -> tuple[Side, ...]:

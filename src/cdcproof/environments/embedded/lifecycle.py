@@ -39,6 +39,8 @@ from cdcproof.progress import Progress
 from cdcproof.waiting import Deadline, wait_until
 
 _RECONNECT_SECONDS = 2.0
+_MONITORING_TRIES = 2
+"""Its port may be taken while it starts, by another instance's."""
 
 
 def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None = None) -> Instance:
@@ -214,20 +216,18 @@ def _connect_to_databases(instance: Instance, progress: Progress) -> None:
 
 def _start_if_it_will(instance: Instance, service: str, parts: Parts, java_: Java, progress: Progress) -> Instance:
     """Monitoring that does not start is said, and no reason to call the pipeline down."""
-    try:
-        return supervision.start(instance, (service,), parts, java_, progress)
-    except OperationError as error:
+    for _ in range(_MONITORING_TRIES):
+        try:
+            return supervision.start(instance, (service,), parts, java_, progress)
+        except OperationError as error:
+            failure = str(error)
         found = state.load(instance.name) or instance
-        moved = _find_ports(found, {}, progress)
-        if moved.ports == found.ports:
-            progress.done(str(error))
-            return found
-    state.save(moved)  # its port was taken while it started, by another instance's perhaps
-    try:
-        return supervision.start(moved, (service,), parts, java_, progress)
-    except OperationError as error:
-        progress.done(str(error))
-        return state.load(instance.name) or moved
+        instance = _find_ports(found, {}, progress)
+        if instance.ports == found.ports:
+            break
+        state.save(instance)
+    progress.done(failure)
+    return instance
 
 
 def _find_ports(instance: Instance, wanted: Mapping[str, int], progress: Progress) -> Instance:

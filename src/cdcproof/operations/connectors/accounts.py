@@ -123,6 +123,11 @@ def understood(configs: Mapping[str, Config], pipeline: Pipeline) -> tuple[tuple
     return tuple(found), why
 
 
+def own(connect: Connect, pipeline: Pipeline) -> tuple[tuple[Account, ...], dict[str, str]]:
+    """`understood` of the pipeline's own connectors, as they run."""
+    return understood(running(connect, pipeline), pipeline)
+
+
 def accounts(configs: Mapping[str, Config], pipeline: Pipeline) -> tuple[Account, ...]:
     """The account of each connector of this pipeline. Raises `CouldNotLookError` for one whose account is not said."""
     return tuple(_account(name, config, pipeline) for name, config in configs.items())

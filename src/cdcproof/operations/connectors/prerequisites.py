@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from cdcproof.clients.connect import Connect
 from cdcproof.databases import connect as connect_to
-from cdcproof.databases.base import TableName
+from cdcproof.databases.base import TableName, tables_beside
 from cdcproof.databases.deployment import connect as open_database
 from cdcproof.databases.deployment.base import Rights
 from cdcproof.errors import CouldNotLookError, RefusedError
@@ -132,8 +132,7 @@ def rights_of(account: Account, pipeline: Pipeline) -> Rights:
     needs = account.needs()
     if account.side == "target":
         with connect_to(configured) as database:
-            schemas = {TableName.parse(table.target).schema for table in account.tables}
-            needs = account.needs({table for schema in schemas for table in database.tables(schema)})
+            needs = account.needs(tables_beside(database, [TableName.parse(t.target) for t in account.tables]))
     if configured.type == "postgresql":
         with open_database(configured) as asked:
             return asked.rights(account.user, needs)
