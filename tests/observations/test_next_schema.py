@@ -53,7 +53,7 @@ def test_a_form_that_is_not_known_is_not_tried(schema: Schema) -> None:
     ("subject", "words"),
     [
         (Subject("READWRITE", True), "takes another column"),
-        (Subject("", None), "takes another column"),
+        (Subject("", None, "no Avro"), "not tried"),
         (Subject("READONLY", True), "mode READONLY"),
         (Subject("READONLY_OVERRIDE", None), "mode READONLY_OVERRIDE"),
         (Subject("READWRITE", False), "refuses another column"),
@@ -62,7 +62,8 @@ def test_a_form_that_is_not_known_is_not_tried(schema: Schema) -> None:
 def test_what_the_next_schema_would_meet(subject: Subject, words: str) -> None:
     found = NextSchemas({"s": subject}, "BACKWARD")
     assert found.found() == {"s": words}
-    assert (found.found() == found.expected()) is (words == "takes another column")
+    assert (found.found() == found.expected()) is (words in ("takes another column", "not tried"))
+    assert found.untried() == ({"s": "no Avro"} if words == "not tried" else {})
 
 
 def ask(takes: tuple[int, Any], **modes: tuple[int, Any]) -> tuple[NextSchemas, dict[str, Any]]:
@@ -83,17 +84,26 @@ def test_the_registry_is_asked_without_registering_anything() -> None:
     found, body = ask(
         (200, {"is_compatible": False}), **{"t.orders-value": (404, {}), "": (200, {"mode": "READWRITE"})}
     )
-    assert found.subjects == {"t.orders-value": Subject("READWRITE", False)}
+    assert found.subjects == {
+        "t.orders-value": Subject("READWRITE", False),
+        "t.customers-value": Subject("READWRITE", None, "no such subject"),
+    }
+    assert found.untried() == {"t.customers-value": "no such subject"}
     assert found.compatibility == "FULL"
     assert json.loads(body["schema"]) == record(ID, ADDED)
 
 
 def test_the_mode_of_a_subject_comes_before_that_of_all() -> None:
     modes = {"t.orders-value": (200, {"mode": "READONLY"}), "": (200, {"mode": "READWRITE"})}
-    assert ask((200, {"is_compatible": True}), **modes)[0].found() == {"t.orders-value": "mode READONLY"}
+    assert ask((200, {"is_compatible": True}), **modes)[0].found() == {
+        "t.orders-value": "mode READONLY",
+        "t.customers-value": "not tried",
+    }
 
 
 def test_a_registry_that_knows_no_modes_and_cannot_compare_is_not_called_wrong() -> None:
     found, _ = ask((422, {"error_code": 42201}), **{"t.orders-value": (404, {}), "": (404, {})})
-    assert found.subjects == {"t.orders-value": Subject("", None)}
+    orders = found.subjects["t.orders-value"]
+    assert (orders.mode, orders.takes, "answered 422" in orders.why_not) == ("", None, True)
+    assert found.found() == found.expected()
     assert found.rows()[0]["takes another column"] == "not tried"

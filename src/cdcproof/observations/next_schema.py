@@ -11,21 +11,23 @@ from cdcproof.clients.registry import Schema
 
 _ADDED = {"name": "cdcproof_added_column", "type": ["null", "string"], "default": None}
 _TAKES = "takes another column"
+_NOT_TRIED = "not tried"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A subject of the registry. `takes` is None where that could not be tried: no Avro, or a form that is not known."""
+    """A subject of a table. `takes` is None where that could not be tried, for the reason that `why_not` gives."""
 
     mode: str
     takes: bool | None
+    why_not: str = ""
 
     @property
     def words(self) -> str:
         """What the next schema would meet."""
         if self.mode.startswith("READONLY"):
             return f"mode {self.mode}"
-        return "refuses another column" if self.takes is False else _TAKES
+        return {True: _TAKES, False: "refuses another column", None: _NOT_TRIED}[self.takes]
 
 
 @dataclass(frozen=True)
@@ -36,24 +38,28 @@ class NextSchemas:
     compatibility: str
 
     def expected(self) -> dict[str, str]:
-        """Each takes the schema that an added column makes."""
-        return dict.fromkeys(self.found(), _TAKES)
+        """Each takes the schema that an added column makes, as far as that was tried."""
+        return {name: _NOT_TRIED if name in self.untried() else _TAKES for name in self.subjects}
 
     def found(self) -> dict[str, str]:
-        """Subject to what it would do; the registry itself where no table has a subject there."""
-        return {name: subject.words for name, subject in self.subjects.items()} or {"no subject of a table": _TAKES}
+        """Subject to what it would do."""
+        return {name: subject.words for name, subject in self.subjects.items()}
 
     def refusing(self) -> dict[str, str]:
         """Subject to why it would refuse."""
-        return {name: words for name, words in self.found().items() if words != _TAKES}
+        return {name: words for name, words in self.found().items() if words not in (_TAKES, _NOT_TRIED)}
+
+    def untried(self) -> dict[str, str]:
+        """Subject to why nothing is known of what it would do."""
+        return {name: one.why_not for name, one in self.subjects.items() if one.words == _NOT_TRIED}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per subject, for the report."""
-        tried = {True: "yes", False: "NO", None: "not tried"}
+        tried = {True: "yes", False: "NO", None: _NOT_TRIED}
         return [
-            {"subject": name, "mode": s.mode or None, "takes another column": tried[s.takes]}
+            {"subject": name, "mode": s.mode or None, "takes another column": tried[s.takes], "why": s.why_not or None}
             for name, s in self.subjects.items()
-        ] or [{"subject": "none", "mode": None, "takes another column": None}]
+        ]
 
 
 def with_another_column(schema: Schema) -> Schema | None:

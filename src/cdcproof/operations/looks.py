@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from dataclasses import replace
 
 from cdcproof import pipeline as model
@@ -112,18 +111,23 @@ def topics(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Topics:
 def next_schemas(registry: Registry, pipeline: Pipeline) -> NextSchemas:
     """What the registry would do with the next schema of each table, by the usual names of subjects."""
     there = set(registry.subjects())
-    found = {}
-    for table in pipeline.tables:
-        name = f"{table.topic}-value"
-        if name not in there:
-            continue
-        takes = None
-        changed = with_another_column(registry.latest(name))
-        if changed:
-            with suppress(UnexpectedAnswerError):  # a registry that cannot compare: not tried
-                takes = registry.would_take(name, changed)
-        found[name] = Subject(registry.mode_of(name), takes)
+    names = [f"{table.topic}-value" for table in pipeline.tables]
+    found = {
+        name: Subject(registry.mode_of(name), *(_takes(registry, name) if name in there else (None, "no such subject")))
+        for name in names
+    }
     return NextSchemas(found, registry.compatibility())
+
+
+def _takes(registry: Registry, name: str) -> tuple[bool | None, str]:
+    """Whether a subject would take another column; None and the reason where that cannot be tried."""
+    changed = with_another_column(registry.latest(name))
+    if changed is None:
+        return None, "no Avro, or a record of a form that is not known"
+    try:
+        return registry.would_take(name, changed), ""
+    except UnexpectedAnswerError as error:
+        return None, error.message
 
 
 def dead_letters(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> DeadLetters:
