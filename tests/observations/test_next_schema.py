@@ -66,6 +66,12 @@ def test_what_the_next_schema_would_meet(subject: Subject, words: str) -> None:
     assert found.untried() == ({"s": "no Avro"} if words == "not tried" else {})
 
 
+def test_tables_that_do_not_use_the_registry_are_not_tried_and_no_risk() -> None:
+    found = NextSchemas({name: Subject("READWRITE", None, "no such subject") for name in ("a", "b")}, "BACKWARD")
+    assert found.found() == found.expected() == {"a": "not tried", "b": "not tried"}
+    assert found.untried() == {}
+
+
 def ask(takes: tuple[int, Any], **modes: tuple[int, Any]) -> tuple[NextSchemas, dict[str, Any]]:
     check = "POST /compatibility/subjects/t.orders-value/versions/latest"
     answers = {

@@ -12,6 +12,7 @@ from cdcproof.clients.registry import Schema
 _ADDED = {"name": "cdcproof_added_column", "type": ["null", "string"], "default": None}
 _TAKES = "takes another column"
 _NOT_TRIED = "not tried"
+NO_SUBJECT = "no such subject"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class NextSchemas:
 
     def expected(self) -> dict[str, str]:
         """Each takes the schema that an added column makes, as far as that was tried."""
-        return {name: _NOT_TRIED if name in self.untried() else _TAKES for name in self.subjects}
+        return {name: _NOT_TRIED if words == _NOT_TRIED else _TAKES for name, words in self.found().items()}
 
     def found(self) -> dict[str, str]:
         """Subject to what it would do."""
@@ -50,7 +51,12 @@ class NextSchemas:
         return {name: words for name, words in self.found().items() if words not in (_TAKES, _NOT_TRIED)}
 
     def untried(self) -> dict[str, str]:
-        """Subject to why nothing is known of what it would do."""
+        """Subject to why nothing is known of what it would do.
+
+        Nothing where no table has one: the connectors then write without the registry, or under names of their own.
+        """
+        if all(one.why_not == NO_SUBJECT for one in self.subjects.values()):
+            return {}
         return {name: one.why_not for name, one in self.subjects.items() if one.words == _NOT_TRIED}
 
     def rows(self) -> list[dict[str, object]]:

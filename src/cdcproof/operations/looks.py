@@ -16,7 +16,7 @@ from cdcproof.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerEr
 from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.lag import SinkLag
-from cdcproof.observations.next_schema import NextSchemas, Subject, with_another_column
+from cdcproof.observations.next_schema import NO_SUBJECT, NextSchemas, Subject, with_another_column
 from cdcproof.observations.own_rights import OwnRights
 from cdcproof.observations.services import Services, subject
 from cdcproof.observations.slots import Slots
@@ -113,7 +113,7 @@ def next_schemas(registry: Registry, pipeline: Pipeline) -> NextSchemas:
     there = set(registry.subjects())
     names = [f"{table.topic}-value" for table in pipeline.tables]
     found = {
-        name: Subject(registry.mode_of(name), *(_takes(registry, name) if name in there else (None, "no such subject")))
+        name: Subject(registry.mode_of(name), *(_takes(registry, name) if name in there else (None, NO_SUBJECT)))
         for name in names
     }
     return NextSchemas(found, registry.compatibility())
