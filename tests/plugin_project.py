@@ -129,7 +129,7 @@ class Project:
         """Run pytest; with xdist in a process of its own, otherwise in this one, which is ten times faster."""
         arguments = ("--pipeline", "p.toml", *arguments)
         if "-n" in arguments:
-            return self.pytester.runpytest_subprocess(*arguments, timeout=120)
+            return self.pytester.runpytest_subprocess("-p", "no:hypothesispytest", *arguments, timeout=120)
         return self.pytester.runpytest_inprocess(*arguments)
 
     def latest(self) -> Run:

@@ -74,6 +74,8 @@ class Pipelines:
         self.folder = folder
         self.environment = {**os.environ, "CDCPROOF_INSTANCE": INSTANCE, **PASSWORDS, "COLUMNS": "80"}
         self.environment.pop(VARIABLE, None)
+        # its plug-in loads all of hypothesis at the end of a run, which is a third of a morning's processor time
+        self.environment["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
         self.healthy: dict[str, Verdict] = {}
 
     @property
