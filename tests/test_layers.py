@@ -70,6 +70,8 @@ DOORS = {
     "confluent_kafka": {"clients/kafka.py", "clients/kafka_session.py"},
     "testcontainers": {"environments/compose.py"},
     "prometheus_client": {"clients/prometheus.py", "reporting/metrics.py"},
+    "boto3": {"clients/object_store.py"},
+    "botocore": {"clients/object_store.py"},
     "allure": {"reporting/allure_results.py"},
     "allure_commons": {"reporting/allure_results.py"},
     "jinja2": {"reporting/pages.py"},
