@@ -17,11 +17,13 @@ LAYERS = (
     {
         *("errors", "engines", "findings", "pipeline", "pipeline_choice", "toml_lines", "toml_models", "toml_text"),
         *("waiting", "patience", "time_limit", "stopping", "output", "secrets", "progress"),
+        "contacts",
     },
     {"reporting"},
     {"clients", "databases"},
     {"reconcile", "environments", "observations"},
     {"operations"},
+    {"backup", "diagnostics", "emergency", "history", "maintenance", "monitoring", "oncall"},
     {
         *("cli", "fixtures", "pytest_plugin", "pytest_marks", "pytest_options", "pytest_reporter", "pytest_xdist"),
         *("pytest_plan", "pytest_time_limit"),

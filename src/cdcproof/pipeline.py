@@ -23,9 +23,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from cdcproof import toml_models
+from cdcproof.contacts import Contacts
 from cdcproof.engines import Engine
 from cdcproof.errors import ConfigError
-from cdcproof.toml_models import Model
+from cdcproof.toml_models import Model, Name
 
 
 def http_url(text: str) -> str:
@@ -40,7 +41,6 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
-Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Url = Annotated[Name, AfterValidator(http_url)]
 PLACEHOLDER = "TO-BE-FILLED-IN"
 """What `cdcproof init` writes for a required value that it could not learn; `cdcproof check-config` asks for it."""
@@ -363,6 +363,7 @@ class Pipeline(Model):
     thresholds: Thresholds = Thresholds()
     round_trip: RoundTrip = RoundTrip()
     paths: Paths = Paths()
+    contacts: Contacts = Contacts()
     waivers: tuple[Waiver, ...] = ()
 
     @model_validator(mode="after")

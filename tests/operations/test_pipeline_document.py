@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from cdcproof import pipeline
+from cdcproof import contacts, pipeline
 
 TEXT = (Path(__file__).parents[2] / "docs" / "PIPELINE.md").read_text(encoding="utf-8")
 MODELS: dict[str, type[BaseModel]] = {
@@ -28,6 +28,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "thresholds": pipeline.Thresholds,
     "round_trip": pipeline.RoundTrip,
     "paths": pipeline.Paths,
+    "contacts": contacts.Contacts,
     "waivers": pipeline.Waiver,
 }
 
