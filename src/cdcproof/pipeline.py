@@ -336,6 +336,25 @@ class Paths(Model):
         return self.reconciliation_reports.parent / "reports"
 
 
+class Backup(Model):
+    """How `cdcproof backup` makes backups of this pipeline, and where it puts them beside `paths.backups`."""
+
+    s3_bucket: Name | None = None
+    """The bucket that a backup is uploaded to; none: it stays on this machine."""
+    s3_endpoint: Url | None = None
+    """Where the bucket is; none: at Amazon, or where AWS_ENDPOINT_URL says."""
+    s3_keep_days: float = Field(default=30, gt=0)
+    keep_count: int = Field(default=3, ge=1)
+    """So many of the newest good ones stay, however old they are. (`thresholds.backup_keep_days` is how old others may be.)"""
+    jobs: int = Field(default=2, ge=1)
+    """PostgreSQL: tables that are dumped, or restored, at the same time."""
+    server_directory: Name | None = None
+    """SQL Server: `paths.backups` as the server sees it, which writes there; none: by the same path."""
+    source: Account | None = None
+    """Who may back up and restore the source's database, where the account of `[source]` may not."""
+    target: Account | None = None
+
+
 class Waiver(Model):
     """A known failure that is accepted until a day, with a reason."""
 
@@ -364,6 +383,7 @@ class Pipeline(Model):
     round_trip: RoundTrip = RoundTrip()
     paths: Paths = Paths()
     contacts: Contacts = Contacts()
+    backup: Backup = Backup()
     waivers: tuple[Waiver, ...] = ()
 
     @model_validator(mode="after")

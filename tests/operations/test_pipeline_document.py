@@ -29,6 +29,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "round_trip": pipeline.RoundTrip,
     "paths": pipeline.Paths,
     "contacts": contacts.Contacts,
+    "backup": pipeline.Backup,
     "waivers": pipeline.Waiver,
 }
 
