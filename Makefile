@@ -13,7 +13,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
-.PHONY: help morning up down status test test-unit lint format lock clean
+.PHONY: help morning up down status test test-unit lint format generate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lint: $(INSTALLED) ## linter, formatter, types
 format: $(INSTALLED) ## format the code, and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
+
+generate: $(INSTALLED) ## write again what follows from the catalogue of checks: alerts, inhibition, tables in docs
+	@$(BIN)/python scripts/generate.py
 
 lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \

@@ -162,6 +162,38 @@ def test_a_check_of_a_part_the_pipeline_does_not_have_is_not_collected(project: 
     result.stdout.fnmatch_lines(["*1 deselected*"])
 
 
+def test_a_check_of_the_catalogue_has_severity_suites_and_conditions_from_there(project: Project) -> None:
+    listed = '@pytest.mark.runbook("{}")\ndef test_{}(evidence):\n    """A title."""\n    {}\n'
+    project.pipeline(extra='registry.url = "http://127.0.0.1:1"')
+    project.checks(
+        listed.format(
+            "morning.1-services", "a", "require_equal({'registry': 'down', 'x': 1}, {'registry': 'up', 'x': 1})"
+        ),
+        listed.format("morning.6-registry-answers", "b", "evidence.saw('x', 'y')"),  # needs the registry's service
+        listed.format("morning.7-capture-job", "c", "evidence.saw('x', 'y')"),  # of a SQL Server source only
+        listed.format("morning.6-source-answers", "d", "evidence.saw('x', 'y')"),
+    )
+
+    result = project.run("-m", "morning")
+
+    assert project.verdicts() == {
+        "morning.1-services": "failed",
+        "morning.6-registry-answers": "blocked",
+        "morning.6-source-answers": "passed",
+    }
+    assert {r.step: r.severity for r in project.latest().steps}["morning.6-registry-answers"] == "major"
+    result.stdout.fnmatch_lines(["*1 deselected*"])
+
+
+def test_a_check_that_is_in_no_catalogue_must_give_its_severity(project: Project) -> None:
+    project.checks('@pytest.mark.runbook("morning.1-own")\ndef test_own(evidence):\n    """A title."""\n')
+
+    result = project.run("-m", "morning")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*morning.1-own is not in the catalogue, so its mark must give*"])
+
+
 def test_a_waived_failure_is_green_and_says_why(project: Project) -> None:
     project.checks(SERVICES_DOWN, CONNECTORS)
     project.waive("morning.1-services", IN_A_WEEK)

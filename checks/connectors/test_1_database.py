@@ -5,7 +5,7 @@ import pytest
 from cdcproof.findings import require_equal
 
 
-@pytest.mark.runbook("connectors.1-database-connectivity", severity="critical")
+@pytest.mark.runbook("connectors.1-database-connectivity")
 def test_each_database_answers_its_connectors_own_account(connector_logins, evidence):
     """Each database answers its connector's own account, from the worker and from here."""
     evidence.saw("Logins", connector_logins.rows())

@@ -5,7 +5,7 @@ import pytest
 from cdcproof.findings import require_equal, warn_if_any
 
 
-@pytest.mark.runbook("connectors.2-topics", severity="major")
+@pytest.mark.runbook("connectors.2-topics")
 def test_every_topic_is_there(connector_topics, evidence):
     """Every topic that the connectors write and read is there, or will be made with its first record."""
     evidence.saw("Topics", connector_topics.rows())

@@ -5,7 +5,7 @@ import pytest
 from cdcproof.findings import require_equal
 
 
-@pytest.mark.runbook("connectors.4-permissions-sufficient", severity="critical")
+@pytest.mark.runbook("connectors.4-permissions-sufficient")
 def test_each_account_may_do_what_it_must(connector_rights, evidence):
     """Each connector's account may read or write all of its tables."""
     missing, _ = connector_rights
@@ -14,7 +14,7 @@ def test_each_account_may_do_what_it_must(connector_rights, evidence):
     require_equal(missing.found, missing.expected, details=missing.details, action=missing.action)
 
 
-@pytest.mark.runbook("connectors.5-permissions-excessive", severity="major")
+@pytest.mark.runbook("connectors.5-permissions-excessive")
 def test_no_account_may_do_more_than_it_must(connector_rights, evidence):
     """No connector's account may do more than it must: change the source, administer, act for others."""
     _, excessive = connector_rights

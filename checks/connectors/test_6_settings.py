@@ -5,7 +5,7 @@ import pytest
 from cdcproof.findings import require_equal, warn_if_any
 
 
-@pytest.mark.runbook("connectors.6-settings", severity="critical")
+@pytest.mark.runbook("connectors.6-settings")
 def test_no_setting_would_lose_changes(settings_to_deploy, evidence, remedies):
     """The settings to be deployed let every change of every table through, once, and keep what fails."""
     evidence.saw("Settings", settings_to_deploy.rows())

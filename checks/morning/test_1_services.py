@@ -5,7 +5,7 @@ import pytest
 from cdcproof.findings import require_equal, warn_above
 
 
-@pytest.mark.runbook("morning.1-services", severity="critical")
+@pytest.mark.runbook("morning.1-services")
 def test_every_service_is_up_and_healthy(services, pipeline, evidence, remedies):
     """Every expected service is up, and healthy where it has a health check."""
     evidence.saw("Services", services.rows())

@@ -5,11 +5,7 @@ import pytest
 from cdcproof.findings import require_equal, warn_if_any
 
 
-@pytest.mark.runbook(
-    "morning.2-connectors",
-    severity="critical",
-    needs=[f"morning.1-services:{role}" for role in ("connect", "kafka", "source", "target")],
-)
+@pytest.mark.runbook("morning.2-connectors")
 def test_every_connector_and_task_is_running(connector_states, pipeline, evidence, remedies):
     """Every connector and every one of its tasks is RUNNING."""
     found = connector_states

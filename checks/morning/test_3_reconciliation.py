@@ -5,9 +5,7 @@ import pytest
 from cdcproof.findings import require_equal, warn_if_any
 
 
-@pytest.mark.runbook(
-    "morning.3-reconciliation", severity="critical", needs=["morning.1-services:source", "morning.1-services:target"]
-)
+@pytest.mark.runbook("morning.3-reconciliation")
 def test_the_newest_reports_say_match(reports, evidence, remedies):
     """Every table's newest reconciliation report is fresh and says MATCH, and no difference of contents stands."""
     newest = reports.newest()

@@ -5,7 +5,7 @@ import pytest
 from cdcproof.findings import require_equal, warn_if_any
 
 
-@pytest.mark.runbook("morning.4-metrics-reconciliation", severity="major", needs=["morning.3-reconciliation"])
+@pytest.mark.runbook("morning.4-metrics-reconciliation")
 def test_the_metrics_show_no_new_mismatch(reconciliation_metrics, evidence, remedies):
     """`reconciliation_row_count_mismatch_total` and `…_checksum_mismatch_total` show no mismatch that stands."""
     evidence.saw("Mismatch counters on the reconciliation exporter", reconciliation_metrics.rows())
@@ -23,7 +23,7 @@ def test_the_metrics_show_no_new_mismatch(reconciliation_metrics, evidence, reme
     )
 
 
-@pytest.mark.runbook("morning.4-metrics-connectors", severity="major", needs=["morning.1-services:connect"])
+@pytest.mark.runbook("morning.4-metrics-connectors")
 def test_the_metrics_show_which_connectors_run(connector_metrics, connectors_running, evidence, remedies):
     """`connector_state` is 1 for every connector that runs by what Connect says, and 0 for every other one."""
     found = connector_metrics.labelled("connector_state", "connector")

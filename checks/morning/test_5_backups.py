@@ -5,11 +5,7 @@ import pytest
 from cdcproof.findings import require_equal
 
 
-@pytest.mark.runbook(
-    "morning.5-backups",
-    severity="critical",
-    applies=lambda pipeline: pipeline.paths.backups is not None and pipeline.environment != "embedded",
-)
+@pytest.mark.runbook("morning.5-backups")
 def test_the_newest_backups_are_of_last_night(backups, evidence, remedies):
     """The newest backup in each folder of the backup directory is not older than a day and a little."""
     evidence.saw("Newest backups", backups.rows())

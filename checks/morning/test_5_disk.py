@@ -5,7 +5,7 @@ import pytest
 from cdcproof.findings import require_below, warn_from
 
 
-@pytest.mark.runbook("morning.5-disk", severity="major")
+@pytest.mark.runbook("morning.5-disk")
 def test_disks_have_room(disks, pipeline, evidence, remedies):
     """Data volumes and the backup directory are below their limit, in space and in inodes."""
     limits = pipeline.thresholds

@@ -5,33 +5,33 @@ import pytest
 from cdcproof.findings import require_at_least
 
 
-@pytest.mark.runbook("morning.6-source-answers", severity="critical", needs=["morning.1-services:source"])
+@pytest.mark.runbook("morning.6-source-answers")
 def test_the_source_answers(source, evidence):
     """The source database answers a query of the checks' own account."""
     evidence.saw("Source", source.version())
 
 
-@pytest.mark.runbook("morning.6-target-answers", severity="critical", needs=["morning.1-services:target"])
+@pytest.mark.runbook("morning.6-target-answers")
 def test_the_target_answers(target, evidence):
     """The target database answers a query of the checks' own account."""
     evidence.saw("Target", target.version())
 
 
-@pytest.mark.runbook("morning.6-source-rights", severity="critical", needs=["morning.6-source-answers"])
+@pytest.mark.runbook("morning.6-source-rights")
 def test_the_checks_may_look_at_the_source(source_rights, evidence):
     """The checks' own account may see all that they need of the source."""
     evidence.saw("What the checks' account may see", source_rights.rows())
     source_rights.demand_seen()
 
 
-@pytest.mark.runbook("morning.6-target-rights", severity="critical", needs=["morning.6-target-answers"])
+@pytest.mark.runbook("morning.6-target-rights")
 def test_the_checks_may_look_at_the_target(target_rights, evidence):
     """The checks' own account may see all that they need of the target."""
     evidence.saw("What the checks' account may see", target_rights.rows())
     target_rights.demand_seen()
 
 
-@pytest.mark.runbook("morning.6-kafka-answers", severity="critical", needs=["morning.1-services:kafka"])
+@pytest.mark.runbook("morning.6-kafka-answers")
 def test_kafka_answers(kafka, evidence):
     """Kafka answers with its brokers and topics."""
     brokers = kafka.brokers()
@@ -40,12 +40,7 @@ def test_kafka_answers(kafka, evidence):
     require_at_least({"brokers": brokers}, 1, unit="brokers")
 
 
-@pytest.mark.runbook(
-    "morning.6-registry-answers",
-    severity="major",
-    needs=["morning.1-services:registry"],
-    applies=lambda pipeline: pipeline.registry is not None,
-)
+@pytest.mark.runbook("morning.6-registry-answers")
 def test_the_schema_registry_answers(registry, evidence):
     """The schema registry lists its subjects."""
     evidence.saw("Schema registry", [{"subjects": len(registry.subjects())}])

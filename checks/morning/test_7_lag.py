@@ -5,7 +5,7 @@ import pytest
 from cdcproof.findings import require_at_least, require_at_most, require_equal, warn_if_any
 
 
-@pytest.mark.runbook("morning.7-sink-lag", severity="critical", needs=["morning.6-kafka-answers"])
+@pytest.mark.runbook("morning.7-sink-lag")
 def test_the_sink_keeps_up(sink_lag, pipeline, evidence, remedies):
     """Every sink that runs consumes, and the lag of each in records and in time is below the limit."""
     limits = pipeline.thresholds
@@ -19,11 +19,7 @@ def test_the_sink_keeps_up(sink_lag, pipeline, evidence, remedies):
     require_at_most(sink_lag.seconds(), limits.lag_seconds, unit="s behind", details=details, action=action)
 
 
-@pytest.mark.runbook(
-    "morning.7-source-lag",
-    severity="critical",
-    needs=["morning.1-services:connect", "morning.6-source-answers", "morning.6-kafka-answers"],
-)
+@pytest.mark.runbook("morning.7-source-lag")
 def test_the_source_is_read(source_lag, source_history, pipeline, evidence, remedies):
     """Every source connector that runs is given what the source's log holds, and that is the log which was reconciled."""
     limits = pipeline.thresholds
@@ -42,12 +38,7 @@ def test_the_source_is_read(source_lag, source_history, pipeline, evidence, reme
     source_lag.demand_seen()
 
 
-@pytest.mark.runbook(
-    "morning.7-capture-job",
-    severity="critical",
-    needs=["morning.6-source-answers"],
-    applies=lambda pipeline: pipeline.source.type == "sqlserver",
-)
+@pytest.mark.runbook("morning.7-capture-job")
 def test_the_log_is_captured(capture_jobs, pipeline, evidence, remedies):
     """SQL Server's Agent and capture job run, read the log without errors, and keep changes until they are read."""
     limits = pipeline.thresholds

@@ -5,12 +5,7 @@ import pytest
 from cdcproof.findings import require_at_most, require_equal
 
 
-@pytest.mark.runbook(
-    "morning.8-replication-slots",
-    severity="critical",
-    needs=["morning.6-source-answers"],
-    applies=lambda pipeline: pipeline.source.type == "postgresql",
-)
+@pytest.mark.runbook("morning.8-replication-slots")
 def test_no_replication_slot_is_inactive_or_losing_wal(slots, pipeline, evidence, remedies):
     """Every replication slot of a PostgreSQL source's server is active, and its log is kept but not hoarded."""
     evidence.saw("Replication slots", slots.rows())

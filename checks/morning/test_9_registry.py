@@ -5,12 +5,7 @@ import pytest
 from cdcproof.findings import require_equal, warn_if_any
 
 
-@pytest.mark.runbook(
-    "morning.9-registry",
-    severity="major",
-    needs=["morning.6-registry-answers"],
-    applies=lambda pipeline: pipeline.registry is not None,
-)
+@pytest.mark.runbook("morning.9-registry")
 def test_the_registry_would_take_the_next_schema(next_schemas, evidence, remedies):
     """The schema registry would take the schema that another column makes, for every table's topic."""
     evidence.saw("Subjects", next_schemas.rows())

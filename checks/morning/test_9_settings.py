@@ -5,7 +5,7 @@ import pytest
 from cdcproof.findings import require_equal, warn_if_any
 
 
-@pytest.mark.runbook("morning.9-connector-settings", severity="critical", needs=["morning.1-services:connect"])
+@pytest.mark.runbook("morning.9-connector-settings")
 def test_no_setting_loses_changes(connector_settings, evidence, remedies):
     """The connectors' settings let every change of every table through, once, and keep what fails."""
     evidence.saw("Settings", connector_settings.rows())

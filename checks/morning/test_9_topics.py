@@ -5,9 +5,7 @@ import pytest
 from cdcproof.findings import require_equal, warn_if_any
 
 
-@pytest.mark.runbook(
-    "morning.9-topics", severity="critical", needs=["morning.1-services:zookeeper", "morning.6-kafka-answers"]
-)
+@pytest.mark.runbook("morning.9-topics")
 def test_topics_take_records_and_keep_what_must_be_kept(topics, evidence, remedies):
     """Every topic has its replicas, and none by which Connect or a source remembers is deleted by age."""
     evidence.saw("Topics", topics.rows())

@@ -5,8 +5,7 @@ import pytest
 from cdcproof.findings import require_equal
 
 
-@pytest.mark.staging
-@pytest.mark.runbook("validate.1-services", severity="critical")
+@pytest.mark.runbook("validate.1-services")
 def test_every_service_is_up_again(services, evidence, remedies):
     """Every expected service is up again, and healthy where it has a health check."""
     evidence.saw("Services", services.rows())

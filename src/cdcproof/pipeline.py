@@ -374,6 +374,7 @@ class Pipeline(Model):
     kafka: Kafka
     registry: HttpService | None = None
     prometheus: HttpService | None = None
+    alertmanager: HttpService | None = None
     pushgateway: HttpService | None = None
     exporters: Exporters = Exporters()
     services: tuple[Service, ...] = Field(min_length=1)

@@ -1,6 +1,7 @@
 """The pytest plug-in: turns what checks raise into verdicts, and verdicts into reports.
 
-A check is a test with the mark ``runbook("suite.id", severity=…, needs=[…])``; every other test is left alone.
+A check is a test with the mark ``runbook("suite.id")``; every other test is left alone. The catalogue of checks holds the severity
+and the needs of ours, the mark itself those of a check that is not listed there.
 Fixtures use `expected_pipeline`, `environment_name` and `set_run_header`.
 Under xdist the workers judge, and the controller, which collects nothing, prints and writes.
 """
@@ -19,7 +20,7 @@ from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import Pipeline, load
 from cdcproof.pipeline_choice import chosen, resolve
-from cdcproof.pytest_marks import applies, step_of
+from cdcproof.pytest_marks import LISTED_SUITES, applies, step_of, suites_of
 from cdcproof.pytest_plan import Plan
 from cdcproof.pytest_reporter import PROBLEM, Reporter
 from cdcproof.pytest_time_limit import TimeLimit
@@ -146,7 +147,7 @@ def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _prepare(config: pytest.Config, folder: Path, items: list[pytest.Item], checks: list[pytest.Item]) -> None:
     steps = {item: step_of(item) for item in checks}
-    marks = suites.marks_in_sources(folder)
+    marks = suites.marks_in_sources(folder, LISTED_SUITES)
     found = problems(
         list(steps.values()),
         expected_pipeline(config).waivers,
@@ -157,7 +158,8 @@ def _prepare(config: pytest.Config, folder: Path, items: list[pytest.Item], chec
         raise UsageError("The checks cannot be run as they are declared:\n" + "\n".join(f"  {p}" for p in found))
     for item, step in steps.items():
         item.stash[_STEP_KEY] = step
-        item.add_marker(step.suite)
+        for suite in suites_of(item):
+            item.add_marker(suite)
     item_of = {step.id: item for item, step in steps.items()}
     ordered = iter([item_of[step.id] for step in in_order(steps.values())])
     items[:] = [next(ordered) if item in steps else item for item in items]

@@ -19,6 +19,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "connect": pipeline.ConnectService,
     "registry": pipeline.HttpService,
     "prometheus": pipeline.HttpService,
+    "alertmanager": pipeline.HttpService,
     "pushgateway": pipeline.HttpService,
     "kafka": pipeline.Kafka,
     "exporters": pipeline.Exporters,

@@ -40,15 +40,22 @@ def test_marks_are_read_from_files_that_are_not_collected(tmp_path: Path) -> Non
     (tmp_path / "test_a.py").write_text(
         "@pytest.mark.staging\n@mark.runbook(\n    'validate.1-x', severity='major',\n)\ndef test_x(): ...\n"
         "class TestY:\n    @pytest.mark.runbook('morning.2-y')\n    async def test_y(self): ...\n"
+        "@pytest.mark.runbook('validate.3-listed')\ndef test_listed(): ...\n"
+        "@pytest.mark.runbook('validate.4-own', severity='major')\ndef test_own(): ...\n"
         "@pytest.mark.slow\ndef test_ordinary(): ...\n"
     )
     (tmp_path / "test_broken.py").write_text("def (")
 
-    marks = marks_in_sources(tmp_path)
+    marks = marks_in_sources(tmp_path, {"validate.3-listed": ("staging",), "validate.4-own": ("staging",)})
 
-    assert marks == {"validate.1-x": {"staging"}, "morning.2-y": frozenset()}
+    assert marks == {
+        "validate.1-x": {"staging"},
+        "morning.2-y": frozenset(),
+        "validate.3-listed": {"staging"},
+        "validate.4-own": frozenset(),  # its mark says all about it
+    }
     assert of_steps({**marks, "staging.1-z": frozenset()}) == {
-        "validate": {"validate.1-x"},
+        "validate": {"validate.1-x", "validate.3-listed", "validate.4-own"},
         "morning": {"morning.2-y"},
-        "staging": {"validate.1-x", "staging.1-z"},
+        "staging": {"validate.1-x", "validate.3-listed", "staging.1-z"},
     }

@@ -110,6 +110,7 @@ class Compose:
                 "connect": _http(pipeline.connect, containers),
                 "registry": _http(pipeline.registry, containers) if pipeline.registry else None,
                 "prometheus": _http(pipeline.prometheus, containers) if pipeline.prometheus else None,
+                "alertmanager": _http(pipeline.alertmanager, containers) if pipeline.alertmanager else None,
                 "pushgateway": _http(pipeline.pushgateway, containers) if pipeline.pushgateway else None,
                 "kafka": pipeline.kafka.model_copy(
                     update={

@@ -73,6 +73,7 @@ def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tup
         "kafka": partial(_kafka, pipeline),
         "registry": partial(_registry, pipeline.registry),
         "prometheus": partial(_ready, "Prometheus", "prometheus", pipeline.prometheus),
+        "alertmanager": partial(_ready, "The Alertmanager", "alertmanager", pipeline.alertmanager),
         "pushgateway": partial(_ready, "The Pushgateway", "pushgateway", pipeline.pushgateway),
         "exporters.reconciliation_url": partial(
             _exporter,

@@ -65,7 +65,11 @@ class Step:
             found.append(f"the step id {self.id!r} is not of the form <suite>.<id>, like morning.2-connectors")
         elif self.suite not in suites:
             found.append(f"the suite {self.suite!r} of step {self.id} is not a marker in pytest.ini")
-        if self.severity not in SEVERITIES:
+        if not self.severity:
+            found.append(
+                f"{self.id} is not in the catalogue, so its mark must give severity={' or '.join(map(repr, SEVERITIES))}"
+            )
+        elif self.severity not in SEVERITIES:
             found.append(f"the severity {self.severity!r} is not one of {', '.join(SEVERITIES)}")
         if not self.title:
             found.append("the check has no docstring; its first line is the title in every report")

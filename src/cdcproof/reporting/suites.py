@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,15 +45,16 @@ def of_steps(marks: Mapping[str, Set[str]]) -> Suites:
     }
 
 
-def marks_in_sources(directory: Path) -> dict[str, frozenset[str]]:
+def marks_in_sources(directory: Path, listed: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
     """Step id to the names of the marks beside it, for all check files below `directory`, collected or not.
 
-    A file that cannot be parsed is left out: pytest reports it.
+    `listed` are the further suites of steps whose mark holds the step id alone. A file that cannot be parsed is left
+    out: pytest reports it.
     """
-    return {step: marks for path in sorted(directory.rglob("test_*.py")) for step, marks in _marks_in(path)}
+    return {step: marks for path in sorted(directory.rglob("test_*.py")) for step, marks in _marks_in(path, listed)}
 
 
-def _marks_in(path: Path) -> Iterator[tuple[str, frozenset[str]]]:
+def _marks_in(path: Path, listed: Mapping[str, Collection[str]]) -> Iterator[tuple[str, frozenset[str]]]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError):
@@ -64,7 +65,8 @@ def _marks_in(path: Path) -> Iterator[tuple[str, frozenset[str]]]:
         calls = {_name(mark): mark for mark in node.decorator_list}
         runbook = calls.pop("runbook", None)
         if isinstance(runbook, ast.Call) and runbook.args and isinstance(runbook.args[0], ast.Constant):
-            yield str(runbook.args[0].value), frozenset(calls)
+            step = str(runbook.args[0].value)
+            yield step, frozenset(calls) | frozenset(() if runbook.keywords else listed.get(step, ()))
 
 
 def _name(mark: ast.expr) -> str:

@@ -1,0 +1,23 @@
+"""Write again every file that follows from the catalogue of checks: `make generate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cdcproof.monitoring.generated import generated
+
+
+def main() -> int:
+    """Write what differs, and name it."""
+    root = Path(__file__).parents[1]
+    for path, content in generated(root).items():
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+            print(f"{path.relative_to(root)}: written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
