@@ -25,6 +25,7 @@ def test_every_table_is_captured_whole(running_capture, evidence):
 def test_every_column_is_at_the_target(column_sets, evidence, remedies):
     """Every column of the source is at the target, or excluded in the pipeline file."""
     evidence.saw("Columns of each table", column_sets.rows())
+    column_sets.demand_seen()
 
     require_equal(
         column_sets.found(),

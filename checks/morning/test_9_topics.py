@@ -12,4 +12,5 @@ def test_topics_take_records_and_keep_what_must_be_kept(topics, evidence, remedi
 
     action = remedies.repair_topics(topics.changes(), topics.found())
     require_equal(topics.found(), topics.expected(), details=topics.details(), action=action)
+    topics.demand_seen()
     warn_if_any(topics.under_replicated(), expected="all replicas in sync")

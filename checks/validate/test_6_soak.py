@@ -11,4 +11,5 @@ def test_nothing_flaps_falls_behind_or_alerts(soak, evidence, remedies):
     evidence.saw(f"Watched for {soak.seconds:g} s", soak.rows())
 
     require_equal(soak.found(), soak.must_be(), action=remedies.look_at_flaps())
+    soak.demand_seen()
     warn_if_any(soak.not_watched(), expected="watched")

@@ -88,11 +88,18 @@ def test_a_variable_that_is_not_set_is_said(tmp_path: Path, monkeypatch: pytest.
     ],
 )
 def test_what_compose_does_not_take_is_said_in_its_words(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(ConfigError, match="does not take it") as raised:
+    with pytest.raises((ConfigError, UnexpectedAnswerError), match="does not take it") as raised:
         rendered([file(tmp_path, text)])
-    assert raised.value.exit_status == 2
-    assert str(tmp_path / "docker-compose.yml") in raised.value.message
     assert words in raised.value.message
+
+
+def test_compose_2_decides_that_a_file_is_wrong(tmp_path: Path, path_only: Path) -> None:
+    stand_in(path_only, "docker", '[ "$2" = version ] || { echo "no_such_key is not allowed" >&2; exit 1; }')
+    path = file(tmp_path, KAFKA)
+    with pytest.raises(ConfigError, match="docker compose does not take it: no_such_key is not allowed") as raised:
+        rendered([path])
+    assert raised.value.exit_status == 2
+    assert str(path) in raised.value.message
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -140,11 +147,22 @@ def test_compose_1_answers_in_yaml(tmp_path: Path, path_only: Path) -> None:
     assert rendered([file(tmp_path, KAFKA)]) == Rendered({"a": {"image": "x"}}, {}, "", ("careful",))
 
 
-def test_of_compose_1_it_is_said_that_compose_2_may_take_the_file(tmp_path: Path, path_only: Path) -> None:
+def test_what_compose_1_does_not_take_may_be_right_for_compose_2_and_is_not_called_wrong(
+    tmp_path: Path, path_only: Path
+) -> None:
     stand_in(path_only, "docker-compose", "echo \"'include' does not match any of the regexes\" >&2; exit 1")
-    with pytest.raises(ConfigError, match="docker-compose does not take it: 'include' does not match") as raised:
-        rendered([file(tmp_path, KAFKA)])
-    assert "Compose 2 may take it" in raised.value.remedy
+    with pytest.raises(
+        UnexpectedAnswerError, match="docker-compose does not take it: 'include' does not match"
+    ) as raised:
+        rendered([file(tmp_path, "services: {a: {image: x, ports: !reset []}}")])
+    assert raised.value.exit_status == 3
+    assert "Compose 2" in raised.value.remedy
+
+
+def test_what_is_no_yaml_is_wrong_for_both(tmp_path: Path, path_only: Path) -> None:
+    stand_in(path_only, "docker-compose", "echo 'expected a node' >&2; exit 1")
+    with pytest.raises(ConfigError, match="docker-compose does not take it: expected a node"):
+        rendered([file(tmp_path, "services: [")])
 
 
 @pytest.mark.parametrize("answer", ["", "[]", "services: 1", "a: [", "services: {a: x}"])

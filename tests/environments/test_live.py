@@ -1,16 +1,22 @@
 import http.server
 import socket
+import socketserver
 import threading
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from cdcproof.environments import greetings
+from cdcproof.environments.endpoints import probe
 from cdcproof.environments.live import Live
 from cdcproof.errors import ConfigError, CouldNotLookError, UnreachableError
 from cdcproof.pipeline import Pipeline
 from tests.engine import container, engine_with, made_by_compose
 from tests.pipelines import pipeline_of
+from tests.tds_server import tds_server
+
+pytest_plugins = ["tests.postgres_server"]
 
 
 @pytest.fixture
@@ -22,6 +28,23 @@ def no_engine(monkeypatch, tmp_path):
 def listening():
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         yield server.getsockname()[1]
+
+
+@contextmanager
+def speaking(answer: bytes | None):
+    """A server that answers whatever it is sent, or hangs up."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            heard.append(self.request.recv(1000))
+            if answer:
+                self.request.sendall(answer)
+
+    heard: list[bytes] = []
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server.server_address[1], heard
+        server.shutdown()
 
 
 @contextmanager
@@ -51,11 +74,42 @@ def look(*services: dict[str, str]):
     return Live().services(pipeline_with(*services))
 
 
-def test_a_port_that_accepts_is_up_and_says_nothing_about_health():
+def test_a_port_of_which_no_answer_is_known_is_up_and_says_nothing_about_health():
     with listening() as port:
-        (found,) = look({"name": "kafka", "endpoint": f"tcp://127.0.0.1:{port}"})
+        (found,) = look({"name": "x", "role": "monitoring", "endpoint": f"tcp://127.0.0.1:{port}"})
 
     assert (found.up, found.healthy, found.verdict) == (True, None, "up")
+
+
+@pytest.mark.parametrize("role", ["kafka", "zookeeper", "source", "target"])
+def test_a_server_that_accepts_and_stands_still_is_not_healthy(role):
+    with listening() as port:
+        (found,) = look({"name": "x", "role": role, "endpoint": f"tcp://127.0.0.1:{port}"})
+
+    assert (found.up, found.healthy) == (True, False)
+    assert "accepts connections, but does not answer" in found.detail
+
+
+@pytest.mark.parametrize("role", ["kafka", "zookeeper", "source", "target"])
+@pytest.mark.parametrize(("answer", "healthy"), [(b"N", True), (None, None)])
+def test_a_server_that_reacts_is_up_and_healthy_if_it_says_anything(role, answer, healthy):
+    with speaking(answer) as (port, heard):
+        (found,) = look({"name": "x", "role": role, "endpoint": f"tcp://127.0.0.1:{port}"})
+
+    assert (found.verdict, found.healthy) == ("up", healthy)
+    assert len(heard[0]) >= 4
+
+
+def test_microsofts_protocol_is_answered():
+    with tds_server(lambda *_: None) as server:
+        assert probe(f"tcp://127.0.0.1:{server.port}", greetings.SQLSERVER).healthy is True
+
+
+def test_postgresql_answers_and_keeps_it_out_of_its_log(postgres_servers):
+    server = postgres_servers.source
+    before = server.log.read_text()
+    assert probe(f"tcp://127.0.0.1:{server.port}", greetings.POSTGRESQL).healthy is True
+    assert server.log.read_text() == before
 
 
 def test_a_closed_port_is_down():

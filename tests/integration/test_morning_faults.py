@@ -50,6 +50,15 @@ OF_SOURCE = (
 )
 OF_TARGET = ("morning.6-target-rights", "morning.9-columns", "morning.9-accounts")
 OF_CONNECT = ("morning.7-source-lag", "morning.9-capture", "morning.9-accounts")
+OF_KAFKA = (
+    "morning.6-kafka-answers",
+    "morning.2-connectors",
+    "morning.7-sink-lag",
+    "morning.7-source-lag",
+    "morning.9-dead-letters",
+    "morning.9-topics",
+    "morning.9-tables",
+)
 UNSEEN = {SOURCE: ("morning.7-source-lag",)}
 """What nobody can see while a connector does not run."""
 REPORTS = ("morning.3-reconciliation", "morning.4-metrics-reconciliation")
@@ -88,18 +97,7 @@ def advised(step, word):
         ),
         ("postgres", (*REPORTS, "morning.6-target-answers", "morning.2-connectors", "morning.9-tables", *OF_TARGET)),
         ("zookeeper", ("morning.9-topics",)),
-        (
-            "kafka",
-            (
-                "morning.6-kafka-answers",
-                "morning.2-connectors",
-                "morning.7-sink-lag",
-                "morning.7-source-lag",
-                "morning.9-dead-letters",
-                "morning.9-topics",
-                "morning.9-tables",
-            ),
-        ),
+        ("kafka", OF_KAFKA),
         ("schema-registry", ("morning.6-registry-answers", "morning.9-registry")),
         ("kafka-connect", ("morning.2-connectors", "morning.4-metrics-connectors", *SETTINGS, *OF_CONNECT)),
     ],
@@ -107,7 +105,8 @@ def advised(step, word):
 def test_a_killed_service(healthy, service, blocked):
     lifecycle.kill(INSTANCE, service)
     try:
-        step = healthy.assert_only(healthy.morning(), "morning.1-services", blocked=blocked)
+        unseen = ("morning.9-topics",) if service == "kafka-connect" else ()
+        step = healthy.assert_only(healthy.morning(), "morning.1-services", blocked=blocked, unseen=unseen)
         follow(healthy, step)
     except BaseException:
         healthy.heal()
@@ -122,17 +121,24 @@ def test_a_killed_service(healthy, service, blocked):
     assert log.text.count("\n") <= 50
 
 
-def test_a_service_that_is_up_but_does_not_answer(healthy):
-    process = healthy.instance.processes["schema-registry"]
+@pytest.mark.parametrize(
+    ("service", "blocked"),
+    [("schema-registry", ("morning.6-registry-answers", "morning.9-registry")), ("kafka", OF_KAFKA)],
+)
+def test_a_service_that_is_up_but_does_not_answer(healthy, service, blocked):
+    process = healthy.instance.processes[service]
     os.kill(process.pid, signal.SIGSTOP)
     try:
-        step = healthy.assert_only(
-            healthy.morning(), "morning.1-services", blocked=("morning.6-registry-answers", "morning.9-registry")
-        )
+        step = healthy.assert_only(healthy.morning(), "morning.1-services", blocked=blocked)
+        status = healthy.call("cdcproof", "status")
     finally:
         os.kill(process.pid, signal.SIGCONT)
 
     assert step.differences[0].found == "up, unhealthy"
+    [line] = [line for line in status.stdout.splitlines() if line.startswith(f"{service} ")]
+    assert "up, unhealthy" in line
+    assert status.returncode == 1
+    eventually(lambda: healthy.call("cdcproof", "status").returncode, lambda status: status == 0, what="it to answer")
 
 
 def test_a_service_that_is_up_but_was_restarted_too_often_is_a_warning(healthy):

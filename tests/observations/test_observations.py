@@ -9,7 +9,7 @@ import pytest
 from cdcproof.clients.consumer_groups import Group, PartitionLag
 from cdcproof.databases.base import Column, Slot, TableName
 from cdcproof.environments.base import FileSystem, ServiceState, Taken
-from cdcproof.errors import CouldNotLookError
+from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.findings import Concern, Finding, require_at_most, require_below, require_equal, warn_if_any
 from cdcproof.observations.columns import ColumnSets
 from cdcproof.observations.dead_letters import DeadLetters
@@ -366,4 +366,13 @@ class TestColumnSets:
         assert sets.details() == {"orders": 'exclude = ["note", "loyalty", "no"] in its [[tables]] would accept that'}
 
     def test_a_table_that_is_not_on_both_sides_is_not_judged_here(self):
-        assert ColumnSets(pipeline_of("orders", "customers").tables, {}).found() == {}
+        [orders, customers] = pipeline_of("orders", "customers").tables
+        both = (Column("id", "int", nullable=False),)
+        sets = ColumnSets([orders, customers], {"orders": (both, both)})
+        assert sets.found() == sets.expected() == {"orders": "every column at the target"}
+        assert sets.rows()[-1] == {"table": "customers", "not seen": "it is not on both sides"}
+        sets.demand_seen()
+
+    def test_where_no_table_is_on_both_sides_nothing_was_compared(self):
+        with pytest.raises(UnexpectedAnswerError, match="so no columns could be compared"):
+            ColumnSets(pipeline_of("orders").tables, {}).demand_seen()

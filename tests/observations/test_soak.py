@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cdcproof.errors import UnreachableError
 from cdcproof.observations.soak import Part, Seen, Soak
 
 
@@ -27,7 +28,7 @@ RUNNING, FAILED = {"sink/0": "RUNNING"}, {"sink/0": "FAILED"}
 def test_what_was_right_all_the_time() -> None:
     part = connectors(RUNNING, RUNNING, RUNNING)
 
-    assert part.found() == part.must_be() == {"Kafka Connect": "answers throughout", "sink/0": "RUNNING throughout"}
+    assert part.found() == part.must_be() == {"sink/0": "RUNNING throughout"}
 
 
 @pytest.mark.parametrize(
@@ -44,10 +45,30 @@ def test_a_flap_is_told_with_its_time_though_it_recovered(looks: list[dict[str, 
     assert unexpected(connectors(*looks)) == {"sink/0": story}
 
 
-def test_a_look_that_could_not_be_made_is_told_once() -> None:
-    part = connectors(RUNNING, None, RUNNING)
+@pytest.mark.parametrize(
+    ("looks", "story"),
+    [
+        ([RUNNING, None, RUNNING], "no answer from 1 s to 2 s, answers again at the end"),
+        ([RUNNING, None], "no answer from 1 s to the end"),
+        ([None, None], "no answer from 0 s to the end"),
+    ],
+)
+def test_what_did_not_answer_is_not_checked_by_name(looks: list[dict[str, str] | None], story: str) -> None:
+    soak = Soak((connectors(*looks), connectors(RUNNING)), seconds=5)
 
-    assert unexpected(part) == {"Kafka Connect": "no answer from 1 s to 2 s, answers again at the end"}
+    assert soak.found() == soak.must_be()
+    with pytest.raises(UnreachableError, match=f"Kafka Connect: {story}"):
+        soak.demand_seen()
+
+
+def test_what_was_seen_to_be_wrong_before_and_after_is_a_finding_all_the_same() -> None:
+    assert unexpected(connectors(FAILED, None, RUNNING)) == {
+        "sink/0": "FAILED from 0 s to 1 s, RUNNING again at the end"
+    }
+
+
+def test_what_answered_throughout_was_seen() -> None:
+    Soak((connectors(RUNNING, RUNNING), Part("alerts", (), not_watched="no [prometheus]")), seconds=5).demand_seen()
 
 
 def test_what_must_not_be_there_is_told_though_it_went_away() -> None:

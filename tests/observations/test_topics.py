@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cdcproof.clients.topic_states import PartitionState, TopicState
+from cdcproof.errors import UnreachableError
 from cdcproof.observations.topics import IN_ORDER, Topics, connects_own
 
 GOOD = PartitionState(0, True, 3, 3)
@@ -94,3 +95,16 @@ def test_a_schema_history_that_is_gone_is_a_finding_and_another_topic_that_is_go
 )
 def test_connects_own_topics_are_known_by_their_names(name: str, is_own: bool) -> None:
     assert (name in connects_own([name])) is is_own
+
+
+def test_what_connect_could_not_name_was_not_checked_but_what_was_seen_to_be_wrong_is_said_first() -> None:
+    blind = Topics((topic("o", cleanup_policy="delete"),), own=["o"], unnamed={"": "Kafka Connect does not answer."})
+    assert blind.found()["o"] == "cleanup.policy is delete, not compact"
+    with pytest.raises(UnreachableError, match="schema history and dead letters is not known"):
+        blind.demand_seen()
+
+
+def test_a_topic_that_one_connector_does_not_name_is_in_the_evidence() -> None:
+    seen = Topics((topic("t"),), unnamed={"source": "it is not at Connect"})
+    seen.demand_seen()
+    assert seen.rows()[-1] == {"topic": "of source", "found": "not seen: it is not at Connect"}

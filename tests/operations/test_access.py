@@ -14,7 +14,8 @@ from cdcproof.databases.base import Isolation
 from cdcproof.environments.live import Live
 from cdcproof.operations import access
 from cdcproof.operations.access import Item, Outcome, exit_status, look
-from cdcproof.pipeline import PLACEHOLDER, Pipeline
+from cdcproof.pipeline import PLACEHOLDER, Exporters, Pipeline
+from cdcproof.reconcile.ownership import place_of
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
 from tests.postgres_server import PASSWORD, Servers
@@ -204,6 +205,26 @@ def test_an_exporter_must_serve_this_pipeline(text: str, outcome: Outcome) -> No
         exporters = {"reconciliation_url": url, "connect_url": url}
         [item] = items(closed(exporters=exporters), "exporters.reconciliation_url")
     assert item.outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("up", "series", "outcome"),
+    [
+        ('cdcproof_exporter_up{service="connect"} 0\n', "", Outcome.UNSEEN),
+        ('cdcproof_exporter_up{service="connect"} 1\n', "", Outcome.WRONG),
+        ('cdcproof_exporter_up{service="disks"} 0\n', 'connector_state{connector="source"} 1\n', Outcome.OK),
+    ],
+)
+def test_an_exporter_that_could_not_look_itself_makes_the_file_not_wrong(
+    up: str, series: str, outcome: Outcome
+) -> None:
+    pipeline = closed(connectors=[{"name": "source", "kind": "source"}])
+    places = f'source="{place_of(pipeline.source)}",target="{place_of(pipeline.target)}"'
+    text = f'cdcproof_exporter_info{{pipeline="{pipeline.name}",{places}}} 1\n{up}{series}'
+    with serving({"GET /metrics": (200, text.encode())}) as server:
+        url = f"{server.url}/metrics"
+        [item] = items(pipeline.model_copy(update={"exporters": Exporters(connect_url=url)}), "exporters.connect_url")
+    assert (item.outcome, exit_status((item,))) == (outcome, {"could not look": 3, "wrong": 2, "ok": 0}[outcome])
 
 
 def _on(servers: Servers, **more: Any) -> Pipeline:

@@ -9,6 +9,7 @@ import pytest
 
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.consumer_groups import Group, PartitionLag, Place
+from cdcproof.clients.topic_states import PartitionState, TopicState
 from cdcproof.databases.base import Column, Slot, TableName
 from cdcproof.databases.deployment.base import CapturedTable, CaptureState
 from cdcproof.errors import CouldNotLookError, UnreachableError
@@ -260,3 +261,46 @@ def test_what_the_checks_may_not_see_is_named_with_one_command_that_grants_it_al
         closed.demand_seen()
     assert "'GRANT A TO us; USE master; GRANT B TO us;'" in raised.value.remedy
     looks.own_rights(Open(), pipeline.source, orders).demand_seen()  # type: ignore[arg-type]
+
+
+class Topics(Broker):
+    """A broker whose topics are all in order."""
+
+    def topics(self) -> dict[str, int]:
+        return dict.fromkeys(("t.orders", "history", "dlq", "connect-offsets"), 1)
+
+    def topic_states(self, topics: Collection[str]) -> tuple[TopicState, ...]:
+        settings = {"connect-offsets": {"cleanup.policy": "compact"}}
+        there = sorted(set(topics) & self.topics().keys())
+        return tuple(TopicState(t, (PartitionState(0, True, 1, 1),), settings.get(t, {})) for t in there)
+
+
+@pytest.mark.parametrize(
+    ("history", "seen", "unnamed"),
+    [
+        ({}, ["connect-offsets", "dlq", "t.orders"], {}),
+        ({"schema.history.internal.kafka.topic": "history"}, ["connect-offsets", "dlq", "history", "t.orders"], {}),
+        (
+            {"schema.history.internal.kafka.topic": "${env:HISTORY}"},
+            ["connect-offsets", "dlq", "t.orders"],
+            {"source": "its topic of schema history is ${env:HISTORY}"},
+        ),
+        (None, ["connect-offsets", "dlq", "t.orders"], {"source": "it is not at Connect"}),
+    ],
+)
+def test_topics_that_no_connector_names_are_not_taken_for_seen(
+    pipeline: Pipeline, history: dict[str, str] | None, seen: list[str], unnamed: dict[str, str]
+) -> None:
+    told = {"sink": connector("sink", {"name": "sink", "errors.deadletterqueue.topic.name": "dlq"})}
+    if history is not None:
+        told["source"] = connector("source", {"name": "source", **history})
+    with serving({EXPANDED: (200, told)}) as server:
+        found = looks.topics(Connect(HttpService(url=server.url)), Topics(), pipeline)  # type: ignore[arg-type]
+    assert ([t.name for t in found.seen], found.unnamed) == (seen, unnamed)
+
+
+def test_without_connect_it_is_not_known_which_topics_there_must_be(pipeline: Pipeline) -> None:
+    found = looks.topics(Dead(), Topics(), pipeline)  # type: ignore[arg-type]
+    assert found.found() == found.expected()
+    with pytest.raises(UnreachableError, match="Kafka Connect does not answer"):
+        found.demand_seen()

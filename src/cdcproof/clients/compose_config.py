@@ -41,7 +41,8 @@ class Rendered:
 def rendered(files: Sequence[Path]) -> Rendered:
     """Let Compose read the files, each over those before it.
 
-    Raises `UnreachableError` where Compose is not installed or does not answer, `ConfigError` for files that it does not take.
+    Raises `UnreachableError` where Compose is not installed or does not answer, `ConfigError` for files that it does not take, and
+    `UnexpectedAnswerError` for those that only Compose 1 is known not to take.
     """
     for file in files:
         if not file.is_file():
@@ -51,15 +52,14 @@ def rendered(files: Sequence[Path]) -> Rendered:
     done = _run([*command, *([] if tool == [_OLD] else ["--format", "json"])], _CONFIG_SECONDS)
     said = [line for line in scrub(done.stderr).strip().splitlines() if line.strip()]
     if done.returncode != 0:
-        raise ConfigError(
-            f"{' '.join(tool)} does not take it: " + "\n".join(said[-_LONGEST_QUOTE_LINES:]),
-            "Correct the file."
-            + (
-                " Compose 1 knows no include, no !reset and no plain yes or no: Compose 2 may take it."
-                * (tool == [_OLD])
-            ),
-            files[-1],
-        )
+        told = f"{' '.join(tool)} does not take it: " + "\n".join(said[-_LONGEST_QUOTE_LINES:])
+        if tool == [_OLD] and all(_is_yaml(file) for file in files):  # what is wrong for it may be right for Compose 2
+            raise UnexpectedAnswerError(
+                told,
+                "Compose 1 knows no include, no !reset and no plain yes or no. Install Docker's compose plug-in (Compose 2), "
+                "which may take it, and otherwise says what is wrong.",
+            )
+        raise ConfigError(told, "Correct the file.", files[-1])
     return _read(done.stdout, tuple(said))
 
 
@@ -73,6 +73,14 @@ def _tool() -> list[str]:
         "Neither docker compose nor docker-compose is installed here, and only they read compose files as they are meant.",
         "Install Docker's compose plug-in; it needs no engine to read files.",
     )
+
+
+def _is_yaml(file: Path) -> bool:
+    try:
+        yaml.compose(file.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _run(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:

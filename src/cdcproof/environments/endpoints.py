@@ -1,4 +1,4 @@
-"""Whether an address answers: ``tcp://host:port`` accepts, ``http(s)://host:port/path`` answers below 500."""
+"""Whether an address answers: ``tcp://host:port`` a greeting, ``http(s)://host:port/path`` below 500."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _SERVER_ERROR = 500
 
 @dataclass(frozen=True)
 class Answer:
-    """What an address did. `healthy` is None for a bare TCP port, which says nothing about what is behind it."""
+    """What an address did. `healthy` is None where it said nothing about what is behind a port."""
 
     up: bool
     healthy: bool | None
     detail: str
 
 
-def probe(endpoint: str) -> Answer:
-    """Ask one address. Never raises for an address that does not answer."""
+def probe(endpoint: str, greeting: bytes = b"") -> Answer:
+    """Ask one address; a bare port by `greeting`, to which any answer will do. Never raises for an address that does not answer."""
     try:
-        return _ask(urlsplit(endpoint))
+        return _ask(urlsplit(endpoint), greeting)
     except ssl.SSLError as error:
         return Answer(up=True, healthy=False, detail=f"{endpoint} answers, but TLS fails: {error.reason or error}")
     except http.client.HTTPException as error:
@@ -70,16 +70,32 @@ def side_by_side(jobs: Mapping[str, Callable[[], T]], seconds: float) -> dict[st
     return dict(results)
 
 
-def _ask(address: SplitResult) -> Answer:
+def _ask(address: SplitResult, greeting: bytes) -> Answer:
     host = address.hostname or ""
     if address.scheme == "tcp":
-        with socket.create_connection((host, address.port), timeout=stretched(_STEP_TIMEOUT_SECONDS)):
-            return Answer(up=True, healthy=None, detail=f"{address.geturl()} accepts connections")
+        with socket.create_connection((host, address.port), timeout=stretched(_STEP_TIMEOUT_SECONDS)) as connection:
+            return _greet(connection, greeting, address.geturl())
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     with closing(kind(host, address.port, timeout=stretched(_STEP_TIMEOUT_SECONDS))) as connection:
         connection.request("GET", f"{address.path or '/'}{'?' + address.query if address.query else ''}")
         status = connection.getresponse().status
     return Answer(up=True, healthy=status < _SERVER_ERROR, detail=f"{address.geturl()} answers {status}")
+
+
+def _greet(connection: socket.socket, greeting: bytes, url: str) -> Answer:
+    """A server that stands still accepts all the same: its machine does that. One that hangs up is alive, and may want TLS."""
+    if not greeting:
+        return Answer(up=True, healthy=None, detail=f"{url} accepts connections")
+    try:
+        connection.sendall(greeting)
+        answered = bool(connection.recv(1))
+    except TimeoutError:
+        return Answer(up=True, healthy=False, detail=f"{url} accepts connections, but does not answer")
+    except OSError:
+        answered = False
+    if answered:
+        return Answer(up=True, healthy=True, detail=f"{url} answers")
+    return Answer(up=True, healthy=None, detail=f"{url} accepts connections, and hangs up")
 
 
 def _reason(error: OSError) -> str:

@@ -16,6 +16,7 @@ from cdcproof.clients.containers import Container, Engine, restarts_24h
 from cdcproof.environments.base import FileSystem, ServiceState
 from cdcproof.environments.disk import measure
 from cdcproof.environments.endpoints import Answer, probe, side_by_side
+from cdcproof.environments.greetings import greeting
 from cdcproof.errors import ConfigError, CouldNotLookError
 from cdcproof.patience import stretched
 from cdcproof.pipeline import Pipeline, Service
@@ -81,7 +82,8 @@ class Live:
             known, without_engine = {}, "; the container engine could not be asked"
         by_address = [s for s in pipeline.services if not s.container or without_engine]
         seconds = stretched(_LOOK_SECONDS)
-        answers = side_by_side({s.name: partial(probe, s.endpoint or "") for s in by_address}, seconds)
+        jobs = {s.name: partial(probe, s.endpoint or "", greeting(s, pipeline)) for s in by_address}
+        answers = side_by_side(jobs, seconds)
         no_answer = Answer(up=False, healthy=None, detail=f"no answer within {seconds:.0f} s")
         return tuple(
             _by_address(s, answers.get(s.name, no_answer), without_engine if s.container else "")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cdcproof.databases.base import Column
+from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.pipeline import Table
 
 Sides = tuple[Sequence[Column], Sequence[Column]]
@@ -41,6 +42,14 @@ class ColumnSets:
             and (names := ", ".join(f'"{name}"' for name in (*table.exclude, *(column.name for column in lacking))))
         }
 
+    def demand_seen(self) -> None:
+        """Raise `UnexpectedAnswerError` where there is no table whose columns could be compared."""
+        if not self.seen:
+            raise UnexpectedAnswerError(
+                "No table of the pipeline file is on both sides, so no columns could be compared.",
+                "See morning.9-tables, which says where each table is missing and what adds it.",
+            )
+
     def missing(self) -> dict[str, tuple[Column, ...]]:
         """Table to the columns that the target lacks, but those that are excluded or computed."""
         return {table.name: _missing(table, *self.seen[table.name]) for table in self.tables if table.name in self.seen}
@@ -50,7 +59,7 @@ class ColumnSets:
         return [
             {"table": name, "columns at the source": len(source), "at the target": len(target)}
             for name, (source, target) in self.seen.items()
-        ]
+        ] + [{"table": t.name, "not seen": "it is not on both sides"} for t in self.tables if t.name not in self.seen]
 
 
 def _missing(table: Table, source: Sequence[Column], target: Sequence[Column]) -> tuple[Column, ...]:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from cdcproof.errors import UnreachableError
 from cdcproof.findings import ABSENT
 
 _UPTIME_SLACK_SECONDS = 5.0
 """A clock that is told in whole seconds is no restart."""
+_ANSWERS = "answers"
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,24 @@ class Part:
         """Subject to ``RUNNING throughout``, or to what it was meanwhile, and for how long."""
         if self.not_watched:
             return {}
-        looked = {self.name: self._story(self.name, "answers")}
         words = {subject: self._story(subject, word) for subject, word in self._all_expected().items()}
-        return {**looked, **words, **self._restarts(), **self._too_high(), **self._grown()}
+        return {**words, **self._restarts(), **self._too_high(), **self._grown()}
 
     def must_be(self) -> dict[str, str]:
         """What `found` must be."""
         if self.not_watched:
             return {}
         return {
-            self.name: "answers throughout",
             **{subject: f"{word} throughout" for subject, word in self.expected.items()},
             **dict.fromkeys(self._restarts(), "not restarted"),
             **{subject: f"at most {self._limit(subject):,g}" for subject in self._too_high()},
             **dict.fromkeys(self._grown(), "does not grow"),
         }
+
+    def unseen(self) -> str:
+        """When it did not answer; empty where it did throughout."""
+        told = self._story(self.name, _ANSWERS)
+        return "" if self.not_watched or told == f"{_ANSWERS} throughout" else told
 
     def row(self) -> dict[str, object]:
         """One row for the report."""
@@ -69,7 +74,7 @@ class Part:
             "looks": f"{len(made)} of {len(self.looks)}",
             "subjects": len(subjects),
             "highest": ", ".join(f"{s} {p:,.4g}" for s, p in self._peaks().items()),
-            "not watched": self.not_watched,
+            "not watched": self.not_watched or self.unseen(),
         }
 
     def _made(self) -> list[Seen]:
@@ -97,7 +102,7 @@ class Part:
 
     def _word(self, subject: str, look: Seen | None) -> str:
         if subject == self.name:
-            return "answers" if look else "no answer"
+            return _ANSWERS if look else "no answer"
         # that it could not be asked is told once, as the part's own story
         return look.words.get(subject, ABSENT) if look else self.expected.get(subject, ABSENT)
 
@@ -155,3 +160,12 @@ class Soak:
     def not_watched(self) -> dict[str, str]:
         """Parts that could not be watched, and why."""
         return {part.name: part.not_watched for part in self.parts if part.not_watched}
+
+    def demand_seen(self) -> None:
+        """Raise `UnreachableError` where a part did not answer meanwhile: what it was then nobody knows."""
+        if unseen := {part.name: part.unseen() for part in self.parts if part.unseen()}:
+            told = "; ".join(f"{name}: {word}" for name, word in unseen.items())
+            raise UnreachableError(
+                f"Not everything could be watched throughout. {told}.",
+                "See what stopped it (pytest -m morning looks at each service), then watch again.",
+            )

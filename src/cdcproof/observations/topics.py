@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cdcproof.clients.topic_states import PartitionState, TopicState
+from cdcproof.errors import UnreachableError
 
 IN_ORDER = "in order"
 _OF_CONNECT = re.compile(r"[\w-]*connect[\w-]*[-_](offsets?|configs?|configurations?|status(es)?)", re.IGNORECASE)
@@ -24,11 +25,15 @@ def connects_own(topics: Iterable[str]) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Topics:
-    """The topics seen. `history` are those of schema history, `own` those of Connect; a history topic may be absent."""
+    """The topics seen. `history` are those of schema history, `own` those of Connect; a history topic may be absent.
+
+    `unnamed` is connector to why its topics of schema history or dead letters are not known; `""` stands for all connectors.
+    """
 
     seen: tuple[TopicState, ...]
     history: Collection[str] = ()
     own: Collection[str] = ()
+    unnamed: Mapping[str, str] = field(default_factory=dict)
 
     def expected(self) -> dict[str, str]:
         """Every topic is in order."""
@@ -62,6 +67,14 @@ class Topics:
                 )
         return found
 
+    def demand_seen(self) -> None:
+        """Raise `UnreachableError` where Connect could not say which topics of schema history and of dead letters there are."""
+        if "" in self.unnamed:
+            raise UnreachableError(
+                "All topics that were seen are in order; which ones hold schema history and dead letters is not known. "
+                f"{self.unnamed['']}"
+            )
+
     def changes(self) -> dict[str, dict[str, str]]:
         """Topic to the settings that would be right."""
         found: dict[str, dict[str, str]] = {}
@@ -77,7 +90,7 @@ class Topics:
     def rows(self) -> list[dict[str, object]]:
         """One row per topic, for the report."""
         keys = ("cleanup.policy", "retention.ms", "min.insync.replicas")
-        return [
+        seen: list[dict[str, object]] = [
             {
                 "topic": t.name,
                 "partitions": len(t.partitions),
@@ -86,6 +99,10 @@ class Topics:
                 "found": self.found()[t.name],
             }
             for t in self.seen
+        ]
+        return seen + [
+            {"topic": f"of {name or 'every connector'}", "found": f"not seen: {why}"}
+            for name, why in self.unnamed.items()
         ]
 
     def _settings(self, name: str) -> Mapping[str, str]:

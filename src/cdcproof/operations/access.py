@@ -25,7 +25,7 @@ from cdcproof.databases.writing import connect_to_write
 from cdcproof.environments.base import Environment
 from cdcproof.environments.endpoints import side_by_side
 from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UsageError
-from cdcproof.observations.exporter_page import INFO, not_own
+from cdcproof.observations.exporter_page import INFO, UP, not_own
 from cdcproof.observations.round_trip import travellers
 from cdcproof.operations.connector_config import consumer_group
 from cdcproof.operations.round_trip import look_before
@@ -283,11 +283,20 @@ def _exporter(pipeline: model.Pipeline, key: str, series: str, label: str, expec
     except CouldNotLookError as error:
         raise type(error)(error.message, "Start it with: cdcproof exporter (see its --help)") from None
     absent = sorted(set(expected) - set(scraped.labelled(series, label)))
-    if absent:
+    own = bool(scraped.series(INFO)) and not not_own(scraped, pipeline)
+    down = [service for service, up in scraped.labelled(UP, "service").items() if up != 1]
+    if absent and own and down:
+        yield Item(
+            key,
+            Outcome.UNSEEN,
+            f"{url} is this pipeline's, and could not look itself: {', '.join(down)}",
+            "Bring that back first.",
+        )
+    elif absent:
         yield Item(
             key,
             Outcome.WRONG,
-            f"{url} has no {series} for {', '.join(absent)}: it serves another pipeline, or cannot look itself",
+            f"{url} has no {series} for {', '.join(absent)}: it serves another pipeline",
             "Start the exporter of this pipeline with: cdcproof exporter (see its --help)",
         )
     elif scraped.series(INFO) and (reason := not_own(scraped, pipeline)):

@@ -94,18 +94,27 @@ def _put_aside(
 
 def topics(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Topics:
     """Topics of the tables, of the schema history, of dead letters, and those by which Connect and Kafka remember."""
+    unnamed: dict[str, str] = {}
     try:
         states = connect.states()
-    except CouldNotLookError:  # the finding of another check; what Kafka says counts all the same
-        states = ConnectorStates(())
-    ours = [c.config for name in {known.name for known in pipeline.connectors} if (c := states.get(name))]
-    history = {config[key] for config in ours for key in _HISTORY_TOPIC if config.get(key) and "${" not in config[key]}
+    except CouldNotLookError as error:  # what Kafka says counts all the same
+        states, unnamed[""] = ConnectorStates(()), error.message
+    history: set[str] = set()
+    for name in [connector.name for connector in pipeline.connectors] if "" not in unnamed else ():
+        connector = states.get(name)
+        if connector is None:
+            unnamed[name] = "it is not at Connect"
+            continue
+        named = {connector.config[key] for key in _HISTORY_TOPIC if key in connector.config}
+        history |= {topic for topic in named if "${" not in topic}
+        if named - history:
+            unnamed[name] = f"its topic of schema history is {', '.join(sorted(named - history))}"
     existing = kafka.topics()
     tables = {table.topic for table in pipeline.tables}
     own = connects_own(existing.keys() - tables)
     aside = states.dead_letter_topics(sink.name for sink in pipeline.sinks).values()
     seen = kafka.topic_states({*tables, *history, *own, *aside, "__consumer_offsets", "__transaction_state"})
-    return Topics(seen, history, own)
+    return Topics(seen, history, own, unnamed)
 
 
 def next_schemas(registry: Registry, pipeline: Pipeline) -> NextSchemas:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cdcproof.clients.compose_config import rendered
 from cdcproof.clients.connect import Connect
 from cdcproof.environments.base import Environment
-from cdcproof.errors import UnreachableError, UsageError
+from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.observations.baseline import CONNECTORS, DEPLOYMENT, SCHEMA, changes
 from cdcproof.observations.risk import Classified, Risk, classify
 from cdcproof.operations import baseline, compose_file
@@ -66,7 +66,7 @@ def classified(environment: Environment, pipeline: Pipeline, files: Files, downt
     if files.compose:
         try:
             found = rendered(files.compose)
-        except UnreachableError as error:
+        except CouldNotLookError as error:
             not_compared += [f"{file}: {error.message} {error.remedy}" for file in files.compose]
         else:
             notes += found.warnings

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cdcproof.clients.http import Http
+from cdcproof.environments import greetings
 from cdcproof.environments.embedded import class_archives, folders, java, passwords, postgres, processes, settings
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.folders import Account
@@ -148,9 +149,9 @@ def _is_answered(instance: Instance, service: str) -> bool:
         case "postgres-source" | "postgres":
             return postgres.is_ready(instance, service)
         case "zookeeper":
-            return ask(port, b"ruok") == b"imok"
+            return ask(port, greetings.ZOOKEEPER) == b"imok"
         case "kafka":
-            return accepts(port)
+            return bool(ask(port, greetings.KAFKA))
     if not accepts(port):  # a tenth of the time of an HTTP request that is refused
         return False
     path = {
