@@ -428,3 +428,29 @@ def test_help_has_the_runbooks_example_and_says_what_match_means(
     assert "--tables customers,products,orders,inventory,shipments" in told
     assert "same number of" in told
     assert all(len(line) <= 80 for line in told.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("table", "ended"), [("customers", (0, ["last_run", "last_success"])), ("absent", (3, ["last_run"]))]
+)
+def test_a_run_of_the_schedule_leaves_when_it_last_ran(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, ended: tuple[int, list[str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
+
+    status = main(["reconcile", *_flags(servers, tables=table)])
+
+    times = json.loads((tmp_path / "reports" / "scheduled" / "reconcile.json").read_text())
+    assert (status, [name for name, at in times.items() if at]) == ended
+
+
+def test_a_report_for_somebody_else_is_no_run_of_the_schedule(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
+
+    assert main(["reconcile", *_flags(servers), "--output-dir", str(tmp_path / "mine")]) == 0
+
+    assert not (tmp_path / "reports").exists()

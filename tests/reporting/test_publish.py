@@ -24,10 +24,12 @@ def test_everything_is_written(tmp_path: Path) -> None:
     assert (published.failures, published.warnings) == ((), ())
     assert {p.name for p in (tmp_path / "reports").iterdir()} == {
         "cdcproof-morning.prom",
+        "cdcproof-scheduled-morning.prom",
         "last-success.json",
         "latest.json",
         "morning.html",
         "runs",
+        "scheduled",
         "summary.html",
         "summary.md",
         "summary.txt",

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from cdcproof import __version__, output, stopping
+from cdcproof.cli import schedule
 from cdcproof.errors import CdcproofError, CouldNotLookError
 from cdcproof.secrets import scrub
 from cdcproof.time_limit import end_at_once_if_stuck, time_limit
@@ -101,9 +102,10 @@ def run_safely(arguments: argparse.Namespace) -> int:
 def _status_of(arguments: argparse.Namespace) -> int:
     seconds: float | None = getattr(arguments, "limit_seconds", _LIMIT_SECONDS)
     limit = time_limit(seconds, *_over_time(seconds)) if seconds else nullcontext()
+    ended: int | None = None
     try:
         with limit:
-            status: int = arguments.run(arguments)
+            ended = arguments.run(arguments)
     except CdcproofError as error:
         print(scrub(f"cdcproof: {error}"), file=sys.stderr)
         return error.exit_status
@@ -117,7 +119,9 @@ def _status_of(arguments: argparse.Namespace) -> int:
         report = _kept()
         print(scrub(f"cdcproof: internal error: {type(error).__name__}: {error}\n{report}"), file=sys.stderr)
         return 3
-    return status
+    finally:
+        schedule.keep(arguments, ended)
+    return ended
 
 
 def _over_time(seconds: float) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from cdcproof.cli import schedule
 from cdcproof.cli.main import run_safely
 from cdcproof.cli.options import add_pipeline, seconds, seconds_or_none
 from cdcproof.errors import DeadlineError
@@ -178,6 +179,9 @@ def run(arguments: argparse.Namespace) -> int:
     reconcile_inputs.demand_writable(directory)
     screen = sys.stderr if arguments.json else sys.stdout
     asked = _Work(inputs, options, _budget(arguments, inputs, directory))
+    if not arguments.output_dir and (arguments.tables is None or not inputs.pipeline):
+        # a run of some tables, or with a report that no check reads, is none of the schedule
+        schedule.note(arguments, "reconcile", inputs.pipeline, directory.parent / "reports", inputs.pushgateway)
     with ExitStack() as stack:
         with time_limit(_PREPARING_SECONDS, f"The databases were not ready to be read after {_PREPARING_SECONDS:g} s."):
             work = stack.enter_context(_prepared(asked, loading, directory, arguments.fresh))
@@ -192,6 +196,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(lines.of_report(report), *contents, *aside, f"page: {page}", path, sep="\n", file=screen)
     if interrupted:
         raise KeyboardInterrupt
+    schedule.succeeded(arguments, report.looked_at_everything)
     return report.exit_status
 
 

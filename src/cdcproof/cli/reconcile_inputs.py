@@ -27,6 +27,7 @@ from cdcproof.secrets import Secret
 
 if TYPE_CHECKING:
     from cdcproof import pipeline
+    from cdcproof.pipeline import HttpService
     from cdcproof.reconcile.scrub import Feed
 
 DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
@@ -58,6 +59,7 @@ class Inputs:
     """Sentences about records that a sink put aside, which may be what is missing."""
     contents_compared: Callable[[Path], tuple[str, ...]] = lambda _: ()
     """What the reports of a directory say of contents, for a run that only counts rows."""
+    pushgateway: HttpService | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,7 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
         located.name,
         lambda: put_aside(located),
         lambda directory: _contents_compared(located, names, directory),
+        located.pushgateway,
     )
 
 

@@ -168,6 +168,12 @@ class Report:
         object.__setattr__(self, "summary", {t.table: str(t.status) for t in self.tables})
 
     @property
+    def looked_at_everything(self) -> bool:
+        """Whether it came to its end, and says of each table whether it is the same."""
+        known = (TableStatus.MATCH, TableStatus.MISMATCH)
+        return self.complete and bool(self.tables) and all(t.status in known for t in self.tables)
+
+    @property
     def exit_status(self) -> int:
         """0 all tables match, 1 a difference, 3 none differs but one could not be looked at, or not all of it."""
         statuses = {t.status for t in self.tables}

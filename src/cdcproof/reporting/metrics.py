@@ -59,17 +59,38 @@ def registry_of(
     return registry
 
 
-def push(registry: CollectorRegistry, pipeline: str, suite: str, gateway: HttpService) -> None:
-    """Push under the grouping key job, suite and pipeline.
+def registry_of_command(command: str, pipeline: str, last_run: float, last_success: float | None) -> CollectorRegistry:
+    """Both times. The second is absent for a command that never succeeded here: a Pushgateway keeps the one that it has."""
+    registry = CollectorRegistry()
+    labels = ["command", "pipeline"]
+    run = Gauge(
+        "cdcproof_scheduled_last_run_timestamp_seconds", "When a command last ended.", labels, registry=registry
+    )
+    run.labels(command, pipeline).set(last_run)
+    if last_success is not None:
+        success = Gauge(
+            "cdcproof_scheduled_last_success_timestamp_seconds",
+            "When a command last did its work to the end; a mismatch that it found is an answer.",
+            labels,
+            registry=registry,
+        )
+        success.labels(command, pipeline).set(last_success)
+    return registry
 
-    Raises `UnreachableError` or `UnexpectedAnswerError`.
-    """
+
+def push(registry: CollectorRegistry, pipeline: str, suite: str, gateway: HttpService) -> None:
+    """Push under the grouping key job, suite and pipeline. Errors as `push_under`."""
+    push_under({"suite": suite, "pipeline": pipeline}, registry, gateway)
+
+
+def push_under(grouping: Mapping[str, str], registry: CollectorRegistry, gateway: HttpService) -> None:
+    """Push under the grouping key job and `grouping`. Raises `UnreachableError` or `UnexpectedAnswerError`."""
     try:
         pushadd_to_gateway(  # keeps the families that are not in this push, e.g. a last success nobody here remembers
             gateway.url,
             job="cdcproof",
             registry=registry,
-            grouping_key={"suite": suite, "pipeline": pipeline},
+            grouping_key=dict(grouping),
             timeout=PUSH_TIMEOUT_SECONDS,
             handler=_handler(gateway),
         )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cdcproof.findings import Verdict
 from cdcproof.pipeline import HttpService
-from cdcproof.reporting import files, journal, metrics, pages, places
+from cdcproof.reporting import files, journal, metrics, pages, places, scheduled
 from cdcproof.reporting.record import Run
 from cdcproof.reporting.summary import summarize
 from cdcproof.reporting.text import changes
@@ -71,7 +72,16 @@ def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpS
             else:
                 metrics.write_text_file(registry, reports / f"cdcproof-{suite}.prom")
 
+    def keep_scheduled(suite: str) -> None:
+        unseen = (Verdict.NOT_CHECKED, Verdict.BLOCKED)
+        looked = not any(step.verdict in unseen for step in run.steps if step.suite == suite)
+        ended_at = run.started_at + run.duration_seconds
+        scheduled.keep(suite, run.pipeline, at=ended_at, succeeded=looked, reports=reports, gateway=pushgateway())
+
     unwritten.attempt("The metrics", write_metrics)
+    for suite in (one for one in run.suites if one in scheduled.COMMANDS and one not in run.parts):
+        if not unpushed.problems:  # one sentence about a Pushgateway that is away is enough
+            unpushed.attempt("The time of this run", partial(keep_scheduled, suite))
     return Published(html if has_html else None, tuple(changed), tuple(unwritten.problems), tuple(unpushed.problems))
 
 
