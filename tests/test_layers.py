@@ -71,7 +71,12 @@ DOORS = {
     "docker": {"clients/containers.py"},
     "confluent_kafka": {"clients/kafka.py", "clients/kafka_session.py"},
     "testcontainers": {"environments/compose.py"},
-    "prometheus_client": {"clients/prometheus.py", "reporting/metrics.py"},
+    "prometheus_client": {
+        "clients/prometheus.py",
+        "reporting/metrics.py",
+        "monitoring/series.py",
+        "monitoring/server.py",
+    },
     "boto3": {"clients/object_store.py"},
     "botocore": {"clients/object_store.py"},
     "allure": {"reporting/allure_results.py"},

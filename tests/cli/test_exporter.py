@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.cli.exporter import _bind
-from cdcproof.clients.http import ServiceFailedError
-from cdcproof.clients.prometheus import CONTENT_TYPE, scrape
+from cdcproof.clients.prometheus import scrape
 from cdcproof.errors import UnreachableError
 from cdcproof.operations.pipeline_file import text_of
 from cdcproof.pipeline import Pipeline
@@ -82,18 +79,6 @@ def test_it_serves_both_ports_and_stops_clean_when_asked(
         assert "Traceback" not in told
     with pytest.raises(UnreachableError):
         scrape(pipeline.exporters.connect_url)
-
-
-def test_a_scrape_that_takes_too_long_is_answered_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdcproof.cli.exporter._SCRAPE_SECONDS", 0.2)
-    url, released = f"http://127.0.0.1:{free_port()}/metrics", threading.Event()
-    with _bind("127.0.0.1", "exporters.reconciliation_url", url, CONTENT_TYPE) as server:
-        server.text = lambda: str(released.wait())
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(ServiceFailedError, match="answered 503"):
-            scrape(url)
-        released.set()
-        server.shutdown()
 
 
 def test_another_path_is_not_found_and_the_content_type_is_prometheus(tmp_path: Path, pipeline: Pipeline) -> None:

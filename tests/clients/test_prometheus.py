@@ -5,7 +5,7 @@ import math
 import pytest
 
 from cdcproof.clients.http import NotFoundError
-from cdcproof.clients.prometheus import Family, parse, render, scrape
+from cdcproof.clients.prometheus import parse, scrape
 from cdcproof.errors import UnexpectedAnswerError
 from tests.canned import serving
 
@@ -53,18 +53,3 @@ def test_a_scrape_reads_one_address() -> None:
         assert scrape(f"{server.url}/metrics").series("rows_per_second") == {(): 12.5}
         with pytest.raises(NotFoundError, match="The exporter at"):
             scrape(f"{server.url}/other", "The exporter")
-
-
-def test_what_is_rendered_is_read_back_letter_for_letter() -> None:
-    text = render(
-        [
-            Family("runs_total", "counter", "Runs.", "status", {"success": 1, "fail\nure": 0}),
-            Family("rate", "gauge", "Rate.", "", {"": 2.5}),
-            Family("nothing", "gauge", "None.", "x", {}),
-        ]
-    )
-    metrics = parse(text, "http://x")
-    assert metrics.labelled("runs_total", "status") == {"success": 1.0, "fail\nure": 0.0}
-    assert metrics.series("rate") == {(): 2.5}
-    assert metrics.series("nothing") == {}
-    assert "# TYPE runs_total counter" in text

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.prometheus import Metrics, Sample, parse
+from cdcproof.clients.prometheus import Metrics, Sample
 from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.monitoring.connectors import ConnectorCollector
+from cdcproof.monitoring.reconciliation import ReconciliationCollector
 from cdcproof.observations.exporter_page import demand_counted, demand_own
-from cdcproof.operations.exporter import ConnectMetrics, ReconciliationMetrics
 from cdcproof.pipeline import Pipeline
 from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from tests.monitoring.pages import scraped
 from tests.pipelines import pipeline_of
 
 NOW = datetime.now(UTC)
@@ -36,7 +38,7 @@ def page(pipeline: Pipeline, tmp_path: Path) -> Metrics:
     source, target = "sqlserver://h:1/warehouse_source", "postgresql://h:1/warehouse_target"
     tables = tuple(TableResult(table, TableStatus.MATCH, 10, 10, True) for table in MATCHED)
     write(Report("r", at, at, source, target, "m", tables), pipeline.paths.reconciliation_reports)
-    page = parse(ReconciliationMetrics(pipeline, tmp_path / "state.json").text(), "http://exporter/metrics")
+    page = scraped(ReconciliationCollector(pipeline, tmp_path / "state.json"))
     # a busy machine gets here more than a minute after NOW
     return changed(page, "cdcproof_exporter_rendered_timestamp_seconds", NOW.timestamp())
 
@@ -119,7 +121,7 @@ def test_a_mismatch_that_stands_is_judged_and_not_put_off(page: Metrics, pipelin
 
 
 def test_the_connectors_metrics_have_an_owner_too(pipeline: Pipeline) -> None:
-    page = parse(ConnectMetrics(pipeline).text(), "http://exporter/metrics")
+    page = scraped(ConnectorCollector(pipeline))
     with pytest.raises(UnexpectedAnswerError, match='service="connect"} is 0'):
         demand_own(page, pipeline, datetime.now(UTC), ["connect"])
     demand_own(changed(page, "cdcproof_exporter_up", 1, service="connect"), pipeline, datetime.now(UTC), ["connect"])

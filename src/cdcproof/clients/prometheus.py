@@ -1,14 +1,13 @@
-"""The door to metrics: reads and writes Prometheus' text format."""
+"""The door to metrics: reads Prometheus' text format."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
-from prometheus_client import CollectorRegistry, generate_latest, parser
+from prometheus_client import parser
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from cdcproof.clients.http import Http, shown
 from cdcproof.errors import UnexpectedAnswerError
@@ -73,54 +72,3 @@ def parse(text: str, url: str) -> Metrics:
             f"{url} does not answer with metrics in Prometheus' text format: {scrub(str(error))[:200]}"
         ) from None
     return Metrics(url, samples)
-
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-@dataclass(frozen=True)
-class Family:
-    """Series of one name to be served: the name is written as given, a counter's ends in ``_total``."""
-
-    name: str
-    kind: Literal["counter", "gauge"]
-    help: str
-    label: str
-    """The one label of the series, empty for a series without."""
-    values: Mapping[str, float]
-    """The label's value to the series' value; the empty text stands for the series without a label."""
-
-
-@dataclass(frozen=True)
-class Info:
-    """One series of value 1 that says something by its labels."""
-
-    name: str
-    help: str
-    labels: Mapping[str, str]
-
-
-def render(families: Iterable[Family | Info]) -> str:
-    """Write `families` in Prometheus' text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Fixed([_metric(family) for family in families]))
-    return generate_latest(registry).decode("utf-8")
-
-
-class _Fixed(Collector):
-    def __init__(self, metrics: Iterable[Metric]) -> None:
-        self._metrics = tuple(metrics)
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
-
-
-def _metric(family: Family | Info) -> Metric:
-    if isinstance(family, Info):
-        info = Metric(family.name, family.help, "gauge")
-        info.add_sample(family.name, dict(family.labels), 1)
-        return info
-    metric = Metric(family.name.removesuffix("_total"), family.help, family.kind)
-    for label, value in family.values.items():
-        metric.add_sample(family.name, {family.label: label} if family.label else {}, value)
-    return metric

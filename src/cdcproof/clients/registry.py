@@ -25,9 +25,9 @@ class Schema:
 class Registry:
     """The registry at one address, which may have a path. Errors as `cdcproof.clients.http.Http`."""
 
-    def __init__(self, service: HttpService) -> None:
+    def __init__(self, service: HttpService, timeout_seconds: tuple[float, float] = (3.0, 10.0)) -> None:
         self.url = service.url
-        self._http = Http.to(SERVICE_NAME, service)
+        self._http = Http.to(SERVICE_NAME, service, timeout_seconds)
 
     def subjects(self) -> tuple[str, ...]:
         """Names of the registered subjects; empty when nothing was registered yet."""

@@ -51,15 +51,8 @@ def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -
     By `connect` it is known which sinks do not run, which is every one where Connect does not answer, and what they put aside
     in a dead letter topic: that is not lag.
     """
-    groups = [sink.consumer_group for sink in pipeline.sinks]
-    lag = {group: kafka.lag(group) for group in groups}
-    read = {partition.topic for partitions in lag.values() for partition in partitions}
-    existing = kafka.topics()  # one that is missing is the finding of another check
-    unread = [table.topic for table in pipeline.tables if table.topic in existing and table.topic not in read]
-    if unread:  # each sink may be the one that should: they count as the lag of all
-        lag = {group: kafka.lag(group, unread) for group in groups}
-    topics = {table.topic for table in pipeline.tables}  # what a group has committed to, it keeps
-    lag = {group: tuple(p for p in partitions if p.topic in topics) for group, partitions in lag.items()}
+    lag = group_lags(kafka, pipeline)
+    groups = list(lag)
     seen = tuple(kafka.group(group) for group in groups)
     skew = pipeline.thresholds.clock_skew_seconds
     if connect is None:
@@ -69,11 +62,24 @@ def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -
     except CouldNotLookError as error:
         return SinkLag(seen, lag, dict.fromkeys(groups, error.message), clock_skew_seconds=skew)
     idle = {sink.consumer_group: why for sink in pipeline.sinks if (why := states.halted(sink.name))}
-    aside = _put_aside(kafka, pipeline, states, lag)
+    aside = mark_put_aside(kafka, pipeline, states, lag)
     return SinkLag(seen, lag, idle, aside, skew)
 
 
-def _put_aside(
+def group_lags(kafka: Kafka, pipeline: Pipeline) -> dict[str, tuple[PartitionLag, ...]]:
+    """The group of each sink to its lag in the topics of the pipeline."""
+    groups = [sink.consumer_group for sink in pipeline.sinks]
+    lag = {group: kafka.lag(group) for group in groups}
+    read = {partition.topic for partitions in lag.values() for partition in partitions}
+    existing = kafka.topics()  # one that is missing is the finding of another check
+    unread = [table.topic for table in pipeline.tables if table.topic in existing and table.topic not in read]
+    if unread:  # each sink may be the one that should: they count as the lag of all
+        lag = {group: kafka.lag(group, unread) for group in groups}
+    topics = {table.topic for table in pipeline.tables}  # what a group has committed to, it keeps
+    return {group: tuple(p for p in partitions if p.topic in topics) for group, partitions in lag.items()}
+
+
+def mark_put_aside(
     kafka: Kafka, pipeline: Pipeline, states: ConnectorStates, lag: dict[str, tuple[PartitionLag, ...]]
 ) -> dict[str, str]:
     """Group to what is in its dead letter topic; in `lag`, partitions in which that is all there is are marked."""

@@ -2,25 +2,23 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.connect import Connector, ConnectorStates, Task
-from cdcproof.clients.prometheus import Metrics, parse
-from cdcproof.errors import ConfigError, DeadlineError
-from cdcproof.operations import exporter, exporter_totals
-from cdcproof.operations.connectors.journal import Before, Change, Journal
-from cdcproof.operations.exporter import ConnectMetrics, ReconciliationMetrics, connector_states
-from cdcproof.operations.exporter_totals import Totals
-from cdcproof.pipeline import Connector as Expected
+from cdcproof.errors import ConfigError
+from cdcproof.monitoring import reconciliation, totals
+from cdcproof.monitoring.reconciliation import ReconciliationCollector
+from cdcproof.monitoring.totals import Totals
+from cdcproof.observations.exporter_page import UP
 from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
 from cdcproof.waiting import wait_until, within
-from tests.canned import EXPANDED, connector, serving
+from tests.monitoring.pages import scraped
 from tests.pipelines import pipeline_of
-from tests.trickle import bytewise, sending
 
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 ROWS, CONTENT, RUNS = (
@@ -70,13 +68,9 @@ def report(
     return write(Report("id", at.isoformat(), end.isoformat(), source, target, "m", tables, complete), folder)
 
 
-def metrics(reports: Path, state: Path, **changes: object) -> ReconciliationMetrics:
+def metrics(reports: Path, state: Path, **changes: object) -> ReconciliationCollector:
     pipeline = pipeline_of("customers", "orders", paths={"reconciliation_reports": str(reports)}, **changes)
-    return ReconciliationMetrics(pipeline, state)
-
-
-def scraped(found: ReconciliationMetrics) -> Metrics:
-    return parse(found.text(), "http://exporter")
+    return ReconciliationCollector(pipeline, state)
 
 
 def test_every_expected_series_is_there_at_zero_before_the_first_report(reports: Path, state: Path) -> None:
@@ -240,7 +234,7 @@ def test_what_stays_unreadable_is_a_failed_run_once(
     found = metrics(reports, state)
     (reports / "reconciliation_report_20261123_060000.json").write_text(text)
     assert scraped(found).labelled(RUNS, "status")["failure"] == 0  # it may still be on its way
-    monkeypatch.setattr(exporter, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(reconciliation, "_SETTLE_SECONDS", 0.0)
     for _ in range(2):
         assert scraped(found).labelled(RUNS, "status")["failure"] == 1
 
@@ -248,7 +242,7 @@ def test_what_stays_unreadable_is_a_failed_run_once(
 def test_a_report_that_becomes_whole_is_not_a_failure(
     reports: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporter, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(reconciliation, "_SETTLE_SECONDS", 0.0)
     found = metrics(reports, state)
     path = report(reports, match())
     whole = path.read_text()
@@ -263,7 +257,7 @@ def test_a_report_that_becomes_whole_is_not_a_failure(
 def test_a_time_without_offset_is_not_a_whole_report(
     reports: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporter, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(reconciliation, "_SETTLE_SECONDS", 0.0)
     path = report(reports, match())
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "finished_at": "2026-11-23T06:00:02"}))
@@ -273,7 +267,7 @@ def test_a_time_without_offset_is_not_a_whole_report(
 
 
 def test_files_that_are_not_reports_are_left_alone(reports: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(reconciliation, "_SETTLE_SECONDS", 0.0)
     for name in ("reconciliation_report_20261123_060000.json.part", "notes.json", "reconciliation_report_1.txt"):
         (reports / name).write_text("{")
     found = metrics(reports, state)
@@ -327,102 +321,50 @@ def test_the_state_of_another_pipeline_or_format_is_refused(reports: Path, state
 
 
 def test_names_of_deleted_reports_are_bounded_and_present_ones_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter_totals, "_MOST_NAMES_OF_DELETED_REPORTS", 2)
-    totals = Totals("test", counted={"r1", "r2", "r3", "r4", "r5"})
-    totals.forget_deleted({"r1"})
-    assert totals.counted == {"r1", "r4", "r5"}
-
-
-NO_DEPLOYMENTS = {"reconciliation_reports": "/nowhere/reconciliation_reports"}
-
-
-def running(name: str, state: str, *tasks: str) -> Connector:
-    return Connector(name, "sink", state, "w", tuple(Task(n, s, "w") for n, s in enumerate(tasks)), {})
-
-
-@pytest.mark.parametrize(
-    ("seen", "value"),
-    [
-        (running("sink", "RUNNING", "RUNNING", "RUNNING"), 1.0),
-        (running("sink", "RUNNING", "RUNNING", "FAILED"), 0.0),
-        (running("sink", "RUNNING", "RUNNING"), 0.0),
-        (running("sink", "RUNNING", "RUNNING", "RUNNING", "RUNNING"), 0.0),
-        (running("sink", "RUNNING", "RUNNING", "RUNNING", "FAILED"), 0.0),
-        (running("sink", "RUNNING"), 0.0),
-        (running("sink", "PAUSED", "RUNNING", "RUNNING"), 0.0),
-        (running("other", "RUNNING", "RUNNING"), 0.0),
-    ],
-)
-def test_a_connector_is_1_only_with_all_its_tasks(seen: Connector, value: float) -> None:
-    expected = [Expected(name="sink", kind="sink", tasks=2)]
-    assert connector_states(ConnectorStates((seen,)), expected)["sink"] == value
-
-
-def test_a_connector_nobody_expects_is_shown_with_its_own_state() -> None:
-    found = ConnectorStates((running("a", "RUNNING", "RUNNING"), running("b", "RUNNING")))
-    assert connector_states(found, []) == {"a": 1.0, "b": 0.0}
-
-
-def test_connector_states_are_fresh_and_absent_when_connect_does_not_answer() -> None:
-    whole = {
-        "source": connector("source", {"name": "source"}),
-        "sink": connector("sink", {"name": "sink"}, tasks=("RUNNING", "RUNNING")),
-    }
-    answers = [(200, whole), (200, {"source": whole["source"]}), (500, b"no")]
-    with serving({EXPANDED: answers}) as server:
-        found = ConnectMetrics(pipeline_of("orders", connect={"url": server.url}, paths=NO_DEPLOYMENTS))
-        seen = [parse(found.text(), "x") for _ in answers]
-    gone = parse(found.text(), "x")
-    assert seen[0].labelled("connector_state", "connector") == {"source": 1.0, "sink": 1.0}
-    assert seen[1].labelled("connector_state", "connector") == {"source": 1.0, "sink": 0.0}
-    for silent in (seen[2], gone):
-        assert silent.series("connector_state") == {}
-        assert silent.labelled("cdcproof_exporter_up", "service") == {"connect": 0.0, "deployments": 1.0}
-        assert silent.labelled("connector_deployments_total", "status") == {"success": 0.0, "failure": 0.0}
-
-
-def test_a_connect_that_answers_byte_by_byte_is_down_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdcproof.operations.exporter._CONNECT_SECONDS", 0.3)
-    with sending(lambda: bytewise(b"HTTP/1.1 200 OK\r\n" * 1000), every_seconds=0.02) as url:
-        found = ConnectMetrics(pipeline_of("orders", connect={"url": url}, paths=NO_DEPLOYMENTS))
-        page = parse(within(5, found.text, what="the page"), "x")
-    assert page.labelled("cdcproof_exporter_up", "service")["connect"] == 0.0
-    assert page.series("connector_state") == {}
+    monkeypatch.setattr(totals, "_MOST_NAMES_OF_DELETED_REPORTS", 2)
+    kept = Totals("test", counted={"r1", "r2", "r3", "r4", "r5"})
+    kept.forget_deleted({"r1"})
+    assert kept.counted == {"r1", "r4", "r5"}
 
 
 def test_a_report_that_cannot_be_read_to_its_end_holds_one_thread_and_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reports: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reports = tmp_path / "reconciliation_reports"
-    reports.mkdir()
+    monkeypatch.setattr(reconciliation, "SCRAPE_SECONDS", 0.2)
     hanging = reports / "reconciliation_report_20261123_060000.json"
     os.mkfifo(hanging)  # to open it waits for who writes, as a file system does that is away
-    monkeypatch.setattr("cdcproof.operations.exporter._TURN_SECONDS", 0.2)
-    exporter = ReconciliationMetrics(
-        pipeline_of("orders", paths={"reconciliation_reports": str(reports)}), tmp_path / "state.json"
-    )
-    with pytest.raises(DeadlineError, match="The page did not come within"):
-        within(0.3, exporter.text, what="the page")
-    with pytest.raises(DeadlineError, match=r"An earlier look at .*reconciliation_reports has not ended"):
-        within(5, exporter.text, what="the page")
+    found = metrics(reports, state)
+    threads = threading.active_count()
+    for _ in range(3):
+        seen = within(5, partial(scraped, found), what="the page")
+        assert seen.labelled(UP, "service") == {"reports": 0.0, "state": 1.0}
+        assert seen.series("cdcproof_exporter_info")
+        assert not seen.series(RUNS), "what was counted before says nothing of now"
+    assert threading.active_count() == threads + 1
     with hanging.open("w") as writer:  # it is back
         hanging.unlink()
         writer.write("{")
-    wait_until(lambda: within(5, exporter.text, what="the page"), bool, what="the page", deadline_seconds=5)
-
-
-def test_deployments_are_counted_from_their_journal_and_absent_when_it_cannot_be_read(tmp_path: Path) -> None:
-    pipeline = pipeline_of(
-        "orders",
-        connect={"url": "http://127.0.0.1:1"},
-        paths={"reconciliation_reports": str(tmp_path / "reconciliation_reports")},
+    wait_until(
+        lambda: scraped(found).labelled(UP, "service"),
+        lambda answered: answered == {"reports": 1.0, "state": 1.0},
+        what="the page",
+        deadline_seconds=5,
     )
-    journal = Journal.of(pipeline)
-    kept = journal.begin("apply", (Change("a", Before(), {}, "success"), Change("b", Before(), {}, "failure")))
-    exporter = ConnectMetrics(pipeline)
-    counted = parse(exporter.text(), "x").labelled("connector_deployments_total", "status")
-    assert counted == {"success": 1.0, "failure": 1.0}
-    journal.path(kept).write_text("{")
-    damaged = parse(exporter.text(), "x")
-    assert damaged.series("connector_deployments_total") == {}
-    assert damaged.labelled("cdcproof_exporter_up", "service") == {"connect": 0.0, "deployments": 0.0}
+
+
+def test_the_duration_is_that_of_the_newest_whole_report_and_absent_before(reports: Path, state: Path) -> None:
+    name = "reconciliation_duration_seconds"
+    assert scraped(metrics(reports, state)).series(name) == {}
+    report(reports, match(), at=START, seconds=4)
+    assert scraped(metrics(reports, state)).series(name) == {(): 4.0}
+    report(reports, match(), at=START + timedelta(hours=1), seconds=9, complete=False)
+    assert scraped(metrics(reports, state)).series(name) == {(): 4.0}, "also after a restart"
+
+
+def test_a_state_of_before_the_duration_was_kept_is_read(reports: Path, state: Path) -> None:
+    report(reports, fewer())
+    scraped(metrics(reports, state))
+    data = json.loads(state.read_text())
+    del data["duration_seconds"]
+    state.write_text(json.dumps(data))
+    assert scraped(metrics(reports, state)).labelled(ROWS, "table")["orders"] == 1

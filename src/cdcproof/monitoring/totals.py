@@ -45,6 +45,8 @@ class Totals:
     """Unix seconds at which the newest run of this pipeline was finished; 0 before the first."""
     rows_per_second: float = 0.0
     """Of the newest whole report; 0 before the first."""
+    duration_seconds: float | None = None
+    """Of the newest whole report; None before the first."""
     newest_report: str = ""
     counted: set[str] = field(default_factory=set)
     """File names of the reports that are in the totals, whether they still exist or not."""
@@ -90,6 +92,8 @@ class Totals:
         self.runs[SUCCESS if looked else FAILURE] += 1
         if name >= self.newest_report:  # names begin with the time
             self.newest_report = name
+            if report.complete:
+                self.duration_seconds = _took_seconds(report)
             self.rows_per_second = _rows_per_second(report)
 
     def _count_contents(self, table: TableResult, finished: float) -> None:
@@ -151,7 +155,10 @@ def save(totals: Totals, path: Path) -> None:
         ) from None
 
 
+def _took_seconds(report: Report) -> float:
+    return (datetime.fromisoformat(report.finished_at) - datetime.fromisoformat(report.started_at)).total_seconds()
+
+
 def _rows_per_second(report: Report) -> float:
-    took = datetime.fromisoformat(report.finished_at) - datetime.fromisoformat(report.started_at)
-    rows = sum(table.source_rows or 0 for table in report.tables)
-    return rows / took.total_seconds() if took.total_seconds() > 0 else 0.0
+    rows, seconds = sum(table.source_rows or 0 for table in report.tables), _took_seconds(report)
+    return rows / seconds if seconds > 0 else 0.0

@@ -1,0 +1,32 @@
+"""Whose metrics a page has, when it was made, and which services answered for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from cdcproof.monitoring.series import Metric, gauge
+from cdcproof.observations.exporter_page import INFO, RENDERED, UP
+from cdcproof.pipeline import Pipeline
+from cdcproof.reconcile.ownership import place_of
+
+
+def about(pipeline: Pipeline) -> tuple[Metric, Metric]:
+    """A copy of a page, or another pipeline's, must not pass for ours."""
+    whose = (pipeline.name, place_of(pipeline.source), place_of(pipeline.target))
+    return (
+        gauge(
+            INFO, "The pipeline that the metrics on this port are about.", {whose: 1.0}, "pipeline", "source", "target"
+        ),
+        gauge(RENDERED, "When the metrics on this port were made.", {(): time.time()}),
+    )
+
+
+def up(answered: Mapping[str, bool]) -> Metric:
+    """Service to whether it answered."""
+    return gauge(
+        UP,
+        "1: what the metrics on this port are made from could be used; 0: it could not.",
+        {service: float(answer) for service, answer in answered.items()},
+        "service",
+    )

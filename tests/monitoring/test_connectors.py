@@ -1,0 +1,196 @@
+"""The page of 9104, over a Connect and a Kafka that a test fills."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from cdcproof.clients.connect import Connector, ConnectorStates, Task
+from cdcproof.clients.prometheus import Metrics
+from cdcproof.errors import UsageError
+from cdcproof.monitoring import connectors, probe
+from cdcproof.monitoring.connect_metrics import connector_states, task_states
+from cdcproof.monitoring.connectors import ConnectorCollector
+from cdcproof.observations.exporter_page import UP
+from cdcproof.operations.connectors.journal import Before, Change, Journal
+from cdcproof.pipeline import Connector as Expected
+from cdcproof.waiting import within
+from tests.canned import EXPANDED, connector, serving
+from tests.monitoring.brokers import Broker
+from tests.monitoring.pages import scraped
+from tests.pipelines import pipeline_of
+from tests.trickle import bytewise, sending
+
+PATHS = {"reconciliation_reports": "/nowhere/reconciliation_reports"}
+NOWHERE = "http://127.0.0.1:1"
+EXPECTED = {"source": 1.0, "sink": 1.0}
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    made = Broker({("t.orders", 0): range(10)}, {"connect-sink": {("t.orders", 0): 8}})
+    monkeypatch.setattr(connectors, "Kafka", lambda _: made)
+    return made
+
+
+def exporter(url: str = NOWHERE, **changes: object) -> ConnectorCollector:
+    return ConnectorCollector(pipeline_of("orders", **{"connect": {"url": url}, "paths": PATHS, **changes}))
+
+
+def services(page: Metrics) -> dict[str, float]:
+    return page.labelled(UP, "service")
+
+
+def running(name: str, state: str, *tasks: str) -> Connector:
+    return Connector(name, "sink", state, "w", tuple(Task(n, s, "w") for n, s in enumerate(tasks)), {})
+
+
+@pytest.mark.parametrize(
+    ("seen", "value"),
+    [
+        (running("sink", "RUNNING", "RUNNING", "RUNNING"), 1.0),
+        (running("sink", "RUNNING", "RUNNING", "FAILED"), 0.0),
+        (running("sink", "RUNNING", "RUNNING"), 0.0),
+        (running("sink", "RUNNING", "RUNNING", "RUNNING", "RUNNING"), 0.0),
+        (running("sink", "RUNNING", "RUNNING", "RUNNING", "FAILED"), 0.0),
+        (running("sink", "RUNNING"), 0.0),
+        (running("sink", "PAUSED", "RUNNING", "RUNNING"), 0.0),
+        (running("other", "RUNNING", "RUNNING"), 0.0),
+    ],
+)
+def test_a_connector_is_1_only_with_all_its_tasks(seen: Connector, value: float) -> None:
+    expected = [Expected(name="sink", kind="sink", tasks=2)]
+    assert connector_states(ConnectorStates((seen,)), expected)["sink"] == value
+
+
+def test_a_connector_nobody_expects_is_shown_with_its_own_state() -> None:
+    found = ConnectorStates((running("a", "RUNNING", "RUNNING"), running("b", "RUNNING")))
+    assert connector_states(found, []) == {"a": 1.0, "b": 0.0}
+
+
+def test_tasks_are_shown_one_by_one_and_an_expected_one_that_is_absent_is_0() -> None:
+    found = ConnectorStates((running("sink", "RUNNING", "FAILED"), running("other", "RUNNING", "RUNNING")))
+    assert task_states(found, [Expected(name="sink", kind="sink", tasks=2)]) == {
+        ("sink", "0"): 0.0,
+        ("sink", "1"): 0.0,
+        ("other", "0"): 1.0,
+    }
+
+
+WHOLE = {
+    "source": connector("source", {"name": "source"}),
+    "sink": connector("sink", {"name": "sink"}, tasks=("RUNNING", "RUNNING")),
+}
+
+
+def test_states_are_fresh_and_absent_when_connect_does_not_answer(broker: Broker) -> None:
+    answers = [(200, WHOLE), (200, {"source": WHOLE["source"]}), (500, b"no")]
+    with serving({EXPANDED: answers}) as server:
+        found = exporter(server.url)
+        seen = [scraped(found) for _ in answers]
+    gone = scraped(found)
+    assert seen[0].labelled("connector_state", "connector") == {"source": 1.0, "sink": 1.0}
+    assert seen[1].labelled("connector_state", "connector") == {"source": 1.0, "sink": 0.0}
+    assert seen[1].series("cdcproof_task_state")[(("connector", "sink"), ("task", "1"))] == 0
+    for silent in (seen[2], gone):
+        assert silent.series("connector_state") == silent.series("cdcproof_task_state") == {}
+        assert services(silent)["connect"] == 0
+        assert silent.labelled("connector_deployments_total", "status") == {"success": 0.0, "failure": 0.0}
+    for page in (*seen, gone):
+        assert page.labelled("cdcproof_connector_expected", "connector") == EXPECTED
+
+
+def test_connectors_of_other_pipelines_are_left_out(broker: Broker) -> None:
+    told = {**WHOLE, "erp-sink": connector("sink", {"name": "erp-sink"})}
+    with serving({EXPANDED: (200, told)}) as server:
+        page = scraped(exporter(server.url, connect={"url": server.url, "other_connectors": ["erp-*"]}))
+    assert page.labelled("connector_state", "connector") == EXPECTED
+
+
+def test_kafka_answers_for_itself(broker: Broker) -> None:
+    key = (("connector", "sink"), ("table", "orders"))
+    page = scraped(exporter())
+    assert page.series("cdcproof_sink_lag_records") == {key: 2.0}
+    assert services(page) == {"connect": 0.0, "kafka": 1.0, "deployments": 1.0}
+    broker.is_up = False
+    page = scraped(exporter())
+    assert page.series("cdcproof_sink_lag_records") == page.series("cdcproof_topic_records_total") == {}
+    assert services(page)["kafka"] == 0
+
+
+def test_a_registry_is_asked_where_the_pipeline_has_one(broker: Broker) -> None:
+    with serving({"GET /config": (200, {"compatibilityLevel": "BACKWARD"})}) as server:
+        assert services(scraped(exporter(registry={"url": server.url})))["registry"] == 1
+    assert services(scraped(exporter(registry={"url": server.url})))["registry"] == 0
+
+
+def test_dead_letters_are_found_by_the_configuration_of_before_while_connect_is_away(broker: Broker) -> None:
+    broker.logs["dlq", 0] = range(3)
+    config = {"name": "sink", "errors.deadletterqueue.topic.name": "dlq"}
+    with serving({EXPANDED: (200, {**WHOLE, "sink": connector("sink", config)})}) as server:
+        found = exporter(server.url)
+        scraped(found)
+    broker.logs["dlq", 0] = range(5)
+    page = scraped(found)
+    assert services(page)["connect"] == 0
+    assert page.series("cdcproof_dead_letters") == {(("connector", "sink"), ("topic", "dlq")): 5.0}
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    """A service whose port takes connections, and that says nothing: stopped, or half gone."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_page_comes_in_time_whatever_hangs_and_holds_one_thread_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connectors, "SCRAPE_SECONDS", 0.3)
+    with silent() as place:
+        found = exporter(f"http://{place}", kafka={"bootstrap_servers": place}, registry={"url": f"http://{place}"})
+        before = threading.active_count()
+        for _ in range(4):
+            page = within(5, partial(scraped, found), what="the page")
+            assert services(page) == {"connect": 0.0, "kafka": 0.0, "registry": 0.0, "deployments": 1.0}
+            assert page.labelled("cdcproof_connector_expected", "connector") == EXPECTED
+        probes = [thread for thread in threading.enumerate() if thread.name.startswith("probe of")]
+        assert len(probes) <= 3
+        assert threading.active_count() - before <= 2 * len(probes) + 1, "an HTTP request has a thread of its own"
+
+
+def test_a_connect_that_answers_byte_by_byte_is_down_in_time(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connectors, "SCRAPE_SECONDS", 0.3)
+    with sending(lambda: bytewise(b"HTTP/1.1 200 OK\r\n" * 1000), every_seconds=0.02) as url:
+        page = within(5, partial(scraped, exporter(url)), what="the page")
+    assert services(page)["connect"] == 0.0
+    assert page.series("connector_state") == {}
+
+
+def test_a_scrape_ends_within_five_seconds() -> None:
+    assert probe.SCRAPE_SECONDS <= 4.5
+
+
+def test_a_missing_password_is_reported_at_the_start(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONNECT_PW", raising=False)
+    with pytest.raises(UsageError, match="CONNECT_PW"):
+        exporter(connect={"url": NOWHERE, "user": "u", "password_env": "CONNECT_PW"})
+
+
+def test_deployments_are_counted_from_their_journal_and_absent_when_it_cannot_be_read(
+    broker: Broker, tmp_path: Path
+) -> None:
+    paths = {"reconciliation_reports": str(tmp_path / "reconciliation_reports")}
+    found = exporter(paths=paths)
+    journal = Journal.of(found._pipeline)
+    kept = journal.begin("apply", (Change("a", Before(), {}, "success"), Change("b", Before(), {}, "failure")))
+    counted = scraped(found).labelled("connector_deployments_total", "status")
+    assert counted == {"success": 1.0, "failure": 1.0}
+    journal.path(kept).write_text("{")
+    damaged = scraped(found)
+    assert damaged.series("connector_deployments_total") == {}
+    assert services(damaged)["deployments"] == 0.0
