@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cdcproof import pipeline
-from cdcproof.databases import canonical, connect, odbc, sqlserver_session, tsql
+from cdcproof.databases import canonical, connect, odbc, sqlserver, sqlserver_session, tsql
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of
 from cdcproof.databases.scan import WHOLE, Chunking, LiteralForm, Row, Scan, Segment, Since, Slice, Told
@@ -389,7 +389,14 @@ def test_each_permission_that_is_missing_comes_with_its_grant(
 
 
 def test_policies_that_filter_a_table_are_named() -> None:
-    assert _door({tsql.ROW_POLICIES: [("dbo.by_tenant",)]}).row_policies(TABLE) == ("dbo.by_tenant",)
+    given = {tsql.ROW_POLICIES: [("dbo.by_tenant",)], tsql.MAY_VIEW_DEFINITION: [(1,)]}
+    assert _door(given).row_policies(TABLE) == ("dbo.by_tenant",)
+
+
+@pytest.mark.parametrize("answer", [0, None])
+def test_policies_that_an_account_may_not_see_are_not_taken_for_none(answer: int | None) -> None:
+    given = {tsql.ROW_POLICIES: [], tsql.MAY_VIEW_DEFINITION: [(answer,)]}
+    assert _door(given).row_policies(TABLE) == (sqlserver.UNSEEN_POLICIES,)
 
 
 @pytest.mark.parametrize(

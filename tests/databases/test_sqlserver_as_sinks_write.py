@@ -146,6 +146,7 @@ def _compared(stand_in: StandIn, postgres: Server, strategy: Strategy, **more: A
         ],
         tsql.PRIMARY_KEY: [(values.Text("id"),)],
         tsql.ROW_POLICIES: [],
+        tsql.MAY_VIEW_DEFINITION: [(values.Int(1, 64),)],
         tsql.CLUSTERED_BY: [(values.Text("id"),)],
         tsql.ESTIMATED_ROWS: [(values.Int(ROWS, 64),)],
         tsql.count_statement(TABLE): [(values.Int(ROWS, 64),)],

@@ -337,6 +337,7 @@ def _compared(
         ],
         tsql.PRIMARY_KEY: [(Text("id"),)],
         tsql.ROW_POLICIES: [(Text("dbo.by_tenant"),)],
+        tsql.MAY_VIEW_DEFINITION: [(Int(1, 64),)],
         tsql.CLUSTERED_BY: [(Text("id"),)],
         tsql.ESTIMATED_ROWS: [(Int(60, 64),)],
         tsql.count_statement(TABLE): [(Int(60, 64),)],

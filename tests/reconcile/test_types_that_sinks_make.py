@@ -292,6 +292,26 @@ def test_a_narrower_column_is_named_once_as_the_cause(
     assert result.causes[0].startswith(f"v is narrower at the target: {cause}")
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "values", "other"),
+    [
+        ("varchar(20)", "varchar(10)", "'0123456789'", "'other'"),
+        ("numeric(10,4)", "numeric(10,2)", "1.2300", "7"),
+        ("bigint", "integer", "5", "7"),
+        ("timestamp", "timestamp(3)", "timestamp '2024-01-01 00:00:00.123'", "timestamp '2024-01-01 00:00:00.124'"),
+        ("double precision", "real", "0.5", "0.25"),
+    ],
+)
+def test_a_narrower_column_is_not_blamed_for_a_value_that_it_can_hold(
+    sides: Sides, source: str, target: str, values: str, other: str
+) -> None:
+    sides.table("n", f"id int PRIMARY KEY, v {source}", target_columns=f"id int PRIMARY KEY, v {target}")
+    sides.source.execute(f"INSERT INTO {sides.name('n')} SELECT g, {values} FROM generate_series(1, 9) g")
+    sides.target.execute(f"INSERT INTO {sides.name('n')} SELECT g, {other} FROM generate_series(1, 9) g")
+    result = sides.result("n")
+    assert (result.changed, result.causes) == (9, ())
+
+
 def test_a_narrower_column_without_a_difference_is_no_cause(sides: Sides) -> None:
     sides.table("n", "id int PRIMARY KEY, v varchar(20)", [(1, "a")], [(1, "a")], target_columns="id int PRIMARY KEY, v varchar(3)")  # fmt: skip
     assert (sides.result("n").status, sides.result("n").causes) == (TableStatus.MATCH, ())

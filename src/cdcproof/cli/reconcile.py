@@ -328,7 +328,7 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: flo
         except (KeyboardInterrupt, DeadlineError) as stopped:
             found.close()
             if isinstance(stopped, DeadlineError):
-                return report(complete=False, unfinished=over), False
+                return report(complete=False, unfinished=stopped.message), False
             return report(complete=False), True
 
     return report(complete=True), False

@@ -25,7 +25,10 @@ number of its type (4 bytes, `OIDS`), its length (4 bytes, ffffffff for NULL) an
 
 from __future__ import annotations
 
+import re
+import struct
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from cdcproof.databases.base import Column
@@ -210,6 +213,28 @@ def narrowed(source: Column, target: Column, kind: Kind) -> str:
         case _:
             is_narrower = kind is Kind.FLOAT and theirs.type == "real" and ours.type != "real"
     return f"{_declared(source)} at the source, {_declared(target)} at the target" if is_narrower else ""
+
+
+def holds(target: Column, kind: Kind, value: str) -> bool:
+    """Whether the target's column can hold this value of the source, given as text, as it is."""
+    theirs = read(target)
+    match kind:
+        case Kind.TEXT:
+            return theirs.length is None or len(value) <= theirs.length
+        case Kind.INTEGER | Kind.NUMBER:
+            number = Decimal(value)
+            if not number.is_finite() or not number:
+                return True
+            _, digits, exponent = number.normalize().as_tuple()
+            most = _digits_before_the_point(theirs)
+            scale = 0 if theirs.type in INTEGER_DIGITS else theirs.scale
+            before = len(digits) + int(exponent)
+            return (most is None or before <= most) and (scale is None or -int(exponent) <= scale)
+        case Kind.TIME | Kind.TIMESTAMP | Kind.INSTANT:
+            fraction = re.search(r"\.(\d+)", value)
+            return fraction is None or len(fraction[1].rstrip("0")) <= _digits_of_seconds(theirs)
+        case _:
+            return bool(struct.unpack("f", struct.pack("f", float(value)))[0] == float(value))
 
 
 def _holds_fewer_digits(ours: Column, theirs: Column) -> bool:

@@ -27,6 +27,7 @@ _KEYS_PER_QUERY = 100
 _PARAMETERS_PER_QUERY = 2_000  # SQL Server takes 2,100
 _CHARACTERS_OF_TWO_BYTES = ("nchar", "nvarchar", "sysname")
 _LIMITED_BYTES = ("char", "varchar", "binary", "varbinary")
+UNSEEN_POLICIES = "any security policy (not shown without VIEW DEFINITION)"
 _WITHHELD = {
     "masked": "masked for this account, which has no UNMASK",
     "encrypted": "Always Encrypted: the server itself cannot read it",
@@ -80,8 +81,16 @@ class SQLServer(Log):
         return tuple(row[0] for row in self._query(tsql.PRIMARY_KEY, table.schema, table.table))
 
     def row_policies(self, table: TableName) -> tuple[str, ...]:
-        """Security policies that are on and filter the table. Whether they let this account see every row, nothing tells."""
-        return tuple(row[0] for row in self._query(tsql.ROW_POLICIES, table.schema, table.table))
+        """Security policies that are on and filter the table. Whether they let this account see every row, nothing tells.
+
+        An account without VIEW DEFINITION is shown none: then `UNSEEN_POLICIES` stands for those that there may be.
+        """
+        seen = tuple(row[0] for row in self._query(tsql.ROW_POLICIES, table.schema, table.table))
+        return seen if self._may_view_definition else (*seen, UNSEEN_POLICIES)
+
+    @cached_property
+    def _may_view_definition(self) -> bool:
+        return bool(self._query(tsql.MAY_VIEW_DEFINITION)[0][0] == 1)
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         """Exact number of rows, of those that the condition holds for when there is one."""
@@ -258,7 +267,7 @@ class SQLServer(Log):
         seen = (column for table in tables if str(table) not in missing for column in self.columns(table))
         if any(column.withheld == _WITHHELD["masked"] for column in seen):
             missing["masked columns"] = f"GRANT UNMASK TO {user};"
-        if self._query(tsql.MAY_VIEW_DEFINITION)[0][0] != 1:
+        if not self._may_view_definition:
             missing["security policies, by which rows may be hidden"] = f"GRANT VIEW DEFINITION TO {user};"
         if self._database_state()[0] and self._query(tsql.MAY_READ_CDC)[0][0] != 1:
             missing["schema cdc"] = f"GRANT SELECT ON SCHEMA::cdc TO {user};"

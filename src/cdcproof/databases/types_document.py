@@ -18,11 +18,13 @@ A column is compared when both sides' types are of the same kind (numbers with n
 the target holds what a sink makes of the source's type ([below](#what-sinks-write)), and then by its canonical bytes, which each database makes itself. Before a table is compared, both databases make the bytes and the
 hashes of known values of every type in use, and they must be those that Python computes; a type that fails this is left out by
 its name. What is not compared is named in every report, on the screen and on its page. A table in which a column was left out
-that holds data on either side is INCOMPLETE and no MATCH, until the pipeline file excludes the column.
+that holds data on either side is INCOMPLETE and no MATCH, until the pipeline file excludes the column. A column that only the target
+has, as sinks and transforms add them, is named and makes nothing incomplete: all that the source holds was compared.
 
 A column of SQL Server that is masked for the account (dynamic data masking, no UNMASK) or Always Encrypted is not compared, whatever
 its type. A table that a security policy of SQL Server filters is INCOMPLETE, because rows may be hidden, until the pipeline file says
-that the policy hides none (`row_policies`); PostgreSQL is made to refuse rather than to hide any.
+that the policy hides none (`row_policies`); so is every table where the account lacks VIEW DEFINITION, without which SQL Server
+shows no policy. PostgreSQL is made to refuse rather than to hide any.
 
 NULL, an empty text and a blank are three different values; case, trailing blanks and every character count.
 """

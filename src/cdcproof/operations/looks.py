@@ -24,7 +24,7 @@ from cdcproof.observations.tables import TableSets
 from cdcproof.observations.topics import Topics, connects_own
 from cdcproof.operations import connector_config
 from cdcproof.operations.administration import administer
-from cdcproof.operations.connectors import accounts, capture
+from cdcproof.operations.connectors import accounts, capture, travelling
 from cdcproof.pipeline import Pipeline
 from cdcproof.reconcile.put_aside import in_dead_letter_topics
 
@@ -216,11 +216,11 @@ def table_sets(
     captured: set[TableName] = set()
     others: set[TableName] = set()
     for reader in readers:
-        state = capture.state_of(pipeline, *capture.names(reader.config))
+        state = capture.state_of(pipeline, *travelling.names(reader.config))
         expected = {name: table for name, table in state.captured.items() if name in names}
         inner = {part for table in expected.values() for part in table.names}
         captured |= expected.keys() | {
-            name for name in state.travelling() - inner if capture.let_through(reader, [name])
+            name for name in state.travelling() - inner if travelling.let_through(reader, [name])
         }
         others |= state.travelling() - inner
     return TableSets(pipeline, captured, topics, at_target, others - captured)

@@ -52,6 +52,8 @@ class Plan:
     """Of those: the name of a column that only the target has and that may be the same one."""
     suspects: Mapping[str, str] = field(default_factory=dict)
     """Columns of which a difference has a cause that shows without a row: what to say of it."""
+    narrower: Mapping[str, str] = field(default_factory=dict)
+    """Columns whose type at the target cannot hold every value of the source: what to say where one of them differs."""
     ways: Mapping[str, tuple[Meeting, ...]] = field(default_factory=dict)
     """Columns that can be compared in several ways, the one that the plan has first: which it is, the data says (`representation`)."""
     unhashed: Mapping[str, str] = field(default_factory=dict)
@@ -128,7 +130,7 @@ def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
         lossy=tuple(_lossy(source.engine, target.engine, pairs)),
         absent_at_target=tuple(absent),
         rename_hint=_alike(absent, [one.name for one in left_out if one.reason == ONLY_AT_TARGET]),
-        suspects={
+        narrower={
             pair.name: f"{pair.name} is narrower at the target: {types}"
             for pair in pairs
             if (types := narrowed(pair.source, pair.target, pair.form.kind))

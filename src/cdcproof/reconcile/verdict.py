@@ -8,7 +8,7 @@ from heapq import nsmallest
 from typing import NamedTuple
 
 from cdcproof.databases import canonical, reading_values
-from cdcproof.databases.kinds import Kind
+from cdcproof.databases.kinds import TOLD_BY_HASH, Kind, holds
 from cdcproof.databases.scan import Scan
 from cdcproof.reconcile.differences import Difference, Differences, Key
 from cdcproof.reconcile.fence import weakest
@@ -118,8 +118,25 @@ def _named(plan: Plan, differences: Sequence[Difference], limit: int) -> tuple[K
 def _of_columns(plan: Plan, differences: Sequence[Difference]) -> tuple[str, ...]:
     """What is known beforehand of columns that differ, and of a key's when rows are at one side only."""
     key = () if plan.multiset else plan.names[: plan.source.key_width]
-    differing = {name for one in differences for name in one.columns(plan.names) or (key or plan.names)}
-    return tuple(said for name, said in plan.suspects.items() if name in differing)
+    by_column: dict[str, list[Difference]] = {}
+    for one in differences:
+        for name in one.columns(plan.names) or (key or plan.names):
+            by_column.setdefault(name, []).append(one)
+    cut = (said for name, said in plan.narrower.items() if _is_cut(plan, name, by_column.get(name, ())))
+    return (*cut, *(said for name, said in plan.suspects.items() if name in by_column))
+
+
+def _is_cut(plan: Plan, name: str, differences: Sequence[Difference]) -> bool:
+    """Whether one of the source's values is such as the target's narrower column cannot hold: else that is not why it differs."""
+    place = plan.names.index(name)
+    told, target = plan.source.columns[place], plan.target.columns[place].column
+    parts = (row.forms[place] for one in differences for row in one.source)
+    return any(
+        (told.form.long and part[:1] == TOLD_BY_HASH)
+        or not holds(target, told.form.kind, reading_values.told(told, part))
+        for part in parts
+        if part is not None
+    )
 
 
 def _told(scan: Scan, key: Key) -> dict[str, str | None]:

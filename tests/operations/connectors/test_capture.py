@@ -9,7 +9,7 @@ import pytest
 from cdcproof.databases.base import TableName
 from cdcproof.databases.deployment.base import CapturedTable, CaptureState
 from cdcproof.errors import CdcproofError, CouldNotLookError, UnreachableError, UsageError
-from cdcproof.operations.connectors import capture
+from cdcproof.operations.connectors import capture, travelling
 from cdcproof.operations.connectors.accounts import accounts
 from cdcproof.operations.connectors.prerequisites import Look
 from tests.operations.connectors.test_accounts import SINK, SOURCE
@@ -152,10 +152,10 @@ def test_a_partitioned_table_is_captured_by_the_names_of_its_parts() -> None:
 def test_a_partitioned_table_that_is_not_published_yet_will_travel_as_the_connector_publishes_it() -> None:
     parts = frozenset(TableName("dbo", f"orders_{number}") for number in (1, 2))
     state = CaptureState({}, {}, partitions={ORDERS: parts})
-    assert capture.travelling_names({}, state) == {ORDERS: parts}
-    assert capture.travelling_names({"publish.via.partition.root": "true"}, state) == {ORDERS: {ORDERS}}
+    assert travelling.travelling_names({}, state) == {ORDERS: parts}
+    assert travelling.travelling_names({"publish.via.partition.root": "true"}, state) == {ORDERS: {ORDERS}}
     published = CaptureState({}, whole(ORDERS), partitions={ORDERS: parts})
-    assert capture.travelling_names({}, published) == {ORDERS: {ORDERS}}
+    assert travelling.travelling_names({}, published) == {ORDERS: {ORDERS}}
 
 
 @pytest.mark.parametrize("error", [UnreachableError("down"), UsageError("no password")])

@@ -9,13 +9,14 @@ import pytest
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.connector_validation import FieldError
 from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.base import Needs, Rights
+from cdcproof.databases.deployment.base import CaptureState, Needs, Rights
 from cdcproof.errors import CouldNotLookError, RefusedError, UnreachableError
 from cdcproof.operations.connectors import prerequisites
 from cdcproof.operations.connectors.accounts import Account, accounts
 from cdcproof.operations.connectors.prerequisites import Look, logins, rights, topics
 from cdcproof.pipeline import Pipeline
 from tests.operations.connectors.test_accounts import SINK, SOURCE
+from tests.operations.connectors.test_capture import POSTGRES
 from tests.pipelines import pipeline_of
 
 PIPELINE = pipeline_of("orders", "customers")
@@ -205,6 +206,38 @@ def test_postgresql_is_asked_by_the_account_of_the_checks_and_sql_server_by_its_
     assert opened == [("cdc", True), ("u", False)]
     assert [account for account, _ in told.asked] == ["cdc", "sink"]
     assert told.asked[1][1].write == (TableName("public", "customers"),)
+
+
+ORDERS = TableName("public", "orders")
+PARTS = frozenset(TableName("public", f"orders_{number}") for number in (1, 2))
+BY_PARTS = CaptureState({}, {}, partitions={ORDERS: PARTS})
+
+
+@pytest.mark.parametrize(
+    ("settings", "read"),
+    [
+        ({"table.include.list": r"public\.orders_\d"}, sorted(PARTS)),
+        ({"table.include.list": r"public\.orders_\d", "publish.via.partition.root": "true"}, []),
+        ({"table.include.list": r"public\.orders", "publish.via.partition.root": "true"}, [ORDERS]),
+        ({"table.include.list": r"public\.orders_1,public\.customers"}, [*sorted(PARTS)[:1], TableName("public", "customers")]),
+    ],
+)  # fmt: skip
+def test_the_partitions_that_a_connector_reads_are_asked_for_by_their_own_names(
+    settings: dict[str, str], read: list[TableName], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Partitioned(Told):
+        def capture_state(self, publication: str, slot: str) -> CaptureState:
+            assert (publication, slot) == ("p", "s")
+            return BY_PARTS
+
+    told = Partitioned()
+    monkeypatch.setattr(prerequisites, "open_database", lambda *_: told)
+    pipeline = pipeline_of("orders", "customers", source_type="postgresql")
+    tables = [t.model_copy(update={"source": f"public.{t.name}"}) for t in pipeline.tables]
+    pipeline = pipeline.model_copy(update={"tables": tuple(tables)})
+    [source] = of({**POSTGRES, "publication.name": "p", "slot.name": "s", **settings}, pipeline=pipeline)
+    prerequisites.rights_of(source, pipeline)
+    assert list(told.asked[0][1].read) == read
 
 
 def test_a_sql_server_account_whose_password_is_unknown_is_not_judged() -> None:

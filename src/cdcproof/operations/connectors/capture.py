@@ -21,6 +21,7 @@ from cdcproof.operations.administration import administer
 from cdcproof.operations.connector_config import Config
 from cdcproof.operations.connectors.accounts import Account
 from cdcproof.operations.connectors.prerequisites import Look
+from cdcproof.operations.connectors.travelling import let_through, names, travelling_names
 from cdcproof.pipeline import Database, Pipeline, Table
 
 _PLUGIN = "decoderbufs"
@@ -72,13 +73,6 @@ def look(accounts: Iterable[Account], tables: Sequence[Table], state_of: StateOf
     return Look(found, expected, action=tuple(dict.fromkeys(action)))
 
 
-def let_through(account: Account, names: Iterable[TableName]) -> bool:
-    """Whether the include and exclude lists of a source connector let all of these tables through."""
-    address = connector_config.source_address(account.config)
-    database = address.database if address else None
-    return all(connector_config.captures(account.config, database, name) for name in names)
-
-
 def partitions(
     configs: Mapping[str, Config], pipeline: Pipeline
 ) -> dict[str, dict[TableName, frozenset[TableName]] | None]:
@@ -91,21 +85,6 @@ def partitions(
             except CdcproofError:  # a password that is not set, too: what the settings say can be judged without
                 found[name] = None
     return found
-
-
-def travelling_names(config: Config, state: CaptureState) -> dict[TableName, frozenset[TableName]]:
-    """Partitioned table to the names by which its changes travel, also where it is not in the publication yet."""
-    by_root = config.get("publish.via.partition.root") == "true"
-    return {
-        root: state.captured[root].names if root in state.captured else frozenset({root}) if by_root else leaves
-        for root, leaves in state.partitions.items()
-    }
-
-
-def names(config: Config) -> tuple[str, str]:
-    """The publication and the slot of a source connector; empty for SQL Server, which has none."""
-    address = connector_config.source_address(config)
-    return (address.publication or "", address.slot or "") if address else ("", "")
 
 
 def _makes_publication(config: Config) -> bool:

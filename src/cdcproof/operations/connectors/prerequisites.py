@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cdcproof.clients.connect import Connect
 from cdcproof.databases import connect as connect_to
@@ -17,6 +17,7 @@ from cdcproof.operations import connector_config
 from cdcproof.operations.administration import administer, sqlcmd
 from cdcproof.operations.connector_config import Config
 from cdcproof.operations.connectors.accounts import Account
+from cdcproof.operations.connectors.travelling import names, tables_read
 from cdcproof.pipeline import Pipeline
 
 
@@ -135,6 +136,9 @@ def rights_of(account: Account, pipeline: Pipeline) -> Rights:
             needs = account.needs(tables_beside(database, [TableName.parse(t.target) for t in account.tables]))
     if configured.type == "postgresql":
         with open_database(configured) as asked:
+            if account.side == "source":
+                state = asked.capture_state(*names(account.config))
+                needs = replace(needs, read=tables_read(account, pipeline.tables, state))
             return asked.rights(account.user, needs)
     if account.password is None:
         raise CouldNotLookError(
