@@ -301,6 +301,7 @@ class Thresholds(Model):
     disk_warn_percent: float = Field(default=70, gt=0, le=100)
     disk_fail_percent: float = Field(default=80, gt=0, le=100)
     backup_keep_days: float = Field(default=7, gt=0)
+    report_keep_days: float = Field(default=90, gt=0)
     backup_age_hours: float = Field(default=26, gt=0)
     """The runbook backs up daily at 02:00: a night that was missed is seen in the morning."""
     slot_retained_mebibytes: float = Field(default=1024, gt=0)

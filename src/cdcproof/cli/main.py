@@ -40,6 +40,7 @@ COMMANDS = {
     "exporter": "serve the metrics of reconciliation (9103) and connectors (9104)",
     "reconcile": "compare source and target, table by table",
     "summary": "print the latest daily summary",
+    "cleanup": "delete old reports and backups, and look at Prometheus' retention",
     "remedy": "print, or run one by one, the steps for a finding",
 }
 
