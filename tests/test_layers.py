@@ -81,6 +81,7 @@ DOORS = {
     "botocore": {"clients/object_store.py"},
     "allure": {"reporting/allure_results.py"},
     "allure_commons": {"reporting/allure_results.py"},
+    "grafana_foundation_sdk": {"monitoring/dashboards/grafana.py"},
     "jinja2": {"reporting/pages.py"},
     "yaml": {"clients/compose_config.py"},
     "pytest": {f"pytest_{part}.py" for part in ("plugin", "marks", "options", "reporter", "xdist", "time_limit")},

@@ -223,6 +223,7 @@ def test_a_config_error_names_its_place_and_survives_pickling() -> None:
         ("check-config", 1 / 6),
         ("connectors list", 1 / 6),
         ("reconcile explain customers", 1 / 6),
+        ("dashboard --output page.html", 1 / 12),
         ("up", 1),
         ("load", 1),
         ("restart kafka", 1),

@@ -38,6 +38,7 @@ COMMANDS = {
     "baseline": "record what the pipeline is made of, and say what has changed since",
     "change": "derive how risky a change is",
     "exporter": "serve the metrics of reconciliation (9103) and connectors (9104)",
+    "dashboard": "write the dashboards as one page, from any Prometheus",
     "reconcile": "compare source and target, table by table",
     "summary": "print the latest daily summary",
     "cleanup": "delete old reports and backups, and look at Prometheus' retention",

@@ -1,4 +1,4 @@
-"""The door to a Prometheus server: instant queries by its HTTP API (Prometheus documentation, "HTTP API")."""
+"""The door to a Prometheus server: queries by its HTTP API (Prometheus documentation, "HTTP API")."""
 
 from __future__ import annotations
 
@@ -32,6 +32,23 @@ class PrometheusServer:
             return {_labels(series["metric"]): float(series["value"][1]) for series in answer["data"]["result"]}
         except (KeyError, TypeError, ValueError, IndexError):
             raise self._not_prometheus("/api/v1/query") from None
+
+    def query_range(
+        self, expression: str, start: float, end: float, step_seconds: float
+    ) -> dict[Labels, tuple[tuple[float, float], ...]]:
+        """Every series that the expression selects from `start` to `end` (Unix time), as (time, value) at each step.
+
+        A step at which a series had no value is left out.
+        """
+        asked = {"query": expression, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step_seconds:g}"}
+        answer = self._http.get_json("/api/v1/query_range", asked)
+        try:
+            return {
+                _labels(series["metric"]): tuple((float(at), float(value)) for at, value in series["values"])
+                for series in answer["data"]["result"]
+            }
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise self._not_prometheus("/api/v1/query_range") from None
 
     def _not_prometheus(self, path: str) -> UnexpectedAnswerError:
         return UnexpectedAnswerError(

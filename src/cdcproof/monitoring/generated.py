@@ -9,7 +9,10 @@ from pathlib import Path
 
 from cdcproof.monitoring import check_tables
 from cdcproof.monitoring.catalogue import CHECKS
+from cdcproof.monitoring.dashboards import DASHBOARDS
+from cdcproof.monitoring.dashboards.grafana import grafana_json
 
+RUNBOOK = "docs/RUNBOOK.md"
 Titles = Mapping[str, str]
 """Step id to the check's title: the first line of its docstring."""
 
@@ -18,7 +21,11 @@ def generated(root: Path) -> dict[Path, str]:
     """Each file below `root` that holds something generated, to its whole content as it has to be."""
     titles = titles_of_checks(root / "checks")
     runbook = root / "docs" / "RUNBOOK.md"
-    return {runbook: with_part(runbook.read_text(encoding="utf-8"), "checks", check_tables.all_checks(CHECKS, titles))}
+    dashboards = root / "monitoring" / "grafana" / "dashboards"
+    return {
+        runbook: with_part(runbook.read_text(encoding="utf-8"), "checks", check_tables.all_checks(CHECKS, titles)),
+        **{dashboards / f"{one.uid}.json": grafana_json(one, RUNBOOK) for one in DASHBOARDS},
+    }
 
 
 def titles_of_checks(directory: Path) -> dict[str, str]:

@@ -1,0 +1,226 @@
+"""Dashboards as Grafana's JSON, by Grafana's own builders: the door to `grafana_foundation_sdk`, which only `make generate` needs."""
+
+from __future__ import annotations
+
+import json
+
+from grafana_foundation_sdk.builders import bargauge, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import common as options
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import common, dashboard
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from cdcproof.monitoring.dashboards.model import Colour, Dashboard, Kind, Look, Panel
+from cdcproof.observations.exporter_page import INFO
+
+SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
+NO_VALUE = "no data"
+_TAG = "cdcproof"
+Drawn = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel
+
+
+def grafana_json(shown: Dashboard, runbook: str) -> str:
+    """The dashboard as a file for Grafana's provisioning; `runbook` is the address that the anchor of a step is added to."""
+    built = (
+        build.Dashboard(shown.title)
+        .uid(shown.uid)
+        .description(shown.description)
+        .tags([_TAG])
+        .editable()
+        .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+        .time("now-6h", "now")
+        .refresh("30s")
+        .timezone("browser")
+        .link(
+            build.DashboardLink("Dashboards").type(dashboard.DashboardLinkType.DASHBOARDS).tags([_TAG]).keep_time(True)
+        )
+        .with_variable(build.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
+        .with_variable(
+            build.QueryVariable("pipeline")
+            .label("Pipeline")
+            .datasource(SOURCE)
+            .query(f"label_values({INFO}, pipeline)")
+            .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .sort(dashboard.VariableSort.ALPHABETICAL_ASC)
+        )
+        .with_variable(
+            build.QueryVariable("instance")
+            .hide(dashboard.VariableHide.HIDE_VARIABLE)
+            .datasource(SOURCE)
+            .query(f'label_values({INFO}{{pipeline="$pipeline"}}, instance)')
+            .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .multi(True)
+            .include_all(True)
+            .current(dashboard.VariableOption(text="All", value="$__all"))
+        )
+        .with_variable(build.TextBoxVariable("runbook").label("Runbook").default_value(runbook))
+    )
+    for row in shown.rows:
+        built = built.with_row(build.Row(row.title))
+        for panel in row.panels:
+            built = built.with_panel(_panel(panel))
+    made = json.loads(json.dumps(built.build(), cls=JSONEncoder))
+    for number, drawn in enumerate(made["panels"], start=1):
+        drawn["id"] = number  # so that the address of a panel stays when Grafana reads the file again
+    return json.dumps(made, indent=1, sort_keys=True) + "\n"
+
+
+def _panel(panel: Panel) -> Drawn:
+    drawn: Drawn
+    match panel.kind:
+        case Kind.NUMBERS:
+            drawn = _numbers(panel)
+        case Kind.LINES:
+            drawn = _lines(panel)
+        case Kind.BARS:
+            drawn = _bars(panel)
+        case Kind.TABLE:
+            drawn = _table(panel)
+    look = panel.look
+    drawn = (
+        drawn.title(panel.title)
+        .description(panel.description)
+        .datasource(SOURCE)
+        .span(panel.width)
+        .height(panel.height)
+        .unit(look.unit)
+        .thresholds(_thresholds(look))
+        .mappings(_mappings(look))
+        .no_value(NO_VALUE)
+        .links(
+            [
+                build.DashboardLink(f"Runbook: {panel.step}")
+                .type(dashboard.DashboardLinkType.LINK)
+                .url(f"${{runbook:raw}}#{panel.anchor}")
+                .target_blank(True)
+            ]
+        )
+    )
+    if look.decimals is not None:
+        drawn = drawn.decimals(look.decimals)
+    for number, query in enumerate(panel.queries):
+        asked = prometheus.Dataquery().ref_id(chr(ord("A") + number)).datasource(SOURCE).expr(query.expression)
+        if panel.kind is Kind.TABLE:
+            asked = asked.instant().format(PromQueryFormat.TABLE)
+        elif panel.now:
+            asked = asked.instant().legend_format(query.name)
+        else:
+            asked = asked.range().legend_format(query.name)
+        drawn = drawn.with_target(asked)
+    return drawn
+
+
+def _numbers(panel: Panel) -> stat.Panel:
+    words = bool(panel.look.states)
+    return (
+        stat.Panel()
+        .reduce_options(options.ReduceDataOptions().calcs(["last"]))
+        .color_scheme(_by_level())
+        .color_mode(common.BigValueColorMode.BACKGROUND_SOLID if words else common.BigValueColorMode.VALUE)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
+        .justify_mode(common.BigValueJustifyMode.CENTER)
+    )
+
+
+def _lines(panel: Panel) -> timeseries.Panel:
+    drawn = (
+        timeseries.Panel()
+        .color_scheme(build.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
+        .line_width(2)
+        .fill_opacity(25 if panel.stacked else 8)
+        .show_points(common.VisibilityMode.NEVER)
+        .span_nulls(False)  # a gap is drawn as a gap
+        .axis_soft_min(min([0.0, *(state.value for state in panel.look.states)]))
+        .tooltip(options.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
+        .legend(
+            options.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(common.LegendDisplayMode.LIST)
+            .placement(common.LegendPlacement.BOTTOM)
+        )
+        .thresholds_style(
+            options.GraphThresholdsStyleConfig().mode(
+                common.GraphThresholdsStyleMode.DASHED
+                if panel.look.levels and not panel.look.states
+                else common.GraphThresholdsStyleMode.OFF
+            )
+        )
+    )
+    if panel.look.states:
+        drawn = drawn.line_interpolation(common.LineInterpolation.STEP_AFTER)
+    if panel.stacked:
+        drawn = drawn.stacking(options.StackingConfig().mode(common.StackingMode.NORMAL))
+    return drawn
+
+
+def _bars(panel: Panel) -> bargauge.Panel:
+    drawn = (
+        bargauge.Panel()
+        .reduce_options(options.ReduceDataOptions().calcs(["last"]))
+        .color_scheme(_by_level())
+        .orientation(common.VizOrientation.HORIZONTAL)
+        .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .min(0)
+    )
+    return drawn if panel.most is None else drawn.max(panel.most)
+
+
+def _table(panel: Panel) -> table.Panel:
+    """Each query is a column; lines of the same labels are made one."""
+    columns = {f"Value #{chr(ord('A') + number)}": query.name for number, query in enumerate(panel.queries)}
+    drawn = (
+        table.Panel()
+        .show_header(True)
+        .with_transformation(dashboard.DataTransformerConfig("merge", options={}))
+        .with_transformation(
+            dashboard.DataTransformerConfig(
+                "organize",
+                options={
+                    "excludeByName": {"Time": True},
+                    "indexByName": {name: place for place, name in enumerate([*panel.per, *columns])},
+                    "renameByName": {label: label.capitalize() for label in panel.per} | columns,
+                },
+            )
+        )
+    )
+    for query in panel.queries:
+        if query.look:
+            drawn = drawn.override_by_name(query.name, _properties(query.look))
+    return drawn
+
+
+def _properties(look: Look) -> list[dashboard.DynamicConfigValue]:
+    """A column's look. Of a word the whole cell is coloured, of a number that is judged the text."""
+    judged = look.base is not Colour.PLAIN or look.levels or look.states
+    cell = "color-background" if look.states else "color-text" if judged else "auto"
+    found = {
+        "unit": look.unit,
+        "mappings": _mappings(look),
+        "thresholds": _thresholds(look).build(),
+        "color": _by_level().build(),
+        "custom.cellOptions": {"type": cell} | ({"mode": "basic"} if look.states else {}),
+    }
+    if look.decimals is not None:
+        found["decimals"] = look.decimals
+    return [dashboard.DynamicConfigValue(name, value) for name, value in found.items()]
+
+
+def _by_level() -> build.FieldColor:
+    return build.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS)
+
+
+def _thresholds(look: Look) -> build.ThresholdsConfig:
+    steps = [dashboard.Threshold(None, look.base), *(dashboard.Threshold(at.value, at.colour) for at in look.levels)]
+    return build.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+def _mappings(look: Look) -> list[dashboard.ValueMapping]:
+    if not look.states:
+        return []
+    words = {
+        f"{state.value:g}": dashboard.ValueMappingResult(state.text, state.colour, index=place)
+        for place, state in enumerate(look.states)
+    }
+    return [dashboard.ValueMap(words)]

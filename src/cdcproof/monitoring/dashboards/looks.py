@@ -1,0 +1,83 @@
+"""The looks that several panels share. Limits are the defaults of the pipeline file, which the checks use too."""
+
+from __future__ import annotations
+
+from cdcproof.monitoring.dashboards.model import Colour, Level, Look, State, Unit
+from cdcproof.pipeline import Thresholds
+
+LIMITS = Thresholds()
+_HOUR = 3600.0
+_MEBIBYTE = 2.0**20
+
+PLAIN = Look(base=Colour.PLAIN)
+WORKS = Look(
+    base=Colour.BAD,
+    levels=(Level(1, Colour.GOOD),),
+    states=(State(1, "ANSWERS", Colour.GOOD), State(0, "DOES NOT ANSWER", Colour.BAD)),
+)
+CONNECTOR = Look(
+    base=Colour.BAD,
+    levels=(Level(1, Colour.GOOD),),
+    states=(
+        State(1, "RUNNING", Colour.GOOD),
+        State(0, "NOT RUNNING", Colour.BAD),
+        State(-1, "UNKNOWN", Colour.UNKNOWN),
+    ),
+)
+COUNTED = Look(
+    base=Colour.PLAIN, states=(State(0, "exact", Colour.PLAIN), State(1, "at least", Colour.NEAR)), decimals=0
+)
+TABLE_STATE = Look(
+    base=Colour.BAD,
+    levels=(Level(1, Colour.GOOD), Level(2, Colour.NEAR)),
+    states=(
+        State(1, "MATCH", Colour.GOOD),
+        State(0, "MISMATCH", Colour.BAD),
+        State(2, "OLD MATCH", Colour.NEAR),
+        State(-1, "NEVER COMPARED", Colour.UNKNOWN),
+    ),
+)
+NONE_IS_GOOD = Look(levels=(Level(0.5, Colour.BAD),), decimals=0)
+"""A count of what must not happen. An increase is extrapolated, so that one event may count as 0.9."""
+SHARE_OF_FAILURES = Look(unit=Unit.RATIO, levels=(Level(0.01, Colour.BAD),))
+LAG_RECORDS = Look(
+    levels=(Level(LIMITS.lag_records / 2, Colour.NEAR), Level(LIMITS.lag_records, Colour.BAD)), decimals=0
+)
+LAG_SECONDS = Look(
+    unit=Unit.SECONDS, levels=(Level(LIMITS.lag_seconds / 5, Colour.NEAR), Level(LIMITS.lag_seconds, Colour.BAD))
+)
+LOG_BYTES = Look(
+    unit=Unit.BYTES,
+    levels=(
+        Level(LIMITS.slot_retained_mebibytes * _MEBIBYTE / 2, Colour.NEAR),
+        Level(LIMITS.slot_retained_mebibytes * _MEBIBYTE, Colour.BAD),
+    ),
+)
+HEADROOM = Look(
+    unit=Unit.SECONDS,
+    base=Colour.BAD,
+    levels=(
+        Level(LIMITS.capture_headroom_hours * _HOUR, Colour.NEAR),
+        Level(2 * LIMITS.capture_headroom_hours * _HOUR, Colour.GOOD),
+    ),
+)
+HEADROOM_BYTES = Look(
+    unit=Unit.BYTES,
+    base=Colour.BAD,
+    levels=(Level(256 * _MEBIBYTE, Colour.NEAR), Level(1024 * _MEBIBYTE, Colour.GOOD)),
+)
+FILLING = Look(
+    unit=Unit.RATIO,
+    levels=(Level(LIMITS.disk_warn_percent / 100, Colour.NEAR), Level(LIMITS.disk_fail_percent / 100, Colour.BAD)),
+)
+THROUGHPUT = Look(unit=Unit.RECORDS_PER_SECOND, base=Colour.PLAIN)
+EVENTS = Look(unit=Unit.PER_SECOND, base=Colour.PLAIN)
+BYTES = Look(unit=Unit.BYTES, base=Colour.PLAIN)
+SECONDS = Look(unit=Unit.SECONDS, base=Colour.PLAIN)
+REPORT_AGE = Look(
+    unit=Unit.SECONDS,
+    levels=(
+        Level(LIMITS.report_age_hours * _HOUR / 2, Colour.NEAR),
+        Level(LIMITS.report_age_hours * _HOUR, Colour.BAD),
+    ),
+)
