@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cdcproof.cli.main import main
+from cdcproof.errors import DeadlineError
 from cdcproof.reconcile.result import read
 from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, USER, Server, Servers
@@ -310,6 +311,21 @@ def test_a_server_that_stops_to_answer_ends_the_run_at_its_time_limit(servers: S
     assert str(results["orders"].status) == "ERROR"
     assert results["orders"].error.startswith("The time limit of 3 s was over before it was compared")
     assert "orders" in printed
+
+
+def test_another_wait_that_was_over_is_not_called_the_time_limit(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(*_: object) -> Iterator[None]:
+        raise DeadlineError("The fence was not there within 9 s.")
+        yield
+
+    monkeypatch.setattr("cdcproof.reconcile.engine.reconcile", ends)
+    monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
+    assert main(["reconcile", *_flags(servers), "--output-dir", str(tmp_path)]) == 3
+    (path,) = tmp_path.glob("*.json")
+    assert {result.error for result in read(path).tables} == {"The fence was not there within 9 s."}
+    assert not read(path).complete
 
 
 def test_more_keys_than_asked_for_are_counted_and_not_named(servers: Servers, tmp_path: Path) -> None:

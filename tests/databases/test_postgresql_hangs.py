@@ -13,7 +13,10 @@ import pytest
 
 from cdcproof.databases import connect
 from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.columnar import Columnar
+from cdcproof.databases.kinds import form_of
 from cdcproof.databases.postgresql import PostgreSQL
+from cdcproof.databases.scan import WHOLE, Chunking, Scan, Told
 from cdcproof.databases.single_row import SingleRow
 from cdcproof.databases.writing import connect_to_write
 from cdcproof.errors import UnreachableError
@@ -134,3 +137,60 @@ def test_a_writer_whose_server_was_stopped_opens_a_new_session(server: Server, m
             writer.delete(row, lambda _: True)
         assert writer.find(row) == ((1, "x"),)
         assert writer.delete(row, lambda values: values == (1, "x"))
+
+
+@pytest.fixture
+def large(server: Server) -> Iterator[TableName]:
+    """A table that fills more than what lies between the server and its client."""
+    table = TableName("public", "hung_large")
+    server.execute(
+        f"CREATE TABLE {table} (id int PRIMARY KEY, word text)",
+        f"INSERT INTO {table} SELECT g, repeat('x', 1000) FROM generate_series(1, 50000) g",
+    )
+    yield table
+    server.execute(f"DROP TABLE {table}")
+
+
+@contextmanager
+def streaming(server: Server, table: TableName, seconds: float) -> Iterator[Callable[[], object]]:
+    """A stream of the table, ready to be read."""
+    with (
+        Columnar() as columnar,
+        PostgreSQL(server.config(), Secret(PASSWORD), seconds) as door,
+        columnar.side(door) as side,
+        side.snapshot(),
+    ):
+        forms = [(column, form_of("postgresql", column, "postgresql", column)) for column in door.columns(table)]
+        columns = tuple(Told(column, form) for column, form in forms if form)
+        scan = Scan(table, columns, 1, Chunking(width=1_000_000))
+        yield lambda: list(side.chunk_sums(scan, WHOLE))
+
+
+@pytest.mark.parametrize(
+    ("whole", "seconds", "words"),
+    [(True, 3600.0, "no answer, and no new session either, 3 times in a row"), (False, 2.0, "no answer within 2.5 s")],
+)
+def test_a_stream_of_a_server_that_is_stopped_ends(
+    server: Server, large: TableName, monkeypatch: pytest.MonkeyPatch, *, whole: bool, seconds: float, words: str
+) -> None:
+    monkeypatch.setattr("cdcproof.databases.postgresql_connection.SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr("cdcproof.databases.postgresql_session.CONNECT_TIMEOUT_SECONDS", 2)
+    with streaming(server, large, seconds) as read:
+        assert len(read()) == 1
+        with (
+            stopped(server, whole=whole),
+            pytest.raises(UnreachableError, match=f"^PostgreSQL database postgres at .* stopped answering: {words}"),
+        ):
+            within(60, read, what="the stream")
+
+
+def test_a_stream_that_says_nothing_for_long_goes_on_while_its_server_takes_sessions(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdcproof.databases.postgresql_connection.SILENCE_SECONDS", 0.1)
+    server.execute("CREATE VIEW slow AS SELECT 1 AS id, pg_sleep(1.5)::text AS word")
+    try:
+        with streaming(server, TableName("public", "slow"), 60) as read:
+            assert len(read()) == 1
+    finally:
+        server.execute("DROP VIEW slow")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cdcproof.databases import canonical, columnar_hash
 from cdcproof.databases.base import Database, TableName
 from cdcproof.databases.columnar_engine import MEMORY_MEGABYTES, Loading, module, quoted
+from cdcproof.databases.columnar_watch import watched
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.scan import ChunkSum, Scan, Segment, Stream, Told
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
@@ -40,6 +41,10 @@ class _Rows(Protocol):
         """What to write after FROM, and what is bound in it."""
         ...
 
+    def watch(self) -> AbstractContextManager[None]:
+        """Within it, a server that stops answering raises `UnreachableError`."""
+        ...
+
     def interrupt(self) -> None: ...
 
 
@@ -57,7 +62,7 @@ class ColumnarSide:
     def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
         """One scan of the segment. Raises `TooWideError` when its rows do not fit into memory."""
         stream = self._rows.select(scan, segment)
-        with our_errors(scan.table), self._rows.relation(scan.table, stream) as (relation, bound):
+        with self._rows.watch(), our_errors(scan.table), self._rows.relation(scan.table, stream) as (relation, bound):
             rows = self._cursor.execute(columnar_hash.sums(scan, relation), bound).fetchall()
         yield from map(ChunkSum._make, rows)
 
@@ -66,7 +71,7 @@ class ColumnarSide:
     ) -> list[tuple[int, ...]]:
         """For calibration: rows of literals, a list for each column, the way of the table's rows; each column's hash in each row."""
         stream = self._rows.literals(columns, literals)
-        with our_errors(), self._rows.relation(None, stream) as (relation, bound):
+        with self._rows.watch(), our_errors(), self._rows.relation(None, stream) as (relation, bound):
             return list(self._cursor.execute(columnar_hash.each(columns, relation), bound).fetchall())
 
     def beside(self) -> None:
@@ -160,7 +165,7 @@ class _CopiedRows:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        with our_errors():
+        with self.watch(), our_errors():
             self._cursor.execute("BEGIN")
             if wanted := self._door.settings_of_a_transaction():
                 self._cursor.execute("FROM postgres_query(?, ?)", [self._name, wanted]).fetchall()
@@ -182,6 +187,9 @@ class _CopiedRows:
     @contextmanager
     def relation(self, table: TableName | None, stream: Stream) -> Iterator[tuple[str, list[str]]]:  # noqa: ARG002
         yield "postgres_query(?, ?)", [self._name, stream.select]
+
+    def watch(self) -> AbstractContextManager[None]:
+        return watched(self._door)
 
     def interrupt(self) -> None:
         if self._backend:
@@ -214,6 +222,9 @@ class _ArrowRows:
                 yield "batches", []
             finally:
                 self._cursor.unregister("batches")
+
+    def watch(self) -> AbstractContextManager[None]:
+        return nullcontext()  # Microsoft's driver has a limit of its own
 
     def interrupt(self) -> None:
         self._session.interrupt()

@@ -20,7 +20,7 @@ GRACE_SECONDS = 5.0
 """What a server's word that the statement's time is over may take to arrive."""
 SILENCE_SECONDS = 60.0
 """How long a statement may say nothing before it is tried whether its server still takes a session."""
-_TRIES = 3
+TRIES = 3
 """So often in a row it must not: a server that is busy may be slow once."""
 
 logging.getLogger("psycopg").addHandler(logging.NullHandler())  # else Python prints its warnings: the error says it all
@@ -65,15 +65,15 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
                 if news:
                     silence, failed = Deadline(SILENCE_SECONDS), 0
                 elif silence.passed:
-                    failed = 0 if self._takes_a_session() else failed + 1
+                    failed = 0 if self.takes_a_session() else failed + 1
                     silence = Deadline(SILENCE_SECONDS)
-                if failed == _TRIES:
+                if failed == TRIES:
                     raise NoAnswerError(f"no answer, and no new session either, {failed} times in a row")
                 wanted = answer.send(news)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 
-    def _takes_a_session(self) -> bool:
+    def takes_a_session(self) -> bool:
         """Whether the server says anything to one who wants a session; that it has none left is something."""
         try:
             psycopg.connect(self.address).close()

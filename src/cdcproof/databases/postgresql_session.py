@@ -145,6 +145,27 @@ class Session:
             self._query("SELECT pg_cancel_backend(%s)", (backend,))
 
     @property
+    def statement_timeout_seconds(self) -> float:
+        """How long a statement may take."""
+        return self._statement_timeout_seconds
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The server's address, as its connections have it."""
+        return self._session.info.hostaddr, self._session.info.port
+
+    def takes_a_session(self) -> bool:
+        """Whether the server says anything to one who wants a session. For any thread."""
+        return self._connection is not None and self._connection.takes_a_session()
+
+    def stopped_answering(self, how: str, table: TableName | None = None) -> UnreachableError:
+        """The error of a server that says nothing more."""
+        return UnreachableError(
+            f"{self._place}{f', asked about {table},' if table else ''} stopped answering: {how}.",
+            "Look at its machine: the server or its disk hangs, or the network between drops what is sent.",
+        )
+
+    @property
     def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self._connection is None:
             raise RuntimeError("use the database as a context manager")
@@ -206,10 +227,7 @@ class Session:
     def _lost(self, error: psycopg.Error, table: TableName | None) -> UnreachableError:
         text = _first_line(error)
         if isinstance(error, NoAnswerError):
-            return UnreachableError(
-                f"{self._place}{f', asked about {table},' if table else ''} stopped answering: {text}.",
-                "Look at its machine: the server or its disk hangs, or the network between drops what is sent.",
-            )
+            return self.stopped_answering(text, table)
         return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
 
     def _too_long(self, error: psycopg.Error, table: TableName | None) -> UnexpectedAnswerError:
