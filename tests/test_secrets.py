@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -46,6 +47,13 @@ WRITTEN = {
     "in JSON, ASCII": 'p@ss \\"w\\u00f6rd\\" <1> & it\'s \\\\o/',
     "in JSON, UTF-8": 'p@ss \\"wörd\\" <1> & it\'s \\\\o/',
     "in a Python literal": 'p@ss "wörd" <1> & it\\\'s \\\\o/',
+    "in a URL, in small letters": "p%40ss%20%22w%c3%b6rd%22%20%3c1%3e%20%26%20it%27s%20%5co%2f",
+    "in a URL within a URL": "p%2540ss%2520%2522w%25C3%25B6rd%2522%2520%253C1%253E%2520%2526%2520it%2527s%2520%255Co/",
+    "in HTML's text": 'p@ss "wörd" &lt;1&gt; &amp; it\'s \\o/',
+    "in hex": "704073732022 77c3b6726422203c313e2026206974277320 5c6f2f".replace(" ", ""),
+    "in base64": "cEBzcyAid8O2cmQiIDwxPiAmIGl0J3MgXG8v",
+    "in base64, after a user": "dXNlcjpwQHNzICJ3w7ZyZCIgPDE+ICYgaXQncyBcby8=",
+    "in base64 for addresses": "eHBAc3MgInfDtnJkIiA8MT4gJiBpdCdzIFxvLw",
     "in HTML": "p@ss &quot;wörd&quot; &lt;1&gt; &amp; it&#x27;s \\o/",
 }
 """One password as curl, browsers, Connect's REST, Python and our pages write it, by hand."""
@@ -66,6 +74,13 @@ def test_any_known_secret_is_taken_out(value: str) -> None:
         assert value not in scrub(f"before «{value}» after").replace(REDACTED, "")
     finally:
         _known.discard(value)
+
+
+@given(st.binary(max_size=8), st.binary(max_size=8), st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
+def test_a_known_secret_is_taken_out_of_base64_wherever_it_stands_in_it(before: bytes, after: bytes, encode) -> None:
+    known(["a~~?~~>secret"])
+
+    assert scrub(f"x {encode(before + b'a~~?~~>secret' + after).decode()} y") == f"x {REDACTED} y"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +105,16 @@ def test_any_known_secret_is_taken_out(value: str) -> None:
         "SQLSERVER_PASSWORD='hunter2'",
         'password="hunter2 with blanks"',
         r"{\"database.password\": \"hunter2\"}",
+        "reconcile --source-password hunter2 --target-type postgresql",
+        "sqlcmd --password 'hunter2'",
+        "ALTER ROLE cdc PASSWORD 'hunter2'",
+        "CREATE LOGIN cdc WITH PASSWORD = N'hunter2'",
+        "aws.secret.access.key = hunter2",
+        "ssl.keystore.key=hunter2",
+        "basic.auth.user.info = me:hunter2",
+        "snowflake.private.key.passphrase=hunter2",
+        "-----BEGIN PRIVATE KEY-----\nhunter2hunter2\n-----END PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\nhunter2, and the end is missing",
     ],
 )
 def test_what_stands_where_a_secret_stands_is_taken_out(text: str) -> None:
@@ -115,6 +140,9 @@ def test_what_stands_where_a_secret_stands_is_taken_out(text: str) -> None:
         "2026-11-23 06:12:00 task 0 FAILED: org.postgresql.util.PSQLException",
         'password_env = "SQLSERVER_PASSWORD"',
         "the tokens: 3",
+        "cdcproof reconcile --password --yes",
+        "--read-timeout 5",
+        "-----BEGIN CERTIFICATE-----",
         "",
     ],
 )
@@ -172,13 +200,37 @@ def test_a_configuration_is_redacted_by_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["database.password", "SSL.KEY.PASSWORD", "aws.secret.access.key", "api-key", "auth.token"]
+    "key",
+    [
+        "database.password",
+        "SSL.KEY.PASSWORD",
+        "aws.secret.access.key",
+        "api-key",
+        "auth.token",
+        "ssl.keystore.key",
+        "s3.access.key",
+        "azure.account.key",
+        "mongodb.connection.string",
+        "snowflake.private.key.passphrase",
+    ],
 )
 def test_keys_that_hold_secrets(key: str) -> None:
     assert is_secret_key(key)
 
 
-@pytest.mark.parametrize("key", ["name", "database.user", "key.converter", "primary.key.mode", "tombstones.on.delete"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "name",
+        "database.user",
+        "key.converter",
+        "primary.key.mode",
+        "tombstones.on.delete",
+        "ssl.keystore.location",
+        "key.converter.schemas.enable",
+        "transforms.key.type",
+    ],
+)
 def test_keys_that_do_not(key: str) -> None:
     assert not is_secret_key(key)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from urllib.parse import quote, quote_plus
 
@@ -18,14 +19,16 @@ REDACTED = "[redacted]"
 _SHORTEST_SCRUBBED = 4
 
 _SECRET_KEY = re.compile(
-    r"(password|passwd|pwd|secret|token|api[._-]?key|credential|user\.info|sasl\.jaas\.config|private[._-]?key)",
+    r"(password|passwd|passphrase|pwd|secret|token|api[._-]?key|credential|user\.info|sasl\.jaas\.config|private[._-]?key"
+    r"|(access|account)[._-]?key|keystore[._-]key$|connection[._-]?string)",
     re.IGNORECASE,
 )
 _NOT_SECRET_KEY = re.compile(r"\.(source|url|class|type|ms)$", re.IGNORECASE)  # basic.auth.credentials.source
 # The value: in quotes (escaped or not, as inside JSON), a reference, or up to what ends a value. It never takes the
 # quote that ends a string around it, so that scrubbed JSON is still JSON.
 _KEY_VALUE = re.compile(
-    r"""(?P<key>(?:password|passwd|pwd|secret|token|api[._-]?key)["'\\]{0,4}\s*[:=]\s*)
+    r"""(?P<key>(?:password|passwd|passphrase|pwd|secret|token|user\.info
+                  |(?:api|access|account|private|keystore)[._-]?key)["'\\]{0,4}\s*[:=]\s*(?:N(?='))?)
         (?:(?P<quote>\\{0,3}["'])(?P<quoted>(?:\\.|[^\\\n]){0,500}?)(?P=quote)
           |(?P<plain>\$\{[^}\n]{0,200}\}|(?:[^\s,;&}"'\\]|\\(?!["']))+))""",
     re.IGNORECASE | re.VERBOSE,
@@ -33,9 +36,21 @@ _KEY_VALUE = re.compile(
 _AUTHORIZATION = re.compile(
     r"""(?P<key>authorization["'\\]{0,4}\s*[:=]\s*["'\\]{0,4}(?:basic|bearer)\s+)[\w+/=.~\-]+""", re.IGNORECASE
 )
+# a flag with a blank before its value, and SQL that sets an account's password
+_FLAG_OR_SQL = re.compile(
+    r"""(?P<key>--[\w-]{0,40}(?:password|passwd|pwd|secret|token)[ \t]+(?=[^\s-])|\b(?:password|identified[ \t]+by)[ \t]+(?='))
+        (?:(?P<quote>["'])(?P<quoted>[^\n]{0,500}?)(?P=quote)|(?P<plain>[^\s"']+))""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_PRIVATE_KEY = re.compile(
+    r"(?P<key>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----).{1,20000}?(?=-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
+    re.DOTALL,
+)
 _REFERENCE = re.compile(r"\$\{.*\}|\$\w+|%\w+%")
 # up to the last @ before the path: a password may hold one itself
 _URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]{0,20}://[^\s:/@]*):[^\s/\x22]+@", re.IGNORECASE)
+_ESCAPE = re.compile("(?:%25|%)[0-9A-F]{2}")
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-")
 
 
 class Secret:
@@ -83,9 +98,12 @@ def scrub(text: str) -> str:
         if len(value) >= _SHORTEST_SCRUBBED:
             for form in _forms(value):
                 text = text.replace(form, REDACTED)
+            for core in _in_base64(value):
+                text = _without_token(text, core)
+    text = _PRIVATE_KEY.sub(rf"\g<key>{REDACTED}", text)
     text = _AUTHORIZATION.sub(rf"\g<key>{REDACTED}", text)
     text = _URL_USERINFO.sub(rf"\g<scheme>:{REDACTED}@", text)
-    return _KEY_VALUE.sub(_redact_value, text)
+    return _FLAG_OR_SQL.sub(_redact_value, _KEY_VALUE.sub(_redact_value, text))
 
 
 def redact(config: Mapping[str, object]) -> dict[str, object]:
@@ -121,17 +139,55 @@ def known(values: Iterable[str]) -> None:
 
 @cache
 def _forms(value: str) -> tuple[str, ...]:
-    """How a value may be written: as it is, in a URL, in JSON, in a Python literal, in HTML; the longest first."""
+    """How a value may be written: as it is, in a URL, in JSON, in a Python literal, in HTML, in hex; the longest first."""
+    data = value.encode(errors="surrogatepass")
+    in_url = {quote(data, safe=safe) for safe in ("", "/", "!*'()", "!$&'()*+,;=:@/?")} | {
+        quote_plus(data),
+        quote(quote(data)),
+    }
     forms = {
         value,
-        quote(value, safe=""),
-        quote_plus(value),
+        *in_url,
+        *(_ESCAPE.sub(lambda escape: escape[0].lower(), form) for form in in_url),
+        data.hex(),
+        data.hex().upper(),
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
         repr(value)[1:-1],
         html.escape(value),
+        html.escape(value, quote=False),
     }
     return tuple(sorted(forms, key=len, reverse=True))
+
+
+@cache
+def _in_base64(value: str) -> tuple[str, ...]:
+    """What is always found where base64 holds the value: it may begin at each of three places of its groups."""
+    data = value.encode(errors="surrogatepass")
+    return tuple({core for before in range(3) for core in _cores(data, before) if len(core) >= _SHORTEST_SCRUBBED})
+
+
+def _cores(data: bytes, before: int) -> Iterator[str]:
+    first, end = (
+        -(-8 * before // 6),
+        8 * (before + len(data)) // 6,
+    )  # characters of six bits that are of the value alone
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(bytes(before) + data + bytes(2)).decode()[first:end]
+
+
+def _without_token(text: str, core: str) -> str:
+    """Without the words of base64 in which `core` stands."""
+    parts, done = [], 0
+    while (at := text.find(core, done)) >= 0:
+        start, end = at, at + len(core)
+        while start > done and text[start - 1] in _BASE64:
+            start -= 1
+        while end < len(text) and text[end] in _BASE64:
+            end += 1
+        parts += [text[done:start], REDACTED]
+        done = end
+    return "".join([*parts, text[done:]])
 
 
 def _redact_value(match: re.Match[str]) -> str:
