@@ -48,7 +48,7 @@ WRITTEN = {
     "in JSON, UTF-8": 'p@ss \\"wörd\\" <1> & it\'s \\\\o/',
     "in a Python literal": 'p@ss "wörd" <1> & it\\\'s \\\\o/',
     "in a URL, in small letters": "p%40ss%20%22w%c3%b6rd%22%20%3c1%3e%20%26%20it%27s%20%5co%2f",
-    "in a URL within a URL": "p%2540ss%2520%2522w%25C3%25B6rd%2522%2520%253C1%253E%2520%2526%2520it%2527s%2520%255Co/",
+    "in a URL within a URL": "p%2540ss%2520%2522w%25C3%25B6rd%2522%2520%253C1%253E%2520%2526%2520it%2527s%2520%255Co%252F",
     "in HTML's text": 'p@ss "wörd" &lt;1&gt; &amp; it\'s \\o/',
     "in hex": "704073732022 77c3b6726422203c313e2026206974277320 5c6f2f".replace(" ", ""),
     "in base64": "cEBzcyAid8O2cmQiIDwxPiAmIGl0J3MgXG8v",

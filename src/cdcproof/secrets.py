@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from cdcproof.errors import UsageError
 
@@ -48,7 +48,7 @@ _PRIVATE_KEY = re.compile(
 )
 _REFERENCE = re.compile(r"\$\{.*\}|\$\w+|%\w+%")
 # up to the last @ before the path: a password may hold one itself
-_URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]{0,20}://[^\s:/@]*):[^\s/\x22]+@", re.IGNORECASE)
+_URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]{0,20}://[^\s:/@]*):(?P<secret>[^\s/\x22]+)@", re.IGNORECASE)
 _ESCAPE = re.compile("(?:%25|%)[0-9A-F]{2}")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-")
 
@@ -132,6 +132,15 @@ def is_reference(value: object) -> bool:
     return isinstance(value, str) and value.startswith("${") and value.endswith("}")
 
 
+def learn(config: Mapping[str, object]) -> None:
+    """Make known to the scrubber what a configuration holds in clear: values of keys that hold secrets, and passwords within other values."""
+    known(str(config[key]) for key in inline_secrets(config))
+    for value in map(str, config.values()):
+        inner = [found["secret"] for found in _URL_USERINFO.finditer(value)]
+        inner += [(found["quoted"] if found["quote"] else found["plain"]) for found in _KEY_VALUE.finditer(value)]
+        known(form for text in inner if not _REFERENCE.fullmatch(text) for form in (text, unquote(text)))
+
+
 def known(values: Iterable[str]) -> None:
     """Tell the scrubber about values that are secret but never were a `Secret` (e.g. read from Connect)."""
     _known.update(v for v in values if v)
@@ -141,10 +150,8 @@ def known(values: Iterable[str]) -> None:
 def _forms(value: str) -> tuple[str, ...]:
     """How a value may be written: as it is, in a URL, in JSON, in a Python literal, in HTML, in hex; the longest first."""
     data = value.encode(errors="surrogatepass")
-    in_url = {quote(data, safe=safe) for safe in ("", "/", "!*'()", "!$&'()*+,;=:@/?")} | {
-        quote_plus(data),
-        quote(quote(data)),
-    }
+    in_url = {quote(data, safe=safe) for safe in ("", "/", "!*'()", "!$&'()*+,;=:@/?")} | {quote_plus(data)}
+    in_url |= {quote(form, safe="") for form in in_url}
     forms = {
         value,
         *in_url,

@@ -331,7 +331,7 @@ _VIEWS = {
         "sys.index_columns": "object_id index_id index_column_id column_id key_ordinal is_included_column",
         "sys.partitions": "partition_id object_id index_id partition_number rows",
         "sys.databases": "name database_id is_cdc_enabled snapshot_isolation_state is_read_committed_snapshot_on replica_id group_database_id log_reuse_wait_desc "
-        "create_date collation_name",
+        "create_date collation_name state_desc recovery_model_desc compatibility_level",
         "sys.database_recovery_status": "database_id database_guid family_guid last_log_backup_lsn recovery_fork_guid "
         "first_recovery_fork_guid fork_point_lsn",
         "sys.security_policies": "name object_id schema_id is_enabled",
@@ -342,6 +342,14 @@ _VIEWS = {
         "tran_count last_commit_lsn last_commit_time log_record_count command_count latency empty_scan_count failed_sessions_count",
         "sys.dm_server_services": "servicename startup_type status status_desc process_id",
         "cdc.change_tables": "object_id version source_object_id capture_instance start_lsn end_lsn role_name index_name",
+        "sys.dm_os_sys_info": "cpu_count physical_memory_kb sqlserver_start_time",
+        "sys.dm_exec_sessions": "session_id login_name host_name program_name status database_id open_transaction_count "
+        "last_request_start_time is_user_process",
+        "sys.dm_exec_requests": "session_id blocking_session_id command status wait_type wait_time wait_resource total_elapsed_time sql_handle",
+        "sys.dm_exec_sql_text": "dbid objectid number encrypted text",
+        "sys.dm_tran_locks": "request_session_id resource_type resource_description resource_database_id request_mode request_status",
+        "sys.database_files": "file_id name type_desc state_desc size max_size growth is_percent_growth",
+        "sys.configurations": "configuration_id name value minimum maximum value_in_use description",
         "sys.dm_cdc_errors": "session_id phase_number entry_time error_number error_severity error_state error_message start_lsn begin_lsn",
         "sys.dm_db_log_space_usage": "database_id total_log_size_in_bytes used_log_space_in_bytes used_log_space_in_percent",
         "msdb.dbo.cdc_jobs": "database_id job_type job_id maxtrans maxscans continuous pollinginterval retention threshold",
@@ -353,7 +361,7 @@ _VIEWS = {
     }.items()
 }
 _FUNCTIONS = {"sys.fn_cdc_get_max_lsn": 0, "sys.fn_cdc_get_min_lsn": 1, "sys.fn_cdc_map_lsn_to_time": 1}
-_TABLE_FUNCTIONS = ("sys.dm_db_log_stats",)
+_TABLE_FUNCTIONS = ("sys.dm_db_log_stats", "sys.dm_exec_sql_text")
 _PROCEDURES = {
     "sys.sp_cdc_enable_db": [],
     "sys.sp_cdc_enable_table": [

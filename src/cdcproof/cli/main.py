@@ -43,6 +43,7 @@ COMMANDS = {
     "summary": "print the latest daily summary",
     "cleanup": "delete old reports and backups, and look at Prometheus' retention",
     "remedy": "print, or run one by one, the steps for a finding",
+    "diagnose": "collect everything that on call needs in one redacted archive",
 }
 
 

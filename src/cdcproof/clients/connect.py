@@ -19,7 +19,7 @@ from cdcproof.clients.http import (
 )
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
-from cdcproof.secrets import inline_secrets, known
+from cdcproof.secrets import learn
 
 __all__ = ["Connect", "Connector", "ConnectorStates", "Offset", "Plugin", "Task", "Version", "root_cause"]
 
@@ -90,7 +90,7 @@ class Connect:
                 f"{self.url}/connectors describes a connector in a form we do not know: {type(error).__name__} {error}"
             ) from None
         for connector in connectors:
-            _know_secrets(connector.config)
+            learn(connector.config)
         read_names = {connector.name for connector in connectors}
         for name in sure_of:
             if name not in read_names and self._exists(name):
@@ -108,6 +108,14 @@ class Connect:
         except (KeyError, TypeError, AttributeError):
             raise UnexpectedAnswerError(f"{self.url}/connector-plugins answers in a form we do not know.") from None
 
+    def loggers(self) -> dict[str, str]:
+        """Logger to its level, of those that the worker that answers was given one for. Connect 2.4 or newer."""
+        answer = self._object(self._http.get_json("/admin/loggers"), "/admin/loggers")
+        try:
+            return {name: str(logger["level"]) for name, logger in answer.items()}
+        except (KeyError, TypeError):
+            raise UnexpectedAnswerError(f"{self.url}/admin/loggers answers in a form we do not know.") from None
+
     def topics(self, name: str) -> tuple[str, ...]:
         """Topics the connector has used since it was made or they were reset; sorted.
 
@@ -121,7 +129,7 @@ class Connect:
 
     def validate(self, config: Mapping[str, str]) -> tuple[FieldError, ...]:
         """What the plug-in says is wrong with a configuration; most plug-ins connect to the database to find out."""
-        _know_secrets(config)
+        learn(config)
         path = f"/connector-plugins/{quote(config.get('connector.class', ''), safe='')}/config/validate"
         try:
             answer = self._http.put_json(path, dict(config))
@@ -162,7 +170,7 @@ class Connect:
 
     def put_config(self, name: str, config: Mapping[str, str]) -> None:
         """Create the connector, or give it this configuration."""
-        _know_secrets(config)
+        learn(config)
         self._write(lambda: self._http.put_json(f"{_path(name)}/config", dict(config)))
 
     def create(self, name: str, config: Mapping[str, str], initial_state: str) -> None:
@@ -170,7 +178,7 @@ class Connect:
 
         May be repeated: one that is there, by an answer that was lost, is given the configuration.
         """
-        _know_secrets(config)
+        learn(config)
         body = {"name": name, "config": dict(config), "initial_state": initial_state}
         try:
             self._write(lambda: self._http.post("/connectors", body))
@@ -233,10 +241,6 @@ class _Worker(Http):
                 "A worker that is starting answers so.",
                 "Wait until it has started; else check that connect.url is the address of Kafka Connect.",
             ) from None
-
-
-def _know_secrets(config: Mapping[str, str]) -> None:
-    known(str(config[key]) for key in inline_secrets(config))
 
 
 def _path(name: str) -> str:

@@ -7,6 +7,7 @@ Everything here reads; nothing starts, stops or changes a container. The engine 
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ T = TypeVar("T")
 
 TIMEOUT_SECONDS = 3.0
 _DAY_SECONDS = 86_400
+_LONGEST_QUOTE = 300
 _SERVICE_LABEL = "com.docker.compose.service"
 _FOLDER_LABEL = "com.docker.compose.project.working_dir"
 _ONE_OFF_LABEL = "com.docker.compose.oneoff"
@@ -156,10 +158,21 @@ class Engine:
         names = [event.get("Actor", {}).get("Attributes", {}).get("name", "") for event in events]
         return {name: names.count(name) for name in names}
 
-    def logs(self, name: str, lines: int) -> str:
-        """The last lines a container wrote, redacted."""
-        raw = self._ask(lambda: self._client.containers.get(name).logs(tail=lines))
+    def logs(self, name: str, lines: int, since: float = 0.0) -> str:
+        """The last lines a container wrote since then (Unix seconds), redacted."""
+        raw = self._ask(lambda: self._client.containers.get(name).logs(tail=lines, since=since or None))
         return scrub(raw.decode(errors="replace")).rstrip("\n")
+
+    def thread_dump(self, name: str) -> str:
+        """What `jstack` prints of the first process of a running container, redacted."""
+        answer = self._ask(lambda: self._client.containers.get(name).exec_run(["jstack", "1"]))
+        text = scrub(cast(bytes, answer.output).decode(errors="replace")).strip()
+        if answer.exit_code != 0:
+            raise CouldNotLookError(
+                f"jstack in container {name} failed with status {answer.exit_code}: {text[:_LONGEST_QUOTE]}",
+                f"Where its image has no jstack: docker exec {shlex.quote(name)} kill -QUIT 1, and read its log.",
+            )
+        return text
 
     def use_of(self, container: Container) -> tuple[MountUse, ...]:
         """Use of the file systems behind a running container's mounts, asked of `df` inside it."""

@@ -62,6 +62,15 @@ class Kafka(Session):
             return Group(name, ABSENT_STATE, 0)
         return Group(name, described.state.name, len(described.members))
 
+    def groups(self) -> dict[str, str]:
+        """Every consumer group that the brokers know, by name, with its state."""
+        deadline = self._deadline()
+        self._probe(deadline)
+        listed = self._result(
+            self._call(lambda: self._client().list_consumer_groups(request_timeout=left(deadline))), deadline
+        )
+        return {group.group_id: group.state.name for group in sorted(listed.valid, key=lambda group: group.group_id)}
+
     def end_offsets(self, topics: Collection[str]) -> dict[Place, int]:
         """The offset after the last record of each partition. Raises `UnexpectedAnswerError` naming a missing topic."""
         deadline = self._deadline()

@@ -90,8 +90,15 @@ class Environment(Protocol):
         """
         ...
 
-    def logs(self, pipeline: Pipeline, service: str, lines: int = 50) -> str:
-        """The last lines of a service's log. Raises `CouldNotLookError` where there is none to read."""
+    def logs(self, pipeline: Pipeline, service: str, lines: int = 50, since: float = 0.0) -> str:
+        """The last lines of a service's log, of those that were written since then (Unix seconds).
+
+        Raises `CouldNotLookError` where there is none to read.
+        """
+        ...
+
+    def thread_dump(self, pipeline: Pipeline, service: str) -> str:
+        """What each thread of a service's Java process does now. Raises `CouldNotLookError` where it cannot be had from here."""
         ...
 
     def restart_command(self, service: str) -> tuple[str, ...]:

@@ -139,9 +139,13 @@ class Compose:
         """Every expected service, as the container engine tells it."""
         return self._live.services(pipeline)
 
-    def logs(self, pipeline: Pipeline, service: str, lines: int = 50) -> str:
+    def logs(self, pipeline: Pipeline, service: str, lines: int = 50, since: float = 0.0) -> str:
         """The last lines of a container's log, redacted."""
-        return self._live.logs(pipeline, service, lines)
+        return self._live.logs(pipeline, service, lines, since)
+
+    def thread_dump(self, pipeline: Pipeline, service: str) -> str:
+        """By `jstack` in the container."""
+        return self._live.thread_dump(pipeline, service)
 
     def restart_command(self, service: str) -> tuple[str, ...]:
         """The runbook's two commands, with the compose files where they are not the default."""

@@ -92,9 +92,9 @@ class Live:
             for s in pipeline.services
         )
 
-    def logs(self, pipeline: Pipeline, service: str, lines: int = 50) -> str:
+    def logs(self, pipeline: Pipeline, service: str, lines: int = 50, since: float = 0.0) -> str:
         """The last lines of a container's log, redacted."""
-        container = next((s.container for s in pipeline.services if s.name == service), None)
+        container = _container_of(pipeline, service)
         if not container:
             raise CouldNotLookError(
                 f"The log of {service} cannot be read: the pipeline file names no container for it.",
@@ -102,7 +102,19 @@ class Live:
             )
         with Engine() as engine:
             found = engine.containers([container]).get(container)
-            return engine.logs(found.name if found else container, lines)
+            return engine.logs(found.name if found else container, lines, since)
+
+    def thread_dump(self, pipeline: Pipeline, service: str) -> str:
+        """By `jstack` in the container: nothing but a thread dump can come of it."""
+        container = _container_of(pipeline, service)
+        if not container:
+            raise CouldNotLookError(
+                f"The threads of {service} cannot be looked at: the pipeline file names no container for it.",
+                f"On its own machine: jstack $(systemctl show --property MainPID --value {service})",
+            )
+        with Engine() as engine:
+            found = engine.containers([container]).get(container)
+            return engine.thread_dump(found.name if found else container)
 
     def restart_command(self, service: str) -> tuple[str, ...]:
         """The runbook's two commands; advice for a service that is no container, of which only the address is known."""
@@ -149,6 +161,10 @@ class Live:
                 "Name the directories that hold data as volumes, and the backup directory as backups, in [paths].",
             )
         return tuple(found)
+
+
+def _container_of(pipeline: Pipeline, service: str) -> str | None:
+    return next((s.container for s in pipeline.services if s.name == service), None)
 
 
 def log_command(container: str) -> str:

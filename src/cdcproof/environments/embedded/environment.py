@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import time
 
-from cdcproof.environments import disk
+from cdcproof.environments import disk, log_times
 from cdcproof.environments.base import FileSystem, ServiceState
-from cdcproof.environments.embedded import connectors, folders, passwords, services, state
+from cdcproof.environments.embedded import connectors, folders, passwords, services, state, thread_dumps
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import HttpService, Pipeline
@@ -83,13 +83,22 @@ class Embedded:
         with ThreadPoolExecutor(max(1, len(names))) as pool:
             return tuple(pool.map(lambda name: _state(instance, name), names))
 
-    def logs(self, pipeline: Pipeline, service: str, lines: int = 50) -> str:
+    def logs(self, pipeline: Pipeline, service: str, lines: int = 50, since: float = 0.0) -> str:
         """The last lines of the service's log. Raises `CouldNotLookError` where there is none."""
         del pipeline
         instance = self._instance()
         if service not in services.ROLES:
             raise CouldNotLookError(f"The embedded pipeline has no service {service!r}, so there is no log of it.")
-        return services.last_lines(instance, service, lines)
+        text = services.last_lines(instance, service, lines)
+        return log_times.since(text, since) if since else text
+
+    def thread_dump(self, pipeline: Pipeline, service: str) -> str:
+        """By SIGQUIT, upon which Java prints it where its output goes."""
+        del pipeline
+        instance = self._instance()
+        if service not in services.JVMS:
+            raise CouldNotLookError(f"{service} is no Java process of the embedded pipeline.")
+        return thread_dumps.take(instance, service)
 
     def restart_command(self, service: str) -> tuple[str, ...]:
         """First read the log, then restart."""

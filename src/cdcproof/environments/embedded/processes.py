@@ -176,6 +176,26 @@ def terminate(process: Process, *, deadline_seconds: float, quick: bool = False)
     return True
 
 
+def is_suspended(process: Process) -> bool:
+    """Whether somebody has stopped it (SIGSTOP): it runs no more until it is told to go on."""
+    found = _find(process)
+    try:
+        return found is not None and found.status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return False
+
+
+def send(process: Process, number: int) -> bool:
+    """Send a signal to exactly this process; whether it was there to get it."""
+    found = _find(process)
+    try:
+        if found:
+            found.send_signal(number)
+    except psutil.NoSuchProcess:
+        return False
+    return found is not None
+
+
 def kill(process: Process) -> None:
     """SIGKILL to it and to its own children, and wait until they are gone."""
     found = _find(process)

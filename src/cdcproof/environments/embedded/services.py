@@ -172,7 +172,10 @@ def last_lines(instance: Instance, service: str, lines: int) -> str:
     for path in (log_file(instance, service), output_file(instance, service)):
         try:
             with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - _LONGEST_TAIL_BYTES))
+                left_out = max(0, path.stat().st_size - _LONGEST_TAIL_BYTES)
+                file.seek(left_out)
+                if left_out:
+                    file.readline()  # of half a line, and of half a secret in it, nothing is known
                 text = file.read().decode("utf-8", errors="replace")
         except FileNotFoundError:
             continue
@@ -197,7 +200,12 @@ def _jvm(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
     )
     if service == "schema-registry":
         properties = settings.registry(instance, log)
-        argv += [*(f"-D{key}={value}" for key, value in properties.items()), "-jar", str(*class_path(service, parts))]
+        argv += [
+            *(f"-D{key}={value}" for key, value in properties.items()),
+            "-Duser.timezone=UTC",
+            "-jar",
+            str(*class_path(service, parts)),
+        ]
         return Start(argv, output_file(instance, service), limit_log=False, cwd=folder.data)
     logging = settings.write_properties(folder.settings / f"{service}-log4j.properties", settings.log4j(log))
     argv += [f"-Dlog4j.configuration=file:{logging}", "-Duser.timezone=UTC"]

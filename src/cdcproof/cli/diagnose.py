@@ -1,0 +1,76 @@
+"""`cdcproof diagnose`: one redacted archive of what the pipeline does now."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from cdcproof.cli.options import add_pipeline, seconds
+from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError
+from cdcproof.progress import Progress
+
+EXAMPLE = "cdcproof diagnose --pipeline warehouse --since 4h --output-dir /var/tmp/incident"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_pipeline(parser)
+    parser.set_defaults(keeps_result=True)
+    parser.add_argument(
+        "--output-dir", type=Path, metavar="DIR", help="where the archive is written (default: /tmp, or $TMPDIR)"
+    )
+    parser.add_argument(
+        "--since", type=seconds, default="2h", metavar="TIME", help="how far back logs are read: 30m, 2h (default: 2h)"
+    )
+    parser.add_argument(
+        "--deadline",
+        type=seconds,
+        default="60s",
+        metavar="TIME",
+        help="what has not come by then is left out, and named (default: 60s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Collect, write, and say what is missing. Status 3 when anything is."""
+    from cdcproof.diagnostics.collect import collect
+    from cdcproof.diagnostics.parts import Missing
+    from cdcproof.environments import select
+    from cdcproof.pipeline import load
+    from cdcproof.pipeline_choice import chosen, resolve
+
+    pipeline = load(resolve(chosen(arguments.pipeline)))
+    environment = select(arguments.env or pipeline.environment)
+    unlocated: list[Missing] = []
+    try:
+        pipeline = environment.locate(pipeline)
+    except ConfigError:
+        raise
+    except CdcproofError as error:  # what is down must not keep anybody from looking at the rest
+        unlocated.append(Missing("where the services are", error.message, error.remedy))
+    with Progress() as progress:
+        archive = collect(
+            pipeline,
+            environment,
+            output_dir=arguments.output_dir,
+            since_seconds=arguments.since,
+            deadline_seconds=arguments.deadline,
+            missing=unlocated,
+            report=lambda name: progress.waiting(f"collected {name}"),
+        )
+    if archive.remarks:
+        print("What stands out:")
+        for remark in archive.remarks:
+            print(f"  {remark}")
+    if archive.missing:
+        print("Not collected:")
+        for missing in archive.missing:
+            print(f"  {missing.what}: {missing.why}")
+    print(f"{len(archive.files)} files, {archive.size_bytes / 1024:,.0f} KiB. Read index.html first:")
+    where = archive.path.parent
+    print(
+        f"  tar -xzf {shlex.quote(str(archive.path))} -C {shlex.quote(str(where))}   # then open {archive.folder}/index.html"
+    )
+    print(archive.path)
+    return 0 if archive.is_whole else CouldNotLookError.exit_status
