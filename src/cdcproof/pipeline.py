@@ -356,6 +356,24 @@ class Backup(Model):
     target: Account | None = None
 
 
+class Maintenance(Model):
+    """What a maintenance window asks for before it may start."""
+
+    go_minutes: float = Field(default=60, gt=0)
+    """How long the go of `pytest -m premaintenance` holds."""
+    backup_age_hours: float = Field(default=24, gt=0)
+    """How old the newest backup may be that was restored to prove it."""
+
+
+class Recovery(Model):
+    """What recovery after a disaster must keep to; the runbook's targets."""
+
+    rto_hours: float = Field(default=4, gt=0)
+    """Recovery time objective: from the loss until replication is proven again."""
+    rpo_hours: float = Field(default=24, gt=0)
+    """Recovery point objective: how much of what was written last may be lost."""
+
+
 class Waiver(Model):
     """A known failure that is accepted until a day, with a reason."""
 
@@ -386,6 +404,8 @@ class Pipeline(Model):
     paths: Paths = Paths()
     contacts: Contacts = Contacts()
     backup: Backup = Backup()
+    maintenance: Maintenance = Maintenance()
+    recovery: Recovery = Recovery()
     waivers: tuple[Waiver, ...] = ()
 
     @model_validator(mode="after")

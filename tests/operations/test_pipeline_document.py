@@ -31,6 +31,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "paths": pipeline.Paths,
     "contacts": contacts.Contacts,
     "backup": pipeline.Backup,
+    "maintenance": pipeline.Maintenance,
+    "recovery": pipeline.Recovery,
     "waivers": pipeline.Waiver,
 }
 

@@ -47,13 +47,13 @@ def rendered(files: Sequence[Path]) -> Rendered:
     for file in files:
         if not file.is_file():
             raise ConfigError("There is no such compose file.", "Name an existing one with --compose.", file)
-    tool = _tool()
-    command = [*tool, *(word for file in files for word in ("-f", str(file))), "config"]
-    done = _run([*command, *([] if tool == [_OLD] else ["--format", "json"])], _CONFIG_SECONDS)
+    words = tool()
+    command = [*words, *(word for file in files for word in ("-f", str(file))), "config"]
+    done = _run([*command, *([] if words == [_OLD] else ["--format", "json"])], _CONFIG_SECONDS)
     said = [line for line in scrub(done.stderr).strip().splitlines() if line.strip()]
     if done.returncode != 0:
-        told = f"{' '.join(tool)} does not take it: " + "\n".join(said[-_LONGEST_QUOTE_LINES:])
-        if tool == [_OLD] and all(_is_yaml(file) for file in files):  # what is wrong for it may be right for Compose 2
+        told = f"{' '.join(words)} does not take it: " + "\n".join(said[-_LONGEST_QUOTE_LINES:])
+        if words == [_OLD] and all(_is_yaml(file) for file in files):  # what is wrong for it may be right for Compose 2
             raise UnexpectedAnswerError(
                 told,
                 "Compose 1 knows no include, no !reset and no plain yes or no. Install Docker's compose plug-in (Compose 2), "
@@ -63,7 +63,7 @@ def rendered(files: Sequence[Path]) -> Rendered:
     return _read(done.stdout, tuple(said))
 
 
-def _tool() -> list[str]:
+def tool() -> list[str]:
     """The words that call Compose."""
     if shutil.which("docker") and _run(["docker", "compose", "version"], _QUESTION_SECONDS).returncode == 0:
         return ["docker", "compose"]

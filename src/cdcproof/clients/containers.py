@@ -39,6 +39,8 @@ TIMEOUT_SECONDS = 3.0
 _DAY_SECONDS = 86_400
 _LONGEST_QUOTE = 300
 _SERVICE_LABEL = "com.docker.compose.service"
+_PROJECT_LABEL = "com.docker.compose.project"
+_FILES_LABEL = "com.docker.compose.project.config_files"
 _FOLDER_LABEL = "com.docker.compose.project.working_dir"
 _ONE_OFF_LABEL = "com.docker.compose.oneoff"
 _REMEDY = (
@@ -83,6 +85,16 @@ class Container:
     def running(self) -> bool:
         """Whether its process runs; a paused one does not."""
         return self.state == "running"
+
+
+@dataclass(frozen=True)
+class ComposeProject:
+    """A compose project: its folder, its files, and those of its services that were asked about."""
+
+    name: str
+    folder: Path
+    files: tuple[Path, ...]
+    services: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,22 @@ class Engine:
     def of_compose_folder(self, folder: str) -> dict[str, Container]:
         """By service name, the containers that compose made from the files of this folder (an absolute path)."""
         return {c.service: c for c in self._inspect(self._listed(f"{_FOLDER_LABEL}={folder}")) if c.service}
+
+    def compose_projects(self, names: Collection[str]) -> tuple[ComposeProject, ...]:
+        """The compose projects that made these containers, each with those of its services; one that compose did not make is left out."""
+        listed = self._listed()
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for own in {_own_name(name, listed) for name in names} - {None}:
+            labels = listed[own or ""]
+            if labels.get(_PROJECT_LABEL) and labels.get(_SERVICE_LABEL):
+                key = (labels[_PROJECT_LABEL], labels.get(_FOLDER_LABEL, ""), labels.get(_FILES_LABEL, ""))
+                found.setdefault(key, []).append(labels[_SERVICE_LABEL])
+        return tuple(
+            ComposeProject(
+                name, Path(folder), tuple(Path(file) for file in files.split(",") if file), tuple(sorted(services))
+            )
+            for (name, folder, files), services in sorted(found.items())
+        )
 
     def starts(self, since: float) -> dict[str, int]:
         """How often each container was started since then, as far as the engine remembers.

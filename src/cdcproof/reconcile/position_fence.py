@@ -71,7 +71,7 @@ class SourceFence:
                     topics=topics,
                     position=position,
                 )
-                if _waited(hop, self.hop_seconds, tell).by_quiet:
+                if waited(hop, self.hop_seconds, tell).by_quiet:
                     method = "timer"
         return Crossing(method, position.text, round(clock.elapsed_seconds, 3))
 
@@ -97,7 +97,7 @@ class PositionFence:
         self.kafka.end_offsets({self.topic})  # a topic that is not there is told before any wait
         crossing = self.source.cross(tell)
         ends = self.kafka.end_offsets({self.topic})
-        _waited(SinkHop(self.connect, self.kafka, groups, ends), self.hop_seconds, tell)
+        waited(SinkHop(self.connect, self.kafka, groups, ends), self.hop_seconds, tell)
         return replace(crossing, seconds=round(clock.elapsed_seconds, 3))
 
 
@@ -132,7 +132,8 @@ def _demand(connectors: Collection[str], kind: str) -> None:
         )
 
 
-def _waited(hop: SourceHop | SinkHop, seconds: float, tell: Tell) -> Sight:
+def waited(hop: SourceHop | SinkHop, seconds: float, tell: Tell) -> Sight:
+    """Look until the hop is done. Raises `CouldNotLookError` when it halts, or is not done in time, with what is stuck."""
     try:
         sight = wait_until(
             hop.look,

@@ -84,6 +84,24 @@ def down(name: str, progress: Progress) -> bool:
     return _stop(name, progress, for_good=False)
 
 
+def stop_services(name: str, progress: Progress) -> None:
+    """Stop every process, as `docker compose stop` does: the instance is still there, and its connectors stay as they are."""
+    with _changing(name, progress):
+        supervision.stop(supervision.adopt(state.running(name)), services.STOP_ORDER, progress)
+
+
+def start_services(name: str, progress: Progress) -> Instance:
+    """Start what does not run, and wait until it answers. Unlike `up`, it leaves the connectors as they are: paused, or changed."""
+    with _changing(name, progress):
+        parts, java_ = _ready(progress)
+        instance = supervision.adopt(state.running(name))
+        instance = supervision.start(instance, services.CORE, parts, java_, progress)
+        for service in services.wanted():
+            if service not in services.CORE and not instance.is_alive(service):
+                instance = _start_if_it_will(instance, service, parts, java_, progress)
+    return instance
+
+
 def remove(name: str, progress: Progress) -> bool:
     """Stop the instance and delete all it kept: data, ports, passwords, logs; whether there was anything running."""
     found = _stop(name, progress, for_good=True)

@@ -1,0 +1,100 @@
+"""The written go or no-go of a window: what `pytest -m premaintenance` found, for this plan alone, and for as long as it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cdcproof.errors import ConfigError, OperationError
+from cdcproof.maintenance.window import Window, sha256
+from cdcproof.reporting.files import write_whole
+from cdcproof.reporting.record import Run
+
+SUITE = "premaintenance"
+_FILE = "go.json"
+_RUN_IT = f"pytest -m {SUITE}"
+
+
+@dataclass(frozen=True)
+class Go:
+    """The verdict. `reasons` says of a no-go which checks keep it from being a go; `plan` is the digest of the plan."""
+
+    go: bool
+    plan: str
+    checked_at: str
+    by: str
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """``GO`` or ``NO-GO``."""
+        return "GO" if self.go else "NO-GO"
+
+
+def judged(run: Run, window: Window) -> Go:
+    """What a run of the suite means. Only a whole run, in which every check is green, is a go."""
+    mine = [step for step in run.steps if step.suite == SUITE]
+    wrong = tuple(f"{step.step}: {step.verdict}" for step in mine if not step.verdict.is_green)
+    partial = (f"not every check ran; run {_RUN_IT} without -k",) if SUITE in run.parts else ()
+    notes = tuple(f"{s.step}: {s.verdict}" for s in mine if s.verdict.is_green and str(s.verdict) != "passed")
+    at = datetime.fromtimestamp(run.started_at, UTC).isoformat(timespec="seconds")
+    reasons = (*wrong, *partial, *(() if mine else ("no check ran",)))
+    return Go(not reasons, window.digest, at, window.journal.actor.who, reasons, notes)
+
+
+def write(go: Go, window: Window) -> Path:
+    """Write it into the window's folder, and journal it. Raises `OperationError`."""
+    path = window.folder / _FILE
+    try:
+        write_whole(path, json.dumps(asdict(go), indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise OperationError(f"{path} cannot be written: {error.strerror}.") from None
+    window.journal.append("check", "go", "done", "; ".join([go.word, *go.reasons, *go.notes]))
+    return path
+
+
+def read(window: Window) -> Go | None:
+    """The newest one of this window; None where nothing was checked. Raises `ConfigError` for a file that cannot be read."""
+    path = window.folder / _FILE
+    try:
+        told: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Go(**{**told, "reasons": tuple(told["reasons"]), "notes": tuple(told["notes"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"The go cannot be read: {type(error).__name__} {error}", _RUN_IT, path) from None
+
+
+def refusals(window: Window, go: Go | None, now: datetime, go_minutes: float) -> tuple[str, ...]:
+    """Why the window must not be started now; nothing where it may."""
+    plan = window.plan
+    found = []
+    if go is None:
+        found.append(f"nobody has checked whether it may begin; {_RUN_IT} writes the go or no-go")
+    elif go.plan != window.digest:
+        found.append("the go is of another plan")
+    elif not go.go:
+        found.append(f"the answer of {go.checked_at} is NO-GO: {'; '.join(go.reasons)}")
+    else:
+        minutes = (now - datetime.fromisoformat(go.checked_at)).total_seconds() / 60
+        if not 0 <= minutes <= go_minutes:
+            found.append(f"the go is {minutes:.0f} minutes old, and holds for {go_minutes:g}; {_RUN_IT}")
+    if not _is_unchanged(Path(plan.change), plan.change_sha256):
+        found.append(f"{plan.change} is not the file that was planned: it was edited, or is gone")
+    if now < plan.begins:
+        found.append(f"the window was announced for {plan.begins_at}, which has not come yet")
+    elif now > plan.ends:
+        found.append(f"the window was announced until {plan.ends_at}, which is over")
+    return tuple(found)
+
+
+def _is_unchanged(path: Path, digest: str) -> bool:
+    try:
+        return sha256(path) == digest
+    except ConfigError:
+        return False

@@ -1,0 +1,182 @@
+"""`cdcproof maintenance rollback`: everything as it was before the window; each step of it may be repeated."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from cdcproof.clients.connect import Connector
+from cdcproof.errors import CouldNotLookError, OperationError, UsageError
+from cdcproof.maintenance import saved
+from cdcproof.maintenance.finish import caught_up, conclude, services_up
+from cdcproof.maintenance.saved import Saved
+from cdcproof.maintenance.site import Site
+from cdcproof.maintenance.steps import Steps, Told
+from cdcproof.maintenance.window import Phase, Window, sha256
+from cdcproof.operations.connectors import acts
+from cdcproof.operations.connectors.difference import differences
+from cdcproof.operations.connectors.journal import Before, Change, Deployment, Journal
+from cdcproof.operations.connectors.states import STOPPED
+from cdcproof.operations.connectors.undo import undo
+
+COMMAND = "rollback"
+STEPS = (
+    "halt",
+    "services-down",
+    "files",
+    "services-up",
+    "databases",
+    "configurations",
+    "caught-up",
+    "validate",
+    "report",
+)
+_SETTLE_SECONDS = 5.0
+Restore = Callable[[], Told]
+
+
+def rollback(window: Window, site: Site, steps: Steps, restore: Restore | None = None) -> bool:
+    """Put everything back; whether the validation is green, and so the window is over. `restore` puts the databases back.
+
+    Raises `UsageError` where nothing was begun, and what a step raises: the same command then goes on.
+    """
+    reached = window.phase()
+    if reached is Phase.PLANNED or reached.is_over:
+        raise UsageError(f"The window {window.plan.id} is {reached}: there is nothing to roll back.")
+    kept = saved.read(window.folder)
+    steps.again("halt", lambda: _halt(site, steps))
+    if _touches_services(window, restore):
+        steps.again("services-down", lambda: _down(site))
+        steps.once("files", lambda: _files_back(window))
+    steps.again("services-up", lambda: services_up(window, site))
+    if restore:
+        steps.once("databases", restore)
+    steps.again("configurations", lambda: _configurations(kept, site, steps, is_restored=restore is not None))
+    steps.again("caught-up", lambda: caught_up(site))
+    return conclude(window, site, steps, None)
+
+
+def _touches_services(window: Window, restore: Restore | None) -> bool:
+    """Whether the window brought services down or planned new files for them, or databases come from a backup."""
+    went_down = any((e.command, e.step) == ("start", "services-down") for e in window.journal.entries())
+    return went_down or bool(window.plan.compose) or restore is not None
+
+
+def _halt(site: Site, steps: Steps) -> Told:
+    """Stop what runs with the configuration that is to go: else Connect would start it once more when it comes back."""
+    told = []
+    try:
+        hand = site.hand()
+        found = hand.states(*(connector.name for connector in site.pipeline.connectors))
+        for connector in site.pipeline.connectors:
+            seen = found.get(connector.name)
+            if seen is None or seen.state == STOPPED:
+                told.append(f"{connector.name} {'is not at Connect' if seen is None else STOPPED}")
+                continue
+            can_stop = hand.ask(f"whether {seen.name} can be stopped", lambda n=seen.name: hand.connect.can_stop(n))  # type: ignore[misc]
+            done = acts.stop(hand, seen.name) if can_stop else acts.pause(hand, seen.name)
+            told.append(f"{seen.name} {done.outcome.text}")
+    except CouldNotLookError as error:  # the change may have broken Connect: its services come back with what they were
+        steps.note("halt", f"Kafka Connect could not be asked, so its connectors were not halted: {error.message}")
+    return Told("; ".join(told))
+
+
+def _down(site: Site) -> Told:
+    services = site.services()
+    services.down()
+    return Told(f"down: {services.describe()}")
+
+
+def _files_back(window: Window) -> Told:
+    """Put the planned files back in their places; what stands there now is kept beside the copies."""
+    told = []
+    for number, file in enumerate(window.plan.compose, start=1):
+        kept, original = window.folder / file.kept, Path(file.original)
+        if sha256(kept) != file.sha256:
+            raise OperationError(
+                f"{kept} is not what was kept when the window was planned.", "Put the file back by hand."
+            )
+        if original.exists() and sha256(original) == file.sha256:
+            told.append(f"{original} is as it was")
+            continue
+        try:
+            if original.exists():
+                replaced = window.folder / "replaced" / f"{number}-{original.name}"
+                replaced.parent.mkdir(exist_ok=True, mode=0o700)
+                shutil.copy2(original, replaced)
+            shutil.copy2(kept, original)
+        except OSError as error:
+            raise OperationError(f"{original} cannot be written: {error.strerror}.") from None
+        told.append(f"{original} put back")
+    return Told("; ".join(told) or "no file was planned to change")
+
+
+def _configurations(kept: Saved, site: Site, steps: Steps, *, is_restored: bool) -> Told:
+    """Give each connector what it had. Positions go back too, where delivering once more does no harm."""
+    hand = site.hand()
+    found = hand.states(*kept.connectors)
+    harmless = _is_harmless(kept, site)
+    left: dict[str, str] = {}
+    changes = []
+    for name, before in kept.connectors.items():
+        now = found.get(name)
+        why = _why_not_again(before, now, is_restored=is_restored, harmless=harmless)
+        changes.append(
+            Change(name, replace(before, offsets=None, offsets_unknown=why) if why else before, _config(now))
+        )
+    for name in _new(kept, found.connectors, site):
+        steps.note(
+            "configurations", f"{name} was not there before the window, and is left: cdcproof connectors delete {name}"
+        )
+    journal = Journal.of(site.pipeline).at(hand.connect)
+    # the source first, so that no sink runs before its topics are written by what wrote them before
+    order = sorted(changes, key=lambda change: _kind(site, change.connector) == "source")
+    deployment: Deployment = journal.begin("maintenance rollback", tuple(order))
+    results = undo(deployment, hand, journal, site.pipeline, _SETTLE_SECONDS)
+    wrong = [f"{result.name}: {result.text}" for result in results if result.status != "success"]
+    if wrong:
+        raise OperationError(f"Not every connector is as it was: {'; '.join(wrong)}", "cdcproof connectors status")
+    told = [
+        f"{r.name}: "
+        + "; ".join([r.text, *(note for note in r.notes if not left.get(r.name)), *filter(None, [left.get(r.name)])])
+        for r in results
+    ]
+    return Told(". ".join(told))
+
+
+def _config(now: Connector | None) -> dict[str, str]:
+    return dict(now.config) if now else {}
+
+
+def _new(kept: Saved, found: tuple[Connector, ...], site: Site) -> list[str]:
+    return [c.name for c in found if c.name not in kept.connectors and not site.pipeline.is_neighbour(c.name)]
+
+
+def _kind(site: Site, name: str) -> str:
+    return next((c.kind for c in site.pipeline.connectors if c.name == name), "")
+
+
+def _is_harmless(kept: Saved, site: Site) -> bool:
+    """Whether every sink replaces the row that it is given again."""
+    configs = [kept.connectors[sink.name].config or {} for sink in site.pipeline.sinks if sink.name in kept.connectors]
+    return bool(configs) and all(config.get("insert.mode", "insert").lower() == "upsert" for config in configs)
+
+
+def _why_not_again(before: Before, now: Connector | None, *, is_restored: bool, harmless: bool) -> str:
+    """Why this connector's position is left as it is; empty where it goes back."""
+    if before.config is None or before.offsets is None:
+        return ""
+    if is_restored:
+        return "the databases were restored, and the restore has decided about positions"
+    if not harmless:
+        return "a sink whose insert.mode is not upsert would write rows twice that it is given again"
+    if before.config and now and _is_source(before) and not differences(now.config, before.config):
+        return "its configuration did not change, so that it has skipped nothing"
+    return ""
+
+
+def _is_source(before: Before) -> bool:
+    config = before.config or {}
+    return "topics" not in config and "topics.regex" not in config

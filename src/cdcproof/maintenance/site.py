@@ -1,0 +1,121 @@
+"""The pipeline as a window's commands meet it: whatever they do to it or ask it comes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cdcproof.clients.connect import Connect
+from cdcproof.environments.base import Environment
+from cdcproof.environments.embedded.folders import checkout
+from cdcproof.maintenance import drain, services, validation
+from cdcproof.maintenance.drain import Drained
+from cdcproof.maintenance.services import Services
+from cdcproof.maintenance.validation import Validation
+from cdcproof.observations.baseline import Facts
+from cdcproof.operations import baseline
+from cdcproof.operations.acts import write_down
+from cdcproof.operations.baseline import Baseline
+from cdcproof.operations.connectors.hand import Hand
+from cdcproof.pipeline import Pipeline
+from cdcproof.waiting import Deadline
+
+_TIMEOUT_SECONDS = (3.0, 30.0)
+"""Connect validates a configuration while it holds the request, which on a cold worker takes long."""
+Tell = Callable[[str], None]
+
+
+class Site(Protocol):
+    """One pipeline where it runs. All raise `CdcproofError`s."""
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The expected state."""
+        ...
+
+    def hand(self) -> Hand:
+        """The hand that acts on Connect, with the time of one step before it."""
+        ...
+
+    def record(self) -> Baseline:
+        """What the pipeline is made of now."""
+        ...
+
+    def facts_since(self, before: Baseline) -> Facts:
+        """The same, comparable with what was recorded before."""
+        ...
+
+    def drain(self) -> Drained:
+        """Wait until the sinks have written all that is in the topics."""
+        ...
+
+    def caught_up(self) -> tuple[str, Drained]:
+        """Wait until the target has all that the source has committed by now."""
+        ...
+
+    def services(self) -> Services:
+        """Who brings the services down and up."""
+        ...
+
+    def wait_until_up(self) -> Mapping[str, str]:
+        """Wait until every service is up."""
+        ...
+
+    def validate(self, reports: Path, change: Path | None) -> Validation:
+        """Run the runbook's validation, with what the change intended where there is one."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunningSite:
+    """A pipeline that runs. `name` is what names its file; `seconds` what one step may take."""
+
+    environment: Environment
+    pipeline: Pipeline
+    name: str
+    seconds: float
+    soak_seconds: float
+    tell: Tell
+    allowed: bool = True
+
+    def hand(self) -> Hand:
+        """With acts.log beside the reports."""
+        connect = Connect(self.pipeline.connect, _TIMEOUT_SECONDS, patience_seconds=0)
+
+        def announce(what: str) -> None:
+            write_down(self.pipeline.paths.reports, "maintenance", what)
+
+        return Hand(connect, Deadline(self.seconds), announce, self.tell)
+
+    def record(self) -> Baseline:
+        """Versions, configurations, schemas, counts."""
+        return baseline.record(self.environment, self.pipeline)
+
+    def facts_since(self, before: Baseline) -> Facts:
+        """Once more."""
+        return baseline.facts_since(before, self.environment, self.pipeline)
+
+    def drain(self) -> Drained:
+        """By positions."""
+        return drain.drain(self.pipeline, self.seconds, self.tell)
+
+    def caught_up(self) -> tuple[str, Drained]:
+        """By positions."""
+        return drain.caught_up(self.pipeline, self.seconds, self.tell)
+
+    def services(self) -> Services:
+        """By the environment."""
+        return services.of(self.environment, self.pipeline)
+
+    def wait_until_up(self) -> Mapping[str, str]:
+        """By the environment."""
+        return services.wait_until_up(self.environment, self.pipeline, self.seconds, self.tell)
+
+    def validate(self, reports: Path, change: Path | None) -> Validation:
+        """In a process of its own."""
+        options = [f"--pipeline={self.name}", f"--env={self.environment.name}"]
+        options += [f"--change={change}"] if change else []
+        options += ["--allow-acts"] if self.allowed else []
+        return validation.validate(checkout(), reports, self.pipeline.name, tuple(options), self.soak_seconds)
