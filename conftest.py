@@ -6,4 +6,5 @@ pytest_plugins = [
     "fixtures.connectors",
     "fixtures.validation",
     "fixtures.staging",
+    "fixtures.weekly",
 ]

@@ -304,6 +304,10 @@ class Thresholds(Model):
     report_keep_days: float = Field(default=90, gt=0)
     backup_age_hours: float = Field(default=26, gt=0)
     """The runbook backs up daily at 02:00: a night that was missed is seen in the morning."""
+    failures_7d: int = Field(default=3, ge=0)
+    """Of hourly reconciliations, so many may fail or differ within 7 days."""
+    metrics_gap_minutes: float = Field(default=60, ge=0)
+    """So long may Prometheus have no samples within 7 days: a restart or two."""
     slot_retained_mebibytes: float = Field(default=1024, gt=0)
     restarts_24h: int = Field(default=3, ge=0)
     fence_seconds: float = Field(default=90, gt=0)

@@ -26,6 +26,7 @@ class Condition:
 
 ALWAYS = Condition("", lambda _: True)
 REGISTRY = Condition("names a registry", lambda pipeline: pipeline.registry is not None)
+PROMETHEUS = Condition("names a Prometheus", lambda pipeline: pipeline.prometheus is not None)
 SINKS = Condition("has a sink connector", lambda pipeline: bool(pipeline.sinks))
 POSTGRESQL_SOURCE = Condition("has a PostgreSQL source", lambda pipeline: pipeline.source.type == "postgresql")
 SQLSERVER_SOURCE = Condition("has a SQL Server source", lambda pipeline: pipeline.source.type == "sqlserver")
@@ -134,7 +135,12 @@ _STAGING = (
     Check("staging.2-connectors-applied", "critical", ("staging.1-connector-files",)),
 )
 
-CHECKS: tuple[Check, ...] = (*_MORNING, *_CONNECTORS, *_VALIDATE, *_STAGING)
+_WEEKLY = (
+    Check("weekly.1-failures", "major", only_where=PROMETHEUS),
+    Check("weekly.1-lag", "major", only_where=PROMETHEUS),
+)
+
+CHECKS: tuple[Check, ...] = (*_MORNING, *_WEEKLY, *_CONNECTORS, *_VALIDATE, *_STAGING)
 """Every check, in the order of the runbook."""
 
 BY_STEP = {check.step: check for check in CHECKS}

@@ -127,6 +127,10 @@ class Remedies:
         directory = shlex.quote(str(self.pipeline.paths.reconciliation_reports))
         return (f"ls -lht {directory} | head",)
 
+    def look_at_failures(self) -> Commands:
+        """What the reports of the week say; then compare everything again, contents included."""
+        return (*self.read_reports(), *self.reconcile(self.pipeline.table_names))
+
     def compare_exporter_with_connect(self) -> Commands:
         """Both sides of a contradiction between the exporter and Connect; then start the exporter again."""
         embedded = self.environment.name == "embedded"
