@@ -50,6 +50,13 @@ Value = bool | int | float | str | datetime | date | time
 """What TOML can write into a row. An exact decimal or a uuid is written as text: the database reads it."""
 
 
+def qualified(name: str) -> str:
+    """The name of a table with its schema. Raises ValueError for one without."""
+    if name != PLACEHOLDER and (name.count(".") != 1 or not all(name.split("."))):
+        raise ValueError("must be schema.table")
+    return name
+
+
 class Database(Model):
     """Where a database is and whose account we use; the password is in the environment."""
 
@@ -169,11 +176,7 @@ class Table(Model):
     @field_validator("source", "target")
     @classmethod
     def _is_qualified(cls, name: str) -> str:
-        if name == PLACEHOLDER:
-            return name
-        if name.count(".") != 1 or not all(name.split(".")):
-            raise ValueError("must be schema.table")
-        return name
+        return qualified(name)
 
     @field_validator("key", "exclude")
     @classmethod
@@ -252,6 +255,24 @@ class RoundTrip(Model):
         if self.deadline_seconds < self.hop_seconds:
             raise ValueError("deadline_seconds must not be below hop_seconds")
         return self
+
+
+class Freshness(Model):
+    """A row that is written at the source all the time: how old it is at the target is how old the target is."""
+
+    source: Name
+    """Schema-qualified name of its table at the source."""
+    target: Name
+    """Schema-qualified name of its table at the target."""
+    column: Name = "beat_at"
+    """Milliseconds since 1970 by the source's clock, as a whole number; or a time with its zone."""
+    target_seconds: float = Field(default=60, gt=0)
+    """How old it may be."""
+
+    @field_validator("source", "target")
+    @classmethod
+    def _is_qualified(cls, name: str) -> str:
+        return qualified(name)
 
 
 def group_of(sink: str) -> str:
@@ -405,6 +426,7 @@ class Pipeline(Model):
     tables: tuple[Table, ...] = Field(min_length=1)
     thresholds: Thresholds = Thresholds()
     round_trip: RoundTrip = RoundTrip()
+    freshness: Freshness | None = None
     paths: Paths = Paths()
     contacts: Contacts = Contacts()
     backup: Backup = Backup()

@@ -22,6 +22,7 @@ from cdcproof.databases.deployment import sqlserver as deployed_to
 from cdcproof.databases.deployment import tsql as deployment
 from cdcproof.databases.deployment.base import Needs
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
+from cdcproof.databases.health import tsql as health
 from cdcproof.databases.kinds import CONTRACT, Form, form_of, ways_of
 from cdcproof.databases.scan import WHOLE, Chunking, Scan, Segment, Since, Slice, Told
 from cdcproof.databases.single_row import SingleRow
@@ -216,6 +217,9 @@ def constants() -> Iterator[Emitted]:
     yield Emitted(tsql.next_transactions_statement(5))
     yield Emitted(deployment.oldest_unread_statement(CHANGES))
     yield Emitted(tsql.changed_keys_statement(CHANGES, [], 5))
+    yield Emitted(health.unread_statement(CHANGES, 50_000))
+    yield Emitted(health.at_statement(CHANGES))
+    yield Emitted(health.newest_statement(TABLE, "odd] bigint"))
 
 
 def modules() -> list[Any]:
@@ -357,6 +361,12 @@ _VIEWS = {
         "msdb.dbo.sysjobactivity": "session_id job_id start_execution_date stop_execution_date job_history_id",
         "msdb.dbo.sysjobhistory": "instance_id job_id step_id run_status message",
         "cdc.captured_columns": "object_id column_name column_id column_type column_ordinal is_computed",
+        "sys.dm_exec_sessions": "session_id login_time host_name program_name login_name status is_user_process open_transaction_count database_id",
+        "sys.dm_exec_requests": "session_id request_id start_time status command database_id blocking_session_id wait_type",
+        "sys.dm_tran_session_transactions": "session_id transaction_id transaction_descriptor is_user_transaction is_local",
+        "sys.dm_tran_active_transactions": "transaction_id name transaction_begin_time transaction_type transaction_state",
+        "sys.dm_os_performance_counters": "object_name counter_name instance_name cntr_value cntr_type",
+        "sys.database_files": "file_id type type_desc data_space_id name physical_name state size max_size growth",
         "cdc.lsn_time_mapping": "start_lsn tran_begin_time tran_end_time tran_id",
     }.items()
 }

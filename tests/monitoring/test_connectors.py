@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,8 @@ import pytest
 
 from cdcproof.clients.connect import Connector, ConnectorStates, Task
 from cdcproof.clients.prometheus import Metrics
+from cdcproof.databases.health.base import Health, Unread
+from cdcproof.environments.live import Live
 from cdcproof.errors import UsageError
 from cdcproof.monitoring import connectors, probe
 from cdcproof.monitoring.connect_metrics import connector_states, task_states
@@ -23,6 +26,7 @@ from cdcproof.pipeline import Connector as Expected
 from cdcproof.waiting import within
 from tests.canned import EXPANDED, connector, serving
 from tests.monitoring.brokers import Broker
+from tests.monitoring.databases import FakeDatabase
 from tests.monitoring.pages import scraped
 from tests.pipelines import pipeline_of
 from tests.trickle import bytewise, sending
@@ -36,6 +40,13 @@ EXPECTED = {"source": 1.0, "sink": 1.0}
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     made = Broker({("t.orders", 0): range(10)}, {"connect-sink": {("t.orders", 0): 8}})
     monkeypatch.setattr(connectors, "Kafka", lambda _: made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def databases(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeDatabase]:
+    made = {"warehouse_source": FakeDatabase(), "warehouse_target": FakeDatabase()}
+    monkeypatch.setattr(connectors, "open_database", lambda database: made[database.database])
     return made
 
 
@@ -117,7 +128,7 @@ def test_kafka_answers_for_itself(broker: Broker) -> None:
     key = (("connector", "sink"), ("table", "orders"))
     page = scraped(exporter())
     assert page.series("cdcproof_sink_lag_records") == {key: 2.0}
-    assert services(page) == {"connect": 0.0, "kafka": 1.0, "deployments": 1.0}
+    assert services(page) == {"connect": 0.0, "kafka": 1.0, "source": 1.0, "target": 1.0, "deployments": 1.0}
     broker.is_up = False
     page = scraped(exporter())
     assert page.series("cdcproof_sink_lag_records") == page.series("cdcproof_topic_records_total") == {}
@@ -149,18 +160,25 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_a_page_comes_in_time_whatever_hangs_and_holds_one_thread_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_comes_in_time_whatever_hangs_and_holds_one_thread_a_service(
+    monkeypatch: pytest.MonkeyPatch, databases: dict[str, FakeDatabase]
+) -> None:
     monkeypatch.setattr(connectors, "SCRAPE_SECONDS", 0.3)
+    released = threading.Event()
+    for database in databases.values():
+        database.hangs = partial(released.wait, 20)
     with silent() as place:
         found = exporter(f"http://{place}", kafka={"bootstrap_servers": place}, registry={"url": f"http://{place}"})
         before = threading.active_count()
         for _ in range(4):
             page = within(5, partial(scraped, found), what="the page")
-            assert services(page) == {"connect": 0.0, "kafka": 0.0, "registry": 0.0, "deployments": 1.0}
+            down = dict.fromkeys(("connect", "kafka", "registry", "source", "target"), 0.0)
+            assert services(page) == {**down, "deployments": 1.0}
             assert page.labelled("cdcproof_connector_expected", "connector") == EXPECTED
         probes = [thread for thread in threading.enumerate() if thread.name.startswith("probe of")]
-        assert len(probes) <= 3
+        assert len(probes) <= 5
         assert threading.active_count() - before <= 2 * len(probes) + 1, "an HTTP request has a thread of its own"
+    released.set()
 
 
 def test_a_connect_that_answers_byte_by_byte_is_down_in_time(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,3 +212,82 @@ def test_deployments_are_counted_from_their_journal_and_absent_when_it_cannot_be
     damaged = scraped(found)
     assert damaged.series("connector_deployments_total") == {}
     assert services(damaged)["deployments"] == 0.0
+
+
+SOURCE = {
+    "name": "source",
+    "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+    "database.dbname": "warehouse_source",
+    "slot.name": "own_slot",
+}
+LAG = "kafka_connect_source_connector_lag"
+
+
+def test_the_sources_lag_is_counted_also_while_connect_is_away(
+    broker: Broker, databases: dict[str, FakeDatabase]
+) -> None:
+    source = databases["warehouse_source"]
+    source.lag = {"own_slot": Unread(3, False, 2.0, 100)}
+    with serving({EXPANDED: (200, {**WHOLE, "source": connector("source", SOURCE)})}) as server:
+        found = exporter(server.url, source=POSTGRES)
+        assert scraped(found).labelled(LAG, "connector") == {"source": 3.0}
+    source.lag = {"own_slot": Unread(7, False, 9.0, 300)}
+    page = scraped(found)
+    assert services(page)["connect"] == 0
+    assert page.labelled(LAG, "connector") == {"source": 7.0}
+    source.is_up = False
+    page = scraped(found)
+    assert services(page)["source"] == 0
+    assert page.series(LAG) == page.series("cdcproof_source_lag_bytes") == {}
+
+
+POSTGRES = {
+    "type": "postgresql",
+    "host": "h",
+    "port": 1,
+    "database": "warehouse_source",
+    "user": "u",
+    "schema": "dbo",
+    "password_env": "P",
+}
+
+
+def test_freshness_is_there_only_while_both_sides_answer(broker: Broker, databases: dict[str, FakeDatabase]) -> None:
+    name = "cdcproof_replication_freshness_seconds"
+    table = {"source": "dbo.cdcproof_heartbeat", "target": "public.cdcproof_heartbeat"}
+    databases["warehouse_source"].ahead_seconds = 3600
+    beat = int((time.time() + 3600 - 25) * 1000)
+    databases["warehouse_target"].beats = {("public.cdcproof_heartbeat", "beat_at"): beat}
+    found = exporter(freshness=table)
+    assert scraped(found).series(name)[()] == pytest.approx(25, abs=5)
+    assert scraped(exporter()).series(name) == {}, "without [freshness]"
+    for side in databases.values():
+        side.is_up = False
+        assert scraped(found).series(name) == {}
+        side.is_up = True
+    assert scraped(found).series(name)
+
+
+def test_each_side_shows_how_its_database_does(broker: Broker, databases: dict[str, FakeDatabase]) -> None:
+    databases["warehouse_source"].state = Health({"active": 2}, 100, deadlocks=1, size_bytes=10)
+    databases["warehouse_target"].state = Health(cache_hit_ratio=0.5)
+    page = scraped(exporter())
+    assert page.labelled("cdcproof_database_connections_limit", "side") == {"source": 100.0}
+    assert page.series("cdcproof_database_connections") == {(("side", "source"), ("state", "active")): 2.0}
+    assert page.labelled("cdcproof_database_deadlocks_total", "side") == {"source": 1.0}
+    assert page.labelled("cdcproof_database_cache_hit_ratio", "side") == {"target": 0.5}
+    assert page.series("cdcproof_database_blocked_sessions") == {}
+    databases["warehouse_target"].is_up = False
+    assert services(scraped(exporter()))["target"] == 0
+
+
+def test_disks_are_measured_where_the_pipeline_names_some(broker: Broker, tmp_path: Path) -> None:
+    paths = {**PATHS, "volumes": [str(tmp_path)]}
+    pipeline = pipeline_of("orders", connect={"url": NOWHERE}, paths=paths)
+    page = scraped(ConnectorCollector(pipeline, Live()))
+    [(labels, ratio)] = page.series("cdcproof_disk_used_ratio").items()
+    assert labels == (("path", str(tmp_path)),)
+    assert 0 < ratio < 1
+    assert services(page)["disks"] == 1
+    gone = pipeline_of("orders", connect={"url": NOWHERE}, paths={**PATHS, "volumes": [str(tmp_path / "gone")]})
+    assert services(scraped(ConnectorCollector(gone, Live())))["disks"] == 0

@@ -19,6 +19,7 @@ from cdcproof.observations.metrics import MismatchMetrics
 from cdcproof.observations.services import Services, uptime
 from cdcproof.observations.slots import Slots
 from cdcproof.observations.tables import TableSets
+from cdcproof.pipeline import Freshness
 from tests.pipelines import pipeline_of
 
 MEBIBYTE = 1024 * 1024
@@ -249,6 +250,12 @@ class TestTableSets:
         assert [row["table"] for row in accepting.rows()] == ["customers", "orders", "dbo.old_prices", "dbo.orders_old"]
         # no pattern accepts that an expected table is missing
         assert replace(accepting, captured=set()).missing() == ("customers", "orders")
+
+        beat = Freshness(source="dbo.cdcproof_heartbeat", target="public.cdcproof_heartbeat")
+        beating = sets(captured=("dbo.customers", "dbo.orders", beat.source))
+        assert beating.found() != beating.expected()
+        known = replace(beating, pipeline=beating.pipeline.model_copy(update={"freshness": beat}))
+        assert known.found() == known.expected()
 
         passed = replace(sets(), passed_over={TableName("dbo", "other")})
         assert passed.found() == passed.expected()

@@ -28,6 +28,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "tables": pipeline.Table,
     "thresholds": pipeline.Thresholds,
     "round_trip": pipeline.RoundTrip,
+    "freshness": pipeline.Freshness,
     "paths": pipeline.Paths,
     "contacts": contacts.Contacts,
     "backup": pipeline.Backup,

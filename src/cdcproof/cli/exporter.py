@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from cdcproof.monitoring.reconciliation import ReconciliationCollector
     from cdcproof.monitoring.server import bind
 
-    _, pipeline = open_pipeline(arguments)
+    environment, pipeline = open_pipeline(arguments)
     urls = {
         "exporters.reconciliation_url": pipeline.exporters.reconciliation_url,
         "exporters.connect_url": pipeline.exporters.connect_url,
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         # The ports first: whoever has them is the exporter that the state file belongs to.
         servers = [stack.enter_context(bind(arguments.host, key, url)) for key, url in urls.items()]
         reconciliation = ReconciliationCollector(pipeline, arguments.state or default_state(pipeline))
-        for server, collector in zip(servers, (reconciliation, ConnectorCollector(pipeline)), strict=True):
+        for server, collector in zip(servers, (reconciliation, ConnectorCollector(pipeline, environment)), strict=True):
             server.serve(collector)
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()

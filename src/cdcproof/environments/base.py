@@ -120,8 +120,8 @@ class Environment(Protocol):
         """Service to its name in the compose files, where the container engine knows it; errors as `deployment`."""
         ...
 
-    def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
-        """The file systems of the data volumes and of the backup directory.
+    def file_systems(self, pipeline: Pipeline, *, walk_seconds: float = 2.0) -> tuple[FileSystem, ...]:
+        """The file systems of the data volumes and of the backup directory; for so long it is counted what takes the space.
 
         Raises `CouldNotLookError` for a path that does not exist or cannot be read.
         """

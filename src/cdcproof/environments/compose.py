@@ -20,6 +20,7 @@ from testcontainers.compose import DockerCompose
 
 from cdcproof.clients.containers import Container, Engine
 from cdcproof.environments.base import FileSystem, ServiceState
+from cdcproof.environments.disk import WALK_SECONDS
 from cdcproof.environments.endpoints import side_by_side
 from cdcproof.environments.live import Live, log_command
 from cdcproof.errors import CouldNotLookError, OperationError, UnreachableError
@@ -164,9 +165,9 @@ class Compose:
         """Names in the compose files, of the stack's containers."""
         return self._live.compose_services(pipeline)
 
-    def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
+    def file_systems(self, pipeline: Pipeline, *, walk_seconds: float = WALK_SECONDS) -> tuple[FileSystem, ...]:
         """The containers' data mounts, and the directories that the pipeline file names."""
-        return self._live.file_systems(pipeline)
+        return self._live.file_systems(pipeline, walk_seconds=walk_seconds)
 
     def _driver(self) -> DockerCompose:
         # it waits with `up --wait`, which Compose 1 does not know, so we wait ourselves

@@ -14,7 +14,7 @@ from functools import partial
 
 from cdcproof.clients.containers import Container, Engine, restarts_24h
 from cdcproof.environments.base import FileSystem, ServiceState
-from cdcproof.environments.disk import measure
+from cdcproof.environments.disk import WALK_SECONDS, measure
 from cdcproof.environments.endpoints import Answer, probe, side_by_side
 from cdcproof.environments.greetings import greeting
 from cdcproof.errors import ConfigError, CouldNotLookError
@@ -140,17 +140,17 @@ class Live:
         """Names in the compose files, of containers that compose made."""
         return {name: found.service for name, found in _containers(pipeline).items() if found.service}
 
-    def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
+    def file_systems(self, pipeline: Pipeline, *, walk_seconds: float = WALK_SECONDS) -> tuple[FileSystem, ...]:
         """The backup directory, the volumes that the pipeline file names, and the containers' data mounts.
 
         Raises `CouldNotLookError` when a path cannot be read, or when there is nothing to look at.
         """
         paths = [*pipeline.paths.volumes, *([pipeline.paths.backups] if pipeline.paths.backups else [])]
-        found = [measure(path) for path in paths]
+        found = [measure(path, walk_seconds=walk_seconds) for path in paths]
         named = [s.container for s in pipeline.services if s.container]
         if named:
             try:
-                found += _mounts(named)
+                found += _mounts(named, walk_seconds)
             except CouldNotLookError:
                 # volumes that are named by path stand in for the mounts that cannot be reached
                 if not pipeline.paths.volumes:
@@ -229,21 +229,24 @@ def _by_address(service: Service, answer: Answer, note: str) -> ServiceState:
     )
 
 
-def _mounts(names: list[str]) -> list[FileSystem]:
+def _mounts(names: list[str], walk_seconds: float) -> list[FileSystem]:
     with Engine() as engine:
         return [
             replace(seen, path=f"{container.name}:{seen.path}")
             for container in engine.containers(names).values()
-            for seen in _from_outside(engine, container) or _from_inside(engine, container)
+            for seen in _from_outside(engine, container, walk_seconds) or _from_inside(engine, container)
         ]
 
 
-def _from_outside(engine: Engine, container: Container) -> list[FileSystem]:
+def _from_outside(engine: Engine, container: Container, walk_seconds: float) -> list[FileSystem]:
     """Works for a stopped container too, and knows what takes the space; empty where this account may not look."""
     if not engine.is_local:
         return []  # its paths are on another machine
     try:
-        return [replace(measure(mount.host_directory), path=mount.path) for mount in container.mounts]
+        return [
+            replace(measure(mount.host_directory, walk_seconds=walk_seconds), path=mount.path)
+            for mount in container.mounts
+        ]
     except CouldNotLookError:
         return []
 

@@ -6,25 +6,28 @@ they say which group, slot and topic a connector has while Connect does not answ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.registry import Registry
+from cdcproof.databases.health import connect as open_database
+from cdcproof.environments.base import Environment, FileSystem
 from cdcproof.errors import CdcproofError
-from cdcproof.monitoring import connect_metrics, kafka_metrics
+from cdcproof.monitoring import connect_metrics, database_metrics, freshness, kafka_metrics, source_metrics
+from cdcproof.monitoring.freshness import TargetReading
 from cdcproof.monitoring.identity import about, up
 from cdcproof.monitoring.kafka_metrics import KafkaReading
 from cdcproof.monitoring.probe import SCRAPE_SECONDS, Probe
 from cdcproof.monitoring.series import Collector, Metric, gauge
+from cdcproof.monitoring.source_metrics import SourceReading
 from cdcproof.operations.connectors.journal import Journal
+from cdcproof.operations.source_lag import offset_of
 from cdcproof.waiting import Deadline
-
-T = TypeVar("T")
 
 _HTTP_SECONDS = (1.0, 1.2)
 """To connect, and between two bytes: the whole answer then comes within a scrape, or not at all."""
@@ -34,22 +37,29 @@ _NAMES = {
     "connect": "Kafka Connect",
     "kafka": "Kafka",
     "registry": "The schema registry",
+    "source": "The source",
+    "target": "The target",
     "deployments": "The journal of deployments",
+    "disks": "The file systems",
 }
 
 
 class ConnectorCollector(Collector):
     """Asks every service at every scrape. Safe to use from several threads: each service is asked by one of them at a time."""
 
-    def __init__(self, pipeline: model.Pipeline) -> None:
+    def __init__(self, pipeline: model.Pipeline, environment: Environment | None = None) -> None:
         self._pipeline = pipeline
         self._journal = Journal.of(pipeline)
         self._kafka = Kafka(pipeline.kafka.bootstrap_servers)
         self._known: ConnectorStates | None = None
         self._questions: dict[str, Callable[[Future[Any]], Any]] = {
             "kafka": self._ask_kafka,
+            "source": self._ask_source,
+            "target": lambda _: freshness.read(open_database(pipeline.target), pipeline.freshness),
             "deployments": lambda _: self._journal.counts(),
         }
+        if environment and _has_disks(pipeline):
+            self._questions["disks"] = lambda _: environment.file_systems(pipeline, walk_seconds=0)
         if pipeline.registry:
             registry = pipeline.registry
             Registry(registry)
@@ -64,6 +74,8 @@ class ConnectorCollector(Collector):
         answers = self._answers()
         connect: ConnectorStates | None = answers.get("connect")
         kafka: KafkaReading | None = answers.get("kafka")
+        source: SourceReading | None = answers.get("source")
+        target: TargetReading | None = answers.get("target")
         yield from about(self._pipeline)
         yield connect_metrics.expected(self._pipeline)
         if connect is not None:
@@ -71,13 +83,26 @@ class ConnectorCollector(Collector):
         yield connect_metrics.deployments(answers.get("deployments") or {})
         if kafka is not None:
             yield from kafka_metrics.metrics(kafka, self._pipeline, connect or self._known)
-        yield gauge(
+        if source is not None:
+            yield from source_metrics.metrics(source, self._pipeline)
+        yield self._headroom(kafka, source)
+        sides = {"source": source, "target": target}
+        yield from database_metrics.metrics({side: seen.health for side, seen in sides.items() if seen})
+        if self._pipeline.freshness:
+            skew = self._pipeline.thresholds.clock_skew_seconds
+            yield freshness.metric(freshness.age_seconds(source, target, skew))
+        yield _disks(answers.get("disks", ()))
+        yield up({service: service in answers for service in self._probes})
+
+    def _headroom(self, kafka: KafkaReading | None, source: SourceReading | None) -> Metric:
+        of_sinks = kafka_metrics.headroom_seconds(kafka, self._pipeline) if kafka else {}
+        of_sources = source_metrics.headroom_seconds(source) if source else {}
+        return gauge(
             "cdcproof_retention_headroom_seconds",
             "Until the oldest change that the connector has not read is gone; absent where nothing bounds it.",
-            kafka_metrics.headroom_seconds(kafka, self._pipeline) if kafka is not None else {},
+            {**of_sinks, **of_sources},
             "connector",
         )
-        yield up({service: service in answers for service in self._probes})
 
     def _answers(self) -> Mapping[str, Any]:
         """Service to its answer, of those that gave one in time."""
@@ -99,6 +124,13 @@ class ConnectorCollector(Collector):
     def _ask_kafka(self, connect: Future[ConnectorStates]) -> KafkaReading:
         return kafka_metrics.read(self._kafka, self._pipeline, self._states(connect))
 
+    def _ask_source(self, connect: Future[ConnectorStates]) -> SourceReading:
+        def offsets(name: str, database: str | None) -> Mapping[str, Any]:
+            return offset_of(self._connect(), name, database)
+
+        readers = source_metrics.readers(self._pipeline, self._states(connect), offsets)
+        return source_metrics.read(open_database(self._pipeline.source), readers)
+
     def _states(self, connect: Future[ConnectorStates]) -> ConnectorStates | None:
         """What Connect says, or has said last: for the configurations in it."""
         try:
@@ -108,3 +140,17 @@ class ConnectorCollector(Collector):
 
     def _connect(self) -> Connect:
         return Connect(self._pipeline.connect, _HTTP_SECONDS)
+
+
+def _has_disks(pipeline: model.Pipeline) -> bool:
+    paths = pipeline.paths
+    return bool(paths.volumes or paths.backups or any(service.container for service in pipeline.services))
+
+
+def _disks(found: Iterable[FileSystem]) -> Metric:
+    return gauge(
+        "cdcproof_disk_used_ratio",
+        "Used of what an ordinary user can have, as df counts; 1 is full.",
+        {one.path: one.used_percent / 100 for one in found},
+        "path",
+    )

@@ -47,7 +47,9 @@ class TableSets:
 
     def rows(self) -> list[dict[str, object]]:
         """One row per expected table, for the report, and one per table that is captured and does not count."""
-        accepted = {str(t): "yes, as source.other_tables says" for t in self.captured if self._is_accepted(t)}
+        accepted = {
+            str(t): "yes, as source.other_tables or [freshness] says" for t in self.captured if self._is_accepted(t)
+        }
         over = {str(t): "passed over by the connector" for t in self.passed_over}
         expected: list[dict[str, object]] = [
             {"table": t.name, **{p: "yes" if s else "NO" for p, s in zip(_PLACES, self._seen(t.name), strict=True)}}
@@ -57,8 +59,9 @@ class TableSets:
 
     def _is_accepted(self, table: TableName) -> bool:
         expected = {t.source for t in self.pipeline.tables}
-        accepted = self.pipeline.source.other_tables
-        return str(table) not in expected and any(fnmatchcase(str(table), pattern) for pattern in accepted)
+        freshness, patterns = self.pipeline.freshness, self.pipeline.source.other_tables
+        is_beat = freshness is not None and str(table) == freshness.source
+        return str(table) not in expected and (is_beat or any(fnmatchcase(str(table), one) for one in patterns))
 
     def _seen(self, name: str) -> tuple[bool, bool, bool]:
         table = next(t for t in self.pipeline.tables if t.name == name)

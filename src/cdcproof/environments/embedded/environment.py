@@ -120,10 +120,10 @@ class Embedded:
         """None: nothing here is a container."""
         return {}
 
-    def file_systems(self, pipeline: Pipeline) -> tuple[FileSystem, ...]:
+    def file_systems(self, pipeline: Pipeline, *, walk_seconds: float = disk.WALK_SECONDS) -> tuple[FileSystem, ...]:
         """The state folder with the data, and the backup directory."""
         paths = (*pipeline.paths.volumes, *filter(None, (pipeline.paths.backups,)))
-        return tuple(disk.measure(path) for path in paths)
+        return tuple(disk.measure(path, walk_seconds=walk_seconds) for path in paths)
 
     def _instance(self) -> Instance:
         return state.running(self.instance_name)

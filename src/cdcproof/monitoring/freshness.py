@@ -1,0 +1,82 @@
+"""How old the target is, end to end: the age there of the row that the source writes all the time, by the source's clock.
+
+It is the one number that every fault along the way shows: a source that captures nothing, a connector that stands still, a
+topic that takes no records, a sink that waits for a lock.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from cdcproof import pipeline as model
+from cdcproof.databases.base import TableName
+from cdcproof.databases.health.base import Health, HealthDatabase
+from cdcproof.errors import CdcproofError, UnexpectedAnswerError
+from cdcproof.monitoring.series import Metric, gauge
+from cdcproof.monitoring.source_metrics import SourceReading
+
+_EARLIEST = datetime.fromisoformat("2001-09-09T01:46:40+00:00").timestamp()
+"""A thousand million seconds: what is earlier was not written in milliseconds."""
+
+
+@dataclass(frozen=True)
+class TargetReading:
+    """`beat`: the newest beat, in seconds since 1970, read at `read_at` of this machine's monotonic clock; `why` there is none."""
+
+    health: Health
+    beat_seconds: float | None = None
+    read_at: float = 0.0
+    why: str = ""
+    remedy: str = ""
+
+
+def read(database: HealthDatabase, freshness: model.Freshness | None) -> TargetReading:
+    """Ask the target. A beat that cannot be read hides nothing else. Errors as `HealthDatabase`."""
+    with database as target:
+        health = target.health()
+        if freshness is None:
+            return TargetReading(health)
+        table = TableName.parse(freshness.target)
+        try:
+            beat = beat_seconds(target.newest(table, freshness.column), f"{table}.{freshness.column}")
+        except CdcproofError as error:
+            return TargetReading(health, why=error.message, remedy=error.remedy)
+        return TargetReading(health, beat, time.monotonic())
+
+
+def beat_seconds(value: object, column: str) -> float:
+    """Seconds since 1970. Raises `UnexpectedAnswerError` for what does not say that in milliseconds, or with a zone."""
+    if value is None:
+        raise UnexpectedAnswerError(f"{column} at the target is empty: no beat has arrived yet.", _REMEDY)
+    if isinstance(value, datetime) and value.tzinfo:
+        return value.timestamp()
+    if isinstance(value, int | Decimal) and _EARLIEST <= float(value) / 1000 < math.inf:
+        return float(value) / 1000
+    raise UnexpectedAnswerError(
+        f"{column} at the target holds {value}, which is no time of milliseconds since 1970.", _REMEDY
+    )
+
+
+_REMEDY = "See [freshness] in docs/PIPELINE.md: how the beat is written, and as what."
+
+
+def age_seconds(source: SourceReading | None, target: TargetReading | None, skew_seconds: float) -> float | None:
+    """The age of the newest beat at the target. None where a side was not seen, or the beat is of the future: then a clock was set."""
+    if source is None or target is None or target.beat_seconds is None:
+        return None
+    now = source.clock_seconds + (target.read_at - source.read_at)
+    age = now - target.beat_seconds
+    return max(0.0, age) if age >= -skew_seconds else None
+
+
+def metric(age: float | None) -> Metric:
+    """The age, absent where it is not known."""
+    return gauge(
+        "cdcproof_replication_freshness_seconds",
+        "Age at the target of the newest beat of the source, end to end, by the source's clock.",
+        {(): age},
+    )
