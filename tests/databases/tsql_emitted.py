@@ -347,9 +347,9 @@ _VIEWS = {
         "sys.dm_server_services": "servicename startup_type status status_desc process_id",
         "cdc.change_tables": "object_id version source_object_id capture_instance start_lsn end_lsn role_name index_name",
         "sys.dm_os_sys_info": "cpu_count physical_memory_kb sqlserver_start_time",
-        "sys.dm_exec_sessions": "session_id login_name host_name program_name status database_id open_transaction_count "
+        "sys.dm_exec_sessions": "session_id login_name host_name program_name status database_id open_transaction_count is_user_process "
         "last_request_start_time is_user_process",
-        "sys.dm_exec_requests": "session_id blocking_session_id command status wait_type wait_time wait_resource total_elapsed_time sql_handle",
+        "sys.dm_exec_requests": "session_id start_time blocking_session_id command status wait_type wait_time wait_resource total_elapsed_time sql_handle",
         "sys.dm_exec_sql_text": "dbid objectid number encrypted text",
         "sys.dm_tran_locks": "request_session_id resource_type resource_description resource_database_id request_mode request_status",
         "sys.database_files": "file_id name type_desc state_desc size max_size growth is_percent_growth",
@@ -361,12 +361,9 @@ _VIEWS = {
         "msdb.dbo.sysjobactivity": "session_id job_id start_execution_date stop_execution_date job_history_id",
         "msdb.dbo.sysjobhistory": "instance_id job_id step_id run_status message",
         "cdc.captured_columns": "object_id column_name column_id column_type column_ordinal is_computed",
-        "sys.dm_exec_sessions": "session_id login_time host_name program_name login_name status is_user_process open_transaction_count database_id",
-        "sys.dm_exec_requests": "session_id request_id start_time status command database_id blocking_session_id wait_type",
         "sys.dm_tran_session_transactions": "session_id transaction_id transaction_descriptor is_user_transaction is_local",
         "sys.dm_tran_active_transactions": "transaction_id name transaction_begin_time transaction_type transaction_state",
         "sys.dm_os_performance_counters": "object_name counter_name instance_name cntr_value cntr_type",
-        "sys.database_files": "file_id type type_desc data_space_id name physical_name state size max_size growth",
         "cdc.lsn_time_mapping": "start_lsn tran_begin_time tran_end_time tran_id",
     }.items()
 }
