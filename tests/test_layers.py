@@ -61,7 +61,7 @@ DOORS = {
             "_repair",
         )
     }
-    | {"databases/deployment/postgresql.py", "databases/health/postgresql.py"},
+    | {f"databases/{part}/postgresql.py" for part in ("backup", "deployment", "health")},
     "pyodbc": {"databases/sqlserver_session.py"},
     "mssql_python_odbc": {"databases/odbc.py"},
     "mssql_python": {"databases/sqlserver_arrow.py"},

@@ -225,6 +225,7 @@ def test_a_config_error_names_its_place_and_survives_pickling() -> None:
         ("reconcile explain customers", 1 / 6),
         ("dashboard --output page.html", 1 / 12),
         ("up", 1),
+        ("backup --s3-bucket b", 24),
         ("load", 1),
         ("restart kafka", 1),
         ("baseline save", 2),

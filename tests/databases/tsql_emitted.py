@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 from cdcproof import databases
 from cdcproof.databases import sqlserver_writing, tsql, tsql_forms, tsql_frames
+from cdcproof.databases.backup import tsql as backup
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.deployment import sqlserver as deployed_to
 from cdcproof.databases.deployment import tsql as deployment
@@ -38,6 +39,10 @@ WIDE = TableName("dbo", "wide")
 CHANGES = TableName("cdc", "dbo_odd]name_CT")
 FIXTURES = Path(__file__).parents[2] / "fixtures/sql/sqlserver"
 SELECT = ("SqlSelectStatement",)
+NO_TREE = ("SqlNullStatement",)
+"""What the binder parses, and has no class for."""
+NO_GRAMMAR = ", KEEP_CDC"
+"""An option of RESTORE that ScriptDom does not know, and the binder does (Microsoft's reference: "RESTORE Statements")."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +250,32 @@ def written() -> Iterator[Emitted]:
     yield Emitted(sqlserver_writing.delete_statement(row), ("SqlDeleteStatement",), before_2019=True)
 
 
+def backed_up() -> Iterator[Emitted]:
+    """The statements of backup and restore, in their order."""
+    database, file = "odd]name", "/var/opt/mssql/it's/w_20261129_020000.bak"
+    yield Emitted(backup.sum_statement(TABLE), before_2019=True)
+    for compressed in (True, False):
+        made = backup.backup_statement(database, file, compressed=compressed)
+        yield Emitted(made, ("SqlBackupDatabaseStatement",), before_2019=True)
+    for made in (backup.verify_statement(file), backup.files_statement(file)):
+        yield Emitted(made, ("SqlRestoreInformationStatement",), before_2019=True)
+    moves = [("odd'name", "C:\\it's\\odd.mdf"), ("odd_log", "/var/odd.ldf")]
+    yield Emitted(backup.restore_statement(database, file, moves), ("SqlRestoreDatabaseStatement",), before_2019=True)
+    yield Emitted(backup.check_statement(database), ("SqlDBCCStatement",), before_2019=True)
+    for statement in (
+        backup.alone_statement(database),
+        backup.shared_statement(database),
+        backup.rename_statement(database, "odd]name_before"),
+        backup.owner_statement(database, "odd]owner"),
+    ):
+        yield Emitted(statement, NO_TREE, before_2019=True)
+    yield Emitted(backup.drop_statement("master"), ("SqlDropDatabaseStatement",), before_2019=True)
+    yield Emitted(backup.use_statement("master"), ("SqlUseStatement",), before_2019=True)
+    for kind in ("capture", "cleanup"):
+        for job in (backup.add_job_statement, backup.drop_job_statement):
+            yield Emitted(job(kind), ("SqlExecuteModuleStatement",), before_2019=True)
+
+
 def advised() -> Iterator[Emitted]:
     """The permissions that people are told to grant and to revoke."""
     config = Database.model_validate(
@@ -300,7 +331,7 @@ def _answer(may_see: bool, may_all: bool, statement: str, *values: Any, **_: str
 
 def everything() -> list[Emitted]:
     """All of them, each text once."""
-    found = (each_type(), each_limit(), large(), constants(), written(), advised())
+    found = (each_type(), each_limit(), large(), constants(), written(), backed_up(), advised())
     return list({one.text: one for one in itertools.chain(*found)}.values())
 
 
@@ -335,7 +366,7 @@ _VIEWS = {
         "sys.index_columns": "object_id index_id index_column_id column_id key_ordinal is_included_column",
         "sys.partitions": "partition_id object_id index_id partition_number rows",
         "sys.databases": "name database_id is_cdc_enabled snapshot_isolation_state is_read_committed_snapshot_on replica_id group_database_id log_reuse_wait_desc "
-        "create_date collation_name state_desc recovery_model_desc compatibility_level",
+        "create_date collation_name state_desc recovery_model_desc compatibility_level owner_sid",
         "sys.database_recovery_status": "database_id database_guid family_guid last_log_backup_lsn recovery_fork_guid "
         "first_recovery_fork_guid fork_point_lsn",
         "sys.security_policies": "name object_id schema_id is_enabled",
@@ -370,6 +401,16 @@ _VIEWS = {
 _FUNCTIONS = {"sys.fn_cdc_get_max_lsn": 0, "sys.fn_cdc_get_min_lsn": 1, "sys.fn_cdc_map_lsn_to_time": 1}
 _TABLE_FUNCTIONS = ("sys.dm_db_log_stats", "sys.dm_exec_sql_text")
 _PROCEDURES = {
+    "sys.sp_cdc_add_job": [
+        "@job_type",
+        "@start_job",
+        "@maxtrans",
+        "@maxscans",
+        "@continuous",
+        "@pollinginterval",
+        "@retention",
+    ],
+    "sys.sp_cdc_drop_job": ["@job_type"],
     "sys.sp_cdc_enable_db": [],
     "sys.sp_cdc_enable_table": [
         "@source_schema",

@@ -5,13 +5,19 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from cdcproof.backup.folders import damage
 from cdcproof.environments.base import BackupFile
+from cdcproof.environments.disk import files_below
 from cdcproof.errors import CouldNotLookError
 from cdcproof.observations.backups import FRESH, Backups
+from cdcproof.operations.remedies import Remedies
+from tests.backup.made import committed
 
 NOW = 1_795_000_000.0
 ROOT = Path(__file__).parents[2]
@@ -102,3 +108,72 @@ def test_the_check_is_red_on_a_night_without_a_backup_and_green_after_one(tmp_pa
 
     assert (red.returncode, green.returncode) == (1, 0), red.stdout + green.stdout
     assert "30.0 h old" in red.stdout
+
+
+OWN = ("manifest.json", "SHA256SUMS", "postgresql/w_T/toc.dat", "postgresql/w_T/2605.dat.gz")
+# NOW is 2026-11-18 11:06:40 UTC
+LAST_NIGHT, BEFORE, WEEKS_AGO = "w_20261118_020000", "w_20261117_020000", "w_20261101_020000"
+
+
+def own(folder: str, hours: float, *names: str) -> list[tuple[str, float]]:
+    return [(f"{folder}/{name}", hours) for name in names or OWN]
+
+
+def test_our_own_backups_are_each_one_and_as_old_as_their_names_say() -> None:
+    assert backups(*own(BEFORE, 33), *own(LAST_NIGHT, 9)).found() == {f"/b/{LAST_NIGHT}": FRESH}
+    copied = backups(*own(BEFORE, 0.1))  # a copy is of this minute
+    assert copied.found() == {f"/b/{BEFORE}": "33.1 h old"}
+    assert copied.found() != copied.expected()
+    (row,) = copied.rows()
+    assert (row["hours old"], row["size"]) == ("33.1", "400 B")
+
+
+def test_a_backup_that_is_being_made_or_was_half_deleted_is_none() -> None:
+    making = own(f".{LAST_NIGHT}.unfinished", 0.1)
+    remnant = own(WEEKS_AGO, 400, *OWN[1:])
+
+    assert backups(*own(BEFORE, 33), *making, *remnant).found() == {f"/b/{BEFORE}": "33.1 h old"}
+    assert backups(*making).found() != backups(*making).expected()
+
+
+def test_a_damaged_backup_is_not_fresh() -> None:
+    found = replace(backups(*own(LAST_NIGHT, 9)), damaged={LAST_NIGHT: "toc.dat is missing"})
+
+    assert found.newest_own() == (LAST_NIGHT,)
+    assert found.found() == {f"/b/{LAST_NIGHT}": "toc.dat is missing"}
+
+
+def test_our_newest_backup_is_kept_whole_and_older_ones_go_whole() -> None:
+    older = "w_20261025_020000"
+    old = backups(*own(older, 580), *own(WEEKS_AGO, 417)).old(7)
+    assert (old.count, old.kept, old.kept_folders) == (4, (), (WEEKS_AGO,))
+
+
+def test_the_runbooks_clean_up_keeps_our_newest_backup_whole(tmp_path: Path) -> None:
+    """As it is printed, on files."""
+    for name in (WEEKS_AGO, "w_20261025_020000"):
+        for file in OWN:
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+            os.utime(path, (NOW - 1e6, NOW - 1e6))
+    files, _ = files_below(tmp_path)
+    old = Backups(tmp_path, files, True, NOW, 26, 60).old(7)
+    _, delete = Remedies.free_space(None, old)  # type: ignore[arg-type]
+
+    subprocess.run(["bash", "-c", delete], check=True)
+
+    left = {file.path for file in files_below(tmp_path)[0]}
+    assert left == {f"{WEEKS_AGO}/{file}" for file in OWN}
+
+
+def test_the_check_sees_what_cdcproof_backup_made(tmp_path: Path) -> None:
+    taken = datetime.now(UTC) - timedelta(hours=3)
+    kept = committed(tmp_path, "w", taken)
+    files, complete = files_below(tmp_path)
+
+    found = Backups(tmp_path, files, complete, time.time(), 26, 60)
+
+    assert found.found() == {str(kept.folder): FRESH}
+    next(kept.folder.rglob("*.gz")).unlink()
+    assert "2605.dat.gz" in damage(kept.folder)

@@ -21,10 +21,12 @@ from cdcproof.clients.dead_letters import Record, all_put_aside
 from cdcproof.clients.kafka_session import NoSuchGroupError, Session, left, partitions_of
 from cdcproof.clients.topic_states import PartitionState, TopicState
 from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.patience import stretched
 from cdcproof.waiting import Deadline
 
 _MOST_PARTITIONS_TIMED = 200
 _MOST_RECORDS = 1_000
+_WHOLE_TOPIC_SECONDS = 60.0
 
 
 class Kafka(Session):
@@ -141,6 +143,14 @@ class Kafka(Session):
         starts = self._offsets(partitions, OffsetSpec.earliest(), deadline)
         ends = self._offsets(partitions, OffsetSpec.latest(), deadline)
         return {place: range(start, ends[place]) for place, start in starts.items()}
+
+    def every_record(self, topic: str) -> tuple[Record, ...]:
+        """All records of a topic, by partition and offset; errors as `newest_records`, after a minute."""
+        deadline = Deadline(stretched(_WHOLE_TOPIC_SECONDS))
+        partitions = partitions_of(self._metadata_with({topic}, deadline), {topic})
+        starts = self._offsets(partitions, OffsetSpec.earliest(), deadline)
+        ends = self._offsets(partitions, OffsetSpec.latest(), deadline)
+        return self._records(starts, ends, deadline)
 
     def newest_records(self, topic: str, limit: int = _MOST_RECORDS) -> tuple[Record, ...]:
         """The last records of each partition of a topic, at most `limit` of one, by partition and offset.

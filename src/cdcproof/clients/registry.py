@@ -63,6 +63,22 @@ class Registry:
             raise UnexpectedAnswerError(f"{self.url}{path} gives no schema, as a schema registry does.")
         return Schema(str(answer["schema"]), str(answer.get("schemaType") or "AVRO"), answer.get("references") or [])
 
+    def versions(self, subject: str) -> tuple[int, ...]:
+        """The numbers of a subject's versions, oldest first."""
+        path = f"/subjects/{quote(subject, safe='')}/versions"
+        answer = self._http.get_json(path)
+        if not isinstance(answer, list) or not all(isinstance(number, int) for number in answer):
+            raise UnexpectedAnswerError(f"{self.url}{path} does not answer with numbers, as a schema registry does.")
+        return tuple(sorted(answer))
+
+    def version(self, subject: str, number: int) -> dict[str, object]:
+        """One version as the registry gives it: ``subject``, ``version``, ``id``, ``schema``, and what it has beside."""
+        path = f"/subjects/{quote(subject, safe='')}/versions/{number}"
+        answer = self._http.get_json(path)
+        if not isinstance(answer, dict) or "schema" not in answer or "id" not in answer:
+            raise UnexpectedAnswerError(f"{self.url}{path} gives no schema with an id, as a schema registry does.")
+        return answer
+
     def would_take(self, subject: str, schema: Schema) -> bool:
         """Whether a schema would be taken as the next one of its subject; nothing is registered."""
         path = f"/compatibility/subjects/{quote(subject, safe='')}/versions/latest"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from cdcproof.environments.base import BackupFile
@@ -14,6 +16,33 @@ from cdcproof.observations.disks import OldFiles, size
 _HOUR_SECONDS = 3600.0
 _DAY_SECONDS = 86_400.0
 FRESH = "fresh"
+_MANIFEST = "manifest.json"
+_OWN = re.compile(r"(.+)_(\d{8}_\d{6})")
+
+
+@dataclass(frozen=True)
+class OwnBackup:
+    """A backup of `cdcproof backup`: one folder, that begins to be one with its manifest. `taken_at` is its name's, in Unix seconds."""
+
+    folder: str
+    pipeline: str
+    taken_at: float
+    manifest: BackupFile
+
+
+def own_backups(files: Iterable[BackupFile]) -> tuple[OwnBackup, ...]:
+    """Those among the files of a backup directory, oldest first."""
+    found = []
+    for file in files:
+        folder, _, name = file.path.partition("/")
+        own = _OWN.fullmatch(folder)
+        if own and name == _MANIFEST and not folder.startswith("."):
+            try:
+                taken = datetime.strptime(own[2], "%Y%m%d_%H%M%S").replace(tzinfo=UTC).timestamp()
+            except ValueError:  # digits that are no time
+                continue
+            found.append(OwnBackup(folder, own[1], taken, file))
+    return tuple(sorted(found, key=lambda one: one.taken_at))
 
 
 @dataclass(frozen=True)
@@ -28,6 +57,8 @@ class Backups:
     """How old the newest backup may be."""
     skew_seconds: float
     """How far a clock may be ahead."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Folder of a backup of our own to what is wrong with it, of those that were looked at."""
 
     def expected(self) -> dict[str, str]:
         """Below each part of the directory lies a fresh backup."""
@@ -35,7 +66,8 @@ class Backups:
 
     def found(self) -> dict[str, str]:
         """Part to ``fresh``, or to what is wrong with its newest file."""
-        return {part: self._word(file) for part, file in self._newest().items()}
+        theirs = {part: self._word(file) for part, file in self._newest().items() if part not in self._own}
+        return theirs | {part: self._own_word(one) for part, one in self._own.items()}
 
     def details(self) -> dict[str, str]:
         """Part to its newest file."""
@@ -52,37 +84,84 @@ class Backups:
     def old(self, days: float) -> OldFiles:
         """The files older than `days`, without the newest of its kind: the last backup is never one to delete."""
         limit = self.now - days * _DAY_SECONDS
-        newest = _newest_by(self.files, lambda file: _without_numbers(file.path)).values()
+        own = {one.folder for one in own_backups(self.files)}
+        whole = {one.folder for one in self._own.values()}
+        theirs = [file for file in self.files if file.path.split("/")[0] not in own]
+        newest = _newest_by(theirs, lambda file: _without_numbers(file.path)).values()
         kept = tuple(sorted(file.path for file in newest if file.changed_at < limit))
-        old = [file for file in self.files if file.changed_at < limit and file.path not in kept]
-        return OldFiles(self.directory, days, len(old), sum(f.disk_bytes for f in old), self.complete, kept)
+        old = [
+            file
+            for file in self.files
+            if file.changed_at < limit and file.path not in kept and file.path.split("/")[0] not in whole
+        ]
+        freed = sum(file.disk_bytes for file in old)
+        folders = tuple(sorted(one.folder for one in self._own.values() if one.manifest.changed_at < limit))
+        return OldFiles(self.directory, days, len(old), freed, self.complete, kept, folders)
 
     def rows(self) -> list[dict[str, object]]:
         """One row per part, for the report."""
         return [
-            {"below": part, "newest": file.path, "hours old": f"{self._hours(file):.1f}", "size": size(file.size_bytes)}
+            {
+                "below": part,
+                "newest": file.path,
+                "hours old": f"{(self.now - (self._own[part].taken_at if part in self._own else file.changed_at)) / _HOUR_SECONDS:.1f}",
+                "size": size(self._size(part, file)),
+            }
             for part, file in self._newest().items()
         ] or [{"below": str(self.directory), "newest": "none", "hours old": None, "size": None}]
 
     def _newest(self) -> dict[str, BackupFile]:
         """The newest file of each folder of the directory, or of the directory itself where it has no folders.
 
-        Folders that differ in numbers only are one: a folder a day. Logs are no backups.
+        Folders that differ in numbers only are one: a folder a day. Logs are no backups, nor is what is hidden: a backup that is being made.
+        Of our own backups the manifest stands for all.
         """
-        files = [file for file in self.files if not file.path.endswith(".log")]
+        pipelines = {one.pipeline for one in self._own.values()}
+        files = [
+            file
+            for file in self.files
+            if not file.path.endswith(".log") and not file.path.startswith(".") and not _is_of(file, pipelines)
+        ]
         below = [file for file in files if "/" in file.path]
         newest = _newest_by(below or files, lambda file: _without_numbers(file.path.rpartition("/")[0].split("/")[0]))
-        return {_place(self.directory, file): file for _, file in sorted(newest.items())}
+        found = {_place(self.directory, file): file for _, file in sorted(newest.items())}
+        return found | {part: one.manifest for part, one in self._own.items()}
+
+    @cached_property
+    def _own(self) -> dict[str, OwnBackup]:
+        """Part to the newest backup of our own of a pipeline."""
+        newest = {one.pipeline: one for one in own_backups(self.files)}
+        return {str(self.directory / one.folder): one for one in newest.values()}
+
+    def newest_own(self) -> tuple[str, ...]:
+        """The folders of our own newest backups, one for each pipeline."""
+        return tuple(one.folder for one in self._own.values())
+
+    def _own_word(self, one: OwnBackup) -> str:
+        """By the time of its name: copying a backup makes it no newer."""
+        return self.damaged.get(one.folder) or self._age_word(one.taken_at)
 
     def _word(self, file: BackupFile) -> str:
-        if file.changed_at > self.now + self.skew_seconds:
-            return "from the future: a clock is wrong"
-        if not file.size_bytes:
-            return "an empty file"
-        return FRESH if self._hours(file) <= self.age_hours else f"{self._hours(file):,.1f} h old"
+        in_past = file.changed_at <= self.now + self.skew_seconds
+        return "an empty file" if in_past and not file.size_bytes else self._age_word(file.changed_at)
 
-    def _hours(self, file: BackupFile) -> float:
-        return (self.now - file.changed_at) / _HOUR_SECONDS
+    def _age_word(self, made_at: float) -> str:
+        if made_at > self.now + self.skew_seconds:
+            return "from the future: a clock is wrong"
+        hours = (self.now - made_at) / _HOUR_SECONDS
+        return FRESH if hours <= self.age_hours else f"{hours:,.1f} h old"
+
+    def _size(self, part: str, file: BackupFile) -> int:
+        """Of our own backup, of all its files that this account may see."""
+        if part not in self._own:
+            return file.size_bytes
+        return sum(other.size_bytes for other in self.files if other.path.startswith(f"{self._own[part].folder}/"))
+
+
+def _is_of(file: BackupFile, pipelines: Iterable[str]) -> bool:
+    """Whether the file is in a folder of our own backups of these pipelines, whole or not."""
+    own = _OWN.fullmatch(file.path.partition("/")[0])
+    return own is not None and own[1] in pipelines
 
 
 def _place(directory: Path, file: BackupFile) -> str:

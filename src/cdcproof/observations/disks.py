@@ -22,6 +22,8 @@ class OldFiles:
     complete: bool = True
     kept: tuple[str, ...] = ()
     """Files as old, by their paths below `directory`, that are the newest of their kind: they are not counted, nor to be deleted."""
+    kept_folders: tuple[str, ...] = ()
+    """The same of backups of our own, each a folder that stays whole."""
 
 
 @dataclass(frozen=True)

@@ -152,22 +152,28 @@ class Remedies:
             )
         if not old_files or not old_files.count:
             kept = (
-                [f"# {old_files.directory}/{name} is the newest of its kind: keep it" for name in old_files.kept]
+                [
+                    f"# {old_files.directory}/{name} is the newest of its kind: keep it"
+                    for name in (*old_files.kept, *old_files.kept_folders)
+                ]
                 if old_files
                 else []
             )
             return ("# no backup is to be deleted: see in the report what takes the space", *kept)
         find = ["find", str(old_files.directory), "-type", "f", *_older_than(old_files.days)]
         for name in old_files.kept:
-            find += ["!", "-path", re.sub(r"([*?\[\]\\])", r"\\\1", str(old_files.directory / name))]
+            find += ["!", "-path", _literally(old_files.directory / name)]
+        for name in old_files.kept_folders:
+            find += ["!", "-path", f"{_literally(old_files.directory / name)}/*"]
         return (shlex.join([*find, "-ls"]), shlex.join([*find, "-delete"]))
 
     def back_up(self, directory: Path) -> Commands:
         """See what there is and what should have made more; then make a backup."""
         return (
-            f"ls -lhtR {shlex.quote(str(directory))} | head -40",
+            f"ls -lht {shlex.quote(str(directory))} | head -40",
             "crontab -l | grep -i backup",
-            "# read that job's log, run its command now, and look whether it ends without an error",
+            "# read that job's log, and run its command now; where there is none:",
+            self._commands.cdcproof("backup"),
         )
 
     def look_at_sink(self, groups: Collection[str]) -> Commands:
@@ -313,3 +319,8 @@ def _owner(subject: str) -> str:
 
 def _older_than(days: float) -> list[str]:
     return ["-mtime", f"+{days:g}"] if days == int(days) else ["-mmin", f"+{days * 1440:.0f}"]
+
+
+def _literally(path: Path) -> str:
+    """As find's pattern means this path and no other."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", str(path))

@@ -9,10 +9,10 @@ from time import time
 
 from cdcproof.environments import disk, log_times
 from cdcproof.environments.base import FileSystem, ServiceState
-from cdcproof.environments.embedded import connectors, folders, passwords, services, state, thread_dumps
+from cdcproof.environments.embedded import connectors, folders, passwords, postgres, services, state, thread_dumps
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError
-from cdcproof.pipeline import HttpService, Pipeline
+from cdcproof.pipeline import Account, HttpService, Pipeline
 
 
 class Embedded:
@@ -59,6 +59,8 @@ class Embedded:
                 }
             ),
         }
+        superuser = Account(user=postgres.SUPERUSER, password_env=passwords.SUPERUSER_VARIABLE)
+        located["backup"] = pipeline.backup.model_copy(update={"source": superuser, "target": superuser})
         if "prometheus" in services.wanted():
             located["prometheus"] = HttpService(url=instance.url("prometheus"))
         return pipeline.model_copy(update=located)

@@ -16,6 +16,8 @@ from cdcproof.secrets import Secret
 
 SOURCE_VARIABLE = "POSTGRES_SOURCE_PASSWORD"
 TARGET_VARIABLE = "POSTGRES_PASSWORD"
+SUPERUSER_VARIABLE = "CDCPROOF_EMBEDDED_SUPERUSER_PASSWORD"
+"""Of backup and restore, which no account of the checks may do."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,4 @@ def export(instance: Instance) -> None:
     passwords = of(instance)
     os.environ.setdefault(SOURCE_VARIABLE, passwords.source.reveal())
     os.environ.setdefault(TARGET_VARIABLE, passwords.target.reveal())
+    os.environ[SUPERUSER_VARIABLE] = passwords.superuser.reveal()  # nobody chooses it, and each instance has its own

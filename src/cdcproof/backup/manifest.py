@@ -1,0 +1,191 @@
+"""The manifest of a backup: what is in it, and whether the files beside it are still what it says. Data and judgement only.
+
+A backup is a folder with `manifest.json`, and with `SHA256SUMS` that ``sha256sum -c`` checks on any machine. It is complete if both
+are there and every file is: a backup that was ended early never has this name, and one that is being deleted loses its manifest first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cdcproof.databases.backup.base import DatabaseState, TableSum
+from cdcproof.databases.identity import Identity, identity_of
+from cdcproof.errors import ConfigError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SUMS = "SHA256SUMS"
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of the backup, by its path below the folder."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DatabaseBackup:
+    """One side. `place` is its dump's file or folder below the backup's; `state` what it was when the dump was made."""
+
+    side: str
+    engine: str
+    place: str
+    state: DatabaseState
+
+    @property
+    def rows(self) -> int:
+        """Rows of all its tables."""
+        return sum(table.rows for table in self.state.tables)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup holds. Times are ISO 8601 in UTC; `timestamp` is the name's.
+
+    `parts` are the files of the pipeline that are no database's, by what they are: ``connectors``, ``offsets``, ``registry``,
+    ``schema_history``, ``pipeline``. One that the pipeline does not have is not there.
+    """
+
+    name: str
+    pipeline: str
+    timestamp: str
+    started_at: str
+    finished_at: str
+    version: str
+    kafka_cluster: str
+    databases: tuple[DatabaseBackup, ...]
+    parts: Mapping[str, str]
+    files: tuple[StoredFile, ...] = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def of_side(self, side: str) -> DatabaseBackup | None:
+        """The database of this side, if it is in the backup."""
+        return next((one for one in self.databases if one.side == side), None)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all its files, the manifest's own left out."""
+        return sum(file.size_bytes for file in self.files)
+
+    def as_json(self) -> str:
+        """As it is written."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def parse(text: str, path: Path) -> Manifest:
+    """Read a manifest. Raises `ConfigError` naming the file, also for one of a later version of cdcproof."""
+    try:
+        told: dict[str, Any] = json.loads(text)
+        if told.pop("format") != FORMAT:
+            raise ConfigError(
+                "This manifest has a format that this cdcproof does not read.",
+                "Restore with the version of cdcproof that made the backup, or a later one.",
+                path,
+            )
+        databases = tuple(_database(one) for one in told.pop("databases"))
+        files = tuple(StoredFile(**one) for one in told.pop("files"))
+        notes = tuple(told.pop("notes"))
+        return Manifest(**told, databases=databases, files=files, notes=notes)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"This manifest cannot be read: {type(error).__name__} {error}.", "Take another backup.", path
+        ) from None
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of a backup's folder. Raises `ConfigError` where there is none that can be read."""
+    path = folder / MANIFEST
+    try:
+        return parse(path.read_text(encoding="utf-8"), path)
+    except FileNotFoundError:
+        raise ConfigError("This backup is not complete: it has no manifest.", "Take another backup.", path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"This manifest cannot be read: {error}.", path=path) from None
+
+
+def stored_files(folder: Path) -> tuple[StoredFile, ...]:
+    """Every file below the folder, hashed, in the order of their names. Raises `OSError`."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple(
+        StoredFile(path.relative_to(folder).as_posix(), path.stat().st_size, sha256_of(path)) for path in paths
+    )
+
+
+def sums_text(files: Iterable[StoredFile]) -> str:
+    """`SHA256SUMS`: two blanks, relative paths, sorted."""
+    return "".join(f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in hexadecimal digits. Raises `OSError`."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def problems(manifest: Manifest, sums: str, found: Mapping[str, StoredFile], manifest_sha256: str) -> tuple[str, ...]:
+    """What is wrong with a backup, in sentences; nothing where each file is what the manifest says, and no other is there.
+
+    `sums` is the text of `SHA256SUMS`, `found` the files that are there without it and without the manifest.
+    """
+    wrong = []
+    expected = {file.path: file for file in manifest.files}
+    for path, file in expected.items():
+        other = found.get(path)
+        if other is None:
+            wrong.append(f"{path} is missing")
+        elif other.size_bytes != file.size_bytes:
+            wrong.append(f"{path} has {other.size_bytes:,} bytes, and had {file.size_bytes:,} when it was backed up")
+        elif other.sha256 != file.sha256:
+            wrong.append(f"{path} was changed since: its SHA-256 is another one")
+    wrong += [f"{path} is not of this backup" for path in sorted(found.keys() - expected.keys())]
+    places = [one.place for one in manifest.databases]
+    wrong += [
+        f"{place} of the manifest is not among its files"
+        for place in (*places, *manifest.parts.values())
+        if not any(path == place or path.startswith(f"{place}/") for path in expected)
+    ]
+    if not manifest.databases:
+        wrong.append("the manifest names no database")
+    own = StoredFile(MANIFEST, 0, manifest_sha256)
+    if sums != sums_text((*manifest.files, own)):
+        wrong.append(f"{SUMS} and {MANIFEST} do not agree")
+    return tuple(wrong)
+
+
+def verify(folder: Path) -> Manifest:
+    """Read the whole backup and return its manifest. Raises `ConfigError` naming what is wrong with it; nothing is changed."""
+    manifest = read(folder)
+    try:
+        found = {file.path: file for file in stored_files(folder) if file.path not in (MANIFEST, SUMS)}
+        sums = (folder / SUMS).read_text(encoding="utf-8")
+        wrong = problems(manifest, sums, found, sha256_of(folder / MANIFEST))
+    except FileNotFoundError as error:
+        wrong = (f"{Path(error.filename).name} is missing",)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"This backup cannot be read: {error}.", path=folder) from None
+    if wrong:
+        shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        raise ConfigError(f"This backup is not what was written: {shown}.", "Take another backup.", folder)
+    return manifest
+
+
+def _database(told: Mapping[str, Any]) -> DatabaseBackup:
+    state: dict[str, Any] = dict(told["state"])
+    identity = identity_of(state.pop("identity"))
+    if not isinstance(identity, Identity):
+        raise TypeError("a database without an identity")
+    tables = tuple(TableSum(**table) for table in state.pop("tables"))
+    known = DatabaseState(identity=identity, tables=tables, **state)
+    return DatabaseBackup(told["side"], told["engine"], told["place"], known)
