@@ -55,7 +55,7 @@ generate: $(INSTALLED) ## write again what follows from the catalogue of checks:
 
 lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
-	    --no-emit-find-links --extra embedded --extra s3 --extra dev --output-file requirements.lock pyproject.toml
+	    --no-emit-find-links --extra embedded --extra s3 --extra notify --extra dev --output-file requirements.lock pyproject.toml
 
 clean: ## remove what this checkout made: its embedded pipeline with its reports, environment, tools' caches
 	@if [ -x $(BIN)/cdcproof ]; then $(BIN)/cdcproof down --here --remove; fi

@@ -17,7 +17,7 @@ LAYERS = (
     {
         *("errors", "engines", "findings", "pipeline", "pipeline_choice", "toml_lines", "toml_models", "toml_text"),
         *("waiting", "patience", "time_limit", "stopping", "output", "secrets", "progress"),
-        "contacts",
+        *("contacts", "notification"),
     },
     {"reporting"},
     {"clients", "databases"},
@@ -83,6 +83,7 @@ DOORS = {
     "allure_commons": {"reporting/allure_results.py"},
     "grafana_foundation_sdk": {"monitoring/dashboards/grafana.py"},
     "jinja2": {"reporting/pages.py"},
+    "apprise": {"clients/notifier.py"},
     "yaml": {"clients/compose_config.py"},
     "pytest": {f"pytest_{part}.py" for part in ("plugin", "marks", "options", "reporter", "xdist", "time_limit")},
     "xdist": {"pytest_xdist.py"},

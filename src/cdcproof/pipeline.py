@@ -26,6 +26,7 @@ from cdcproof import toml_models
 from cdcproof.contacts import Contacts
 from cdcproof.engines import Engine
 from cdcproof.errors import ConfigError
+from cdcproof.notification import Notify
 from cdcproof.toml_models import Model, Name
 
 
@@ -429,6 +430,7 @@ class Pipeline(Model):
     freshness: Freshness | None = None
     paths: Paths = Paths()
     contacts: Contacts = Contacts()
+    notify: Notify | None = None
     backup: Backup = Backup()
     maintenance: Maintenance = Maintenance()
     recovery: Recovery = Recovery()

@@ -18,6 +18,7 @@ import pytest
 from cdcproof import pytest_options, stopping
 from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.findings import Verdict
+from cdcproof.operations.notify import notify
 from cdcproof.pipeline import Pipeline, load
 from cdcproof.pipeline_choice import chosen, resolve
 from cdcproof.pytest_marks import LISTED_SUITES, applies, step_of, suites_of
@@ -99,7 +100,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(TimeLimit(config), "cdcproof_time_limit")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(
-            Reporter(config, lambda: expected_pipeline(config).pushgateway, lambda: config.stash[_KNOWN_KEY].plan),
+            Reporter(
+                config,
+                lambda: expected_pipeline(config).pushgateway,
+                lambda: config.stash[_KNOWN_KEY].plan,
+                lambda run, changes, page: notify(expected_pipeline(config).notify, run, changes, page),
+            ),
             "cdcproof_reporter",
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -45,9 +45,14 @@ class Reporter:
     """Collects the records of a session, tells them live and at the end, and has the reports written."""
 
     def __init__(
-        self, config: pytest.Config, pushgateway: Callable[[], HttpService | None], collected: Callable[[], Plan]
+        self,
+        config: pytest.Config,
+        pushgateway: Callable[[], HttpService | None],
+        collected: Callable[[], Plan],
+        notify: Callable[[Run, Sequence[str], str], Sequence[str]],
     ) -> None:
         self._config = config
+        self._notify = notify
         self._pushgateway = pushgateway
         self._collected = collected
         self._started_at = time.time()
@@ -129,7 +134,7 @@ class Reporter:
             self._run = self._as_run()
             root = self._config.rootpath
             reports = pytest_options.reports_dir(self._config) or root / "reports"
-            self._published = publish(self._run, root, reports, self._pushgateway)
+            self._published = publish(self._run, root, reports, self._pushgateway, self._notify)
             interrupted = self._selected - self._records.keys()
             bad = not self._run.is_right or interrupted or self._published.failures
             if bad and session.exitstatus == pytest.ExitCode.OK:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from cdcproof import contacts, pipeline
+from cdcproof import contacts, notification, pipeline
 
 TEXT = (Path(__file__).parents[2] / "docs" / "PIPELINE.md").read_text(encoding="utf-8")
 MODELS: dict[str, type[BaseModel]] = {
@@ -31,6 +31,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "freshness": pipeline.Freshness,
     "paths": pipeline.Paths,
     "contacts": contacts.Contacts,
+    "notify": notification.Notify,
     "backup": pipeline.Backup,
     "maintenance": pipeline.Maintenance,
     "recovery": pipeline.Recovery,
@@ -56,7 +57,7 @@ def told(default: Any) -> str:
     if isinstance(default, bool):
         return str(default).lower()
     if isinstance(default, tuple):
-        return str(list(default))
+        return str(list(default)).replace("'", '"')
     return f'"{default}"' if isinstance(default, str | Path | date) else f"{default}"
 
 

@@ -13,10 +13,10 @@ from cdcproof.reporting.record import Run
 from cdcproof.reporting.summary import Summary, local_time
 
 
-def report_page(run: Run, changes: Sequence[str], runbook: str) -> str:
+def report_page(run: Run, changes: Sequence[str], runbook: str, undelivered: Sequence[str] = ()) -> str:
     """The report of a run: what needs attention first, then every check with its evidence.
 
-    `runbook` is the path from the page to the directory that holds ``docs/``.
+    `runbook` is the path from the page to the directory that holds ``docs/``; `undelivered` are messages that did not arrive.
     """
     return rendered(
         "report.html",
@@ -26,6 +26,7 @@ def report_page(run: Run, changes: Sequence[str], runbook: str) -> str:
         blocked=text.blocked_lines(run),
         totals=text.totals(run),
         runbook=runbook,
+        undelivered=undelivered,
     )
 
 

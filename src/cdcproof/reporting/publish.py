@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,16 +29,24 @@ class Published:
     warnings: tuple[str, ...]
 
 
-def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpService | None]) -> Published:
+def publish(
+    run: Run,
+    root: Path,
+    reports: Path,
+    pushgateway: Callable[[], HttpService | None],
+    notify: Callable[[Run, Sequence[str], str], Sequence[str]] = lambda _run, _changes, _page: (),
+) -> Published:
     """Write every report of a run below `reports`; what fails is told in a sentence each, and never raised.
 
     A run of a part has a page of its own, and leaves the page and the summary of the whole alone.
-    `root` holds ``docs/``, to which the report links.
+    `root` holds ``docs/``, to which the report links. `notify` sends the run to whoever wants to hear of it, and tells of
+    each delivery that failed: that stands in the report too.
     """
     reports = places.folder_of(run.pipeline, reports)
     html = reports / f"{journal.suite_name(run)}.html"
     unwritten = _Attempts("could not be written")
     unpushed = _Attempts("could not be pushed")
+    unsent = _Attempts("could not be sent")
 
     if not unwritten.attempt(f"The directory {reports}", lambda: reports.mkdir(parents=True, exist_ok=True)):
         return Published(None, (), tuple(unwritten.problems), ())
@@ -54,11 +62,19 @@ def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpS
         files.write_whole(reports / "summary.md", summary.as_markdown())
         files.write_whole(reports / "summary.html", pages.summary_page(summary))
 
+    undelivered: list[str] = []
+
+    def send() -> None:
+        undelivered.extend(notify(run, changed, str(html)))
+
     def write_html() -> None:
-        files.write_whole(html, pages.report_page(run, changed, pages.way_up(html, root)))
+        files.write_whole(
+            html, pages.report_page(run, changed, pages.way_up(html, root), unsent.problems + undelivered)
+        )
 
     if "morning" in run.suites and "morning" not in run.parts:
         unwritten.attempt("The daily summary", write_summary)
+    unsent.attempt("The messages", send)
     has_html = unwritten.attempt("The HTML report", write_html)
 
     def write_metrics() -> None:
@@ -82,7 +98,12 @@ def publish(run: Run, root: Path, reports: Path, pushgateway: Callable[[], HttpS
     for suite in (one for one in run.suites if one in scheduled.COMMANDS and one not in run.parts):
         if not unpushed.problems:  # one sentence about a Pushgateway that is away is enough
             unpushed.attempt("The time of this run", partial(keep_scheduled, suite))
-    return Published(html if has_html else None, tuple(changed), tuple(unwritten.problems), tuple(unpushed.problems))
+    return Published(
+        html if has_html else None,
+        tuple(changed),
+        tuple(unwritten.problems),
+        (*unsent.problems, *undelivered, *unpushed.problems),
+    )
 
 
 class _Attempts:
