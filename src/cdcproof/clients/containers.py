@@ -1,6 +1,6 @@
 """The only door to the container engine (Docker's Engine API, through the `docker` package).
 
-Everything here reads; nothing starts, stops or changes a container. The engine is the one that
+Everything here reads; `Engine.pause` alone changes a container. The engine is the one that
 ``DOCKER_HOST`` names, else the local socket.
 """
 
@@ -201,6 +201,49 @@ class Engine:
                 f"Where its image has no jstack: docker exec {shlex.quote(name)} kill -QUIT 1, and read its log.",
             )
         return text
+
+    def everything(self) -> dict[str, Mapping[str, str]]:
+        """Every container, running or not, by name, with its labels."""
+        return self._listed()
+
+    def siblings(self, names: Collection[str]) -> frozenset[str]:
+        """The containers of these names, and all others of the compose projects that they belong to."""
+        listed = self._listed()
+        own = {name for each in names if (name := _own_name(each, listed))}
+        projects = {listed[name].get(_PROJECT_LABEL) for name in own} - {None, ""}
+        return frozenset(own | {name for name, labels in listed.items() if labels.get(_PROJECT_LABEL) in projects})
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """All that the engine knows of a container. Secrets are in it."""
+        return dict(self._ask(lambda: self._client.api.inspect_container(name)))
+
+    def processes(self, name: str) -> dict[str, Any]:
+        """The processes of a running container, as the engine lists them; none of its own programs is run."""
+        return dict(self._ask(lambda: self._client.api.top(name, "-ef")))
+
+    def changed_files(self, name: str) -> list[dict[str, Any]]:
+        """Files of a container that are not as in its image."""
+        return list(self._ask(lambda: self._client.api.diff(name)) or ())
+
+    def copy_log(self, name: str, *, errors: bool, to: Path, seconds: float) -> None:
+        """Write all that a container ever wrote to standard output, or error, into a file, with its times and unredacted."""
+
+        def copy() -> None:
+            with to.open("wb") as file:
+                chunks = self._client.containers.get(name).logs(
+                    stdout=not errors, stderr=errors, timestamps=True, stream=True, follow=False
+                )
+                for chunk in chunks:
+                    file.write(chunk)
+
+        with _our_errors():
+            within(seconds, copy, what=f"the log of {name}")
+
+    def pause(self, name: str) -> None:
+        """Freeze every process of a container; its memory stays. One that is paused stays so."""
+        if self.inspect(name).get("State", {}).get("Paused"):
+            return
+        self._ask(lambda: self._client.api.pause(name))
 
     def use_of(self, container: Container) -> tuple[MountUse, ...]:
         """Use of the file systems behind a running container's mounts, asked of `df` inside it."""

@@ -196,6 +196,33 @@ def send(process: Process, number: int) -> bool:
     return found is not None
 
 
+def freeze(process: Process) -> bool:
+    """SIGSTOP to it and to its own children, whose memory stays as it is; whether it was there."""
+    found = _find(process)
+    if found is None:
+        return False
+    for one in (found, *found.children(recursive=True)):  # the parent first, so that it makes no more of them
+        with suppress(psutil.NoSuchProcess):
+            one.suspend()
+    return True
+
+
+def description(process: Process) -> dict[str, object]:
+    """All that the system knows of it and of its children. Secrets are in it. Raises `CouldNotLookError` when it is gone."""
+    found = _find(process)
+    if found is None:
+        raise CouldNotLookError(f"Process {process.pid} is gone.")
+    try:
+        return {"process": _told(found), "children": [_told(child) for child in found.children(recursive=True)]}
+    except psutil.Error as error:
+        raise CouldNotLookError(f"Process {process.pid} cannot be described: {error}") from None
+
+
+def _told(found: psutil.Process) -> dict[str, object]:
+    names = ["pid", "ppid", "username", "cmdline", "exe", "cwd", "create_time", "status", "environ", "memory_info"]
+    return {**found.as_dict([*names, "open_files", "net_connections", "num_threads"])}
+
+
 def kill(process: Process) -> None:
     """SIGKILL to it and to its own children, and wait until they are gone."""
     found = _find(process)

@@ -1,0 +1,1 @@
+"""Emergencies: what may be lost is preserved first, then the pipeline is halted; nothing is repaired."""
