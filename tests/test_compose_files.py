@@ -99,3 +99,28 @@ def test_accounts_are_there_whatever_becomes_of_cdc_and_what_failed_is_tried_aga
 
 def test_a_server_that_is_made_anew_keeps_the_name_that_its_jobs_know() -> None:
     assert PRODUCTION["sqlserver"]["hostname"] == "sqlserver"
+
+
+def test_monitoring_is_whole_pinned_and_on_loopback() -> None:
+    assert {"prometheus", "alertmanager", "grafana", "pushgateway", "exporter"} == MONITORING
+    for name in MONITORING:
+        service = PRODUCTION[name]
+        assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", service["image"]), f"{name} is not pinned"
+        if service.get("network_mode") != "host":
+            assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        elif name != "grafana":  # which asks for a password elsewhere
+            assert any(part.startswith("--web.listen-address=127.0.0.1:") for part in service["command"])
+
+
+def test_the_exporter_of_the_stack_knows_it_by_its_inner_names(tmp_path: Path) -> None:
+    (command,) = PRODUCTION["exporter"]["command"]
+    rewritten = command.partition("&&")[0].replace("/tmp/compose.toml", str(tmp_path / "compose.toml"))
+
+    subprocess.run(["sh", "-c", rewritten], check=True, cwd=ROOT)
+
+    inside = load(tmp_path / "compose.toml")
+    listeners = PRODUCTION["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert f"INTERNAL://{inside.kafka.bootstrap_servers}," in listeners
+    assert {inside.source.host, inside.target.host} <= set(PRODUCTION)
+    mounted = {volume.split(":")[1] for volume in PRODUCTION["prometheus"]["volumes"]}
+    assert "/etc/prometheus/prometheus/rules" in mounted  # where prometheus.yml looks for them

@@ -127,14 +127,16 @@ def _firing(group: dict[str, Any]) -> list[set[str]]:
 
 
 def test_promtool_takes_the_rules() -> None:
-    checked = subprocess.run([program("promtool"), "check", "rules", *RULES], capture_output=True, text=True)
+    checked = subprocess.run(
+        [program("promtool"), "check", "rules", *RULES], check=False, capture_output=True, text=True
+    )
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
 def test_promtools_tests_pass(path: Path) -> None:
-    tested = subprocess.run([program("promtool"), "test", "rules", path], capture_output=True, text=True)
+    tested = subprocess.run([program("promtool"), "test", "rules", path], check=False, capture_output=True, text=True)
 
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
