@@ -350,6 +350,8 @@ class Paths(Model):
     reconciliation_reports: Path = Path("reconciliation_reports")
     backups: Path | None = None
     """Without one, no backup directory is looked at: name it where there is one (the runbook: /var/backups/cdc)."""
+    backup_log: Path | None = None
+    """Where the backup job writes, if its runs leave no log of their own in the backup directory (the runbook: /var/log/cdc-backup.log)."""
     baselines: Path = Path("baselines")
     """Where `cdcproof baseline` keeps what the pipeline was made of, a file for each pipeline."""
     connectors: Path | None = None

@@ -121,9 +121,19 @@ def test_a_backup_whose_log_says_that_it_failed_is_not_the_last_good_one(file: P
     assert left(backups) == {
         "postgresql/w_20261102_020000.sql.gz",
         "postgresql/w_20261103_020000.sql.gz",
-        "backup_20261102_020000.log",
-        "backup_20261103_020000.log",
+        *(f"backup_2026110{day}_020000.log" for day in (1, 2, 3)),
+        ".warehouse.lock",
     }
+
+
+def test_locks_and_what_is_being_made_are_not_touched(file: Path) -> None:
+    backups = file.parent / "backups"
+    for name in (".warehouse.lock", ".w_20260101_020000.unfinished/t.dat", ".w_20260102_020000.unfinished/t.dat"):
+        aged(_made(backups / name), 300)
+
+    assert main(["cleanup", "backups", "--delete", "--pipeline", str(file)]) == 0
+
+    assert len(left(backups)) == 3
 
 
 def test_json_for_those_who_pipe(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

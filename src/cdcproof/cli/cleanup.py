@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,16 +66,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _of_files(what: str, pipeline: Pipeline, *, delete: bool) -> dict[str, Any]:
-    from cdcproof.operations import cleanup
-    from cdcproof.operations.acts import write_down
-
     directory = pipeline.paths.reconciliation_reports if what == "reports" else pipeline.paths.backups
     if directory is None:
         return _answer(what, "The pipeline file names no backup directory.")
     if not directory.exists():
         return _answer(what, f"There is no directory {directory}.")
-    judge = _JUDGES[what]
-    found = judge(directory, pipeline)
+    with _alone(what, directory, pipeline) if delete else nullcontext():
+        return _cleaned(what, directory, pipeline, delete=delete)
+
+
+def _alone(what: str, directory: Path, pipeline: Pipeline) -> AbstractContextManager[object]:
+    """No backup is made, and none restored, while some are deleted."""
+    from cdcproof.backup.folders import Directory
+
+    return Directory(directory, pipeline.name).locked() if what == "backups" else nullcontext()
+
+
+def _cleaned(what: str, directory: Path, pipeline: Pipeline, *, delete: bool) -> dict[str, Any]:
+    from cdcproof.operations import cleanup
+    from cdcproof.operations.acts import write_down
+
+    found = _JUDGES[what](directory, pipeline)
     days = pipeline.thresholds.report_keep_days if what == "reports" else pipeline.thresholds.backup_keep_days
     answer = _answer(what, f"{directory}, older than {days:g} days") | {
         "files": [file.path for file in found.removable],
@@ -112,23 +124,27 @@ def _old_reports(directory: Path, pipeline: Pipeline) -> Sorted:
 
 
 def _old_backups(directory: Path, pipeline: Pipeline) -> Sorted:
+    from cdcproof.backup.folders import damage
+    from cdcproof.backup.manifest import MANIFEST
     from cdcproof.observations import backup_logs
     from cdcproof.observations.old_files import old_backups
     from cdcproof.operations.cleanup import files_of
 
-    files = files_of(directory)
+    listed = files_of(directory)
+    # a hidden file is a lock, or a part of what is being made; logs are evidence, and small
+    files = [f for f in listed if not f.path.endswith(".log") and not any(p.startswith(".") for p in f.path.split("/"))]
     there = {file.path for file in files}
     failed = {
         log.stamp
-        for file in files
+        for file in listed
         if (named := backup_logs.NAME.fullmatch(file.path.rpartition("/")[2]))
         and (log := backup_logs.read(named[1], _text(directory / file.path))).bad
     }
 
     def is_good(path: str) -> bool:
-        """A folder of ours has its manifest and its sums; the log of the run that made it says nothing bad."""
-        whole = f"{path}/SHA256SUMS" in there if f"{path}/manifest.json" in there else True
-        return whole and backup_logs.stamp_of(path) not in failed
+        """A folder of ours has all that its manifest names; of any other file the log of its time says nothing bad."""
+        is_ours = f"{path}/{MANIFEST}" in there
+        return not damage(directory / path) if is_ours else backup_logs.stamp_of(path) not in failed
 
     days, keep = pipeline.thresholds.backup_keep_days, pipeline.backup.keep_count
     return old_backups(files, is_good, time.time(), days, keep)

@@ -6,6 +6,7 @@ import argparse
 import shlex
 from pathlib import Path
 
+from cdcproof.cli import schedule
 from cdcproof.cli.options import add_pipeline, seconds
 from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError
 from cdcproof.progress import Progress
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     pipeline = load(resolve(chosen(arguments.pipeline)))
     environment = select(arguments.env or pipeline.environment)
+    schedule.note(arguments, "diagnose", pipeline.name, pipeline.paths.reports, pipeline.pushgateway)
     unlocated: list[Missing] = []
     try:
         pipeline = environment.locate(pipeline)
@@ -73,4 +75,5 @@ def run(arguments: argparse.Namespace) -> int:
         f"  tar -xzf {shlex.quote(str(archive.path))} -C {shlex.quote(str(where))}   # then open {archive.folder}/index.html"
     )
     print(archive.path)
+    schedule.succeeded(arguments)  # also where a part could not be collected: that is what it reports
     return 0 if archive.is_whole else CouldNotLookError.exit_status

@@ -34,7 +34,7 @@ def note(
     arguments.scheduled = _Task(command, pipeline, reports, gateway)
 
 
-def succeeded(arguments: argparse.Namespace, did_its_work: bool) -> None:
+def succeeded(arguments: argparse.Namespace, did_its_work: bool = True) -> None:
     """Say whether the command did its work, where its exit status does not: a mismatch that it found is an answer."""
     task: _Task | None = getattr(arguments, "scheduled", None)
     if task:

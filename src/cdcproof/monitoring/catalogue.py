@@ -30,6 +30,7 @@ PROMETHEUS = Condition("names a Prometheus", lambda pipeline: pipeline.prometheu
 SINKS = Condition("has a sink connector", lambda pipeline: bool(pipeline.sinks))
 POSTGRESQL_SOURCE = Condition("has a PostgreSQL source", lambda pipeline: pipeline.source.type == "postgresql")
 SQLSERVER_SOURCE = Condition("has a SQL Server source", lambda pipeline: pipeline.source.type == "sqlserver")
+BUCKET = Condition("names a bucket of its backups", lambda pipeline: pipeline.backup.s3_bucket is not None)
 BACKUPS = Condition(
     "names a backup directory and is not embedded",
     lambda pipeline: pipeline.paths.backups is not None and pipeline.environment != "embedded",
@@ -138,6 +139,9 @@ _STAGING = (
 _WEEKLY = (
     Check("weekly.1-failures", "major", only_where=PROMETHEUS),
     Check("weekly.1-lag", "major", only_where=PROMETHEUS),
+    Check("weekly.2-backup-log", "critical", only_where=BACKUPS),
+    Check("weekly.2-backup-age", "critical", only_where=BACKUPS),
+    Check("weekly.2-uploads", "critical", only_where=BUCKET),
 )
 
 CHECKS: tuple[Check, ...] = (*_MORNING, *_WEEKLY, *_CONNECTORS, *_VALIDATE, *_STAGING)

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
@@ -175,6 +176,19 @@ class Remedies:
             "# read that job's log, and run its command now; where there is none:",
             self._commands.cdcproof("backup"),
         )
+
+    def upload_again(self, place: str, days: Collection[date]) -> Commands:
+        """See what is there; copy what the backup directory still has of those days; else make a backup now, for the days to come."""
+        bucket = place.partition(" ")[0]
+        endpoint = self.pipeline.backup.s3_endpoint
+        aws = ["aws", *(["--endpoint-url", endpoint] if endpoint else []), "s3"]
+        commands = [shlex.join([*aws, "ls", f"{bucket}/{day:%Y/%m/%d}/", "--recursive"]) for day in days]
+        for day in days if self.pipeline.paths.backups else ():
+            for folder in sorted(self.pipeline.paths.backups.glob(f"{self.pipeline.name}_{day:%Y%m%d}_*/")):  # type: ignore[union-attr]
+                to = f"{bucket}/{day:%Y/%m/%d}/{folder.name}/"
+                commands.append(shlex.join([*aws, "cp", "--recursive", str(folder), to]))
+        name = self.pipeline.backup.s3_bucket or ""
+        return (*commands, self._commands.cdcproof("backup", "--s3-bucket", name))
 
     def look_at_sink(self, groups: Collection[str]) -> Commands:
         """What keeps a sink from writing: its own state, then who holds the locks at the target."""

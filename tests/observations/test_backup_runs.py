@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdcproof.environments.base import BackupFile
+from cdcproof.errors import CouldNotLookError
+from cdcproof.observations.backup_logs import last_run, read
+from cdcproof.observations.backup_runs import COMPLETE, FRESH, BackupRuns, GoodBackups, Run
+
+NOW = 1_795_000_000.0
+LOG = "2026-11-29 02:00:01 ✓ connectors: 2 connectors\n2026-11-29 02:03:00 ✓ warehouse_20261129_020000: 9 files, verified\n"
+
+
+def run(stamp: str, hours: float, text: str = LOG) -> Run:
+    return Run(f"/b/backup_{stamp}.log", NOW - hours * 3600, read(stamp, text))
+
+
+def runs(*found: Run, newest_good: str = "20261129_020000") -> BackupRuns:
+    return BackupRuns(found, newest_good, NOW, 26)
+
+
+def test_a_complete_run_of_last_night_is_right() -> None:
+    found = runs(run("20261128_020000", 28), run("20261129_020000", 4))
+
+    assert found.found() == found.expected() == {"last run": COMPLETE}
+    assert found.failed_before() == {}
+    assert [(row["✓"], row["✗"]) for row in found.rows()] == [(2, 0), (2, 0)]
+
+
+@pytest.mark.parametrize(
+    ("last", "newest_good", "word"),
+    [
+        (run("20261129_020000", 4, LOG + "2026-11-29 02:04:00 ✗ upload: refused\n"), "20261129_020000", "1 failed"),
+        (run("20261128_020000", 28), "20261129_020000", "ended 28.0 h ago, and none since"),
+        (run("20261129_020000", 4, "starting\n"), "20261129_020000", "nothing succeeded"),
+        (run("20261129_020000", 4), "20261128_020000", "it ended early: it left no good backup"),
+        (run("20261129_020000", 4), "", "it ended early: it left no good backup"),
+    ],
+)
+def test_what_is_wrong_with_the_last_run(last: Run, newest_good: str, word: str) -> None:
+    found = runs(run("20261101_020000", 700), last, newest_good=newest_good)
+
+    assert found.found() == {"last run": word}
+    assert last.path in found.details()["last run"]
+
+
+def test_the_first_bad_line_is_shown() -> None:
+    last = run("20261129_020000", 4, "✓ a\n✗ b: no space\n✗ c\n")
+
+    assert runs(last).details() == {"last run": f"{last.path}: ✗ b: no space"}
+
+
+def test_without_a_log_and_while_it_runs_nothing_is_known() -> None:
+    with pytest.raises(CouldNotLookError, match="no log"):
+        runs().found()
+    with pytest.raises(CouldNotLookError, match="may still go on"):
+        runs(run("20261129_020000", 0.1), newest_good="20261128_020000").found()
+
+
+def test_an_earlier_failure_of_the_week_is_a_warning_and_an_older_one_is_none() -> None:
+    bad = "✗ target: no answer\n"
+    found = runs(run("20261101_020000", 24 * 8, bad), run("20261125_020000", 100, bad), run("20261129_020000", 4))
+
+    assert found.found() == {"last run": COMPLETE}
+    assert found.failed_before() == {"/b/backup_20261125_020000.log": "✗ target: no answer"}
+
+
+def test_the_last_run_of_one_log_is_that_of_the_last_date() -> None:
+    old = "2026-11-28 02:00:00 ✗ target\n2026-11-28 02:01:00 ✓ source\n"
+
+    assert last_run(old + LOG).bad == ()
+    assert len(last_run(old + LOG).good) == 2
+    assert last_run(LOG + old).bad == ("2026-11-28 02:00:00 ✗ target",)
+    assert last_run("[20261128_020000] ✗ a\n[20261129_020000] ✓ b\n").bad == ()
+
+
+def test_without_dates_the_last_lines_count_as_in_the_runbook() -> None:
+    assert last_run("✗ a\n" + "✓ b\n" * 20).bad == ()
+    assert last_run("✗ a\n" + "✓ b\n" * 19).bad == ("✗ a",)
+    assert last_run("nothing marked\n") == read("", "")
+
+
+def backups(
+    *files: tuple[str, float] | tuple[str, float, int],
+    failed: tuple[str, ...] = (),
+    damaged: dict[str, str] | None = None,
+) -> GoodBackups:
+    """Files by path and age in hours, and size."""
+    made = tuple(BackupFile(f[0], NOW - f[1] * 3600, f[2] if len(f) == 3 else 100, 4096) for f in files)  # type: ignore[misc]
+    return GoodBackups(Path("/b"), made, True, frozenset(failed), NOW, 26, 60, damaged or {})
+
+
+def folder(name: str, hours: float) -> list[tuple[str, float]]:
+    return [(f"{name}/{part}", hours) for part in ("manifest.json", "SHA256SUMS", "postgresql/w/toc.dat")]
+
+
+def test_a_whole_backup_of_last_night_is_fresh() -> None:
+    found = backups(*folder("w_20261128_020000", 28), *folder("w_20261129_020000", 4), (".w.lock", 900), ("x.log", 900))
+
+    assert found.found() == found.expected() == {"/b/w_#_#": FRESH}
+    assert found.newest_stamp() == "20261129_020000"
+    found.demand_complete()
+
+
+@pytest.mark.parametrize("damaged", [{"w_20261129_020000": "toc.dat has another length"}, {}])
+def test_a_newest_one_that_is_not_good_is_not_the_newest_good_one(damaged: dict[str, str]) -> None:
+    newest = folder("w_20261129_020000", 4)
+    found = backups(
+        *folder("w_20261128_020000", 28),
+        *(newest if damaged else [f for f in newest if "SUMS" not in f[0]]),
+        damaged=damaged,
+    )
+
+    assert found.found() == {"/b/w_#_#": "28.0 h old"}
+    assert "newest: w_20261129_020000, not good: " in found.details()["/b/w_#_#"]
+    assert found.newest_stamp() == "20261128_020000"
+
+
+def test_each_part_must_have_a_good_file() -> None:
+    found = backups(
+        ("sqlserver/w_20261129_020000.bak", 4),
+        ("postgresql/w_20261128_020000.sql.gz", 28),
+        ("postgresql/w_20261129_020000.sql.gz", 4, 0),
+        ("kafka-connect/c_20261129_020000.json", 4, 0),
+    )
+
+    assert found.found() == {
+        "/b/kafka-connect": "no good backup",
+        "/b/postgresql": "28.0 h old",
+        "/b/sqlserver": FRESH,
+    }
+
+
+def test_files_of_a_run_that_failed_are_not_good() -> None:
+    found = backups(("pg/w_20261128_020000.gz", 28), ("pg/w_20261129_020000.gz", 4), failed=("20261129_020000",))
+
+    assert found.found() == {"/b/pg": "28.0 h old"}
+    assert "a line with ✗" in found.details()["/b/pg"]
+
+
+def test_a_backup_from_the_future_is_none() -> None:
+    assert backups(("w_1.gz", -2)).found() == {"/b": "no good backup"}
+
+
+def test_no_backup_at_all_is_not_right() -> None:
+    for found in (backups(), backups(("x.log", 1))):
+        assert found.found() != found.expected()
+    with pytest.raises(CouldNotLookError):
+        GoodBackups(Path("/b"), (), False, frozenset(), NOW, 26, 60, {}).demand_complete()

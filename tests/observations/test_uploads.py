@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from cdcproof.clients.object_store import StoredObject
+from cdcproof.observations.uploads import FRESH, UPLOADED, Uploads, prefixes
+
+NOW = datetime(2026, 11, 30, 7, tzinfo=UTC)  # a Monday
+TODAY = NOW.date()
+
+
+def day(ago: int) -> str:
+    return f"{TODAY - timedelta(days=ago):%Y/%m/%d}"
+
+
+def stored(ago: int, name: str, size: int = 1000, hour: int = 2) -> StoredObject:
+    at = datetime.combine(TODAY - timedelta(days=ago), datetime.min.time(), UTC) + timedelta(hours=hour)
+    return StoredObject(f"{day(ago)}/{name}", size, at.timestamp())
+
+
+def whole(ago: int, size: int = 1000) -> list[StoredObject]:
+    """A backup of cdcproof's."""
+    name = f"w_{TODAY - timedelta(days=ago):%Y%m%d}_020000"
+    return [
+        stored(ago, f"{name}/{part}", size if part == "t.dat" else 10)
+        for part in ("t.dat", "SHA256SUMS", "manifest.json")
+    ]
+
+
+def uploads(objects: dict[int, list[StoredObject]]) -> Uploads:
+    found = dict.fromkeys(prefixes(NOW.timestamp()), ())
+    by_day = {TODAY - timedelta(days=ago): tuple(some) for ago, some in objects.items()}
+    return Uploads("s3://cdc-backups", {**found, **by_day}, NOW.timestamp(), 26)
+
+
+def two_weeks(**changes: list[StoredObject]) -> Uploads:
+    return uploads({**{ago: whole(ago) for ago in range(15)}, **{int(k[1:]): v for k, v in changes.items()}})
+
+
+def wrong(found: Uploads) -> dict[str, str]:
+    expected = found.expected()
+    return {subject: word for subject, word in found.found().items() if word != expected[subject]}
+
+
+def test_the_prefixes_are_the_runbooks() -> None:
+    assert [*prefixes(NOW.timestamp()).values()][:2] == ["2026/11/30/", "2026/11/29/"]
+    assert len(prefixes(NOW.timestamp())) == 15
+
+
+def test_a_whole_backup_each_day_is_right() -> None:
+    found = two_weeks()
+
+    assert found.found() == found.expected()
+    assert len(found.expected()) == 8
+    assert found.concerns() == {}
+    assert found.missing_days() == ()
+
+
+def test_the_operators_own_files_are_right_too() -> None:
+    files = {
+        ago: [stored(ago, f"postgresql/w_{ago}_020000.sql.gz"), stored(ago, "sqlserver/w.bak")] for ago in range(15)
+    }
+
+    assert wrong(uploads(files)) == {}
+
+
+def test_a_day_without_a_whole_backup_is_named() -> None:
+    part = [one for one in whole(3) if "manifest" not in one.key]
+    found = two_weeks(_2=[], _3=part, _4=[stored(4, "w.gz", 0)], _5=[stored(5, "folder/", 0)], _6=whole(6, 300))
+
+    assert wrong(found) == {
+        "2026-11-28": "nothing",
+        "2026-11-27": "in part: it has no manifest.json",
+        "2026-11-26": "empty objects",
+        "2026-11-25": "nothing",
+        "2026-11-24": "less than half of the week before",
+    }
+    assert len(found.missing_days()) == 5
+    assert found.details()["2026-11-24"] == "320 B, the week before 1020 B"
+
+
+def test_another_backup_that_is_whole_makes_the_day_right() -> None:
+    part = [one for one in whole(3) if "manifest" not in one.key]
+    again = [StoredObject(o.key.replace("_020000", "_090000"), o.size_bytes, o.changed_at) for o in whole(3)]
+
+    assert wrong(two_weeks(_3=[*part, *again])) == {}
+
+
+def test_two_backups_of_a_day_do_not_make_the_next_week_look_small() -> None:
+    again = [
+        StoredObject(o.key.replace("_020000", f"_0{n}0000"), o.size_bytes, o.changed_at)
+        for n in (3, 4)
+        for o in whole(9)
+    ]
+    found = two_weeks(_9=[*whole(9), *again])
+
+    assert (wrong(found), found.concerns()) == ({}, {})
+
+
+def test_the_newest_upload_must_be_of_last_night() -> None:
+    found = two_weeks(_0=[])
+
+    assert wrong(found) == {"newest upload": "29.0 h old"}
+    assert uploads({}).found()["newest upload"] == "none in two weeks"
+    assert two_weeks().found()["newest upload"] == FRESH
+    assert UPLOADED in two_weeks().found().values()
+
+
+def test_a_day_that_grew_and_a_kind_that_is_missing_are_warned_of() -> None:
+    both = {ago: [*whole(ago), stored(ago, f"other_{ago}.gz")] for ago in range(15)}
+    found = uploads({**both, 1: [*whole(1, 5000), stored(1, "other_1.gz")], 2: whole(2)})
+
+    assert wrong(found) == {}
+    assert found.concerns() == {
+        "2026-11-29": "5.9 KiB, the week before 2.0 KiB",
+        "2026-11-28": "no other_#.gz, which an earlier day has",
+    }
