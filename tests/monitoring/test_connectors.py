@@ -253,17 +253,20 @@ POSTGRES = {
 
 
 def test_freshness_is_there_only_while_both_sides_answer(broker: Broker, databases: dict[str, FakeDatabase]) -> None:
-    name = "cdcproof_replication_freshness_seconds"
+    name, wanted = "cdcproof_replication_freshness_seconds", "cdcproof_replication_freshness_target_seconds"
     table = {"source": "dbo.cdcproof_heartbeat", "target": "public.cdcproof_heartbeat"}
     databases["warehouse_source"].ahead_seconds = 3600
     beat = int((time.time() + 3600 - 25) * 1000)
     databases["warehouse_target"].beats = {("public.cdcproof_heartbeat", "beat_at"): beat}
-    found = exporter(freshness=table)
+    found = exporter(freshness={**table, "target_seconds": 90})
     assert scraped(found).series(name)[()] == pytest.approx(25, abs=5)
-    assert scraped(exporter()).series(name) == {}, "without [freshness]"
+    for each in (name, wanted):
+        assert scraped(exporter()).series(each) == {}, "without [freshness]"
     for side in databases.values():
         side.is_up = False
-        assert scraped(found).series(name) == {}
+        page = scraped(found)
+        assert page.series(name) == {}
+        assert page.series(wanted) == {(): 90}, "it is missed by it"
         side.is_up = True
     assert scraped(found).series(name)
 

@@ -90,7 +90,7 @@ class ConnectorCollector(Collector):
         yield from database_metrics.metrics({side: seen.health for side, seen in sides.items() if seen})
         if self._pipeline.freshness:
             skew = self._pipeline.thresholds.clock_skew_seconds
-            yield freshness.metric(freshness.age_seconds(source, target, skew))
+            yield from freshness.metrics(freshness.age_seconds(source, target, skew), self._pipeline.freshness)
         yield _disks(answers.get("disks", ()))
         yield up({service: service in answers for service in self._probes})
 

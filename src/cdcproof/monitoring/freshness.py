@@ -73,10 +73,17 @@ def age_seconds(source: SourceReading | None, target: TargetReading | None, skew
     return max(0.0, age) if age >= -skew_seconds else None
 
 
-def metric(age: float | None) -> Metric:
-    """The age, absent where it is not known."""
-    return gauge(
-        "cdcproof_replication_freshness_seconds",
-        "Age at the target of the newest beat of the source, end to end, by the source's clock.",
-        {(): age},
+def metrics(age: float | None, freshness: model.Freshness) -> tuple[Metric, Metric]:
+    """The age, absent where it is not known; and how old it may be, which is there whoever answers: alerts go by both."""
+    return (
+        gauge(
+            "cdcproof_replication_freshness_seconds",
+            "Age at the target of the newest beat of the source, end to end, by the source's clock.",
+            {(): age},
+        ),
+        gauge(
+            "cdcproof_replication_freshness_target_seconds",
+            "How old the newest beat may be: target_seconds of [freshness] in the pipeline file.",
+            {(): freshness.target_seconds},
+        ),
     )
