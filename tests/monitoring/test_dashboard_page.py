@@ -213,7 +213,7 @@ def line(name: str, *points: tuple[float, float]) -> Series:
 def test_a_gap_is_drawn_as_a_gap_and_a_lone_point_as_a_point() -> None:
     series = line("a", (0, 1), (10, 2), (50, 3), (90, 4), (100, 5))
 
-    [drawn] = chart([series], Look(), 0, 100, 10).lines
+    [drawn] = chart([series], Look(), start=0, end=100, step_seconds=10).lines
 
     assert len(drawn.pieces) == 2
     assert len(drawn.points) == 1
@@ -221,7 +221,7 @@ def test_a_gap_is_drawn_as_a_gap_and_a_lone_point_as_a_point() -> None:
 
 
 def test_a_series_that_ended_has_no_value_now() -> None:
-    [drawn] = chart([line("a", (0, 1), (10, 2))], Look(), 0, 100, 10).lines
+    [drawn] = chart([line("a", (0, 1), (10, 2))], Look(), start=0, end=100, step_seconds=10).lines
 
     assert drawn.last == "no value now"
 
@@ -229,7 +229,7 @@ def test_a_series_that_ended_has_no_value_now() -> None:
 def test_of_too_many_lines_the_largest_are_drawn_and_the_rest_counted() -> None:
     many = [line(str(number), (0, number), (10, number)) for number in range(MOST_LINES + 5)]
 
-    drawn = chart(many, Look(), 0, 10, 10)
+    drawn = chart(many, Look(), start=0, end=10, step_seconds=10)
 
     assert [one.name for one in drawn.lines] == [str(number) for number in range(5, MOST_LINES + 5)]
     assert drawn.left_out == 5
@@ -238,7 +238,13 @@ def test_of_too_many_lines_the_largest_are_drawn_and_the_rest_counted() -> None:
 @pytest.mark.parametrize("unit", list(Unit))
 @pytest.mark.parametrize("value", [0, 1e-9, 0.3, 1, 59, 61, 1023, 1025, 4e5, 7e9, 3e15, -5])
 def test_the_axis_holds_every_value_between_few_ticks(unit: Unit, value: float) -> None:
-    drawn = chart([line("a", (0, 0), (10, value))], Look(unit=unit, levels=(Level(10, Colour.BAD),)), 0, 100, 10)
+    drawn = chart(
+        [line("a", (0, 0), (10, value))],
+        Look(unit=unit, levels=(Level(10, Colour.BAD),)),
+        start=0,
+        end=100,
+        step_seconds=10,
+    )
 
     heights = [float(pair.split(",")[1]) for piece in drawn.lines[0].pieces for pair in piece.split()]
     marks = [mark.at for mark in drawn.values]

@@ -132,13 +132,13 @@ def test_a_panel_of_now_asks_for_now(panel: Panel) -> None:
 
 
 def test_a_table_has_a_column_for_each_query_with_its_own_look() -> None:
-    look = Look(states=(State(1, "MATCH", Colour.GOOD),))
+    look = Look(base=Colour.BAD, states=(State(1, "MATCH", Colour.GOOD),))
     panel = Panel(
         "T",
         "D.",
         "morning.2-connectors",
         Kind.TABLE,
-        (Query(of("a"), "State", look), Query(of("b"), "Age")),
+        (Query(of("a"), "State", look, ("never", Colour.UNKNOWN)), Query(of("b"), "Age")),
         Look(levels=(Level(5, Colour.BAD),)),
         per=("table",),
     )
@@ -150,10 +150,12 @@ def test_a_table_has_a_column_for_each_query_with_its_own_look() -> None:
     assert merge["id"] == "merge"
     assert organize["options"]["renameByName"] == {"table": "Table", "Value #A": "State", "Value #B": "Age"}
     assert organize["options"]["excludeByName"] == {"Time": True}
-    [override] = table["fieldConfig"]["overrides"]
+    names, override = table["fieldConfig"]["overrides"]
+    assert names["matcher"] == {"id": "byName", "options": "Table"}
     assert override["matcher"] == {"id": "byName", "options": "State"}
     values = {one["id"]: one["value"] for one in override["properties"]}
     assert values["mappings"][0]["options"]["1"] == {"color": "green", "index": 0, "text": "MATCH"}
+    assert values["mappings"][1]["options"] == {"match": "null+nan", "result": {"color": "purple", "text": "never"}}
     assert values["custom.cellOptions"] == {"type": "color-background", "mode": "basic"}
 
 

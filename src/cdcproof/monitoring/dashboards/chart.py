@@ -12,14 +12,14 @@ from cdcproof.monitoring.dashboards.answers import Points, Series
 from cdcproof.monitoring.dashboards.model import Colour, Look
 from cdcproof.monitoring.dashboards.written import written
 
-WIDTH, HEIGHT = 420.0, 170.0
+HEIGHT = 170.0
 RIGHT, TOP, BOTTOM = 14.0, 8.0, 22.0
-_LETTER = 5.8
-"""The width of a letter on an axis."""
+_LETTER, _LETTER_OF_BROAD = 5.8, 8.2
+"""The width of a letter on an axis; that of a broad chart is larger, since a narrow screen makes it smaller."""
 MOST_LINES = 10
 """More are not told apart; the page says how many are left out."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
-_OF_TIME = (60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800)
+_OF_TIME = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800)
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Chart:
     """All that is drawn."""
 
     lines: tuple[Line, ...]
+    width: float
     left: float
     """Where the axis of values is; what is written there ends before it."""
     left_out: int
@@ -61,7 +62,9 @@ class Chart:
     limits: tuple[Limit, ...]
 
 
-def chart(series: Sequence[Series], look: Look, start: float, end: float, step_seconds: float) -> Chart:
+def chart(
+    series: Sequence[Series], look: Look, *, start: float, end: float, step_seconds: float, width: float = 420.0
+) -> Chart:
     """Place the series, those with the largest newest values first where there are too many."""
     drawn = series
     if len(series) > MOST_LINES:
@@ -69,10 +72,10 @@ def chart(series: Sequence[Series], look: Look, start: float, end: float, step_s
         drawn = [one for one in series if one in kept]
     low, high, ticks = _scale([value for one in drawn for _, value in one.points], look)
 
-    left = round(12 + _LETTER * max(len(written(tick, look)) for tick in ticks))
+    left = round(12 + (_LETTER if width < 600 else _LETTER_OF_BROAD) * max(len(written(tick, look)) for tick in ticks))
 
     def across(at: float) -> float:
-        return round(left + (at - start) / (end - start) * (WIDTH - left - RIGHT), 1)
+        return round(left + (at - start) / (end - start) * (width - left - RIGHT), 1)
 
     def down(value: float) -> float:
         return round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
@@ -91,6 +94,7 @@ def chart(series: Sequence[Series], look: Look, start: float, end: float, step_s
     limits = () if look.states else look.levels
     return Chart(
         tuple(lines),
+        width,
         left,
         len(series) - len(drawn),
         tuple(Mark(down(tick), written(tick, look)) for tick in ticks),

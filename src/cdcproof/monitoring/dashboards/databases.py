@@ -29,7 +29,7 @@ def _connections(side: str) -> Panel:
         f"morning.6-{side}-answers",
         Kind.LINES,
         (Query(f"sum by (state) ({mine})", "{{state}}"),),
-        looks.PLAIN,
+        looks.NUMBER,
         stacked=True,
     )
 

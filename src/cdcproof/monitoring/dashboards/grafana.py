@@ -17,6 +17,8 @@ from cdcproof.observations.exporter_page import INFO
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_VALUE = "no data"
 _TAG = "cdcproof"
+_NAME_PIXELS = 260
+"""The width of a column of names."""
 Drawn = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel
 
 
@@ -132,7 +134,7 @@ def _lines(panel: Panel) -> timeseries.Panel:
         .fill_opacity(25 if panel.stacked else 8)
         .show_points(common.VisibilityMode.NEVER)
         .span_nulls(False)  # a gap is drawn as a gap
-        .axis_soft_min(min([0.0, *(state.value for state in panel.look.states)]))
+        .axis_soft_min(0)
         .tooltip(options.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
         .legend(
             options.VizLegendOptions()
@@ -148,8 +150,14 @@ def _lines(panel: Panel) -> timeseries.Panel:
             )
         )
     )
+    if panel.look.decimals == 0 and not panel.look.states:
+        drawn = drawn.axis_soft_max(1)  # a count that stays 0 would have an axis up to 100
+    for name, colour in panel.colours:
+        fixed = build.FieldColor().mode(dashboard.FieldColorModeId.FIXED).fixed_color(colour).build()
+        drawn = drawn.override_by_name(name, [dashboard.DynamicConfigValue("color", fixed)])
     if panel.look.states:
-        drawn = drawn.line_interpolation(common.LineInterpolation.STEP_AFTER)
+        values = [state.value for state in panel.look.states]
+        drawn = drawn.line_interpolation(common.LineInterpolation.STEP_AFTER).min(min(values)).max(max(values))
     if panel.stacked:
         drawn = drawn.stacking(options.StackingConfig().mode(common.StackingMode.NORMAL))
     return drawn
@@ -162,6 +170,7 @@ def _bars(panel: Panel) -> bargauge.Panel:
         .color_scheme(_by_level())
         .orientation(common.VizOrientation.HORIZONTAL)
         .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .name_placement(common.BarGaugeNamePlacement.TOP)
         .min(0)
     )
     return drawn if panel.most is None else drawn.max(panel.most)
@@ -185,26 +194,36 @@ def _table(panel: Panel) -> table.Panel:
             )
         )
     )
+    for label in panel.per:
+        width = dashboard.DynamicConfigValue("custom.width", _NAME_PIXELS)
+        drawn = drawn.override_by_name(label.capitalize(), [width])
     for query in panel.queries:
         if query.look:
-            drawn = drawn.override_by_name(query.name, _properties(query.look))
+            drawn = drawn.override_by_name(query.name, _properties(query.look, query.absent))
     return drawn
 
 
-def _properties(look: Look) -> list[dashboard.DynamicConfigValue]:
+def _properties(look: Look, absent: tuple[str, Colour]) -> list[dashboard.DynamicConfigValue]:
     """A column's look. Of a word the whole cell is coloured, of a number that is judged the text."""
-    judged = look.base is not Colour.PLAIN or look.levels or look.states
-    cell = "color-background" if look.states else "color-text" if judged else "auto"
+    cell = "auto" if look == Look(look.unit, Colour.PLAIN, decimals=look.decimals) else "color-text"
+    if look.states and look.base is not Colour.PLAIN:
+        cell = "color-background"
     found = {
         "unit": look.unit,
-        "mappings": _mappings(look),
+        "mappings": [*_mappings(look), _instead_of_nothing(*absent)],
         "thresholds": _thresholds(look).build(),
         "color": _by_level().build(),
-        "custom.cellOptions": {"type": cell} | ({"mode": "basic"} if look.states else {}),
+        "custom.cellOptions": {"type": cell} | ({"mode": "basic"} if cell == "color-background" else {}),
     }
     if look.decimals is not None:
         found["decimals"] = look.decimals
     return [dashboard.DynamicConfigValue(name, value) for name, value in found.items()]
+
+
+def _instead_of_nothing(text: str, colour: Colour) -> dashboard.SpecialValueMap:
+    nothing = dashboard.SpecialValueMatch.NULL_AND_NAN
+    result = dashboard.ValueMappingResult(text, colour)
+    return dashboard.SpecialValueMap(dashboard.DashboardSpecialValueMapOptions(nothing, result))
 
 
 def _by_level() -> build.FieldColor:

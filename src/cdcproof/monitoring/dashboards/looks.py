@@ -10,6 +10,7 @@ _HOUR = 3600.0
 _MEBIBYTE = 2.0**20
 
 PLAIN = Look(base=Colour.PLAIN)
+NUMBER = Look(base=Colour.PLAIN, decimals=0)
 WORKS = Look(
     base=Colour.BAD,
     levels=(Level(1, Colour.GOOD),),
@@ -23,6 +24,7 @@ CONNECTOR = Look(
         State(0, "NOT RUNNING", Colour.BAD),
         State(-1, "UNKNOWN", Colour.UNKNOWN),
     ),
+    decimals=0,
 )
 COUNTED = Look(
     base=Colour.PLAIN, states=(State(0, "exact", Colour.PLAIN), State(1, "at least", Colour.NEAR)), decimals=0
@@ -81,3 +83,6 @@ REPORT_AGE = Look(
         Level(LIMITS.report_age_hours * _HOUR, Colour.BAD),
     ),
 )
+
+OUTCOMES = (("success", Colour.GOOD), ("failure", Colour.BAD))
+"""The colours of what ends in one of two ways."""

@@ -89,6 +89,8 @@ class Query:
     name: str
     look: Look | None = None
     """A column's own look; None is the panel's."""
+    absent: tuple[str, Colour] = ("-", Colour.PLAIN)
+    """What stands in a cell of the column that has no value."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class Panel:
     height: int = 8
     per: tuple[str, ...] = ()
     """Of a table: the labels that make a line."""
+    colours: tuple[tuple[str, Colour], ...] = ()
+    """Of lines that mean something by themselves: the name of a series and its colour."""
     stacked: bool = False
     most: float | None = None
     """The end of a bar's scale."""

@@ -99,7 +99,7 @@ _STATUS = Row(
             Kind.TABLE,
             (
                 Query(_STATE, "State", looks.CONNECTOR),
-                Query(f"sum by (connector) ({of('cdcproof_task_state')})", "Tasks running", looks.PLAIN),
+                Query(f"sum by (connector) ({of('cdcproof_task_state')})", "Tasks running", looks.NUMBER),
                 Query(f"{_SOURCE_LAG} or {_SINK_LAG}", "Behind, records", looks.LAG_RECORDS),
                 Query(f"max by (connector) ({of('cdcproof_source_lag_bounded')})", "Count is", looks.COUNTED),
                 Query(f"{_SOURCE_SECONDS} or {_SINK_SECONDS}", "Behind, time", looks.LAG_SECONDS),
@@ -234,8 +234,8 @@ _ERRORS = Row(
             looks.NONE_IS_GOOD,
         ),
         Panel(
-            "Looks that a service did not answer",
-            "Share of the exporter's looks at each service that got no answer within the interval.",
+            "Services without an answer",
+            "Share of the exporter's requests to each service that got no answer within the interval.",
             "morning.1-services",
             Kind.LINES,
             (Query(f"1 - min by (service) (avg_over_time({of('cdcproof_exporter_up')}[{RATE}]))", "{{service}}"),),
@@ -247,7 +247,8 @@ _ERRORS = Row(
             "connectors.6-settings",
             Kind.LINES,
             (Query(f"sum by (status) (increase({of('connector_deployments_total')}[1h]))", "{{status}}"),),
-            looks.PLAIN,
+            looks.NUMBER,
+            colours=looks.OUTCOMES,
         ),
     ),
 )

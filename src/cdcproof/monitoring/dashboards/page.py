@@ -69,7 +69,14 @@ def block(answered: Answered, of: Scope) -> Block:
         return Block(panel, note)
     match panel.kind:
         case Kind.LINES:
-            drawn = charts.chart(answered.series, panel.look, of.start, of.end, of.step_seconds)
+            drawn = charts.chart(
+                answered.series,
+                panel.look,
+                start=of.start,
+                end=of.end,
+                step_seconds=of.step_seconds,
+                width=panel.width * 52.5,
+            )
             return Block(panel, note, chart=drawn)
         case Kind.TABLE:
             return _table(answered, note)
@@ -83,18 +90,19 @@ def _value(name: str, number: float, look: Look, most: float = 1.0) -> Value:
 
 
 def _table(answered: Answered, note: str) -> Block:
-    """One line per combination of labels; a cell without a value stays empty."""
+    """One line per combination of labels."""
     panel = answered.panel
     cells = {
         (tuple(dict(series.labels).get(label, "") for label in panel.per), series.query): series.last
         for series in answered.series
     }
-    absent = Value("", "", Colour.PLAIN)
     lines = []
     for key in sorted({key for key, _ in cells}):
         names = [Value("", part, Colour.PLAIN) for part in key]
         numbers = [
-            _value("", cells[key, place], query.look or panel.look) if (key, place) in cells else absent
+            _value("", cells[key, place], query.look or panel.look)
+            if (key, place) in cells
+            else Value("", *query.absent)
             for place, query in enumerate(panel.queries)
         ]
         lines.append((*names, *numbers))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cdcproof.monitoring.dashboards import looks
-from cdcproof.monitoring.dashboards.model import Dashboard, Kind, Panel, Query, Row, of
+from cdcproof.monitoring.dashboards.model import Colour, Dashboard, Kind, Panel, Query, Row, of
 
 _MATCHED = f"min by (table) ({of('reconciliation_last_match_timestamp_seconds')})"
 _DIFFERED = f"max by (table) ({of('reconciliation_last_mismatch_timestamp_seconds')})"
@@ -54,7 +54,7 @@ _NOW = Row(
             height=5,
         ),
         Panel(
-            "Duration of the newest run",
+            "Newest run took",
             "Time that the newest whole report took.",
             "morning.3-reconciliation",
             Kind.NUMBERS,
@@ -79,7 +79,8 @@ _TRENDS = Row(
                 Query(f"sum({_MATCHED} <= bool {_DIFFERED}) - sum({_NEVER})", "mismatch"),
                 Query(f"sum({_NEVER})", "never compared"),
             ),
-            looks.PLAIN,
+            looks.NUMBER,
+            colours=(("match", Colour.GOOD), ("mismatch", Colour.BAD), ("never compared", Colour.UNKNOWN)),
             stacked=True,
         ),
         Panel(
@@ -99,7 +100,8 @@ _TRENDS = Row(
             "morning.3-reconciliation",
             Kind.LINES,
             (Query(f"sum by (status) (increase({of('reconciliation_runs_total')}[1h]))", "{{status}}"),),
-            looks.PLAIN,
+            looks.NUMBER,
+            colours=looks.OUTCOMES,
         ),
     ),
 )
@@ -116,8 +118,8 @@ _TABLES = Row(
                 Query(_STATE, "State", looks.TABLE_STATE),
                 Query(f"sum by (table) (increase({_COUNTS}[24h]))", "Row counts differed", looks.NONE_IS_GOOD),
                 Query(f"sum by (table) (increase({_CONTENTS}[24h]))", "Contents differed", looks.NONE_IS_GOOD),
-                Query(f"time() - ({_MATCHED} > 0)", "Last match, ago", looks.REPORT_AGE),
-                Query(f"time() - ({_DIFFERED} > 0)", "Last mismatch, ago", looks.SECONDS),
+                Query(f"time() - ({_MATCHED} > 0)", "Last match, ago", looks.REPORT_AGE, ("never", Colour.UNKNOWN)),
+                Query(f"time() - ({_DIFFERED} > 0)", "Last mismatch, ago", looks.SECONDS, ("never", Colour.PLAIN)),
             ),
             looks.PLAIN,
             width=24,

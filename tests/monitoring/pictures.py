@@ -1,0 +1,100 @@
+"""Pictures of dashboards: Grafana's own panels, bundled by esbuild, drawn by a headless Chromium from Prometheus' answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cdcproof.clients.prometheus_server import PrometheusServer
+from cdcproof.monitoring.dashboards.answers import Scope
+
+HERE = Path(__file__).parent / "grafana"
+_BUNDLE = ("page.js", "page.css")
+_LOADERS = [f"--loader:.{suffix}=dataurl" for suffix in ("svg", "png", "woff", "woff2", "ttf")]
+_CELL_PIXELS, _WIDTH_PIXELS = 38, 1472
+
+
+def missing() -> str:
+    """What the pictures need and this machine does not have, as a reason to skip; empty when all is there."""
+    needs = [name for name in ("npm", "node", "chromium") if shutil.which(name) is None]
+    return f"no {' and no '.join(needs)} on PATH" if needs else ""
+
+
+def bundle(folder: Path) -> None:
+    """Install Grafana's panels in `folder` (450 MB) and make one script and one style sheet of them."""
+    for path in HERE.iterdir():
+        shutil.copy(path, folder)
+    if not (folder / "node_modules").exists():
+        _run(folder, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
+    icons = folder / "public" / "build" / "img"
+    icons.parent.mkdir(parents=True, exist_ok=True)
+    if not icons.exists():
+        icons.symlink_to(folder / "node_modules" / "@grafana" / "ui" / "dist" / "public" / "img")
+    _run(
+        folder,
+        "node_modules/@esbuild/linux-x64/bin/esbuild",  # its launcher needs an install script
+        *("dashboard.jsx", "--bundle", "--minify", "--format=iife", "--jsx=automatic", f"--outfile={_BUNDLE[0]}"),
+        '--define:process.env.NODE_ENV="production"',
+        *_LOADERS,
+    )
+
+
+def draw(folder: Path, made: dict[str, Any], server: PrometheusServer, of: Scope, picture: Path) -> None:
+    """Draw the dashboard of Grafana's JSON with what Prometheus answers to its targets."""
+    panels = [panel | {"answers": _answers(panel, server, of)} for panel in made["panels"]]
+    page = made | {"panels": panels, "range": {"start": of.start, "end": of.end, "step": of.step_seconds}}
+    text = json.dumps(page).replace("</", "<\\/")
+    (folder / "page.html").write_text(
+        "<!DOCTYPE html><meta charset=utf-8><link rel=stylesheet href=page.css><body><div id=root></div>"
+        f"<script>window.dashboard = {text}</script><script src=page.js></script>"
+    )
+    rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
+    height = 48 + 24 + rows * _CELL_PIXELS
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    _run(
+        folder,
+        "chromium",
+        *(
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--allow-file-access-from-files",
+            "--virtual-time-budget=5000",
+        ),
+        f"--user-data-dir={folder / 'browser'}",
+        f"--window-size={_WIDTH_PIXELS},{height}",
+        f"--screenshot={picture}",
+        (folder / "page.html").as_uri(),
+    )
+
+
+def _answers(panel: dict[str, Any], server: PrometheusServer, of: Scope) -> dict[str, list[dict[str, Any]]]:
+    return {target["refId"]: _answer(target, server, of) for target in panel.get("targets", ())}
+
+
+def _answer(target: dict[str, Any], server: PrometheusServer, of: Scope) -> list[dict[str, Any]]:
+    expression = of.fill(target["expr"])
+    if target["instant"]:
+        found = {labels: ((of.end, value),) for labels, value in server.query(expression).items()}
+    else:
+        found = server.query_range(expression, of.start, of.end, of.step_seconds)
+    return [
+        {
+            "name": re.sub(
+                r"\{\{(\w+)\}\}", lambda m, at=labels: dict(at).get(m[1], ""), target.get("legendFormat", "")
+            ),
+            "labels": dict(labels),
+            "values": [[at, value] for at, value in values],
+        }
+        for labels, values in sorted(found.items())
+    ]
+
+
+def _run(folder: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=540, check=False)
+    assert done.returncode == 0, f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
