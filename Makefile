@@ -13,7 +13,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
-.PHONY: help morning up down status test test-unit lint format generate lock clean
+.PHONY: help morning up down status test test-unit lint format generate pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ format: $(INSTALLED) ## format the code, and mend what the linter can
 
 generate: $(INSTALLED) ## write again what follows from the catalogue of checks: alerts, inhibition, tables in docs
 	@$(BIN)/python scripts/generate.py
+
+pictures: $(INSTALLED) ## draw docs/pictures anew with Grafana's own panels; needs npm, chromium, prometheus and ten minutes
+	@CDCPROOF_PICTURES=docs/pictures $(BIN)/pytest tests/integration/test_dashboards.py
 
 lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \

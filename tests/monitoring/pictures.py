@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,23 @@ def missing() -> str:
     return f"no {' and no '.join(needs)} on PATH" if needs else ""
 
 
+def folder() -> Path:
+    """Where the panels are kept from one run to the next."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "cdcproof" / "grafana-panels"
+
+
 def bundle(folder: Path) -> None:
-    """Install Grafana's panels in `folder` (450 MB) and make one script and one style sheet of them."""
-    for path in HERE.iterdir():
-        shutil.copy(path, folder)
-    if not (folder / "node_modules").exists():
-        _run(folder, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
+    """Install Grafana's panels in `folder` (450 MB, once) and make one script and one style sheet of them."""
+    wanted, installed = HERE / "package.json", folder / "package.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not installed.exists() or installed.read_text() != wanted.read_text():
+        shutil.rmtree(folder / "node_modules", ignore_errors=True)
+        _run(
+            folder, "npm", "install", "--prefix", ".", "--ignore-scripts", "--no-audit", "--no-fund", *_packages(wanted)
+        )
+        shutil.copy(wanted, installed)
+    shutil.copy(HERE / "dashboard.jsx", folder)
     icons = folder / "public" / "build" / "img"
     icons.parent.mkdir(parents=True, exist_ok=True)
     if not icons.exists():
@@ -43,8 +56,8 @@ def bundle(folder: Path) -> None:
     )
 
 
-def draw(folder: Path, made: dict[str, Any], server: PrometheusServer, of: Scope, picture: Path) -> None:
-    """Draw the dashboard of Grafana's JSON with what Prometheus answers to its targets."""
+def draw(folder: Path, made: dict[str, Any], server: PrometheusServer, of: Scope, picture: Path) -> list[str]:
+    """Draw the dashboard of Grafana's JSON with what Prometheus answers to its targets; the panels that are on the page."""
     panels = [panel | {"answers": _answers(panel, server, of)} for panel in made["panels"]]
     page = made | {"panels": panels, "range": {"start": of.start, "end": of.end, "step": of.step_seconds}}
     text = json.dumps(page).replace("</", "<\\/")
@@ -55,22 +68,19 @@ def draw(folder: Path, made: dict[str, Any], server: PrometheusServer, of: Scope
     rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
     height = 48 + 24 + rows * _CELL_PIXELS
     picture.parent.mkdir(parents=True, exist_ok=True)
-    _run(
-        folder,
-        "chromium",
-        *(
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--allow-file-access-from-files",
-            "--virtual-time-budget=5000",
-        ),
-        f"--user-data-dir={folder / 'browser'}",
+    browser = (
+        *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+        *("--allow-file-access-from-files", "--virtual-time-budget=5000", f"--user-data-dir={folder / 'browser'}"),
         f"--window-size={_WIDTH_PIXELS},{height}",
-        f"--screenshot={picture}",
-        (folder / "page.html").as_uri(),
     )
+    address = (folder / "page.html").as_uri()
+    _run(folder, *browser, f"--screenshot={picture}", address)
+    document = _run(folder, *browser, "--dump-dom", address)
+    return [unescape(title) for title in re.findall(r'data-panel="([^"]*)"', document)]
+
+
+def _packages(file: Path) -> list[str]:
+    return [f"{name}@{version}" for name, version in json.loads(file.read_text())["dependencies"].items()]
 
 
 def _answers(panel: dict[str, Any], server: PrometheusServer, of: Scope) -> dict[str, list[dict[str, Any]]]:
@@ -95,6 +105,7 @@ def _answer(target: dict[str, Any], server: PrometheusServer, of: Scope) -> list
     ]
 
 
-def _run(folder: Path, *command: str) -> None:
+def _run(folder: Path, *command: str) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=540, check=False)
     assert done.returncode == 0, f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 from xml.etree import ElementTree
@@ -68,6 +70,19 @@ def test_the_page_needs_nothing_else_and_escapes_names(tmp_path: Path) -> None:
     assert "&lt;b&gt;source" in page
     for picture in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         ElementTree.fromstring(picture)
+
+
+def test_the_data_of_the_page_is_written_as_csv(tmp_path: Path) -> None:
+    with answering(one_pipeline) as fake:
+        assert page_of(tmp_path, "--prometheus", fake.url, "--hours", "1", "--csv", str(tmp_path / "data.csv"))[0] == 0
+
+    header, *lines = list(csv.reader((tmp_path / "data.csv").read_text().splitlines()))
+    assert header == ["dashboard", "panel", "series", "unit", "time", "value"]
+    assert {line[1] for line in lines} == {"Connectors", "Connectors and tasks", "Connector state over time"}
+    assert ["sink", "number", "0.0"] in [[line[2], line[3], line[5]] for line in lines if line[1] == "Connectors"]
+    assert {line[2] for line in lines if line[1] == "Connectors and tasks"} == {"sink: State", "<b>source: State"}
+    assert all(datetime.fromisoformat(line[4]).utcoffset() == timedelta(0) for line in lines)
+    assert len([line for line in lines if line[1] == "Connector state over time"]) == 2 * 240
 
 
 def test_links_lead_to_the_runbook_of_this_checkout(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--hours", type=_hours, default=6.0, help="how much of the past the page shows (default: 6)")
     parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write the values of all panels there too, a line each"
+    )
+    parser.add_argument(
         "--output", type=Path, required=True, metavar="FILE", help="the page, replaced where it is there"
     )
 
@@ -47,8 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the page; 0, or 3 when an expression was not answered."""
     from cdcproof.clients.prometheus_server import PrometheusServer
-    from cdcproof.monitoring.dashboards import DASHBOARDS, answers, page
-    from cdcproof.reporting.files import write_whole
+    from cdcproof.monitoring.dashboards import DASHBOARDS, answers, export, page
     from cdcproof.reporting.pages import way_up
 
     service, name = _service(arguments)
@@ -59,12 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
     unanswered = [answered for answered in found.values() if answered.trouble]
     if len(unanswered) == len(found):
         raise CouldNotLookError(unanswered[0].trouble, "No panel was answered; no page is written.")
-    output = arguments.output.absolute()
-    runbook = f"{way_up(output, Path(__file__).parents[3])}/docs/RUNBOOK.md"
-    try:
-        write_whole(output, page.page(DASHBOARDS, found, of, service.url, runbook))
-    except OSError as error:
-        raise OperationError(f"{arguments.output} cannot be written: {error.strerror}.", "See --output.") from None
+    runbook = f"{way_up(arguments.output.absolute(), Path(__file__).parents[3])}/docs/RUNBOOK.md"
+    _write(arguments.output, page.page(DASHBOARDS, found, of, service.url, runbook), "--output")
+    if arguments.csv:
+        _write(arguments.csv, export.csv_of(DASHBOARDS, found), "--csv")
+        print(arguments.csv)
     print(arguments.output)
     if unanswered:
         raise CouldNotLookError(
@@ -72,6 +73,15 @@ def run(arguments: argparse.Namespace) -> int:
             "The page names them; its other panels are whole.",
         )
     return 0
+
+
+def _write(path: Path, text: str, flag: str) -> None:
+    from cdcproof.reporting.files import write_whole
+
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise OperationError(f"{path} cannot be written: {error.strerror}.", f"See {flag}.") from None
 
 
 def _service(arguments: argparse.Namespace) -> tuple[HttpService, str]:

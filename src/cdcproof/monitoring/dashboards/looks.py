@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cdcproof.monitoring.dashboards.model import Colour, Level, Look, State, Unit
-from cdcproof.pipeline import Thresholds
+from cdcproof.pipeline import Freshness, Thresholds
 
 LIMITS = Thresholds()
+FRESHNESS_SECONDS: float = Freshness.model_fields["target_seconds"].default
 _HOUR = 3600.0
 _MEBIBYTE = 2.0**20
 
@@ -47,6 +48,9 @@ LAG_RECORDS = Look(
 )
 LAG_SECONDS = Look(
     unit=Unit.SECONDS, levels=(Level(LIMITS.lag_seconds / 5, Colour.NEAR), Level(LIMITS.lag_seconds, Colour.BAD))
+)
+FRESHNESS = Look(
+    unit=Unit.SECONDS, levels=(Level(FRESHNESS_SECONDS / 2, Colour.NEAR), Level(FRESHNESS_SECONDS, Colour.BAD))
 )
 LOG_BYTES = Look(
     unit=Unit.BYTES,

@@ -39,7 +39,7 @@ _NOW = Row(
             "morning.7-source-lag",
             Kind.NUMBERS,
             (Query(_FRESHNESS, "newest heartbeat"),),
-            looks.LAG_SECONDS,
+            looks.FRESHNESS,
             width=4,
             height=5,
         ),
@@ -142,7 +142,7 @@ _LAG = Row(
             "morning.7-source-lag",
             Kind.LINES,
             (Query(_FRESHNESS, "newest heartbeat"),),
-            looks.LAG_SECONDS,
+            looks.FRESHNESS,
         ),
         Panel(
             "Source: records not yet sent",

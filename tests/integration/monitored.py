@@ -1,0 +1,142 @@
+"""The pipeline with exporters and a Prometheus of its own, which scrapes every other second, while a row is written at the source."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+import pytest
+
+from cdcproof.clients.prometheus_server import PrometheusServer
+from cdcproof.environments.embedded import databases, passwords
+from cdcproof.environments.embedded.environment import Embedded
+from cdcproof.environments.embedded.ports import HOST
+from cdcproof.errors import CouldNotLookError
+from cdcproof.monitoring.connectors import ConnectorCollector
+from cdcproof.monitoring.dashboards import answers
+from cdcproof.monitoring.dashboards.answers import Scope
+from cdcproof.monitoring.reconciliation import ReconciliationCollector
+from cdcproof.monitoring.server import bind
+from cdcproof.pipeline import Freshness, HttpService
+from tests.integration.conftest import INSTANCE, Pipelines, eventually, free_ports
+
+SCRAPE_SECONDS = 2
+_BEAT = "UPDATE shipments SET shipped_at = clock_timestamp() WHERE shipment_id = 1"
+
+
+def prometheus_program() -> str:
+    """Where Prometheus is; without it the test is skipped by name."""
+    found = shutil.which(
+        "prometheus", path=f"{os.environ.get('CDCPROOF_TEST_BIN', '')}{os.pathsep}{os.environ['PATH']}"
+    )
+    if found is None:
+        pytest.skip("prometheus is neither on PATH nor in $CDCPROOF_TEST_BIN (apt-get install it)")
+    return found
+
+
+class Monitored:
+    """Runs while entered."""
+
+    def __init__(self, pipelines: Pipelines, folder: Path) -> None:
+        self._pipelines = pipelines
+        self._folder = folder
+        freshness = Freshness(source="public.shipments", target="public.shipments", column="shipped_at")
+        self.pipeline = pipelines.located().model_copy(update={"freshness": freshness})
+        self.started = 0.0
+        self._running = ExitStack()
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Self:
+        with self._running as running:  # a start that fails half-way leaves nothing running
+            port, *exporters = free_ports(3)
+            collectors = (
+                ReconciliationCollector(self.pipeline, self._folder / "exporter-state.json"),
+                ConnectorCollector(self.pipeline, Embedded(INSTANCE)),
+            )
+            for own, collector in zip(exporters, collectors, strict=True):
+                server = running.enter_context(bind("127.0.0.1", "test", f"http://127.0.0.1:{own}/metrics"))
+                server.serve(collector)
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+                running.callback(server.shutdown)
+            beating = threading.Thread(target=self._beat)
+            beating.start()
+            running.callback(beating.join)
+            running.callback(self._stop.set)
+            self.url = f"http://127.0.0.1:{port}"
+            self.prometheus = PrometheusServer(HttpService(url=self.url))
+            running.callback(_ended, self._prometheus(port, exporters))
+            self.started = time.time()
+            self.eventually("cdcproof_exporter_info", lambda found: len(found) == 2, "the first scrape")
+            self._running = running.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()
+
+    @property
+    def scope(self) -> Scope:
+        """All that was seen until now, as `cdcproof dashboard` would ask for it."""
+        return answers.scope(self.prometheus, "embedded", self.started, time.time())
+
+    def eventually(self, expression, holds, what):
+        """Wait until Prometheus has scraped it."""
+
+        def look():
+            try:
+                return self.prometheus.query(expression)
+            except CouldNotLookError:
+                return {}  # it has not started yet
+
+        return eventually(look, holds, what=what, seconds=30)
+
+    def value(self, expression: str) -> float:
+        """The one value of an expression now."""
+        [value] = self.prometheus.query(expression).values()
+        return value
+
+    def _prometheus(self, port: int, exporters: list[int]) -> subprocess.Popen[bytes]:
+        targets = ", ".join(f"'127.0.0.1:{own}'" for own in exporters)
+        (self._folder / "prometheus.yml").write_text(
+            f"global: {{scrape_interval: {SCRAPE_SECONDS}s, scrape_timeout: {SCRAPE_SECONDS}s}}\n"
+            f"scrape_configs: [{{job_name: cdc, static_configs: [{{targets: [{targets}]}}]}}]\n"
+        )
+        log = self._running.enter_context((self._folder / "prometheus.log").open("wb"))
+        return subprocess.Popen(
+            [
+                prometheus_program(),
+                f"--config.file={self._folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={self._folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--log.level=warn",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+
+    def _beat(self) -> None:
+        instance = self._pipelines.instance
+        with psycopg.connect(
+            host=HOST,
+            port=instance.ports["postgres-source"],
+            dbname=databases.SOURCE_DATABASE,
+            user="postgres",
+            password=passwords.of(instance).superuser.reveal(),
+            autocommit=True,
+        ) as session:
+            while not self._stop.wait(0.5):
+                session.execute(_BEAT)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(20)
