@@ -91,6 +91,7 @@ class Binder:
             for schema in sorted(schemas):
                 Schema(database, schema).Create()
             self._add_tables(database, name, asked["columns"])
+            self._add_procedures(database, name, asked["procedures"])
             if name == DATABASE:
                 self._fill(database, asked)
         self._binder = BinderProvider.CreateBinder(SmoMetadataProvider.CreateDisconnectedProvider(server))
@@ -123,8 +124,16 @@ class Binder:
                 function.Parameters.Add(Smo.UserDefinedFunctionParameter(function, f"@p{number}", Smo.DataType.Int))
             function.TextBody = "BEGIN RETURN 0 END"
             function.Create()
-        for full_name, parameters in asked["procedures"].items():
-            schema, _, name = full_name.partition(".")
+
+    @staticmethod
+    def _add_procedures(database: Any, name_of_database: str, procedures: dict[str, list[str]]) -> None:
+        """Those of this database, named as tables are."""
+        from Microsoft.SqlServer.Management import Smo
+
+        for full_name, parameters in procedures.items():
+            *before, schema, name = full_name.split(".")
+            if (before or [DATABASE]) != [name_of_database]:
+                continue
             procedure = Smo.StoredProcedure(database, name, schema)
             procedure.TextMode = False
             for parameter in parameters:

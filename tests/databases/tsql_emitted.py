@@ -6,6 +6,7 @@ import importlib
 import itertools
 import pkgutil
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -21,7 +22,7 @@ from cdcproof.databases.backup import tsql as backup
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.deployment import sqlserver as deployed_to
 from cdcproof.databases.deployment import tsql as deployment
-from cdcproof.databases.deployment.base import Needs
+from cdcproof.databases.deployment.base import CaptureHealth, CaptureJob, Needs
 from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
 from cdcproof.databases.health import tsql as health
 from cdcproof.databases.kinds import CONTRACT, Form, form_of, ways_of
@@ -30,9 +31,14 @@ from cdcproof.databases.single_row import SingleRow
 from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.databases.sqlserver_errors import Errors
 from cdcproof.databases.sqlserver_errors import Told as OdbcError
+from cdcproof.environments.live import Live
+from cdcproof.observations.capture_job import CaptureJobs
+from cdcproof.operations.commands import CommandLine
+from cdcproof.operations.database_remedies import DatabaseRemedies
 from cdcproof.pipeline import Database
 from cdcproof.secrets import Secret
 from tests.databases.tsql_judges import Known
+from tests.pipelines import pipeline_of
 
 TABLE = TableName("dbo", "odd]name")
 WIDE = TableName("dbo", "wide")
@@ -301,17 +307,34 @@ def advised() -> Iterator[Emitted]:
         "ALTER": "SqlNullStatement",
         "EXEC": "SqlExecuteModuleStatement",
         "IF": "SqlIfElseStatement",
+        "SELECT": "SqlSelectStatement",
     }
     texts |= {
         tsql.enable_table(TABLE),
         tsql.enable_table(TABLE, "odd]name_new"),
         deployed_to.ENABLE_DATABASE,
+        *_of_jobs(),
     }
     for text in sorted(text for text in texts if not text.startswith("#")):
         pieces = [
             piece.split()[0] for piece in text.split(";") if piece.strip() and not piece.lstrip().startswith("--")
         ]
         yield Emitted(text, tuple(kinds[piece] for piece in pieces), before_2019=True)
+
+
+def _of_jobs() -> Iterator[str]:
+    """What the action of morning.7-capture-job offers, whatever is wrong with the jobs."""
+    healthy = CaptureHealth("Running", (), None, None, (), "NOTHING", 0)
+    disabled = [
+        CaptureJob(kind, f"odd]job's {kind}", enabled=False, running=False, continuous=True, retention_minutes=60)
+        for kind in ("capture", "cleanup")
+    ]
+    remedies = DatabaseRemedies(CommandLine(Live(), pipeline_of("orders"), "w"))
+    for jobs in ((), tuple(disabled)):
+        seen = CaptureJobs(replace(healthy, jobs=jobs), {"source": 9e9})
+        for words in (shlex.split(command, comments=True) for command in remedies.look_at_capture_job(seen)):
+            if words:
+                yield words[words.index("-Q") + 1]
 
 
 def _answer(may_see: bool, may_all: bool, statement: str, *values: Any, **_: str) -> list[tuple[Any, ...]]:
@@ -419,5 +442,8 @@ _PROCEDURES = {
         "@supports_net_changes",
         "@role_name",
     ],
+    "sys.sp_cdc_help_jobs": [],
+    "sys.sp_cdc_start_job": ["@job_type"],
+    "msdb.dbo.sp_update_job": ["@job_name", "@enabled"],
     "sys.sp_cdc_change_job": ["@job_type", "@maxtrans", "@maxscans", "@continuous", "@pollinginterval", "@retention"],
 }

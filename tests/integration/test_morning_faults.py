@@ -374,18 +374,21 @@ def test_a_dead_exporter_is_not_checked(healthy):
     lifecycle.kill(INSTANCE, "exporter")
     try:
         outcome = healthy.morning()
-    finally:
+        follow(healthy, outcome.step("morning.4-metrics-connectors"))
+    except BaseException:
         healthy.heal()
+        raise
 
-    both = dict.fromkeys(("morning.4-metrics-reconciliation", "morning.4-metrics-connectors"), Verdict.NOT_CHECKED)
-    assert outcome.verdicts() == healthy.healthy | both, outcome.output
+    steps = ("morning.4-metrics-reconciliation", "morning.4-metrics-connectors")
+    assert outcome.verdicts() == healthy.healthy | dict.fromkeys(steps, Verdict.NOT_CHECKED), outcome.output
     assert outcome.exit_status == 1
     assert outcome.output.count("NOT CHECKED  morning.4") >= 2
+    assert {outcome.step(step).action[-1] for step in steps} == {f"cdcproof restart exporter --instance {INSTANCE}"}
 
 
 def test_a_mismatch_that_stands_though_the_newest_report_matches(healthy):
     # a report that was counted and then deleted: only the counter still knows
-    path = healthy.report(seconds_ago=-20, orders=TableStatus.MISMATCH)
+    path = healthy.report(seconds_ago=5, orders=TableStatus.MISMATCH)
     url = healthy.located().exporters.reconciliation_url
     eventually(
         lambda: scrape(url).labelled("reconciliation_row_count_mismatch_total", "table").get("orders"),
@@ -395,10 +398,13 @@ def test_a_mismatch_that_stands_though_the_newest_report_matches(healthy):
     path.unlink()
 
     outcome = healthy.morning()
+    step = healthy.assert_only(outcome, "morning.4-metrics-reconciliation")
+    follow(healthy, step)
+    after = healthy.morning()
     count_afresh(healthy)
 
-    step = healthy.assert_only(outcome, "morning.4-metrics-reconciliation")
     assert [d.subject for d in step.differences] == ["orders"]
+    assert after.verdicts()["morning.4-metrics-reconciliation"] is Verdict.WARNED, after.output
 
 
 @contextmanager

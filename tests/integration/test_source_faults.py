@@ -175,11 +175,18 @@ def test_accounts_that_could_not_start_again_and_a_target_that_takes_no_writes(h
 
 
 def test_the_checks_own_rights_that_were_taken_are_not_checked_by_name(healthy):
-    databases.target(healthy.instance, "REVOKE pg_read_all_data FROM cdcproof")
+    sides = {"source": databases.source, "target": databases.target}
+    for run in sides.values():
+        run(healthy.instance, "REVOKE pg_read_all_data FROM cdcproof")
     try:
-        step = healthy.assert_only(healthy.morning(), "morning.6-target-rights", Verdict.NOT_CHECKED)
-        assert "public.orders" in step.reason
-        pasted(healthy, step.action[0])
+        outcome = healthy.morning()
+        expected = healthy.healthy | {f"morning.6-{side}-rights": Verdict.NOT_CHECKED for side in sides}
+        assert outcome.verdicts() == expected, outcome.output
+        for side in sides:
+            step = outcome.step(f"morning.6-{side}-rights")
+            assert "public.orders" in step.reason
+            pasted(healthy, step.action[0])
         healthy.assert_healthy(healthy.morning())
     finally:
-        databases.target(healthy.instance, "GRANT pg_read_all_data TO cdcproof")
+        for run in sides.values():
+            run(healthy.instance, "GRANT pg_read_all_data TO cdcproof")

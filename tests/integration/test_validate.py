@@ -104,6 +104,12 @@ def changed(validation: Validation, **changes: str) -> Iterator[tuple[str, ...]]
         pipe.heal()
 
 
+def follow(validation: Validation, step, *ends: int) -> None:
+    """Run what the check offers, as it is printed, but for the advice; `ends` are the exit statuses."""
+    done = [validation.pipe.paste(command) for command in step.action if not command.startswith("#")]
+    assert [one.returncode for one in done] == list(ends), [one.stdout + one.stderr for one in done]
+
+
 def wrong(step) -> dict[str, str]:
     return {difference.subject: difference.found for difference in step.differences}
 
@@ -135,6 +141,7 @@ def test_updates_that_are_dropped_at_the_target(validation: Validation) -> None:
     )
     try:
         step = validation.assert_only(validation.run(), "validate.3-round-trip")
+        follow(validation, step, 0, 0, 0)  # which show where it may have stopped
     finally:
         databases.target(instance, "DROP TRIGGER drop_updates ON public.customers; DROP FUNCTION public.drop_it()")
 
@@ -189,7 +196,9 @@ def test_a_source_that_nobody_resumed(validation: Validation, act: str, found: s
     eventually(lambda: connect.states().states[SOURCE] == found, what=f"the source to be {found}")
 
     step = validation.assert_only(validation.run(), "validate.2-connectors", blocked=AFTER_CONNECTORS)
+    follow(validation, step, 0)
 
+    assert set(connect.states().states.values()) == {"RUNNING"}
     assert wrong(step)[SOURCE] == found
     assert any(line.startswith(f"cdcproof connectors resume {SOURCE}") for line in step.action), step.action
 
@@ -251,6 +260,7 @@ def test_pytest_is_killed_in_the_middle_of_the_round_trip(validation: Validation
 def test_what_nobody_declared_is_named(validation: Validation) -> None:
     with changed(validation, batch__size="1999"):
         step = validation.assert_only(validation.run(), "validate.5-baseline")
+        follow(validation, step, 1)  # which shows it again
 
     assert wrong(step) == {f"connectors/{SINK}/batch.size": "1999"}
 
@@ -293,6 +303,17 @@ def test_the_baselines_commands_tell_what_the_check_tells(validation: Validation
     assert not [out for out in (differs.stdout, intended.stdout, shown.stdout, written) if password in out]
 
 
+def test_a_service_that_did_not_come_back(validation: Validation) -> None:
+    lifecycle.kill(INSTANCE, "kafka-connect")
+    connectors_and_after = ("validate.2-connectors", *AFTER_CONNECTORS, "validate.5-baseline")
+
+    step = validation.assert_only(validation.run(), "validate.1-services", blocked=connectors_and_after)
+    follow(validation, step, 0, 0)
+
+    assert wrong(step) == {"kafka-connect (connect)": "down"}
+    assert set(validation.pipe.connect.states().states.values()) == {"RUNNING"}
+
+
 def test_without_a_baseline_the_step_is_not_checked_and_says_how_to_record_one(validation: Validation) -> None:
     recorded = validation.pipe.located().paths.baselines / "embedded.json"
     aside = recorded.rename(recorded.with_suffix(".aside"))
@@ -309,8 +330,10 @@ def test_a_row_that_differs_is_found_by_the_reconciliation_alone(validation: Val
     databases.target(instance, "UPDATE public.customers SET notes = 'stale' WHERE customer_id = 1")
     try:
         step = validation.assert_only(validation.run(), "validate.4-reconciliation")
-    finally:
+        follow(validation, step, 1, 1, 0, 0)
+    except BaseException:
         databases.source(instance, "UPDATE public.customers SET notes = notes WHERE customer_id = 1")
+        raise
 
     assert wrong(step) == {"customers": "MISMATCH"}
 

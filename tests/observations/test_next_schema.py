@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
 
 from cdcproof.clients.registry import Registry, Schema
+from cdcproof.environments.live import Live
 from cdcproof.observations.next_schema import NextSchemas, Subject, with_another_column
 from cdcproof.operations import looks
+from cdcproof.operations.remedies import Remedies
 from cdcproof.pipeline import HttpService
 from tests.canned import serving
 from tests.pipelines import pipeline_of
@@ -113,3 +116,27 @@ def test_a_registry_that_knows_no_modes_and_cannot_compare_is_not_called_wrong()
     assert (orders.mode, orders.takes, "answered 422" in orders.why_not) == ("", None, True)
     assert found.found() == found.expected()
     assert found.rows()[0]["takes another column"] == "not tried"
+
+
+def test_a_registry_that_was_closed_is_opened_by_the_command() -> None:
+    """The drill: red, the Action as it is printed, green. What the command sets is what the registry answers from then on."""
+    mode, setting = "GET /mode/t.orders-value", "PUT /mode/t.orders-value"
+    answers = {
+        "GET /subjects": (200, ["t.orders-value"]),
+        "GET /subjects/t.orders-value/versions/latest": (200, {"schema": json.dumps(record(ID))}),
+        "GET /config": (200, {"compatibilityLevel": "FULL"}),
+        "POST /compatibility/subjects/t.orders-value/versions/latest": (200, {"is_compatible": True}),
+        mode: (200, {"mode": "READONLY"}),
+        setting: (200, {}),
+    }
+    with serving(answers) as server:
+        service = HttpService(url=server.url)
+        pipeline = pipeline_of("orders", registry={"url": server.url})
+        red = looks.next_schemas(Registry(service), pipeline)
+        for command in Remedies(Live(), pipeline, "w").open_registry(red.refusing()):
+            subprocess.run(["bash", "-c", command], check=True, capture_output=True)
+        asked = server.bodies[server.requests.index(setting)]
+        server.answers[mode] = (200, {"mode": asked["mode"]})
+        green = looks.next_schemas(Registry(service), pipeline)
+    assert red.found() == {"t.orders-value": "mode READONLY"}
+    assert green.found() == green.expected() == {"t.orders-value": "takes another column"}

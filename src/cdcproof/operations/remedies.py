@@ -134,13 +134,17 @@ class Remedies:
 
     def compare_exporter_with_connect(self) -> Commands:
         """Both sides of a contradiction between the exporter and Connect; then start the exporter again."""
-        embedded = self.environment.name == "embedded"
-        restart = self.environment.restart_command("exporter")[1:] if embedded else ()
         return (
             f"curl -s {shlex.quote(self.pipeline.exporters.connect_url)} | grep connector_state",
             self._commands.ask_connect("/connectors?expand=status"),
-            *(restart or (f"# stop the exporter that serves this, and start: {self._commands.cdcproof('exporter')}",)),
+            *self.restart_exporter(),
         )
+
+    def restart_exporter(self) -> Commands:
+        """Start this pipeline's own exporter in the place of what serves its address, or of nothing."""
+        if self.environment.name == "embedded":
+            return self.environment.restart_command("exporter")[1:]
+        return (f"# stop the exporter that serves this, if one does, and start: {self._commands.cdcproof('exporter')}",)
 
     def free_space(self, old_files: OldFiles | None) -> Commands:
         """The runbook's clean-up of old backups, listed before it is deleted, and never the newest of a kind.

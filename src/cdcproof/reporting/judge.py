@@ -103,8 +103,8 @@ def scrubbed(record: StepRecord) -> StepRecord:
     )
 
 
-_COMMANDS = ("psql ", "sqlcmd ")
-"""How the lines of a remedy begin that can be pasted; the others are sentences."""
+_COMMANDS = ("psql ", "sqlcmd ", "cdcproof ", "#")
+"""How the lines of a remedy begin that stay as they are: commands that can be pasted, and advice. The others are sentences."""
 
 
 def _concluded(record: StepRecord, raised: BaseException | None) -> StepRecord:
