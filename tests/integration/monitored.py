@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -24,9 +25,10 @@ from cdcproof.monitoring.connectors import ConnectorCollector
 from cdcproof.monitoring.dashboards import answers
 from cdcproof.monitoring.dashboards.answers import Scope
 from cdcproof.monitoring.reconciliation import ReconciliationCollector
+from cdcproof.monitoring.series import Collector, Metric, gauge
 from cdcproof.monitoring.server import bind
 from cdcproof.pipeline import Freshness, HttpService
-from tests.integration.conftest import INSTANCE, Pipelines, eventually, free_ports
+from tests.integration.conftest import INSTANCE, ROOT, Pipelines, eventually, free_ports
 
 SCRAPE_SECONDS = 2
 _BEAT = "UPDATE shipments SET shipped_at = clock_timestamp() WHERE shipment_id = 1"
@@ -40,6 +42,14 @@ def prometheus_program() -> str:
     if found is None:
         pytest.skip("prometheus is neither on PATH nor in $CDCPROOF_TEST_BIN (apt-get install it)")
     return found
+
+
+class _Jmx(Collector):
+    """What the JMX exporter of a Connect worker serves of errors: the embedded worker has none."""
+
+    def collect(self) -> Iterable[Metric]:
+        name = "kafka_connect_task_error_metrics_total_record_errors"
+        yield gauge(name, "Errors.", {("postgres-sink-connector", "0"): time.time() // 20}, "connector", "task")
 
 
 class Monitored:
@@ -56,13 +66,16 @@ class Monitored:
 
     def __enter__(self) -> Self:
         with self._running as running:  # a start that fails half-way leaves nothing running
-            port, *exporters = free_ports(3)
+            port, *ports = free_ports(4)
+            addresses = [f"http://127.0.0.1:{own}/metrics" for own in ports]
+            self.exporters = addresses[:2]
             collectors = (
                 ReconciliationCollector(self.pipeline, self._folder / "exporter-state.json"),
                 ConnectorCollector(self.pipeline, Embedded(INSTANCE)),
+                _Jmx(),
             )
-            for own, collector in zip(exporters, collectors, strict=True):
-                server = running.enter_context(bind("127.0.0.1", "test", f"http://127.0.0.1:{own}/metrics"))
+            for address, collector in zip(addresses, collectors, strict=True):
+                server = running.enter_context(bind("127.0.0.1", "test", address))
                 server.serve(collector)
                 threading.Thread(target=server.serve_forever, daemon=True).start()
                 running.callback(server.shutdown)
@@ -72,7 +85,7 @@ class Monitored:
             running.callback(self._stop.set)
             self.url = f"http://127.0.0.1:{port}"
             self.prometheus = PrometheusServer(HttpService(url=self.url))
-            running.callback(_ended, self._prometheus(port, exporters))
+            running.callback(_ended, self._prometheus(port, ports))
             self.started = time.time()
             self.eventually("cdcproof_exporter_info", lambda found: len(found) == 2, "the first scrape")
             self._running = running.pop_all()
@@ -104,10 +117,12 @@ class Monitored:
         [value] = self.prometheus.query(expression).values()
         return value
 
-    def _prometheus(self, port: int, exporters: list[int]) -> subprocess.Popen[bytes]:
-        targets = ", ".join(f"'127.0.0.1:{own}'" for own in exporters)
+    def _prometheus(self, port: int, scraped: list[int]) -> subprocess.Popen[bytes]:
+        targets = ", ".join(f"'127.0.0.1:{own}'" for own in scraped)
         (self._folder / "prometheus.yml").write_text(
-            f"global: {{scrape_interval: {SCRAPE_SECONDS}s, scrape_timeout: {SCRAPE_SECONDS}s}}\n"
+            f"global: {{scrape_interval: {SCRAPE_SECONDS}s, scrape_timeout: {SCRAPE_SECONDS}s, "
+            f"evaluation_interval: {SCRAPE_SECONDS}s}}\n"
+            f"rule_files: ['{ROOT / 'monitoring/prometheus/rules/mapping.yml'}']\n"
             f"scrape_configs: [{{job_name: cdc, static_configs: [{{targets: [{targets}]}}]}}]\n"
         )
         log = self._running.enter_context((self._folder / "prometheus.log").open("wb"))

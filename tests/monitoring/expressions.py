@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import promql_parser
+import yaml
 
 from cdcproof.monitoring.dashboards.model import filled
 
+RULES = Path(__file__).parents[2] / "monitoring" / "prometheus" / "rules"
 LIBRARY = Path(__file__).parents[2] / "src" / "cdcproof"
 
 
@@ -37,6 +39,17 @@ def metrics_of(expression: str) -> set[str]:
                 left.append(child)
         left.extend(getattr(node, "args", None) or [])
     return found
+
+
+def recorded_names() -> set[str]:
+    """Every metric that a recording rule makes."""
+    return {
+        rule["record"]
+        for path in RULES.glob("*.yml")
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
 
 
 def names_in_library() -> set[str]:

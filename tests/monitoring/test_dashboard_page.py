@@ -278,3 +278,32 @@ def test_variables_are_replaced_once_and_quoted() -> None:
     )
 
     assert sent == r'up{instance=~"a\\.b:1|",pipeline="$instance\""}[60s]'
+
+
+def pipeline_file(folder: Path, prometheus: str) -> str:
+    """The warehouse's pipeline file with this Prometheus, or with none."""
+    text = (Path(__file__).parents[2] / "fixtures/pipelines/warehouse.toml").read_text()
+    section = '[prometheus]\nurl = "http://localhost:9090"\n'
+    assert section in text
+    path = folder / "warehouse.toml"
+    path.write_text(text.replace(section, f'[prometheus]\nurl = "{prometheus}"\n' if prometheus else ""))
+    return str(path)
+
+
+def test_a_pipeline_file_says_where_prometheus_is_and_whose_series_are_meant(tmp_path: Path) -> None:
+    def two(expression: str) -> Found:
+        return about("erp", "warehouse") if expression.startswith(ABOUT) else one_pipeline(expression)
+
+    with answering(two) as fake:
+        status, page = page_of(tmp_path, "--pipeline", pipeline_file(tmp_path, fake.url))
+
+    assert status == 0
+    assert "Dashboards of pipeline warehouse" in page
+    sent = [expression for expression in fake.asked if "connector_state" in expression]
+    assert sent
+    assert all(r'instance=~"host\\-2:9104|"' in expression for expression in sent)
+
+
+def test_a_pipeline_file_without_prometheus_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert page_of(tmp_path, "--pipeline", pipeline_file(tmp_path, "")) == (2, "")
+    assert "names no Prometheus.\nAdd [prometheus]" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from cdcproof.monitoring.dashboards.written import written
 
 HEIGHT = 170.0
 RIGHT, TOP, BOTTOM = 14.0, 8.0, 22.0
-_LETTER, _LETTER_OF_BROAD = 5.8, 8.2
+_LETTER, _LETTER_OF_BROAD = 5.8, 9.5
 """The width of a letter on an axis; that of a broad chart is larger, since a narrow screen makes it smaller."""
 MOST_LINES = 10
 """More are not told apart; the page says how many are left out."""

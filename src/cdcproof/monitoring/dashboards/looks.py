@@ -78,6 +78,7 @@ FILLING = Look(
 )
 THROUGHPUT = Look(unit=Unit.RECORDS_PER_SECOND, base=Colour.PLAIN)
 EVENTS = Look(unit=Unit.PER_SECOND, base=Colour.PLAIN)
+ERRORS = Look(unit=Unit.PER_SECOND, levels=(Level(0.5, Colour.BAD),))
 BYTES = Look(unit=Unit.BYTES, base=Colour.PLAIN)
 SECONDS = Look(unit=Unit.SECONDS, base=Colour.PLAIN)
 REPORT_AGE = Look(

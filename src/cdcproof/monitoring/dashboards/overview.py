@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cdcproof.monitoring.dashboards import looks
-from cdcproof.monitoring.dashboards.model import RATE, Dashboard, Kind, Panel, Query, Row, of
+from cdcproof.monitoring.dashboards.model import RATE, Colour, Dashboard, Kind, Panel, Query, Row, of
 
 _STATE = (
     f"min by (connector) ({of('connector_state')}) or on (connector) -max by (connector) "
@@ -141,8 +141,12 @@ _LAG = Row(
             "stands. A gap: it could not be read.",
             "morning.7-source-lag",
             Kind.LINES,
-            (Query(_FRESHNESS, "newest heartbeat"),),
-            looks.FRESHNESS,
+            (
+                Query(_FRESHNESS, "newest heartbeat"),
+                Query(f"max({of('cdcproof_replication_freshness_target_seconds')})", "target of the pipeline file"),
+            ),
+            looks.SECONDS,
+            colours=(("target of the pipeline file", Colour.BAD),),
         ),
         Panel(
             "Source: records not yet sent",
@@ -232,6 +236,17 @@ _ERRORS = Row(
             Kind.LINES,
             (Query(f"sum by (connector) (increase({of('cdcproof_dead_letters_total')}[{RATE}]))", "{{connector}}"),),
             looks.NONE_IS_GOOD,
+            width=6,
+        ),
+        Panel(
+            "Errors of tasks",
+            "Records per second that a connector's tasks could not handle, as the workers' JMX exporter counts them. "
+            "TaskErrorRateHigh fires above 0.5 for 5 minutes. No data: no worker has a JMX exporter.",
+            "morning.2-connectors",
+            Kind.LINES,
+            (Query(f"sum by (connector) ({of('cdcproof:task_record_errors:rate5m')})", "{{connector}}"),),
+            looks.ERRORS,
+            width=6,
         ),
         Panel(
             "Services without an answer",
@@ -240,6 +255,7 @@ _ERRORS = Row(
             Kind.LINES,
             (Query(f"1 - min by (service) (avg_over_time({of('cdcproof_exporter_up')}[{RATE}]))", "{{service}}"),),
             looks.SHARE_OF_FAILURES,
+            width=6,
         ),
         Panel(
             "Deployments",
@@ -248,6 +264,7 @@ _ERRORS = Row(
             Kind.LINES,
             (Query(f"sum by (status) (increase({of('connector_deployments_total')}[1h]))", "{{status}}"),),
             looks.NUMBER,
+            width=6,
             colours=looks.OUTCOMES,
         ),
     ),
@@ -264,6 +281,7 @@ _HEADROOM_ROW = Row(
             Kind.LINES,
             (Query(_HEADROOM, "{{connector}}"),),
             looks.HEADROOM,
+            width=6,
         ),
         Panel(
             "Log kept by replication slots",
@@ -272,6 +290,17 @@ _HEADROOM_ROW = Row(
             Kind.LINES,
             (Query(f"max by (slot) ({of('cdcproof_slot_retained_bytes')})", "{{slot}}"),),
             looks.LOG_BYTES,
+            width=6,
+        ),
+        Panel(
+            "Log until a slot is lost",
+            "PostgreSQL only: what may still be written until the server drops the log that a slot needs. Absent without "
+            "max_slot_wal_keep_size: then the disk is the limit.",
+            "morning.8-replication-slots",
+            Kind.LINES,
+            (Query(f"min by (slot) ({of('cdcproof_slot_headroom_bytes')})", "{{slot}}"),),
+            looks.HEADROOM_BYTES,
+            width=6,
         ),
         Panel(
             "Disks",
@@ -280,6 +309,7 @@ _HEADROOM_ROW = Row(
             Kind.BARS,
             (Query(f"max by (path) ({of('cdcproof_disk_used_ratio')})", "{{path}}"),),
             looks.FILLING,
+            width=6,
             most=1,
         ),
     ),
