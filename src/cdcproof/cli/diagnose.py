@@ -7,8 +7,8 @@ import shlex
 from pathlib import Path
 
 from cdcproof.cli import schedule
-from cdcproof.cli.options import add_pipeline, seconds
-from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError
+from cdcproof.cli.options import add_pipeline, open_even_if_down, seconds
+from cdcproof.errors import CouldNotLookError
 from cdcproof.progress import Progress
 
 EXAMPLE = "cdcproof diagnose --pipeline warehouse --since 4h --output-dir /var/tmp/incident"
@@ -36,21 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Collect, write, and say what is missing. Status 3 when anything is."""
     from cdcproof.diagnostics.collect import collect
-    from cdcproof.diagnostics.parts import Missing
-    from cdcproof.environments import select
-    from cdcproof.pipeline import load
-    from cdcproof.pipeline_choice import chosen, resolve
+    from cdcproof.diagnostics.parts import unlocated
 
-    pipeline = load(resolve(chosen(arguments.pipeline)))
-    environment = select(arguments.env or pipeline.environment)
+    environment, pipeline, problem = open_even_if_down(arguments)
     schedule.note(arguments, "diagnose", pipeline.name, pipeline.paths.reports, pipeline.pushgateway)
-    unlocated: list[Missing] = []
-    try:
-        pipeline = environment.locate(pipeline)
-    except ConfigError:
-        raise
-    except CdcproofError as error:  # what is down must not keep anybody from looking at the rest
-        unlocated.append(Missing("where the services are", error.message, error.remedy))
     with Progress() as progress:
         archive = collect(
             pipeline,
@@ -58,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             output_dir=arguments.output_dir,
             since_seconds=arguments.since,
             deadline_seconds=arguments.deadline,
-            missing=unlocated,
+            missing=unlocated(problem),
             report=lambda name: progress.waiting(f"collected {name}"),
         )
     if archive.remarks:

@@ -46,6 +46,7 @@ COMMANDS = {
     "emergency": "data loss or a security incident: preserve, halt, say whom to call",
     "maintenance": "run a maintenance window: plan, start, status, finish, rollback",
     "remedy": "print, or run one by one, the steps for a finding",
+    "oncall": "brief whoever is on call about an alert, and keep the incident's record",
     "diagnose": "collect everything that on call needs in one redacted archive",
 }
 

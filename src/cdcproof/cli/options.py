@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdcproof.errors import CdcproofError, ConfigError
 from cdcproof.pipeline_choice import DEFAULT, VARIABLE, chosen, resolve
 
 if TYPE_CHECKING:
@@ -76,6 +77,21 @@ def reports_of(arguments: argparse.Namespace) -> Path:
     if not named:
         return places.folder_of_newest(arguments.reports_dir)
     return places.folder_of(load(resolve(named)).name, arguments.reports_dir)
+
+
+def open_even_if_down(arguments: argparse.Namespace) -> tuple[Environment, Pipeline, CdcproofError | None]:
+    """The same for those who look at what is down: why it could not be found out where it is served. Raises `ConfigError`."""
+    from cdcproof.environments import select
+    from cdcproof.pipeline import load
+
+    pipeline = load(resolve(chosen(arguments.pipeline)))
+    environment = select(arguments.env or pipeline.environment)
+    try:
+        return environment, environment.locate(pipeline), None
+    except ConfigError:
+        raise
+    except CdcproofError as error:
+        return environment, pipeline, error
 
 
 def open_pipeline(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:

@@ -41,6 +41,11 @@ class Remark:
     text: str
 
 
+def unlocated(problem: CdcproofError | None) -> tuple[Missing, ...]:
+    """That it could not be found out where the services are, where that was so."""
+    return (Missing("where the services are", problem.message, problem.remedy),) if problem else ()
+
+
 Part = File | Missing | Remark
 
 
