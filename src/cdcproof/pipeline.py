@@ -330,6 +330,10 @@ class Thresholds(Model):
     """Of hourly reconciliations, so many may fail or differ within 7 days."""
     metrics_gap_minutes: float = Field(default=60, ge=0)
     """So long may Prometheus have no samples within 7 days: a restart or two."""
+    growth_percent_7d: float = Field(default=25, gt=0)
+    """By so much the source and each topic may grow within 7 days."""
+    days_until_full: float = Field(default=30, gt=0)
+    """So many days a file system must last, as fast as it fills."""
     slot_retained_mebibytes: float = Field(default=1024, gt=0)
     restarts_24h: int = Field(default=3, ge=0)
     fence_seconds: float = Field(default=90, gt=0)

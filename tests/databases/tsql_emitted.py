@@ -231,6 +231,7 @@ def constants() -> Iterator[Emitted]:
     yield Emitted(health.unread_statement(CHANGES, 50_000))
     yield Emitted(health.at_statement(CHANGES))
     yield Emitted(health.newest_statement(TABLE, "odd] bigint"))
+    yield Emitted(health.SPACE_USED, ("SqlExecuteModuleStatement",), before_2019=True)
 
 
 def modules() -> list[Any]:
@@ -434,6 +435,7 @@ _PROCEDURES = {
         "@retention",
     ],
     "sys.sp_cdc_drop_job": ["@job_type"],
+    "sys.sp_spaceused": ["@objname", "@updateusage", "@mode", "@oneresultset"],
     "sys.sp_cdc_enable_db": [],
     "sys.sp_cdc_enable_table": [
         "@source_schema",

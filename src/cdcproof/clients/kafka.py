@@ -40,6 +40,10 @@ class Kafka(Session):
         """The cluster's own id, empty where the brokers do not tell it."""
         return str(self._metadata(self._deadline()).cluster_id or "")
 
+    def addresses(self) -> dict[int, tuple[str, int]]:
+        """Broker's number to the host and port that it advertises."""
+        return {number: (one.host, one.port) for number, one in self._metadata(self._deadline()).brokers.items()}
+
     def topics(self) -> dict[str, int]:
         """Topic to number of partitions, internal topics included."""
         metadata = self._metadata(self._deadline())

@@ -142,6 +142,9 @@ _WEEKLY = (
     Check("weekly.2-backup-log", "critical", only_where=BACKUPS),
     Check("weekly.2-backup-age", "critical", only_where=BACKUPS),
     Check("weekly.2-uploads", "critical", only_where=BUCKET),
+    Check("weekly.3-source-growth", "minor"),
+    Check("weekly.3-topic-growth", "minor"),
+    Check("weekly.3-days-until-full", "major"),
 )
 
 CHECKS: tuple[Check, ...] = (*_MORNING, *_WEEKLY, *_CONNECTORS, *_VALIDATE, *_STAGING)

@@ -16,6 +16,10 @@ from cdcproof.operations.administration import sqlcmd
 from cdcproof.operations.commands import CommandLine, Commands
 from cdcproof.pipeline import Database
 
+_LARGER_ON_PURPOSE = (
+    "# where it grows on purpose: plan for the room, and raise thresholds.growth_percent_7d in the pipeline file"
+)
+
 
 @dataclass(frozen=True)
 class DatabaseRemedies:
@@ -49,6 +53,17 @@ class DatabaseRemedies:
             longer = f"EXEC sys.sp_cdc_change_job @job_type = N'cleanup', @retention = {cleanup.retention_minutes * 2};"
             commands.append(self.line.administer(source, longer))
         return tuple(commands)
+
+    def largest_tables(self) -> Commands:
+        """What of the source takes the space."""
+        source = self.line.pipeline.source
+        if source.type == "sqlserver":
+            return (sqlcmd(source, "EXEC sys.sp_spaceused", user=source.user), _LARGER_ON_PURPOSE)
+        largest = (
+            "SELECT relid::regclass AS tables, pg_size_pretty(pg_total_relation_size(relid)) AS size "
+            "FROM pg_statio_user_tables ORDER BY pg_total_relation_size(relid) DESC LIMIT 10"
+        )
+        return (self.line.psql(source, largest), _LARGER_ON_PURPOSE)
 
     def look_at_source(self, connectors: Mapping[str, str]) -> Commands:
         """What keeps a source connector from reading: its own state, then its session at the source."""

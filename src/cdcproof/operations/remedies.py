@@ -172,6 +172,21 @@ class Remedies:
             find += ["!", "-path", f"{_literally(old_files.directory / name)}/*"]
         return (shlex.join([*find, "-ls"]), shlex.join([*find, "-delete"]))
 
+    def largest_topics(self) -> Commands:
+        """What each topic takes on each broker; then how long it keeps its records."""
+        server = ["--bootstrap-server", self.pipeline.kafka.bootstrap_servers]
+        return (
+            shlex.join(["kafka-log-dirs", *server, "--describe"]),
+            shlex.join(["kafka-configs", *server, "--describe", "--all", "--entity-type", "topics"])
+            + " | grep -E 'retention|cleanup.policy|configs for'",
+            "# where a topic grows on purpose: plan for the room, and raise thresholds.growth_percent_7d in the pipeline file",
+        )
+
+    def make_room(self, paths: Collection[str]) -> Commands:
+        """What takes the space; then what may be deleted."""
+        looks = [f"du -xh --max-depth=2 {shlex.quote(path)} | sort -h | tail -15" for path in paths]
+        return (*looks, self._commands.cdcproof("cleanup"))
+
     def back_up(self, directory: Path) -> Commands:
         """See what there is and what should have made more; then make a backup."""
         return (

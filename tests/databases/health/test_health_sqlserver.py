@@ -13,7 +13,7 @@ from cdcproof.databases.deployment import tsql as deployment
 from cdcproof.databases.health import connect, tsql
 from cdcproof.databases.health.base import Health, Reader, Unread
 from cdcproof.databases.health.sqlserver import SQLServerHealth
-from cdcproof.errors import RefusedError
+from cdcproof.errors import RefusedError, UnexpectedAnswerError
 from cdcproof.secrets import Secret
 from tests import tsql_values
 from tests.databases.test_sqlserver import Answers, _config
@@ -179,6 +179,19 @@ def test_without_the_right_to_see_its_state_nothing_of_it_is_taken_for_all() -> 
     assert hidden == Health(
         connections_limit=32767, size_bytes=8_192_000, grant="USE master; GRANT VIEW SERVER STATE TO [reader];"
     )
+
+
+@pytest.mark.parametrize(
+    ("reserved", "count"), [("568 KB", 581_632), ("1.50 MB", 1_572_864), ("12345678 KB", 12_641_974_272)]
+)
+def test_the_space_that_tables_take_is_read_with_its_unit(reserved: str, count: int) -> None:
+    row = ("warehouse_source", "200.00 MB", "3.21 MB", reserved, "400 KB", "100 KB", "68 KB")
+    assert door(**{tsql.SPACE_USED: [row]}).space_used_bytes() == count
+
+
+def test_another_form_of_the_space_is_not_guessed() -> None:
+    with pytest.raises(UnexpectedAnswerError, match="sp_spaceused"):
+        door(**{tsql.SPACE_USED: [("warehouse_source", "200 MB", "3 MB", "much")]}).space_used_bytes()
 
 
 def test_counters_that_are_not_there_are_absent() -> None:

@@ -76,6 +76,10 @@ class HealthDatabase(DeploymentDatabase, Protocol):
         """How the server does now."""
         ...
 
+    def space_used_bytes(self) -> int:
+        """What the database's tables and indexes take: not what its files have in reserve. PostgreSQL: its size on disk."""
+        ...
+
     def clock_seconds(self) -> float:
         """The server's clock: seconds since 1970, UTC."""
         ...

@@ -102,6 +102,10 @@ class PostgreSQLHealth(PostgreSQLDeployment):
                 self._query(queries.DROP_SLOT, (copy,))
         return changes, messages >= bound, max(0.0, (now - since) / _MICROSECONDS) if changes else 0.0
 
+    def space_used_bytes(self) -> int:
+        """pg_database_size: tables and indexes of all schemas, and their free space."""
+        return int(self._query(queries.SIZE)[0][0])
+
     def _size_bytes(self) -> int | None:
         """None where it does not come in time: each file of the database is looked at."""
         try:

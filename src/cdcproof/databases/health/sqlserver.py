@@ -14,8 +14,9 @@ from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
 from cdcproof.databases.health import tsql
 from cdcproof.databases.health.base import Health, Reader, SlotRoom, Unread
 from cdcproof.databases.sqlserver_log import ChangeTable
-from cdcproof.errors import CouldNotLookError
+from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 
+_UNIT_BYTES = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _STATES = ("active", "idle", "idle in transaction")
 
 
@@ -44,6 +45,17 @@ class SQLServerHealth(SQLServerDeployment):
             cache_hit_ratio=counters[tsql.HITS] / lookups if lookups and tsql.HITS in counters else None,
             size_bytes=size,
         )
+
+    def space_used_bytes(self) -> int:
+        """The reserved space, by sp_spaceused. Its fourth column: ``568 KB``."""
+        row = self._query(tsql.SPACE_USED)[0]
+        try:
+            number, unit = str(row[3]).split()
+            return int(float(number) * _UNIT_BYTES[unit])
+        except (KeyError, ValueError, IndexError):
+            raise UnexpectedAnswerError(
+                f"{self._place}: sp_spaceused answers in a form that is not known: {row!r}"
+            ) from None
 
     def clock_seconds(self) -> float:
         """SYSUTCDATETIME()."""

@@ -33,6 +33,8 @@ COUNTERS = """
     WHERE (c.counter_name = N'Number of Deadlocks/sec' AND c.instance_name = N'_Total')
        OR (c.counter_name IN (N'Buffer cache hit ratio', N'Buffer cache hit ratio base') AND c.object_name LIKE N'%:Buffer Manager%')"""
 DEADLOCKS, HITS, LOOKUPS = "Number of Deadlocks/sec", "Buffer cache hit ratio", "Buffer cache hit ratio base"
+# One row: database_name, database_size, unallocated space, reserved, data, index_size, unused, as text with a unit (reference "sp_spaceused").
+SPACE_USED = "EXEC sys.sp_spaceused @oneresultset = 1"
 SIZE = "SELECT SUM(CAST(f.size AS bigint)) * 8192 FROM sys.database_files AS f"
 
 

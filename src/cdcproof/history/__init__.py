@@ -1,0 +1,1 @@
+"""What runs leave for later runs: one file a subject, below the reports."""

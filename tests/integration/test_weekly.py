@@ -1,0 +1,62 @@
+"""The weekly checks of capacity on the embedded pipeline: the broker's own figures, and the kept history both ways."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.kafka_log_dirs import log_dirs
+from cdcproof.findings import Verdict
+from tests.integration.conftest import Pipelines
+
+pytestmark = pytest.mark.integration
+
+DAY = 86_400.0
+GROWTH = ("weekly.3-source-growth", "weekly.3-topic-growth")
+FULL = "weekly.3-days-until-full"
+
+
+def test_the_broker_says_what_its_topics_take(healthy: Pipelines) -> None:
+    kafka = Kafka(healthy.located().kafka.bootstrap_servers)
+    found: dict[str, int] = defaultdict(int)
+    for host, port in kafka.addresses().values():
+        for replica in log_dirs(host, port):
+            found[replica.topic] += replica.size_bytes
+
+    on_disk: dict[str, int] = defaultdict(int)
+    for segment in (healthy.instance.folders.state).rglob("*-[0-9]*/[0-9]*.log"):
+        on_disk[segment.parent.name.rpartition("-")[0]] += segment.stat().st_size
+    tables = [table.topic for table in healthy.located().tables]
+    assert {topic: found[topic] for topic in tables} == {topic: on_disk[topic] for topic in tables}
+    assert min(found[topic] for topic in tables) > 0
+
+
+def older(history: Path, factor: float) -> None:
+    """As if what was just measured had been measured 21, 14 and 7 days ago, and had been that much of it."""
+    told = json.loads(history.read_text())
+    told["sizes"] = {
+        name: [[values[-1][0] - days * DAY, values[-1][1] * factor] for days in (21, 14, 7)]
+        for name, values in told["sizes"].items()
+    }
+    history.write_text(json.dumps(told))
+
+
+def test_a_history_is_kept_and_judged(healthy: Pipelines) -> None:
+    only = ("-k", "growth or disks_last")
+    first = healthy.checks("weekly", *only)
+    assert {first.step(step).verdict for step in (*GROWTH, FULL)} == {Verdict.NOT_CHECKED}
+    assert "Too short a history" in first.output
+
+    history = healthy.folder / "reports" / "capacity.json"
+    older(history, 1.0)
+    second = healthy.checks("weekly", *only)
+    assert {second.step(step).verdict for step in (*GROWTH, FULL)} == {Verdict.PASSED}, second.output
+
+    older(history, 1e-6)  # all that is there now was written within a week
+    third = healthy.checks("weekly", *only)
+    assert third.step(FULL).verdict is Verdict.FAILED, third.output
+    assert "du -xh --max-depth=2" in third.step(FULL).action[0]

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from cdcproof.environments.base import FileSystem
+from cdcproof.errors import CouldNotLookError
+from cdcproof.findings import Verdict
+from cdcproof.observations.capacity import DaysUntilFull, Growth
+from checks.weekly import test_3_capacity as checks
+from tests.check_in_process import judged
+from tests.pipelines import pipeline_of
+
+DAY, GIB = 86_400.0, float(1 << 30)
+NOW = 1_000 * DAY
+
+
+def sizes(*points: tuple[float, float]) -> tuple[tuple[float, float], ...]:
+    """By days ago, in GiB."""
+    return tuple((NOW - days * DAY, gib * GIB) for days, gib in points)
+
+
+def growth(**series: tuple[tuple[float, float], ...]) -> Growth:
+    return Growth(series, 25)
+
+
+def verdict(found: Growth) -> Verdict:
+    return judged(checks.test_the_source_grew_no_more_than_it_may, pipeline_of("a"), source_growth=found).verdict
+
+
+def test_a_growth_within_the_limit_is_green() -> None:
+    found = growth(w=sizes((14, 90), (7, 100), (0, 125)))
+
+    assert verdict(found) is Verdict.PASSED
+    assert found.rows() == [
+        {"of": "w", "before": "100.0 GiB", "days ago": "7.0", "now": "125.0 GiB", "in 7 days": "+25.0 GiB"}
+    ]
+
+
+def test_a_growth_above_it_is_red_and_named() -> None:
+    found = growth(w=sizes((7, 100), (0, 126)), other=sizes((7, 100), (0, 80)))
+
+    record = judged(checks.test_the_source_grew_no_more_than_it_may, pipeline_of("a"), source_growth=found)
+
+    assert record.verdict is Verdict.FAILED
+    (difference,) = record.differences
+    assert (difference.subject, difference.found) == ("w", "grew by 26% in 7 days, 26.0 GiB")
+    assert difference.detail == "100.0 GiB 7.0 days ago, 126.0 GiB now"
+    assert record.action[0].startswith("sqlcmd")
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        (sizes((14, 100), (0, 150)), Verdict.PASSED),  # 25 % a week
+        (sizes((14, 100), (0, 152)), Verdict.FAILED),
+        (sizes((7, 100), (1, 1), (0, 120)), Verdict.PASSED),  # the size of yesterday is no week old
+        (sizes((7, 0.1), (0, 0.3)), Verdict.PASSED),  # little in bytes
+        (sizes((7, 0), (0, 10)), Verdict.FAILED),
+        (sizes((0, 100)), Verdict.NOT_CHECKED),
+        (sizes((5.9, 100), (0, 200)), Verdict.NOT_CHECKED),
+    ],
+)
+def test_the_growth_is_of_seven_days(series: tuple[tuple[float, float], ...], expected: Verdict) -> None:
+    assert verdict(growth(w=series)) is expected
+
+
+def test_what_is_too_large_is_red_although_another_has_no_history() -> None:
+    new = sizes((0, 1))
+
+    assert verdict(growth(new=new, w=sizes((7, 100), (0, 200)))) is Verdict.FAILED
+    assert verdict(growth(new=new, w=sizes((7, 100), (0, 101)))) is Verdict.NOT_CHECKED
+    with pytest.raises(CouldNotLookError, match="known of new"):
+        growth(new=new, w=sizes((7, 100), (0, 101))).demand_known()
+    assert verdict(growth()) is Verdict.NOT_CHECKED
+
+
+def disk(free_gib: float, path: str = "/data") -> FileSystem:
+    return FileSystem(path, 50, None, int(free_gib * GIB), int(1000 * GIB))
+
+
+def until_full(free_gib: float, *points: tuple[float, float]) -> DaysUntilFull:
+    return DaysUntilFull((disk(free_gib),), {"/data": sizes(*points)}, 30)
+
+
+def disk_verdict(found: DaysUntilFull) -> Verdict:
+    return judged(checks.test_disks_last_long_enough, pipeline_of("a"), days_until_full=found).verdict
+
+
+def test_days_are_what_is_free_by_a_straight_line_through_what_was_used() -> None:
+    assert until_full(310, (20, 480), (10, 490), (0, 500)).days() == {"/data": pytest.approx(310)}
+    # least squares of 0, 0, 30 over 0, 10, 20 days: 1.5 a day
+    assert until_full(300, (20, 400), (10, 400), (0, 430)).days() == {"/data": pytest.approx(200)}
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (until_full(30, (20, 480), (10, 490), (0, 500)), Verdict.PASSED),
+        (until_full(29.9, (20, 480), (10, 490), (0, 500)), Verdict.FAILED),
+        (until_full(5, (20, 500), (10, 500), (0, 500)), Verdict.PASSED),
+        (until_full(5, (20, 510), (10, 505), (0, 500)), Verdict.PASSED),
+        (until_full(0, (20, 480), (10, 490), (0, 500)), Verdict.FAILED),
+        (until_full(30, (20, 480), (0, 500)), Verdict.NOT_CHECKED),
+        (until_full(30, (12, 480), (6, 490), (0, 500)), Verdict.NOT_CHECKED),
+        (until_full(30, (200, 480), (150, 490), (0, 500)), Verdict.NOT_CHECKED),  # older than what is fitted
+        (DaysUntilFull((), {}, 30), Verdict.NOT_CHECKED),
+        (DaysUntilFull((disk(30),), {}, 30), Verdict.NOT_CHECKED),
+    ],
+)
+def test_a_disk_must_last_thirty_days(found: DaysUntilFull, expected: Verdict) -> None:
+    assert disk_verdict(found) is expected
+
+
+def test_one_that_fills_is_red_although_another_has_no_history() -> None:
+    known = sizes((20, 480), (10, 490), (0, 500))
+    found = DaysUntilFull((disk(5), disk(5, "/new")), {"/data": known, "/new": sizes((0, 1))}, 30)
+
+    assert disk_verdict(found) is Verdict.FAILED
+    assert [row["full in days"] for row in found.rows()] == ["5", None]
+
+
+def test_a_disk_that_does_not_fill_has_no_last_day() -> None:
+    found = until_full(5, (20, 510), (10, 505), (0, 500))
+
+    assert math.isinf(found.days()["/data"])
+    assert found.rows()[0]["full in days"] == "does not fill"
