@@ -59,7 +59,7 @@ def made_by_compose(service: str, project: str, number: int = 1, **labels: str) 
 def engine_with(*containers: dict[str, Any], answers: dict[str, Any] | None = None) -> Iterator[str]:
     """Serve these containers; yields the value for DOCKER_HOST. `answers` replaces answers by path without the version.
 
-    An answer that is an int is an HTTP status, one that is bytes is a stream.
+    An answer that is an int is an HTTP status, one that is bytes is a stream; one that can be called is made from the query.
     """
     known: dict[str, Any] = {
         "/version": VERSION,
@@ -73,8 +73,9 @@ def engine_with(*containers: dict[str, Any], answers: dict[str, Any] | None = No
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = urlsplit(self.path).path.removeprefix("/v1.41")
-            answer = known.get(path, 404)
+            parts = urlsplit(self.path)
+            answer = known.get(parts.path.removeprefix("/v1.41"), 404)
+            answer = answer(parts.query) if callable(answer) else answer
             status = answer if isinstance(answer, int) else 200
             body = answer if isinstance(answer, bytes) else json.dumps(answer if status == 200 else NO_SUCH).encode()
             self.send_response(status)
@@ -86,6 +87,20 @@ def engine_with(*containers: dict[str, Any], answers: dict[str, Any] | None = No
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            output = known.get(urlsplit(self.path).path.removeprefix("/v1.41"))
+            if not isinstance(output, bytes):
+                self.do_GET()
+                return
+            # what a command prints comes after an upgrade of the connection, and ends with it
+            self.send_response(101)
+            for name, value in (("Connection", "Upgrade"), ("Upgrade", "tcp")):
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(output)
+            self.close_connection = True
 
         def log_message(self, *args: object) -> None:
             pass

@@ -30,7 +30,7 @@ _KEY_VALUE = re.compile(
     r"""(?P<key>(?:password|passwd|passphrase|pwd|secret|token|user\.info
                   |(?:api|access|account|private|keystore)[._-]?key)["'\\]{0,4}\s*[:=]\s*(?:N(?='))?)
         (?:(?P<quote>\\{0,3}["'])(?P<quoted>(?:\\.|[^\\\n]){0,500}?)(?P=quote)
-          |(?P<plain>\$\{[^}\n]{0,200}\}|(?:[^\s,;&}"'\\]|\\(?!["']))+))""",
+          |(?P<plain>\$\{[^}\n]{0,200}\}|(?<==)\{(?:[^}\n]|\}\}){0,500}\}|(?:[^\s,;&}"'\\]|\\(?!["']))+))""",
     re.IGNORECASE | re.VERBOSE,
 )
 _AUTHORIZATION = re.compile(
@@ -46,9 +46,10 @@ _PRIVATE_KEY = re.compile(
     r"(?P<key>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----).{1,20000}?(?=-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
+_WEB_TOKEN = re.compile(r"eyJ[\w-]{8,4000}\.[\w-]{8,4000}\.[\w-]{8,1000}")
 _REFERENCE = re.compile(r"\$\{.*\}|\$\w+|%\w+%")
 # up to the last @ before the path: a password may hold one itself
-_URL_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]{0,20}://[^\s:/@]*):(?P<secret>[^\s/\x22]+)@", re.IGNORECASE)
+_URL_USERINFO = re.compile(r"(?P<scheme>://[^\s:/@]*):(?P<secret>[^\s/\x22]+)@")
 _ESCAPE = re.compile("(?:%25|%)[0-9A-F]{2}")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-")
 
@@ -100,6 +101,7 @@ def scrub(text: str) -> str:
                 text = text.replace(form, REDACTED)
             for core in _in_base64(value):
                 text = _without_token(text, core)
+    text = _WEB_TOKEN.sub(REDACTED, text)
     text = _PRIVATE_KEY.sub(rf"\g<key>{REDACTED}", text)
     text = _AUTHORIZATION.sub(rf"\g<key>{REDACTED}", text)
     text = _URL_USERINFO.sub(rf"\g<scheme>:{REDACTED}@", text)
@@ -152,17 +154,19 @@ def _forms(value: str) -> tuple[str, ...]:
     data = value.encode(errors="surrogatepass")
     in_url = {quote(data, safe=safe) for safe in ("", "/", "!*'()", "!$&'()*+,;=:@/?")} | {quote_plus(data)}
     in_url |= {quote(form, safe="") for form in in_url}
+    in_json = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     forms = {
         value,
         *in_url,
         *(_ESCAPE.sub(lambda escape: escape[0].lower(), form) for form in in_url),
         data.hex(),
         data.hex().upper(),
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
+        *in_json,
+        *(json.dumps(form)[1:-1] for form in in_json),
         repr(value)[1:-1],
         html.escape(value),
         html.escape(value, quote=False),
+        html.escape(value).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
     }
     return tuple(sorted(forms, key=len, reverse=True))
 

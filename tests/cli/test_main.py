@@ -232,6 +232,8 @@ def test_a_config_error_names_its_place_and_survives_pickling() -> None:
         ("reconcile repair", 12),
         ("connectors apply files", 24),
         ("connectors snapshot source", 168),
+        ("diagnose", 24),
+        ("oncall ConnectorDown", 1 / 6),
         # these serve, wait for answers, or have a limit of their own
         ("exporter", None),
         ("remedy morning.1-services", None),

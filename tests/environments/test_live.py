@@ -12,6 +12,7 @@ from cdcproof.environments.endpoints import probe
 from cdcproof.environments.live import Live
 from cdcproof.errors import ConfigError, CouldNotLookError, UnreachableError
 from cdcproof.pipeline import Pipeline
+from cdcproof.secrets import known
 from tests.engine import container, engine_with, made_by_compose
 from tests.pipelines import pipeline_of
 from tests.tds_server import tds_server
@@ -236,6 +237,52 @@ def test_a_log_is_the_containers_and_redacted(monkeypatch):
         found = Live().logs(pipeline_with({"name": "kafka", "container": "broker-1"}), "kafka")
 
     assert found == "password=[redacted]"
+
+
+def test_a_log_is_asked_for_since_a_moment(monkeypatch):
+    asked = []
+
+    def answer(query):
+        asked.append(query)
+        return b"\x01\x00\x00\x00\x00\x00\x00\x08Read me\n"
+
+    with engine_with(container("broker-1"), answers={"/containers/broker-1/logs": answer}) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        pipeline = pipeline_with({"name": "kafka", "container": "broker-1"})
+        assert Live().logs(pipeline, "kafka", 7, since=1_795_000_000.0) == "Read me"
+        assert Live().logs(pipeline, "kafka", 7) == "Read me"
+
+    assert "tail=7" in asked[0]
+    assert "since=1795000000" in asked[0]
+    assert "since" not in asked[1]
+
+
+@pytest.mark.parametrize(("status", "printed"), [(0, "Full thread dump"), (127, "jstack: not found")])
+def test_threads_are_asked_of_the_containers_own_jstack(monkeypatch, status, printed):
+    known(["canary-password"])
+    stream = f"{printed} canary-password".encode()
+    frame = b"\x01\x00\x00\x00" + len(stream).to_bytes(4, "big") + stream
+    answers = {
+        "/containers/broker-1/exec": {"Id": "e1"},
+        "/exec/e1/start": frame,
+        "/exec/e1/json": {"ExitCode": status},
+    }
+    with engine_with(container("broker-1"), answers=answers) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        pipeline = pipeline_with({"name": "kafka", "container": "broker-1"})
+        if status == 0:
+            assert Live().thread_dump(pipeline, "kafka") == "Full thread dump [redacted]"
+        else:
+            with pytest.raises(
+                CouldNotLookError, match=r"jstack in container broker-1 failed with status 127: jstack: not"
+            ) as raised:
+                Live().thread_dump(pipeline, "kafka")
+            assert raised.value.remedy.endswith("docker exec broker-1 kill -QUIT 1, and read its log.")
+
+
+def test_threads_of_a_service_without_a_container_cannot_be_seen_from_here():
+    with pytest.raises(CouldNotLookError, match="names no container"):
+        Live().thread_dump(pipeline_with({"name": "kafka", "endpoint": "tcp://k:9092"}), "kafka")
 
 
 def test_commands_name_the_container():

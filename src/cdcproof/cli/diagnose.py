@@ -17,7 +17,7 @@ EXAMPLE = "cdcproof diagnose --pipeline warehouse --since 4h --output-dir /var/t
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_pipeline(parser)
-    parser.set_defaults(keeps_result=True)
+    parser.set_defaults(keeps_result=True, limit_seconds=86_400.0)  # --deadline says when it ends
     parser.add_argument(
         "--output-dir", type=Path, metavar="DIR", help="where the archive is written (default: /tmp, or $TMPDIR)"
     )

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.description = (
         "Serve the runbook's metrics until stopped by Ctrl-C or SIGTERM: reconciliation_…\n"
-        "from the report files (port 9103); states, lags and throughput from Kafka Connect,\n"
+        "from the report files (port 9103); states, lags and throughput from Connect,\n"
         "Kafka and both databases (port 9104). The ports are those of\n"
         "exporters.reconciliation_url and exporters.connect_url in the pipeline file."
     )

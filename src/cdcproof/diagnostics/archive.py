@@ -17,7 +17,7 @@ from cdcproof.diagnostics.parts import File, Missing
 from cdcproof.errors import OperationError
 from cdcproof.secrets import scrub
 
-MOST_FILE_BYTES = 4 << 20
+MOST_FILE_BYTES = 2 << 20
 MOST_BYTES = 32 << 20
 """Of all texts together, before they are compressed."""
 

@@ -38,10 +38,14 @@ def connectors(scope: Scope) -> Iterator[Part]:
             yield Remark(f"Connector or task {subject} is {state}, not {expected}{f': {detail}' if detail else ''}")
     for connector in ours.connectors:
         yield from attempt(f"connect/positions/{connector.name}", partial(_positions, connect, connector))
+        yield from attempt(f"connect/topics/{connector.name}", partial(_topics, connect, connector))
 
 
 def _positions(connect: Connect, connector: Connector) -> Iterator[Part]:
     yield File(f"connect/positions/{file_name(connector.name)}.json", as_json(connect.offsets(connector.name)))
+
+
+def _topics(connect: Connect, connector: Connector) -> Iterator[Part]:
     yield File(f"connect/topics/{file_name(connector.name)}.txt", "\n".join(connect.topics(connector.name)) + "\n")
 
 

@@ -65,8 +65,11 @@ def items(pipeline: Pipeline) -> tuple[Item, ...]:
             for s in pipeline.services
             if s.role in _JAVA
         ),
-        *(Item(f"logs/{s.name}", f"Log of {s.name}", partial(services.log, s.name)) for s in pipeline.services),
         Item("reports/checks", "The latest run of checks", reports.checks),
         Item("reports/reconciliations", "The newest reconciliations", reports.reconciliations),
         Item("reports/acts", "Who changed what", reports.acts),
+        *(
+            Item(f"logs/{s.name}", f"Log of {s.name}", partial(services.log, s.name))
+            for s in sorted(pipeline.services, key=lambda s: s.role != "connect")  # its log says most
+        ),
     )
