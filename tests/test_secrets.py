@@ -18,6 +18,8 @@ from cdcproof.secrets import (
     inline_secrets,
     is_secret_key,
     known,
+    learn,
+    learn_environment,
     redact,
     scrub,
 )
@@ -202,6 +204,42 @@ def test_a_configuration_is_redacted_by_key() -> None:
 
     assert redact(config) == {**config, "database.password": REDACTED, "sasl.jaas.config": REDACTED}
     assert inline_secrets(config) == ["database.password", "sasl.jaas.config"]
+
+
+def test_a_configuration_teaches_its_secrets_and_those_within_its_addresses() -> None:
+    learn(
+        {
+            "connection.password": "inline-secret",
+            "connection.url": "jdbc:x://u:in%2Furl@h/db?password=as+query",
+            "sasl.jaas.config": 'PlainLoginModule required username="u" password="in jaas";',
+            "database.password": "${file:/etc/secrets:db}",
+            "token.enabled": "true",
+            "token.ttl": "3600",
+            "topic.prefix": "warehouse",
+        }
+    )
+
+    assert {"inline-secret", "in%2Furl", "in/url", "as+query", "in jaas"} <= _known
+    text = "warehouse true 3600 ${file:/etc/secrets:db}"
+    assert scrub(text) == text
+
+
+def test_the_environment_teaches_its_secrets_but_not_the_folder_we_are_in() -> None:
+    learn_environment(
+        {
+            "PWD": "/opt/pipeline",
+            "OLDPWD": "/opt/before",
+            "SOME_TOKEN": "a-token",
+            "BASIC_AUTH_USER_INFO": "me:basic",
+            "KAFKA_OPTS": "-Dx.password=within",
+            "SECRET_FILE": "/run/secrets/x",
+            "HOME": "/root",
+        }
+    )
+
+    assert scrub("a-token me:basic within") == f"{REDACTED} {REDACTED} {REDACTED}"
+    text = "/opt/pipeline/reports /opt/before /root /run/secrets/x"
+    assert scrub(text) == text
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,18 @@ REDACTED = "[redacted]"
 _SHORTEST_SCRUBBED = 4
 
 _SECRET_KEY = re.compile(
-    r"(password|passwd|passphrase|pwd|secret|token|api[._-]?key|credential|user\.info|sasl\.jaas\.config|private[._-]?key"
+    r"(password|passwd|passphrase|pwd|secret|token|api[._-]?key|credential|user[._]info|sasl[._]jaas[._]config|private[._-]?key"
     r"|(access|account)[._-]?key|keystore[._-]key$|connection[._-]?string)",
     re.IGNORECASE,
 )
-_NOT_SECRET_KEY = re.compile(r"\.(source|url|class|type|ms)$", re.IGNORECASE)  # basic.auth.credentials.source
+# basic.auth.credentials.source, TOKEN_FILE
+_NOT_SECRET_KEY = re.compile(r"[._](source|url|class|type|ms|file|path|location|env)$", re.IGNORECASE)
+_WORDS = frozenset(("true", "false", "none", "null", "yes", "no", "on", "off", "enabled", "disabled", "default"))
+"""What stands where a secret may stand, and would be taken out of every sentence."""
 # The value: in quotes (escaped or not, as inside JSON), a reference, or up to what ends a value. It never takes the
 # quote that ends a string around it, so that scrubbed JSON is still JSON.
 _KEY_VALUE = re.compile(
-    r"""(?P<key>(?:password|passwd|passphrase|pwd|secret|token|user\.info
+    r"""(?P<key>(?:password|passwd|passphrase|pwd|secret|token|user[._]info
                   |(?:api|access|account|private|keystore)[._-]?key)["'\\]{0,4}\s*[:=]\s*(?:N(?='))?)
         (?:(?P<quote>\\{0,3}["'])(?P<quoted>(?:\\.|[^\\\n]){0,500}?)(?P=quote)
           |(?P<plain>\$\{[^}\n]{0,200}\}|(?<==)\{(?:[^}\n]|\}\}){0,500}\}|(?:[^\s,;&}"'\\]|\\(?!["']))+))""",
@@ -136,11 +139,20 @@ def is_reference(value: object) -> bool:
 
 def learn(config: Mapping[str, object]) -> None:
     """Make known to the scrubber what a configuration holds in clear: values of keys that hold secrets, and passwords within other values."""
-    known(str(config[key]) for key in inline_secrets(config))
+    known(text for key in inline_secrets(config) if _may_be_secret(text := str(config[key])))
     for value in map(str, config.values()):
         inner = [found["secret"] for found in _URL_USERINFO.finditer(value)]
         inner += [(found["quoted"] if found["quote"] else found["plain"]) for found in _KEY_VALUE.finditer(value)]
-        known(form for text in inner if not _REFERENCE.fullmatch(text) for form in (text, unquote(text)))
+        known(form for text in inner if _may_be_secret(text) for form in (text, unquote(text)))
+
+
+def learn_environment(variables: Mapping[str, str]) -> None:
+    """The same of environment variables, whose names say which are secrets; a shell's PWD is a folder."""
+    learn({name: value for name, value in variables.items() if name not in ("PWD", "OLDPWD")})
+
+
+def _may_be_secret(text: str) -> bool:
+    return not (_REFERENCE.fullmatch(text) or text.lower() in _WORDS or re.fullmatch(r"\d{1,4}", text))
 
 
 def known(values: Iterable[str]) -> None:

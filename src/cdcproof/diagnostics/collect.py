@@ -16,7 +16,7 @@ from cdcproof.diagnostics.parts import File, Item, Missing, Part, Remark, Scope,
 from cdcproof.environments.base import Environment
 from cdcproof.errors import CdcproofError
 from cdcproof.pipeline import Pipeline
-from cdcproof.secrets import is_secret_key, known, scrub
+from cdcproof.secrets import known, learn_environment, scrub
 from cdcproof.waiting import Deadline
 
 DEADLINE_SECONDS = 60.0
@@ -115,7 +115,8 @@ def _know_passwords(pipeline: Pipeline) -> None:
     accounts = (pipeline.round_trip.source, pipeline.round_trip.target)
     services = (pipeline.connect, pipeline.registry, pipeline.prometheus, pipeline.pushgateway)
     named = {one.password_env for one in (pipeline.source, pipeline.target, *services, *accounts) if one}
-    known(value for name, value in os.environ.items() if name in named or is_secret_key(name))
+    known(os.environ.get(name, "") for name in named if name)
+    learn_environment(os.environ)
 
 
 def _scrubbed(missing: Missing) -> Missing:

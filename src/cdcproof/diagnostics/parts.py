@@ -43,7 +43,10 @@ class Remark:
 
 def unlocated(problem: CdcproofError | None) -> tuple[Missing, ...]:
     """That it could not be found out where the services are, where that was so."""
-    return (Missing("where the services are", problem.message, problem.remedy),) if problem else ()
+    if problem is None:
+        return ()
+    asked = "All was asked at the addresses that the pipeline file has."
+    return (Missing("where the services are", f"{problem.message} {asked}", problem.remedy),)
 
 
 Part = File | Missing | Remark

@@ -10,7 +10,7 @@ from cdcproof.pipeline import Pipeline
 from cdcproof.reporting import journal, places
 from cdcproof.reporting.text import needing_attention
 
-_MOST_BYTES = 2 << 20
+_MOST_BYTES = 16 << 20
 _NEWEST = 3
 _PAGES = ("summary.txt", "morning.html", "latest.json")
 

@@ -86,11 +86,12 @@ class Embedded:
             return tuple(pool.map(lambda name: _state(instance, name), names))
 
     def logs(self, pipeline: Pipeline, service: str, lines: int = 50, since: float = 0.0) -> str:
-        """The last lines of the service's log. Raises `CouldNotLookError` where there is none."""
+        """The last lines of the service's log, also of a pipeline that was stopped. Raises `CouldNotLookError` where there is none."""
         del pipeline
-        instance = self._instance()
+        instance = state.load(self.instance_name) or self._instance()  # it can be read when all is stopped
         if service not in services.ROLES:
             raise CouldNotLookError(f"The embedded pipeline has no service {service!r}, so there is no log of it.")
+        passwords.of(instance)  # the scrubber knows them from now on, also where nobody has located the pipeline
         text = services.last_lines(instance, service, lines)
         return log_times.since(text, since) if since else text
 
