@@ -21,7 +21,7 @@ from confluent_kafka import Producer
 
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.prometheus import scrape
-from cdcproof.environments.embedded import connectors, databases, lifecycle, state
+from cdcproof.environments.embedded import connectors, databases, lifecycle, services, state
 from cdcproof.findings import Verdict
 from cdcproof.progress import Progress
 from cdcproof.reconcile.result import TableStatus
@@ -131,9 +131,13 @@ def test_a_service_that_is_up_but_does_not_answer(healthy, service, blocked):
     try:
         step = healthy.assert_only(healthy.morning(), "morning.1-services", blocked=blocked)
         status = healthy.call("cdcproof", "status")
+        answered = scrape(healthy.located().exporters.connect_url).labelled("cdcproof_exporter_up", "service")
     finally:
         os.kill(process.pid, signal.SIGCONT)
 
+    role = services.ROLES[service]
+    assert answered == {name: float(name != role) for name in answered}
+    assert role in answered
     assert step.differences[0].found == "up, unhealthy"
     [line] = [line for line in status.stdout.splitlines() if line.startswith(f"{service} ")]
     assert "up, unhealthy" in line

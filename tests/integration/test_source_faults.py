@@ -121,7 +121,7 @@ def test_a_table_that_is_captured_by_halves(healthy):
         databases.source(
             healthy.instance,
             "ALTER PUBLICATION cdcproof SET (publish = 'insert, update, delete, truncate');"
-            f"ALTER PUBLICATION cdcproof SET TABLE {', '.join(databases.TABLES)};"
+            f"ALTER PUBLICATION cdcproof SET TABLE {', '.join((*databases.TABLES, databases.HEARTBEAT))};"
             "ALTER TABLE orders REPLICA IDENTITY DEFAULT",
         )
 

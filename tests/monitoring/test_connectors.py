@@ -294,3 +294,43 @@ def test_disks_are_measured_where_the_pipeline_names_some(broker: Broker, tmp_pa
     assert services(page)["disks"] == 1
     gone = pipeline_of("orders", connect={"url": NOWHERE}, paths={**PATHS, "volumes": [str(tmp_path / "gone")]})
     assert services(scraped(ConnectorCollector(gone, Live())))["disks"] == 0
+
+
+def test_what_no_longer_answers_is_printed_once_and_that_it_does_again(
+    broker: Broker, databases: dict[str, FakeDatabase], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving({EXPANDED: (200, WHOLE)}) as server:
+        found = exporter(server.url)
+        scraped(found)
+        assert capsys.readouterr().err == ""
+        broker.is_up = False
+        for _ in range(3):
+            scraped(found)
+        assert capsys.readouterr().err == "cdcproof exporter: Kafka does not answer.\n"
+        broker.is_up = True
+        scraped(found)
+    assert capsys.readouterr().err == "cdcproof exporter: Kafka answers again.\n"
+
+
+def test_people_are_shown_each_service_and_what_could_not_be_counted(
+    broker: Broker, databases: dict[str, FakeDatabase]
+) -> None:
+    databases["warehouse_source"].lag = {
+        "own_slot": Unread(bytes=5, why="It may not be copied.", remedy="ALTER ROLE u")
+    }
+    databases["warehouse_target"].state = Health(grant="GRANT pg_monitor")
+    with serving({EXPANDED: (200, {**WHOLE, "source": connector("source", SOURCE)})}) as server:
+        table = {"source": "dbo.beat", "target": "public.beat"}
+        found = exporter(server.url, source=POSTGRES, freshness=table)
+        broker.is_up = False
+        lines = {line.what: (line.problem, line.remedy) for line in found.lines()}
+    assert lines == {
+        "Kafka Connect": ("", ""),
+        "Kafka": ("Kafka does not answer.", ""),
+        "The source": ("", ""),
+        "The target": ("", ""),
+        "The journal of deployments": ("", ""),
+        "The lag of source": ("It may not be copied.", "ALTER ROLE u"),
+        "The sessions of the target": ("This account may not see all of them.", "GRANT pg_monitor"),
+        "The beat at the target": ("There is no public.beat.beat_at.", ""),
+    }

@@ -13,6 +13,7 @@ from cdcproof.databases.health.base import Reader, SlotRoom, Unread
 from cdcproof.errors import UnreachableError
 from cdcproof.monitoring import source_metrics
 from cdcproof.monitoring.series import Metric
+from cdcproof.monitoring.source_metrics import Rests
 from cdcproof.pipeline import Pipeline
 from tests.monitoring.databases import FakeDatabase
 from tests.pipelines import pipeline_of
@@ -111,7 +112,7 @@ def test_what_cannot_be_counted_is_absent_and_hides_nothing_else() -> None:
     }
     rooms = (SlotRoom("slot_a", 4096, None), SlotRoom("slot_b", 512, 1000), SlotRoom("standby_1", 1, 1))
     source = FakeDatabase(lag=lag, rooms=rooms)
-    reading = source_metrics.read(source, source_metrics.readers(of, states(**configs), no_offsets))  # type: ignore[arg-type]
+    reading = source_metrics.read(source, source_metrics.readers(of, states(**configs), no_offsets), Rests())  # type: ignore[arg-type]
     shown = source_metrics.metrics(reading, of)
     assert values(shown, "kafka_connect_source_connector_lag") == {"a": 50_010.0}
     assert values(shown, "cdcproof_source_lag_bounded") == {"a": 1.0}
@@ -121,3 +122,33 @@ def test_what_cannot_be_counted_is_absent_and_hides_nothing_else() -> None:
     assert values(shown, "cdcproof_slot_headroom_bytes") == {"slot_b": 1000.0}
     assert source_metrics.headroom_seconds(reading) == {"a": 7.0, "b": None, "c": None}
     assert (reading.unread["b"].why, reading.unread["c"].why) == ("It may not be copied.", "gone")
+
+
+@pytest.mark.parametrize(
+    ("found", "seconds", "rests"),
+    [
+        (Unread(why="cancelled", bytes=9), 2.0, True),
+        (Unread(why="cancelled", bytes=9), 0.5, False),
+        (Unread(5, False, 1.0, 9), 9.0, False),
+    ],
+)
+def test_a_count_that_took_long_and_came_to_nothing_is_not_tried_at_each_scrape(
+    monkeypatch: pytest.MonkeyPatch, found: Unread, seconds: float, rests: bool
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("cdcproof.waiting.time.monotonic", lambda: now)
+    kept = Rests()
+    kept.counted("a", found, seconds)
+    assert bool(kept.of("a")) is rests
+    assert not kept.of("b")
+    now += 20 * seconds + 1
+    assert not kept.of("a")
+
+
+def test_a_connector_that_rests_is_not_counted() -> None:
+    rests = Rests()
+    rests.counted("source", Unread(why="cancelled"), 2.0)
+    source = FakeDatabase(lag={"own_slot": Unread(1)})
+    source_metrics.read(source, source_metrics.readers(pipeline(), states(source=POSTGRES), no_offsets), rests)  # type: ignore[arg-type]
+    [asked] = source.asked
+    assert asked.rests.startswith("It could not be counted in time; it is tried again in ")

@@ -348,3 +348,38 @@ def test_an_account_of_the_round_trip_without_a_password_is_named(travelling: Ca
 
     assert item.outcome is Outcome.UNSEEN
     assert "WRITER_PASSWORD_THAT_IS_NOT_SET" in item.text
+
+
+def test_what_the_exporter_needs_beyond_the_checks_is_tried(
+    databases: Callable[[], Pipeline], postgres_servers: Servers
+) -> None:
+    beat = {"source": "public.access_beat", "target": "public.access_beat"}
+    pipeline = Pipeline.model_validate(databases().model_dump(by_alias=True) | {"freshness": beat})
+    source = pipeline.source.model_copy(update={"slot": "access_slot", "publication": "access"})
+    pipeline = pipeline.model_copy(update={"source": source})
+    for server in (postgres_servers.source, postgres_servers.target):
+        server.execute(
+            "CREATE TABLE access_beat (id int PRIMARY KEY, beat_at bigint)", "GRANT SELECT ON access_beat TO PUBLIC"
+        )
+    postgres_servers.source.execute(
+        "SELECT pg_create_logical_replication_slot('access_slot', 'pgoutput')",
+        "INSERT INTO access_beat VALUES (1, 1795973696789)",
+    )
+    try:
+        [lag] = [i for i in items(pipeline, "source", Outcome.RISK) if "lag" in i.text]
+        fresh = items(pipeline, "freshness")
+        postgres_servers.source.execute(lag.remedy.partition("--")[0])
+        assert [i for i in items(pipeline, "source", Outcome.RISK) if "lag" in i.text] == []
+    finally:
+        postgres_servers.source.execute(
+            "SELECT pg_drop_replication_slot('access_slot')",
+            "ALTER ROLE access_reader NOREPLICATION",
+            "DROP TABLE access_beat",
+        )
+        postgres_servers.target.execute("DROP TABLE access_beat")
+    assert lag.text.startswith("the exporter cannot count the source's lag: ")
+    assert lag.remedy.startswith('ALTER ROLE "access_reader" REPLICATION;')
+    assert [(i.outcome, "1795973696789" in i.text, "is empty" in i.text) for i in fresh] == [
+        (Outcome.OK, True, False),
+        (Outcome.RISK, False, True),
+    ]

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Serve the runbook's metrics until stopped by Ctrl-C or SIGTERM: reconciliation_…\n"
         "from the report files (port 9103); states, lags and throughput from Connect,\n"
         "Kafka and both databases (port 9104). The ports are those of\n"
-        "exporters.reconciliation_url and exporters.connect_url in the pipeline file."
+        "exporters.reconciliation_url and exporters.connect_url in the pipeline file.\n"
+        "The first page of each, /, is for people: it links the newest reports, and says\n"
+        "what did not answer, and why."
     )
     parser.set_defaults(limit_seconds=None)
     add_pipeline(parser)
@@ -43,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped; 0 after a stop that was asked for."""
     from cdcproof.monitoring.connectors import ConnectorCollector
+    from cdcproof.monitoring.landing import Landing
     from cdcproof.monitoring.reconciliation import ReconciliationCollector
     from cdcproof.monitoring.server import bind
 
@@ -55,8 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
         # The ports first: whoever has them is the exporter that the state file belongs to.
         servers = [stack.enter_context(bind(arguments.host, key, url)) for key, url in urls.items()]
         reconciliation = ReconciliationCollector(pipeline, arguments.state or default_state(pipeline))
-        for server, collector in zip(servers, (reconciliation, ConnectorCollector(pipeline, environment)), strict=True):
-            server.serve(collector)
+        connectors = ConnectorCollector(pipeline, environment)
+        page = Landing(pipeline, arguments.host, lambda: (*reconciliation.lines(), *connectors.lines()))
+        for server, collector in zip(servers, (reconciliation, connectors), strict=True):
+            server.serve(collector, page.answer)
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)

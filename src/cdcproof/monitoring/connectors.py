@@ -6,9 +6,9 @@ they say which group, slot and topic a connector has while Connect does not answ
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any
 
 from cdcproof import pipeline as model
@@ -22,7 +22,7 @@ from cdcproof.monitoring import connect_metrics, database_metrics, freshness, ka
 from cdcproof.monitoring.freshness import TargetReading
 from cdcproof.monitoring.identity import about, up
 from cdcproof.monitoring.kafka_metrics import KafkaReading
-from cdcproof.monitoring.probe import SCRAPE_SECONDS, Probe
+from cdcproof.monitoring.probe import SCRAPE_SECONDS, Line, Probe
 from cdcproof.monitoring.series import Collector, Metric, gauge
 from cdcproof.monitoring.source_metrics import SourceReading
 from cdcproof.operations.connectors.journal import Journal
@@ -52,6 +52,8 @@ class ConnectorCollector(Collector):
         self._journal = Journal.of(pipeline)
         self._kafka = Kafka(pipeline.kafka.bootstrap_servers)
         self._known: ConnectorStates | None = None
+        self._rests = source_metrics.Rests()
+        self._silent: frozenset[str] = frozenset()
         self._questions: dict[str, Callable[[Future[Any]], Any]] = {
             "kafka": self._ask_kafka,
             "source": self._ask_source,
@@ -71,7 +73,8 @@ class ConnectorCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics of one moment; what could not be seen is absent, and its service is 0 in `cdcproof_exporter_up`."""
-        answers = self._answers()
+        answers, problems = self._ask()
+        self._report(problems)
         connect: ConnectorStates | None = answers.get("connect")
         kafka: KafkaReading | None = answers.get("kafka")
         source: SourceReading | None = answers.get("source")
@@ -104,18 +107,40 @@ class ConnectorCollector(Collector):
             "connector",
         )
 
-    def _answers(self) -> Mapping[str, Any]:
-        """Service to its answer, of those that gave one in time."""
+    def lines(self) -> tuple[Line, ...]:
+        """For people: each service, and each question to it that has a reason not to be answered."""
+        answers, problems = self._ask()
+        return (
+            *(
+                Line(_NAMES[service], error.message, error.remedy) if error else Line(_NAMES[service])
+                for service in self._probes
+                for error in [problems.get(service)]
+            ),
+            *_parts(answers.get("source"), answers.get("target")),
+        )
+
+    def _report(self, problems: Mapping[str, CdcproofError]) -> None:
+        """Print what no longer answers, and what does again: once, and not at each scrape."""
+        for service in sorted(problems.keys() ^ self._silent):
+            text = problems[service].message if service in problems else f"{_NAMES[service]} answers again."
+            print(f"cdcproof exporter: {text}", file=sys.stderr, flush=True)
+        self._silent = frozenset(problems)
+
+    def _ask(self) -> tuple[Mapping[str, Any], Mapping[str, CdcproofError]]:
+        """Service to its answer, and, of those that gave none in time, to the reason."""
         deadline = Deadline(SCRAPE_SECONDS)
         connect = self._probes["connect"].begin(self._ask_connect)
         asked = {"connect": connect}
         for service, question in self._questions.items():
             asked[service] = self._probes[service].begin(lambda ask=question: ask(connect))  # type: ignore[misc]
         answers: dict[str, Any] = {}
+        problems: dict[str, CdcproofError] = {}
         for service, future in asked.items():
-            with suppress(CdcproofError):
+            try:
                 answers[service] = self._probes[service].result(future, deadline)
-        return answers
+            except CdcproofError as error:
+                problems[service] = error
+        return answers, problems
 
     def _ask_connect(self) -> ConnectorStates:
         self._known = self._connect().states().leaving_out(self._pipeline.is_neighbour)
@@ -129,7 +154,7 @@ class ConnectorCollector(Collector):
             return offset_of(self._connect(), name, database)
 
         readers = source_metrics.readers(self._pipeline, self._states(connect), offsets)
-        return source_metrics.read(open_database(self._pipeline.source), readers)
+        return source_metrics.read(open_database(self._pipeline.source), readers, self._rests)
 
     def _states(self, connect: Future[ConnectorStates]) -> ConnectorStates | None:
         """What Connect says, or has said last: for the configurations in it."""
@@ -140,6 +165,17 @@ class ConnectorCollector(Collector):
 
     def _connect(self) -> Connect:
         return Connect(self._pipeline.connect, _HTTP_SECONDS)
+
+
+def _parts(source: SourceReading | None, target: TargetReading | None) -> Iterator[Line]:
+    if source:
+        for name, one in source.unread.items():
+            yield Line(f"The lag of {name}", one.why, one.remedy)
+    for side, seen in (("source", source), ("target", target)):
+        if seen and seen.health.grant:
+            yield Line(f"The sessions of the {side}", "This account may not see all of them.", seen.health.grant)
+    if target and target.why:
+        yield Line("The beat at the target", target.why, target.remedy)
 
 
 def _has_disks(pipeline: model.Pipeline) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -20,6 +21,15 @@ T = TypeVar("T")
 
 SCRAPE_SECONDS = 4.0
 """For all questions of a page together: with what else it takes, a scrape ends within 5 s, whatever is down."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One service, or one question to it; `problem` says why there is no answer, and is empty where there is one."""
+
+    what: str
+    problem: str = ""
+    remedy: str = ""
 
 
 class Probe(Generic[T]):

@@ -11,7 +11,7 @@ from cdcproof import pipeline as model
 from cdcproof.errors import CdcproofError, ConfigError, UnexpectedAnswerError
 from cdcproof.monitoring import totals as kept
 from cdcproof.monitoring.identity import about, up
-from cdcproof.monitoring.probe import SCRAPE_SECONDS, Probe
+from cdcproof.monitoring.probe import SCRAPE_SECONDS, Line, Probe
 from cdcproof.monitoring.series import Collector, Metric, counter, gauge
 from cdcproof.observations.exporter_page import LAST_REPORT
 from cdcproof.reconcile.ownership import as_declared, foreign, place_of
@@ -32,25 +32,41 @@ class ReconciliationCollector(Collector):
         self._totals = kept.load(state, pipeline.name, place_of(pipeline.source), place_of(pipeline.target))
         self._unreadable: dict[str, tuple[tuple[int, int], float]] = {}
         self._saved = True
-        self._probe: Probe[tuple[Metric, ...]] = Probe(f"The file system of {self._reports}", SCRAPE_SECONDS)
+        self._probe: Probe[tuple[Mapping[str, bool], tuple[Metric, ...]]] = Probe(
+            f"The file system of {self._reports}", SCRAPE_SECONDS
+        )
         kept.save(self._totals, state)  # find out now, not after the first report, that it cannot be written
 
     def collect(self) -> Iterable[Metric]:
         """The metrics, after a look at the reports; without their totals where that look does not end in time."""
         yield from about(self._pipeline)
         try:
-            yield from self.look()
+            usable, metrics = self.look()
         except CdcproofError:
-            yield up({"reports": False, "state": self._saved})
+            usable, metrics = {"reports": False, "state": self._saved}, ()
+        yield from metrics
+        yield up(usable)
 
-    def look(self) -> tuple[Metric, ...]:
-        """Count the reports that are new. Raises `DeadlineError` where the file system does not answer."""
+    def lines(self) -> tuple[Line, ...]:
+        """For people: whether the reports and the state file could be used."""
+        try:
+            usable, _ = self.look()
+        except CdcproofError as error:
+            return (Line("The reconciliation reports", error.message, error.remedy),)
+        lost = "cannot be written: what was counted would not survive a restart."
+        return (
+            Line("The reconciliation reports", "" if usable["reports"] else f"{self._reports} cannot be read."),
+            Line("The exporter's state file", "" if usable["state"] else f"{self._state} {lost}"),
+        )
+
+    def look(self) -> tuple[Mapping[str, bool], tuple[Metric, ...]]:
+        """Count the reports that are new: what was usable, and the metrics. Raises `DeadlineError` where the file system does not answer."""
         return self._probe.result(self._probe.begin(self._looked), Deadline(SCRAPE_SECONDS))
 
-    def _looked(self) -> tuple[Metric, ...]:
+    def _looked(self) -> tuple[Mapping[str, bool], tuple[Metric, ...]]:
         usable = self._scan()
         totals = self._totals
-        return (
+        return usable, (
             counter(
                 "reconciliation_row_count_mismatch_total",
                 "Reports in which source and target had different numbers of rows.",
@@ -96,7 +112,6 @@ class ReconciliationCollector(Collector):
                 "When the newest run of this pipeline that was counted was finished; 0: none.",
                 {(): totals.last_report},
             ),
-            up(usable),
         )
 
     def _scan(self) -> dict[str, bool]:

@@ -6,6 +6,7 @@ import errno
 import socketserver
 import sys
 from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler
 
@@ -16,26 +17,24 @@ from cdcproof.errors import UsageError
 from cdcproof.monitoring.series import Collector, registry_of
 from cdcproof.secrets import scrub
 
-Environ = dict[str, object]
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _CLIENT_SECONDS = 10
 """For a client to send its request, and to take each part of the answer."""
 
 
 class Server(ThreadingWSGIServer):
-    """Serves metrics at one path, and what else `others` has: path to what answers there."""
+    """Serves metrics at one path, and a page for people at every other one."""
 
     def __init__(self, address: tuple[str, int], path: str) -> None:
         self.path = path
-        self.others: dict[str, Application] = {}
         super().__init__(address, _Handler)
         self.set_app(self._answer)
 
-    def serve(self, collector: Collector) -> None:
-        """Ask this collector at each scrape."""
+    def serve(self, collector: Collector, others: Application) -> None:
+        """Ask this collector at each scrape; `others` answers every other path."""
         self._metrics = make_wsgi_app(registry_of(collector))
+        self._others = others
 
     def server_bind(self) -> None:
         """As the base class, which would look the host's name up: that may take long."""
@@ -49,12 +48,10 @@ class Server(ThreadingWSGIServer):
         if not isinstance(error, OSError):  # a client that went away is not worth a line
             print(scrub(f"cdcproof exporter: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)
 
-    def _answer(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        path = str(environ["PATH_INFO"])
-        if path == self.path:
+    def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == self.path:
             return self._metrics(environ, start)  # type: ignore[no-any-return]
-        start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"The metrics are at {self.path}.\n".encode()]
+        return self._others(environ, start)
 
 
 class _Handler(WSGIRequestHandler):

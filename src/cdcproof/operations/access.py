@@ -21,6 +21,8 @@ from cdcproof.clients.registry import Registry
 from cdcproof.databases import connect as open_database
 from cdcproof.databases.base import Database, TableName
 from cdcproof.databases.deployment import connect as open_deployment
+from cdcproof.databases.health import connect as open_health
+from cdcproof.databases.health.base import Reader
 from cdcproof.databases.writing import connect_to_write
 from cdcproof.environments.base import Environment
 from cdcproof.environments.endpoints import side_by_side
@@ -92,6 +94,8 @@ def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tup
             [connector.name for connector in pipeline.connectors],
         ),
         "round_trip": partial(_round_trip, pipeline),
+        "lag": partial(_lag, pipeline.source),
+        "freshness": partial(_freshness, pipeline),
         "services": partial(_services, environment, pipeline),
         "paths": partial(_paths, pipeline.paths),
         "waivers": partial(_waivers, pipeline, today),
@@ -101,7 +105,8 @@ def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tup
         if any(item.subject.startswith(f"{section}.") for item in unfilled):
             del jobs[section]
             if section != "kafka":
-                jobs.pop("round_trip", None)
+                for of_both in ("round_trip", "freshness", "lag"):
+                    jobs.pop(of_both, None)
     found = side_by_side({name: partial(_guarded, name, job) for name, job in jobs.items()}, _DEADLINE_SECONDS)
     late = f"no answer within {_DEADLINE_SECONDS:g} s"
     return (*unfilled, *(item for name in jobs for item in found.get(name, [Item(name, Outcome.UNSEEN, late)])))
@@ -189,6 +194,33 @@ def _captured(session: Database, database: model.Database, tables: dict[model.Ta
         )
     elif tables:
         yield Item("source", Outcome.OK, f"{where} has all {len(tables)} tables")
+
+
+def _lag(source: model.Database) -> Items:
+    """Whether the exporter may count what the connector has not read: the checks do without."""
+    if source.type != "postgresql" or not source.slot or not source.publication:
+        return
+    try:
+        with open_health(source) as session:
+            found = session.unread(Reader(lambda _: True, source.slot, source.publication), bound=1)
+    except CouldNotLookError:
+        return  # of a source that does not answer, that is said once
+    if found.why:
+        yield Item("source", Outcome.RISK, f"the exporter cannot count the source's lag: {found.why}", found.remedy)
+
+
+def _freshness(pipeline: model.Pipeline) -> Items:
+    beat = pipeline.freshness
+    for database, name in ((pipeline.source, beat.source), (pipeline.target, beat.target)) if beat else ():
+        with open_health(database) as session:
+            newest = session.newest(TableName.parse(name), beat.column if beat else "")
+        if newest is None:
+            missing = "See [freshness] in docs/PIPELINE.md: the source connector writes it with its heartbeats."
+            yield Item(
+                "freshness", Outcome.RISK, f"{name} in {database.database} is empty: no beat has come there", missing
+            )
+        else:
+            yield Item("freshness", Outcome.OK, f"the newest beat in {name} of {database.database} is {newest}")
 
 
 def _connect(pipeline: model.Pipeline) -> Items:

@@ -21,6 +21,7 @@ from cdcproof.clients.connect import Connect, Connector
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError, UsageError
 from cdcproof.operations import addresses, pairing
 from cdcproof.operations.addresses import Note as Tell
+from cdcproof.operations.beat_discovery import take_beat
 from cdcproof.operations.capture_discovery import Ends
 from cdcproof.operations.connector_config import own_group, source_address, written
 from cdcproof.operations.jdbc_url import Address
@@ -113,6 +114,8 @@ def _pipeline(asked: Asked, note: Tell) -> model.Pipeline:
         asked.connect_url, configs, cluster_id, (source.port, target.port), note
     )
     registry = addresses.find_registry(host, configs, asked.registry_url, note)
+    found = find_tables(pair, Ends(source, target, target_here.schema), note)
+    tables, freshness = take_beat(pair.reader.config, found, note)
     return model.Pipeline(
         name=asked.name or _as_name(pair.reader.name if source.database == PLACEHOLDER else source.database),
         environment="live",
@@ -130,7 +133,8 @@ def _pipeline(asked: Asked, note: Tell) -> model.Pipeline:
             )
         ),
         connectors=_connectors((pair.reader, *pair.writers, *pair.copies), note),
-        tables=find_tables(pair, Ends(source, target, target_here.schema), note),
+        tables=tables,
+        freshness=freshness,
         paths=_paths(asked, note),
     )
 

@@ -132,6 +132,14 @@ def reading(server: Server) -> Iterator[None]:
             )
 
 
+def test_one_that_rests_is_not_counted_and_its_bytes_are_known(source: Server) -> None:
+    source.execute("INSERT INTO health_a VALUES (1)")
+    with connect(source.config()) as database:
+        found = database.unread(Reader(lambda _: True, SLOT, PUBLICATION, rests="It rests."), 1000)
+    assert (found.records, found.seconds, found.why) == (None, None, "It rests.")
+    assert found.bytes
+
+
 def test_a_slot_that_is_being_read_is_counted_too(source: Server) -> None:
     with reading(source):
         source.execute("INSERT INTO health_a VALUES (1)")

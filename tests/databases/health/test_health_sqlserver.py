@@ -133,6 +133,11 @@ def test_before_and_during_a_snapshot_nothing_is_counted() -> None:
         assert "has not begun to stream" in found.why
 
 
+def test_one_that_rests_is_not_counted() -> None:
+    found = door([(9, 1, INSERT)]).unread(Reader(lambda _: True, offset=offset(8, 7), rests="It rests."), 200)
+    assert found == Unread(why="It rests.")
+
+
 def test_jobs_that_may_not_be_read_leave_the_headroom_out_with_the_grant(monkeypatch: pytest.MonkeyPatch) -> None:
     found = door([(9, 1, INSERT)])
     query = found._query

@@ -41,6 +41,8 @@ class Reader:
     slot: str = ""
     publication: str = ""
     offset: Mapping[str, Any] = field(default_factory=dict)
+    rests: str = ""
+    """Why the changes are not to be counted now; empty where they are."""
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ class PostgreSQLHealth(PostgreSQLDeployment):
         left = max(0, postgresql_log.end_of_log(insert, block_bytes, segment_bytes) - confirmed[0][0])
         if not left:
             return Unread(records=0, seconds=0.0, bytes=0)
+        if reader.rests:
+            return Unread(bytes=left, why=reader.rests)
         try:
             records, bounded, seconds = self._count(reader, bound)
         except RefusedError as error:

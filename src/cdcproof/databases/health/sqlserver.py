@@ -72,6 +72,8 @@ class SQLServerHealth(SQLServerDeployment):
         read = self._number(capture.read_of, reader.offset)
         if read is None:
             return Unread(why=f"{self._place}: the connector has not begun to stream; its snapshot may go on.")
+        if reader.rests:
+            return Unread(why=reader.rests)
         captured = [one for one in self._change_tables(()) if reader.is_captured(one.of)]
         counts: dict[str, int] = {}
         for one in captured:

@@ -18,6 +18,8 @@ TARGET_DATABASE = "warehouse_target"
 SERVICES: Mapping[Side, str] = {"source": "postgres-source", "target": "postgres"}
 _DATABASES: Mapping[Side, str] = {"source": SOURCE_DATABASE, "target": TARGET_DATABASE}
 TABLES = ("customers", "products", "orders", "inventory", "shipments")
+HEARTBEAT = "cdcproof_heartbeat"
+"""Captured and written like the tables, and none of them: the source connector writes its one row all the time."""
 
 # the names are the constants above
 _COUNTS = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM public.{table}" for table in TABLES)  # noqa: S608
