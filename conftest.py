@@ -7,4 +7,5 @@ pytest_plugins = [
     "fixtures.validation",
     "fixtures.staging",
     "fixtures.weekly",
+    "fixtures.monthly",
 ]

@@ -334,6 +334,8 @@ class Thresholds(Model):
     """By so much the source and each topic may grow within 7 days."""
     days_until_full: float = Field(default=30, gt=0)
     """So many days a file system must last, as fast as it fills."""
+    image_age_days: float = Field(default=180, gt=0)
+    """How long ago the image of a container may have been made."""
     slot_retained_mebibytes: float = Field(default=1024, gt=0)
     restarts_24h: int = Field(default=3, ge=0)
     fence_seconds: float = Field(default=90, gt=0)
@@ -360,6 +362,8 @@ class Paths(Model):
     """Where `cdcproof baseline` keeps what the pipeline was made of, a file for each pipeline."""
     connectors: Path | None = None
     """Directory of the connectors' JSON files, as `cdcproof connectors plan` and `apply` take them."""
+    compose_files: tuple[Path, ...] = ()
+    """The compose files that the containers are made by, each over those before it."""
     volumes: tuple[Path, ...] = ()
     """Directories whose file systems hold data; in `compose` the containers' data mounts are looked at as well."""
 
@@ -404,6 +408,8 @@ class Recovery(Model):
     """Recovery time objective: from the loss until replication is proven again."""
     rpo_hours: float = Field(default=24, gt=0)
     """Recovery point objective: how much of what was written last may be lost."""
+    drill_days: float = Field(default=92, gt=0)
+    """A drill every quarter."""
 
 
 class Waiver(Model):

@@ -98,6 +98,15 @@ class ComposeProject:
 
 
 @dataclass(frozen=True)
+class Image:
+    """An image as the engine has it. `digests` are those of registries, by which it was pulled; `made_at` in Unix time, None where it says none."""
+
+    id: str
+    digests: tuple[str, ...]
+    made_at: float | None
+
+
+@dataclass(frozen=True)
 class MountUse:
     """Use of the file system that holds `path` in a container; inodes None where the file system has none."""
 
@@ -185,6 +194,24 @@ class Engine:
         )
         names = [event.get("Actor", {}).get("Attributes", {}).get("name", "") for event in events]
         return {name: names.count(name) for name in names}
+
+    def image(self, reference: str) -> Image | None:
+        """What the engine has under this name now; None where it has nothing."""
+        try:
+            found = self._ask(lambda: self._client.api.inspect_image(reference))  # type: ignore[no-untyped-call]
+        except _GoneError:
+            return None
+        try:
+            made_at = _unix(found["Created"]) if found.get("Created") else None
+            return Image(str(found["Id"]), tuple(found.get("RepoDigests") or ()), made_at)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnexpectedAnswerError(
+                f"The container engine described the image {reference} in a way that is not understood: {error!r}"
+            ) from None
+
+    def digest_at_registry(self, reference: str) -> str:
+        """What the image's registry has under this name now, asked by the engine with its own login. Errors as above."""
+        return str(self._ask(lambda: self._client.images.get_registry_data(reference)).id)
 
     def logs(self, name: str, lines: int, since: float = 0.0) -> str:
         """The last lines a container wrote since then (Unix seconds), redacted."""

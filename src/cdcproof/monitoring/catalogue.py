@@ -30,6 +30,8 @@ PROMETHEUS = Condition("names a Prometheus", lambda pipeline: pipeline.prometheu
 SINKS = Condition("has a sink connector", lambda pipeline: bool(pipeline.sinks))
 POSTGRESQL_SOURCE = Condition("has a PostgreSQL source", lambda pipeline: pipeline.source.type == "postgresql")
 SQLSERVER_SOURCE = Condition("has a SQL Server source", lambda pipeline: pipeline.source.type == "sqlserver")
+COMPOSE_FILES = Condition("names its compose files", lambda pipeline: bool(pipeline.paths.compose_files))
+NOT_EMBEDDED = Condition("is not embedded", lambda pipeline: pipeline.environment != "embedded")
 BUCKET = Condition("names a bucket of its backups", lambda pipeline: pipeline.backup.s3_bucket is not None)
 BACKUPS = Condition(
     "names a backup directory and is not embedded",
@@ -147,7 +149,15 @@ _WEEKLY = (
     Check("weekly.3-days-until-full", "major"),
 )
 
-CHECKS: tuple[Check, ...] = (*_MORNING, *_WEEKLY, *_CONNECTORS, *_VALIDATE, *_STAGING)
+_MONTHLY = (
+    Check("monthly.1-images", "major", only_where=COMPOSE_FILES),
+    Check("monthly.1-newer-images", "minor", only_where=COMPOSE_FILES),
+    Check("monthly.1-advisories", "major"),
+    Check("monthly.2-performance", "minor", only_where=PROMETHEUS),
+    Check("monthly.3-recovery-drill", "major", only_where=NOT_EMBEDDED),
+)
+
+CHECKS: tuple[Check, ...] = (*_MORNING, *_WEEKLY, *_MONTHLY, *_CONNECTORS, *_VALIDATE, *_STAGING)
 """Every check, in the order of the runbook."""
 
 BY_STEP = {check.step: check for check in CHECKS}

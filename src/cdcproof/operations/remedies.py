@@ -196,6 +196,30 @@ class Remedies:
             self._commands.cdcproof("backup"),
         )
 
+    def update_images(self) -> Commands:
+        """Pull in peace; what runs changes in a maintenance window, after the changelogs were read."""
+        compose = [
+            "docker",
+            "compose",
+            *(word for file in self.pipeline.paths.compose_files for word in ("-f", str(file))),
+        ]
+        return (
+            shlex.join([*compose, "pull"]),
+            "# read the changelogs for breaking changes, and let the change pass the staging gate (docs/CHANGES.md)",
+            f"# then, in a maintenance window: {shlex.join([*compose, 'up', '-d'])}",
+        )
+
+    def update_packages(self) -> Commands:
+        """Pin newer versions, and prove them before they are used."""
+        return ("# in a clone of cdcproof: make lock && make test; then install from the new requirements.lock",)
+
+    def drill_recovery(self) -> Commands:
+        """Restore elsewhere, measured and proven."""
+        return (
+            "# a drill restores beside what runs, and takes as long as a recovery would:",
+            self._commands.cdcproof("drill", "disaster-recovery"),
+        )
+
     def upload_again(self, place: str, days: Collection[date]) -> Commands:
         """See what is there; copy what the backup directory still has of those days; else make a backup now, for the days to come."""
         bucket = place.partition(" ")[0]

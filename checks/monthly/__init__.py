@@ -1,0 +1,1 @@
+"""The runbook's manual monthly tasks."""

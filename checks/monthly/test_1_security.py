@@ -1,0 +1,35 @@
+"""Runbook, first Monday of each month 1: security updates."""
+
+import pytest
+
+from cdcproof.findings import require_equal, warn_if_any
+
+
+@pytest.mark.runbook("monthly.1-images")
+def test_containers_run_the_images_of_the_compose_files(images, evidence, remedies):
+    """Every container runs the image that the compose files name, as it was pulled last; none is too old."""
+    evidence.saw("Images", images.rows())
+
+    require_equal(images.found(), images.expected(), details=images.details(), action=remedies.update_images())
+    images.demand_known()
+    warn_if_any(images.old(), expected="made lately", action=remedies.update_images())
+
+
+@pytest.mark.runbook("monthly.1-newer-images")
+def test_no_newer_image_is_to_be_had(newer_images, evidence, remedies):
+    """No registry has a newer image under the tag of one that runs."""
+    evidence.saw("Images at their registries", newer_images.rows())
+
+    newer_images.demand_known()
+    warn_if_any(newer_images.newer(), expected="the newest of its tag", action=remedies.update_images())
+
+
+@pytest.mark.runbook("monthly.1-advisories")
+def test_no_installed_package_has_a_known_vulnerability(advisories, evidence, remedies):
+    """No Python package of this installation has a known vulnerability; every one was audited."""
+    evidence.saw("pip-audit", advisories.rows())
+
+    require_equal(
+        advisories.found(), advisories.expected(), details=advisories.details(), action=remedies.update_packages()
+    )
+    advisories.demand_audited()
