@@ -61,7 +61,8 @@ DOORS = {
             "_repair",
         )
     }
-    | {f"databases/{part}/postgresql.py" for part in ("backup", "deployment", "health")},
+    | {f"databases/{part}/postgresql.py" for part in ("backup", "deployment", "health")}
+    | {"databases/backup/postgresql_server.py"},
     "pyodbc": {"databases/sqlserver_session.py"},
     "mssql_python_odbc": {"databases/odbc.py"},
     "mssql_python": {"databases/sqlserver_arrow.py"},
@@ -69,7 +70,7 @@ DOORS = {
     "requests": {"clients/http.py"},
     "urllib3": {"clients/containers.py", "clients/http.py"},
     "docker": {"clients/containers.py"},
-    "confluent_kafka": {"clients/kafka.py", "clients/kafka_session.py"},
+    "confluent_kafka": {"clients/kafka.py", "clients/kafka_session.py", "clients/kafka_writes.py"},
     "testcontainers": {"environments/compose.py"},
     "prometheus_client": {
         "clients/prometheus.py",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,10 @@ from tests.postgres_server import PASSWORD, Servers
 
 STEPS = (
     "lock",
-    "pipeline file",
     "source: PostgreSQL database warehouse_source",
     "target: PostgreSQL database warehouse_target",
     "verify",
     "committed",
-    "retention",
 )
 
 
@@ -81,6 +78,13 @@ def killed_at(step: str) -> Callable[[str], None]:
     return on_step
 
 
-if __name__ == "__main__":
-    ports, folder, last = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-    run(pipeline(*map(int, ports.split(","))), folder, killed_at(last))
+def in_a_process_that_is_killed(work: Callable[[], object]) -> None:
+    """Run it in a process of its own, which must end by SIGKILL."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL

@@ -6,7 +6,6 @@ import hashlib
 import os
 import resource
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from tests.backup import runs
 from tests.postgres_server import PASSWORD, Servers
 
 pytest_plugins = ["tests.postgres_server"]
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -113,15 +111,9 @@ def test_the_sums_are_of_the_moment_of_the_dump_under_writes(postgres_servers: S
 def test_a_backup_that_is_killed_never_looks_complete_and_the_next_removes_it(
     postgres_servers: Servers, tmp_path: Path, step: str
 ) -> None:
-    ports = f"{postgres_servers.source.port},{postgres_servers.target.port}"
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.backup.runs", ports, str(tmp_path), step],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == -9, done.stderr.decode()
-    whole = step in ("committed", "retention")
+    pipeline = runs.of(postgres_servers)
+    runs.in_a_process_that_is_killed(lambda: runs.run(pipeline, tmp_path, runs.killed_at(step)))
+    whole = step == "committed"
     left = [name for name in folders_in(tmp_path) if not name.startswith(".")]
     assert len(left) == whole
     for name in left:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.backup import databases
+from cdcproof.backup import databases, folders, manifest, restore
 from cdcproof.backup.databases import Orders
-from cdcproof.backup.manifest import DatabaseBackup
+from cdcproof.backup.folders import Directory
+from cdcproof.backup.manifest import DatabaseBackup, Manifest
 from cdcproof.errors import CdcproofError, OperationError
 from cdcproof.pipeline import Pipeline
+from cdcproof.progress import Progress
+from tests.backup.made import NOW
 from tests.backup.sqlserver import FakeServer, config
 from tests.pipelines import pipeline_of
 from tests.tds_server import Refusal, tds_server
@@ -89,3 +92,83 @@ def test_a_file_that_is_not_seen_here_names_the_key(pipeline: Pipeline, tmp_path
 def test_a_path_of_windows_is_one() -> None:
     assert str(databases.server_path(r"D:\backups", "sqlserver/w.bak")) == r"D:\backups\sqlserver\w.bak"
     assert str(databases.server_path("/backups", "sqlserver/w.bak")) == "/backups/sqlserver/w.bak"
+
+
+def restored(pipeline: Pipeline, tmp_path: Path, *, exists: bool = True) -> tuple[restore.Outcome, str]:
+    """A restore of the source from a whole backup of it, and the name that the old database would get."""
+    directory = tmp_path / "backups"
+    with Directory(directory, "test").locked() as lock, Directory(directory, "test").begin(NOW, lock) as work:
+        made = databases.back_up(
+            pipeline, "source", Orders(work.folder, f"/backups/{work.folder.name}", STAMP, lambda _: None)
+        )
+        files = manifest.stored_files(work.folder)
+        whole = Manifest(work.final.name, "test", STAMP, "", "", "0", "", (made,), {}, files)
+        folders.commit(work, whole)
+    server_directory = pipeline.model_copy(
+        update={"backup": pipeline.backup.model_copy(update={"server_directory": "/backups"})}
+    )
+    request = restore.Request(server_directory, directory, STAMP, databases_only=True)
+    outcome = restore.run(request, Progress())
+    aside = outcome.plan.sides[0].aside if outcome.plan else ""
+    return outcome, aside
+
+
+def test_a_restore_goes_beside_is_checked_and_takes_the_name(
+    pipeline: Pipeline, server: FakeServer, tmp_path: Path
+) -> None:
+    outcome, aside = restored(pipeline, tmp_path)
+
+    assert outcome.failures == ()
+    file = f"/backups/test_{STAMP}/sqlserver/warehouse_{STAMP}.bak"
+    beside = f"warehouse_restore_{STAMP}"
+    assert server.done[2:] == [
+        f"RESTORE VERIFYONLY FROM DISK = N'{file}' WITH CHECKSUM",
+        f"RESTORE FILELISTONLY FROM DISK = N'{file}'",
+        f"RESTORE DATABASE [{beside}] FROM DISK = N'{file}' WITH CHECKSUM, KEEP_CDC, RECOVERY, "
+        f"MOVE N'w' TO N'/var/opt/mssql/data/{beside}_w.mdf', MOVE N'w_log' TO N'/var/opt/mssql/log/{beside}_w_log.ldf'",
+        f"ALTER AUTHORIZATION ON DATABASE::[{beside}] TO [sa]",
+        f"DBCC CHECKDB ([{beside}]) WITH NO_INFOMSGS",
+        "USE [warehouse]",
+        "EXEC sys.sp_cdc_drop_job @job_type = N'capture'",
+        "EXEC sys.sp_cdc_drop_job @job_type = N'cleanup'",
+        "USE [master]",
+        "ALTER DATABASE [warehouse] SET SINGLE_USER WITH ROLLBACK IMMEDIATE",
+        f"ALTER DATABASE [warehouse] MODIFY NAME = [{aside}]",
+        f"ALTER DATABASE [{beside}] MODIFY NAME = [warehouse]",
+        f"ALTER DATABASE [{aside}] SET MULTI_USER",
+        "USE [warehouse]",
+        "EXEC sys.sp_cdc_add_job @job_type = N'capture'",
+        "EXEC sys.sp_cdc_add_job @job_type = N'cleanup'",
+        "USE [master]",
+    ]
+    assert sorted(server.databases) == sorted(["master", "warehouse", aside])
+
+
+def test_a_page_that_is_wrong_leaves_the_old_database(pipeline: Pipeline, server: FakeServer, tmp_path: Path) -> None:
+    server.refusals["DBCC"] = Refusal(8928, "Object ID 5: Page (1:9) could not be processed.")
+    outcome, _ = restored(pipeline, tmp_path)
+
+    assert "could not be processed" in outcome.failures[0]
+    assert sorted(server.databases) == ["master", "warehouse"]
+    assert not [one for one in server.done if "MODIFY NAME" in one]
+
+
+def test_a_second_rename_that_fails_gives_the_name_back(pipeline: Pipeline, server: FakeServer, tmp_path: Path) -> None:
+    server.refusals[f"ALTER DATABASE [warehouse_restore_{STAMP}] MODIFY NAME"] = Refusal(
+        5030, "could not be exclusively locked"
+    )
+    outcome, _ = restored(pipeline, tmp_path)
+
+    assert "exclusively locked" in outcome.failures[0]
+    assert "warehouse" in server.databases
+    assert server.done[-1] == "ALTER DATABASE [warehouse] SET MULTI_USER"
+
+
+def test_rows_that_are_missing_after_the_restore_are_noticed(
+    pipeline: Pipeline, server: FakeServer, tmp_path: Path
+) -> None:
+    server.rows = [5, 5, 4]
+    outcome, _ = restored(pipeline, tmp_path)
+
+    assert "dbo.customers has 4 rows, not 5" in outcome.failures[0]
+    assert sorted(server.databases) == ["master", "warehouse"]

@@ -41,6 +41,13 @@ def address(pipeline: Pipeline, side: str) -> Database:
     return with_account(database, account)
 
 
+def maintenance(pipeline: Pipeline, side: str) -> Database:
+    """The same server's database from which others are made and renamed: it is never restored."""
+    database = address(pipeline, side)
+    name = "master" if database.type == "sqlserver" else "postgres"
+    return database.model_copy(update={"database": name if database.database != name else "template1"})
+
+
 def with_account(database: Database, account: Account | None) -> Database:
     """The same database by another account, where there is one."""
     if account is None:
@@ -71,7 +78,7 @@ def _by_program(session: BackupSession, database: Database, folder: Path, jobs: 
         argv = [
             *(str(program.path), "--format=directory", f"--file={folder}", f"--jobs={jobs}"),
             *(f"--snapshot={snapshot}", f"--lock-wait-timeout={LOCK_WAIT_SECONDS}s", "--no-password"),
-            *("--no-subscriptions", "--no-sync", f"--dbname={_by_name(database.database)}"),
+            *("--no-subscriptions", "--no-sync", f"--dbname={programs.by_name(database.database)}"),
         ]
         programs.run(
             argv,
@@ -106,11 +113,6 @@ def server_path(folder: str, name: str) -> PurePosixPath | PureWindowsPath:
     """A path below a folder of the server's machine, which may be Windows."""
     kind = PureWindowsPath if "\\" in folder or folder[1:2] == ":" else PurePosixPath
     return kind(folder) / name
-
-
-def _by_name(database: str) -> str:
-    """As libpq reads a name that may look like something else."""
-    return "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _own_name(pipeline: Pipeline, side: str) -> str:

@@ -33,6 +33,14 @@ class Saved:
     kept: Mapping[Place, range] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class SavedParts:
+    """The connectors of a backup, and their positions."""
+
+    connectors: Mapping[str, SavedConnector]
+    offsets: Saved
+
+
 def save(connect: Connect, kafka: Kafka, connectors: Mapping[str, SavedConnector], topics: tuple[str, ...]) -> Part:
     """Of every connector, sources first; a Connect before 3.5 shows none, and a sink's are then asked of Kafka."""
     found = {}

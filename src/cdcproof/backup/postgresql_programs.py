@@ -91,6 +91,11 @@ def run(
             raise OperationError(f"{Path(argv[0]).name} failed: {words or f'exit status {program.returncode}'}")
 
 
+def by_name(database: str) -> str:
+    """As libpq reads a name that may look like something else."""
+    return "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def environment(database: DatabaseAddress, password: Secret) -> dict[str, str]:
     """The program's environment: where, who and the password, none of which is then in a list of processes."""
     return {

@@ -40,6 +40,7 @@ COMMANDS = {
     "exporter": "serve the metrics of reconciliation (9103) and connectors (9104)",
     "dashboard": "write the dashboards as one page, from any Prometheus",
     "backup": "back up both databases, the connectors and their offsets, and upload that",
+    "restore": "restore a backup, prove it, and set the connectors' positions as it demands",
     "reconcile": "compare source and target, table by table",
     "summary": "print the latest daily summary",
     "cleanup": "delete old reports and backups, and look at Prometheus' retention",

@@ -12,6 +12,7 @@ from cdcproof.errors import RefusedError, UnreachableError
 from cdcproof.operations.connectors import retention
 from cdcproof.operations.connectors.retention import (
     Retention,
+    beyond_end,
     of_capture_instances,
     of_sink,
     of_sink_at,
@@ -129,8 +130,8 @@ def test_a_position_that_is_to_be_had_again_must_lie_in_the_log() -> None:
 # ---- what is asked ----
 
 
-def log_of(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
-    """A source database that tells these starts of its log, or raises this error."""
+def log_of(monkeypatch: pytest.MonkeyPatch, answer: Any, end: int = 0) -> None:
+    """A source database that tells these starts of its log, and its end, or raises this error."""
 
     class Session:
         def __enter__(self) -> Session:
@@ -144,6 +145,9 @@ def log_of(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
                 raise answer
             return answer
 
+        def log_end(self) -> int:
+            return end
+
     monkeypatch.setattr(retention, "open_database", lambda _: Session())
 
 
@@ -152,6 +156,25 @@ def test_only_the_instances_of_captured_tables_count(monkeypatch: pytest.MonkeyP
     log_of(monkeypatch, starts)
     found = of_source(SQLSERVER, captured("00000025:00000d98:00a2"), pipeline_of("orders"))
     assert found == Retention()
+
+
+def test_a_position_beyond_the_end_of_the_log_is_of_another_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source was restored to the past: Debezium would run, and send nothing until the log has grown past it."""
+    starts = (instance("dbo_orders", 1),)
+    at = "00000025:00000d98:00a2"
+    log_of(monkeypatch, starts, end=0x25_00000D98_00A1)
+    found = of_source(SQLSERVER, captured(at), pipeline_of("orders"))
+    assert found.verdict == "passed"
+    assert found.passed == (
+        f"it has read to {at}, and the source's log ends at 00000025:00000d98:00a1: "
+        "the source was set back to an earlier moment.",
+    )
+    for end in (0x25_00000D98_00A2, 0x99_00000000_0000, 0):
+        log_of(monkeypatch, starts, end=end)
+        assert of_source(SQLSERVER, captured(at), pipeline_of("orders")).verdict == "kept"
+
+    ahead = beyond_end([{"offset": {"lsn_commit": 0x1_00000011}}, {"offset": {}}], "postgresql", 0x1_00000010)
+    assert "1/11, and the source's log ends at 1/10" in ahead
 
 
 def test_without_a_position_there_is_nothing_to_lose_and_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

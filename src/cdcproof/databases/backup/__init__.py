@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cdcproof.databases import password_of
-from cdcproof.databases.backup.base import BackupSession
+from cdcproof.databases.backup.base import BackupSession, RestoreServer
 from cdcproof.engines import DatabaseAddress
 from cdcproof.secrets import Secret
 
@@ -21,3 +21,15 @@ def connect(database: DatabaseAddress, password: Secret | None = None) -> Backup
     from cdcproof.databases.backup.postgresql import PostgreSQLBackup  # noqa: PLC0415
 
     return PostgreSQLBackup(database, known, STATEMENT_TIMEOUT_SECONDS)
+
+
+def server_of(maintenance: DatabaseAddress, password: Secret | None = None) -> RestoreServer:
+    """The same for the server; the address names the database that the session is in, one that is never restored."""
+    known = password or password_of(maintenance)
+    if maintenance.type == "sqlserver":
+        from cdcproof.databases.backup.sqlserver_server import SQLServerServer  # noqa: PLC0415
+
+        return SQLServerServer(maintenance, known, STATEMENT_TIMEOUT_SECONDS)
+    from cdcproof.databases.backup.postgresql_server import PostgreSQLServer  # noqa: PLC0415
+
+    return PostgreSQLServer(maintenance, known, STATEMENT_TIMEOUT_SECONDS)

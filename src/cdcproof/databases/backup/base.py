@@ -95,10 +95,62 @@ class BackupSession(Protocol):
         """Everything that the manifest says of the database. `tell` is given the table that is read."""
         ...
 
+    def table_sums(self, tell: Callable[[str], None]) -> tuple[TableSum, ...]:
+        """Rows and checksum of every table, within `moment`."""
+        ...
+
     def ping(self) -> None:
         """Raise our error where the server does not answer any more."""
         ...
 
     def back_up(self, file: PurePath) -> None:
         """SQL Server: write a backup to this file of the server's machine, and have the server verify it. PostgreSQL has a program for it."""
+        ...
+
+
+class RestoreServer(Protocol):
+    """A session with the server, in no database that is restored, which makes, renames and drops databases.
+
+    Use as a context manager. Every method raises `OperationError` where the server refuses, with its words, or an error of
+    `cdcproof.databases.base.Database`.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def major_version(self) -> int:
+        """As `BackupSession`."""
+        ...
+
+    def databases(self) -> frozenset[str]:
+        """The names of all databases."""
+        ...
+
+    def name_with(self, database: str, ending: str) -> str:
+        """The database's name with an ending, cut where the server takes no name so long."""
+        ...
+
+    def make(self, name: str, state: DatabaseState, file: PurePath) -> None:
+        """A database of this name, as the backed up one was: PostgreSQL's is empty yet, SQL Server's restored from the file and checked."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Drop a database that was made here; nothing where it is not there."""
+        ...
+
+    def swap(self, database: str, restored: str, aside: str, state: DatabaseState) -> None:
+        """Give the restored database its name, and the one that has it the name `aside`: sessions there are ended."""
+        ...
+
+    def slot_confirmed(self, slot: str) -> int | None:
+        """The position up to which a replication slot's reader has confirmed, as a number; None where there is no such slot."""
+        ...
+
+    def drop_slot(self, slot: str) -> bool:
+        """Drop a replication slot; whether there was one. Never one of SQL Server, which has none."""
+        ...
+
+    def ping(self) -> None:
+        """Raise our error where the server does not answer any more."""
         ...

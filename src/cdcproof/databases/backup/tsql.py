@@ -24,7 +24,6 @@ SESSIONS = """
 # Where the server puts files of a new database.
 DEFAULT_FOLDERS = """
     SELECT CAST(SERVERPROPERTY(N'InstanceDefaultDataPath') AS nvarchar(260)), CAST(SERVERPROPERTY(N'InstanceDefaultLogPath') AS nvarchar(260))"""
-MAX_LSN = "SELECT sys.fn_cdc_get_max_lsn()"
 
 
 def sum_statement(table: TableName) -> str:

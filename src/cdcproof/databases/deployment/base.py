@@ -139,6 +139,10 @@ class DeploymentDatabase(Protocol):
         """Every reader whose log is still there: a slot that has lost its log is not among them."""
         ...
 
+    def log_end(self) -> int:
+        """The end of what a connector can have read, an LSN as a number: of what was captured in SQL Server. 0 where that is not known."""
+        ...
+
     def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
         """How far the log was read, by the connector whose committed offset and slot these are, and who reads these tables.
 

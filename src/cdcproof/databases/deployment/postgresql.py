@@ -106,6 +106,10 @@ class PostgreSQLDeployment(Session):
         """The slots of this database, each with the position from which the log is kept for it."""
         return tuple(LogStart(name, position) for name, position in self._query(queries.LOG_STARTS))
 
+    def log_end(self) -> int:
+        """Where the next record goes; not known at a standby."""
+        return int(self._query(postgresql_log.POSITION)[0][0] or 0)
+
     def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
         """By the committed offset, the slot's confirmed position, and what the slot's session was sent."""
         del tables  # the log has one position for all

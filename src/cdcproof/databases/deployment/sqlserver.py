@@ -20,7 +20,7 @@ from cdcproof.databases.deployment.base import (
     Rights,
 )
 from cdcproof.databases.sqlserver_log import Log
-from cdcproof.databases.tsql import constant, enable_table, name, quoted
+from cdcproof.databases.tsql import CAPTURED_TO, constant, enable_table, name, quoted
 from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
 
 _WRITING = ("INSERT", "UPDATE", "DELETE", "ALTER")
@@ -72,6 +72,13 @@ class SQLServerDeployment(Log):
             LogStart(instance, int.from_bytes(lsn or b"", "big"), TableName(schema, table))
             for instance, lsn, schema, table in self._query(tsql.LOG_STARTS)
         )
+
+    def log_end(self) -> int:
+        """What the capture job has come to; 0 where CDC is off, or nothing was captured yet."""
+        if not self._captures():
+            return 0
+        [(captured,)] = self._query(CAPTURED_TO)
+        return int.from_bytes(captured or b"", "big")
 
     def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
         """By the committed offset, and what the change tables of these tables hold beyond it."""

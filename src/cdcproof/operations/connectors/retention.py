@@ -15,6 +15,7 @@ from cdcproof.clients.kafka import Kafka
 from cdcproof.databases import lsn
 from cdcproof.databases.deployment import connect as open_database
 from cdcproof.databases.deployment.base import LogStart
+from cdcproof.engines import Engine
 from cdcproof.errors import CdcproofError
 from cdcproof.operations import connector_config
 from cdcproof.operations.connector_config import Config
@@ -60,11 +61,33 @@ def of_source(config: Config, offsets: Sequence[Offset], pipeline: Pipeline) -> 
     if not offsets:
         return Retention()
     with open_database(pipeline.source) as database:
-        starts = database.log_starts()
+        starts, end = database.log_starts(), database.log_end()
+    if ahead := beyond_end(offsets, address.engine, end):
+        return Retention((ahead,))
     if address.engine == "postgresql":
         return of_slot(offsets, address.slot or "", starts)
     captured = [s for s in starts if s.table and connector_config.captures(config, address.database, s.table)]
     return of_capture_instances(offsets, pipeline.source.database, captured)
+
+
+def beyond_end(offsets: Iterable[Offset], engine: Engine, end: int) -> str:
+    """A position beyond the end of the source's log is of another history; empty for one that is not, or where the end is not known.
+
+    Debezium has no upper bound: a connector whose source was restored to the past runs, and sends nothing until the log has
+    grown past its position.
+    """
+    if engine == "postgresql":
+        read = [int(o["offset"]["lsn_commit"]) for o in offsets if o["offset"].get("lsn_commit") is not None]
+    else:
+        told = [str(o["offset"].get("commit_lsn") or "NULL") for o in offsets]
+        try:
+            read = [lsn.of_text(text) for text in told if text != "NULL"]
+        except ValueError:  # `of_capture_instances` says so
+            return ""
+    furthest, written = max(read, default=0), _lsn if engine == "postgresql" else lsn.text
+    if not end or furthest <= end:
+        return ""
+    return f"it has read to {written(furthest)}, and the source's log ends at {written(end)}: the source was set back to an earlier moment."
 
 
 def of_slot(offsets: Iterable[Offset], slot: str, starts: Iterable[LogStart]) -> Retention:

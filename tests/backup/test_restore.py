@@ -1,0 +1,278 @@
+"""Restoring real databases: beside the old ones, proven, swapped; whatever ends it, the old or the restored data is there, whole."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cdcproof.backup import restore, restore_database, restore_state
+from cdcproof.backup import run as backup
+from cdcproof.backup.folders import Directory
+from cdcproof.backup.restore import Outcome, Request
+from cdcproof.errors import UsageError
+from cdcproof.progress import Progress
+from tests.backup import runs
+from tests.postgres_server import PASSWORD, Server, Servers
+
+pytest_plugins = ["tests.postgres_server"]
+STEPS = ("plan", "restore target", "prove target", "swap source", "swap target")
+
+
+@pytest.fixture(autouse=True)
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup, "_save_parts", backup._save_parts)  # put back what `runs` stands in for
+    monkeypatch.setenv("PG_PW", PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def kept(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A directory with a backup, and its timestamp. The databases have odd rights and settings."""
+    before = backup._save_parts
+    runs.prepare(postgres_servers)
+    for server in (postgres_servers.source, postgres_servers.target):
+        server.execute(
+            "DROP ROLE IF EXISTS \"odd role\"",
+            'CREATE ROLE "odd role"',
+        )  # fmt: skip
+    postgres_servers.target.execute(
+        "REVOKE CONNECT ON DATABASE warehouse_target FROM PUBLIC",
+        'GRANT CONNECT, TEMPORARY ON DATABASE warehouse_target TO "odd role" WITH GRANT OPTION',
+        'ALTER DATABASE warehouse_target SET search_path TO public, "odd schema"',
+        "ALTER DATABASE warehouse_target SET work_mem TO '5MB'",
+        'ALTER ROLE "odd role" IN DATABASE warehouse_target SET statement_timeout TO 5000',
+        "ALTER DATABASE warehouse_target CONNECTION LIMIT 17",
+        'ALTER DATABASE warehouse_target OWNER TO "odd role"',
+    )
+    directory = tmp_path_factory.mktemp("backups")
+    outcome = runs.run(runs.of(postgres_servers), directory)
+    backup._save_parts = before
+    assert outcome.manifest is not None, outcome.failures
+    return directory, outcome.manifest.timestamp
+
+
+@pytest.fixture(autouse=True)
+def changed(kept: tuple[Path, str], postgres_servers: Servers) -> None:
+    """After the backup both databases changed."""
+    for server, name in sides(postgres_servers):
+        for other in databases(server):
+            if other.startswith(f"{name}_"):
+                server.execute(f'DROP DATABASE "{other}" WITH (FORCE)')
+        server.execute(
+            "DELETE FROM customers WHERE id < 100",
+            "INSERT INTO customers VALUES (9999) ON CONFLICT DO NOTHING",
+            database=name,
+        )
+    restore_state.path_of(Directory(kept[0], "test")).unlink(missing_ok=True)
+
+
+def sides(servers: Servers) -> tuple[tuple[Server, str], tuple[Server, str]]:
+    return (servers.source, "warehouse_source"), (servers.target, "warehouse_target")
+
+
+def databases(server: Server) -> set[str]:
+    with server.connect() as session:
+        return {name for (name,) in session.execute("SELECT datname FROM pg_database").fetchall()}
+
+
+def rows(server: Server, name: str) -> tuple[int, int]:
+    """All rows, and those that came after the backup."""
+    with server.connect(name) as session:
+        found = session.execute("SELECT count(*), count(*) FILTER (WHERE id = 9999) FROM customers").fetchone()
+    assert found is not None
+    return int(found[0]), int(found[1])
+
+
+def run(
+    servers: Servers, kept: tuple[Path, str], on_step: Callable[[str], None] = lambda _: None, **more: object
+) -> Outcome:
+    request = Request(runs.of(servers), *kept, databases_only=True, on_step=on_step, **more)  # type: ignore[arg-type]
+    return restore.run(request, Progress())
+
+
+def assert_restored(server: Server, name: str) -> None:
+    assert rows(server, name) == (500, 0)
+    (old,) = [other for other in databases(server) if other.startswith(f"{name}_")]
+    assert old.startswith(f"{name}_before_")
+    assert rows(server, old)[1] == 1
+
+
+def test_both_are_restored_and_the_old_ones_stay(postgres_servers: Servers, kept: tuple[Path, str]) -> None:
+    outcome = run(postgres_servers, kept)
+
+    assert outcome.failures == ()
+    for server, name in sides(postgres_servers):
+        assert_restored(server, name)
+    assert set(outcome.aside) == {"source", "target"}
+    assert outcome.log is not None
+    assert outcome.log.name.startswith("restore_")
+    assert "target: 2 tables have the rows and checksums of the manifest" in outcome.log.read_text()
+    assert restore_state.read(Directory(kept[0], "test")) is None
+
+
+def test_owner_rights_and_settings_of_the_database_are_back(postgres_servers: Servers, kept: tuple[Path, str]) -> None:
+    facts = """
+        SELECT pg_get_userbyid(datdba), datconnlimit, datacl::text, datcollate,
+               (SELECT jsonb_agg(jsonb_build_array(setrole, setconfig) ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid)
+        FROM pg_database d WHERE datname = 'warehouse_target'"""
+
+    def look() -> object:
+        with postgres_servers.target.connect() as session:
+            return session.execute(facts).fetchone()
+
+    before = look()
+    outcome = run(postgres_servers, kept, database="warehouse_target")
+
+    assert outcome.failures == ()
+    assert look() == before
+    assert rows(postgres_servers.source, "warehouse_source")[1] == 1
+
+
+def test_a_database_that_is_gone_is_made_again(postgres_servers: Servers, kept: tuple[Path, str]) -> None:
+    postgres_servers.target.execute("DROP DATABASE warehouse_target WITH (FORCE)")
+    outcome = run(postgres_servers, kept, engine="postgresql")
+
+    assert outcome.failures == ()
+    assert rows(postgres_servers.target, "warehouse_target") == (500, 0)
+    assert set(outcome.aside) == {"source"}
+
+
+def test_sessions_in_the_old_database_are_ended(postgres_servers: Servers, kept: tuple[Path, str]) -> None:
+    session = postgres_servers.target.connect("warehouse_target")
+    session.execute("BEGIN")
+    session.execute("DELETE FROM customers")
+    outcome = run(postgres_servers, kept, database="warehouse_target")
+    session.close()
+
+    assert outcome.failures == ()
+    assert_restored(postgres_servers.target, "warehouse_target")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_after_a_kill_the_data_is_the_old_or_the_restored_and_the_next_run_finishes(
+    postgres_servers: Servers, kept: tuple[Path, str], step: str
+) -> None:
+    runs.in_a_process_that_is_killed(lambda: run(postgres_servers, kept, runs.killed_at(step)))
+    swapped = {"swap target": ["warehouse_source"]}.get(step, [])
+    for server, name in sides(postgres_servers):
+        assert rows(server, name)[1] == (name not in swapped)
+
+    outcome = run(postgres_servers, kept)
+
+    assert outcome.failures == ()
+    for server, name in sides(postgres_servers):
+        assert_restored(server, name)  # one old database each: what was swapped is not put aside as well
+    assert restore_state.read(Directory(kept[0], "test")) is None
+
+
+@pytest.mark.parametrize("step", ["prove source", "prove target"])
+def test_a_restore_that_cannot_be_proven_leaves_the_old_data(
+    postgres_servers: Servers, kept: tuple[Path, str], step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a row was lost on the way: it is deleted from the database beside."""
+
+    def lose_a_row(seen: str) -> None:
+        if seen == step:
+            side = step.split()[1]
+            server, name = sides(postgres_servers)[side == "target"]
+            server.execute("DELETE FROM customers WHERE id = 7", database=f"{name}_restore_{kept[1]}")
+
+    outcome = run(postgres_servers, kept, lose_a_row)
+
+    assert outcome.exit_status == 1
+    assert "public.customers has 499 rows, not 500" in outcome.failures[0]
+    for server, name in sides(postgres_servers):
+        assert rows(server, name)[1] == 1
+        assert not [other for other in databases(server) if other.startswith(f"{name}_")]
+
+
+def test_other_contents_of_as_many_rows_are_noticed(postgres_servers: Servers, kept: tuple[Path, str]) -> None:
+    def change_a_row(seen: str) -> None:
+        if seen == "prove target":
+            postgres_servers.target.execute(
+                "UPDATE customers SET n = n + 1e-9 WHERE id = 7", database=f"warehouse_target_restore_{kept[1]}"
+            )
+
+    outcome = run(postgres_servers, kept, change_a_row, database="warehouse_target")
+
+    assert "public.customers has 500 rows, and other contents" in outcome.failures[0]
+
+
+def test_a_role_that_is_missing_is_named(postgres_servers: Servers, kept: tuple[Path, str]) -> None:
+    postgres_servers.target.execute(
+        'ALTER DATABASE warehouse_target OWNER TO postgres',
+        'REVOKE ALL ON DATABASE warehouse_target FROM "odd role"',
+        'DROP OWNED BY "odd role"',
+        'ALTER ROLE "odd role" RENAME TO "other role"',
+    )  # fmt: skip
+    try:
+        outcome = run(postgres_servers, kept, database="warehouse_target")
+    finally:
+        postgres_servers.target.execute('ALTER ROLE "other role" RENAME TO "odd role"')
+
+    assert 'role "odd role" does not exist' in outcome.failures[0]
+    assert rows(postgres_servers.target, "warehouse_target")[1] == 1
+
+
+def test_a_damaged_backup_is_refused_before_anything_is_touched(
+    postgres_servers: Servers, kept: tuple[Path, str], tmp_path: Path
+) -> None:
+    name = f"test_{kept[1]}"
+    subprocess.run(["cp", "-r", kept[0] / name, tmp_path / name], check=True)
+    dump = next((tmp_path / name).rglob("toc.dat"))
+    dump.write_bytes(dump.read_bytes()[:-1] + b"x")
+    steps: list[str] = []
+
+    outcome = run(postgres_servers, (tmp_path, kept[1]), steps.append)
+
+    assert "toc.dat was changed since" in outcome.failures[0]
+    assert steps == ["verify"]
+
+
+def test_on_live_nothing_is_done_without_permission(
+    postgres_servers: Servers, kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match="Nothing was done") as refused:
+        run(postgres_servers, kept, may_act=False)
+
+    assert "--allow-acts" in refused.value.remedy
+    assert (
+        "warehouse_target is replaced (2 tables, 502 rows); the one that is there stays as" in capsys.readouterr().out
+    )
+    for server, name in sides(postgres_servers):
+        assert rows(server, name)[1] == 1
+
+
+def test_what_the_backup_does_not_have_is_named(postgres_servers: Servers, kept: tuple[Path, str]) -> None:
+    with pytest.raises(UsageError, match="no such database") as refused:
+        run(postgres_servers, kept, database="other")
+    assert "warehouse_source (postgresql), warehouse_target (postgresql)" in refused.value.remedy
+    with pytest.raises(UsageError, match="has no backup of test of '20250101_000000'"):
+        run(postgres_servers, (kept[0], "20250101_000000"))
+
+
+def test_a_restore_is_refused_while_a_backup_runs(postgres_servers: Servers, kept: tuple[Path, str]) -> None:
+    with Directory(kept[0], "test").locked():
+        outcome = run(postgres_servers, kept)
+    assert "Another backup or restore of test is running" in outcome.failures[0]
+
+
+def test_a_swap_that_the_server_refuses_changes_neither_name(
+    postgres_servers: Servers, kept: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second rename fails, as where a name was taken in between."""
+    plan_swap = restore_database.swap
+
+    def taken(pipeline: object, plan: restore_database.SidePlan) -> None:
+        postgres_servers.target.execute(f'CREATE DATABASE "{plan.aside}"')
+        plan_swap(pipeline, plan)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(restore_database, "swap", taken)
+    outcome = run(postgres_servers, kept, database="warehouse_target")
+
+    assert "already exists" in outcome.failures[0]
+    assert rows(postgres_servers.target, "warehouse_target")[1] == 1
+    assert json.loads(restore_state.path_of(Directory(kept[0], "test")).read_text())["swapped"] == []
