@@ -1,0 +1,192 @@
+"""A backup under writes, and each restore of it: to equality by itself, or to just the difference that it says it leaves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cdcproof.backup import restore, restore_connectors
+from cdcproof.backup import run as backup
+from cdcproof.backup.positions import SinkStep, SourceStep
+from cdcproof.backup.restore import Outcome
+from cdcproof.environments.embedded import connectors, databases
+from cdcproof.errors import UsageError
+from cdcproof.progress import Progress
+from tests.integration.conftest import ROOT, Pipelines, eventually
+
+pytestmark = pytest.mark.integration
+FIRST = 700_000
+"""Our customers' numbers begin here."""
+
+
+class Writer:
+    """Writes to the source all the time: each customer is inserted, changed, and every third deleted again."""
+
+    def __init__(self, pipelines: Pipelines) -> None:
+        self.pipelines = pipelines
+        self.number = FIRST
+        self._lock = threading.Lock()
+
+    def write(self) -> int:
+        """One more; its number."""
+        with self._lock:
+            self.number += 1
+            number = self.number
+        databases.source(
+            self.pipelines.instance,
+            f"INSERT INTO customers (customer_id, name, email) VALUES ({number}, 'x', 'x@example.com');"
+            f"UPDATE customers SET name = 'changed' WHERE customer_id = {number};"
+            + (f"DELETE FROM customers WHERE customer_id = {number};" if number % 3 == 0 else ""),
+        )
+        return number
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """While the block runs, and once at least."""
+        stop = threading.Event()
+
+        def work() -> None:
+            while not stop.is_set():
+                self.write()
+
+        thread = threading.Thread(target=work)
+        self.write()
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def writer(pipelines: Pipelines) -> Iterator[Writer]:
+    pipelines.heal()
+    yield Writer(pipelines)
+    databases.source(pipelines.instance, f"DELETE FROM customers WHERE customer_id > {FIRST}")
+    for run in (databases.source, databases.target):
+        for name in run(
+            pipelines.instance, "SELECT datname FROM pg_database WHERE datname LIKE '%\\_before\\_%'"
+        ).split():
+            run(pipelines.instance, f'DROP DATABASE "{name}"')
+    eventually(lambda: ours(pipelines, "target") == set(), what="the target to follow")
+    pipelines.heal()
+
+
+@pytest.fixture(scope="module")
+def kept(pipelines: Pipelines, writer: Writer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A backup that was made while the source was written to."""
+    directory = tmp_path_factory.mktemp("backups")
+    request = backup.Request(pipelines.located(), ROOT / "fixtures/pipelines/embedded.toml", directory, keep_days=7)
+    with writer.writing():
+        outcome = backup.run(request, Progress())
+    assert outcome.failures == ()
+    assert outcome.manifest is not None
+    assert set(outcome.manifest.parts) == {"connectors", "offsets", "registry", "pipeline"}
+    return directory, outcome.manifest.timestamp
+
+
+def ours(pipelines: Pipelines, side: str) -> set[int]:
+    run = databases.source if side == "source" else databases.target
+    found = run(pipelines.instance, f"SELECT customer_id FROM customers WHERE customer_id > {FIRST}")
+    return {int(line) for line in found.split()}
+
+
+def restored(
+    pipelines: Pipelines, kept: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, **options: object
+) -> Outcome:
+    monkeypatch.setattr(restore_connectors, "_SETTLE_SECONDS", 1.0)
+    request = restore.Request(pipelines.located(), *kept, **options)  # type: ignore[arg-type]
+    outcome = restore.run(request, Progress())
+    assert outcome.failures == ()
+    return outcome
+
+
+def reconciled(pipelines: Pipelines) -> str:
+    """What a comparison of all contents says, in-flight changes waited for."""
+    done = pipelines.call("cdcproof", "reconcile", "--pipeline", "embedded", "--validate-checksums")
+    return done.stdout
+
+
+def assert_equal(pipelines: Pipelines) -> None:
+    found = reconciled(pipelines)
+    assert "0 MISMATCH, 0 ERROR, 5 MATCH" in found, found
+
+
+def steps(outcome: Outcome) -> tuple[SourceStep, SinkStep]:
+    assert outcome.plan is not None
+    assert outcome.plan.decision is not None
+    return outcome.plan.decision.source, outcome.plan.decision.sink
+
+
+def test_a_running_pipeline_is_refused(pipelines: Pipelines, kept: tuple[Path, str]) -> None:
+    before = ours(pipelines, "target")
+    with pytest.raises(UsageError, match="The pipeline runs"):
+        restore.run(restore.Request(pipelines.located(), *kept), Progress())
+    assert ours(pipelines, "target") >= before
+
+
+def test_a_restored_target_is_given_what_came_since(
+    pipelines: Pipelines, kept: tuple[Path, str], writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(9):
+        writer.write()
+    eventually(lambda: ours(pipelines, "target") == ours(pipelines, "source"), what="the target to follow")
+    with writer.writing():
+        outcome = restored(pipelines, kept, monkeypatch, database="warehouse_target", stop_connectors=True)
+
+    assert steps(outcome) == (SourceStep.KEEP, SinkStep.REWIND)
+    assert_equal(pipelines)
+
+
+def test_connectors_that_connect_has_lost_go_on_where_they_were(
+    pipelines: Pipelines, kept: tuple[Path, str], writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (connectors.SOURCE, connectors.SINK):
+        pipelines.connect.delete(name)
+    last = writer.write()
+    outcome = restored(pipelines, kept, monkeypatch, connectors_only=True)
+
+    assert outcome.plan is not None
+    assert set(outcome.plan.lost) == {connectors.SOURCE, connectors.SINK}
+    eventually(lambda: last % 3 == 0 or last in ours(pipelines, "target"), what="the row written meanwhile")
+    assert_equal(pipelines)
+
+
+def test_a_restored_source_leaves_rows_of_the_lost_future_and_says_so(
+    pipelines: Pipelines, kept: tuple[Path, str], writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = {number for number in (writer.write() for _ in range(3)) if number % 3}
+    eventually(lambda: lost <= ours(pipelines, "target"), what="the target to follow")
+    outcome = restored(pipelines, kept, monkeypatch, database="warehouse_source", stop_connectors=True)
+
+    assert steps(outcome) == (SourceStep.RESET, SinkStep.KEEP)
+    assert outcome.plan is not None
+    assert outcome.plan.decision is not None
+    assert "the target still has it" in outcome.plan.decision.lost
+    new = writer.write()
+    eventually(lambda: new % 3 == 0 or new in ours(pipelines, "target"), what="a new row, after the snapshot")
+    extra = ours(pipelines, "target") - ours(pipelines, "source")
+    assert extra
+    found = reconciled(pipelines)
+    assert "1 MISMATCH, 0 ERROR, 4 MATCH" in found
+    for number in extra:
+        databases.target(pipelines.instance, f"DELETE FROM customers WHERE customer_id = {number}")
+    assert_equal(pipelines)
+
+
+def test_both_go_back_to_one_moment_and_no_event_of_the_lost_future_is_written(
+    pipelines: Pipelines, kept: tuple[Path, str], writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = {number for number in (writer.write() for _ in range(3)) if number % 3}
+    outcome = restored(pipelines, kept, monkeypatch, stop_connectors=True)
+
+    assert steps(outcome) == (SourceStep.RESET, SinkStep.TO_ENDS)
+    new = writer.write()
+    eventually(lambda: new % 3 == 0 or new in ours(pipelines, "target"), what="a new row, after the snapshot")
+    assert not lost & ours(pipelines, "target")
+    assert_equal(pipelines)
