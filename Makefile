@@ -26,8 +26,8 @@ ifeq ($(CDCPROOF_PIPELINE),)
 endif
 	@$(BIN)/pytest -m morning
 
-up: $(INSTALLED) ## start the embedded pipeline and the exporter
-	@$(BIN)/cdcproof up
+up: $(INSTALLED) ## start the embedded pipeline, the exporter, and monitoring where its programs are found
+	@$(BIN)/cdcproof up --monitoring
 
 down: $(INSTALLED) ## stop everything that `up` started
 	@$(BIN)/cdcproof down

@@ -85,7 +85,12 @@ DOORS = {
     "grafana_foundation_sdk": {"monitoring/dashboards/grafana.py"},
     "jinja2": {"reporting/pages.py"},
     "apprise": {"clients/notifier.py"},
-    "yaml": {"clients/compose_config.py", "clients/alert_rules.py", "monitoring/alert_table.py"},
+    "yaml": {
+        "clients/compose_config.py",
+        "clients/alert_rules.py",
+        "environments/embedded/alertmanager.py",
+        "monitoring/alert_table.py",
+    },
     "pytest": {f"pytest_{part}.py" for part in ("plugin", "marks", "options", "reporter", "xdist", "time_limit")},
     "xdist": {"pytest_xdist.py"},
 }

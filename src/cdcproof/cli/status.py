@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every service of the instance."""
-    from cdcproof.environments.embedded import services
     from cdcproof.environments.embedded.environment import Embedded
 
-    states = Embedded(arguments.instance).states(services.wanted())
+    environment = Embedded(arguments.instance)
+    states = environment.states(environment.every_service())
     if arguments.json:
         print(json.dumps([{**asdict(state), "verdict": state.verdict} for state in states], indent=2))
     else:

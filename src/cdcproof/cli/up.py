@@ -22,18 +22,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SERVICE=PORT",
         help="the port a service shall have; may be repeated (default: any free one, kept from then on)",
     )
+    parser.add_argument(
+        "--monitoring",
+        action="store_true",
+        help="Prometheus with the alert rules, Alertmanager and the Pushgateway too, where their programs are on PATH",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the instance and print where its parts answer."""
-    from cdcproof.environments.embedded import folders, lifecycle
+    from cdcproof.environments.embedded import folders, lifecycle, programs, services
     from cdcproof.progress import Progress
 
     name = folders.instance_name(arguments.instance)
     ports = _ports(arguments.port)
     with Progress() as progress:
         try:
-            instance = lifecycle.up(name, progress, wanted_ports=ports)
+            instance = lifecycle.up(name, progress, wanted_ports=ports, monitoring=arguments.monitoring)
         except KeyboardInterrupt:
             print(
                 "cdcproof: interrupted. What had started goes on running: `cdcproof up` finishes, `cdcproof down` stops it.",
@@ -46,9 +51,15 @@ def run(arguments: argparse.Namespace) -> int:
         "Kafka": instance.address("kafka"),
         "source": f"postgresql://cdcproof@{instance.address('postgres-source')}/warehouse_source",
         "target": f"postgresql://cdcproof@{instance.address('postgres')}/warehouse_target",
+        **{name: instance.url(name) for name in programs.PROGRAMS if instance.is_alive(name)},
         "logs": instance.folders.logs,
     }.items():
         print(f"{what:<16}{where}")
+    missing = services.missing() if arguments.monitoring else {}
+    if missing:
+        print(f"not started: {'; '.join(f'{name} ({why})' for name, why in missing.items())}")
+    if any(programs.find(name) is None for name in missing):
+        print("\n".join(f"  {line}" for line in programs.HOW_TO_GET_THEM))
     return 0
 
 

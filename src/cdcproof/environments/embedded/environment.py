@@ -9,7 +9,16 @@ from time import time
 
 from cdcproof.environments import disk, log_times
 from cdcproof.environments.base import FileSystem, ServiceState
-from cdcproof.environments.embedded import connectors, folders, passwords, postgres, services, state, thread_dumps
+from cdcproof.environments.embedded import (
+    connectors,
+    folders,
+    passwords,
+    postgres,
+    programs,
+    services,
+    state,
+    thread_dumps,
+)
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import Account, HttpService, Pipeline
@@ -61,8 +70,8 @@ class Embedded:
         }
         superuser = Account(user=postgres.SUPERUSER, password_env=passwords.SUPERUSER_VARIABLE)
         located["backup"] = pipeline.backup.model_copy(update={"source": superuser, "target": superuser})
-        if "prometheus" in services.wanted():
-            located["prometheus"] = HttpService(url=instance.url("prometheus"))
+        running = services.wanted(instance)
+        located |= {name: HttpService(url=instance.url(name)) for name in programs.PROGRAMS if name in running}
         return pipeline.model_copy(update=located)
 
     def header(self, pipeline: Pipeline) -> list[str]:
@@ -78,6 +87,10 @@ class Embedded:
     def services(self, pipeline: Pipeline) -> tuple[ServiceState, ...]:
         """The state of every service the pipeline names."""
         return self.states(tuple(service.name for service in pipeline.services))
+
+    def every_service(self) -> tuple[str, ...]:
+        """Every service that the instance is to have, monitoring too where it was asked for."""
+        return services.wanted(self._instance())
 
     def states(self, names: tuple[str, ...]) -> tuple[ServiceState, ...]:
         """The state of the services of these names, looked at side by side."""

@@ -162,6 +162,11 @@ def checkout() -> Path:
     return fixtures().parent.resolve()
 
 
+def monitoring() -> Path:
+    """The project's `monitoring` folder. Raises `UsageError` as `fixtures` does."""
+    return fixtures().parent / "monitoring"
+
+
 def fixtures() -> Path:
     """The project's `fixtures` folder: in the working directory, else where this package was installed from."""
     for root in (Path.cwd(), Path(__file__).parents[4]):

@@ -43,10 +43,12 @@ _MONITORING_TRIES = 2
 """Its port may be taken while it starts, by another instance's."""
 
 
-def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None = None) -> Instance:
+def up(
+    name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None = None, monitoring: bool = False
+) -> Instance:
     """Start what is not running, repair what is, and return when both connectors replicate.
 
-    `wanted_ports` names ports by service. Raises `OperationError` naming the service that does not start.
+    `wanted_ports` names ports by service; `monitoring` stays until `down`. Raises `OperationError` naming the service that does not start.
     """
     with _changing(name, progress):
         known = state.load(name)
@@ -59,7 +61,9 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
             progress.done("its parts have another version now: everything is started anew")
             supervision.stop(instance, services.STOP_ORDER, progress)
             known = None
-        instance = _find_ports(replace(instance, stopped=False, parts=parts.digest), wanted_ports or {}, progress)
+        monitored = monitoring or (instance.monitoring and not instance.stopped)
+        instance = replace(instance, stopped=False, parts=parts.digest, monitoring=monitored)
+        instance = _find_ports(instance, wanted_ports or {}, progress)
         died = [s for s in instance.processes if not instance.is_alive(s)] if known and not known.stopped else []
         for service in died:
             progress.done(f"{service} is not running any more: starting it again")
@@ -68,13 +72,13 @@ def up(name: str, progress: Progress, *, wanted_ports: Mapping[str, int] | None 
         passwords.make(instance)
         sides = _preparations(instance)
         instance = supervision.start(instance, services.CORE, parts, java_, progress, preparations=sides)
-        monitoring = [service for service in services.wanted() if service not in services.CORE]
-        for service in monitoring:
+        beside = [service for service in services.wanted(instance) if service not in services.CORE]
+        for service in beside:
             if not instance.is_alive(service):
                 with suppress(OperationError):  # which is met again, and told, below
                     instance = supervision.launch(instance, service, parts, java_)
         instance = _replicate(instance, progress)
-        for service in monitoring:
+        for service in beside:
             instance = _start_if_it_will(instance, service, parts, java_, progress)
     return instance
 
@@ -96,7 +100,7 @@ def start_services(name: str, progress: Progress) -> Instance:
         parts, java_ = _ready(progress)
         instance = supervision.adopt(state.running(name))
         instance = supervision.start(instance, services.CORE, parts, java_, progress)
-        for service in services.wanted():
+        for service in services.wanted(instance):
             if service not in services.CORE and not instance.is_alive(service):
                 instance = _start_if_it_will(instance, service, parts, java_, progress)
     return instance
@@ -259,7 +263,7 @@ def _find_ports(instance: Instance, wanted: Mapping[str, int], progress: Progres
             raise UsageError(f"Port {port}, asked for {name}, is in use.", "Name another one, or none.")
     blocked = {
         port: instance.ports[port]
-        for service in services.ROLES
+        for service in services.wanted(instance)
         if not instance.is_alive(service)
         for port in services.ports_of(service)
         if port in instance.ports and not ports_.is_free(instance.ports[port])

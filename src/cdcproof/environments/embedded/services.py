@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from cdcproof.clients.http import Http
 from cdcproof.environments import greetings
-from cdcproof.environments.embedded import class_archives, folders, java, passwords, postgres, processes, settings
+from cdcproof.environments.embedded import (
+    alertmanager,
+    class_archives,
+    folders,
+    java,
+    passwords,
+    postgres,
+    processes,
+    programs,
+    prometheus,
+    pushgateway,
+    settings,
+)
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.folders import Account
 from cdcproof.environments.embedded.java import Java
@@ -29,19 +39,26 @@ ROLES: Mapping[str, Role] = {
     "kafka-connect": "connect",
     "exporter": "monitoring",
     "prometheus": "monitoring",
+    "alertmanager": "monitoring",
+    "pushgateway": "monitoring",
 }
 """Every service and its role, in the order in which `status` lists them."""
 
 STOP_ORDER = (
-    ("prometheus", "exporter"),
+    ("prometheus", "alertmanager", "pushgateway", "exporter"),
     ("kafka-connect", "schema-registry"),
     ("kafka",),
     ("zookeeper", "postgres", "postgres-source"),
 )
 """Groups to stop one after the other: Connect hangs without its broker, the broker without ZooKeeper."""
 
-_MONITORING = ("exporter", "prometheus")
-CORE = tuple(name for name in ROLES if name not in _MONITORING)
+_OPTIONAL: Mapping[str, Callable[[Instance], list[str]]] = {
+    "prometheus": prometheus.command,
+    "alertmanager": alertmanager.command,
+    "pushgateway": pushgateway.command,
+}
+"""Services that run where they were asked for and their programs are there, and how each is started."""
+CORE = tuple(name for name in ROLES if name not in ("exporter", *_OPTIONAL))
 """The services without which nothing replicates."""
 
 PORTS: Mapping[str, int | None] = {
@@ -49,7 +66,9 @@ PORTS: Mapping[str, int | None] = {
     # the runbook's ports when they are free
     "exporter-reconciliation": 9103,
     "exporter-connect": 9104,
-    "prometheus": None,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "pushgateway": 9091,
 }
 """Port names and the port that is preferred."""
 
@@ -73,13 +92,17 @@ class Start:
     """False for a service that itself limits the log it writes, and prints next to nothing."""
 
 
-def wanted() -> tuple[str, ...]:
-    """The services that can run here: monitoring only where its program is there."""
-    monitoring = {
-        "prometheus": shutil.which("prometheus") is not None,
-        "exporter": find_spec("cdcproof.cli.exporter") is not None,
-    }
-    return tuple(name for name in ROLES if monitoring.get(name, True))
+def wanted(instance: Instance) -> tuple[str, ...]:
+    """The services that the instance is to have: monitoring where it was asked for, as far as its programs are there."""
+    unavailable = missing() if instance.monitoring else dict.fromkeys(_OPTIONAL, "")
+    return tuple(name for name in ROLES if name not in unavailable or instance.is_alive(name))
+
+
+def missing() -> dict[str, str]:
+    """The services of monitoring that cannot run here, and why."""
+    found = {name: "" if programs.find(name) else f"{programs.PROGRAMS[name][0]} is not on PATH" for name in _OPTIONAL}
+    found["alertmanager"] = found["alertmanager"] or alertmanager.hindrance()
+    return {name: why for name, why in found.items() if why}
 
 
 def ports_of(service: str) -> tuple[str, ...]:
@@ -102,8 +125,8 @@ def how_to_start(instance: Instance, service: str, parts: Parts, java_: Java) ->
             environment={folders.INSTANCE_VARIABLE: instance.name},
             cwd=folders.fixtures().parent,
         )
-    if service == "prometheus":
-        return Start(_prometheus(instance), log_file(instance, service))
+    if service in _OPTIONAL:
+        return Start(_OPTIONAL[service](instance), log_file(instance, service))
     return _jvm(instance, service, parts, java_)
 
 
@@ -159,6 +182,8 @@ def _is_answered(instance: Instance, service: str) -> bool:
         "kafka-connect": "/connectors",
         "exporter": "/metrics",
         "prometheus": "/-/ready",
+        "alertmanager": "/-/ready",
+        "pushgateway": "/-/ready",
     }[service]
     try:
         Http(service, f"http://{instance.address(ports_of(service)[0])}", timeout_seconds=_LOOK_SECONDS).get_text(path)
@@ -223,14 +248,3 @@ def _jvm(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
             main = "org.apache.kafka.connect.cli.ConnectDistributed"
     argv += [main, str(settings.write_properties(properties_file, properties))]
     return Start(argv, output_file(instance, service), limit_log=False, cwd=folder.data)
-
-
-def _prometheus(instance: Instance) -> list[str]:
-    config = settings.write_json(instance.folders.settings / "prometheus.yml", settings.prometheus(instance))
-    return [
-        "prometheus",
-        f"--config.file={config}",
-        f"--storage.tsdb.path={instance.folders.data / 'prometheus'}",
-        "--storage.tsdb.retention.size=256MB",
-        f"--web.listen-address={instance.address('prometheus')}",
-    ]

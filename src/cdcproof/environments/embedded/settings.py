@@ -164,20 +164,6 @@ def postgres(instance: Instance, service: str) -> dict[str, object]:
     return common
 
 
-def prometheus(instance: Instance) -> dict[str, object]:
-    """prometheus.yml, as JSON, which is YAML too."""
-    return {
-        "global": {"scrape_interval": "5s"},
-        "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": [instance.address(port)]}]}
-            for job, port in {
-                "reconciliation": "exporter-reconciliation",
-                "connectors": "exporter-connect",
-            }.items()
-        ],
-    }
-
-
 def write_properties(path: Path, settings: Mapping[str, object]) -> Path:
     """A Java properties file."""
     path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")

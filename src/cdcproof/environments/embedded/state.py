@@ -44,6 +44,8 @@ class Instance:
     """The folder of the project that made it."""
     processes: Mapping[str, Process] = field(default_factory=dict)
     restarts: tuple[Restart, ...] = ()
+    monitoring: bool = False
+    """Prometheus, Alertmanager and the Pushgateway were asked for, and run where their programs are there, until `down`."""
 
     @property
     def topic_prefix(self) -> str:
@@ -102,6 +104,7 @@ def load(name: str) -> Instance | None:
             parts=str(told["parts"]),
             checkout=str(told.get("checkout", "")),
             processes={k: Process(int(v["pid"]), float(v["started"])) for k, v in told["processes"].items()},
+            monitoring=bool(told.get("monitoring", False)),
             restarts=tuple(Restart(str(r["service"]), float(r["at"]), str(r["why"])) for r in told["restarts"]),
         )
     except FileNotFoundError:

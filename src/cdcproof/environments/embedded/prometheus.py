@@ -1,0 +1,51 @@
+"""Prometheus beside the pipeline: it scrapes the exporter, evaluates the rules and sends alerts to Alertmanager."""
+
+from __future__ import annotations
+
+from cdcproof.environments.embedded import folders, programs, settings
+from cdcproof.environments.embedded.state import Instance
+
+_SCRAPED = {
+    "reconciliation": "exporter-reconciliation",
+    "connectors": "exporter-connect",
+    "pushgateway": "pushgateway",
+    "prometheus": "prometheus",
+    "alertmanager": "alertmanager",
+}
+"""Job to the port that it scrapes: the jobs of monitoring/prometheus.yml."""
+_PIPELINE = "embedded"
+
+
+def command(instance: Instance) -> list[str]:
+    """Write prometheus.yml, as JSON, which is YAML too, and return how Prometheus is started."""
+    config = settings.write_json(instance.folders.settings / "prometheus.yml", _config(instance))
+    return [
+        programs.program("prometheus"),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={instance.folders.data / 'prometheus'}",
+        "--storage.tsdb.retention.size=256MB",
+        f"--web.listen-address={instance.address('prometheus')}",
+    ]
+
+
+def _config(instance: Instance) -> dict[str, object]:
+    jobs = {
+        job: port for job, port in _SCRAPED.items() if port not in programs.PROGRAMS or programs.find(port) is not None
+    }
+    return {
+        "global": {
+            "scrape_interval": "5s",
+            "evaluation_interval": "5s",
+            "external_labels": {"pipeline": _PIPELINE},
+        },
+        "rule_files": [str(folders.monitoring() / "prometheus" / "rules" / "*.yml")],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [instance.address("alertmanager")]}]}]},
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "honor_labels": job == "pushgateway",
+                "static_configs": [{"targets": [instance.address(port)]}],
+            }
+            for job, port in jobs.items()
+        ],
+    }
