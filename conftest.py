@@ -6,6 +6,7 @@ pytest_plugins = [
     "fixtures.connectors",
     "fixtures.validation",
     "fixtures.staging",
+    "fixtures.maintenance",
     "fixtures.weekly",
     "fixtures.monthly",
 ]

@@ -26,7 +26,7 @@ LAYERS = (
     {"backup", "diagnostics", "emergency", "history", "maintenance", "monitoring", "oncall"},
     {
         *("cli", "fixtures", "pytest_plugin", "pytest_marks", "pytest_options", "pytest_reporter", "pytest_xdist"),
-        *("pytest_plan", "pytest_time_limit"),
+        *("pytest_plan", "pytest_time_limit", "pytest_window"),
     },
 )
 """Lowest first; a module imports from its own layer and those below. Checks are a matter of their own."""
@@ -91,7 +91,9 @@ DOORS = {
         "environments/embedded/alertmanager.py",
         "monitoring/alert_table.py",
     },
-    "pytest": {f"pytest_{part}.py" for part in ("plugin", "marks", "options", "reporter", "xdist", "time_limit")},
+    "pytest": {
+        f"pytest_{part}.py" for part in ("plugin", "marks", "options", "reporter", "xdist", "time_limit", "window")
+    },
     "xdist": {"pytest_xdist.py"},
 }
 """The modules of the library by which a third-party package may enter."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from cdcproof import pytest_options, stopping
+from cdcproof.environments import select
 from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.findings import Verdict
 from cdcproof.operations.notify import notify
@@ -25,6 +26,7 @@ from cdcproof.pytest_marks import LISTED_SUITES, applies, step_of, suites_of
 from cdcproof.pytest_plan import Plan
 from cdcproof.pytest_reporter import PROBLEM, Reporter
 from cdcproof.pytest_time_limit import TimeLimit
+from cdcproof.pytest_window import WindowGo
 from cdcproof.pytest_xdist import PLAN
 from cdcproof.reporting import allure_results, suites, text
 from cdcproof.reporting.judge import EvidenceBook, blocked, failed_afterwards, judge
@@ -69,6 +71,11 @@ def environment_name(config: pytest.Config) -> str:
     return str(config.getoption("cdcproof_env") or expected_pipeline(config).environment)
 
 
+def located(config: pytest.Config) -> Pipeline:
+    """The expected state with the addresses at which its environment serves it. Raises `CdcproofError`."""
+    return select(environment_name(config)).locate(expected_pipeline(config))
+
+
 def set_run_header(config: pytest.Config, lines: Iterable[str]) -> None:
     """Say what the checks ran on; the environment fixture calls it once per process."""
     config.stash[_KNOWN_KEY].header = [scrub(line) for line in lines]
@@ -108,6 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
             ),
             "cdcproof_reporter",
         )
+        config.pluginmanager.register(WindowGo(config, lambda: located(config)), "cdcproof_window_go")
 
     if config.getoption("allure_report_dir", None):
         scrubber = allure_results.register()

@@ -64,6 +64,11 @@ class Reporter:
         self._run: Run | None = None
         self._published: Published | None = None
 
+    @property
+    def run(self) -> Run | None:
+        """What was recorded, once the session has ended and its reports are written; None where no check ran."""
+        return self._run
+
     # ---- what the session tells us ----
 
     @pytest.hookimpl(tryfirst=True)

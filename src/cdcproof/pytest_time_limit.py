@@ -16,7 +16,7 @@ from cdcproof.waiting import Deadline
 _LOOKING_SECONDS = 600.0
 _COMPARING_SECONDS = 7200.0
 """The suites below reconcile every table."""
-_COMPARING_SUITES = ("validate", "staging")
+_COMPARING_SUITES = ("validate", "staging", "premaintenance")
 _CLEANING_UP_SECONDS = 120.0
 """What a check has made is taken away even when the time is over."""
 

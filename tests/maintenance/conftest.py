@@ -65,8 +65,7 @@ class Room:
 @pytest.fixture(autouse=True)
 def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model settles at once, and keeps everything."""
-    for module in (finish, rollback):
-        monkeypatch.setattr(module, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(rollback, "_SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(acts.retention, "look", lambda *_: Retention())
     monkeypatch.setattr(undo._Undoing, "_kept", lambda *_: Retention())
 

@@ -15,11 +15,17 @@ from cdcproof.maintenance.go import Go
 from cdcproof.maintenance.window import Phase
 from cdcproof.operations.connectors import acts
 from cdcproof.operations.connectors.retention import Retention
+from cdcproof.reporting.record import Run, StepRecord
 from tests.maintenance.conftest import Room
 from tests.maintenance.model import BEFORE
 from tests.reporting.runs import record_of, run_of
 
 GREEN = record_of("premaintenance.1-backup")
+
+
+def checked(room: Room, *steps: StepRecord) -> Run:
+    """A run about this plan."""
+    return dataclasses.replace(run_of(*steps), header=("Nothing special.", go.plan_line(room.window)))
 
 
 def given(room: Room, **more: object) -> Go:
@@ -35,21 +41,28 @@ def refusals(room: Room, minutes_on: float = 0) -> str:
 
 
 def test_a_whole_green_run_of_the_suite_is_a_go(room: Room) -> None:
-    assert go.judged(run_of(GREEN), room.window).go
-    warned = go.judged(run_of(GREEN, record_of("premaintenance.2-staging", Verdict.WARNED)), room.window)
+    assert go.judged(checked(room, GREEN), room.window).go
+    warned = go.judged(checked(room, GREEN, record_of("premaintenance.2-staging", Verdict.WARNED)), room.window)
     assert (warned.go, warned.notes) == (True, ("premaintenance.2-staging: warned",))
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.NOT_CHECKED, Verdict.BLOCKED])
 def test_what_is_not_green_is_a_no_go_that_names_it(room: Room, verdict: Verdict) -> None:
-    found = go.judged(run_of(GREEN, record_of("premaintenance.2-staging", verdict)), room.window)
+    found = go.judged(checked(room, GREEN, record_of("premaintenance.2-staging", verdict)), room.window)
     assert not found.go
     assert found.reasons == (f"premaintenance.2-staging: {verdict}",)
 
 
 def test_a_part_of_the_suite_or_another_suite_is_no_go(room: Room) -> None:
-    assert not go.judged(dataclasses.replace(run_of(GREEN), parts=("premaintenance",)), room.window).go
-    assert not go.judged(run_of(record_of("morning.1-services")), room.window).go
+    assert not go.judged(dataclasses.replace(checked(room, GREEN), parts=("premaintenance",)), room.window).go
+    assert not go.judged(checked(room, record_of("morning.1-services")), room.window).go
+    assert not go.judged(
+        dataclasses.replace(checked(room, GREEN), missing=("premaintenance.7-backup",)), room.window
+    ).go
+
+
+def test_checks_about_another_plan_are_no_go(room: Room) -> None:
+    assert go.judged(run_of(GREEN), room.window).reasons == ("the checks were about another plan",)
 
 
 def test_a_go_of_this_plan_lets_the_window_start(room: Room) -> None:

@@ -29,7 +29,7 @@ EXAMPLE = """cdcproof maintenance plan --change change.toml --begins 2026-12-06T
   cdcproof maintenance rollback --backup 20261206_014500 --allow-acts"""
 _VERBS = {
     "plan": "plan a window for a change; the files it will replace are kept",
-    "confirm": "record that the window was announced, or approved, and by whom",
+    "confirm": "record that the window was announced or approved, or a backup restored, and by whom",
     "start": "save everything, pause the connectors where nothing is in flight, prove it",
     "status": "print where the window stands, and what comes next",
     "finish": "services up, connectors resumed, validated; writes the report",
@@ -82,7 +82,9 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_confirm(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("announced", "approved"), help="what was done")
+    parser.add_argument(
+        "what", choices=("announced", "approved", "restored"), help="what was done; restored: a backup, elsewhere"
+    )
     parser.add_argument("--by", required=True, metavar="WHO", help="who did it, and where it can be read")
     parser.add_argument("--on", type=_moment, metavar="TIME", help="when (now)")
 
@@ -175,7 +177,7 @@ def _confirm(arguments: argparse.Namespace) -> int:
     with holding(windows.folder, windows.actor, "maintenance confirm"):
         window = windows.demand()
         found = confirmations.record(window, arguments.what, arguments.by, arguments.on)
-    print(f"The window {window.plan.id} was {arguments.what} by {found.by}, {found.on}")
+    print(f"Recorded: {arguments.what} by {found.by}, {found.on}")
     return 0
 
 

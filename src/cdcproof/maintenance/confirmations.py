@@ -1,4 +1,4 @@
-"""What people have done for a window, as they have confirmed it: announced it, approved it. Who, when, and who recorded it."""
+"""What people have done for a window, as they have confirmed it: announced it, approved it, restored a backup to prove that one can be. Who, when, and who recorded it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from cdcproof.errors import UsageError
 from cdcproof.maintenance.window import Phase, Window
 
-What = Literal["announced", "approved"]
+What = Literal["announced", "approved", "restored"]
 COMMAND = "confirm"
 
 
@@ -24,7 +24,7 @@ class Confirmation:
 
 
 def record(window: Window, what: What, by: str, on: datetime | None) -> Confirmation:
-    """Journal it. Raises `UsageError` for a time to come, for nobody, and for a window that has begun."""
+    """Journal it: `restored` is of a backup, the others of the window. Raises `UsageError` for a time to come, for nobody, and for a window that has begun."""
     now = datetime.now(UTC)
     if not by.strip():
         raise UsageError("--by names nobody.", f'Say who has {what} it: --by "Ann Smith"')

@@ -15,7 +15,6 @@ from cdcproof.operations.connectors.states import RUNNING
 
 COMMAND = "finish"
 STEPS = ("services-up", "resume-sink", "resume-source", "caught-up", "validate", "report")
-_SETTLE_SECONDS = 5.0
 
 
 def finish(window: Window, site: Site, steps: Steps) -> bool:
@@ -82,7 +81,8 @@ def _resume(window: Window, site: Site, steps: Steps, kind: str) -> Told:
         if was in ("PAUSED", "STOPPED"):
             steps.note(f"resume-{kind}", f"{connector.name} was {was} before the window, and is left so.")
             continue
-        done = acts.resume(site.hand(), connector.name, site.pipeline, _SETTLE_SECONDS)
+        # whether it goes on running is what `caught-up` proves, by what it does
+        done = acts.resume(site.hand(), connector.name, site.pipeline, 0.0)
         if not done.outcome.held:
             raise OperationError(
                 f"{connector.name} does not run: {done.outcome.text}",

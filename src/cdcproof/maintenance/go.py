@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.errors import ConfigError, OperationError
+from cdcproof.findings import Verdict
 from cdcproof.maintenance.window import Window, sha256
 from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.record import Run
@@ -36,14 +37,25 @@ class Go:
         return "GO" if self.go else "NO-GO"
 
 
+def change_line(name: str, digest: str) -> str:
+    """The line of a run's header that says which change it was about."""
+    return f"change {name}, SHA-256 {digest}"
+
+
+def plan_line(window: Window) -> str:
+    """The line of a run's header that says which plan it was about."""
+    return f"maintenance window {window.plan.id}, plan SHA-256 {window.digest}"
+
+
 def judged(run: Run, window: Window) -> Go:
-    """What a run of the suite means. Only a whole run, in which every check is green, is a go."""
-    mine = [step for step in run.steps if step.suite == SUITE]
-    wrong = tuple(f"{step.step}: {step.verdict}" for step in mine if not step.verdict.is_green)
-    partial = (f"not every check ran; run {_RUN_IT} without -k",) if SUITE in run.parts else ()
-    notes = tuple(f"{s.step}: {s.verdict}" for s in mine if s.verdict.is_green and str(s.verdict) != "passed")
+    """What a run of the suite means. Only a whole run about this plan, in which every check is green, is a go."""
+    wrong = tuple(f"{step.step}: {step.verdict}" for step in run.steps if not step.verdict.is_green)
+    is_whole = SUITE in run.suites and SUITE not in run.parts and not run.missing
+    whole = () if is_whole else (f"not every check ran; run {_RUN_IT} without -k",)
+    about = () if plan_line(window) in run.header else ("the checks were about another plan",)
+    notes = tuple(f"{s.step}: {s.verdict}" for s in run.steps if s.verdict in (Verdict.WARNED, Verdict.WAIVED))
     at = datetime.fromtimestamp(run.started_at, UTC).isoformat(timespec="seconds")
-    reasons = (*wrong, *partial, *(() if mine else ("no check ran",)))
+    reasons = (*wrong, *whole, *about)
     return Go(not reasons, window.digest, at, window.journal.actor.who, reasons, notes)
 
 

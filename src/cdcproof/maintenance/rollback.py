@@ -33,7 +33,7 @@ STEPS = (
     "validate",
     "report",
 )
-_SETTLE_SECONDS = 5.0
+_SETTLE_SECONDS = 1.0
 Restore = Callable[[], Told]
 
 

@@ -120,12 +120,12 @@ _CONNECTORS = (
 )
 
 _VALIDATE = (
-    Check("validate.1-services", "critical", also=("staging",)),
+    Check("validate.1-services", "critical", also=("staging", "premaintenance")),
     Check(
         "validate.2-connectors",
         "critical",
         _services("validate", "connect", "kafka", "source", "target"),
-        also=("staging",),
+        also=("staging", "premaintenance"),
     ),
     Check("validate.3-round-trip", "critical", ("validate.2-connectors",), also=("staging",)),
     Check("validate.4-reconciliation", "critical", ("validate.2-connectors",), also=("staging",)),
@@ -157,7 +157,19 @@ _MONTHLY = (
     Check("monthly.3-recovery-drill", "major", only_where=NOT_EMBEDDED),
 )
 
-CHECKS: tuple[Check, ...] = (*_MORNING, *_WEEKLY, *_MONTHLY, *_CONNECTORS, *_VALIDATE, *_STAGING)
+_PREMAINTENANCE = (
+    Check("premaintenance.1-announced", "major"),
+    Check("premaintenance.1-approved", "critical"),
+    Check("premaintenance.2-staging", "critical"),
+    Check("premaintenance.3-rollback-files", "critical"),
+    Check("premaintenance.4-baseline", "major", _services("validate", "connect", "source", "target")),
+    Check("premaintenance.5-reconciliation", "critical", ("validate.2-connectors",)),
+    Check("premaintenance.6-diagnostics", "minor"),
+    Check("premaintenance.7-backup", "critical", _services("validate", "source", "target")),
+    Check("premaintenance.8-restorable", "critical", ("premaintenance.7-backup",)),
+)
+
+CHECKS: tuple[Check, ...] = (*_MORNING, *_WEEKLY, *_MONTHLY, *_CONNECTORS, *_VALIDATE, *_STAGING, *_PREMAINTENANCE)
 """Every check, in the order of the runbook."""
 
 BY_STEP = {check.step: check for check in CHECKS}

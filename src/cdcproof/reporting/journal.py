@@ -65,6 +65,12 @@ def newest_of(step: str, reports: Path) -> StepRecord | None:
     return next((record for run in runs if run for record in run.steps if record.step == step), None)
 
 
+def runs_of(suite: str, reports: Path) -> tuple[Run, ...]:
+    """Every kept run that a check of this suite was in, newest first."""
+    runs = (_read(path) for path in _entries(reports, "*"))
+    return tuple(run for run in runs if run and suite in run.suites)
+
+
 def state_of(suite: str, run: Run, reports: Path) -> tuple[tuple[StepRecord, ...], float | None]:
     """The newest record of each step of a suite, and when the whole suite last ended (None: never).
 

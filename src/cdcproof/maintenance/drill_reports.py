@@ -1,0 +1,71 @@
+"""What drills of disaster recovery left: a JSON file each, in ``drills`` beside the reports."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cdcproof.errors import OperationError
+from cdcproof.reporting.files import write_whole
+
+_PROOF_HOLDS = timedelta(days=92)
+"""A quarter: as often as the runbook wants a drill."""
+
+
+@dataclass(frozen=True)
+class DrillReport:
+    """One drill. Times are ISO 8601 in UTC. `rpo_seconds` is the age of the oldest change that was lost, 0 where none was.
+
+    `backup` is the timestamp of the backup that was restored, empty where none was needed; `proven` that every row was the same in
+    the end; `lost_rows` what did not come back, by table.
+    """
+
+    scenario: str
+    pipeline: str
+    started_at: str
+    finished_at: str
+    rto_seconds: float
+    rpo_seconds: float
+    rto_target_seconds: float
+    rpo_target_seconds: float
+    proven: bool
+    backup: str
+    steps: tuple[tuple[str, float], ...]
+    lost_rows: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def within_targets(self) -> bool:
+        """Whether it was proven, in time, with no more lost than allowed."""
+        return (
+            self.proven and self.rto_seconds <= self.rto_target_seconds and self.rpo_seconds <= self.rpo_target_seconds
+        )
+
+
+def write(report: DrillReport, reports: Path) -> Path:
+    """Keep it. Raises `OperationError`."""
+    stamp = datetime.fromisoformat(report.started_at).strftime("%Y%m%dT%H%M%SZ")
+    path = reports / "drills" / f"{stamp}-{report.scenario}.json"
+    try:
+        write_whole(path, json.dumps({**asdict(report), "within_targets": report.within_targets}, indent=1) + "\n")
+    except OSError as error:
+        raise OperationError(f"{path} cannot be written: {error.strerror}.") from None
+    return path
+
+
+def proofs(reports: Path, pipeline: str) -> tuple[str, ...]:
+    """Sentences about drills of this pipeline that restored a backup and were proven within a quarter, newest first."""
+    found = []
+    limit = datetime.now(UTC) - _PROOF_HOLDS
+    for path in sorted((reports / "drills").glob("*.json"), reverse=True):
+        try:
+            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            at = datetime.fromisoformat(told["finished_at"])
+            if told["pipeline"] == pipeline and told["proven"] is True and told["backup"] and at >= limit:
+                found.append(f"drill {told['scenario']} of {told['finished_at']} restored {told['backup']}")
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return tuple(found)
