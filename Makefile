@@ -38,8 +38,8 @@ status: $(INSTALLED) ## list what runs
 test: $(INSTALLED) ## all tests; two workers, each with a pipeline of its own
 	@$(BIN)/pytest tests $(SIDE_BY_SIDE)
 
-test-unit: $(INSTALLED) ## the tests that need no pipeline: under two minutes
-	@$(BIN)/pytest tests -m "not integration and not docker" $(SIDE_BY_SIDE)
+test-unit: $(INSTALLED) ## the tests that need no pipeline, engine, server or other program: under two minutes
+	@$(BIN)/pytest tests -m "not integration and not docker and not server and not judges" $(SIDE_BY_SIDE)
 
 lint: $(INSTALLED) ## linter, formatter, types
 	@$(BIN)/ruff check .

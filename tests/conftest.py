@@ -11,8 +11,12 @@ from tests.plugin_project import Project
 _LONG = tuple(Path(__file__).parent / folder for folder in ("integration", "environments/embedded"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start a pipeline come first: the short ones then keep the other worker busy until the end."""
+    """Mark what needs a database server. Files that start a pipeline come first: the short ones keep the other worker busy."""
+    for item in items:
+        if "postgres_servers" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
     items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in _LONG))
 
 

@@ -47,10 +47,11 @@ key = ["id"]
 {tables}
 """
 
+# hypothesis' plug-in loads all of hypothesis at the end of each run, which takes as long as everything else together
 INI = """
 [pytest]
 testpaths = checks
-addopts = --strict-markers -p cdcproof.pytest_plugin -p no:cacheprovider -p no:randomly
+addopts = --strict-markers -p cdcproof.pytest_plugin -p no:cacheprovider -p no:randomly -p no:hypothesispytest
 markers =
     morning: morning
     weekly: weekly
@@ -129,7 +130,7 @@ class Project:
         """Run pytest; with xdist in a process of its own, otherwise in this one, which is ten times faster."""
         arguments = ("--pipeline", "p.toml", *arguments)
         if "-n" in arguments:
-            return self.pytester.runpytest_subprocess("-p", "no:hypothesispytest", *arguments, timeout=120)
+            return self.pytester.runpytest_subprocess(*arguments, timeout=120)
         return self.pytester.runpytest_inprocess(*arguments)
 
     def latest(self) -> Run:

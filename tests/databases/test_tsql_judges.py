@@ -25,6 +25,8 @@ from tests.databases.tsql_judges import (
     with_parameters,
 )
 
+pytestmark = pytest.mark.judges
+
 needs_grammar = pytest.mark.skipif(not MAXDOP, reason="maxdop, Microsoft's ScriptDom, has no wheel for this machine")
 needs_binder = pytest.mark.skipif(
     not HAS_BINDER,
