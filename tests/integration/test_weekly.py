@@ -46,7 +46,7 @@ def older(history: Path, factor: float) -> None:
 
 
 def test_a_history_is_kept_and_judged(healthy: Pipelines) -> None:
-    only = ("-k", "growth or disks_last")
+    only = ("-k", "grew or disks_last")
     first = healthy.checks("weekly", *only)
     assert {first.step(step).verdict for step in (*GROWTH, FULL)} == {Verdict.NOT_CHECKED}
     assert "Too short a history" in first.output

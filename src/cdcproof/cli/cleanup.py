@@ -49,9 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     if unknown:
         raise UsageError(f"There is nothing called {unknown[0]} to clean up.", f"Name one of: {', '.join(WHAT)}")
     _, pipeline = open_pipeline(arguments)
-    if arguments.delete:
-        schedule.note(arguments, "cleanup", pipeline.name, pipeline.paths.reports, pipeline.pushgateway)
     wanted = arguments.what or WHAT
+    if (
+        arguments.delete and "reports" in wanted
+    ):  # the runbook's monthly task, which a daily one for backups must not stand in for
+        schedule.note(arguments, "cleanup", pipeline.name, pipeline.paths.reports, pipeline.pushgateway)
     answers = [_of_files(what, pipeline, delete=arguments.delete) for what in WHAT[:2] if what in wanted]
     if "prometheus" in wanted:
         answers.append(_of_prometheus(pipeline))

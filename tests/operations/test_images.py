@@ -1,0 +1,92 @@
+"""The looks at images, by the engine's own API on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdcproof.clients.compose_config import Rendered
+from cdcproof.clients.containers import Image
+from cdcproof.errors import UnreachableError
+from cdcproof.findings import Verdict
+from cdcproof.operations import images
+from checks.monthly import test_1_security as checks
+from tests.check_in_process import judged
+from tests.engine import container, engine_with
+from tests.pipelines import pipeline_of
+
+OLD, NEW, REPOSITORY = (f"sha256:{letter * 64}" for letter in "abc")
+NOW = 1_796_000_000.0
+SERVICES: dict[str, dict[str, Any]] = {
+    "kafka": {"image": "kafka:3"},
+    "postgres": {"image": "postgres:15"},
+    "grafana": {"image": "grafana:11", "profiles": ["monitoring"]},
+    "built": {"build": "."},
+}
+
+
+def running(name: str, image: str, image_id: str, folder: Path) -> dict[str, Any]:
+    made = container(name)
+    made["Config"] |= {"Image": image}
+    made["Config"]["Labels"]["com.docker.compose.project.working_dir"] = str(folder)
+    return {**made, "Image": image_id}
+
+
+@contextmanager
+def engine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kafka: str = NEW, registry: Any = REPOSITORY, **changes: Any
+) -> Iterator[Any]:
+    """Two services that run; kafka by this image."""
+    known = {"Id": NEW, "RepoDigests": [f"x@{REPOSITORY}"], "Created": "2026-11-20T08:00:00.123456789Z"}
+    answers = {f"/images/{name}/json": known for name in ("kafka:3", "postgres:15")}
+    answers |= {
+        f"/distribution/{name}/json": registry
+        if isinstance(registry, int)
+        else {"Descriptor": {"digest": registry, "size": 1, "mediaType": "x"}, "Platforms": []}
+        for name in ("kafka:3", "postgres:15")
+    }
+    monkeypatch.setattr(images, "rendered", lambda _: Rendered(SERVICES, {}))
+    made = [running("kafka", "kafka:3", kafka, folder), running("postgres", "postgres:15", NEW, folder)]
+    with engine_with(*made, answers={**answers, **changes}) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        yield pipeline_of("orders", paths={"compose_files": [str(folder / "docker-compose.yml")]})
+
+
+def test_what_runs_is_compared_with_the_files_and_with_what_was_pulled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = checks.test_containers_run_the_images_of_the_compose_files
+    with engine(tmp_path, monkeypatch) as pipeline:
+        found = images.running(pipeline, NOW)
+        assert [one.service for one in found.services] == ["kafka", "postgres"]
+        assert found.services[0].image == Image(NEW, (f"x@{REPOSITORY}",), 1_763_625_600.123456 + 31_536_000)
+        assert judged(check, pipeline, images=found).verdict is Verdict.PASSED
+
+    with engine(tmp_path, monkeypatch, kafka=OLD) as pipeline:
+        record = judged(check, pipeline, images=images.running(pipeline, NOW))
+        assert [(d.subject, d.found) for d in record.differences] == [
+            ("kafka", "an older kafka:3 than the one that was pulled")
+        ]
+
+
+def test_the_engine_asks_the_registries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = checks.test_no_newer_image_is_to_be_had
+    for registry, verdict in ((REPOSITORY, Verdict.PASSED), (OLD, Verdict.WARNED), (500, Verdict.NOT_CHECKED)):
+        with engine(tmp_path, monkeypatch, registry=registry) as pipeline:
+            assert judged(check, pipeline, newer_images=images.newer(pipeline, NOW)).verdict is verdict
+
+
+def test_an_engine_that_is_away_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine(tmp_path, monkeypatch) as pipeline:
+        monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+        with pytest.raises(UnreachableError):
+            images.running(pipeline, NOW)
+
+
+def test_an_image_that_the_engine_has_not_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine(tmp_path, monkeypatch, **{"/images/kafka:3/json": 404}) as pipeline:
+        assert images.running(pipeline, NOW).services[0].image is None
