@@ -31,6 +31,12 @@ class Fixed(Collector):
         yield up({"reports": True})
 
 
+class Broken(Collector):
+    def collect(self) -> Iterator[Metric]:
+        yield up({"reports": True})
+        raise ValueError("in the middle of it")
+
+
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Pipeline:
     made = pipeline_of("orders", paths={"reconciliation_reports": str(tmp_path / "reconciliation_reports")})
@@ -49,11 +55,11 @@ def report(number: int, **changes: str) -> Report:
 
 
 @contextmanager
-def served(pipeline: Pipeline, host: str = "127.0.0.1") -> Iterator[int]:
+def served(pipeline: Pipeline, host: str = "127.0.0.1", collector: Collector | None = None) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with serving.bind("127.0.0.1", "exporters.reconciliation_url", f"http://127.0.0.1:{port}/metrics") as server:
-        server.serve(Fixed(), Landing(pipeline, host, lambda: LINES).answer)
+        server.serve(collector or Fixed(), Landing(pipeline, host, lambda: LINES).answer)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield port
@@ -171,3 +177,12 @@ def test_a_directory_that_is_not_there_leaves_a_page_without_reports(pipeline: P
 )  # fmt: skip
 def test_what_is_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_a_page_is_whole_or_not_there_and_no_traceback_is_printed(
+    pipeline: Pipeline, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with served(pipeline, collector=Broken()) as port:
+        status, text, _ = get(port, "/metrics")
+    assert (status, text) == (500, "Internal error: see the log of cdcproof exporter.\n")
+    assert capfd.readouterr().err == "cdcproof exporter: ValueError: in the middle of it\n"

@@ -82,3 +82,15 @@ def test_a_fault_of_our_own_is_reported_without_a_secret_and_ends_nothing_else()
         probe.result(probe.begin(breaks), Deadline(10))
     assert isinstance(raised.value, CdcproofError)
     assert "s3cret-word" not in str(raised.value)
+
+
+def test_a_machine_without_another_thread_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    probe: Probe[int] = Probe("It", 10)
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(UnexpectedAnswerError, match="It was not asked: can't start new thread"):
+            probe.result(probe.begin(lambda: 1), Deadline(10))
+    assert probe.result(probe.begin(lambda: 1), Deadline(10)) == 1

@@ -53,7 +53,11 @@ class Probe(Generic[T]):
                 return future if not clock.passed else _failed(self._silence(since))
             future = Future()
             self._running = (future, Deadline(self._seconds), datetime.now().astimezone())
-        threading.Thread(target=_answer, args=(future, ask), name=f"probe of {self._what}", daemon=True).start()
+        thread = threading.Thread(target=_answer, args=(future, ask), name=f"probe of {self._what}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the machine has no more: the next scrape tries again
+            future.set_exception(UnexpectedAnswerError(f"{self._what} was not asked: {error}."))
         return future
 
     def result(self, future: Future[T], deadline: Deadline) -> T:

@@ -33,7 +33,7 @@ class Server(ThreadingWSGIServer):
 
     def serve(self, collector: Collector, others: Application) -> None:
         """Ask this collector at each scrape; `others` answers every other path."""
-        self._metrics = make_wsgi_app(registry_of(collector))
+        self._metrics: Application = make_wsgi_app(registry_of(collector))
         self._others = others
 
     def server_bind(self) -> None:
@@ -46,12 +46,20 @@ class Server(ThreadingWSGIServer):
         """One line: a traceback helps nobody."""
         error = sys.exception()
         if not isinstance(error, OSError):  # a client that went away is not worth a line
-            print(scrub(f"cdcproof exporter: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)
+            self._print(error)
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == self.path:
-            return self._metrics(environ, start)  # type: ignore[no-any-return]
-        return self._others(environ, start)
+        try:
+            application = self._metrics if environ["PATH_INFO"] == self.path else self._others
+            return application(environ, start)
+        except Exception as error:  # noqa: BLE001  a page is whole or not there, and its reader learns that
+            self._print(error)
+            start("500 Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")])
+            return [b"Internal error: see the log of cdcproof exporter.\n"]
+
+    @staticmethod
+    def _print(error: BaseException | None) -> None:
+        print(scrub(f"cdcproof exporter: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)
 
 
 class _Handler(WSGIRequestHandler):
