@@ -21,6 +21,8 @@ class Broker:
     copied: Collection[Place] = ()
     """Partitions of which all that is unread is in the dead letter topic as well."""
     is_up: bool = True
+    shows_settings: bool = True
+    """False while ZooKeeper hangs: brokers that use it then answer everything else."""
 
     def topics(self) -> dict[str, int]:
         self._demand_up()
@@ -62,6 +64,8 @@ class Broker:
 
     def topic_states(self, topics: Collection[str]) -> tuple[TopicState, ...]:
         self._demand_up()
+        if not self.shows_settings:
+            raise UnreachableError("Kafka does not answer within 5 s.")
         return tuple(
             TopicState(
                 name,

@@ -43,6 +43,11 @@ def read(kafka: Broker, pipeline: Pipeline, known: ConnectorStates | None = None
     return kafka_metrics.read(kafka, pipeline, known)  # type: ignore[arg-type]  a fake of it
 
 
+def headroom(kafka: Broker, pipeline: Pipeline) -> dict[str, float]:
+    kept = kafka_metrics.read_retention(kafka, pipeline)  # type: ignore[arg-type]  a fake of it
+    return kafka_metrics.headroom_seconds(read(kafka, pipeline), kept, pipeline)
+
+
 def test_lag_and_throughput_of_each_table(pipeline: Pipeline) -> None:
     reading = read(broker(), pipeline)
     assert kafka_metrics.lag_records(reading, pipeline) == {("sink", "customers"): 0, ("sink", "orders"): 7}
@@ -107,11 +112,11 @@ def test_of_several_source_connectors_the_one_that_captures_a_table_writes_it() 
 def test_headroom_is_the_least_that_time_bounds(
     pipeline: Pipeline, settings: dict[str, dict[str, str]], shown: dict[str, float]
 ) -> None:
-    assert kafka_metrics.headroom_seconds(read(broker(settings=settings), pipeline), pipeline) == shown
+    assert headroom(broker(settings=settings), pipeline) == shown
 
 
 def test_headroom_is_nothing_once_records_are_lost_and_unknown_with_an_unknown_age(pipeline: Pipeline) -> None:
     lost = broker(logs={ORDERS: range(9, 10), CUSTOMERS: range(7)}, committed={SINK: {ORDERS: 8, CUSTOMERS: 7}})
-    assert kafka_metrics.headroom_seconds(read(lost, pipeline), pipeline) == {"sink": 0.0}
+    assert headroom(lost, pipeline) == {"sink": 0.0}
     unknown = broker(ages_seconds={ORDERS: None})
-    assert kafka_metrics.headroom_seconds(read(unknown, pipeline), pipeline) == {}
+    assert headroom(unknown, pipeline) == {}

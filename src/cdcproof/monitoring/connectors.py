@@ -33,9 +33,12 @@ _HTTP_SECONDS = (1.0, 1.2)
 """To connect, and between two bytes: the whole answer then comes within a scrape, or not at all."""
 _CONNECT_FIRST_SECONDS = 1.5
 """How long the other questions wait for Connect's answer, by which they know what to ask."""
+_RETENTION = "retention"
+"""No service of its own: without it Kafka has answered all the same."""
 _NAMES = {
     "connect": "Kafka Connect",
     "kafka": "Kafka",
+    _RETENTION: "Kafka, asked for the settings of the topics,",
     "registry": "The schema registry",
     "source": "The source",
     "target": "The target",
@@ -51,11 +54,13 @@ class ConnectorCollector(Collector):
         self._pipeline = pipeline
         self._journal = Journal.of(pipeline)
         self._kafka = Kafka(pipeline.kafka.bootstrap_servers)
+        settings = Kafka(pipeline.kafka.bootstrap_servers)  # with a client of its own: both are asked at the same time
         self._known: ConnectorStates | None = None
         self._rests = source_metrics.Rests()
         self._silent: frozenset[str] = frozenset()
         self._questions: dict[str, Callable[[Future[Any]], Any]] = {
             "kafka": self._ask_kafka,
+            _RETENTION: lambda _: kafka_metrics.read_retention(settings, pipeline),
             "source": self._ask_source,
             "target": lambda _: freshness.read(open_database(pipeline.target), pipeline.freshness),
             "deployments": lambda _: self._journal.counts(),
@@ -88,17 +93,19 @@ class ConnectorCollector(Collector):
             yield from kafka_metrics.metrics(kafka, self._pipeline, connect or self._known)
         if source is not None:
             yield from source_metrics.metrics(source, self._pipeline)
-        yield self._headroom(kafka, source)
+        yield self._headroom(kafka, answers.get(_RETENTION, {}), source)
         sides = {"source": source, "target": target}
         yield from database_metrics.metrics({side: seen.health for side, seen in sides.items() if seen})
         if self._pipeline.freshness:
             skew = self._pipeline.thresholds.clock_skew_seconds
             yield from freshness.metrics(freshness.age_seconds(source, target, skew), self._pipeline.freshness)
         yield _disks(answers.get("disks", ()))
-        yield up({service: service in answers for service in self._probes})
+        yield up({service: service in answers for service in self._probes if service != _RETENTION})
 
-    def _headroom(self, kafka: KafkaReading | None, source: SourceReading | None) -> Metric:
-        of_sinks = kafka_metrics.headroom_seconds(kafka, self._pipeline) if kafka else {}
+    def _headroom(
+        self, kafka: KafkaReading | None, kept_seconds: Mapping[str, float], source: SourceReading | None
+    ) -> Metric:
+        of_sinks = kafka_metrics.headroom_seconds(kafka, kept_seconds, self._pipeline) if kafka else {}
         of_sources = source_metrics.headroom_seconds(source) if source else {}
         return gauge(
             "cdcproof_retention_headroom_seconds",

@@ -9,7 +9,6 @@ from cdcproof import pipeline as model
 from cdcproof.clients.connect import ConnectorStates
 from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
-from cdcproof.clients.topic_states import TopicState
 from cdcproof.databases.base import TableName
 from cdcproof.monitoring.series import Metric, counter, gauge
 from cdcproof.operations import connector_config, looks
@@ -19,12 +18,11 @@ Values = dict[tuple[str, str], float | None]
 
 @dataclass(frozen=True)
 class KafkaReading:
-    """`lags` are each sink's, in the topics of the pipeline. `kept_seconds`: topic to its retention, where time bounds it."""
+    """`lags` are each sink's, in the topics of the pipeline."""
 
     lags: Mapping[str, tuple[PartitionLag, ...]]
     ends: Mapping[str, int]
     """Topic to its end offset, all partitions together."""
-    kept_seconds: Mapping[str, float]
     dead_letters: Mapping[tuple[str, str], tuple[int, int]]
     """Sink and its dead letter topic to the records that it keeps, and its end offset."""
 
@@ -41,7 +39,6 @@ def read(kafka: Kafka, pipeline: model.Pipeline, states: ConnectorStates | None)
     return KafkaReading(
         {sink.name: by_group[sink.consumer_group] for sink in pipeline.sinks},
         {topic: sum(r.stop for (of, _), r in kept.items() if of == topic) for topic in topics},
-        _retention(kafka.topic_states(topics)),
         {
             (sink, topic): (
                 sum(len(r) for (of, _), r in kept.items() if of == topic),
@@ -132,17 +129,19 @@ def written(reading: KafkaReading, pipeline: model.Pipeline, states: ConnectorSt
     return found
 
 
-def headroom_seconds(reading: KafkaReading, pipeline: model.Pipeline) -> dict[str, float]:
+def headroom_seconds(
+    reading: KafkaReading, kept_seconds: Mapping[str, float], pipeline: model.Pipeline
+) -> dict[str, float]:
     """Sink to the least time until a record is gone that it has not read; none where a topic's age is not known."""
     skew = pipeline.thresholds.clock_skew_seconds
     found: dict[str, float] = {}
     for sink, partitions in reading.lags.items():
-        bounded = [p for p in partitions if p.topic in reading.kept_seconds]
+        bounded = [p for p in partitions if p.topic in kept_seconds]
         ages = {p: _oldest((p,), skew) for p in bounded}
         if not bounded or any(age is None for age in ages.values()):
             continue
         found[sink] = min(
-            0.0 if p.lost_records else max(0.0, reading.kept_seconds[p.topic] - (age or 0.0)) for p, age in ages.items()
+            0.0 if p.lost_records else max(0.0, kept_seconds[p.topic] - (age or 0.0)) for p, age in ages.items()
         )
     return found
 
@@ -171,10 +170,13 @@ def _captures(connector: str, table: model.Table, states: ConnectorStates | None
     return connector_config.captures(found.config, address.database, TableName.parse(table.source))
 
 
-def _retention(topics: tuple[TopicState, ...]) -> dict[str, float]:
-    """Topic to how long a record is kept at least; without those that keep it for good, or compact."""
+def read_retention(kafka: Kafka, pipeline: model.Pipeline) -> dict[str, float]:
+    """Topic to how long a record is kept at least; without those that keep it for good, or compact. Errors as `Kafka`.
+
+    A question of its own: brokers that use ZooKeeper ask it for the settings, and while that hangs they answer everything else.
+    """
     found: dict[str, float] = {}
-    for topic in topics:
+    for topic in kafka.topic_states([table.topic for table in pipeline.tables]):
         kept = topic.settings.get("retention.ms", "")
         if "delete" in topic.settings.get("cleanup.policy", "") and kept.isdecimal():  # -1: for ever
             found[topic.name] = float(kept) / 1000
