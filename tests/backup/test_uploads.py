@@ -16,13 +16,18 @@ from typing import Any
 
 import pytest
 
-from cdcproof.backup import manifest
+from cdcproof.backup import manifest, restore
+from cdcproof.backup import run as backup
 from cdcproof.backup.folders import Directory
+from cdcproof.backup.manifest import DatabaseBackup
 from cdcproof.backup.remote import Remote
 from cdcproof.clients.object_store import ObjectStore
 from cdcproof.clients.object_uploads import Uploads
 from cdcproof.errors import CdcproofError, OperationError, UnexpectedAnswerError, UnreachableError, UsageError
-from tests.backup.made import NOW, committed
+from cdcproof.pipeline import Pipeline
+from cdcproof.progress import Progress
+from tests.backup.made import NOW, STATE, committed
+from tests.pipelines import pipeline_of
 from tests.s3mock import S3Mock
 
 pytest_plugins = ["tests.s3mock"]
@@ -48,7 +53,7 @@ def sha256(path: Path) -> str:
 
 def large(folder: Path) -> Path:
     path = folder / "large.bak"
-    path.write_bytes(os.urandom(1 << 20) * 12)
+    path.write_bytes(os.urandom(1 << 20) * 6)
     return path
 
 
@@ -251,3 +256,79 @@ def test_a_store_that_does_not_answer_is_given_up(
             Remote(Uploads(store), "w").upload(kept.folder, kept.manifest, kept.taken_at, lambda _: None)
 
     assert Directory(tmp_path, "w").backups()[0].manifest == kept.manifest
+
+
+@pytest.fixture
+def pipeline(s3mock: S3Mock, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """Its backups hold one file each side: what is uploaded is the point."""
+
+    def save(work: backup._Work, side: str) -> None:
+        place = work.unfinished.folder / f"{side}.sql"
+        place.write_text(f"rows of the {side}")
+        work.databases.append(DatabaseBackup(side, "postgresql", place.name, STATE))
+
+    monkeypatch.setattr(backup, "_save_parts", lambda _: "")
+    monkeypatch.setenv("SOURCE_PW", "x")
+    monkeypatch.setattr(backup, "_save_database", save)
+    return pipeline_of(
+        "customers", source_type="postgresql", name="w", backup={"s3_endpoint": s3mock.endpoint, "keep_count": 1}
+    )
+
+
+def make(pipeline: Pipeline, directory: Path, bucket: str) -> backup.Outcome:
+    return backup.run(backup.Request(pipeline, directory / "w.toml", directory, 7, bucket), Progress())
+
+
+def test_a_backup_is_uploaded_restored_from_there_and_old_ones_go(
+    pipeline: Pipeline, remote: Remote, tmp_path: Path
+) -> None:
+    old = committed(tmp_path / "old", "w", NOW.replace(year=2025))
+    remote.upload(old.folder, old.manifest, old.taken_at, lambda _: None)
+
+    outcome = make(pipeline, tmp_path / "here", remote.uploads.store.bucket)
+
+    assert outcome.failures == ()
+    assert outcome.manifest is not None
+    assert [one.name for one in remote.backups()] == [outcome.manifest.name]
+    there = tmp_path / "there"
+    there.mkdir()
+    request = restore.Request(
+        pipeline, there, outcome.manifest.timestamp, bucket=remote.uploads.store.bucket, databases_only=True
+    )
+    failed = restore.run(request, Progress())  # the databases of this pipeline are nowhere
+    assert len(failed.failures) == 1
+    assert manifest.verify(there / outcome.manifest.name) == outcome.manifest
+    assert [path.name for path in there.iterdir() if path.is_dir()] == [outcome.manifest.name]
+
+
+def test_an_upload_that_fails_keeps_the_backup_here_and_says_so(
+    pipeline: Pipeline, uploads: Uploads, tmp_path: Path
+) -> None:
+    outcome = make(pipeline, tmp_path, "no-such-bucket")
+
+    assert outcome.exit_status == 1
+    assert outcome.folder is not None
+    assert manifest.verify(outcome.folder) == outcome.manifest
+    assert outcome.log is not None
+    lines = [line for line in outcome.log.read_text().splitlines() if "✗" in line]
+    assert len(lines) == 1
+    assert "upload to s3://no-such-bucket" in lines[0]
+    assert "there is no such bucket" in lines[0]
+
+
+def test_a_download_that_is_damaged_is_not_kept(pipeline: Pipeline, remote: Remote, tmp_path: Path) -> None:
+    kept = committed(tmp_path / "here", "w", NOW)
+    prefix = remote.upload(kept.folder, kept.manifest, kept.taken_at, lambda _: None)
+    remote.uploads.store.ask(
+        lambda c: c.put_object(
+            Bucket=remote.uploads.store.bucket, Key=f"{prefix}pipeline_20261129_020000.toml", Body=b"?"
+        )
+    )
+    there = tmp_path / "there"
+    there.mkdir()
+    request = restore.Request(pipeline, there, kept.timestamp, bucket=remote.uploads.store.bucket, databases_only=True)
+
+    outcome = restore.run(request, Progress())
+
+    assert "pipeline_20261129_020000.toml has 1 bytes" in outcome.failures[0]
+    assert [path for path in there.iterdir() if path.is_dir()] == []
