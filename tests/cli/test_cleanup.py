@@ -110,8 +110,7 @@ def test_other_files_of_the_directory_are_nobodys_to_delete(file: Path) -> None:
 
 def test_a_backup_whose_log_says_that_it_failed_is_not_the_last_good_one(file: Path) -> None:
     backups = file.parent / "backups"
-    text = file.read_text() + "\n[backup]\nkeep_count = 1\n"
-    file.write_text(text)
+    file.write_text(file.read_text().replace("[backup]", "[backup]\nkeep_count = 1"))
     for day, words in ((1, "✓ warehouse_target"), (2, "✓ warehouse_target"), (3, "✗ warehouse_target: no space left")):
         aged(_made(backups / f"postgresql/w_2026110{day}_020000.sql.gz"), 30 - day)
         aged(_made(backups / f"backup_2026110{day}_020000.log", words), 30 - day)
