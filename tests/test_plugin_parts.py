@@ -176,3 +176,20 @@ def test_another_pipeline_in_the_same_directory_replaces_nothing(project: Projec
     assert 'pipeline="other"' in (project.reports / "other" / "cdcproof-morning.prom").read_text()
     assert json.loads((project.reports / "other" / "latest.json").read_text())["pipeline"] == "other"
     assert "This is the first run kept here" in result.stdout.str()
+
+
+def test_whole_runs_in_a_row_that_were_not_green_are_counted(project: Project) -> None:
+    def failed(*arguments: str) -> float | None:
+        project.run("-m", "morning", *arguments)
+        text = (project.reports / "cdcproof-morning.prom").read_text()
+        found = [line for line in text.splitlines() if line.startswith("cdcproof_suite_failed_runs{")]
+        return float(found[0].rpartition(" ")[2]) if found else None
+
+    project.checks(FINE, SERVICES_DOWN)
+
+    assert failed("-k", "disk") is None, "no whole run yet"
+    assert failed() == 1
+    assert failed("-k", "disk") == 1, "a green part is no green run"
+    assert failed() == 2
+    project.checks(FINE)
+    assert failed() == 0

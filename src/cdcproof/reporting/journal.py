@@ -87,6 +87,20 @@ def state_of(suite: str, run: Run, reports: Path) -> tuple[tuple[StepRecord, ...
     return tuple(records.values()), None
 
 
+def failed_runs(suite: str, run: Run, reports: Path) -> int | None:
+    """How many whole runs of a suite in a row were not green, up to the newest one; None when there was no whole run."""
+    earlier = (entry for path in _entries(reports, "*") if (entry := _read(path)) and entry.pipeline == run.pipeline)
+    count: int | None = None
+    for each in (run, *(entry for entry in earlier if entry.started_at < run.started_at)):
+        mine = [record for record in each.steps if record.suite == suite]
+        if not mine or suite in each.parts:
+            continue
+        if all(record.verdict.is_green for record in mine):
+            return count or 0
+        count = (count or 0) + 1
+    return count
+
+
 def _read(path: Path) -> Run | None:
     """A run as `write` wrote it; None when there is none there, or it is not one."""
     try:

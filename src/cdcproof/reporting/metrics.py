@@ -27,11 +27,13 @@ def registry_of(
     records: Sequence[StepRecord],
     last_success: Mapping[str, float],
     ended_at: float | None,
+    *,
+    failed_runs: int | None = None,
 ) -> CollectorRegistry:
     """The metrics of one suite: the newest record of each of its steps.
 
     `last_success` is step id to Unix time, for steps that ever were green; `ended_at` is when the whole suite last
-    ended, None when it never did.
+    ended, and `failed_runs` how many whole runs in a row were not green; None when it never ended.
     """
     registry = CollectorRegistry()
     labels = ["check", "suite", "severity", "pipeline"]
@@ -56,6 +58,13 @@ def registry_of(
             ["suite", "pipeline"],
             registry=registry,
         ).labels(suite, pipeline).set(ended_at)
+    if failed_runs is not None:
+        Gauge(
+            "cdcproof_suite_failed_runs",
+            "Whole runs of a suite in a row that were not green; 0 after a green one.",
+            ["suite", "pipeline"],
+            registry=registry,
+        ).labels(suite, pipeline).set(failed_runs)
     return registry
 
 

@@ -82,7 +82,8 @@ def publish(
         gateway = pushgateway()
         for suite in run.suites:
             records, ended_at = journal.state_of(suite, run, reports)
-            registry = metrics.registry_of(run.pipeline, suite, records, successes, ended_at)
+            failed = journal.failed_runs(suite, run, reports)
+            registry = metrics.registry_of(run.pipeline, suite, records, successes, ended_at, failed_runs=failed)
             if gateway:
                 unpushed.attempt("The metrics", partial(metrics.push, registry, run.pipeline, suite, gateway))
             else:
