@@ -17,6 +17,7 @@ from cdcproof.diagnostics.parts import File, Item, Missing, Part, Remark, Scope
 from cdcproof.errors import UnreachableError
 from cdcproof.pipeline import Pipeline, load
 from cdcproof.waiting import Deadline
+from tests.canned import serving
 from tests.diagnostics.worlds import World, read
 from tests.pipelines import pipeline_of
 
@@ -170,6 +171,40 @@ def test_what_the_pipeline_does_not_have_is_not_missing() -> None:
     names = {item.name for item in items(pipeline_of("customers"))}
 
     assert not names & {"registry", "metrics/prometheus", "system/engine"}
+
+
+def test_what_watches_the_pipeline_is_asked_and_what_fires_stands_out() -> None:
+    alerts = [
+        {"state": "firing", "labels": {"alertname": "ConnectorDown", "connector": "sink"}},
+        {"state": "firing", "labels": {"alertname": "Watchdog"}},
+        {"state": "pending", "labels": {"alertname": "KafkaDown"}},
+    ]
+    answers = {
+        "GET /api/v1/alerts": (200, {"data": {"alerts": alerts}}),
+        "GET /api/v1/targets?state=active": (200, {"data": {"activeTargets": [{"health": "down", "scrapeUrl": "http://e", "lastError": "no"}]}}),
+        "GET /api/v2/alerts": (200, []),
+        "GET /api/v2/silences": (200, [{"comment": "a silence"}]),
+        "GET /api/v2/status": (500, {}),
+        "GET /metrics": (200, b"pushed 1\n"),
+    }  # fmt: skip
+    with serving(answers) as canned:
+        url = {"url": canned.url}
+        made = pipeline_of("customers", prometheus=url, alertmanager=url, pushgateway=url)
+        wanted = [
+            item
+            for item in items(made)
+            if item.name in ("metrics/prometheus", "metrics/alertmanager", "metrics/pushed")
+        ]
+        parts = gather(wanted, Scope(made, World(), 0.0, Deadline(30)))
+
+    files = {part.path: part.text for part in parts if isinstance(part, File)}
+    assert [part.text for part in parts if isinstance(part, Remark)] == [
+        "Prometheus: ConnectorDown fires, connector=sink",
+        "Prometheus cannot scrape http://e: no",
+    ]
+    assert "a silence" in files["metrics/alertmanager-silences.json"]
+    assert files["metrics/pushed.txt"] == "pushed 1\n"
+    assert [part.what for part in parts if isinstance(part, Missing)] == ["metrics/alertmanager-status"]
 
 
 def test_the_default_deadline_leaves_an_incident_its_time() -> None:

@@ -51,6 +51,12 @@ def items(pipeline: Pipeline) -> tuple[Item, ...]:
             if pipeline.prometheus
             else []
         ),
+        *(
+            [Item("metrics/alertmanager", "Alertmanager: alerts and silences", metrics.alertmanager)]
+            if pipeline.alertmanager
+            else []
+        ),
+        *([Item("metrics/pushed", "Metrics that were pushed", metrics.pushed)] if pipeline.pushgateway else []),
         Item("system/machine", "This machine: memory, load, processes", machine.system),
         Item("system/disks", "Disks", machine.disks),
         Item("system/versions", "Versions here", machine.versions),
