@@ -140,6 +140,20 @@ def test_waivers_are_told_and_an_expired_one_is_wrong() -> None:
     ]
 
 
+def test_addresses_for_messages_are_read_and_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = closed(notify={"urls_env": "TEST_NOTIFY_URLS"})
+    monkeypatch.setenv("TEST_NOTIFY_URLS", "json://user:pass-canary@127.0.0.1:1/x slack://token-canary")
+    seen = items(made, "notify")
+    assert [(i.outcome, i.text.partition(" ")[0]) for i in seen] == [
+        (Outcome.OK, "json://…"),
+        (Outcome.RISK, "slack://…"),
+    ]
+    assert "canary" not in str(seen)
+    monkeypatch.delenv("TEST_NOTIFY_URLS")
+    assert [i.outcome for i in items(made, "notify")] == [Outcome.UNSEEN]
+    assert items(closed(), "notify") == []
+
+
 def test_paths_are_tried(tmp_path: Path) -> None:
     paths = {
         "reconciliation_reports": str(tmp_path / "none"),

@@ -53,6 +53,16 @@ def test_every_receiver_gets_the_message_without_secrets(monkeypatch: pytest.Mon
         assert "s3cret" not in str(body)
 
 
+def test_a_password_in_an_address_is_in_no_message_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of(record_of("morning.b", Verdict.FAILED, "login with pass/canary and pass%2Fcanary"))
+    with serving({"POST /x": (200, {})}) as canned:
+        monkeypatch.setenv("TEST_NOTIFY_URLS", f"json://me:pass%2Fcanary@{canned.url.removeprefix('http://')}/x")
+        assert notify(RULES, run, [], "x") == []
+
+    assert "login with [redacted] and [redacted]" in canned.bodies[0]["message"]
+    assert "canary" not in str(canned.bodies)
+
+
 def test_a_receiver_that_refuses_keeps_nobody_else_from_hearing(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving({"POST /fine": (200, {}), "POST /tokentoken/away": (500, {})}) as canned:
         address = canned.url.removeprefix("http://")

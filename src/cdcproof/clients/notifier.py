@@ -39,6 +39,14 @@ def deliver(url: Secret, title: str, body: str) -> str:
         return "" if delivered else f"{name} did not take the message: {_told(words, url) or 'no reason was given'}"
 
 
+def problem(url: Secret) -> str:
+    """Why an address cannot be used, else empty; nothing is sent. Raises as `deliver`."""
+    apprise = _apprise()
+    with _words() as words:
+        usable = apprise.Apprise().add(url.reveal())
+        return "" if usable else _told(words, url) or "Apprise does not know it"
+
+
 def kind_of(url: Secret) -> str:
     """What stands before ``://``: the only part of an address that may be shown."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://", url.reveal())

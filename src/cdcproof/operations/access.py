@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof import pipeline as model
+from cdcproof.clients import notifier
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.http import Http
 from cdcproof.clients.kafka import Kafka
@@ -27,9 +28,11 @@ from cdcproof.databases.writing import connect_to_write
 from cdcproof.environments.base import Environment
 from cdcproof.environments.endpoints import side_by_side
 from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UsageError
+from cdcproof.notification import Notify
 from cdcproof.observations.exporter_page import INFO, UP, not_own
 from cdcproof.observations.round_trip import travellers
 from cdcproof.operations.connector_config import consumer_group
+from cdcproof.operations.notify import addresses
 from cdcproof.operations.round_trip import look_before
 from cdcproof.pipeline import PLACEHOLDER
 from cdcproof.secrets import inline_secrets
@@ -98,6 +101,7 @@ def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tup
         "freshness": partial(_freshness, pipeline),
         "services": partial(_services, environment, pipeline),
         "paths": partial(_paths, pipeline.paths),
+        "notify": partial(_notify, pipeline.notify),
         "waivers": partial(_waivers, pipeline, today),
     }
     unfilled = tuple(_unfilled(pipeline.model_dump(mode="json", by_alias=True)))
@@ -110,6 +114,23 @@ def look(environment: Environment, pipeline: model.Pipeline, today: date) -> tup
     found = side_by_side({name: partial(_guarded, name, job) for name, job in jobs.items()}, _DEADLINE_SECONDS)
     late = f"no answer within {_DEADLINE_SECONDS:g} s"
     return (*unfilled, *(item for name in jobs for item in found.get(name, [Item(name, Outcome.UNSEEN, late)])))
+
+
+def _notify(rules: Notify | None) -> Items:
+    if rules is None:
+        return
+    urls = addresses(os.environ.get(rules.urls_env, ""))
+    if not urls:
+        text = f"the environment variable {rules.urls_env} is not set or holds no address, so no message is sent"
+        yield Item("notify", Outcome.UNSEEN, text, f"export {rules.urls_env}=…")
+    for url in urls:
+        problem = notifier.problem(url)
+        text = (
+            f"{notifier.kind_of(url)} cannot be used: {problem}"
+            if problem
+            else f"{notifier.kind_of(url)} (nothing sent)"
+        )
+        yield Item("notify", Outcome.RISK if problem else Outcome.OK, text, "Correct it." if problem else "")
 
 
 def _guarded(subject: str, job: Callable[[], Items]) -> list[Item]:

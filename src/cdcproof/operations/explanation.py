@@ -62,6 +62,17 @@ def explain(pipeline: Pipeline) -> list[tuple[str, str]]:
                 f"{limits.slot_retained_mebibytes:,g} MiB of WAL.",
             )
         )
+    if pipeline.notify:
+        whole, red = (
+            ", ".join(suites) or "none" for suites in (pipeline.notify.every_run_of, pipeline.notify.red_runs_of)
+        )
+        told.append(
+            (
+                "messages",
+                f"Each whole run of {whole}, and red runs of {red}, go to the addresses in ${pipeline.notify.urls_env}.",
+            )
+        )
+    told += [("contacts", line) for line in (*pipeline.contacts.escalation_lines(), *pipeline.contacts.team_lines())]
     return told
 
 

@@ -13,7 +13,7 @@ from cdcproof.errors import CdcproofError
 from cdcproof.notification import Notify
 from cdcproof.reporting.message import is_wanted, message
 from cdcproof.reporting.record import Run
-from cdcproof.secrets import Secret
+from cdcproof.secrets import Secret, learn
 
 # blanks, or a comma before the next address
 _BETWEEN = re.compile(r"\s+|,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
@@ -42,4 +42,6 @@ def notify(rules: Notify | None, run: Run, changes: Sequence[str], page: str) ->
 
 def addresses(value: str) -> list[Secret]:
     """The addresses in the value of an environment variable; each is a secret as a whole."""
-    return [Secret(url) for url in _BETWEEN.split(value.strip()) if url]
+    urls = [Secret(url) for url in _BETWEEN.split(value.strip()) if url]
+    learn({"url": value})  # the password in one of them is one by itself too
+    return urls
