@@ -13,6 +13,7 @@ import yaml
 
 from cdcproof.monitoring.alerts import ALERTS, Alert, causes, every_alert, step_behind
 from cdcproof.monitoring.catalogue import BY_STEP, CHECKS
+from cdcproof.monitoring.check_rules import SCHEDULED, severity_of
 from tests.programs import program
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +125,14 @@ def _firing(group: dict[str, Any]) -> list[set[str]]:
         {re.search(r'alertname="(\w+)"', sample["labels"])[1] for sample in look["exp_samples"]}  # type: ignore[index]
         for look in group["promql_expr_test"]
     ]
+
+
+def test_only_suites_that_run_by_themselves_page_and_they_are_watched() -> None:
+    expression = next(rule["expr"] for rule in ALERT_RULES if rule["alert"] == "SuiteNotRun")
+
+    assert set(re.findall(r'suite="(\w+)"', expression)) == set(SCHEDULED)
+    assert {severity_of(check) for check in CHECKS if check.suite not in SCHEDULED} == {"info"}
+    assert {severity_of(check) for check in CHECKS if check.suite == "morning"} == {"critical", "warning"}
 
 
 def test_promtool_takes_the_rules() -> None:

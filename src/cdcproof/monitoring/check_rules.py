@@ -9,15 +9,15 @@ from cdcproof.findings import Verdict
 from cdcproof.monitoring.catalogue import Check
 
 _WRITTEN = "# Written by `make generate` from the catalogue of checks, src/cdcproof/monitoring/catalogue.py.\n"
-_ON_DEMAND = ("connectors", "validate", "staging")
-"""Suites that somebody starts and watches: their alerts wake nobody, and end a day after the run."""
+SCHEDULED = ("morning", "weekly", "monthly")
+"""Suites that run by themselves. Somebody starts and watches the others: their alerts wake nobody, and end a day after the run."""
 _SEVERITIES = {"critical": "critical", "major": "warning", "minor": "info"}
 _NOT_GREEN = (Verdict.FAILED.metric_value, Verdict.NOT_CHECKED.metric_value)
 
 
 def severity_of(check: Check) -> str:
     """Prometheus' severity of the alert on a check."""
-    return "info" if check.suite in _ON_DEMAND else _SEVERITIES[check.severity]
+    return _SEVERITIES[check.severity] if check.suite in SCHEDULED else "info"
 
 
 def rules(checks: Sequence[Check], titles: Mapping[str, str]) -> str:
@@ -29,7 +29,7 @@ def _rule(check: Check, title: str) -> str:
     status = f'cdcproof_check_status{{check="{check.step}"}}'
     failed = " or ".join(f"{status} == {value}" for value in _NOT_GREEN)
     expression = f"        expr: {failed}\n"
-    if check.suite in _ON_DEMAND:
+    if check.suite not in SCHEDULED:
         old = "(time() - cdcproof_suite_last_run_timestamp_seconds > 86400)"
         expression = f"        expr: ({failed}) unless on (suite, pipeline) {old}\n"
     outcome = "{{ if eq $value 2.0 }}failed{{ else }}could not be checked{{ end }}"
