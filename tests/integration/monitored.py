@@ -47,9 +47,11 @@ def prometheus_program() -> str:
 class _Jmx(Collector):
     """What the JMX exporter of a Connect worker serves of errors: the embedded worker has none."""
 
+    errors = 0
+
     def collect(self) -> Iterable[Metric]:
         name = "kafka_connect_task_error_metrics_total_record_errors"
-        yield gauge(name, "Errors.", {("postgres-sink-connector", "0"): time.time() // 20}, "connector", "task")
+        yield gauge(name, "Errors.", {("postgres-sink-connector", "0"): self.errors}, "connector", "task")
 
 
 class Monitored:
@@ -60,6 +62,7 @@ class Monitored:
         self._folder = folder
         freshness = Freshness(source="public.shipments", target="public.shipments", column="shipped_at")
         self.pipeline = pipelines.located().model_copy(update={"freshness": freshness})
+        self.jmx = _Jmx()
         self.started = 0.0
         self._running = ExitStack()
         self._stop = threading.Event()
@@ -72,7 +75,7 @@ class Monitored:
             collectors = (
                 ReconciliationCollector(self.pipeline, self._folder / "exporter-state.json"),
                 ConnectorCollector(self.pipeline, Embedded(INSTANCE)),
-                _Jmx(),
+                self.jmx,
             )
             for address, collector in zip(addresses, collectors, strict=True):
                 server = running.enter_context(bind("127.0.0.1", "test", address))

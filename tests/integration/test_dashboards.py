@@ -72,6 +72,7 @@ def through_faults(pipelines: Pipelines, monitored: Monitored, seconds_each: flo
     monitored.eventually("cdcproof_dead_letters_total", bool, "the dead letter topic")
     time.sleep(seconds_each)
     put_aside(pipelines)
+    monitored.jmx.errors = 3
     monitored.eventually("cdcproof_dead_letters", lambda found: set(found.values()) == {3.0}, "the dead letters")
     time.sleep(seconds_each)
 
@@ -101,7 +102,7 @@ def fed(pipelines: Pipelines, tmp_path_factory: pytest.TempPathFactory) -> Itera
     try:
         with Monitored(pipelines, tmp_path_factory.mktemp("monitored")) as monitored:
             with Load(pipelines.instance) if for_pictures else nullcontext():
-                fault = through_faults(pipelines, monitored, seconds_each=75 if for_pictures else 0)
+                fault = through_faults(pipelines, monitored, seconds_each=40 if for_pictures else 0)
             yield Fed(monitored, fault)
     finally:
         pipelines.connect.put_config(SINK, connectors.config(pipelines.instance, SINK))

@@ -13,10 +13,13 @@ from typing import Any
 
 from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.monitoring.dashboards.answers import Scope
+from cdcproof.monitoring.dashboards.model import filled
 
 HERE = Path(__file__).parent / "grafana"
 _BUNDLE = ("page.js", "page.css")
 _LOADERS = [f"--loader:.{suffix}=dataurl" for suffix in ("svg", "png", "woff", "woff2", "ttf")]
+_STEP_SECONDS = 2
+"""As often as the run for pictures is scraped: it takes some minutes only."""
 _CELL_PIXELS, _WIDTH_PIXELS = 38, 1472
 
 
@@ -42,7 +45,8 @@ def bundle(folder: Path) -> None:
             folder, "npm", "install", "--prefix", ".", "--ignore-scripts", "--no-audit", "--no-fund", *_packages(wanted)
         )
         shutil.copy(wanted, installed)
-    shutil.copy(HERE / "dashboard.jsx", folder)
+    for source in ("dashboard.jsx", "smaller.cjs"):
+        shutil.copy(HERE / source, folder)
     icons = folder / "public" / "build" / "img"
     icons.parent.mkdir(parents=True, exist_ok=True)
     if not icons.exists():
@@ -59,7 +63,7 @@ def bundle(folder: Path) -> None:
 def draw(folder: Path, made: dict[str, Any], server: PrometheusServer, of: Scope, picture: Path) -> list[str]:
     """Draw the dashboard of Grafana's JSON with what Prometheus answers to its targets; the panels that are on the page."""
     panels = [panel | {"answers": _answers(panel, server, of)} for panel in made["panels"]]
-    page = made | {"panels": panels, "range": {"start": of.start, "end": of.end, "step": of.step_seconds}}
+    page = made | {"panels": panels, "range": {"start": of.start, "end": of.end, "step": _STEP_SECONDS}}
     text = json.dumps(page).replace("</", "<\\/")
     (folder / "page.html").write_text(
         "<!DOCTYPE html><meta charset=utf-8><link rel=stylesheet href=page.css><body><div id=root></div>"
@@ -70,11 +74,17 @@ def draw(folder: Path, made: dict[str, Any], server: PrometheusServer, of: Scope
     picture.parent.mkdir(parents=True, exist_ok=True)
     browser = (
         *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-        *("--allow-file-access-from-files", "--virtual-time-budget=5000", f"--user-data-dir={folder / 'browser'}"),
+        *(
+            "--allow-file-access-from-files",
+            "--virtual-time-budget=5000",
+            "--force-device-scale-factor=0.8",
+            f"--user-data-dir={folder / 'browser'}",
+        ),
         f"--window-size={_WIDTH_PIXELS},{height}",
     )
     address = (folder / "page.html").as_uri()
     _run(folder, *browser, f"--screenshot={picture}", address)
+    _run(folder, "node", "smaller.cjs", str(picture))
     document = _run(folder, *browser, "--dump-dom", address)
     return [unescape(title) for title in re.findall(r'data-panel="([^"]*)"', document)]
 
@@ -88,11 +98,17 @@ def _answers(panel: dict[str, Any], server: PrometheusServer, of: Scope) -> dict
 
 
 def _answer(target: dict[str, Any], server: PrometheusServer, of: Scope) -> list[dict[str, Any]]:
-    expression = of.fill(target["expr"])
+    expression = filled(
+        target["expr"],
+        instance=of.instance,
+        pipeline=of.pipeline,
+        rate_seconds=10 * _STEP_SECONDS,
+        range_seconds=int(of.end - of.start),
+    )
     if target["instant"]:
         found = {labels: ((of.end, value),) for labels, value in server.query(expression).items()}
     else:
-        found = server.query_range(expression, of.start, of.end, of.step_seconds)
+        found = server.query_range(expression, of.start, of.end, _STEP_SECONDS)
     return [
         {
             "name": re.sub(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ OF_THE_RUNBOOK = {
 }
 
 
+@cache
 def files() -> dict[str, Any]:
     return {path.stem: json.loads(path.read_text()) for path in (FOLDER / "dashboards").glob("*.json")}
 

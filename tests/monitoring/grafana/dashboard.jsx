@@ -48,7 +48,7 @@ function rows(panel) {
 }
 
 function withCustom(frames, panel) {
-  const named = (field) => field.config.displayName ?? field.name;
+  const named = (field) => field.config.displayName ?? field.config.displayNameFromDS ?? field.name;
   for (const field of frames.flatMap((frame) => frame.fields)) {
     field.config = { ...field.config, custom: { ...panel.fieldConfig.defaults.custom } };
     for (const { matcher, properties } of panel.fieldConfig.overrides) {
@@ -91,7 +91,7 @@ const Numbers = (props) => <Values {...props} one={({ value, width, height, coun
 const Bars = (props) => <Values {...props} one={({ value, width, height, orientation, alignmentFactors }) => (
   <BarGauge theme={theme} value={value.display} field={value.field} display={value.view?.getFieldDisplayProcessor(value.colIndex)}
     width={width} height={height} orientation={orientation} alignmentFactors={alignmentFactors} itemSpacing={4}
-    namePlacement={props.panel.options.namePlacement} displayMode={props.panel.options.displayMode} showUnfilled={props.panel.options.showUnfilled} />
+    namePlacement={props.panel.options.namePlacement} text={props.panel.options.text} displayMode={props.panel.options.displayMode} showUnfilled={props.panel.options.showUnfilled} />
 )} />;
 
 function Lines({ panel, range, width, height }) {

@@ -11,12 +11,13 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from cdcproof.monitoring.dashboards.model import Colour, Dashboard, Kind, Look, Panel
+from cdcproof.monitoring.dashboards.model import Colour, Dashboard, Kind, Look, Panel, Unit
 from cdcproof.observations.exporter_page import INFO
 
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_VALUE = "no data"
 _TAG = "cdcproof"
+_FILL_OF_STACK = 25
 _NAME_PIXELS = 260
 """The width of a column of names."""
 Drawn = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel
@@ -131,7 +132,7 @@ def _lines(panel: Panel) -> timeseries.Panel:
         timeseries.Panel()
         .color_scheme(build.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
         .line_width(2)
-        .fill_opacity(25 if panel.stacked else 8)
+        .fill_opacity(_FILL_OF_STACK if panel.stacked else 8)
         .show_points(common.VisibilityMode.NEVER)
         .span_nulls(False)  # a gap is drawn as a gap
         .axis_soft_min(0)
@@ -152,9 +153,17 @@ def _lines(panel: Panel) -> timeseries.Panel:
     )
     if panel.look.decimals == 0 and not panel.look.states:
         drawn = drawn.axis_soft_max(1)  # a count that stays 0 would have an axis up to 100
+    if panel.look.unit is Unit.RATIO and panel.look.levels:
+        drawn = drawn.axis_soft_max(min(1.0, 1.25 * panel.look.levels[-1].value))
     for name, colour in panel.colours:
         fixed = build.FieldColor().mode(dashboard.FieldColorModeId.FIXED).fixed_color(colour).build()
-        drawn = drawn.override_by_name(name, [dashboard.DynamicConfigValue("color", fixed)])
+        drawn = drawn.override_by_name(
+            name,
+            [
+                dashboard.DynamicConfigValue("color", fixed),
+                dashboard.DynamicConfigValue("custom.fillOpacity", _FILL_OF_STACK if panel.stacked else 0),
+            ],
+        )
     if panel.look.states:
         values = [state.value for state in panel.look.states]
         drawn = drawn.line_interpolation(common.LineInterpolation.STEP_AFTER).min(min(values)).max(max(values))
@@ -171,6 +180,7 @@ def _bars(panel: Panel) -> bargauge.Panel:
         .orientation(common.VizOrientation.HORIZONTAL)
         .display_mode(common.BarGaugeDisplayMode.BASIC)
         .name_placement(common.BarGaugeNamePlacement.TOP)
+        .text(options.VizTextDisplayOptions().title_size(14).value_size(20))
         .min(0)
     )
     return drawn if panel.most is None else drawn.max(panel.most)

@@ -32,7 +32,7 @@ class Unit(StrEnum):
     BYTES = "bytes"
     RATIO = "percentunit"
     RECORDS_PER_SECOND = "si:rec/s"
-    PER_SECOND = "si:/s"
+    PER_SECOND = "suffix:/s"
 
 
 class Colour(StrEnum):

@@ -236,7 +236,8 @@ _ERRORS = Row(
             Kind.LINES,
             (Query(f"sum by (connector) (increase({of('cdcproof_dead_letters_total')}[{RATE}]))", "{{connector}}"),),
             looks.NONE_IS_GOOD,
-            width=6,
+            width=12,
+            height=7,
         ),
         Panel(
             "Errors of tasks",
@@ -246,7 +247,8 @@ _ERRORS = Row(
             Kind.LINES,
             (Query(f"sum by (connector) ({of('cdcproof:task_record_errors:rate5m')})", "{{connector}}"),),
             looks.ERRORS,
-            width=6,
+            width=12,
+            height=7,
         ),
         Panel(
             "Services without an answer",
@@ -255,7 +257,8 @@ _ERRORS = Row(
             Kind.LINES,
             (Query(f"1 - min by (service) (avg_over_time({of('cdcproof_exporter_up')}[{RATE}]))", "{{service}}"),),
             looks.SHARE_OF_FAILURES,
-            width=6,
+            width=12,
+            height=7,
         ),
         Panel(
             "Deployments",
@@ -264,7 +267,8 @@ _ERRORS = Row(
             Kind.LINES,
             (Query(f"sum by (status) (increase({of('connector_deployments_total')}[1h]))", "{{status}}"),),
             looks.NUMBER,
-            width=6,
+            width=12,
+            height=7,
             colours=looks.OUTCOMES,
         ),
     ),
@@ -281,7 +285,6 @@ _HEADROOM_ROW = Row(
             Kind.LINES,
             (Query(_HEADROOM, "{{connector}}"),),
             looks.HEADROOM,
-            width=6,
         ),
         Panel(
             "Log kept by replication slots",
@@ -290,7 +293,6 @@ _HEADROOM_ROW = Row(
             Kind.LINES,
             (Query(f"max by (slot) ({of('cdcproof_slot_retained_bytes')})", "{{slot}}"),),
             looks.LOG_BYTES,
-            width=6,
         ),
         Panel(
             "Log until a slot is lost",
@@ -300,7 +302,6 @@ _HEADROOM_ROW = Row(
             Kind.LINES,
             (Query(f"min by (slot) ({of('cdcproof_slot_headroom_bytes')})", "{{slot}}"),),
             looks.HEADROOM_BYTES,
-            width=6,
         ),
         Panel(
             "Disks",
@@ -309,7 +310,8 @@ _HEADROOM_ROW = Row(
             Kind.BARS,
             (Query(f"max by (path) ({of('cdcproof_disk_used_ratio')})", "{{path}}"),),
             looks.FILLING,
-            width=6,
+            width=24,
+            height=5,
             most=1,
         ),
     ),
