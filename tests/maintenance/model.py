@@ -140,13 +140,23 @@ class Pipe:
 
     def is_equal(self) -> bool:
         """Whether the target has what the source has."""
+        return bool(self.source() == self.read()["target"])
+
+    def source(self) -> dict[str, Any]:
+        """The rows of the source."""
         rows: dict[str, Any] = {}
-        told = self.read()
-        for act, key, value in told["log"]:
+        for act, key, value in self.read()["log"]:
             rows.pop(key, None)
             if act == "put":
                 rows[key] = value
-        return bool(rows == told["target"])
+        return rows
+
+    def restore(self) -> None:
+        """As `cdcproof restore` ends: the target is right, the sink passes over what is in the topics, and both run."""
+        told = self.read()
+        states = dict.fromkeys(told["states"], "RUNNING")
+        positions = {**told["positions"], "sink": [at(len(told["topic"]))]}
+        self.change(target=self.source(), states=states, positions=positions)
 
     def is_as_before(self) -> bool:
         told = self.read()
@@ -184,6 +194,7 @@ class ModelSite:
 
     pipe: Pipe
     folder: Path
+    beats: tuple[float, ...] = ()
 
     @property
     def pipeline(self) -> Pipeline:
@@ -218,6 +229,9 @@ class ModelSite:
         if told["read"] < len(told["log"]):
             raise CouldNotLookError(f"source is {told['states']['source']}.")
         return str(told["read"]), drained
+
+    def newest_beat(self) -> float | None:
+        return self.beats[0] if self.beats else None
 
     def services(self) -> ModelServices:
         return ModelServices(self.pipe)

@@ -10,6 +10,7 @@ import pytest
 
 from cdcproof.maintenance import finish, rollback, start
 from cdcproof.maintenance.journal import Journal
+from cdcproof.maintenance.steps import Told
 from cdcproof.maintenance.window import Phase
 from tests.maintenance.conftest import Room
 
@@ -64,6 +65,30 @@ def test_an_entry_that_was_half_written_is_passed_over(room: Room, command: str,
     check(room, command, step, "half written", "goes back")
     lines = next(room.windows.folder.glob("*/journal.jsonl")).read_text().splitlines()
     assert [line for line in lines if not line.endswith("}")] == ['{"at": "2026-12-']
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("step", ["halt", "services-up", "configurations", "databases", "caught-up"])
+def test_a_rollback_from_a_backup_that_is_killed_goes_on(room: Room, step: str, moment: str) -> None:
+    done: list[str] = []
+
+    def restore() -> Told:
+        told = room.pipe.read()
+        assert set(told["states"].values()) == {"STOPPED"}
+        assert told["configs"]["sink"].get("drops.deletes") is None, "it would start with what broke it"
+        room.pipe.restore()
+        done.append("restored")
+        return Told("restored")
+
+    room.start()
+    room.change(batch__size="500", drops__deletes="true")
+    room.pipe.write("delete", "a")
+    assert not room.finish()
+    killed(lambda: room.rollback(restore), "rollback", step, moment)
+    assert room.rollback(restore)
+    assert room.pipe.is_as_before()
+    assert room.pipe.is_equal()
+    assert len(done) == (0 if step == "caught-up" else 1)  # those of the child are its own
 
 
 def check(room: Room, command: str, step: str, moment: str, way: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from cdcproof.environments.base import Environment
     from cdcproof.maintenance.site import RunningSite
-    from cdcproof.maintenance.steps import Steps
+    from cdcproof.maintenance.steps import Steps, Told
     from cdcproof.maintenance.window import Window, Windows
     from cdcproof.pipeline import Pipeline
     from cdcproof.progress import Progress
@@ -212,10 +213,10 @@ def _act(arguments: argparse.Namespace) -> int:
         window = windows.demand()
         site = _site(arguments, environment, pipeline, progress)
         steps = _steps(window, arguments.verb, lambda text: progress.done(scrub(text)))
-        return _verb(arguments, window, site, steps)
+        return _verb(arguments, window, site, steps, progress)
 
 
-def _verb(arguments: argparse.Namespace, window: Window, site: RunningSite, steps: Steps) -> int:
+def _verb(arguments: argparse.Namespace, window: Window, site: RunningSite, steps: Steps, progress: Progress) -> int:
     from cdcproof.maintenance.finish import finish
     from cdcproof.maintenance.rollback import rollback
     from cdcproof.maintenance.start import start
@@ -226,7 +227,11 @@ def _verb(arguments: argparse.Namespace, window: Window, site: RunningSite, step
         print("  cdcproof maintenance finish     # when the maintenance is done")
         print("  cdcproof maintenance rollback   # when it has to be taken back")
         return 0
-    is_green = finish(window, site, steps) if arguments.verb == "finish" else rollback(window, site, steps)
+    if arguments.verb == "finish":
+        is_green = finish(window, site, steps)
+    else:
+        restore = _restore(arguments, site.pipeline, progress) if arguments.backup else None
+        is_green = rollback(window, site, steps, restore)
     print(f"The report is {window.folder / 'report.html'}, and report.md beside it.")
     if is_green:
         print(f"The window {window.plan.id} is over: {window.phase()}, and the validation is green.")
@@ -236,6 +241,36 @@ def _verb(arguments: argparse.Namespace, window: Window, site: RunningSite, step
     )
     print("or go back: cdcproof maintenance rollback")
     return 1
+
+
+def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progress) -> Callable[[], Told]:
+    """Both databases of the named backup, the connectors' positions as that demands, and their start."""
+    from cdcproof.backup import restore
+    from cdcproof.backup.run import directory_of
+    from cdcproof.cli.backup import BUCKET, DIRECTORY
+    from cdcproof.errors import OperationError
+    from cdcproof.maintenance.steps import Told
+
+    bucket = pipeline.backup.s3_bucket or os.environ.get(BUCKET, "")
+    request = restore.Request(
+        pipeline,
+        directory_of(pipeline, os.environ.get(DIRECTORY, "")),
+        arguments.backup,
+        bucket=bucket,
+        stop_connectors=True,
+        deadline_seconds=arguments.deadline,
+    )
+
+    def act() -> Told:
+        outcome = restore.run(request, progress)
+        if outcome.failures:
+            raise OperationError(f"The databases were not restored: {'; '.join(outcome.failures)}")
+        decision = outcome.plan.decision if outcome.plan else None
+        if decision and not decision.start:
+            raise OperationError(f"The databases are restored, and the connectors wait for a decision: {decision.why}")
+        return Told(f"restored from {arguments.backup}. {decision.why if decision else ''}".strip())
+
+    return act
 
 
 def _site(

@@ -30,7 +30,7 @@ def finish(window: Window, site: Site, steps: Steps) -> bool:
         )
     steps.again("services-up", lambda: services_up(window, site))
     for kind in ("sink", "source"):
-        steps.again(f"resume-{kind}", lambda kind=kind: _resume(window, site, steps, kind))  # type: ignore[misc]
+        steps.again(f"resume-{kind}", lambda kind=kind: resume(window, site, steps, kind))  # type: ignore[misc]
     steps.again("caught-up", lambda: caught_up(site))
     return conclude(window, site, steps, Path(window.plan.change))
 
@@ -67,10 +67,13 @@ def caught_up(site: Site) -> Told:
     """Wait until the target has all that the source had committed."""
     position, drained = site.caught_up()
     more = f"; {drained.aside}" if drained.aside else ""
-    return Told(f"the target has all that the source had committed at {position}{more}", {"position": position})
+    return Told(
+        f"the target has all that the source had committed at {position}{more}",
+        {"position": position, "beat": site.newest_beat()},
+    )
 
 
-def _resume(window: Window, site: Site, steps: Steps, kind: str) -> Told:
+def resume(window: Window, site: Site, steps: Steps, kind: str) -> Told:
     """Resume the connectors that ran before the window; one that somebody had halted before stays as it was, and is named."""
     before = _states_before(window)
     told = []

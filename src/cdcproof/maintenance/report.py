@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,23 @@ class Downtime:
 
 
 def downtime(entries: Iterable[Entry]) -> Downtime:
-    """From when on the target missed what was written at the source, and until when."""
+    """From when on the target missed what was written at the source, and until when.
+
+    By its freshness where the newest beat was read before and after: it was as old as the beat that arrived last before the window,
+    until a newer one had arrived. Else by the orders and positions in the journal.
+    """
     found = tuple(entries)
-    began = next((e.time for e in found if (e.command, e.step, e.event) == ("start", "pause-source", "begun")), None)
-    ended = [e.time for e in found if e.step == "caught-up" and e.event == "done"]
-    return Downtime(began, ended[-1] if began and ended and ended[-1] > began else None)
+    began = next((e for e in found if (e.command, e.step, e.event) == ("start", "pause-source", "begun")), None)
+    ended = next((e for e in reversed(found) if e.step == "caught-up" and e.event == "done"), None)
+    if began is None or ended is None or ended.time <= began.time:
+        return Downtime(began.time if began else None, None)
+    proved = next((e for e in found if (e.command, e.step, e.event) == ("start", "prove", "done")), None)
+    last, first = (proved.facts.get("beat") if proved else None), ended.facts.get("beat")
+    if last is not None and first is not None and first > last:
+        since = datetime.fromtimestamp(float(last), UTC)
+        if since <= ended.time:
+            return Downtime(since, ended.time, "by the target's freshness")
+    return Downtime(began.time, ended.time)
 
 
 @dataclass(frozen=True)

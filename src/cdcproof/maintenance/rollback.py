@@ -10,12 +10,13 @@ from pathlib import Path
 from cdcproof.clients.connect import Connector
 from cdcproof.errors import CouldNotLookError, OperationError, UsageError
 from cdcproof.maintenance import saved
-from cdcproof.maintenance.finish import caught_up, conclude, services_up
+from cdcproof.maintenance.finish import caught_up, conclude, resume, services_up
 from cdcproof.maintenance.saved import Saved
 from cdcproof.maintenance.site import Site
-from cdcproof.maintenance.steps import Steps, Told
+from cdcproof.maintenance.steps import Steps, Told, ended
 from cdcproof.maintenance.window import Phase, Window, sha256
-from cdcproof.operations.connectors import acts
+from cdcproof.operations.connectors import acts, deploy
+from cdcproof.operations.connectors.deploy import HALTED
 from cdcproof.operations.connectors.difference import differences
 from cdcproof.operations.connectors.journal import Before, Change, Deployment, Journal
 from cdcproof.operations.connectors.states import STOPPED
@@ -46,16 +47,30 @@ def rollback(window: Window, site: Site, steps: Steps, restore: Restore | None =
     if reached is Phase.PLANNED or reached.is_over:
         raise UsageError(f"The window {window.plan.id} is {reached}: there is nothing to roll back.")
     kept = saved.read(window.folder)
+    if restore and ended(
+        window.journal.entries(), COMMAND, "databases"
+    ):  # a second restore would lose what was written since
+        steps.again("services-up", lambda: services_up(window, site))
+        for kind in ("sink", "source"):
+            steps.again(f"resume-{kind}", lambda kind=kind: resume(window, site, steps, kind))  # type: ignore[misc]
+    else:
+        _back(window, site, steps, kept, restore)
+    steps.again("caught-up", lambda: caught_up(site))
+    return conclude(window, site, steps, None)
+
+
+def _back(window: Window, site: Site, steps: Steps, kept: Saved, restore: Restore | None) -> None:
+    """Files, configurations, and databases where they are restored; afterwards the connectors run."""
     steps.again("halt", lambda: _halt(site, steps))
     if _touches_services(window, restore):
         steps.again("services-down", lambda: _down(site))
         steps.once("files", lambda: _files_back(window))
     steps.again("services-up", lambda: services_up(window, site))
-    if restore:
+    if restore:  # it sets the positions, and starts the connectors: their configurations must be back by then
+        steps.again("configurations", lambda: _configurations_alone(kept, site))
         steps.once("databases", restore)
-    steps.again("configurations", lambda: _configurations(kept, site, steps, is_restored=restore is not None))
-    steps.again("caught-up", lambda: caught_up(site))
-    return conclude(window, site, steps, None)
+    else:
+        steps.again("configurations", lambda: _configurations(kept, site, steps))
 
 
 def _touches_services(window: Window, restore: Restore | None) -> bool:
@@ -113,7 +128,24 @@ def _files_back(window: Window) -> Told:
     return Told("; ".join(told) or "no file was planned to change")
 
 
-def _configurations(kept: Saved, site: Site, steps: Steps, *, is_restored: bool) -> Told:
+def _configurations_alone(kept: Saved, site: Site) -> Told:
+    """Give each connector that is there the configuration that it had, and leave it stopped. A restore makes those that are lost."""
+    hand = site.hand()
+    found = hand.states(*kept.connectors)
+    told = []
+    for name, before in kept.connectors.items():
+        now = found.get(name)
+        if now is None or before.config is None:
+            continue
+        if now.state not in HALTED:
+            raise OperationError(f"{name} is {now.state}, and has to be stopped before the databases are restored.")
+        if differences(now.config, before.config):
+            deploy.put(hand, name, before.config)
+            told.append(f"{name} has its configuration again")
+    return Told("; ".join(told) or "every configuration is as it was")
+
+
+def _configurations(kept: Saved, site: Site, steps: Steps) -> Told:
     """Give each connector what it had. Positions go back too, where delivering once more does no harm."""
     hand = site.hand()
     found = hand.states(*kept.connectors)
@@ -122,7 +154,7 @@ def _configurations(kept: Saved, site: Site, steps: Steps, *, is_restored: bool)
     changes = []
     for name, before in kept.connectors.items():
         now = found.get(name)
-        why = _why_not_again(before, now, is_restored=is_restored, harmless=harmless)
+        why = _why_not_again(before, now, harmless=harmless)
         changes.append(
             Change(name, replace(before, offsets=None, offsets_unknown=why) if why else before, _config(now))
         )
@@ -164,12 +196,10 @@ def _is_harmless(kept: Saved, site: Site) -> bool:
     return bool(configs) and all(config.get("insert.mode", "insert").lower() == "upsert" for config in configs)
 
 
-def _why_not_again(before: Before, now: Connector | None, *, is_restored: bool, harmless: bool) -> str:
+def _why_not_again(before: Before, now: Connector | None, *, harmless: bool) -> str:
     """Why this connector's position is left as it is; empty where it goes back."""
     if before.config is None or before.offsets is None:
         return ""
-    if is_restored:
-        return "the databases were restored, and the restore has decided about positions"
     if not harmless:
         return "a sink whose insert.mode is not upsert would write rows twice that it is given again"
     if before.config and now and _is_source(before) and not differences(now.config, before.config):

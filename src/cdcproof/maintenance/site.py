@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from cdcproof.clients.connect import Connect
+from cdcproof.databases.health import connect as open_database
 from cdcproof.environments.base import Environment
 from cdcproof.environments.embedded.folders import checkout
+from cdcproof.errors import CdcproofError
 from cdcproof.maintenance import drain, services, validation
 from cdcproof.maintenance.drain import Drained
 from cdcproof.maintenance.services import Services
 from cdcproof.maintenance.validation import Validation
+from cdcproof.monitoring import freshness
 from cdcproof.observations.baseline import Facts
 from cdcproof.operations import baseline
 from cdcproof.operations.acts import write_down
@@ -53,6 +56,10 @@ class Site(Protocol):
 
     def caught_up(self) -> tuple[str, Drained]:
         """Wait until the target has all that the source has committed by now."""
+        ...
+
+    def newest_beat(self) -> float | None:
+        """The newest beat at the target in Unix seconds, by the source's clock; None where there is none to be read."""
         ...
 
     def services(self) -> Services:
@@ -104,6 +111,15 @@ class RunningSite:
     def caught_up(self) -> tuple[str, Drained]:
         """By positions."""
         return drain.caught_up(self.pipeline, self.seconds, self.tell)
+
+    def newest_beat(self) -> float | None:
+        """By `[freshness]`."""
+        if self.pipeline.freshness is None:
+            return None
+        try:
+            return freshness.read(open_database(self.pipeline.target), self.pipeline.freshness).beat_seconds
+        except CdcproofError:  # then the positions say it
+            return None
 
     def services(self) -> Services:
         """By the environment."""

@@ -120,7 +120,7 @@ def _prove(window: Window, site: Site) -> Told:
     words = ", ".join(f"{subject} {state}" for subject, state in sorted(states.items()) if _is_ours(site, subject))
     entry = ended(window.journal.entries(), COMMAND, "drain")
     if not entry or not entry.facts.get("drained"):
-        return Told(f"{words}; {_UNDRAINED}", {"drained": False})
+        return Told(f"{words}; {_UNDRAINED}", {"drained": False, "beat": site.newest_beat()})
     try:
         drained = site.drain()
     except CouldNotLookError:  # the source handed over more before the sink was paused
@@ -132,7 +132,7 @@ def _prove(window: Window, site: Site) -> Told:
         drained = site.drain()
     kept = saved.read(window.folder).with_sink_positions(drained.committed)
     saved.write(kept, window.folder)
-    return Told(f"{words}; {_told(drained).text}", {"drained": True})
+    return Told(f"{words}; {_told(drained).text}", {"drained": True, "beat": site.newest_beat()})
 
 
 def _is_ours(site: Site, subject: str) -> bool:
