@@ -49,7 +49,10 @@ _PRIVATE_KEY = re.compile(
     r"(?P<key>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----).{1,20000}?(?=-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
-_WEB_TOKEN = re.compile(r"eyJ[\w-]{8,4000}\.[\w-]{8,4000}\.[\w-]{8,1000}")
+# what is a secret by its form: JSON Web Tokens, tokens of Slack, GitHub and Vault
+_TOKEN = re.compile(
+    r"eyJ[\w-]{8,4000}\.[\w-]{8,4000}\.[\w-]{8,1000}|xox[abeprs]-[\w-]{10,200}|gh[oprsu]_\w{30,200}|hv[brs]\.[\w-]{20,200}"
+)
 _REFERENCE = re.compile(r"\$\{.*\}|\$\w+|%\w+%")
 # up to the last @ before the path: a password may hold one itself
 _URL_USERINFO = re.compile(r"(?P<scheme>://[^\s:/@]*):(?P<secret>[^\s/\x22]+)@")
@@ -104,7 +107,7 @@ def scrub(text: str) -> str:
                 text = text.replace(form, REDACTED)
             for core in _in_base64(value):
                 text = _without_token(text, core)
-    text = _WEB_TOKEN.sub(REDACTED, text)
+    text = _TOKEN.sub(REDACTED, text)
     text = _PRIVATE_KEY.sub(rf"\g<key>{REDACTED}", text)
     text = _AUTHORIZATION.sub(rf"\g<key>{REDACTED}", text)
     text = _URL_USERINFO.sub(rf"\g<scheme>:{REDACTED}@", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ def test_an_alert_is_followed_to_its_end(healthy: Pipelines, tmp_path: Path) -> 
     words = ("ConnectorDown", f"connector={connectors.SINK}", "--reports-dir", str(reports), "--pipeline", "embedded")
     healthy.connect.stop(connectors.SINK)
     eventually(lambda: healthy.connect.states().halted(connectors.SINK), what="the sink to stop")
-    healthy.call("pytest", "-m", "morning", f"--reports-dir={reports}", "-p", "no:cacheprovider")
+    checks = [f"checks/morning/test_{name}.py" for name in ("1_services", "2_connectors")]
+    healthy.call("pytest", *checks, f"--reports-dir={reports}", "-p", "no:cacheprovider")
 
     briefed = healthy.call("cdcproof", "oncall", *words, "--output-dir", str(tmp_path))
-    offered = [line.strip() for line in briefed.stdout.splitlines() if line.startswith("       ")]
+    orders = briefed.stdout.partition("What to do")[2].partition("Escalation")[0].splitlines()
+    offered = [line.strip() for line in orders if line.startswith("       ")]
     mended = [healthy.paste(line) for line in offered if not line.startswith("#")]
     ended = healthy.call("cdcproof", "oncall", *words, "--resolve", "--note", "somebody had stopped it")
 
@@ -32,7 +35,7 @@ def test_an_alert_is_followed_to_its_end(healthy: Pipelines, tmp_path: Path) -> 
     [record], [archive] = (reports / "incidents").glob("*.md"), tmp_path.glob("*.tar.gz")
     text = record.read_text()
     assert f"- stands out: Connector or task {connectors.SINK} is STOPPED, not RUNNING" in text
-    assert "after 0 min: somebody had stopped it" in text
+    assert re.search(r"after \d+ min: somebody had stopped it", text)
     assert b"is STOPPED, not RUNNING" in read(archive)["index.html"]
     told = text + briefed.stdout + briefed.stderr + ended.stdout
     assert not [secret for secret in PASSWORDS.values() if secret in told]

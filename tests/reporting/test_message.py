@@ -68,6 +68,20 @@ def test_a_message_says_the_worst_first_and_where_the_rest_is() -> None:
     ]
 
 
+def test_a_green_morning_has_a_line_for_each_of_the_runbooks_steps() -> None:
+    run = run_of(
+        record_of("morning.1-services"),
+        record_of("morning.5-disk", Verdict.WARNED, "/data"),
+        record_of("morning.9-topics"),
+    )
+    body = message(run, ["Nothing has changed since the last run."], "reports/morning.html").body
+
+    assert body.startswith("GREEN: 2 passed, 1 warned in 4.2 s\n\n- Nothing has changed since the last run.\n")
+    assert body.count("PASSED  morning.1-services  The title of morning.1-services") == 1
+    assert body.count("WARNED  morning.5-disk") == 1
+    assert "morning.9-topics" not in body
+
+
 def test_a_part_is_called_one() -> None:
     assert message(replace(RED, missing=("morning.c",)), [], "x").title.startswith(
         "NOT GREEN: part of morning of example"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cdcproof.notification import Notify
 from cdcproof.reporting import text
 from cdcproof.reporting.record import Run, StepRecord
-from cdcproof.reporting.summary import local_time
+from cdcproof.reporting.summary import local_time, summarize
 from cdcproof.secrets import scrub
 
 MOST_CHARACTERS = 3_000
@@ -35,7 +35,7 @@ def is_wanted(rules: Notify, run: Run) -> bool:
 
 
 def message(run: Run, changes: Sequence[str], page: str) -> Message:
-    """The totals, what has changed, what needs attention, and where the whole report is."""
+    """The totals, what has changed, what needs attention, the runbook's other steps in a line each, and where the report is."""
     part = "part of " if run.missing else ""
     title = (
         f"{run.word}: {part}{', '.join(run.suites)} of {run.pipeline} ({run.environment}), {local_time(run.started_at)}"
@@ -50,6 +50,8 @@ def message(run: Run, changes: Sequence[str], page: str) -> Message:
     if len(attention) > _MOST_STEPS:
         lines += ["", f"… and {len(attention) - _MOST_STEPS} more checks that need attention"]
     lines += ["", *map(_line, text.blocked_lines(run))] if text.blocked_lines(run) else []
+    steps = [s.record for s in summarize(run, changes, page).sections if s.record not in attention]
+    lines += ["", *(text.heading(record) for record in steps)]
     end = f"\n\nThe whole report: {page}\nWhat to do about a finding: cdcproof remedy STEP --pipeline {run.pipeline}"
     body = scrub("\n".join(lines))
     room = MOST_CHARACTERS - len(end)
