@@ -54,9 +54,9 @@ def test_a_backup_is_whole_and_its_log_says_so(
     assert outcome.folder is not None
     made = manifest.verify(outcome.folder)
     assert made == outcome.manifest
-    assert [(one.side, one.rows) for one in made.databases] == [("source", 502), ("target", 502)]
+    assert [(one.side, one.rows) for one in made.databases] == [("target", 502), ("source", 502)]
     assert [table.name for table in made.databases[0].state.tables] == ["public.customers", 'public.odd "name']
-    assert made.databases[0].state.identity.database == "warehouse_source"
+    assert made.databases[1].state.identity.database == "warehouse_source"
     assert outcome.log is not None
     assert outcome.log.name == f"backup_{made.timestamp}.log"
     lines = outcome.log.read_text().splitlines()
@@ -84,7 +84,8 @@ def test_the_sums_are_of_the_moment_of_the_dump_under_writes(postgres_servers: S
         writer.join()
     assert outcome.folder is not None
     assert outcome.manifest is not None
-    source = outcome.manifest.databases[0]
+    source = outcome.manifest.of_side("source")
+    assert source is not None
     busy = next(table for table in source.state.tables if table.table == "busy")
     dumped = subprocess.run(
         [

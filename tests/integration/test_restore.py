@@ -13,6 +13,9 @@ from cdcproof.backup import restore, restore_connectors
 from cdcproof.backup import run as backup
 from cdcproof.backup.positions import SinkStep, SourceStep
 from cdcproof.backup.restore import Outcome
+from cdcproof.clients.dead_letters import Record
+from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.kafka_writes import KafkaWriter
 from cdcproof.environments.embedded import connectors, databases
 from cdcproof.errors import UsageError
 from cdcproof.progress import Progress
@@ -67,7 +70,8 @@ class Writer:
 def writer(pipelines: Pipelines) -> Iterator[Writer]:
     pipelines.heal()
     yield Writer(pipelines)
-    databases.source(pipelines.instance, f"DELETE FROM customers WHERE customer_id > {FIRST}")
+    for run in (databases.source, databases.target):
+        run(pipelines.instance, f"DELETE FROM customers WHERE customer_id > {FIRST}")
     for run in (databases.source, databases.target):
         for name in run(
             pipelines.instance, "SELECT datname FROM pg_database WHERE datname LIKE '%\\_before\\_%'"
@@ -188,5 +192,31 @@ def test_both_go_back_to_one_moment_and_no_event_of_the_lost_future_is_written(
     assert steps(outcome) == (SourceStep.RESET, SinkStep.TO_ENDS)
     new = writer.write()
     eventually(lambda: new % 3 == 0 or new in ours(pipelines, "target"), what="a new row, after the snapshot")
+    extra = ours(pipelines, "target") - ours(pipelines, "source")
     assert not lost & ours(pipelines, "target")
+    assert all(number % 3 == 0 for number in extra)  # deleted at the source between the two dumps
+    for number in extra:
+        databases.target(pipelines.instance, f"DELETE FROM customers WHERE customer_id = {number}")
     assert_equal(pipelines)
+
+
+def test_a_schema_history_comes_back_in_an_empty_topic_as_it_was(pipelines: Pipelines) -> None:
+    """This source has none, so that a topic of our own stands for it."""
+    bootstrap = pipelines.located().kafka.bootstrap_servers
+    topic = "test.schema-history"
+    records = tuple(
+        Record(
+            (topic, 0),
+            number,
+            b"key" if number % 2 else None,
+            f'{{"ddl": {number}}}'.encode(),
+            {"h": "v"} if number else {},
+        )
+        for number in range(3)
+    )
+    writer = KafkaWriter(bootstrap)
+    writer.create_topic(topic, restore_connectors._HISTORY_SETTINGS)
+    assert writer.append(records) == 3
+    assert Kafka(bootstrap).every_record(topic) == records
+    (state,) = Kafka(bootstrap).topic_states({topic})
+    assert (len(state.partitions), state.config["cleanup.policy"], state.config["retention.ms"]) == (1, "delete", "-1")

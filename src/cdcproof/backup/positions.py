@@ -105,8 +105,8 @@ def _decided(facts: Facts) -> Decision:
         return Decision(
             SourceStep.RESET,
             SinkStep.TO_ENDS,
-            "Both databases go back to one moment, and the topics hold events from after it. "
-            "The source's positions are of a history that is gone.",
+            "Both databases go back, the target to a moment just before the source's, and the topics hold events from after both. "
+            f"The source's positions are of a history that is gone: its tables are read again. {_EXTRA}",
             f"{_SINCE} is lost on both sides.",
         )
     if facts.source:

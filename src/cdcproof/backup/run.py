@@ -1,7 +1,8 @@
 """`backup`: one backup of one pipeline, whole or not at all, without stopping it.
 
-Offsets come first and databases last: what happens between is delivered again after a restore, and never skipped. Every step is tried, so that the
-log names all that is wrong; where one fails nothing is kept.
+Offsets come first and databases last: what happens between is delivered again after a restore, and never skipped. The target comes before the source,
+so that it holds nothing that the source does not have yet: a snapshot of the source gives it what came between, and only what was deleted
+between stays. Every step is tried, so that the log names all that is wrong; where one fails nothing is kept.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _made(request: Request, directory: Directory, log: Log, began: datetime, loc
     with directory.begin(began, lock) as unfinished:
         work = _Work(request, log, unfinished, began)
         cluster = _save_parts(work)
-        for side in ("source", "target"):
+        for side in ("target", "source"):
             _save_database(work, side)
         if log.failures:
             log.failed("no backup was kept: it would not be whole")
