@@ -89,7 +89,8 @@ def rows(server: Server, name: str) -> tuple[int, int]:
 def run(
     servers: Servers, kept: tuple[Path, str], on_step: Callable[[str], None] = lambda _: None, **more: object
 ) -> Outcome:
-    request = Request(runs.of(servers), *kept, databases_only=True, on_step=on_step, **more)  # type: ignore[arg-type]
+    pipeline = runs.of(servers, paths={"reconciliation_reports": str(kept[0] / "reconciliation_reports")})
+    request = Request(pipeline, *kept, databases_only=True, on_step=on_step, **more)  # type: ignore[arg-type]
     return restore.run(request, Progress())
 
 
@@ -111,6 +112,8 @@ def test_both_are_restored_and_the_old_ones_stay(postgres_servers: Servers, kept
     assert outcome.log.name.startswith("restore_")
     assert "target: 2 tables have the rows and checksums of the manifest" in outcome.log.read_text()
     assert restore_state.read(Directory(kept[0], "test")) is None
+    acts = (kept[0] / "reports" / "acts.log").read_text()
+    assert f"call the target's database warehouse_target_restore_{kept[1]} warehouse_target" in acts
 
 
 def test_owner_rights_and_settings_of_the_database_are_back(postgres_servers: Servers, kept: tuple[Path, str]) -> None:

@@ -12,7 +12,7 @@ from cdcproof.backup.databases import Orders
 from cdcproof.backup.folders import Directory
 from cdcproof.backup.manifest import DatabaseBackup, Manifest
 from cdcproof.errors import CdcproofError, OperationError
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline import Paths, Pipeline
 from cdcproof.progress import Progress
 from tests.backup.made import NOW
 from tests.backup.sqlserver import FakeServer, config
@@ -105,7 +105,10 @@ def restored(pipeline: Pipeline, tmp_path: Path, *, exists: bool = True) -> tupl
         whole = Manifest(work.final.name, "test", STAMP, "", "", "0", "", (made,), {}, files)
         folders.commit(work, whole)
     server_directory = pipeline.model_copy(
-        update={"backup": pipeline.backup.model_copy(update={"server_directory": "/backups"})}
+        update={
+            "backup": pipeline.backup.model_copy(update={"server_directory": "/backups"}),
+            "paths": Paths(reconciliation_reports=tmp_path / "reconciliation_reports"),
+        }
     )
     request = restore.Request(server_directory, directory, STAMP, databases_only=True)
     outcome = restore.run(request, Progress())

@@ -219,4 +219,9 @@ def test_a_schema_history_comes_back_in_an_empty_topic_as_it_was(pipelines: Pipe
     assert writer.append(records) == 3
     assert Kafka(bootstrap).every_record(topic) == records
     (state,) = Kafka(bootstrap).topic_states({topic})
-    assert (len(state.partitions), state.config["cleanup.policy"], state.config["retention.ms"]) == (1, "delete", "-1")
+    writer._client().delete_topics([topic])[topic].result(10)
+    assert (len(state.partitions), state.settings["cleanup.policy"], state.settings["retention.ms"]) == (
+        1,
+        "delete",
+        "-1",
+    )

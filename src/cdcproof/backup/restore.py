@@ -28,6 +28,7 @@ from cdcproof.clients.kafka import Kafka
 from cdcproof.databases import backup as sessions
 from cdcproof.databases.backup.base import differences
 from cdcproof.errors import CdcproofError, ConfigError, UsageError
+from cdcproof.operations.acts import write_down
 from cdcproof.pipeline import Pipeline
 from cdcproof.progress import Progress
 
@@ -82,6 +83,10 @@ class _Work:
     began: datetime
     state: RestoreState | None = None
     aside: dict[str, str] = field(default_factory=dict)
+
+    def write_down(self, what: str) -> None:
+        """Into acts.log, before it is done."""
+        write_down(self.request.pipeline.paths.reports, "restore", what)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -215,6 +220,7 @@ def _carry_out(work: _Work, plan: Plan) -> None:
         for one in todo:
             made.append(one)
             with work.step(f"restore {one.side}"):
+                work.write_down(f"restore {one.backup.place} as database {one.beside} of the {one.side}")
                 restore_database.make(request.pipeline, one, plan.folder, work.lock)
                 log.done(f"{one.side}: restored as {one.beside}")
             with work.step(f"prove {one.side}"):
@@ -227,6 +233,8 @@ def _carry_out(work: _Work, plan: Plan) -> None:
             connectors.position(plan)
     for one in todo:
         with work.step(f"swap {one.side}"):
+            old = f", and the one that is there {one.aside}" if one.exists else ""
+            work.write_down(f"call the {one.side}'s database {one.beside} {one.database}{old}")
             restore_database.swap(request.pipeline, one)
             assert work.state is not None  # noqa: S101  remembered above
             work.state = replace(work.state, swapped=(*work.state.swapped, one.side))
@@ -262,6 +270,7 @@ def _remember(work: _Work, todo: list[SidePlan]) -> None:
     if work.state:
         work.log.note(f"a restore of {work.state.timestamp} was ended before it was finished")
         for side, name in work.state.beside.items():
+            work.write_down(f"drop the {side}'s database {name}, which an earlier restore did not finish")
             restore_database.drop(work.request.pipeline, side, name)
     same = work.state is not None and work.state.timestamp == work.request.timestamp
     swapped = work.state.swapped if work.state and same else ()
@@ -274,6 +283,7 @@ def _drop(work: _Work, made: list[SidePlan]) -> None:
     """Of a restore that failed nothing is left: the old databases were not touched."""
     with suppress(CdcproofError, OSError):  # the next run does it
         for one in made:
+            work.write_down(f"drop the {one.side}'s database {one.beside}")
             restore_database.drop(work.request.pipeline, one.side, one.beside)
         restore_state.forget(work.directory)
 

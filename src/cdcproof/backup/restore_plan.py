@@ -65,14 +65,15 @@ class Plan:
 
 
 def chosen(manifest: Manifest, database: str, engine: str) -> tuple[DatabaseBackup, ...]:
-    """The databases meant by these options, both where there is none. Raises `UsageError` naming those of the backup."""
+    """The databases meant by these options, the source first, both where there is none. Raises `UsageError` naming those of the backup."""
+    sides = sorted(manifest.databases, key=lambda one: one.side)
     found = tuple(
         one
-        for one in manifest.databases
+        for one in sides
         if (not database or one.state.database == database) and (not engine or one.engine == engine)
     )
     if not found:
-        there = ", ".join(f"{one.state.database} ({one.engine})" for one in manifest.databases)
+        there = ", ".join(f"{one.state.database} ({one.engine})" for one in sides)
         raise UsageError(f"The backup {manifest.name} has no such database.", f"It has: {there}")
     return found
 
