@@ -174,6 +174,14 @@ def test_the_verdict_of_an_old_run_mutes_nothing_that_is_evaluated_now() -> None
     assert not any(checks & set(causes(alert)) for alert in ALERTS)
 
 
+@pytest.mark.parametrize("name", ["FreshnessBurnsFast", "FreshnessBurnsSteadily"])
+def test_a_page_on_freshness_is_held_back_after_the_causes_that_mute_it(name: str) -> None:
+    rule = next(rule for rule in ALERT_RULES if rule["alert"] == name)
+    alert = next(alert for alert in ALERTS if alert.name == name)
+
+    assert f'alertname=~"{"|".join(causes(alert))}"' in rule["expr"]
+
+
 def test_the_check_behind_an_alert() -> None:
     assert step_behind("KafkaConnectDown") == "morning.1-services"
     assert step_behind("MorningTopicsNotGreen") == "morning.9-topics"
