@@ -10,6 +10,7 @@ def test_no_record_was_put_aside(dead_letters, evidence, remedies):
     """No sink has put records aside in its dead letter topic."""
     evidence.saw("Dead letter topics", dead_letters.rows())
 
-    require_equal(
-        dead_letters.found(), dead_letters.expected(), action=remedies.handle_dead_letters(dead_letters.sinks())
-    )
+    if dead_letters.topics:
+        action = remedies.handle_dead_letters(dead_letters.sinks())
+        require_equal(dead_letters.found(), dead_letters.expected(), action=action)
+    dead_letters.demand_seen()

@@ -82,7 +82,7 @@ def test_a_port_of_which_no_answer_is_known_is_up_and_says_nothing_about_health(
     assert (found.up, found.healthy, found.verdict) == (True, None, "up")
 
 
-@pytest.mark.parametrize("role", ["kafka", "zookeeper", "source", "target"])
+@pytest.mark.parametrize("role", ["kafka", "zookeeper", "source", "target", "connect", "registry"])
 def test_a_server_that_accepts_and_stands_still_is_not_healthy(role):
     with listening() as port:
         (found,) = look({"name": "x", "role": role, "endpoint": f"tcp://127.0.0.1:{port}"})
@@ -91,7 +91,7 @@ def test_a_server_that_accepts_and_stands_still_is_not_healthy(role):
     assert "accepts connections, but does not answer" in found.detail
 
 
-@pytest.mark.parametrize("role", ["kafka", "zookeeper", "source", "target"])
+@pytest.mark.parametrize("role", ["kafka", "zookeeper", "source", "target", "connect", "registry"])
 @pytest.mark.parametrize(("answer", "healthy"), [(b"N", True), (None, None)])
 def test_a_server_that_reacts_is_up_and_healthy_if_it_says_anything(role, answer, healthy):
     with speaking(answer) as (port, heard):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -303,4 +304,21 @@ def test_without_connect_it_is_not_known_which_topics_there_must_be(pipeline: Pi
     found = looks.topics(Dead(), Topics(), pipeline)  # type: ignore[arg-type]
     assert found.found() == found.expected()
     with pytest.raises(UnreachableError, match="Kafka Connect does not answer"):
+        found.demand_seen()
+
+
+@pytest.mark.parametrize(
+    ("topic", "words"),
+    [(None, "sink: it is not at Connect"), ("${env:DLQ}", "sink: its topic is ${env:DLQ}")],
+)
+def test_where_a_sink_puts_records_aside_must_be_known_for_each(topic: str | None, words: str) -> None:
+    both = [{"name": name, "kind": "sink"} for name in ("sink", "other")]
+    told = {"other": connector("sink", {"name": "other", "errors.deadletterqueue.topic.name": "dlq"})}
+    if topic:
+        told["sink"] = connector("sink", {"name": "sink", "errors.deadletterqueue.topic.name": topic})
+    with serving({EXPANDED: (200, told)}) as server:
+        connect = Connect(HttpService(url=server.url))
+        found = looks.dead_letters(connect, Broker(), pipeline_of("orders", connectors=both))  # type: ignore[arg-type]
+    assert found.found() == found.expected() == {"dlq of other": "no records"}
+    with pytest.raises(CouldNotLookError, match=re.escape(words)):
         found.demand_seen()

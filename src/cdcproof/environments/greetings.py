@@ -9,6 +9,7 @@ from cdcproof.pipeline import Pipeline, Service
 ZOOKEEPER = b"ruok"
 KAFKA = struct.pack("!ihhih", 18, 18, 0, 1, 8) + b"cdcproof"
 """ApiVersions, version 0, from the client cdcproof: every broker answers it, before any login."""
+HTTP = b"GET / HTTP/1.0\r\n\r\n"
 POSTGRESQL = struct.pack("!ii", 8, 80877103)
 """SSLRequest: the server answers with one byte, before any login, and logs nothing."""
 SQLSERVER = (
@@ -23,4 +24,5 @@ def greeting(service: Service, pipeline: Pipeline) -> bytes:
     databases = {"source": pipeline.source, "target": pipeline.target}
     if service.role in databases:
         return POSTGRESQL if databases[service.role].type == "postgresql" else SQLSERVER
-    return {"kafka": KAFKA, "zookeeper": ZOOKEEPER}.get(service.role, b"")
+    by_role = {"kafka": KAFKA, "zookeeper": ZOOKEEPER, "connect": HTTP, "registry": HTTP}
+    return by_role.get(service.role, b"")

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from cdcproof.errors import CouldNotLookError
 
 _NONE = "no records"
 
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """The dead letter topic of every sink, empty for one that has none, and the records that each topic keeps."""
+    """The dead letter topic of every sink, empty for one that has none, and the records that each topic keeps.
+
+    `unnamed` is sink to why its topic is not known.
+    """
 
     topics: Mapping[str, str]
     kept: Mapping[str, int]
     """A topic that is not there yet keeps none: Connect makes it with its first record."""
+    unnamed: Mapping[str, str] = field(default_factory=dict)
 
     def expected(self) -> dict[str, str]:
         """No topic has a record."""
@@ -24,15 +30,24 @@ class DeadLetters:
         """Sink and topic to what is in it."""
         return {subject: words for subject, (_, words) in self._words().items()}
 
+    def demand_seen(self) -> None:
+        """Raise `CouldNotLookError` where it is not known in which topic a sink puts records aside."""
+        if self.unnamed:
+            why = "; ".join(f"{sink}: {words}" for sink, words in self.unnamed.items())
+            raise CouldNotLookError(f"It is not known where every sink puts records aside. {why}.")
+
     def sinks(self) -> tuple[str, ...]:
         """Sinks whose topic has records."""
         return tuple(sink for sink, topic in self.topics.items() if topic and self.kept.get(topic))
 
     def rows(self) -> list[dict[str, object]]:
         """One row per sink, for the report."""
-        return [
+        kept: list[dict[str, object]] = [
             {"sink": sink, "dead letter topic": topic or "none", "records": self.kept.get(topic, 0) if topic else None}
             for sink, topic in self.topics.items()
+        ]
+        return kept + [
+            {"sink": sink, "dead letter topic": f"not seen: {words}"} for sink, words in self.unnamed.items()
         ]
 
     def _words(self) -> dict[str, tuple[str, str]]:

@@ -146,16 +146,15 @@ def _takes(registry: Registry, name: str) -> tuple[bool | None, str]:
 
 
 def dead_letters(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> DeadLetters:
-    """The dead letter topic of every sink that is at Connect, and what it keeps."""
+    """The dead letter topic of every sink, and what it keeps."""
     states = connect.states()
-    sinks = [sink.name for sink in pipeline.sinks if states.get(sink.name)]
-    if not sinks:
-        raise CouldNotLookError(
-            "None of the pipeline's sinks is at Connect, so it is not known where they put records aside."
-        )
+    sinks = [sink.name for sink in pipeline.sinks]
     topics = states.dead_letter_topics(sinks)
-    kept = kafka.kept_records(topics.values()) if topics else {}
-    return DeadLetters({sink: topics.get(sink, "") for sink in sinks}, kept)
+    unnamed = {sink: f"its topic is {topic}" for sink, topic in topics.items() if "${" in topic}
+    unnamed |= {sink: "it is not at Connect" for sink in sinks if states.get(sink) is None}
+    named = {sink: topics.get(sink, "") for sink in sinks if sink not in unnamed}
+    wanted = [topic for topic in named.values() if topic]
+    return DeadLetters(named, kafka.kept_records(wanted) if wanted else {}, unnamed)
 
 
 def slots(source: Database, connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Slots:
