@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
@@ -36,17 +38,61 @@ def bucket() -> Iterator[Any]:
         yield client
 
 
-def test_all_pages_of_a_list_are_read(bucket: Any) -> None:
-    keys = [f"2026/11/29/part-{number:04}" for number in range(1_003)]
-    for key in keys:
-        bucket.put_object(Bucket="cdc-backups", Key=key, Body=b"rows")
-    bucket.put_object(Bucket="cdc-backups", Key="2026/11/28/other", Body=b"")
+@contextmanager
+def serving(answer: Callable[[str], tuple[int, str]]) -> Iterator[str]:
+    """An HTTP server that answers a path with a status and a body; its address."""
 
-    found = ObjectStore("cdc-backups").objects("2026/11/29/")
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answer(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
 
-    assert [one.key for one in found] == keys
-    assert {one.size_bytes for one in found} == {4}
-    assert all(one.changed_at > 1_700_000_000 for one in found)
+        def log_message(self, *args: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def page(*keys: str, more: str = "") -> str:
+    """A page of a list as S3 writes it; `more` is the token of the next one."""
+    entries = "".join(
+        f"<Contents><Key>{key}</Key><Size>4</Size><LastModified>2026-11-29T02:00:00.000Z</LastModified></Contents>"
+        for key in keys
+    )
+    truncated = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{more}</NextContinuationToken>"
+    rest = truncated if more else "<IsTruncated>false</IsTruncated>"
+    return (
+        f"<ListBucketResult><Name>cdc-backups</Name><KeyCount>{len(keys)}</KeyCount>{rest}{entries}</ListBucketResult>"
+    )
+
+
+def test_all_pages_of_a_list_are_read() -> None:
+    asked: list[str] = []
+    pages = {
+        "": page("2026/11/29/a", "2026/11/29/b", more="two"),
+        "two": page("2026/11/29/c", more="three"),
+        "three": page("2026/11/29/d"),
+    }
+
+    def answer(path: str) -> tuple[int, str]:
+        query = parse_qs(urlsplit(path).query)
+        asked.append(query["prefix"][0])
+        return 200, pages[query.get("continuation-token", [""])[0]]
+
+    with serving(answer) as endpoint:
+        found = ObjectStore("cdc-backups", endpoint).objects("2026/11/29/")
+
+    assert [one.key for one in found] == [f"2026/11/29/{name}" for name in "abcd"]
+    assert asked == ["2026/11/29/"] * 3
+    assert {(one.size_bytes, one.changed_at) for one in found} == {(4, 1_795_917_600.0)}
 
 
 def test_an_empty_list_is_empty_and_a_missing_object_is_none(bucket: Any) -> None:
@@ -105,23 +151,8 @@ def test_what_is_not_a_list_is_an_error_of_ours_and_shows_no_secret(
 ) -> None:
     monkeypatch.setattr("cdcproof.clients.object_store._ATTEMPTS", 1)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *args: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    try:
-        with pytest.raises(error) as raised:
-            ObjectStore("cdc-backups", f"http://127.0.0.1:{server.server_address[1]}").objects()
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(lambda _: (status, body)) as endpoint, pytest.raises(error) as raised:
+        ObjectStore("cdc-backups", endpoint).objects()
     assert words in str(raised.value)
     assert SECRET not in str(raised.value)
 
