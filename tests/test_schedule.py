@@ -99,3 +99,47 @@ def test_systemd_takes_every_unit_and_every_time(tmp_path: Path) -> None:
 
     complaints = [line for line in done.stderr.splitlines() if "cdcproof" in line]
     assert complaints == []
+
+
+@pytest.mark.parametrize("line", CRONTAB.lines, ids=lambda line: line.words)
+@pytest.mark.parametrize("weekday", ["1", "7"])
+def test_cron_runs_each_line_in_the_project_with_the_passwords_and_into_its_log(
+    line: Line, weekday: str, tmp_path: Path
+) -> None:
+    """As cron does: by its shell, with its settings and nothing else; our programs are stand-ins that say how they were called."""
+    project, programs = tmp_path / "project", tmp_path / "project" / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    shutil.copytree(ROOT / "scripts" / "bash", project / "scripts" / "bash")
+    shutil.copytree(ROOT / "monitoring", project / "monitoring")
+    (project / "fixtures" / "pipelines").mkdir(parents=True)
+    for name in ("cdcproof", "pytest"):
+        (programs / name).write_text(f'#!/bin/sh\necho "{name} $@ | $PWD | $CDCPROOF_PIPELINE | $POSTGRES_PASSWORD"\n')
+    (programs / "date").write_text(f"#!/bin/sh\necho {weekday}\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    (tmp_path / "environment").write_text("CDCPROOF_PIPELINE='warehouse'\nPOSTGRES_PASSWORD='it$ a #secret'\n")
+
+    def there(text: str) -> str:
+        return text.replace("/path/to/project", str(project)).replace("/var/log", str(tmp_path))
+
+    environment = {name: there(value) for name, value in CRONTAB.settings.items()}
+    environment |= {"HOME": str(tmp_path), "CDCPROOF_ENVIRONMENT": str(tmp_path / "environment")}
+    command = [CRONTAB.settings["SHELL"], "-c", there(line.command)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.stdout + done.stderr == "", "all goes to the log"
+    log = Path(there(re.sub(r".* >> (\S+) .*", r"\1", line.command)))
+    if "date +" in line.command and weekday != "1":
+        assert not log.exists(), "only on Mondays"
+        return
+    assert done.returncode == 0
+    words = {
+        "./scripts/bash/backup-databases.sh": "cdcproof backup",
+        "./scripts/bash/collect-diagnostics.sh": "cdcproof diagnose",
+    }
+    program, _, rest = line.words.partition(" ")
+    called = f"{words.get(program, program)} {rest}".strip()
+    found = [part.strip() for part in log.read_text().split("|")]
+    assert found == [called, str(project), "warehouse", "it$ a #secret"]

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError, UnreachableError, UsageError
 from cdcproof.findings import Concern, Finding, require_at_most, require_equal, warn_if_any
 from cdcproof.observations.weekly_failures import WeeklyFailures
 from cdcproof.observations.weekly_lag import WeeklyLag
 from cdcproof.operations import weekly_metrics
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline import HttpService, Pipeline
 from tests.backfilled_prometheus import Backfill, Value, prometheus
 from tests.canned import serving
 from tests.pipelines import pipeline_of
@@ -194,6 +195,10 @@ def test_a_much_higher_average_than_before_is_a_warning(url: str) -> None:
 def test_a_lag_that_was_not_measured_is_not_checked(name: str, words: str, url: str) -> None:
     with pytest.raises(CouldNotLookError, match=words):
         lag(name, url)
+
+
+def test_the_server_says_how_long_it_keeps_data(url: str) -> None:
+    assert PrometheusServer(HttpService(url=url)).retention() == "1y"
 
 
 def test_without_prometheus_nothing_is_known() -> None:
