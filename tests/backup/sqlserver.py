@@ -26,6 +26,8 @@ class FakeServer:
     edition: int = 3
     databases: list[str] = field(default_factory=lambda: ["master", "warehouse"])
     refusals: dict[str, Refusal] = field(default_factory=dict)
+    modes: list[int] = field(default_factory=list)
+    """Of the file that is restored, and of the two folders above."""
     done: list[str] = field(default_factory=list)
     """Statements that are no SELECT."""
 
@@ -75,6 +77,8 @@ class FakeServer:
                     (Text("w_log"), Text("/var/opt/mssql/data/w_log.ldf"), Text("L")),
                 ],
             )
+        if statement.startswith("RESTORE DATABASE"):
+            self.modes = [path.stat().st_mode & 0o777 for path in (file, file.parent, file.parents[1])]
         if found := re.match(r"RESTORE DATABASE \[(.*?)\] FROM", statement):
             self.databases.append(found[1])
         elif found := re.fullmatch(r"ALTER DATABASE \[(.*?)\] MODIFY NAME = \[(.*?)\]", statement):

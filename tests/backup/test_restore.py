@@ -16,6 +16,7 @@ from cdcproof.backup.restore import Outcome, Request
 from cdcproof.errors import UsageError
 from cdcproof.progress import Progress
 from tests.backup import runs
+from tests.operations.connectors.worker import Worker
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]
@@ -279,3 +280,19 @@ def test_a_swap_that_the_server_refuses_changes_neither_name(
     assert "already exists" in outcome.failures[0]
     assert rows(postgres_servers.target, "warehouse_target")[1] == 1
     assert json.loads(restore_state.path_of(Directory(kept[0], "test")).read_text())["swapped"] == []
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "PAUSED"])
+def test_databases_are_not_restored_under_connectors_that_run(
+    postgres_servers: Servers, kept: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """They would go on in the restored databases, from positions of the old ones."""
+    worker = Worker()
+    worker.add("source", state)
+    monkeypatch.setattr(restore.Connectors, "connect", lambda _: worker)
+
+    with pytest.raises(UsageError, match=f"source is {state}"):
+        run(postgres_servers, kept)
+
+    worker.target_states["source"] = "STOPPED"
+    assert run(postgres_servers, kept, database="warehouse_source").failures == ()

@@ -272,3 +272,16 @@ def test_a_failed_backup_deletes_no_old_one(postgres_servers: Servers, tmp_path:
 def test_the_database_is_as_it_was_while_a_dump_runs(postgres_servers: Servers) -> None:
     with psycopg.connect(host="127.0.0.1", port=postgres_servers.source.port, user="postgres", password=PASSWORD) as s:
         assert s.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cdcproof'").fetchone() == (0,)
+
+
+def test_a_backup_that_is_interrupted_says_so_and_leaves_nothing(postgres_servers: Servers, tmp_path: Path) -> None:
+    def interrupt(step: str) -> None:
+        if step == "verify":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(runs.of(postgres_servers), tmp_path, interrupt)
+
+    assert folders_in(tmp_path) == []
+    (log,) = tmp_path.glob("backup_*.log")
+    assert "✗ the backup was ended: interrupted" in log.read_text()

@@ -145,6 +145,9 @@ def test_a_restore_goes_beside_is_checked_and_takes_the_name(
         "USE [master]",
     ]
     assert sorted(server.databases) == sorted(["master", "warehouse", aside])
+    bak = tmp_path / file.lstrip("/")
+    assert server.modes == [0o644, 0o711, 0o755]  # another account's server could read it, and now cannot
+    assert [path.stat().st_mode & 0o777 for path in (bak, bak.parent)] == [0o600, 0o700]
 
 
 def test_a_page_that_is_wrong_leaves_the_old_database(pipeline: Pipeline, server: FakeServer, tmp_path: Path) -> None:

@@ -226,6 +226,7 @@ def test_a_config_error_names_its_place_and_survives_pickling() -> None:
         ("dashboard --output page.html", 1 / 12),
         ("up", 1),
         ("backup --s3-bucket b", 24),
+        ("restore", 24),
         ("load", 1),
         ("restart kafka", 1),
         ("baseline save", 2),

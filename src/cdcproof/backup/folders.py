@@ -6,7 +6,6 @@ process ended. Both are touched only under the pipeline's lock, which ends with 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -19,6 +18,11 @@ from pathlib import Path
 from cdcproof.backup import manifest
 from cdcproof.backup.manifest import MANIFEST, SUMS, Manifest, StoredFile
 from cdcproof.errors import ConfigError, OperationError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 FORM = "%Y%m%d_%H%M%S"
 UNFINISHED = ".unfinished"
@@ -90,6 +94,8 @@ class Directory:
     def locked(self) -> Iterator[int]:
         """Hold the lock. Raises `OperationError` while another backup or restore of the pipeline runs."""
         path = self.path / f".{self.pipeline}.lock"
+        if fcntl is None:
+            raise UsageError("Backups are made on Linux and macOS only.", "On Windows, make them within WSL.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -164,7 +170,8 @@ def commit(work: Unfinished, complete: Manifest) -> None:
     own = StoredFile(MANIFEST, 0, manifest.sha256_of(work.folder / MANIFEST))
     (work.folder / SUMS).write_text(manifest.sums_text((*complete.files, own)), encoding="utf-8")
     for path in work.folder.rglob("*"):
-        path.chmod(_CLOSED if path.is_dir() else 0o600)
+        with suppress(PermissionError):  # SQL Server's own file, which it closes to others itself
+            path.chmod(_CLOSED if path.is_dir() else 0o600)
         _synchronise(path)
     manifest.verify(work.folder)
     for name in (MANIFEST, SUMS):  # no secret is in them: the checks may run by another account
@@ -173,6 +180,21 @@ def commit(work: Unfinished, complete: Manifest) -> None:
     _synchronise(work.folder)
     work.folder.rename(work.final)
     _synchronise(work.final.parent)
+
+
+@contextmanager
+def open_to_the_server(file: Path) -> Iterator[None]:
+    """Within it any account of this machine may read the file, as SQL Server's must; it is closed again after."""
+    places = ((file.parent, 0o711, _CLOSED), (file, 0o644, 0o600))
+    for path, opened, _ in places:
+        with suppress(PermissionError):
+            path.chmod(opened)
+    try:
+        yield
+    finally:
+        for path, _, closed in places:
+            with suppress(OSError):
+                path.chmod(closed)
 
 
 def remove(folder: Path) -> None:

@@ -27,8 +27,9 @@ from cdcproof.backup.run import remote_of
 from cdcproof.clients.kafka import Kafka
 from cdcproof.databases import backup as sessions
 from cdcproof.databases.backup.base import differences
-from cdcproof.errors import CdcproofError, ConfigError, UsageError
+from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UsageError
 from cdcproof.operations.acts import write_down
+from cdcproof.operations.connectors.states import STOPPED
 from cdcproof.pipeline import Pipeline
 from cdcproof.progress import Progress
 
@@ -41,7 +42,7 @@ def _nobody(step: str) -> None:
 class Request:
     """What is to be restored, and what of. `database` and `engine` choose among the databases of the backup; both empty: all of them.
 
-    `stop_connectors`: a running pipeline is stopped, and not refused. `databases_only`: the connectors are not looked at.
+    `stop_connectors`: a running pipeline is stopped, and not refused. `databases_only`: the connectors are not positioned and not started.
     `connectors_only`: no database is restored. `may_act`: else the plan is made, and nothing done. `on_step` is given each step before it is taken.
     """
 
@@ -161,8 +162,10 @@ def _plan(work: _Work, folder: Path, whole: Manifest) -> Plan:
     running: dict[str, str] = {}
     lost: tuple[str, ...] = ()
     decision: Decision | None = None
-    if not request.databases_only:
-        connectors = Connectors(request.pipeline, work.log, request.deadline_seconds)
+    connectors = Connectors(request.pipeline, work.log, request.deadline_seconds)
+    if request.databases_only:
+        running = _running_now(work, connectors)
+    else:
         running, lost = seen(connectors, parts.connectors)
         names = {one.side for one in sides}
         if (
@@ -179,6 +182,17 @@ def _plan(work: _Work, folder: Path, whole: Manifest) -> Plan:
             )
         )
     return Plan(folder, whole, sides, parts, running, lost, decision)
+
+
+def _running_now(work: _Work, connectors: Connectors) -> dict[str, str]:
+    """The connectors that run, where Connect answers: left alone, they would go on in the restored databases from positions of the old ones."""
+    try:
+        own = [one.name for one in work.request.pipeline.connectors]
+        now = connectors.connect().states(own)
+    except CouldNotLookError as error:
+        work.log.note(f"Whether connectors run is not known: {error.message}")
+        return {}
+    return {name: one.state for name in own if (one := now.get(name)) and one.state != STOPPED}
 
 
 def _side(work: _Work, backup: DatabaseBackup) -> SidePlan:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cdcproof import databases
 from cdcproof.backup import postgresql_programs as programs
 from cdcproof.backup.databases import address, maintenance, server_path
+from cdcproof.backup.folders import open_to_the_server
 from cdcproof.backup.log import Log
 from cdcproof.backup.restore_plan import SidePlan
 from cdcproof.databases import backup as sessions
@@ -21,9 +22,9 @@ def make(pipeline: Pipeline, plan: SidePlan, folder: Path, lock: int) -> None:
         server.drop(plan.beside)
         if plan.backup.engine == "sqlserver":
             seen = pipeline.backup.server_directory or str(folder.parent)
-            server.make(
-                plan.beside, plan.backup.state, server_path(str(server_path(seen, folder.name)), plan.backup.place)
-            )
+            file = server_path(str(server_path(seen, folder.name)), plan.backup.place)
+            with open_to_the_server(folder / plan.backup.place):
+                server.make(plan.beside, plan.backup.state, file)
         else:
             server.make(plan.beside, plan.backup.state, folder / plan.backup.place)
             _load(pipeline, plan, folder / plan.backup.place, server, lock)

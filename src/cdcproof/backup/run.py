@@ -118,15 +118,21 @@ def run(request: Request, progress: Progress) -> Outcome:
     path = request.directory / f"backup_{began:{folders.FORM}}.log"
     log = Log(path if request.directory.is_dir() else None, progress)
     kept: Kept | None = None
-    with log.step(f"backup of {request.pipeline.name}"), directory.locked() as lock:
-        request.on_step("lock")
-        for name in directory.remove_unfinished():
-            log.note(f"{name} was not finished by an earlier run, and was removed")
-        kept = _made(request, directory, log, directory.free_moment(began), lock)
-        if kept:
-            if request.bucket:
-                _upload(request, directory, kept, log)
-            _clean_up(request, directory, log)
+    try:
+        with log.step(f"backup of {request.pipeline.name}"), directory.locked() as lock:
+            request.on_step("lock")
+            for name in directory.remove_unfinished():
+                log.note(f"{name} was not finished by an earlier run, and was removed")
+            kept = _made(request, directory, log, directory.free_moment(began), lock)
+            if kept:
+                if request.bucket:
+                    _upload(request, directory, kept, log)
+                _clean_up(request, directory, log)
+    except BaseException as error:
+        log.failed(
+            f"the backup was ended: {'interrupted' if isinstance(error, KeyboardInterrupt) else type(error).__name__}"
+        )
+        raise
     folder, made = (kept.folder, kept.manifest) if kept else (None, None)
     return Outcome(folder, made, tuple(log.failures), log.path)
 

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stop-connectors", action="store_true", help="stop a running pipeline first, else it is refused"
     )
-    parser.add_argument("--databases-only", action="store_true", help="leave connectors and positions as they are")
+    parser.add_argument("--databases-only", action="store_true", help="start no connector, and set no position")
     parser.add_argument("--connectors-only", action="store_true", help="restore no database: connectors that are lost")
     parser.add_argument("--allow-acts", action="store_true", help="needed to change a live pipeline")
     parser.add_argument(
