@@ -151,6 +151,7 @@ def test_what_stands_where_a_secret_stands_is_taken_out(text: str) -> None:
         'password_env = "SQLSERVER_PASSWORD"',
         "the tokens: 3",
         "cdcproof reconcile --password --yes",
+        "--source-password is empty: is the variable set?",
         "--read-timeout 5",
         "-----BEGIN CERTIFICATE-----",
         "",

@@ -39,9 +39,10 @@ _KEY_VALUE = re.compile(
 _AUTHORIZATION = re.compile(
     r"""(?P<key>authorization["'\\]{0,4}\s*[:=]\s*["'\\]{0,4}(?:basic|bearer)\s+)[\w+/=.~\-]+""", re.IGNORECASE
 )
-# a flag with a blank before its value, and SQL that sets an account's password
+# a flag with a blank before its value, not before the verb of a sentence about it; and SQL that sets an account's password
 _FLAG_OR_SQL = re.compile(
-    r"""(?P<key>--[\w-]{0,40}(?:password|passwd|pwd|secret|token)[ \t]+(?=[^\s-])|\b(?:password|identified[ \t]+by)[ \t]+(?='))
+    r"""(?P<key>--[\w-]{0,40}(?:password|passwd|pwd|secret|token)[ \t]+(?=[^\s-])(?!(?:is|are|and|or|works?)[ \t])
+            |\b(?:password|identified[ \t]+by)[ \t]+(?='))
         (?:(?P<quote>["'])(?P<quoted>[^\n]{0,500}?)(?P=quote)|(?P<plain>[^\s"']+))""",
     re.IGNORECASE | re.VERBOSE,
 )
