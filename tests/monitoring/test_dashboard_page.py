@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -57,6 +58,19 @@ def test_a_panel_without_data_says_so_and_shows_no_number(tmp_path: Path) -> Non
     assert f"{TOTAL - 3} of {TOTAL} panels have no data." in page
     numbers = re.findall(r"<dd[^>]*>([^<]*)</dd>", page)
     assert sorted(numbers) == ["NOT RUNNING", "RUNNING"]
+
+
+def test_what_is_not_a_number_is_no_data(tmp_path: Path) -> None:
+    """A share of nothing is NaN."""
+
+    def nothing(expression: str) -> Found:
+        return about("warehouse") if expression.startswith(ABOUT) else {(("side", "source"),): math.nan}
+
+    with answering(nothing) as fake:
+        status, page = page_of(tmp_path, "--prometheus", fake.url)
+
+    assert status == 0
+    assert page.count('<p class="note">no data</p>') == TOTAL
 
 
 def test_the_page_needs_nothing_else_and_escapes_names(tmp_path: Path) -> None:
