@@ -210,22 +210,53 @@ def test_the_address_of_a_dashboard_stays() -> None:
 def test_grafana_is_not_open_to_others_with_the_runbooks_password(
     tmp_path: Path, address: str, password: str, starts: bool
 ) -> None:
-    grafana = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]
-    started = tmp_path / "run.sh"
-    started.write_text("#!/bin/sh\necho started\n")
-    started.chmod(0o755)
-    *shell, script = grafana["entrypoint"]
-
-    done = subprocess.run(
-        [*shell, script.replace("$$", "$").replace("/run.sh", str(started))],
-        env={"PATH": os.environ["PATH"], "GF_SERVER_HTTP_ADDR": address, "GF_SECURITY_ADMIN_PASSWORD": password},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = started(tmp_path, address, password)
 
     assert (done.stdout == "started\n") is starts
     assert ("set GRAFANA_PASSWORD" in done.stderr) is not starts
     assert (done.returncode == 0) is starts
-    assert grafana["environment"]["GF_SERVER_HTTP_ADDR"] == "${GRAFANA_ADDRESS:-127.0.0.1}"
-    assert grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == "${GRAFANA_PASSWORD:-admin}"
+
+
+def test_grafana_takes_a_new_password_although_its_volume_has_the_runbooks(tmp_path: Path) -> None:
+    """Grafana itself reads the variable only when it makes its database."""
+    (tmp_path / "grafana.db").write_text("")
+    program = tmp_path / "grafana"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\ncat >> {tmp_path}/asked\n')
+    program.chmod(0o755)
+
+    assert started(tmp_path, "0.0.0.0", "s3cret").stdout == "started\n"
+    assert (tmp_path / "asked").read_text() == "cli admin reset-admin-password --password-from-stdin\ns3cret\n"
+
+    program.write_text("#!/bin/sh\nexit 1\n")
+    refused = started(tmp_path, "0.0.0.0", "s3cret")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "could not be set" in refused.stderr
+    assert started(tmp_path, "127.0.0.1", "admin").stdout == "started\n"
+
+
+def test_grafana_listens_on_loopback_where_nothing_is_named() -> None:
+    environment = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]["environment"]
+
+    assert environment["GF_SERVER_HTTP_ADDR"] == "${GRAFANA_ADDRESS:-127.0.0.1}"
+    assert environment["GF_SECURITY_ADMIN_PASSWORD"] == "${GRAFANA_PASSWORD:-admin}"
+
+
+def started(folder: Path, address: str, password: str) -> subprocess.CompletedProcess[str]:
+    """Run what the container runs, with this folder for Grafana's data and programs."""
+    grafana = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]
+    run = folder / "run.sh"
+    run.write_text("#!/bin/sh\necho started\n")
+    run.chmod(0o755)
+    *shell, script = grafana["entrypoint"]
+    return subprocess.run(
+        [*shell, script.replace("$$", "$").replace("/run.sh", str(run))],
+        env={
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "GF_PATHS_DATA": str(folder),
+            "GF_SERVER_HTTP_ADDR": address,
+            "GF_SECURITY_ADMIN_PASSWORD": password,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
