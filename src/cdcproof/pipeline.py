@@ -328,7 +328,7 @@ class Thresholds(Model):
     """The runbook backs up daily at 02:00: a night that was missed is seen in the morning."""
     failures_7d: int = Field(default=3, ge=0)
     """Of hourly reconciliations, so many may fail or differ within 7 days."""
-    metrics_gap_minutes: float = Field(default=60, ge=0)
+    metrics_gap_minutes: float = Field(default=30, ge=0)
     """So long may Prometheus have no samples within 7 days: a restart or two."""
     growth_percent_7d: float = Field(default=25, gt=0)
     """By so much the source and each topic may grow within 7 days."""

@@ -227,6 +227,7 @@ def test_records_are_read_newest_first_and_only_those_of_the_pipeline(tmp_path: 
         {"rpo_seconds": float("inf")},
         {"finished_at": "2026-10-01"},
         {"started_at": "once"},
+        {"proven": "perhaps"},
     ],
 )
 def test_a_record_that_cannot_be_is_not_passed_over(tmp_path: Path, changes: dict[str, object]) -> None:

@@ -74,7 +74,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *exporter("worse", counter(3, 2)),
         *exporter("gap", without(counter(), 3, 2.8)),
         *exporter("failing-gap", without(counter(6, 5, 4, 3.5), 3, 2.8)),
-        *exporter("restarted", without(counter(), 3, 2.98)),
+        *exporter("restarted", without(counter(), 3, 2.985)),
         *exporter("gap-before", without(counter(), 10, 9)),
         *exporter("young", without(counter(), 14, 3)),
         *exporter("dead", without(counter(), 6.9, 0)),

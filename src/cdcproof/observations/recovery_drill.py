@@ -40,10 +40,10 @@ class RecoveryDrill:
 
     def expected(self) -> dict[str, str]:
         """Both targets are kept, by a drill of this quarter that was proven."""
-        return {
-            "last drill": _LATELY,
-            **({} if not self.drills else {"recovery time": self._rto, "lost changes": self._rpo, "result": _PROVEN}),
-        }
+        if not self.drills:
+            return {"last drill": _LATELY}
+        told = {"result": _PROVEN} if self.drills[0].proven is not None else {}
+        return {"last drill": _LATELY, "recovery time": self._rto, "lost changes": self._rpo, **told}
 
     def found(self) -> dict[str, str]:
         """That, or the actual figures."""
@@ -59,7 +59,7 @@ class RecoveryDrill:
             "lost changes": self._rpo
             if last.rpo_seconds <= self.rpo_hours * _HOUR_SECONDS
             else _hours(last.rpo_seconds),
-            "result": "not proven" if last.proven is False else _PROVEN,
+            **({} if last.proven is None else {"result": _PROVEN if last.proven else "not proven"}),
         }
 
     def details(self) -> dict[str, str]:
@@ -116,6 +116,8 @@ def _drill(path: Path, told: dict[str, Any]) -> Drill:
     rto, rpo = (float(told[name]) for name in ("rto_seconds", "rpo_seconds"))
     if not (finished >= started and 0 <= rto < math.inf and 0 <= rpo < math.inf):
         raise ValueError("its times contradict each other")
+    if told.get("proven") not in (None, True, False):
+        raise ValueError("proven is neither true nor false")
     return Drill(str(path), str(told["scenario"]), started, finished, rto, rpo, told.get("proven"))
 
 
