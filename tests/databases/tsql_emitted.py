@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import pkgutil
 import re
 import shlex
@@ -255,6 +256,8 @@ def written() -> Iterator[Emitted]:
     yield Emitted(sqlserver_writing.insert_statement(TABLE, values), ("SqlInsertStatement",), before_2019=True)
     yield Emitted(sqlserver_writing.update_statement(row, values), ("SqlUpdateStatement",), before_2019=True)
     yield Emitted(sqlserver_writing.delete_statement(row), ("SqlDeleteStatement",), before_2019=True)
+    connector = json.loads((FIXTURES.parents[1] / "connectors/sqlserver-source-connector.json").read_text())
+    yield Emitted(connector["config"]["heartbeat.action.query"], ("SqlUpdateStatement",), before_2019=True)
 
 
 def backed_up() -> Iterator[Emitted]:
@@ -372,6 +375,7 @@ def known() -> Known:
     tables: dict[str, Sequence[str]] = {
         str(TABLE): names,
         str(CHANGES): [*marks, *names],
+        "dbo.cdcproof_heartbeat": ["id", "beat_at"],
         str(WIDE): [ID.column.name, "odd] version", *(f"n{i}" for i in range(1023))],
     }
     return Known({**tables, **_VIEWS}, _FUNCTIONS, _TABLE_FUNCTIONS, _PROCEDURES)

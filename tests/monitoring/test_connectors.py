@@ -173,15 +173,15 @@ def silent() -> Iterator[str]:
 def test_a_page_comes_in_time_whatever_hangs_and_holds_one_thread_a_service(
     monkeypatch: pytest.MonkeyPatch, databases: dict[str, FakeDatabase]
 ) -> None:
-    monkeypatch.setattr(connectors, "SCRAPE_SECONDS", 0.3)
+    monkeypatch.setattr(connectors, "SCRAPE_SECONDS", 1.0)
     released = threading.Event()
     for database in databases.values():
         database.hangs = partial(released.wait, 20)
     with silent() as place:
         found = exporter(f"http://{place}", kafka={"bootstrap_servers": place}, registry={"url": f"http://{place}"})
         before = threading.active_count()
-        for _ in range(4):
-            page = within(5, partial(scraped, found), what="the page")
+        for _ in range(3):
+            page = within(20, partial(scraped, found), what="the page")
             down = dict.fromkeys(("connect", "kafka", "registry", "source", "target"), 0.0)
             assert services(page) == {**down, "deployments": 1.0}
             assert page.labelled("cdcproof_connector_expected", "connector") == EXPECTED
