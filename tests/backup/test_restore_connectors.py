@@ -13,9 +13,9 @@ from cdcproof.backup.log import Log
 from cdcproof.backup.manifest import Manifest
 from cdcproof.backup.offsets import Saved, SavedOffsets, SavedParts
 from cdcproof.backup.positions import Decision, SinkStep, SourceStep
-from cdcproof.backup.restore_connectors import Connectors, kafka_version, seen
+from cdcproof.backup.restore_connectors import Connectors, kafka_version, others, seen
 from cdcproof.backup.restore_plan import Plan
-from cdcproof.clients.connect import Connect, Version
+from cdcproof.clients.connect import Connect, Connector, ConnectorStates, Version
 from cdcproof.errors import OperationError
 from cdcproof.operations.connectors import acts
 from cdcproof.operations.connectors.hand import Hand
@@ -181,3 +181,38 @@ def test_what_this_connect_cannot_do_is_refused_before_anything_is_done(
 )
 def test_confluents_versions_are_read_as_kafkas(version: str, expected: tuple[int, int]) -> None:
     assert kafka_version(version) == expected
+
+
+def test_connectors_of_others_on_a_restored_database_are_named() -> None:
+    jdbc = {"connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector", "topics": "t"}
+    debezium = {
+        "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+        "database.hostname": "pg",
+        "database.port": "5432",
+    }
+
+    def at(name: str, **config: str) -> Connector:
+        return Connector(
+            name, "sink", "RUNNING", "w", (), {key.replace("__", "."): value for key, value in config.items()}
+        )
+
+    now = ConnectorStates(
+        (
+            at("source", **debezium, database__dbname="a"),
+            at("sink", **jdbc, connection__url="jdbc:postgresql://pg:5432/b"),
+            at("reads-the-same", **debezium, database__dbname="A"),
+            at("reads-another", **debezium, database__dbname="c"),
+            at("writes-the-same", **jdbc, connection__url="jdbc:postgresql://pg:5432/b"),
+            at("writes-elsewhere", **jdbc, connection__url="jdbc:postgresql://other:5432/b"),
+            at("no-database", **{"connector.class": "x.FileSource"}),
+        )
+    )
+    pipeline = pipeline_of(
+        "orders", connectors=[{"name": "source", "kind": "source"}, {"name": "sink", "kind": "sink"}]
+    )
+    assert others(now, pipeline, {"source"}, {}) == {"reads-the-same": "RUNNING"}
+    assert others(now, pipeline, {"target"}, {}) == {"writes-the-same": "RUNNING"}
+    lost = ConnectorStates(now.connectors[2:])
+    saved = {"sink": SavedConnector("sink", "sink", "RUNNING", now.connectors[1].config)}
+    assert others(lost, pipeline, {"target"}, saved) == {"writes-the-same": "RUNNING"}
+    assert others(now, pipeline, set(), {}) == {}

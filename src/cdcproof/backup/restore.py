@@ -20,10 +20,11 @@ from cdcproof.backup.log import Log
 from cdcproof.backup.manifest import DatabaseBackup, Manifest
 from cdcproof.backup.offsets import Saved, SavedParts
 from cdcproof.backup.positions import Decision, decide
-from cdcproof.backup.restore_connectors import Connectors, seen
+from cdcproof.backup.restore_connectors import Connectors, others, seen
 from cdcproof.backup.restore_plan import Plan, SidePlan, chosen, saved_parts, unlike
 from cdcproof.backup.restore_state import RestoreState
 from cdcproof.backup.run import remote_of
+from cdcproof.clients.connect import ConnectorStates
 from cdcproof.clients.kafka import Kafka
 from cdcproof.databases import backup as sessions
 from cdcproof.databases.backup.base import differences
@@ -158,13 +159,17 @@ def _plan(work: _Work, folder: Path, whole: Manifest) -> Plan:
     if why := unlike(request.pipeline, found):
         raise UsageError(why, "Restore by the pipeline file of the backup, which is in it.")
     sides = tuple(_side(work, one) for one in found)
-    parts = SavedParts({}, Saved()) if request.databases_only else saved_parts(folder, whole)
+    has_connectors = "connectors" in whole.parts or not request.databases_only
+    parts = saved_parts(folder, whole) if has_connectors else SavedParts({}, Saved())
     running: dict[str, str] = {}
     lost: tuple[str, ...] = ()
     decision: Decision | None = None
     connectors = Connectors(request.pipeline, work.log, request.deadline_seconds)
+    now = _connectors_now(work, connectors)
+    theirs = others(now, request.pipeline, {one.side for one in sides}, parts.connectors)
     if request.databases_only:
-        running = _running_now(work, connectors)
+        own = [one.name for one in request.pipeline.connectors]
+        running = {name: one.state for name in own if (one := now.get(name)) and one.state != STOPPED}
     else:
         running, lost = seen(connectors, parts.connectors)
         names = {one.side for one in sides}
@@ -181,18 +186,21 @@ def _plan(work: _Work, folder: Path, whole: Manifest) -> Plan:
                 Restored("source" in names, "target" in names, lost),
             )
         )
-    return Plan(folder, whole, sides, parts, running, lost, decision)
+    return Plan(folder, whole, sides, parts, running, lost, decision, theirs)
 
 
-def _running_now(work: _Work, connectors: Connectors) -> dict[str, str]:
-    """The connectors that run, where Connect answers: left alone, they would go on in the restored databases from positions of the old ones."""
+def _connectors_now(work: _Work, connectors: Connectors) -> ConnectorStates:
+    """All of Connect; none, with a note, where it does not answer and the connectors are left alone anyway.
+
+    One that runs would go on in a restored database from a position of the old one.
+    """
     try:
-        own = [one.name for one in work.request.pipeline.connectors]
-        now = connectors.connect().states(own)
+        return connectors.connect().states([one.name for one in work.request.pipeline.connectors])
     except CouldNotLookError as error:
+        if not work.request.databases_only:
+            raise
         work.log.note(f"Whether connectors run is not known: {error.message}")
-        return {}
-    return {name: one.state for name in own if (one := now.get(name)) and one.state != STOPPED}
+        return ConnectorStates(())
 
 
 def _side(work: _Work, backup: DatabaseBackup) -> SidePlan:
@@ -212,6 +220,12 @@ def _demand_permission(request: Request, plan: Plan) -> None:
         raise UsageError(
             f"The pipeline runs: {told}. A restore under a running pipeline would be written over. Nothing was done.",
             "Add --stop-connectors, and they are stopped first and started again.",
+        )
+    active = {name: state for name, state in plan.others.items() if state != STOPPED}
+    if active:
+        raise UsageError(
+            f"Connectors of another pipeline use these databases: {', '.join(f'{n} is {s}' for n, s in active.items())}. Nothing was done.",
+            "Stop them first; after the restore each needs a new snapshot of a restored source, as after any restore.",
         )
     if not request.may_act:
         raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from cdcproof.backup import schema_history
@@ -12,13 +12,14 @@ from cdcproof.backup.databases import maintenance
 from cdcproof.backup.log import Log
 from cdcproof.backup.positions import SinkStep, SourceStep
 from cdcproof.backup.restore_plan import Plan, reads_no_tables
-from cdcproof.clients.connect import Connect, Offset
+from cdcproof.clients.connect import Connect, ConnectorStates, Offset
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.kafka_writes import KafkaWriter
 from cdcproof.databases import backup as sessions
 from cdcproof.errors import ConfigError, OperationError
 from cdcproof.operations import connector_config
 from cdcproof.operations.acts import write_down
+from cdcproof.operations.connector_config import Config
 from cdcproof.operations.connectors import acts, states
 from cdcproof.operations.connectors.difference import without_name
 from cdcproof.operations.connectors.hand import Hand
@@ -204,6 +205,34 @@ def seen(connectors: Connectors, saved: Mapping[str, SavedConnector]) -> tuple[d
     found = {name: one.state for name in own if (one := now.get(name))}
     running = {name: state for name, state in found.items() if state != states.STOPPED}
     return running, tuple(name for name in own if name not in found and name in saved)
+
+
+def others(
+    states_now: ConnectorStates, pipeline: Pipeline, sides: Collection[str], saved: Mapping[str, SavedConnector]
+) -> dict[str, str]:
+    """Connectors of others that use a database that is restored, with their states: by the addresses that the pipeline's own have, or had."""
+    own = {one.name for one in pipeline.connectors}
+    configs = [one.config for one in states_now.connectors if one.name in own]
+    configs += [one.config for one in saved.values() if one.name in own]
+    restored = {(side, place) for config in configs for side, place in _places(config) if side in sides}
+    return {
+        one.name: one.state
+        for one in states_now.connectors
+        if one.name not in own and restored.intersection(_places(one.config))
+    }
+
+
+def _places(config: Config) -> list[tuple[str, tuple[str | None, ...]]]:
+    """The side, and the server and database, that a connector uses; a reference in its address stands for itself."""
+    found = (("source", connector_config.source_address(config)), ("target", connector_config.sink_address(config)))
+    return [
+        (
+            side,
+            (address.engine, (address.host or "").lower(), str(address.port or ""), (address.database or "").lower()),
+        )
+        for side, address in found
+        if address
+    ]
 
 
 def _sink_offset(topic: str, partition: int, offset: int) -> Offset:

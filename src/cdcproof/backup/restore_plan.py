@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdcproof.backup import connectors, offsets
@@ -44,6 +44,8 @@ class Plan:
     running: Mapping[str, str]
     lost: tuple[str, ...]
     decision: Decision | None
+    others: Mapping[str, str] = field(default_factory=dict)
+    """Connectors of others that use these databases, with their states: nobody sets their positions here."""
 
     def lines(self) -> list[str]:
         """As an operator reads it."""
@@ -54,6 +56,11 @@ class Plan:
             found.append(f"{one.side}: database {one.database} is replaced ({rows}); {there}")
         if self.lost:
             found.append(f"connectors that Connect has lost are made again: {', '.join(self.lost)}")
+        if self.others:
+            found.append(
+                f"{', '.join(self.others)} of another pipeline use these databases too: a position there is not changed, "
+                "and is of the old history. Reset it before it is started, where its database is restored."
+            )
         if self.decision:
             found += [
                 self.decision.why,
