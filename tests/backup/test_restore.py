@@ -9,13 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.backup import restore, restore_database, restore_state
+from cdcproof.backup import restore, restore_connectors, restore_database, restore_state
 from cdcproof.backup import run as backup
 from cdcproof.backup.folders import Directory
+from cdcproof.backup.positions import Facts
 from cdcproof.backup.restore import Outcome, Request
+from cdcproof.backup.restore_connectors import Connectors
 from cdcproof.errors import UsageError
+from cdcproof.operations.connectors import acts
+from cdcproof.operations.connectors.retention import Retention
 from cdcproof.progress import Progress
 from tests.backup import runs
+from tests.backup.test_restore_connectors import LSN, PARTS, SINK, SOURCE, Versioned, place
 from tests.operations.connectors.worker import Worker
 from tests.postgres_server import PASSWORD, Server, Servers
 
@@ -296,3 +301,54 @@ def test_databases_are_not_restored_under_connectors_that_run(
 
     worker.target_states["source"] = "STOPPED"
     assert run(postgres_servers, kept, database="warehouse_source").failures == ()
+
+
+class Killed(BaseException):
+    """Nothing is cleaned up after the first position is set: this is as good as SIGKILL."""
+
+
+@pytest.mark.parametrize("step", ["positions", "swap source", "swap target", "finish positions", "start"])
+def test_a_kill_between_databases_and_connectors_skips_nothing(
+    postgres_servers: Servers, kept: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Whoever starts the connectors then has them read the tables again; the next run finishes, and starts them itself."""
+    worker = Versioned()
+    for name, config in (("source", SOURCE), ("sink", SINK)):
+        worker.add(name, **config)
+    worker.positions = {"source": [LSN], "sink": [place(9)]}
+    monkeypatch.setattr(Connectors, "connect", lambda _: worker)
+    monkeypatch.setattr(restore, "saved_parts", lambda *_: PARTS)
+    monkeypatch.setattr(restore.facts, "gather", lambda *_: Facts(source=True, target=True))
+    monkeypatch.setattr(restore, "Kafka", lambda _: None)
+    monkeypatch.setattr(restore_connectors, "Kafka", lambda _: _Topics())
+    monkeypatch.setattr(restore_connectors, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(acts.retention, "look", lambda *_: Retention())
+    pipeline = runs.of(
+        postgres_servers,
+        paths={"reconciliation_reports": str(kept[0] / "reconciliation_reports")},
+        connectors=[{"name": "source", "kind": "source"}, {"name": "sink", "kind": "sink"}],
+    )
+
+    def kill(seen: str) -> None:
+        if seen == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        restore.run(Request(pipeline, *kept, stop_connectors=True, on_step=kill), Progress())
+    assert set(worker.target_states.values()) == {"STOPPED"}
+    if rows(postgres_servers.source, "warehouse_source")[1] == 0:  # it is the restored one
+        assert worker.positions["source"] == []
+
+    outcome = restore.run(Request(pipeline, *kept, stop_connectors=True), Progress())
+
+    assert outcome.failures == ()
+    assert worker.positions == {"source": [], "sink": [place(70)]}
+    assert worker.target_states == {"source": "RUNNING", "sink": "RUNNING"}
+    assert worker.orders[-2:] == ["resume sink", "resume source"]
+    for server, name in sides(postgres_servers):
+        assert_restored(server, name)
+
+
+class _Topics:
+    def kept_offsets(self, topics: list[str]) -> dict[tuple[str, int], range]:
+        return {("t.orders", 0): range(3, 70)}

@@ -275,10 +275,10 @@ def _carry_out(work: _Work, plan: Plan) -> None:
     if plan.decision:
         with work.step("finish positions"):
             connectors.finish(plan)
-    restore_state.forget(work.directory)
     if plan.decision and plan.decision.start:
         with work.step("start"):
             connectors.start(plan)
+    restore_state.forget(work.directory)
 
 
 def _is_done(work: _Work, one: SidePlan) -> bool:
