@@ -135,6 +135,7 @@ def test_only_suites_that_run_by_themselves_page_and_they_are_watched() -> None:
     assert {severity_of(check) for check in CHECKS if check.suite == "morning"} == {"critical", "warning"}
 
 
+@pytest.mark.judges
 def test_promtool_takes_the_rules() -> None:
     checked = subprocess.run(
         [program("promtool"), "check", "rules", *RULES], check=False, capture_output=True, text=True
@@ -143,6 +144,7 @@ def test_promtool_takes_the_rules() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.judges
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
 def test_promtools_tests_pass(path: Path) -> None:
     tested = subprocess.run([program("promtool"), "test", "rules", path], check=False, capture_output=True, text=True)
