@@ -129,3 +129,21 @@ def test_every_version_of_every_subject_is_saved() -> None:
     told = json.loads(part.text)
     assert [one["id"] for one in told["subjects"]["t.orders-value"]] == [7, 8]
     assert part.line == "1 subjects, 2 schemas"
+
+
+def test_subjects_that_the_registry_has_lost_are_registered_in_the_order_of_their_ids() -> None:
+    versions = {
+        "kept-value": [{"id": 1, "schema": "k"}],
+        "b-value": [{"id": 9, "schema": "b", "schemaType": "JSON", "version": 1}],
+        "a-value": [{"id": 7, "schema": "a1"}, {"id": 12, "schema": "a2"}],
+    }
+    answers: dict[str, Any] = {
+        "GET /subjects": (200, ["kept-value"]),
+        "POST /subjects/a-value/versions": [(200, {"id": 7}), (200, {"id": 10})],
+        "POST /subjects/b-value/versions": (200, {"id": 9}),
+    }
+    with serving(answers) as canned:
+        found = registry.restore(Registry(HttpService(url=canned.url)), json.dumps({"subjects": versions}))
+
+    assert found == (2, ("a-value had 12 and has 10",))
+    assert canned.bodies[1:] == [{"schema": "a1"}, {"schema": "b", "schemaType": "JSON"}, {"schema": "a2"}]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from cdcproof.backup import schema_history
+from cdcproof.backup import registry, schema_history
 from cdcproof.backup.connectors import SavedConnector
 from cdcproof.backup.databases import maintenance
 from cdcproof.backup.log import Log
@@ -15,8 +15,9 @@ from cdcproof.backup.restore_plan import Plan, reads_no_tables
 from cdcproof.clients.connect import Connect, ConnectorStates, Offset
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.kafka_writes import KafkaWriter
+from cdcproof.clients.registry import Registry
 from cdcproof.databases import backup as sessions
-from cdcproof.errors import ConfigError, OperationError
+from cdcproof.errors import ConfigError, CouldNotLookError, OperationError
 from cdcproof.operations import connector_config
 from cdcproof.operations.acts import write_down
 from cdcproof.operations.connector_config import Config
@@ -80,6 +81,7 @@ class Connectors:
     def position(self, plan: Plan) -> None:
         """Make lost connectors again, and do what was decided but for `finish`: what this changes early is harmless, should nothing follow."""
         assert plan.decision is not None  # noqa: S101  the caller's
+        self._restore_subjects(plan)
         for name in plan.lost:
             self._make(plan.parts.connectors[name])
         for one in self._of_kind(plan, "source"):
@@ -193,6 +195,28 @@ class Connectors:
             if topic not in kept:
                 writer.create_topic(topic, _HISTORY_SETTINGS)
             self.log.done(f"schema history: {writer.append(records)} records in {topic}")
+
+    def _restore_subjects(self, plan: Plan) -> None:
+        """What the registry has lost: records in the topics name their schema by its id. A registry that does not answer stops no restore."""
+        part = plan.manifest.parts.get("registry")
+        if part is None or self.pipeline.registry is None:
+            return
+        try:
+            text = (plan.folder / part).read_text(encoding="utf-8")
+            self._write_down("register the subjects that the schema registry has lost")
+            count, changed = registry.restore(Registry(self.pipeline.registry), text)
+        except CouldNotLookError as error:
+            self.log.note(f"The subjects were not looked at: {error.message}")
+            return
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"The subjects of this backup cannot be read: {error}.", path=plan.folder) from None
+        if count:
+            self.log.done(f"{count} subjects that the schema registry had lost are registered again")
+        if changed:
+            self.log.note(
+                f"Their ids are others ({'; '.join(changed)}): records that are in the topics already cannot be read by them. "
+                "A sink that fails on one: give the ids back by the registry's own restore, or reset the sink and the source."
+            )
 
     def _write_down(self, what: str) -> None:
         write_down(self.pipeline.paths.reports, "restore", what)

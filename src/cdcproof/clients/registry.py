@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -78,6 +78,15 @@ class Registry:
         if not isinstance(answer, dict) or "schema" not in answer or "id" not in answer:
             raise UnexpectedAnswerError(f"{self.url}{path} gives no schema with an id, as a schema registry does.")
         return answer
+
+    def register(self, subject: str, version: Mapping[str, object]) -> int:
+        """Register a version as `version` gives it; its id, which the registry chooses. One that is there already keeps its own."""
+        path = f"/subjects/{quote(subject, safe='')}/versions"
+        body = {key: version[key] for key in ("schema", "schemaType", "references") if version.get(key)}
+        answer = self._http.post(path, body)
+        if not isinstance(answer, dict) or not isinstance(answer.get("id"), int):
+            raise UnexpectedAnswerError(f"{self.url}{path} gives no id, as a schema registry does.")
+        return int(answer["id"])
 
     def would_take(self, subject: str, schema: Schema) -> bool:
         """Whether a schema would be taken as the next one of its subject; nothing is registered."""
