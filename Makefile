@@ -13,7 +13,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
-.PHONY: help morning up down status test test-unit lint format generate pictures lock clean
+.PHONY: help morning up down status test test-unit drills lint format generate pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: $(INSTALLED) ## all tests; two workers, each with a pipeline of its own
 
 test-unit: $(INSTALLED) ## the tests that need no pipeline, engine, server or other program: under two minutes
 	@$(BIN)/pytest tests -m "not integration and not docker and not server and not judges" $(SIDE_BY_SIDE)
+
+drills: $(INSTALLED) ## every drill of disaster recovery, and a whole window with its services down: ten minutes; not in `make test`
+	@$(BIN)/pytest tests/drills -m drill
 
 lint: $(INSTALLED) ## linter, formatter, types
 	@$(BIN)/ruff check .

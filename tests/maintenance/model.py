@@ -241,7 +241,7 @@ class ModelSite:
             raise CouldNotLookError("The services are down.")
         return {"kafka": "up"}
 
-    def validate(self, reports: Path, change: Path | None) -> Validation:
+    def validate(self, reports: Path, change: Path | None, expect: tuple[str, ...] = ()) -> Validation:
         self.pipe.flow()
         self.pipe.write("put", "test row", 1)
         self.pipe.write("delete", "test row")

@@ -44,6 +44,7 @@ COMMANDS = {
     "reconcile": "compare source and target, table by table",
     "summary": "print the latest daily summary",
     "cleanup": "delete old reports and backups, and look at Prometheus' retention",
+    "drill": "destroy the embedded pipeline for real, and recover it by the documented commands",
     "emergency": "data loss or a security incident: preserve, halt, say whom to call",
     "maintenance": "run a maintenance window: plan, start, status, finish, rollback",
     "remedy": "print, or run one by one, the steps for a finding",

@@ -236,11 +236,20 @@ def _verb(arguments: argparse.Namespace, window: Window, site: RunningSite, step
     if is_green:
         print(f"The window {window.plan.id} is over: {window.phase()}, and the validation is green.")
         return 0
+    _print_not_green(window)
     print(
         f"The validation is NOT GREEN, so the window {window.plan.id} stays open. Mend it and give the command again,"
     )
     print("or go back: cdcproof maintenance rollback")
     return 1
+
+
+def _print_not_green(window: Window) -> None:
+    """The checks that keep the window open."""
+    validated = [e for e in window.journal.entries() if e.step == "validate" and e.event == "done"]
+    for row in validated[-1].facts["rows"]:
+        if row["verdict"] not in ("passed", "warned", "waived"):
+            print(f"  {row['verdict'].upper()}  {row['check']}  {row['found']}".rstrip())
 
 
 def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progress) -> Callable[[], Told]:

@@ -35,12 +35,12 @@ def finish(window: Window, site: Site, steps: Steps) -> bool:
     return conclude(window, site, steps, Path(window.plan.change))
 
 
-def conclude(window: Window, site: Site, steps: Steps, change: Path | None) -> bool:
+def conclude(window: Window, site: Site, steps: Steps, change: Path | None, expect: tuple[str, ...] = ()) -> bool:
     """Validate, write the report, and close the window where all is green."""
     found: list[Validation] = []
 
     def validated() -> Told:
-        found.append(site.validate(window.folder / f"validation-{steps.command}", change))
+        found.append(site.validate(window.folder / f"validation-{steps.command}", change, expect))
         return Told(f"{found[-1].word}: {found[-1].page}", {"green": found[-1].is_green, "rows": found[-1].rows()})
 
     steps.again("validate", validated)

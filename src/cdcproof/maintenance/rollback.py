@@ -35,6 +35,8 @@ STEPS = (
     "report",
 )
 _SETTLE_SECONDS = 1.0
+_OTHER_DATABASES = ("versions/source/database", "versions/target/database")
+"""What a restore changes beside the rows: which databases they are."""
 Restore = Callable[[], Told]
 
 
@@ -56,7 +58,9 @@ def rollback(window: Window, site: Site, steps: Steps, restore: Restore | None =
     else:
         _back(window, site, steps, kept, restore)
     steps.again("caught-up", lambda: caught_up(site))
-    return conclude(window, site, steps, None)
+    if restore:
+        steps.note("databases", "They are other databases now than those of the baseline: cdcproof baseline save")
+    return conclude(window, site, steps, None, _OTHER_DATABASES if restore else ())
 
 
 def _back(window: Window, site: Site, steps: Steps, kept: Saved, restore: Restore | None) -> None:

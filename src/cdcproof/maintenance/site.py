@@ -70,8 +70,8 @@ class Site(Protocol):
         """Wait until every service is up."""
         ...
 
-    def validate(self, reports: Path, change: Path | None) -> Validation:
-        """Run the runbook's validation, with what the change intended where there is one."""
+    def validate(self, reports: Path, change: Path | None, expect: tuple[str, ...] = ()) -> Validation:
+        """Run the runbook's validation, with what the change intended where there is one, and further facts that may differ."""
         ...
 
 
@@ -129,9 +129,10 @@ class RunningSite:
         """By the environment."""
         return services.wait_until_up(self.environment, self.pipeline, self.seconds, self.tell)
 
-    def validate(self, reports: Path, change: Path | None) -> Validation:
+    def validate(self, reports: Path, change: Path | None, expect: tuple[str, ...] = ()) -> Validation:
         """In a process of its own."""
         options = [f"--pipeline={self.name}", f"--env={self.environment.name}"]
         options += [f"--change={change}"] if change else []
+        options += [f"--expect={fact}" for fact in expect]
         options += ["--allow-acts"] if self.allowed else []
         return validation.validate(checkout(), reports, self.pipeline.name, tuple(options), self.soak_seconds)
