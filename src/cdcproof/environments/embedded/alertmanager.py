@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,13 @@ def _with_its_templates(path: str) -> list[str] | None:
         return None
     laid = f"lowerdir={unpacked}:{_SHARE}"
     script = f'mount -t overlay overlay -o {shlex.quote(laid)} {_SHARE} && exec "$@"'
-    return next((prefix for prefix in ([*way, "sh", "-c", script, "-"] for way in _NAMESPACES) if _works(prefix)), None)
+    prefixes = ((*way, "sh", "-c", script, "-") for way in _NAMESPACES)
+    return next((list(prefix) for prefix in prefixes if _works(prefix)), None)
 
 
-def _works(prefix: list[str]) -> bool:
+@cache
+def _works(prefix: tuple[str, ...]) -> bool:
+    """Whether a program can be started so. Asked once by a process: every look at the services wants to know."""
     try:
         tried = subprocess.run([*prefix, "true"], check=False, capture_output=True, timeout=_TRY_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
