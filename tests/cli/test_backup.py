@@ -36,10 +36,14 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Request]:
     return requests
 
 
-def pipeline_file(tmp_path: Path, **more: str) -> str:
+def pipeline_file(tmp_path: Path, bucket: str = "") -> str:
+    """The example, which has a section for backups."""
     text = (ROOT / "fixtures/pipelines/warehouse.toml").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("s3_bucket")]
+    if bucket:
+        lines.insert(lines.index("[backup]") + 1, f's3_bucket = "{bucket}"')
     path = tmp_path / "w.toml"
-    path.write_text(text + "".join(f"\n[{section}]\n{body}\n" for section, body in more.items()))
+    path.write_text("\n".join(lines) + "\n")
     return str(path)
 
 
@@ -49,7 +53,7 @@ def test_the_environment_says_what_the_runbooks_says(
     monkeypatch.setenv("BACKUP_DIR", str(tmp_path / "backups"))
     monkeypatch.setenv("RETENTION_DAYS", "14")
     monkeypatch.setenv("S3_BUCKET", "from-environment")
-    file = pipeline_file(tmp_path, backup='s3_bucket = "from-file"')
+    file = pipeline_file(tmp_path, bucket="from-file")
 
     assert main(["backup", "--pipeline", file]) == 0
     assert main(["backup", "--pipeline", file, "--s3-bucket", "from-flag"]) == 0
@@ -107,6 +111,23 @@ def test_the_backups_are_listed(
     assert first.startswith(f"20261129_020000  {whole.folder}")
     assert "warehouse (20 rows)" in first
     assert "not whole: " in second
+
+
+def test_what_is_here_is_listed_where_the_bucket_does_not_answer(
+    asked: list[Request], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = pipeline_file(tmp_path, bucket="b")
+    Path(file).write_text(Path(file).read_text().replace("[backup]", '[backup]\ns3_endpoint = "http://127.0.0.1:1"'))
+    name = Path(file).read_text().split('name = "')[1].split('"')[0]
+    monkeypatch.setenv("BACKUP_DIR", str(tmp_path))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-really-a-key")
+    committed(tmp_path, name, NOW)
+
+    assert main(["restore", "--pipeline", file]) == 3
+    shown = capsys.readouterr()
+    assert shown.out.startswith("20261129_020000  ")
+    assert "does not answer" in shown.err
 
 
 @pytest.mark.parametrize("timestamp", ["latest", "2026-11-29", "20261129_0200", "../x"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cdcproof.cli.backup import BUCKET, DIRECTORY, bucket_of
 from cdcproof.cli.options import add_pipeline, open_pipeline, seconds
-from cdcproof.errors import UsageError
+from cdcproof.errors import CouldNotLookError, UsageError
 
 if TYPE_CHECKING:
     from cdcproof.backup.restore import Outcome
@@ -107,14 +107,20 @@ def _list(pipeline: Pipeline, path: str, bucket: str) -> int:
             else f"not whole: {one.why}"
         )
         rows.append((one.timestamp, str(one.folder), what))
+    unseen: CouldNotLookError | None = None
     if bucket:
-        remote = remote_of(pipeline, bucket)
+        try:
+            found_there = remote_of(pipeline, bucket).backups()
+        except CouldNotLookError as error:  # what is here can be restored all the same
+            unseen, found_there = error, ()
         rows += [
             (f"{one.taken_at:%Y%m%d_%H%M%S}", f"s3://{bucket}/{one.prefix}", "" if one.complete else "not whole")
-            for one in remote.backups()
+            for one in found_there
         ]
     for timestamp, place, what in sorted(rows):
         print("  ".join(filter(None, (timestamp, place, what))))
+    if unseen:
+        raise unseen
     if not rows:
         print(f"There is no backup of {pipeline.name} in {path}{f' or s3://{bucket}' if bucket else ''}.")
         return 1
