@@ -31,6 +31,7 @@ EXAMPLE = """cdcproof maintenance plan --change change.toml --begins 2026-12-06T
 _VERBS = {
     "plan": "plan a window for a change; the files it will replace are kept",
     "confirm": "record that the window was announced or approved, or a backup restored, and by whom",
+    "prove-restore": "restore the newest backup beside the databases, compare it with its manifest, drop it",
     "start": "save everything, pause the connectors where nothing is in flight, prove it",
     "status": "print where the window stands, and what comes next",
     "finish": "services up, connectors resumed, validated; writes the report",
@@ -48,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for verb, summary in _VERBS.items():
         one = verbs.add_parser(verb, help=summary, description=summary[0].upper() + summary[1:] + ".")
         add_pipeline(one)
-        {"plan": _add_plan, "confirm": _add_confirm, "status": _add_status}.get(verb, _add_acting)(one)
+        {"plan": _add_plan, "confirm": _add_confirm, "status": _add_status, "prove-restore": _add_proof}.get(
+            verb, _add_acting
+        )(one)
         if verb == "start":
             _add_start(one)
         elif verb == "rollback":
@@ -59,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
-    status: int = {"plan": _plan, "confirm": _confirm, "status": _status}.get(arguments.verb, _act)(arguments)
+    verbs = {"plan": _plan, "confirm": _confirm, "status": _status, "prove-restore": _prove}
+    status: int = verbs.get(arguments.verb, _act)(arguments)
     return status
 
 
@@ -92,6 +96,11 @@ def _add_confirm(parser: argparse.ArgumentParser) -> None:
 
 def _add_status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_proof(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(keeps_result=True, limit_seconds=86_400.0)
+    parser.add_argument("--allow-acts", action="store_true", help="needed to make databases on live servers")
 
 
 def _add_acting(parser: argparse.ArgumentParser) -> None:
@@ -179,6 +188,28 @@ def _confirm(arguments: argparse.Namespace) -> int:
         window = windows.demand()
         found = confirmations.record(window, arguments.what, arguments.by, arguments.on)
     print(f"Recorded: {arguments.what} by {found.by}, {found.on}")
+    return 0
+
+
+def _prove(arguments: argparse.Namespace) -> int:
+    from cdcproof.backup.run import directory_of
+    from cdcproof.cli.backup import DIRECTORY
+    from cdcproof.maintenance import confirmations, proof
+    from cdcproof.maintenance.journal import holding
+    from cdcproof.progress import Progress
+
+    environment, pipeline = open_pipeline(arguments)
+    if environment.name == "live" and not arguments.allow_acts:
+        raise UsageError(
+            f"This makes a database on each server of the live pipeline {pipeline.name}, and drops it. Nothing was done.",
+            "Add --allow-acts; it needs room for a second copy. Or restore elsewhere, and record it: maintenance confirm restored",
+        )
+    windows = _windows(pipeline)
+    with holding(windows.folder, windows.actor, "maintenance prove-restore"), Progress() as progress:
+        window = windows.demand()
+        found = proof.prove(pipeline, directory_of(pipeline, os.environ.get(DIRECTORY, "")), progress)
+        confirmations.record(window, "restored", f"cdcproof: {found}", None)
+    print(found)
     return 0
 
 

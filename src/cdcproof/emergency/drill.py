@@ -175,20 +175,22 @@ class Drill:
 
     def _prepare(self) -> str:
         """A pipeline that is equal, and a backup of it; its timestamp."""
-        for command in (UP, RECONCILE, ("backup", "--pipeline=embedded")):
-            if (
-                command == RECONCILE
-            ):  # what an earlier drill wrote must not be in the backup: it would pass for not lost
-                rows = f"DELETE FROM public.customers WHERE customer_id >= {_FIRST_ID}"  # noqa: S608  a number of ours
-                databases.source(self.instance, rows)
-            done = self._call(command)
-            if done.returncode:
-                raise OperationError(
-                    f"The drill needs a pipeline that is right: `{_line(command)}` ended with status {done.returncode}.\n"
-                    + _tail(done)
-                )
+        self._demand(UP)
+        # what an earlier drill wrote must not be in the backup: it would pass for not lost
+        rows = f"DELETE FROM public.customers WHERE customer_id >= {_FIRST_ID}"  # noqa: S608  a number of ours
+        databases.source(self.instance, rows)
+        self._demand(RECONCILE)
+        self._demand(("backup", "--pipeline=embedded"))
         found = sorted(self.instance.folders.backups.glob(f"{self.pipeline.name}_*"))
         return found[-1].name.removeprefix(f"{self.pipeline.name}_")
+
+    def _demand(self, command: tuple[str, ...]) -> None:
+        done = self._call(command)
+        if done.returncode:
+            raise OperationError(
+                f"The drill needs a pipeline that is right: `{_line(command)}` ended with status {done.returncode}.\n"
+                + _tail(done)
+            )
 
     def _write(self) -> dict[int, datetime]:
         """Rows that only the time after the backup knows, and when each was committed; wait until the target has them."""

@@ -55,6 +55,7 @@ class WindowRemedies:
     def prove_restore(self) -> Commands:
         """Prove it, and record that."""
         return (
-            "# restore the newest backup into another environment, compare its counts with the manifest's, and record it:",
-            self._commands.cdcproof("maintenance", "confirm", "restored", "--by", "WHO, AND WHERE IT CAN BE READ"),
+            self._commands.act("maintenance", "prove-restore"),
+            "# or restore it elsewhere, compare its counts with the manifest's, and record that: "
+            "cdcproof maintenance confirm restored --by …",
         )

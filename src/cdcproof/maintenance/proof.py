@@ -1,0 +1,50 @@
+"""Proving that the newest backup can be restored: it is, under other names beside the databases, compared with its manifest, and dropped."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from cdcproof.backup import manifest, restore_database
+from cdcproof.backup.databases import maintenance
+from cdcproof.backup.folders import Directory
+from cdcproof.backup.log import Log
+from cdcproof.backup.manifest import DatabaseBackup
+from cdcproof.backup.restore_plan import SidePlan
+from cdcproof.databases import backup as sessions
+from cdcproof.errors import CdcproofError, UsageError
+from cdcproof.pipeline import Pipeline
+from cdcproof.progress import Progress
+
+_SUFFIX = "_proof"
+
+
+def prove(pipeline: Pipeline, directory: Path, progress: Progress) -> str:
+    """What was proven, in a sentence. Raises `UsageError` without a backup, and our errors where one cannot be restored.
+
+    The pipeline's own databases and connectors are not touched. A database that an earlier proof left is dropped first.
+    """
+    place = Directory(directory, pipeline.name)
+    log = Log(None, progress)
+    with place.locked() as lock:
+        kept = [one for one in place.backups() if one.manifest]
+        if not kept:
+            raise UsageError(f"{directory} has no whole backup of {pipeline.name}.", "Make one: cdcproof backup")
+        folder = kept[-1].folder
+        whole = manifest.verify(folder)
+        told = [_proven(pipeline, one, folder, lock, log) for one in whole.databases]
+    return f"{whole.name} was restored beside: {'; '.join(told)}"
+
+
+def _proven(pipeline: Pipeline, backup: DatabaseBackup, folder: Path, lock: int, log: Log) -> str:
+    database = (pipeline.source if backup.side == "source" else pipeline.target).database
+    with sessions.server_of(maintenance(pipeline, backup.side)) as server:
+        beside = server.name_with(database, _SUFFIX)
+    plan = SidePlan(backup, database, True, beside, "")
+    log.waiting(f"{backup.side}: restoring as {beside}")
+    try:
+        restore_database.make(pipeline, plan, folder, lock)
+        return f"{backup.side}, {restore_database.prove(pipeline, plan, beside, log)}"
+    finally:
+        with suppress(CdcproofError):  # how it ended counts; the next proof drops what is left
+            restore_database.drop(pipeline, backup.side, beside)
