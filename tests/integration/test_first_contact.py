@@ -33,6 +33,7 @@ def test_init_then_check_config_then_a_green_morning_without_an_edit(healthy: Pi
     untested = {"test_row": None, "test_update": None}
     assert set(found.tables) == {table.model_copy(update=untested) for table in ours.tables}
     assert set(found.connectors) == set(ours.connectors)
+    assert found.freshness == ours.freshness
     assert found.kafka == ours.kafka
     assert (found.source.publication, found.source.slot) == (ours.source.publication, ours.source.slot)
 
