@@ -1,4 +1,4 @@
-"""The pipeline with exporters and a Prometheus of its own, which scrapes every other second, while a row is written at the source."""
+"""The pipeline with exporters and a Prometheus of its own, which scrapes every other second."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psycopg
 import pytest
 
 from cdcproof.clients.prometheus_server import PrometheusServer
-from cdcproof.environments.embedded import databases, passwords
 from cdcproof.environments.embedded.environment import Embedded
-from cdcproof.environments.embedded.ports import HOST
 from cdcproof.errors import CouldNotLookError
 from cdcproof.monitoring.connectors import ConnectorCollector
 from cdcproof.monitoring.dashboards import answers
@@ -27,11 +24,10 @@ from cdcproof.monitoring.dashboards.answers import Scope
 from cdcproof.monitoring.reconciliation import ReconciliationCollector
 from cdcproof.monitoring.series import Collector, Metric, gauge
 from cdcproof.monitoring.server import bind
-from cdcproof.pipeline import Freshness, HttpService
+from cdcproof.pipeline import HttpService
 from tests.integration.conftest import INSTANCE, ROOT, Pipelines, eventually, free_ports
 
 SCRAPE_SECONDS = 2
-_BEAT = "UPDATE shipments SET shipped_at = clock_timestamp() WHERE shipment_id = 1"
 
 
 def prometheus_program() -> str:
@@ -58,14 +54,11 @@ class Monitored:
     """Runs while entered."""
 
     def __init__(self, pipelines: Pipelines, folder: Path) -> None:
-        self._pipelines = pipelines
         self._folder = folder
-        freshness = Freshness(source="public.shipments", target="public.shipments", column="shipped_at")
-        self.pipeline = pipelines.located().model_copy(update={"freshness": freshness})
+        self.pipeline = pipelines.located()
         self.jmx = _Jmx()
         self.started = 0.0
         self._running = ExitStack()
-        self._stop = threading.Event()
 
     def __enter__(self) -> Self:
         with self._running as running:  # a start that fails half-way leaves nothing running
@@ -79,13 +72,9 @@ class Monitored:
             )
             for address, collector in zip(addresses, collectors, strict=True):
                 server = running.enter_context(bind("127.0.0.1", "test", address))
-                server.serve(collector)
+                server.serve(collector, _nothing)
                 threading.Thread(target=server.serve_forever, daemon=True).start()
                 running.callback(server.shutdown)
-            beating = threading.Thread(target=self._beat)
-            beating.start()
-            running.callback(beating.join)
-            running.callback(self._stop.set)
             self.url = f"http://127.0.0.1:{port}"
             self.prometheus = PrometheusServer(HttpService(url=self.url))
             running.callback(_ended, self._prometheus(port, ports))
@@ -141,18 +130,11 @@ class Monitored:
             stderr=log,
         )
 
-    def _beat(self) -> None:
-        instance = self._pipelines.instance
-        with psycopg.connect(
-            host=HOST,
-            port=instance.ports["postgres-source"],
-            dbname=databases.SOURCE_DATABASE,
-            user="postgres",
-            password=passwords.of(instance).superuser.reveal(),
-            autocommit=True,
-        ) as session:
-            while not self._stop.wait(0.5):
-                session.execute(_BEAT)
+
+def _nothing(_environ: object, start: Callable[[str, list[tuple[str, str]]], object]) -> list[bytes]:
+    """What these exporters have beside their metrics."""
+    start("404 Not Found", [])
+    return []
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:
