@@ -1,4 +1,4 @@
-"""The door to Prometheus' rule files, as far as people read them: what each alert says of itself."""
+"""A reader of Prometheus' rule files, as far as people read them: what each alert says of itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to chats and mail, through Apprise: an optional package that knows the ways of each service."""
+"""The client for chats and mail, through Apprise: an optional package that knows the ways of each service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def deliver(url: Secret, title: str, body: str) -> str:
     with _words() as words:
         sender = apprise.Apprise()
         if not sender.add(url.reveal()):
-            return f"The address of {kind_of(url)} cannot be used: {_told(words, url) or 'Apprise does not know it'}"
+            return f"The address of {kind_of(url)} cannot be used: {_reason(words, url) or 'Apprise does not know it'}"
         [service] = sender
         name = str(service.service_name)
         try:
@@ -36,7 +36,7 @@ def deliver(url: Secret, title: str, body: str) -> str:
             delivered = bool(service.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
         except Exception as error:  # noqa: BLE001  a service's plug-in may raise whatever its libraries do
             return f"{name} did not take the message: {type(error).__name__}"
-        return "" if delivered else f"{name} did not take the message: {_told(words, url) or 'no reason was given'}"
+        return "" if delivered else f"{name} did not take the message: {_reason(words, url) or 'no reason was given'}"
 
 
 def problem(url: Secret) -> str:
@@ -44,7 +44,7 @@ def problem(url: Secret) -> str:
     apprise = _apprise()
     with _words() as words:
         usable = apprise.Apprise().add(url.reveal())
-        return "" if usable else _told(words, url) or "Apprise does not know it"
+        return "" if usable else _reason(words, url) or "Apprise does not know it"
 
 
 def kind_of(url: Secret) -> str:
@@ -53,7 +53,7 @@ def kind_of(url: Secret) -> str:
     return f"{found[1].lower()}://…" if found else "no kind"
 
 
-def _told(words: list[str], url: Secret) -> str:
+def _reason(words: list[str], url: Secret) -> str:
     """Apprise's last words, without anything that stands in the address."""
     text = words[-1] if words else ""
     whole = url.reveal()

@@ -94,8 +94,8 @@ def resolved(text: str, now: datetime, minutes: float, by: str, note: str) -> st
     """The text of an incident that is over."""
     line = f"- resolved: {stamp(now)}"
     text = re.sub(rf"^- resolved: {re.escape(_OPEN)}$", lambda _: line, text, count=1, flags=re.MULTILINE)
-    told = f": {_one_line(note)}" if note else ""
-    return with_entry(text, RESOLVED, [f"- {stamp(now)} by {by}, after {minutes:.0f} min{told}"])
+    cause = f": {_one_line(note)}" if note else ""
+    return with_entry(text, RESOLVED, [f"- {stamp(now)} by {by}, after {minutes:.0f} min{cause}"])
 
 
 def acts_since(log: str, started: datetime, text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Doors that show what a database is busy with, for diagnostics: the contract in base."""
+"""Clients that show what a database is busy with, for diagnostics: the contract in base."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def connect(
     database: pipeline.Database, password: Secret | None = None, statement_timeout_seconds: float = 10.0
 ) -> DiagnosisDatabase:
     """As `cdcproof.databases.connect`."""
-    door = SQLServerDiagnosis if database.type == "sqlserver" else PostgreSQLDiagnosis
-    return door(database, password or password_of(database), statement_timeout_seconds)
+    client = SQLServerDiagnosis if database.type == "sqlserver" else PostgreSQLDiagnosis
+    return client(database, password or password_of(database), statement_timeout_seconds)
