@@ -147,7 +147,7 @@ def _walk(told: object) -> None:
 
 
 def _write(to: Path, told: object) -> None:
-    to.write_text(json.dumps(told, indent=1, default=str) + "\n", encoding="utf-8")
+    to.write_text(json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _file_name(name: str) -> str:

@@ -155,7 +155,7 @@ def of(environment: Environment, pipeline: Pipeline) -> tuple[tuple[Suspect, ...
 
 
 def _write(to: Path, told: object) -> None:
-    to.write_text(json.dumps(told, indent=1, default=str) + "\n", encoding="utf-8")
+    to.write_text(json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _copy(log: Path, to: Path) -> None:
