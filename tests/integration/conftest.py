@@ -26,6 +26,7 @@ from cdcproof.progress import Progress
 from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.waiting import wait_until
+from tests.integration.forking import Forking
 
 ROOT = Path(__file__).parents[2]
 INSTANCE = "-".join(
@@ -77,6 +78,7 @@ class Pipelines:
         # its plug-in loads all of hypothesis at the end of a run, which is a third of a morning's processor time
         self.environment["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
         self.healthy: dict[str, Verdict] = {}
+        self.forking = Forking(ROOT)
 
     @property
     def instance(self) -> Instance:
@@ -99,16 +101,8 @@ class Pipelines:
         state.save(replace(self.instance, restarts=()))
 
     def call(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run one of our commands from the project's folder; what it says is kept with the reports."""
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=ROOT,
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        """Run one of our commands from the project's folder, as `python -m` does; what it says is kept with the reports."""
+        done = self.forking.run(command, ROOT, {**self.environment, **environment})
         with (self.folder / "streams.txt").open("a") as streams:
             streams.write(done.stdout + done.stderr)
         return done
@@ -220,6 +214,7 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelines]:
     assert set(outcome.verdicts().values()) == {Verdict.PASSED}, outcome.output
     made.healthy = outcome.verdicts()
     yield made
+    made.forking.close()
     lifecycle.remove(INSTANCE, Progress())
     for name, value in before.items():
         if value is None:
