@@ -59,7 +59,8 @@ class Repository:
             "deadline_seconds = 60", "deadline_seconds = 10"
         )
         (self.folder / "pipelines").mkdir(exist_ok=True)
-        (self.folder / "pipelines" / "staging.toml").write_text(f'{text}connectors = "connectors"\n{pipeline}')
+        with_files = text.replace("[paths]\n", '[paths]\nconnectors = "connectors"\n')
+        (self.folder / "pipelines" / "staging.toml").write_text(f"{with_files}\n{pipeline}")
         (self.folder / "change.toml").write_text(
             f'summary = "a change of the sink"\nrisk = "{risk}"\ndowntime_minutes = 1\n'
         )
