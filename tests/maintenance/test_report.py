@@ -74,7 +74,8 @@ def test_a_step_that_another_one_followed_without_its_end_was_broken_off() -> No
     [
         ([], Phase.PLANNED),
         ([entry("confirm", "announced", "done"), entry("check", "go", "done")], Phase.PLANNED),
-        ([entry("start", "save", "begun")], Phase.STARTING),
+        ([entry("start", "go", "done"), entry("start", "save", "failed")], Phase.PLANNED),
+        ([entry("start", "pause-source", "begun")], Phase.STARTING),
         ([entry("start", "opened", "done")], Phase.OPEN),
         ([entry("start", "opened", "done"), entry("finish", "services-up", "begun")], Phase.FINISHING),
         ([entry("finish", "closed", "done")], Phase.FINISHED),

@@ -291,3 +291,23 @@ def test_the_status_of_a_window_that_is_over_is_quiet(room: Room) -> None:
     found = standing.look(room.windows, room.site.pipeline)
     assert (found.exit_status, found.phase) == (0, Phase.FINISHED)
     assert "next:" not in found.lines()
+
+
+@pytest.mark.parametrize("command", ["start", "finish"])
+def test_a_network_that_is_lost_ends_a_command_which_then_goes_on(room: Room, command: str) -> None:
+    def give() -> object:
+        return room.finish() if command == "finish" else room.start(services_down=False)
+
+    if command == "finish":
+        room.start(services_down=False)
+        room.change(batch__size="500")
+    room.pipe.change(up=False)
+    with pytest.raises(CouldNotLookError):
+        give()
+    found = standing.look(room.windows, room.site.pipeline)
+    assert (found.exit_status, found.broken_off) == (1, None)
+    assert found.last_failure is not None
+    room.pipe.change(up=True)
+    give()
+    assert room.windows.all()[-1].phase() is (Phase.FINISHED if command == "finish" else Phase.OPEN)
+    assert command == "start" or room.pipe.is_equal()

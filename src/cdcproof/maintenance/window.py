@@ -20,6 +20,8 @@ from cdcproof.reporting.files import write_whole
 
 CLOSED = "closed"
 OPENED = "opened"
+_HARMLESS = ("go", "save")
+"""Steps of a start that halt nothing: when it ended there, the window is as if it had only been planned."""
 
 
 class Phase(StrEnum):
@@ -102,7 +104,7 @@ def phase(entries: Iterable[Entry]) -> Phase:
         if command in commands:
             closed = any((e.command, e.step, e.event) == (command, CLOSED, "done") for e in found)
             return over if closed else going
-    if "start" in commands:
+    if any(entry.command == "start" and entry.step not in _HARMLESS for entry in found):
         opened = any((e.command, e.step, e.event) == ("start", OPENED, "done") for e in found)
         return Phase.OPEN if opened else Phase.STARTING
     return Phase.PLANNED
