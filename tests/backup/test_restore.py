@@ -349,6 +349,27 @@ def test_a_kill_between_databases_and_connectors_skips_nothing(
         assert_restored(server, name)
 
 
+def test_connectors_run_again_after_a_restore_that_changed_nothing(
+    postgres_servers: Servers, kept: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Versioned()
+    for name, config in (("source", SOURCE), ("sink", SINK)):
+        worker.add(name, **config)
+    monkeypatch.setattr(Connectors, "connect", lambda _: worker)
+    monkeypatch.setattr(restore_connectors, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(acts.retention, "look", lambda *_: Retention())
+
+    def lose_a_row(seen: str) -> None:
+        if seen == "prove target":
+            name = f"warehouse_target_restore_{kept[1]}"
+            postgres_servers.target.execute("DELETE FROM customers WHERE id = 7", database=name)
+
+    outcome = run(postgres_servers, kept, lose_a_row, database="warehouse_target", stop_connectors=True)
+
+    assert "499 rows" in outcome.failures[0]
+    assert worker.orders == ["stop source", "stop sink", "resume source", "resume sink"]
+
+
 class _Topics:
     def kept_offsets(self, topics: list[str]) -> dict[tuple[str, int], range]:
         return {("t.orders", 0): range(3, 70)}

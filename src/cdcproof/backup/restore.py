@@ -85,6 +85,8 @@ class _Work:
     began: datetime
     state: RestoreState | None = None
     aside: dict[str, str] = field(default_factory=dict)
+    is_changing: bool = False
+    """From the first position or name that is changed, to the end."""
 
     def write_down(self, what: str) -> None:
         """Into acts.log, before it is done."""
@@ -119,7 +121,14 @@ def run(request: Request, progress: Progress) -> Outcome:
             for line in plan.lines():
                 log.note(line)
             _demand_permission(request, plan)
-            _carry_out(work, plan)
+            try:
+                _carry_out(work, plan)
+            except CdcproofError:
+                if work.is_changing:
+                    log.note(
+                        "The connectors are stopped. Once the cause below is gone, give the same command again: it finishes."
+                    )
+                raise
     except CdcproofError as error:
         if isinstance(error, UsageError) and not isinstance(error, ConfigError):
             raise
@@ -253,9 +262,12 @@ def _carry_out(work: _Work, plan: Plan) -> None:
                 log.done(f"{one.side}: restored as {one.beside}")
             with work.step(f"prove {one.side}"):
                 log.done(f"{one.side}: {restore_database.prove(request.pipeline, one, one.beside, log)}")
-    except BaseException:
+    except BaseException as error:
         _drop(work, made)
+        if isinstance(error, Exception):
+            connectors.start_again(plan)
         raise
+    work.is_changing = True
     if plan.decision:
         with work.step("positions"):
             connectors.position(plan)

@@ -17,7 +17,7 @@ from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.kafka_writes import KafkaWriter
 from cdcproof.clients.registry import Registry
 from cdcproof.databases import backup as sessions
-from cdcproof.errors import ConfigError, CouldNotLookError, OperationError
+from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, OperationError
 from cdcproof.operations import connector_config
 from cdcproof.operations.acts import write_down
 from cdcproof.operations.connector_config import Config
@@ -113,8 +113,20 @@ class Connectors:
 
     def start(self, plan: Plan) -> None:
         """Start them, the sink first, and wait until all of them run, and go on running."""
+        self._start([one.name for kind in ("sink", "source") for one in self._of_kind(plan, kind)])
+
+    def start_again(self, plan: Plan) -> None:
+        """Those that ran before, of a restore that has changed nothing. Never raises our errors: that it failed is said already."""
+        names = [name for name, state in plan.running.items() if state == states.RUNNING]
+        try:
+            self._start(names)
+        except CdcproofError as error:
+            self.log.note(f"The connectors are still stopped: {error.message}")
+
+    def _start(self, names: list[str]) -> None:
+        if not names:
+            return
         hand = self.hand()
-        names = [one.name for kind in ("sink", "source") for one in self._of_kind(plan, kind)]
         for name in names:
             done = acts.resume(hand, name, self.pipeline, 0.0)
             if not done.outcome.held:
