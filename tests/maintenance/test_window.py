@@ -10,14 +10,14 @@ import pytest
 
 from cdcproof.errors import ConfigError, CouldNotLookError, OperationError, UsageError
 from cdcproof.findings import Verdict
-from cdcproof.maintenance import confirmations, go, standing
+from cdcproof.maintenance import confirmations, go, saved, standing
 from cdcproof.maintenance.go import Go
 from cdcproof.maintenance.window import Phase
 from cdcproof.operations.connectors import acts
 from cdcproof.operations.connectors.retention import Retention
 from cdcproof.reporting.record import Run, StepRecord
 from tests.maintenance.conftest import Room
-from tests.maintenance.model import BEFORE
+from tests.maintenance.model import BEFORE, at
 from tests.reporting.runs import record_of, run_of
 
 GREEN = record_of("premaintenance.1-backup")
@@ -311,3 +311,13 @@ def test_a_network_that_is_lost_ends_a_command_which_then_goes_on(room: Room, co
     give()
     assert room.windows.all()[-1].phase() is (Phase.FINISHED if command == "finish" else Phase.OPEN)
     assert command == "start" or room.pipe.is_equal()
+
+
+def test_the_positions_that_are_kept_are_those_of_the_drained_sink(room: Room) -> None:
+    room.pipe.write("put", "c", 3)
+    room.pipe.write("put", "d", 4)
+    room.site.hand().connect.pause("sink")
+    room.pipe.flow()  # the topic is ahead of the sink when everything is saved
+    room.site.hand().connect.resume("sink")
+    room.start()
+    assert saved.read(room.window.folder).connectors["sink"].offsets == (at(3),)
