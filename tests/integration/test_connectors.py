@@ -49,14 +49,16 @@ def states(pipe: Pipelines) -> dict[str, str]:
 
 
 def offsets(pipe: Pipelines, name: str) -> list[str]:
-    return sorted(json.dumps(offset, sort_keys=True) for offset in pipe.connect.offsets(name))
+    """The positions of a connector, but those in the heartbeat's topic, which never rest."""
+    told = sorted(json.dumps(offset, sort_keys=True) for offset in pipe.connect.offsets(name))
+    return [offset for offset in told if databases.HEARTBEAT not in offset]
 
 
 def at_rest(pipe: Pipelines) -> tuple[dict[str, str], list[str]]:
     """The sink's configuration and its positions, once it has committed all there is."""
     kafka = Kafka(pipe.located().kafka.bootstrap_servers)
     eventually(
-        lambda: [lag.lag_records for lag in kafka.lag(f"connect-{SINK}")],
+        lambda: [lag.lag_records for lag in kafka.lag(f"connect-{SINK}") if databases.HEARTBEAT not in lag.topic],
         lambda lags: bool(lags) and not any(lags),
         what="the sink to commit what it has done",
     )
@@ -295,6 +297,7 @@ def test_a_source_is_undone_and_its_position_is_not_set_back_before_its_slot(pip
         starts = "SELECT restart_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = 'cdcproof'"
         return int(databases.source(pipe.instance, starts))
 
+    before = dict(pipe.connect.states().get(SOURCE).config)
     replicates(pipe)
     eventually(committed, what="a committed position")
     call(pipe, "apply", written(tmp_path, pipe, SOURCE, poll__interval__ms="60"), *QUICK)
@@ -307,7 +310,7 @@ def test_a_source_is_undone_and_its_position_is_not_set_back_before_its_slot(pip
     [undone] = told(pipe, "undo", *QUICK)["connectors"]
     assert undone["status"] == "success"
     assert "the slot cdcproof keeps the log from" in undone["notes"][0]
-    assert pipe.connect.states().get(SOURCE).config["poll.interval.ms"] == "100"
+    assert pipe.connect.states().get(SOURCE).config == before
     assert committed() >= slot()
     replicates(pipe)
 

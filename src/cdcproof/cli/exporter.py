@@ -50,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     from cdcproof.monitoring.server import bind
 
     environment, pipeline = open_pipeline(arguments)
+    if pipeline.environment == "embedded":  # elsewhere a directory that is not there is a fault, and is shown as one
+        pipeline.paths.reconciliation_reports.mkdir(parents=True, exist_ok=True)
     urls = {
         "exporters.reconciliation_url": pipeline.exporters.reconciliation_url,
         "exporters.connect_url": pipeline.exporters.connect_url,
