@@ -83,6 +83,8 @@ def through_faults(pipelines: Pipelines, monitored: Monitored, seconds_each: flo
     assert reconciled.returncode == 1, reconciled.stdout + reconciled.stderr
     pipelines.connect.pause(SINK)
     monitored.eventually(f'connector_state{{connector="{SINK}"}} == 0', bool, "the pause")
+    databases.source(pipelines.instance, "UPDATE products SET name = name WHERE product_id = 3")
+    monitored.eventually('cdcproof_sink_lag_records{table="products"} > 0', bool, "the sink to fall behind")
     monitored.eventually("reconciliation_last_mismatch_timestamp_seconds > 0", bool, "the report of a mismatch")
     monitored.eventually(f"cdcproof_replication_freshness_seconds > {OLD_SECONDS}", bool, "the target to grow old")
     time.sleep(seconds_each)
