@@ -51,7 +51,9 @@ def instance(tmp_path_factory: pytest.TempPathFactory, receiver: Canned) -> Iter
         patch.setenv(alertmanager.ALERTS_URL, receiver.url)
         if alertmanager.hindrance():
             pytest.skip(alertmanager.hindrance())
-        yield lifecycle.up(NAME, Progress(io.StringIO()), monitoring=True)
+        made = lifecycle.up(NAME, Progress(io.StringIO()), monitoring=True)
+        (made.folders.state / "reconciliation_reports").mkdir()  # else the exporter says that it cannot read them
+        yield made
         lifecycle.remove(NAME, Progress(io.StringIO()))
 
 
