@@ -178,7 +178,9 @@ def change(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in CONNECTORS:
         shutil.copy(ROOT / f"fixtures/connectors/{name}.json", folder)
     file = folder / "stand-in.toml"
-    file.write_text(f'{stack.pipeline_file.read_text()}\nconnectors = "{folder}"\n')
+    text = stack.pipeline_file.read_text()
+    assert "[paths]\n" in text
+    file.write_text(text.replace("[paths]\n", f'[paths]\nconnectors = "{folder}"\n'))
     return file
 
 
