@@ -6,6 +6,8 @@ import socket
 from dataclasses import replace
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import ClusterMetadata
 
 from cdcproof.clients import kafka_session
 from cdcproof.clients.consumer_groups import Group, PartitionLag
@@ -41,6 +43,40 @@ def test_a_port_that_accepts_and_stays_silent_ends_at_the_deadline(monkeypatch: 
             door.brokers()
         with pytest.raises(UnreachableError):
             door.group("g")
+
+
+def test_a_client_that_got_no_answer_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """librdkafka may wait for a coordinator of before a restart for good: a new client gets the answer."""
+    made: list[Client] = []
+
+    def client(_: object) -> Client:
+        made.append(Client(answers=len(made) > 0))
+        return made[-1]
+
+    monkeypatch.setattr(kafka_session, "AdminClient", client)
+    with socket.create_server(("127.0.0.1", 0), backlog=10) as server:
+        door = Kafka(f"127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(UnreachableError, match="accepts connections but does not answer"):
+            door.topics()
+        assert door.topics() == door.topics() == {}
+        assert len(made) == 2, "one that answers is kept"
+    with pytest.raises(UnreachableError, match="Connection refused"):
+        door.topics()
+    with socket.create_server(("127.0.0.1", int(door.bootstrap.rpartition(":")[2])), backlog=10):
+        assert door.topics() == {}
+    assert len(made) == 3, "one of before the restart is not"
+
+
+class Client:
+    """librdkafka's, on a cluster without topics."""
+
+    def __init__(self, answers: bool) -> None:
+        self._answers = answers
+
+    def list_topics(self, timeout: float) -> ClusterMetadata:
+        if not self._answers:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return ClusterMetadata()
 
 
 def test_a_port_of_another_service_is_no_broker_and_the_clients_own_log_goes_nowhere(

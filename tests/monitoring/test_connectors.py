@@ -135,6 +135,24 @@ def test_kafka_answers_for_itself(broker: Broker) -> None:
     assert services(page)["kafka"] == 0
 
 
+def test_kafka_answers_after_a_restart_that_no_scrape_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client of before the restart is one that gets no answer any more, as librdkafka's may."""
+    made: list[Broker] = []
+
+    def client(_: str) -> Broker:
+        made.append(Broker({("t.orders", 0): range(10)}, {"connect-sink": {("t.orders", 0): 8}}))
+        return made[-1]
+
+    monkeypatch.setattr(connectors, "Kafka", client)
+    found = exporter()
+    assert services(scraped(found))["kafka"] == 1
+    for one in made:
+        one.is_up = False
+    page = scraped(found)
+    assert services(page)["kafka"] == 1
+    assert page.series("cdcproof_retention_headroom_seconds")
+
+
 def test_settings_of_topics_that_do_not_come_leave_the_headroom_out_and_kafka_up(broker: Broker) -> None:
     name = "cdcproof_retention_headroom_seconds"
     assert scraped(exporter()).labelled(name, "connector") == {"sink": 604_800.0}

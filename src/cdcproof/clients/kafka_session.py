@@ -53,6 +53,9 @@ class Session:
     """A Kafka cluster, by ``host:port`` of one or several brokers separated by commas.
 
     Every method raises `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`, never the client's exception.
+
+    No client is kept that got no answer: librdkafka remembers which broker coordinates a group. When that broker has
+    restarted, every question about the group may wait for its old connection for good.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -184,6 +187,7 @@ class Session:
                 reasons.append(f"{server.strip()}: {getattr(error, 'strerror', None) or error}")
             else:
                 return
+        self._admin = None
         raise UnreachableError(
             f"Kafka does not answer at {self.bootstrap}: {'; '.join(reasons)}.",
             "Check that the broker is running and that kafka.bootstrap_servers is right.",
@@ -227,6 +231,7 @@ class Session:
         return UnexpectedAnswerError(told)
 
     def _no_answer(self) -> UnreachableError:
+        self._admin = None
         return UnreachableError(
             f"Kafka at {self.bootstrap} accepts connections but does not answer within {DEADLINE_SECONDS:g} s.",
             "Check the broker's log, and that the address it advertises (advertised.listeners) can be reached from here.",

@@ -53,14 +53,12 @@ class ConnectorCollector(Collector):
     def __init__(self, pipeline: model.Pipeline, environment: Environment | None = None) -> None:
         self._pipeline = pipeline
         self._journal = Journal.of(pipeline)
-        self._kafka = Kafka(pipeline.kafka.bootstrap_servers)
-        settings = Kafka(pipeline.kafka.bootstrap_servers)  # with a client of its own: both are asked at the same time
         self._known: ConnectorStates | None = None
         self._rests = source_metrics.Rests()
         self._silent: frozenset[str] = frozenset()
         self._questions: dict[str, Callable[[Future[Any]], Any]] = {
             "kafka": self._ask_kafka,
-            _RETENTION: lambda _: kafka_metrics.read_retention(settings, pipeline),
+            _RETENTION: lambda _: kafka_metrics.read_retention(self._kafka(), pipeline),
             "source": self._ask_source,
             "target": lambda _: freshness.read(open_database(pipeline.target), pipeline.freshness),
             "deployments": lambda _: self._journal.counts(),
@@ -154,7 +152,7 @@ class ConnectorCollector(Collector):
         return self._known
 
     def _ask_kafka(self, connect: Future[ConnectorStates]) -> KafkaReading:
-        return kafka_metrics.read(self._kafka, self._pipeline, self._states(connect))
+        return kafka_metrics.read(self._kafka(), self._pipeline, self._states(connect))
 
     def _ask_source(self, connect: Future[ConnectorStates]) -> SourceReading:
         def offsets(name: str, database: str | None) -> Mapping[str, Any]:
@@ -169,6 +167,10 @@ class ConnectorCollector(Collector):
             return connect.result(_CONNECT_FIRST_SECONDS)
         except (CdcproofError, TimeoutError):
             return self._known
+
+    def _kafka(self) -> Kafka:
+        """With a client that is new: one that has seen the brokers before they restarted may wait for what is gone."""
+        return Kafka(self._pipeline.kafka.bootstrap_servers)
 
     def _connect(self) -> Connect:
         return Connect(self._pipeline.connect, _HTTP_SECONDS)
