@@ -192,6 +192,14 @@ class Pipelines:
         for path in self.reports.glob("*.json*"):
             path.unlink()
 
+    def count_afresh(self) -> None:
+        """Heal the metrics: counters never forget a mismatch, so an exporter without a past takes over."""
+        lifecycle.kill(INSTANCE, "exporter")
+        (self.instance.folders.state / "exporter-state.json").unlink(missing_ok=True)
+        self.forget_reports()
+        self.report()
+        self.heal()
+
 
 def free_ports(number: int) -> list[int]:
     with ExitStack() as held:

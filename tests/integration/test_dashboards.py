@@ -116,8 +116,7 @@ def fed(pipelines: Pipelines, tmp_path_factory: pytest.TempPathFactory) -> Itera
         admin = AdminClient({"bootstrap.servers": pipelines.located().kafka.bootstrap_servers})
         if TOPIC in admin.list_topics(timeout=20).topics:
             admin.delete_topics([TOPIC])[TOPIC].result(20)
-        pipelines.forget_reports()
-        pipelines.heal()
+        pipelines.count_afresh()
 
 
 def test_every_expression_of_every_panel_is_answered(fed: Fed) -> None:

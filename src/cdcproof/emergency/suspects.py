@@ -16,8 +16,10 @@ from cdcproof.environments.embedded import folders, processes, state
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import OperationError
 from cdcproof.pipeline import Pipeline
+from cdcproof.waiting import wait_until
 
 _LOG_SECONDS = 300.0
+_FREEZE_SECONDS = 5.0
 VOLATILE = ("processes.json", "sockets.txt")
 """What is gone first, and therefore kept of all before anything else is."""
 Takings = tuple[tuple[str, Callable[[Path], None]], ...]
@@ -130,8 +132,13 @@ class ProcessSuspect:
         process = self.instance.processes[self.name]
         if not processes.freeze(process):
             return "gone"
-        if not processes.is_suspended(process):
-            raise OperationError(f"Process {process.pid} of {self.name} is not stopped.")
+        wait_until(  # the system stops its threads one after another
+            lambda: processes.is_suspended(process),
+            bool,
+            what=f"process {process.pid} of {self.name} to be stopped",
+            deadline_seconds=_FREEZE_SECONDS,
+            interval_seconds=0.05,
+        )
         return f"process {process.pid} stopped (SIGSTOP)"
 
 

@@ -51,9 +51,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory, receiver: Canned) -> Iter
         patch.setenv(alertmanager.ALERTS_URL, receiver.url)
         if alertmanager.hindrance():
             pytest.skip(alertmanager.hindrance())
-        made = lifecycle.up(NAME, Progress(io.StringIO()), monitoring=True)
-        (made.folders.state / "reconciliation_reports").mkdir()  # else the exporter says that it cannot read them
-        yield made
+        yield lifecycle.up(NAME, Progress(io.StringIO()), monitoring=True)
         lifecycle.remove(NAME, Progress(io.StringIO()))
 
 

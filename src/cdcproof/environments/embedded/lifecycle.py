@@ -7,7 +7,7 @@ between two of its lines: whatever is interrupted, the next `up` finishes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -77,7 +77,7 @@ def up(
             if not instance.is_alive(service):
                 with suppress(OperationError):  # which is met again, and told, below
                     instance = supervision.launch(instance, service, parts, java_)
-        instance = _replicate(instance, progress)
+        instance = _replicate(instance, progress, new=died)
         for service in beside:
             instance = _start_if_it_will(instance, service, parts, java_, progress)
     return instance
@@ -131,7 +131,7 @@ def restart(name: str, service: str, progress: Progress) -> Instance:
         instance = supervision.start(instance, (service,), parts, java_, progress)
         if service in services.CORE and all(instance.is_alive(s) for s in services.CORE):
             side_by_side(*_preparations(instance).values())
-            instance = _replicate(instance, progress)
+            instance = _replicate(instance, progress, new=(service,))
     return instance
 
 
@@ -198,8 +198,11 @@ def _prepare(instance: Instance, side: Side) -> None:
         databases.insert_rows(instance, databases.SEED)
 
 
-def _replicate(instance: Instance, progress: Progress) -> Instance:
+def _replicate(instance: Instance, progress: Progress, new: Collection[str] = ()) -> Instance:
+    """See that both connectors replicate. `new` are the services whose processes were replaced."""
     connectors.ensure(instance)
+    if databases.SERVICES["target"] in new and instance.prepared:  # a write that it interrupted fails seconds later
+        connectors.restart(instance, ("target",))
     connectors.wait_until_running(instance, progress, deadline_seconds=supervision.START_SECONDS)
     if instance.prepared:
         _connect_to_databases(instance, progress)
