@@ -25,6 +25,7 @@ SINK = {
     "delete.enabled": "true",
     "primary.key.mode": "record_key",
 }
+REWRITTEN = {"connection.url": f"{SINK['connection.url']}?reWriteBatchedInserts=true"}
 FLAT = {"transforms": "flat", "transforms.flat.type": "io.debezium.transforms.ExtractNewRecordState"}
 CONFLUENT = {
     **{k: v for k, v in SINK.items() if k not in ("primary.key.mode", "collection.name.format")},
@@ -73,6 +74,7 @@ def wrong(found: Settings) -> dict[str, str]:
         (SOURCE, {k: v for k, v in SINK.items() if k != "topics"} | {"topics.regex": r"t\..*"}),
         (SOURCE, {**SINK, "primary.key.mode": "record_value", "primary.key.fields": "id,more"}),
         (SOURCE, {**SINK, "errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dlq"}),
+        (SOURCE, {**SINK, **REWRITTEN, "use.reduction.buffer": "true"}),
         (SOURCE, {**SINK, **TOMBSTONES}),
         (SOURCE, {**SINK, **HANDLER, "transforms": "handle"}),
         (SOURCE, {**SINK, **TOPICS, "predicates.p.pattern": "heartbeat.*"}),
@@ -217,6 +219,7 @@ def test_a_filter_with_a_condition_is_a_risk_for_tables_of_which_every_row_is_ex
         ({**SOURCE, "producer.override.acks": "0"}, SINK, "source producer.override.acks"),
         (SOURCE, {**SINK, "errors.tolerance": "all"}, "sink errors.tolerance"),
         (SOURCE, {**SINK, "consumer.override.auto.offset.reset": "latest"}, "sink consumer.override.auto.offset.reset"),
+        (SOURCE, {**SINK, **REWRITTEN}, "sink use.reduction.buffer"),
     ],
 )
 def test_what_loses_only_when_something_else_breaks_is_a_risk(

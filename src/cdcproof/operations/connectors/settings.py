@@ -204,6 +204,14 @@ def _sink(name: str, config: Config, tables: list[Table]) -> Iterator[Fault]:
     if config.get("consumer.override.auto.offset.reset") == "latest":
         why = "what is in a new topic before the sink reads it is skipped"
         yield _fault(name, "consumer.override.auto.offset.reset", "latest", "earliest", why, risk=True)
+    if (
+        config.get("connector.class") == DEBEZIUM_SINK
+        and mode == "upsert"
+        and "rewritebatchedinserts=true" in config.get("connection.url", "").lower()
+        and config.get("use.reduction.buffer", "false").lower() != "true"
+    ):
+        why = "two changes of one row in one batch become one statement, which PostgreSQL refuses: the task fails"
+        yield _fault(name, "use.reduction.buffer", "false", "true", why, risk=True)
     yield from _dropped(name, config, tables)
 
 
