@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdcproof.environments.embedded import log_writer, processes
+from cdcproof.environments.embedded import log_writer, postgres, processes
 from cdcproof.environments.embedded.processes import Process
 from cdcproof.errors import OperationError
 from cdcproof.waiting import wait_until
@@ -126,3 +126,24 @@ def test_a_program_that_is_not_there_leaves_no_writer_behind(tmp_path: Path) -> 
         what="the writer's end",
         deadline_seconds=10,
     )
+
+
+def test_the_lock_of_a_server_that_is_only_remembered_is_removed_and_no_other(tmp_path: Path) -> None:
+    lock = tmp_path / "postmaster.pid"
+    ended = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still known
+    running = subprocess.Popen(["sleep", "60"], cwd=tmp_path)
+    try:
+        lock.write_text(f"{running.pid}\n{tmp_path}\n")
+        postgres.forget_a_dead_server(tmp_path)
+        assert lock.exists(), "the server runs"
+        lock.write_text(f"{ended.pid}\n{tmp_path}\n")
+        postgres.forget_a_dead_server(tmp_path)
+        assert lock.exists(), "a session of it runs"
+    finally:
+        running.kill()
+        running.wait()
+    postgres.forget_a_dead_server(tmp_path)
+    assert not lock.exists()
+    ended.wait()
+    postgres.forget_a_dead_server(tmp_path)

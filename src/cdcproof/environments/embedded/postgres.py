@@ -10,11 +10,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from cdcproof.environments.embedded import folders, settings
+from cdcproof.environments.embedded import folders, processes, settings
 from cdcproof.environments.embedded.folders import Account
 from cdcproof.environments.embedded.ports import HOST, ask
 from cdcproof.environments.embedded.state import Instance
@@ -74,11 +75,26 @@ def prepare(instance: Instance, service: str, superuser_password: Secret) -> lis
     data = data_folder(instance, service)
     if not (data / _FINISHED).exists():
         _make(bin_folder, data, account, superuser_password)
+    forget_a_dead_server(data)
     settings.write_postgres(data / "postgresql.conf", settings.postgres(instance, service))
     (data / "pg_hba.conf").write_text(
         f"host all all {HOST}/32 scram-sha-256\nhost replication all {HOST}/32 scram-sha-256\n", encoding="utf-8"
     )
     return [str(bin_folder / "postgres"), "-D", str(data)]
+
+
+def forget_a_dead_server(data: Path) -> None:
+    """Remove the lock of a server that was killed and whose process the system still knows: it keeps the next one from starting.
+
+    Where the first process of a machine or container asks late, or never, how its children ended, that lasts.
+    """
+    lock = data / "postmaster.pid"
+    with suppress(OSError, ValueError, IndexError):
+        pid = int(lock.read_text(encoding="utf-8").splitlines()[0])
+        if processes.is_only_remembered(pid) and not processes.works_in(
+            data
+        ):  # its sessions have that working directory too
+            lock.unlink()
 
 
 def is_ready(instance: Instance, service: str) -> bool:

@@ -185,6 +185,23 @@ def is_suspended(process: Process) -> bool:
         return False
 
 
+def is_only_remembered(pid: int) -> bool:
+    """Whether the process has ended and the system still knows it: whoever started it has not asked how it ended (a zombie)."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def works_in(folder: Path) -> bool:
+    """Whether some process that runs, of this account or any if that may be seen, has the folder as its working directory."""
+    for one in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if Path(one.cwd()) == folder:
+                return True
+    return False
+
+
 def send(process: Process, number: int) -> bool:
     """Send a signal to exactly this process; whether it was there to get it."""
     found = _find(process)
