@@ -138,9 +138,15 @@ def _refuse_a_path_taken_for_the_root(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before -m selects by suite
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
-    """Read the marks, refuse what is wrong with them, put needs first and mark each check with its suite."""
+    """Read the marks, refuse what is wrong with them, mark each check with its suite; of what is selected then, put needs first."""
     _arrange(config, items)
-    return (yield)
+    result = yield
+    steps = {item: item.stash[_STEP_KEY] for item in items if _STEP_KEY in item.stash}
+    item_of = {step.id: item for item, step in steps.items()}
+    # not before: what another suite needs would be put before what this suite runs first
+    ordered = iter([item_of[step.id] for step in in_order(steps.values())])
+    items[:] = [next(ordered) if item in steps else item for item in items]
+    return result
 
 
 def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -174,9 +180,6 @@ def _prepare(config: pytest.Config, folder: Path, items: list[pytest.Item], chec
         item.stash[_STEP_KEY] = step
         for suite in suites_of(item):
             item.add_marker(suite)
-    item_of = {step.id: item for item, step in steps.items()}
-    ordered = iter([item_of[step.id] for step in in_order(steps.values())])
-    items[:] = [next(ordered) if item in steps else item for item in items]
     _leave_out_what_does_not_apply(config, items, steps)
     left_out = {step.id for item, step in steps.items() if item not in items}
     marks |= {step.id: frozenset(mark.name for mark in item.iter_markers()) for item, step in steps.items()}

@@ -23,7 +23,6 @@ from cdcproof.maintenance import go
 from cdcproof.maintenance.window import sha256
 from cdcproof.reporting import journal
 from tests.integration.conftest import ROOT, Pipelines, eventually
-from tests.integration.test_morning_faults import count_afresh
 from tests.reporting.runs import record_of, run_of
 
 pytestmark = pytest.mark.integration
@@ -77,7 +76,7 @@ def maintenance(healthy: Pipelines, tmp_path: Path) -> Iterator[Maintenance]:
     done = healthy.call("cdcproof", "baseline", "save")
     assert done.returncode == 0, done.stderr
     yield Maintenance(healthy, tmp_path)
-    count_afresh(healthy)  # a report names the mismatch that a window was rolled back for
+    healthy.count_afresh()  # a report names the mismatch that a window was rolled back for
 
 
 def test_a_window_from_its_plan_to_its_report(maintenance: Maintenance) -> None:

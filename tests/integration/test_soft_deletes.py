@@ -60,7 +60,8 @@ def test_soft_deletes_are_found_compared_and_sent_round_three_times(soft: Pipeli
         return databases.target(soft.instance, f"SELECT count(*) FROM customers_soft WHERE {where}")
 
     rows = databases.source(soft.instance, "SELECT count(*) FROM customers")
-    eventually(lambda: count() >= rows, what="the rows to be there once more")
+    databases.source(soft.instance, "UPDATE customers SET name = name")  # a restore leaves rows that are in no topic
+    eventually(lambda: int(count()) >= int(rows), what="the rows to be there once more")
     path = tmp_path / "soft.toml"
     done = soft.call(
         *("cdcproof", "init", "--connect-url", soft.located().connect.url, "--output", str(path)),

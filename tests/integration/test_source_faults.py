@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -28,11 +29,18 @@ def words(step):
     return {difference.subject: difference.found for difference in step.differences}
 
 
+def stands_still(pipelines):
+    before = pipelines.connect.offsets(SOURCE)
+    time.sleep(3)  # it commits every second
+    return pipelines.connect.offsets(SOURCE) == before
+
+
 def test_a_source_that_stands_still_while_everything_says_running(healthy):
     reader = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'cdcproof'"
     session = int(databases.source(healthy.instance, reader))
     os.kill(session, signal.SIGSTOP)
     try:
+        eventually(lambda: stands_still(healthy), what="the connector to commit what it had read")
         databases.source(healthy.instance, "UPDATE orders SET quantity = quantity")
         step = healthy.assert_only(healthy.morning(), "morning.7-source-lag")
     finally:
