@@ -1,6 +1,7 @@
 """A container engine's HTTP API on loopback, with the answers a test gives it."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,6 +100,9 @@ def engine_with(*containers: dict[str, Any], answers: dict[str, Any] | None = No
             for name, value in (("Connection", "Upgrade"), ("Upgrade", "tcp")):
                 self.send_header(name, value)
             self.end_headers()
+            time.sleep(
+                0.3
+            )  # a command prints once it has started; the client loses what comes in one piece with the answer's head
             self.wfile.write(output)
             self.close_connection = True
 
