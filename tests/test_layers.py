@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {
         *("errors", "engines", "findings", "pipeline", "pipeline_choice", "toml_lines", "toml_models", "toml_text"),
-        *("waiting", "patience", "time_limit", "stopping", "output", "secrets", "progress"),
+        *("waiting", "patience", "time_limit", "stopping", "output", "secrets", "progress", "locking"),
         *("contacts", "notification"),
     },
     {"reporting"},

@@ -176,7 +176,7 @@ def test_undo_puts_back_what_was_there(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_one_deployment_at_a_time(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from cdcproof.environments.embedded.locking import only_one
+    from cdcproof.locking import only_one
     from cdcproof.progress import Progress
 
     with serving({EXPANDED: seen(NEW)}) as server, only_one(Path("reports/connectors/test/lock"), "x", Progress()):

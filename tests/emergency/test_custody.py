@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import tarfile
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.emergency.custody import RECORDS, Custody, broken_records, sha256_of_file
+from cdcproof.emergency.custody import RECORDS, Custody, broken_records
 from cdcproof.errors import OperationError
 from cdcproof.maintenance.journal import Actor
 
@@ -28,7 +29,7 @@ def test_sha256sum_checks_what_was_hashed_and_finds_what_was_changed(custody: Cu
     digest = custody.hash_all()
     check = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
     assert subprocess.run(check, cwd=custody.folder, capture_output=True, check=False).returncode == 0
-    assert digest == sha256_of_file(custody.folder / "SHA256SUMS")
+    assert digest == hashlib.sha256((custody.folder / "SHA256SUMS").read_bytes()).hexdigest()
     assert json.loads((custody.folder / RECORDS).read_text().splitlines()[-1])["sha256sums"] == digest
     (custody.folder / "originals" / "b c.json").write_text("{ }")
     assert subprocess.run(check, cwd=custody.folder, capture_output=True, check=False).returncode == 1
@@ -54,7 +55,7 @@ def test_a_record_that_was_tampered_with_breaks_the_chain(custody: Custody, tamp
 def test_what_is_sealed_is_read_only_and_in_one_tar_with_its_own_hash(custody: Custody) -> None:
     custody.hash_all()
     archive, digest = custody.seal()
-    assert digest == sha256_of_file(archive)
+    assert digest == hashlib.sha256(archive.read_bytes()).hexdigest()
     modes = {p.relative_to(custody.folder).as_posix(): p.stat().st_mode & 0o777 for p in custody.folder.rglob("*")}
     assert set(modes.values()) == {0o400, 0o500}
     assert (archive.stat().st_mode & 0o777, custody.folder.stat().st_mode & 0o777) == (0o400, 0o500)

@@ -18,6 +18,7 @@ from pathlib import Path
 from cdcproof.backup import manifest
 from cdcproof.backup.manifest import MANIFEST, SUMS, Manifest, StoredFile
 from cdcproof.errors import ConfigError, OperationError, UsageError
+from cdcproof.reporting.files import sha256_of, synchronise
 
 try:
     import fcntl
@@ -167,19 +168,19 @@ def taken_at(name: str, pipeline: str) -> datetime | None:
 def commit(work: Unfinished, complete: Manifest) -> None:
     """Write the manifest and the sums, have everything on the disk, verify it, and give it its name. Raises `OSError`."""
     (work.folder / MANIFEST).write_text(complete.as_json(), encoding="utf-8")
-    own = StoredFile(MANIFEST, 0, manifest.sha256_of(work.folder / MANIFEST))
+    own = StoredFile(MANIFEST, 0, sha256_of(work.folder / MANIFEST))
     (work.folder / SUMS).write_text(manifest.sums_text((*complete.files, own)), encoding="utf-8")
     for path in work.folder.rglob("*"):
         with suppress(PermissionError):  # SQL Server's own file, which it closes to others itself
             path.chmod(_CLOSED if path.is_dir() else 0o600)
-        _synchronise(path)
+        synchronise(path)
     manifest.verify(work.folder)
     for name in (MANIFEST, SUMS):  # no secret is in them: the checks may run by another account
         (work.folder / name).chmod(0o644)
     work.folder.chmod(0o755)
-    _synchronise(work.folder)
+    synchronise(work.folder)
     work.folder.rename(work.final)
-    _synchronise(work.final.parent)
+    synchronise(work.final.parent)
 
 
 @contextmanager
@@ -202,7 +203,7 @@ def remove(folder: Path) -> None:
     if not folder.exists():
         return
     (folder / MANIFEST).unlink(missing_ok=True)
-    _synchronise(folder)
+    synchronise(folder)
     shutil.rmtree(folder)
 
 
@@ -227,12 +228,3 @@ def damage(folder: Path) -> str:
 def _kept(folder: Path, taken: datetime) -> Kept:
     why = damage(folder)
     return Kept(folder, taken, None if why else manifest.read(folder), why)
-
-
-def _synchronise(path: Path) -> None:
-    """Have a file, or a folder's names, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

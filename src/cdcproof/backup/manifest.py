@@ -6,7 +6,6 @@ are there and every file is: a backup that was ended early never has this name, 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,11 +15,11 @@ from typing import Any
 from cdcproof.databases.backup.base import DatabaseState, TableSum
 from cdcproof.databases.identity import Identity, identity_of
 from cdcproof.errors import ConfigError
+from cdcproof.reporting.files import sha256_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -123,15 +122,6 @@ def stored_files(folder: Path) -> tuple[StoredFile, ...]:
 def sums_text(files: Iterable[StoredFile]) -> str:
     """`SHA256SUMS`: two blanks, relative paths, sorted."""
     return "".join(f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
-
-
-def sha256_of(path: Path) -> str:
-    """The file's SHA-256 in hexadecimal digits. Raises `OSError`."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def problems(manifest: Manifest, sums: str, found: Mapping[str, StoredFile], manifest_sha256: str) -> tuple[str, ...]:

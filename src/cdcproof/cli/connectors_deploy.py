@@ -146,7 +146,7 @@ def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[D
 @contextmanager
 def _deploying(arguments: argparse.Namespace, here: Opened) -> Iterator[tuple[Hand, Journal]]:
     """One deployment of a pipeline at a time."""
-    from cdcproof.environments.embedded.locking import only_one
+    from cdcproof.locking import only_one
     from cdcproof.operations.connectors.journal import Journal
     from cdcproof.progress import Progress
 

@@ -9,7 +9,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.backup import BUCKET, DIRECTORY, bucket_of
-from cdcproof.cli.options import add_pipeline, open_pipeline, seconds
+from cdcproof.cli.connectors_opening import add_acting
+from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.errors import CouldNotLookError, UsageError
 
 if TYPE_CHECKING:
@@ -43,15 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--databases-only", action="store_true", help="start no connector, and set no position")
     parser.add_argument("--connectors-only", action="store_true", help="restore no database: connectors that are lost")
-    parser.add_argument("--allow-acts", action="store_true", help="needed to change a live pipeline")
-    parser.add_argument(
-        "--deadline",
-        type=seconds,
-        default=120.0,
-        metavar="TIME",
-        help="how long Connect may take for each order: 90s, 5m (120s)",
-    )
-    parser.set_defaults(keeps_result=True, limit_seconds=86_400.0)
+    add_acting(parser, settles=False)  # --deadline is Connect's, for each order
 
 
 def run(arguments: argparse.Namespace) -> int:

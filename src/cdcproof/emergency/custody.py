@@ -19,9 +19,9 @@ from typing import Any
 from cdcproof import __version__
 from cdcproof.errors import OperationError
 from cdcproof.maintenance.journal import Actor
+from cdcproof.reporting.files import sha256_of
 
 SUMS, RECORDS = "SHA256SUMS", "custody.jsonl"
-_CHUNK_BYTES = 1 << 20
 _FIRST = "0" * 64
 
 
@@ -45,7 +45,7 @@ class Custody:
                 "tool": f"cdcproof {__version__}",
                 "what": what,
                 **facts,
-                "previous": sha256_of(lines[-1].encode()) if lines else _FIRST,
+                "previous": _sha256_of_bytes(lines[-1].encode()) if lines else _FIRST,
             }
             line = json.dumps(told, ensure_ascii=False)
             with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:  # noqa: PTH123  pathlib takes no mode
@@ -54,18 +54,18 @@ class Custody:
                 os.fsync(file.fileno())
         except OSError as error:
             raise OperationError(f"{path} cannot be written: {error.strerror}.") from None
-        return sha256_of(line.encode())
+        return _sha256_of_bytes(line.encode())
 
     def hash_all(self) -> str:
         """Write `SHA256SUMS` over every file that is preserved, and record its own hash, which is returned. Raises `OperationError`."""
         try:
-            lines = [f"{sha256_of_file(path)}  {path.relative_to(self.folder)}\n" for path in preserved(self.folder)]
+            lines = [f"{sha256_of(path)}  {path.relative_to(self.folder)}\n" for path in preserved(self.folder)]
             (self.folder / SUMS).write_text("".join(lines), encoding="utf-8")
         except OSError as error:
             raise OperationError(
                 f"The files in {self.folder} cannot be hashed: {error.strerror}: {error.filename}."
             ) from None
-        digest = sha256_of_file(self.folder / SUMS)
+        digest = sha256_of(self.folder / SUMS)
         self.record(f"hashed {len(lines)} files", sha256sums=digest)
         return digest
 
@@ -79,7 +79,7 @@ class Custody:
             with tarfile.open(archive, "w") as tar:
                 tar.add(self.folder, self.folder.name)
             archive.chmod(0o400)
-            return archive, sha256_of_file(archive)
+            return archive, sha256_of(archive)
         except OSError as error:
             raise OperationError(f"The evidence cannot be sealed: {error.strerror}: {error.filename}.") from None
 
@@ -93,19 +93,10 @@ def preserved(folder: Path) -> Iterator[Path]:
 def broken_records(folder: Path) -> tuple[int, ...]:
     """The numbers, from 1, of records whose hash of the one before is wrong."""
     lines = (folder / RECORDS).read_text(encoding="utf-8").splitlines()
-    before = [_FIRST, *(sha256_of(line.encode()) for line in lines)]
+    before = [_FIRST, *(_sha256_of_bytes(line.encode()) for line in lines)]
     return tuple(n + 1 for n, line in enumerate(lines) if json.loads(line)["previous"] != before[n])
 
 
-def sha256_of(data: bytes) -> str:
+def _sha256_of_bytes(data: bytes) -> str:
     """In hexadecimal."""
     return hashlib.sha256(data).hexdigest()
-
-
-def sha256_of_file(path: Path) -> str:
-    """The same of a file, however large."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

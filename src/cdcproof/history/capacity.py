@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from cdcproof.errors import ConfigError
+from cdcproof.locking import only_one
+from cdcproof.progress import Progress
 from cdcproof.reporting.files import write_whole
 
 FORMAT = 1
 KEEP_DAYS = 400
 _DAY_SECONDS = 86_400.0
+_LOCK_SECONDS = 30.0
 
 Series = tuple[tuple[float, float], ...]
 """Unix time and bytes, the oldest first."""
@@ -31,8 +31,8 @@ def add(path: Path, at: float, sizes: Mapping[str, float]) -> dict[str, Series]:
     Raises `ConfigError` for a file that cannot be read or written, or is of another format: it is never begun anew by itself.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        lock = path.with_name(f".{path.name}.lock")
+        with only_one(lock, "keeping sizes", Progress(), deadline_seconds=_LOCK_SECONDS):  # checks may run side by side
             known = _read(path)
             for name, value in sizes.items():
                 kept = [one for one in known.get(name, ()) if at - KEEP_DAYS * _DAY_SECONDS <= one[0] < at]
@@ -54,14 +54,3 @@ def _read(path: Path) -> dict[str, Series]:
         raise ConfigError(
             f"The history of sizes cannot be read: {error}.", "Move the file away: a new history is then begun.", path
         ) from None
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One process at a time: checks may run side by side."""
-    descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from cdcproof.environments.embedded.locking import only_one
 from cdcproof.errors import ConfigError, DeadlineError, OperationError, UsageError
+from cdcproof.locking import only_one
 from cdcproof.progress import Progress
-from cdcproof.reporting.files import write_whole
+from cdcproof.reporting.files import synchronise, write_whole
 from cdcproof.secrets import scrub
 
 Event = Literal["begun", "done", "failed", "noted"]
@@ -98,7 +98,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
             if is_new:
-                _sync_folder(self.folder)
+                synchronise(self.folder)
         except OSError as error:
             raise OperationError(
                 f"{self.path} cannot be written ({error.strerror}), so this was not done: {command} {step}",
@@ -131,14 +131,6 @@ def _read(line: bytes) -> Entry | None:
         return Entry(**json.loads(line))
     except (ValueError, TypeError):
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from cdcproof.errors import ConfigError, OperationError, UsageError
 from cdcproof.maintenance.journal import Actor, Entry, Journal
 from cdcproof.operations import change_file
 from cdcproof.pipeline import Pipeline
-from cdcproof.reporting.files import write_whole
+from cdcproof.reporting.files import sha256_of, write_whole
 
 CLOSED = "closed"
 OPENED = "opened"
@@ -235,7 +235,7 @@ class Windows:
 def sha256(path: Path) -> str:
     """The hash of a file's contents. Raises `ConfigError` where it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise ConfigError(f"The file cannot be read: {error.strerror}.", path=path) from None
 

@@ -14,19 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cdcproof.errors import OperationError, UsageError
+from cdcproof.locking import only_one
 from cdcproof.oncall.alert import Alert
+from cdcproof.progress import Progress
 from cdcproof.reporting.files import write_whole
 from cdcproof.secrets import scrub
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 FOLDER = "incidents"
 OBSERVED, DONE, RESOLVED = "Observed", "Done", "Resolved"
 _OPEN = "not yet"
 _LONGEST_SLUG = 60
+_LOCK_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -165,9 +163,7 @@ class Records:
         """Within it nobody else writes a record there."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / ".lock").open("a") as lock:
-                if fcntl:
-                    fcntl.flock(lock, fcntl.LOCK_EX)
+            with only_one(self.folder / ".lock", "writing a record", Progress(), deadline_seconds=_LOCK_SECONDS):
                 yield
         except OSError as error:
             raise OperationError(

@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, are on the disk for good, and are known by their contents."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -26,3 +27,18 @@ def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
         with contextlib.suppress(OSError):
             Path(unfinished).unlink()
         raise
+
+
+def synchronise(path: Path) -> None:
+    """Have a file's contents, or a folder's names, on the disk. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's contents, however large, in hexadecimal digits. Raises `OSError`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

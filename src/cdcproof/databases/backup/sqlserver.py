@@ -14,6 +14,7 @@ from typing import Any
 
 from cdcproof.databases.backup import tsql
 from cdcproof.databases.backup.base import DatabaseState, TableSum
+from cdcproof.databases.backup.sqlserver_statements import run, to_the_primary
 from cdcproof.databases.base import TableName
 from cdcproof.databases.sqlserver import SQLServer
 
@@ -78,19 +79,11 @@ class SQLServerBackup(SQLServer):
         self._run(tsql.verify_statement(str(file)))
 
     def _run(self, statement: str) -> None:
-        """To its end: the driver ends a BACKUP whose messages are not taken one by one."""
         with self._our_errors():
-            cursor = self._session.cursor()
-            try:
-                cursor.execute(statement)
-                while cursor.nextset():
-                    pass
-            finally:
-                cursor.close()
+            run(self._session, statement)
 
     def _open(self, pyodbc: Any, connection_string: str) -> Any:
-        # the intent to read only may lead to a replica, of which a backup is another matter
-        return super()._open(pyodbc, connection_string.replace("={ReadOnly};", "={ReadWrite};"))
+        return super()._open(pyodbc, to_the_primary(connection_string))
 
 
 def known_to_hold(before: tuple[TableSum, ...], after: tuple[TableSum, ...]) -> tuple[TableSum, ...]:

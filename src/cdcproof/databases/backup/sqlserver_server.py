@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from cdcproof.databases.backup import tsql
 from cdcproof.databases.backup.base import DatabaseState
+from cdcproof.databases.backup.sqlserver_statements import run, to_the_primary
 from cdcproof.databases.sqlserver_session import Session
 from cdcproof.errors import CdcproofError, OperationError
 
@@ -115,18 +116,12 @@ class SQLServerServer(Session):
         return [(str(row[0]), str(row[1]), str(row[2])) for row in rows]
 
     def _do(self, statement: str) -> None:
-        """To its end, all its messages taken."""
+        """Run it; its error is one of an operation."""
         try:
             with self._our_errors():
-                cursor = self._session.cursor()
-                try:
-                    cursor.execute(statement)
-                    while cursor.nextset():
-                        pass
-                finally:
-                    cursor.close()
+                run(self._session, statement)
         except CdcproofError as error:
             raise OperationError(error.message, error.remedy) from None
 
     def _open(self, pyodbc: Any, connection_string: str) -> Any:
-        return super()._open(pyodbc, connection_string.replace("={ReadOnly};", "={ReadWrite};"))
+        return super()._open(pyodbc, to_the_primary(connection_string))

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from cdcproof.environments.embedded.locking import only_one
 from cdcproof.errors import OperationError, UnreachableError
+from cdcproof.locking import only_one
 from cdcproof.progress import Progress
+from cdcproof.reporting.files import sha256_of
 
 _LOCK_WAIT_SECONDS = 600.0
 _FETCH_TIMEOUT_SECONDS = 60
@@ -140,7 +141,7 @@ def fetch_all(artifacts: Sequence[Artifact], folder: Path, fetch: Fetch, progres
         progress.count(f"fetching {artifact.name} {artifact.version}", number, len(missing), "files")
         shutil.rmtree(incoming, ignore_errors=True)  # half a file of an interrupted fetch would pass for a whole one
         file = fetch(artifact, incoming)
-        found = _sha256(file)
+        found = sha256_of(file)
         if found != artifact.sha256:
             shutil.rmtree(incoming)
             raise OperationError(
@@ -189,11 +190,3 @@ def _unpack(artifacts: Sequence[Artifact], folder: Path, target: Path, progress:
     # The converter's own files do not say what they hold, and Connect starts seconds faster when it need not search.
     with zipfile.ZipFile(converter / "manifest.jar", "w") as manifest:
         manifest.writestr("META-INF/services/org.apache.kafka.connect.storage.Converter", f"{_CONVERTER_CLASS}\n")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -31,9 +31,9 @@ from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.concurrently import side_by_side
 from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.java import Java
-from cdcproof.environments.embedded.locking import only_one
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import DeadlineError, OperationError, UsageError
+from cdcproof.locking import only_one
 from cdcproof.patience import stretched
 from cdcproof.progress import Progress
 from cdcproof.waiting import Deadline, wait_until

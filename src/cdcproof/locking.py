@@ -24,8 +24,8 @@ def only_one(lock: Path, what: str, progress: Progress, *, deadline_seconds: flo
     """
     if fcntl is None:
         raise UsageError(
-            "The embedded pipeline runs on Linux and macOS only.",
-            "On Windows, use it within WSL, or the compose environment.",
+            f"cdcproof keeps others from {what} at the same time on Linux and macOS only.",
+            "On Windows, use it within WSL.",
         )
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
