@@ -81,7 +81,7 @@ class SQLServer(Log):
         return tuple(row[0] for row in self._query(tsql.PRIMARY_KEY, table.schema, table.table))
 
     def row_policies(self, table: TableName) -> tuple[str, ...]:
-        """Security policies that are on and filter the table. Whether they let this account see every row, nothing tells.
+        """Security policies that are on and filter the table. Whether they let this account see every row is not known.
 
         An account without VIEW DEFINITION is shown none: then `UNSEEN_POLICIES` stands for those that there may be.
         """

@@ -39,7 +39,7 @@ def start(window: Window, site: Site, steps: Steps, *, forced: str = "", service
     passed = ended(window.journal.entries(), COMMAND, "go")
     is_forced = bool(passed and passed.facts.get("forced"))
     if services_down:
-        site.services()  # what cannot be brought down is told before anything is halted
+        site.services()  # what cannot be brought down is named before anything is halted
     steps.once("save", lambda: _save(window, site, steps, is_forced=is_forced))
     steps.once("pause-source", lambda: _pause(site, "source"))
     steps.once("drain", lambda: _drain(site, steps, is_forced=is_forced))

@@ -140,6 +140,10 @@ def test_the_lock_of_a_server_that_is_only_remembered_is_removed_and_no_other(tm
         lock.write_text(f"{ended.pid}\n{tmp_path}\n")
         postgres.forget_a_dead_server(tmp_path)
         assert lock.exists(), "a session of it runs"
+        link = tmp_path.with_name("link")
+        link.symlink_to(tmp_path)
+        postgres.forget_a_dead_server(link)
+        assert lock.exists(), "a session of it runs, whose folder has another name here"
     finally:
         running.kill()
         running.wait()

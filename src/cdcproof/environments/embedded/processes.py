@@ -177,7 +177,7 @@ def terminate(process: Process, *, deadline_seconds: float, quick: bool = False)
 
 
 def is_suspended(process: Process) -> bool:
-    """Whether somebody has stopped it (SIGSTOP): it runs no more until it is told to go on."""
+    """Whether somebody has stopped it (SIGSTOP): it runs no more until somebody sends SIGCONT."""
     found = _find(process)
     try:
         return found is not None and found.status() == psutil.STATUS_STOPPED
@@ -195,9 +195,10 @@ def is_only_remembered(pid: int) -> bool:
 
 def works_in(folder: Path) -> bool:
     """Whether some process that runs, of this account or any if that may be seen, has the folder as its working directory."""
+    place = folder.resolve()  # as the system names it
     for one in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if Path(one.cwd()) == folder:
+            if Path(one.cwd()) == place:
                 return True
     return False
 

@@ -17,7 +17,7 @@ RIGHT, TOP, BOTTOM = 14.0, 8.0, 22.0
 _LETTER, _LETTER_OF_BROAD = 5.8, 9.5
 """The width of a letter on an axis; that of a broad chart is larger, since a narrow screen makes it smaller."""
 MOST_LINES = 10
-"""More are not told apart; the page says how many are left out."""
+"""More cannot be distinguished; the page says how many are left out."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _OF_TIME = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800)
 
