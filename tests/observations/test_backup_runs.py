@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from cdcproof.errors import CouldNotLookError
 from cdcproof.observations.backup_logs import last_run, read
 from cdcproof.observations.backup_runs import COMPLETE, FRESH, BackupRuns, GoodBackups, Run
 
-NOW = 1_795_000_000.0
+NOW = datetime(2026, 11, 29, 6, tzinfo=UTC).timestamp()
 LOG = "2026-11-29 02:00:01 ✓ connectors: 2 connectors\n2026-11-29 02:03:00 ✓ warehouse_20261129_020000: 9 files, verified\n"
 
 
@@ -116,6 +117,12 @@ def test_a_newest_one_that_is_not_good_is_not_the_newest_good_one(damaged: dict[
     assert found.found() == {"/b/w_#_#": "28.0 h old"}
     assert "newest: w_20261129_020000, not good: " in found.details()["/b/w_#_#"]
     assert found.newest_stamp() == "20261128_020000"
+
+
+def test_a_backup_that_was_copied_is_as_old_as_when_it_was_taken() -> None:
+    found = backups(*folder("w_20261126_020000", 1))
+
+    assert found.found() == {"/b/w_#_#": "76.0 h old"}
 
 
 def test_each_part_must_have_a_good_file() -> None:

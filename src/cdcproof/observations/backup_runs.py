@@ -12,6 +12,7 @@ from pathlib import Path
 from cdcproof.environments.base import BackupFile
 from cdcproof.errors import CouldNotLookError
 from cdcproof.observations.backup_logs import BackupLog, stamp_of
+from cdcproof.observations.backups import own_backups
 
 _HOUR_SECONDS = 3600.0
 _WEEK_SECONDS = 7 * 86_400.0
@@ -87,14 +88,14 @@ class GoodBackups:
 
     @cached_property
     def _backups(self) -> dict[str, float]:
-        """Backup by its path to when it was last written."""
+        """Backup by its path to when it was last written; of our own to when it was taken: copying a backup makes it no newer."""
         files = [f for f in self.files if not f.path.endswith(".log") and not any(_hidden(f.path))]
         folders = {f.path.rpartition("/")[0] for f in files if f.path.endswith(f"/{MANIFEST}")}
         written: dict[str, float] = {}
         for file in files:
             name = next((folder for folder in folders if file.path.startswith(f"{folder}/")), file.path)
             written[name] = max(written.get(name, 0.0), file.changed_at)
-        return written
+        return written | {one.folder: one.taken_at for one in own_backups(files)}
 
     @cached_property
     def _of_part(self) -> dict[str, list[str]]:

@@ -111,7 +111,7 @@ class PostgreSQLHealth(PostgreSQLDeployment):
     def _size_bytes(self) -> int | None:
         """None where it does not come in time: each file of the database is looked at."""
         try:
-            return int(self._query(queries.SIZE)[0][0])
+            return self.space_used_bytes()
         except CouldNotLookError:
             return None
 
