@@ -54,7 +54,7 @@ class Advisories:
             why = f" The first: {skipped[0].skipped}" if skipped else ""
             raise CouldNotLookError(
                 f"{len(skipped)} of {len(skipped) + len(audited)} packages were not audited.{why}",
-                "The advisory service has to be reached: pypi.org, not a mirror. Then run it again.",
+                "The advisory service is that of the package index itself, not of a mirror. Let this machine reach it, then run it again.",
             )
 
     def rows(self) -> list[dict[str, object]]:

@@ -29,7 +29,7 @@ def audit() -> Advisories:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         raise CouldNotLookError(
-            f"pip-audit did not end within {_SECONDS:g} s.", "Let this machine reach pypi.org."
+            f"pip-audit did not end within {_SECONDS:g} s.", "Let this machine reach the package index."
         ) from None
     except OSError as error:
         raise CouldNotLookError(f"{program} cannot be run: {error.strerror}.") from None
@@ -39,7 +39,7 @@ def audit() -> Advisories:
         said = scrub(done.stderr.strip()).splitlines()[-1:] or ["nothing"]
         raise UnexpectedAnswerError(
             f"pip-audit ended with status {done.returncode} and no list of packages: {said[0]}",
-            "Let this machine reach pypi.org, and run it by hand: pip-audit",
+            "Let this machine reach the package index, and run it by hand: pip-audit",
         ) from None
 
 
