@@ -190,6 +190,22 @@ def test_the_longer_of_two_secrets_goes_first() -> None:
     assert scrub("x abcd-efgh y") == f"x {REDACTED} y"
 
 
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("posted by xoxb-123456789012-hunter2hunter2", f"posted by {REDACTED}"),
+        ("http://u:hunter12345@h/", f"http://u:{REDACTED}@h/"),
+        ("password=hunter,12345,2 x", f"password={REDACTED} x"),
+        ("PWD=12345hunter2;UID=sa", f"PWD={REDACTED};UID=sa"),
+        ("1234567", REDACTED),
+    ],
+)
+def test_a_secret_within_another_does_not_hide_the_rest(text: str, scrubbed: str) -> None:
+    known(["12345", "34567", "hunter,12345,2"])
+
+    assert scrub(text) == scrubbed
+
+
 def test_a_short_secret_does_not_eat_innocent_text() -> None:
     known(["sa"])
 

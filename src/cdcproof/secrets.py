@@ -30,24 +30,24 @@ _WORDS = frozenset(("true", "false", "none", "null", "yes", "no", "on", "off", "
 # The value: in quotes (escaped or not, as inside JSON), a reference, or up to what ends a value. It never takes the
 # quote that ends a string around it, so that scrubbed JSON is still JSON.
 _KEY_VALUE = re.compile(
-    r"""(?P<key>(?:password|passwd|passphrase|pwd|secret|token|user[._]info
+    r"""(?:(?:password|passwd|passphrase|pwd|secret|token|user[._]info
                   |(?:api|access|account|private|keystore)[._-]?key)["'\\]{0,4}\s*[:=]\s*(?:N(?='))?)
         (?:(?P<quote>\\{0,3}["'])(?P<quoted>(?:\\.|[^\\\n]){0,500}?)(?P=quote)
           |(?P<plain>\$\{[^}\n]{0,200}\}|(?<==)\{(?:[^}\n]|\}\}){0,500}\}|(?:[^\s,;&}"'\\]|\\(?!["']))+))""",
     re.IGNORECASE | re.VERBOSE,
 )
 _AUTHORIZATION = re.compile(
-    r"""(?P<key>authorization["'\\]{0,4}\s*[:=]\s*["'\\]{0,4}(?:basic|bearer)\s+)[\w+/=.~\-]+""", re.IGNORECASE
+    r"""(?:authorization["'\\]{0,4}\s*[:=]\s*["'\\]{0,4}(?:basic|bearer)\s+)(?P<secret>[\w+/=.~\-]+)""", re.IGNORECASE
 )
 # a flag with a blank before its value, not before the verb of a sentence about it; and SQL that sets an account's password
 _FLAG_OR_SQL = re.compile(
-    r"""(?P<key>--[\w-]{0,40}(?:password|passwd|pwd|secret|token)[ \t]+(?=[^\s-])(?!(?:is|are|and|or|works?)[ \t])
+    r"""(?:--[\w-]{0,40}(?:password|passwd|pwd|secret|token)[ \t]+(?=[^\s-])(?!(?:is|are|and|or|works?)[ \t])
             |\b(?:password|identified[ \t]+by)[ \t]+(?='))
         (?:(?P<quote>["'])(?P<quoted>[^\n]{0,500}?)(?P=quote)|(?P<plain>[^\s"']+))""",
     re.IGNORECASE | re.VERBOSE,
 )
 _PRIVATE_KEY = re.compile(
-    r"(?P<key>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----).{1,20000}?(?=-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
+    r"(?:-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?P<secret>.{1,20000}?)(?=-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
 # what is a secret by its form: JSON Web Tokens, tokens of Slack, GitHub and Vault
@@ -56,7 +56,7 @@ _TOKEN = re.compile(
 )
 _REFERENCE = re.compile(r"\$\{.*\}|\$\w+|%\w+%")
 # up to the last @ before the path: a password may hold one itself
-_URL_USERINFO = re.compile(r"(?P<scheme>://[^\s:/@]*):(?P<secret>[^\s/\x22]+)@")
+_URL_USERINFO = re.compile(r"://[^\s:/@]*:(?P<secret>[^\s/\x22]+)@")
 _ESCAPE = re.compile("(?:%25|%)[0-9A-F]{2}")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-")
 
@@ -101,18 +101,51 @@ def from_environment(name: str, used_for: str) -> Secret:
 
 
 def scrub(text: str) -> str:
-    """Remove every secret this process has seen, and anything that stands where a secret stands."""
-    for value in sorted(_known, key=len, reverse=True):
+    """Remove every secret this process has seen, and anything that stands where a secret stands.
+
+    All are looked for in the text as it came: a short secret within a longer one must not hide the rest of it.
+    """
+    parts, done = [], 0
+    for start, end in _merged(_found(text)):
+        parts += [text[done:start], REDACTED]
+        done = end
+    return "".join([*parts, text[done:]])
+
+
+def _found(text: str) -> Iterator[tuple[int, int]]:
+    """Where secrets stand: first character, and the one after the last."""
+    for value in _known:
         if len(value) >= _SHORTEST_SCRUBBED:
             for form in _forms(value):
-                text = text.replace(form, REDACTED)
+                yield from ((at, at + len(form)) for at in _places(text, form))
             for core in _in_base64(value):
-                text = _without_token(text, core)
-    text = _TOKEN.sub(REDACTED, text)
-    text = _PRIVATE_KEY.sub(rf"\g<key>{REDACTED}", text)
-    text = _AUTHORIZATION.sub(rf"\g<key>{REDACTED}", text)
-    text = _URL_USERINFO.sub(rf"\g<scheme>:{REDACTED}@", text)
-    return _FLAG_OR_SQL.sub(_redact_value, _KEY_VALUE.sub(_redact_value, text))
+                yield from (_word_around(text, at, at + len(core)) for at in _places(text, core))
+    yield from (match.span() for match in _TOKEN.finditer(text))
+    for pattern in (_PRIVATE_KEY, _AUTHORIZATION, _URL_USERINFO):
+        yield from (match.span("secret") for match in pattern.finditer(text))
+    for pattern in (_FLAG_OR_SQL, _KEY_VALUE):
+        for match in pattern.finditer(text):
+            group = "quoted" if match["quote"] else "plain"
+            if match[group] not in ("", "…", REDACTED, "null", "None") and not _REFERENCE.fullmatch(match[group]):
+                yield match.span(group)
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """In order; those that overlap are one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def redact(config: Mapping[str, object]) -> dict[str, object]:
@@ -203,23 +236,10 @@ def _cores(data: bytes, before: int) -> Iterator[str]:
         yield encode(bytes(before) + data + bytes(2)).decode()[first:end]
 
 
-def _without_token(text: str, core: str) -> str:
-    """Without the words of base64 in which `core` stands."""
-    parts, done = [], 0
-    while (at := text.find(core, done)) >= 0:
-        start, end = at, at + len(core)
-        while start > done and text[start - 1] in _BASE64:
-            start -= 1
-        while end < len(text) and text[end] in _BASE64:
-            end += 1
-        parts += [text[done:start], REDACTED]
-        done = end
-    return "".join([*parts, text[done:]])
-
-
-def _redact_value(match: re.Match[str]) -> str:
-    value = match["quoted"] if match["quote"] else match["plain"]
-    if value in ("", "…", REDACTED, "null", "None") or _REFERENCE.fullmatch(value):
-        return match[0]
-    mark = match["quote"] or ""
-    return f"{match['key']}{mark}{REDACTED}{mark}"
+def _word_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """The whole word of base64 of which a part is found."""
+    while start and text[start - 1] in _BASE64:
+        start -= 1
+    while end < len(text) and text[end] in _BASE64:
+        end += 1
+    return start, end

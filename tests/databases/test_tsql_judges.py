@@ -38,7 +38,7 @@ PUSH_DOWN = next(iter(tsql_emitted.each_limit())).text
 MOMENTS = next(
     one.text for one in tsql_emitted.each_type() if "DATEDIFF_BIG" in one.text and "datetime2(7)" in one.text
 )
-NOT_SQL = {"key_text", "without_makers"}
+NOT_SQL = {"key_text", "without_makers", "to_the_primary"}
 MUTANTS = {
     "a bracket is missing": (PUSH_DOWN, ")) AS f", ") AS f", "grammar"),
     "a comma is missing": (PUSH_DOWN, "COUNT_BIG(*),", "COUNT_BIG(*)", "grammar"),

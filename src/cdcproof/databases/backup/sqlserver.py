@@ -14,7 +14,7 @@ from typing import Any
 
 from cdcproof.databases.backup import tsql
 from cdcproof.databases.backup.base import DatabaseState, TableSum
-from cdcproof.databases.backup.sqlserver_statements import run, to_the_primary
+from cdcproof.databases.backup.sqlserver_sessions import run, to_the_primary
 from cdcproof.databases.base import TableName
 from cdcproof.databases.sqlserver import SQLServer
 

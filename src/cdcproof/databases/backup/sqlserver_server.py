@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from cdcproof.databases.backup import tsql
 from cdcproof.databases.backup.base import DatabaseState
-from cdcproof.databases.backup.sqlserver_statements import run, to_the_primary
+from cdcproof.databases.backup.sqlserver_sessions import run, to_the_primary
 from cdcproof.databases.sqlserver_session import Session
 from cdcproof.errors import CdcproofError, OperationError
 
