@@ -34,6 +34,7 @@ DRILLS = {
     "morning.6-target-rights": (SOURCE, "test_the_checks_own_rights_that_were_taken_are_not_checked_by_name"),
     "morning.7-sink-lag": (MORNING, "test_a_sink_that_waits_for_a_lock_while_everything_is_running"),
     "morning.7-source-lag": (SOURCE, "test_a_source_that_stands_still_while_everything_says_running"),
+    "morning.7-freshness": (MORNING, "test_a_paused_sink_whose_target_grows_old"),
     "morning.7-capture-job": ("observations/test_capture_job.py", "test_the_action_mends_what_was_found"),
     "morning.8-replication-slots": (SOURCE, "test_slots_that_nobody_reads_of_whatever_database"),
     "morning.9-tables": (MORNING, "test_a_target_table_that_was_dropped"),

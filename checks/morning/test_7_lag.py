@@ -38,6 +38,18 @@ def test_the_source_is_read(source_lag, source_history, pipeline, evidence, reme
     source_lag.demand_seen()
 
 
+@pytest.mark.runbook("morning.7-freshness")
+def test_the_target_is_fresh(freshness, evidence, remedies):
+    """The newest heartbeat of the source is at the target, and not older than it may be."""
+    evidence.saw("Newest heartbeat", freshness.rows())
+    action = remedies.follow_the_test_row()
+    freshness.demand_known()
+
+    details, limit = freshness.details(), freshness.limit_seconds
+    require_equal(freshness.found(), freshness.expected(), details=details, action=action)
+    require_at_most(freshness.seconds(), limit, unit="s old", details=details, action=action)
+
+
 @pytest.mark.runbook("morning.7-capture-job")
 def test_the_log_is_captured(capture_jobs, pipeline, evidence, remedies):
     """SQL Server's Agent and capture job run, read the log without errors, and keep changes until they are read."""

@@ -35,6 +35,7 @@ ALL_OTHERS = (
     "morning.2-connectors",
     "morning.4-metrics-connectors",
     "morning.7-sink-lag",
+    "morning.7-freshness",
     "morning.8-replication-slots",
     "morning.9-tables",
     "morning.9-topics",
@@ -44,17 +45,19 @@ ALL_OTHERS = (
 OF_SOURCE = (
     "morning.6-source-rights",
     "morning.7-source-lag",
+    "morning.7-freshness",
     "morning.9-capture",
     "morning.9-columns",
     "morning.9-accounts",
 )
-OF_TARGET = ("morning.6-target-rights", "morning.9-columns", "morning.9-accounts")
-OF_CONNECT = ("morning.7-source-lag", "morning.9-capture", "morning.9-accounts")
+OF_TARGET = ("morning.6-target-rights", "morning.7-freshness", "morning.9-columns", "morning.9-accounts")
+OF_CONNECT = ("morning.7-source-lag", "morning.7-freshness", "morning.9-capture", "morning.9-accounts")
 OF_KAFKA = (
     "morning.6-kafka-answers",
     "morning.2-connectors",
     "morning.7-sink-lag",
     "morning.7-source-lag",
+    "morning.7-freshness",
     "morning.9-dead-letters",
     "morning.9-topics",
     "morning.9-tables",
@@ -578,6 +581,33 @@ def locked(pipelines, table):
         yield connection
         with suppress(psycopg.OperationalError):  # the action has ended it
             connection.rollback()
+
+
+def test_a_paused_sink_whose_target_grows_old(healthy):
+    """Two minutes of pause, shortened: the heartbeat that arrived last is set back at the target."""
+    age = "extract(epoch FROM clock_timestamp()) - max(beat_at) / 1000"
+    healthy.connect.pause(SINK)
+    try:
+        eventually(lambda: states(healthy)[f"{SINK}/0"] == "PAUSED", what="the pause")
+        databases.target(healthy.instance, "UPDATE public.cdcproof_heartbeat SET beat_at = beat_at - 120000")
+        outcome = healthy.morning()
+        step = healthy.assert_only(outcome, "morning.7-freshness", also=("morning.2-connectors",))
+        shown = follow(healthy, step)
+        follow(healthy, outcome.step("morning.2-connectors"))
+    except BaseException:
+        healthy.heal()
+        raise
+    eventually(
+        lambda: float(databases.target(healthy.instance, f"SELECT {age} FROM public.cdcproof_heartbeat")),
+        lambda seconds: seconds < 60,
+        what="the next heartbeat to arrive",
+    )
+
+    assert [d.subject for d in step.differences] == ["public.cdcproof_heartbeat"]
+    assert step.differences[0].expected == "at most 60 s old"
+    assert 119 < float(step.differences[0].found.removesuffix(" s old")) < 180
+    assert step.differences[0].detail.endswith("held up on its way")
+    assert "PAUSED" in "".join(done.stdout for done in shown)
 
 
 # ---- 9 tables ----

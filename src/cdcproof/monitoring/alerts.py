@@ -92,21 +92,21 @@ ALERTS: tuple[Alert, ...] = (
     Alert("ReportStale", "morning.3-reconciliation"),
     Alert("ReconciliationFailing", "morning.3-reconciliation"),
     # freshness
-    Alert("FreshnessBurnsFast", "morning.7-sink-lag", _REPLICATION),
-    Alert("FreshnessBurnsSteadily", "morning.7-sink-lag", _REPLICATION, muted_by=("FreshnessBurnsFast",)),
+    Alert("FreshnessBurnsFast", "morning.7-freshness", _REPLICATION),
+    Alert("FreshnessBurnsSteadily", "morning.7-freshness", _REPLICATION, muted_by=("FreshnessBurnsFast",)),
     Alert(
         "FreshnessBurnsToday",
-        "morning.7-sink-lag",
+        "morning.7-freshness",
         _REPLICATION,
         muted_by=("FreshnessBurnsFast", "FreshnessBurnsSteadily"),
     ),
     Alert(
         "FreshnessBurnsSlowly",
-        "morning.7-sink-lag",
+        "morning.7-freshness",
         _REPLICATION,
         muted_by=("FreshnessBurnsFast", "FreshnessBurnsSteadily"),
     ),
-    Alert("FreshnessUnknown", "morning.7-sink-lag", _REPLICATION),
+    Alert("FreshnessUnknown", "morning.7-freshness", _REPLICATION),
     # what has to run by itself
     Alert("SuiteNotRun"),
     Alert("SuiteFailedTwice"),

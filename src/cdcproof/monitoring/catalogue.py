@@ -96,6 +96,9 @@ _MORNING = (
     Check("morning.6-target-rights", "critical", _answers("target")),
     Check("morning.7-sink-lag", "critical", _answers("kafka")),
     Check("morning.7-source-lag", "critical", (*_services("morning", "connect"), *_answers("source", "kafka"))),
+    Check(
+        "morning.7-freshness", "critical", (*_services("morning", "connect", "kafka"), *_answers("source", "target"))
+    ),
     Check("morning.7-capture-job", "critical", _answers("source"), only_where=SQLSERVER_SOURCE),
     Check("morning.8-replication-slots", "critical", _answers("source"), only_where=POSTGRESQL_SOURCE),
     Check("morning.9-tables", "critical", _answers("source", "target", "kafka")),

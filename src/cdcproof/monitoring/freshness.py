@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from cdcproof import pipeline as model
 from cdcproof.databases.base import TableName
+from cdcproof.databases.health import connect as open_database
 from cdcproof.databases.health.base import Health, HealthDatabase
-from cdcproof.errors import CdcproofError, UnexpectedAnswerError
+from cdcproof.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError
 from cdcproof.monitoring.series import Metric, gauge
 from cdcproof.monitoring.source_metrics import SourceReading
+from cdcproof.observations.freshness import Freshness
 
 _EARLIEST = datetime.fromisoformat("2001-09-09T01:46:40+00:00").timestamp()
 """A thousand million seconds: what is earlier was not written in milliseconds."""
@@ -48,20 +51,21 @@ def read(database: HealthDatabase, freshness: model.Freshness | None) -> TargetR
         return TargetReading(health, beat, time.monotonic())
 
 
-def beat_seconds(value: object, column: str) -> float:
+def beat_seconds(value: object, column: str, side: str = "target") -> float:
     """Seconds since 1970. Raises `UnexpectedAnswerError` for what does not say that in milliseconds, or with a zone."""
     if value is None:
-        raise UnexpectedAnswerError(f"{column} at the target is empty: no beat has arrived yet.", _REMEDY)
+        raise UnexpectedAnswerError(f"{column} at the {side} is empty: no beat has arrived yet.", _REMEDY)
     if isinstance(value, datetime) and value.tzinfo:
         return value.timestamp()
     if isinstance(value, int | Decimal) and _EARLIEST <= float(value) / 1000 < math.inf:
         return float(value) / 1000
     raise UnexpectedAnswerError(
-        f"{column} at the target holds {value}, which is no time of milliseconds since 1970.", _REMEDY
+        f"{column} at the {side} holds {value}, which is no time of milliseconds since 1970.", _REMEDY
     )
 
 
 _REMEDY = "See [freshness] in docs/PIPELINE.md: how the beat is written, and as what."
+_NO_BEAT = "Have Debezium write one, and name its table: [freshness] in docs/PIPELINE.md says how."
 
 
 def age_seconds(source: SourceReading | None, target: TargetReading | None, skew_seconds: float) -> float | None:
@@ -71,6 +75,43 @@ def age_seconds(source: SourceReading | None, target: TargetReading | None, skew
     now = source.clock_seconds + (target.read_at - source.read_at)
     age = now - target.beat_seconds
     return max(0.0, age) if age >= -skew_seconds else None
+
+
+def look(pipeline: model.Pipeline, open_one: Callable[[model.Database], HealthDatabase] = open_database) -> Freshness:
+    """Both sides, for the check. Raises `CouldNotLookError` without a heartbeat, or where the target's cannot be read."""
+    beat = pipeline.freshness
+    if beat is None:
+        raise CouldNotLookError(
+            "The pipeline file names no heartbeat, so how old the target is is not known.", _NO_BEAT
+        )
+    table = TableName.parse(beat.target)
+    unknown, at_source = "", None
+    with open_one(pipeline.source) as source:
+        clock, read_at = source.clock_seconds(), time.monotonic()
+        try:
+            at_source = _newest(source, TableName.parse(beat.source), beat.column, "source")
+        except CdcproofError as error:
+            unknown = error.message
+    with open_one(pipeline.target) as target:
+        try:
+            at_target = _newest(target, table, beat.column, "target")
+        except CouldNotLookError as error:
+            raise type(error)(error.message, error.remedy or _REMEDY) from None
+        apart = time.monotonic() - read_at
+    return Freshness(
+        table=str(table),
+        age_seconds=None if at_target is None else clock + apart - at_target,
+        source_age_seconds=None if at_source is None else clock - at_source,
+        limit_seconds=beat.target_seconds,
+        clock_skew_seconds=pipeline.thresholds.clock_skew_seconds,
+        source_unknown=unknown,
+    )
+
+
+def _newest(database: HealthDatabase, table: TableName, column: str, side: str) -> float | None:
+    """The newest beat of a side; None where its table is empty."""
+    value = database.newest(table, column)
+    return None if value is None else beat_seconds(value, f"{table}.{column}", side)
 
 
 def metrics(age: float | None, freshness: model.Freshness) -> tuple[Metric, Metric]:

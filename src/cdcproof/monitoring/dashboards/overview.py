@@ -36,7 +36,7 @@ _NOW = Row(
             "Freshness",
             "Age at the target of the newest heartbeat row of the source, end to end, by the source's clock. No value: it "
             "could not be read, which counts as bad.",
-            "morning.7-source-lag",
+            "morning.7-freshness",
             Kind.NUMBERS,
             (Query(_FRESHNESS, "newest heartbeat"),),
             looks.FRESHNESS,
@@ -139,7 +139,7 @@ _LAG = Row(
             "Freshness, end to end",
             "Age at the target of the newest heartbeat row of the source. It rises one second per second while the pipeline "
             "stands. A gap: it could not be read.",
-            "morning.7-source-lag",
+            "morning.7-freshness",
             Kind.LINES,
             (
                 Query(_FRESHNESS, "newest heartbeat"),
