@@ -92,7 +92,10 @@ def test_an_alert_says_what_is_wrong_with_what_and_what_to_do_first(rule: dict[s
     else:
         assert f'<a id="{anchor}"></a>' in text
     named = "{{ $labels.alertname }}" if "escalated" in rule["labels"] else rule["alert"]
-    assert shlex.split(says["oncall"].replace("reReplaceAll \"'\" \"'\\\\''\"", "escaped"))[:3] == [
+    oncall, _, pipeline = says["oncall"].partition("{{ with $labels.pipeline }} ")
+    quoted_pipeline = "'pipeline={{ . | reReplaceAll \"'\" \"'\\\\''\" }}'{{ end }}"
+    assert pipeline == ("" if constant or document == "RUNBOOK" else quoted_pipeline)
+    assert shlex.split(oncall.replace("reReplaceAll \"'\" \"'\\\\''\"", "escaped"))[:3] == [
         "cdcproof",
         "oncall",
         named,

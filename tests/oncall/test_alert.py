@@ -36,7 +36,8 @@ def test_rules_were_read() -> None:
 
 @pytest.mark.parametrize("command", OFFERED)
 def test_what_an_annotation_offers_is_taken(command: str) -> None:
-    filled = re.sub(r"\{\{[^}]*\}\}", "odd value", command.replace("{{ $labels.alertname }}", "KafkaDown"))
+    command = re.sub(r"\{\{ (with [^}]*|end) \}\}", "", command.replace("{{ $labels.alertname }}", "KafkaDown"))
+    filled = re.sub(r"\{\{[^}]*\}\}", "odd value", command)
     program, subcommand, *words = shlex.split(filled)
     parser = argparse.ArgumentParser()
     oncall.add_arguments(parser)
@@ -61,6 +62,20 @@ def test_the_texts_of_a_rule_are_filled_with_the_labels() -> None:
     assert alert.check.step == "morning.2-connectors"
     assert alert.action.startswith("Read why its task failed")
     assert "{{" not in find("DiskFilling", {}, RULES).description
+
+
+def test_what_a_rule_says_only_with_a_label_is_said_only_then() -> None:
+    def said(name: str, **labels: str) -> str:
+        return find(name, labels, RULES).description
+
+    assert said("SuiteNotRun", suite="weekly") == "The suite weekly has not run, or its metrics do not arrive"
+    assert said("SuiteNotRun", suite="weekly", pipeline="orders").startswith("The suite weekly of orders has not run")
+    assert said("ExporterDown", job="connectors", pipeline="orders").endswith("from the job connectors of orders")
+    assert said("PipelineLabelWrong", instance="a:1", pipeline="orders").startswith(
+        "The exporter at a:1 is of orders, and"
+    )
+    other = said("PipelineLabelWrong", instance="a:1", pipeline="orders", exported_pipeline="sales")
+    assert other.startswith("The exporter at a:1 is of sales, and")
 
 
 def test_an_alert_of_ones_own_rules_is_known_by_its_file(tmp_path: Path) -> None:

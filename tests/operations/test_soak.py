@@ -126,14 +126,16 @@ def test_an_exporters_error_counters_are_watched_and_no_others() -> None:
     }
 
 
-def test_alerts_are_named_by_what_tells_them_apart() -> None:
+def test_alerts_are_named_by_what_tells_them_apart_and_those_of_another_pipeline_are_not_ours() -> None:
     labels = {"__name__": "ALERTS", "alertname": "ConnectorDown", "alertstate": "firing", "severity": "critical"}
-    vector = [{"metric": {**labels, "connector": "sink", "job": "cdcproof"}, "value": [1, "1"]}]
+    of_sink = {**labels, "connector": "sink", "job": "cdcproof"}
+    metrics = [of_sink, of_sink | {"connector": "source", "pipeline": "ours"}, of_sink | {"pipeline": "other"}]
+    vector = [{"metric": metric, "value": [1, "1"]} for metric in metrics]
     from urllib.parse import quote_plus
 
     asked = {f"GET /api/v1/query?query={quote_plus(soak._ALERTS)}": (200, {"data": {"result": vector}})}
     with serving(asked) as server:
-        alerts, _ = soak._prometheus(HttpService(url=server.url))
+        alerts, _ = soak._prometheus(HttpService(url=server.url), "ours")
         seen = alerts.look()
 
-    assert seen.words == {"alert ConnectorDown{connector=sink}": "firing"}
+    assert seen.words == {f"alert ConnectorDown{{connector={name}}}": "firing" for name in ("sink", "source")}

@@ -55,6 +55,7 @@ ALERTS: tuple[Alert, ...] = (
     Alert("DataMismatch", "morning.3-reconciliation", needs=(), muted_by=("MismatchStands",), same=("table",)),
     # exporters and services
     Alert("ExporterDown", "morning.4-metrics-connectors", needs=()),
+    Alert("PipelineLabelWrong", "morning.4-metrics-connectors", needs=()),
     Alert("ExporterBlind", "morning.4-metrics-reconciliation", needs=()),
     Alert("KafkaConnectDown", "morning.1-services:connect", breaks=True),
     Alert("KafkaDown", "morning.1-services:kafka", breaks=True),

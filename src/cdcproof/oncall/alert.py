@@ -13,6 +13,8 @@ from cdcproof.monitoring.alerts import every_alert, step_behind
 from cdcproof.monitoring.catalogue import BY_STEP, CHECKS, Check
 
 _LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)[^}]*\}\}")
+_WITH = re.compile(r"\{\{\s*with \$labels\.(\w+)\s*\}\}(.*?)(?:\{\{\s*else\s*\}\}(.*?))?\{\{\s*end\s*\}\}")
+_VALUE = re.compile(r"\{\{\s*\.[^}]*\}\}")
 _TEMPLATE = re.compile(r"\{\{[^}]*\}\}")
 _MOST_NEAR = 3
 
@@ -45,7 +47,12 @@ def find(name: str, labels: Mapping[str, str], rules: Mapping[str, AlertRule]) -
     step = step_behind(name)
     check = BY_STEP.get(step) or next((one for one in CHECKS if rule.runbook.endswith(f"#{one.anchor}")), None)
 
+    def with_label(found: re.Match[str]) -> str:
+        value = labels.get(found[1], "")
+        return _VALUE.sub(lambda _: value, found[2]) if value else found[3] or ""
+
     def filled(text: str) -> str:
+        text = _WITH.sub(with_label, text)
         return _TEMPLATE.sub("…", _LABEL.sub(lambda found: labels.get(found[1], "…"), text))
 
     runbook = rule.runbook or (f"docs/RUNBOOK.md#{check.anchor}" if check else "")

@@ -103,7 +103,7 @@ def parts_of(pipeline: Pipeline, environment: Environment) -> tuple[Watched, ...
         _sinks(pipeline),
         _exporter("the connector exporter", exporters.connect_url),
         _exporter("the reconciliation exporter", exporters.reconciliation_url),
-        *_prometheus(pipeline.prometheus),
+        *_prometheus(pipeline.prometheus, pipeline.name),
     )
 
 
@@ -158,17 +158,21 @@ def _exporter(name: str, url: str) -> Watched:
     return Watched(name, look, _SELDOM_SECONDS, optional=True)
 
 
-def _prometheus(service: HttpService | None) -> tuple[Watched, ...]:
+def _prometheus(service: HttpService | None, pipeline: str) -> tuple[Watched, ...]:
+    """What has the label of another pipeline is that pipeline's."""
     if service is None:
         return ()
     server = PrometheusServer(service)
 
     def alerts() -> Seen:
         firing = (dict(labels) for labels in server.query(_ALERTS))
-        return Seen(words={_alert(labels): "firing" for labels in firing})
+        return Seen(
+            words={_alert(labels): "firing" for labels in firing if labels.get("pipeline", pipeline) == pipeline}
+        )
 
     def errors() -> Seen:
-        return Seen(counters={_series(labels): value for labels, value in server.query(_ERRORS).items()})
+        found = {k: v for k, v in server.query(_ERRORS).items() if dict(k).get("pipeline", pipeline) == pipeline}
+        return Seen(counters={_series(labels): value for labels, value in found.items()})
 
     return (
         Watched("alerts in Prometheus", alerts, _SELDOM_SECONDS, optional=True),
@@ -182,7 +186,8 @@ def _counts_errors(sample: Sample) -> bool:
 
 
 def _alert(labels: Mapping[str, str]) -> str:
-    own = {k: v for k, v in labels.items() if k not in ("__name__", "alertname", "alertstate", "severity", "job")}
+    all_have = ("__name__", "alertname", "alertstate", "severity", "job", "pipeline")
+    own = {k: v for k, v in labels.items() if k not in all_have}
     return _told(f"alert {labels.get('alertname', 'without a name')}", tuple(own.items()))
 
 

@@ -104,7 +104,12 @@ def test_prometheus_scrapes_what_there_is_under_the_names_that_the_rules_know(
 
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     assert set(jobs) == {"reconciliation", "connectors", "pushgateway", "prometheus"}
-    assert jobs["pushgateway"]["honor_labels"]
-    assert config["global"]["external_labels"] == {"pipeline": "embedded"}
+    assert {job for job, found in jobs.items() if found["honor_labels"]} == {
+        "reconciliation",
+        "connectors",
+        "pushgateway",
+    }
+    assert jobs["connectors"]["static_configs"][0]["labels"] == {"pipeline": "embedded"}
+    assert jobs["prometheus"]["static_configs"][0]["labels"] == {}
     (rules,) = config["rule_files"]
     assert list(Path(rules).parent.glob("*.yml"))

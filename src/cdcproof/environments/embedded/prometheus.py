@@ -13,6 +13,7 @@ _SCRAPED = {
     "alertmanager": "alertmanager",
 }
 """Job to the port that it scrapes: the jobs of monitoring/prometheus.yml."""
+_OURS = ("reconciliation", "connectors", "pushgateway")
 _PIPELINE = "embedded"
 
 
@@ -36,15 +37,16 @@ def _config(instance: Instance) -> dict[str, object]:
         "global": {
             "scrape_interval": "5s",
             "evaluation_interval": "5s",
-            "external_labels": {"pipeline": _PIPELINE},
         },
         "rule_files": [str(folders.monitoring() / "prometheus" / "rules" / "*.yml")],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [instance.address("alertmanager")]}]}]},
         "scrape_configs": [
             {
                 "job_name": job,
-                "honor_labels": job == "pushgateway",
-                "static_configs": [{"targets": [instance.address(port)]}],
+                "honor_labels": job in _OURS,
+                "static_configs": [
+                    {"targets": [instance.address(port)], "labels": {"pipeline": _PIPELINE} if job in _OURS else {}}
+                ],
             }
             for job, port in jobs.items()
         ],
