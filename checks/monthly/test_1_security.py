@@ -24,6 +24,15 @@ def test_no_newer_image_is_to_be_had(newer_images, evidence, remedies):
     warn_if_any(newer_images.newer(), expected="the newest of its tag", action=remedies.update_images())
 
 
+@pytest.mark.runbook("monthly.1-newer-tags")
+def test_no_newer_version_is_to_be_had(newer_tags, evidence, remedies):
+    """No registry has a newer version of an image that runs, by the tags of the same form."""
+    evidence.saw("Newer versions", newer_tags.rows())
+
+    newer_tags.demand_known()
+    warn_if_any(newer_tags.newer(), expected="the newest version", action=remedies.upgrade_images())
+
+
 @pytest.mark.runbook("monthly.1-advisories")
 def test_no_installed_package_has_a_known_vulnerability(advisories, evidence, remedies):
     """No Python package of this installation has a known vulnerability; every one was audited."""

@@ -17,6 +17,7 @@ from cdcproof.operations import images
 from checks.monthly import test_1_security as checks
 from tests.check_in_process import judged
 from tests.engine import container, engine_with
+from tests.image_registries import Said, answering
 from tests.pipelines import pipeline_of
 
 OLD, NEW, REPOSITORY = (f"sha256:{letter * 64}" for letter in "abc")
@@ -90,3 +91,62 @@ def test_an_engine_that_is_away_is_not_checked(tmp_path: Path, monkeypatch: pyte
 def test_an_image_that_the_engine_has_not_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with engine(tmp_path, monkeypatch, **{"/images/kafka:3/json": 404}) as pipeline:
         assert images.running(pipeline, NOW).services[0].image is None
+
+
+def test_the_registries_are_asked_for_newer_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warned, and green once the compose file names the newest version and runs it, as the Action advises."""
+    tags = {"3.7.0": True, "3.7.1": True, "4.1.0": True, "latest": True}
+    with answering(lambda _: Said(200, {"tags": [*tags]})) as host:
+        verdicts = {}
+        for tag in ("3.7.0", "4.1.0", "latest", "bookworm"):
+            with tagged(tmp_path, monkeypatch, f"{host}/pipeline/kafka:{tag}") as pipeline:
+                seen = images.newer_tags(pipeline, NOW)
+                record = verdicts[tag] = judged(checks.test_no_newer_version_is_to_be_had, pipeline, newer_tags=seen)
+                assert record.evidence[0].text.splitlines()[1].startswith(f"{host}/pipeline/kafka:{tag}")
+
+    assert {tag: record.verdict for tag, record in verdicts.items()} == {
+        "3.7.0": Verdict.WARNED,
+        "4.1.0": Verdict.PASSED,
+        "latest": Verdict.PASSED,
+        "bookworm": Verdict.NOT_CHECKED,
+    }
+    assert verdicts["3.7.0"].differences[0].found == "3.7.1; of another major version: 4.1.0"
+    assert "staging gate" in verdicts["3.7.0"].action[0]
+    assert f"{host}/pipeline/kafka:bookworm: bookworm is no version" in verdicts["bookworm"].reason
+
+
+def test_a_registry_that_is_away_is_asked_once_and_named_for_each_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tagged(tmp_path, monkeypatch, "127.0.0.1:9/own/kafka:3", "127.0.0.1:9/own/connect:2") as pipeline:
+        record = judged(
+            checks.test_no_newer_version_is_to_be_had, pipeline, newer_tags=images.newer_tags(pipeline, NOW)
+        )
+
+    assert record.verdict is Verdict.NOT_CHECKED
+    for image in ("127.0.0.1:9/own/kafka:3", "127.0.0.1:9/own/connect:2"):
+        assert f"{image}: The registry of own/" in record.reason
+    assert "connection refused" in record.reason
+
+
+def test_without_containers_no_version_is_known_to_be_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tagged(tmp_path, monkeypatch) as pipeline:
+        seen = images.newer_tags(pipeline, NOW)
+        assert judged(checks.test_no_newer_version_is_to_be_had, pipeline, newer_tags=seen).verdict is (
+            Verdict.NOT_CHECKED
+        )
+
+
+@contextmanager
+def tagged(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[Any]:
+    """A container of each image."""
+    services = {f"service{number}": {"image": name} for number, name in enumerate(names)}
+    monkeypatch.setattr(images, "rendered", lambda _: Rendered(services or {"away": {"image": "away:1"}}, {}))
+    known = {"Id": NEW, "RepoDigests": [], "Created": "2026-11-20T08:00:00.123456789Z"}
+    made = [running(service, settings["image"], NEW, folder) for service, settings in services.items()]
+    answers: dict[str, Any] = {f"/images/{name}/json": known for name in names}
+    with engine_with(*made, answers=answers) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        yield pipeline_of("orders", paths={"compose_files": [str(folder / "docker-compose.yml")]})

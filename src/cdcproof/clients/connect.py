@@ -232,9 +232,9 @@ class Connect:
 class _Worker(Http):
     """A Connect worker. Seen on 3.9: from the moment its port is open until it has joined, every address is a bare 404."""
 
-    def _request(self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None) -> Any:
+    def _request(self, method: str, path: str, **asked: Any) -> Any:
         try:
-            return super()._request(method, path, body=body, params=params)
+            return super()._request(method, path, **asked)
         except NotServedError:
             raise UnreachableError(
                 f"{self._place(self.base_url + path)} does not answer as Kafka Connect does: 404, without a word. "

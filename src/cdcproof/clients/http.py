@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from weakref import WeakSet
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
+from requests.auth import AuthBase, HTTPBasicAuth
 
 from cdcproof.errors import CouldNotLookError, DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
@@ -50,7 +50,7 @@ class ServiceFailedError(UnexpectedAnswerError):
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
     """A whole answer; `url` is the address that answered, after redirects."""
 
     url: str
@@ -61,6 +61,7 @@ class _Answer:
 
     @property
     def text(self) -> str:
+        """The decoded body."""
         return self.body.decode(self.encoding, errors="replace")
 
     def json(self) -> Any:
@@ -152,6 +153,10 @@ class Http:
         """GET the body as text."""
         return self._request("GET", path).text
 
+    def get_answer(self, path: str, *, token: str = "", accept: Collection[int] = ()) -> Answer:
+        """GET with a bearer token, where there is one; a status to accept is an answer like any other, and no error."""
+        return self._request("GET", path, token=token, accept=accept)
+
     def put_json(self, path: str, body: Any = None) -> Any:
         """PUT JSON; the decoded answer, or None when it has no body."""
         return self._json(self._request("PUT", path, body=body))
@@ -178,15 +183,29 @@ class Http:
             return frozenset()
         return frozenset(method.strip() for method in allowed.split(",") if method.strip())
 
-    def _request(self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None) -> _Answer:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        token: str = "",
+        accept: Collection[int] = (),
+    ) -> Answer:
         if self._silent and not self._silence.passed:
             raise UnreachableError(self._silent.message, self._silent.remedy)
         url = self.base_url + path
         to_connect, between_bytes = self._timeout_seconds
         whole = Deadline(to_connect + 2 * between_bytes)
+        auth = _Bearer(token) if token else _basic(*self._auth) if self._auth else None
         try:
             # in a thread: nothing else ends a look-up of a host's name, or headers that come byte by byte
-            answer = within(whole.seconds, lambda: self._exchange(method, url, body, params, whole), what="the answer")
+            answer = within(
+                whole.seconds,
+                lambda: self._exchange(method, url, body=body, params=params, auth=auth, whole=whole),
+                what="the answer",
+            )
         except DeadlineError:
             self._adapter.end()  # else the thread would wait on
             raise self._too_late(url, f"the answer was not complete after {whole.seconds:g} s") from None
@@ -200,16 +219,26 @@ class Http:
             raise self._unreachable(url, _reason(error)) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise UnexpectedAnswerError(f"{self._place(url)}: {scrub(str(error))}") from None
-        self._raise_for_status(method, answer)
+        if answer.status not in accept:
+            self._raise_for_status(method, answer)
         return answer
 
-    def _exchange(self, method: str, url: str, body: Any, params: Mapping[str, Any] | None, whole: Deadline) -> _Answer:
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Any,
+        params: Mapping[str, Any] | None,
+        auth: AuthBase | None,
+        whole: Deadline,
+    ) -> Answer:
         with self._session.request(
             method,
             url,
             params=params,
             json=body,
-            auth=_basic(*self._auth) if self._auth else None,
+            auth=auth,
             timeout=self._timeout_seconds,
             stream=True,
         ) as response:
@@ -224,9 +253,9 @@ class Http:
                         f"Check that the address is that of {self.service_name}.",
                     )
             encoding = response.encoding or "utf-8"
-            return _Answer(response.url, response.status_code, response.headers, bytes(received), encoding)
+            return Answer(response.url, response.status_code, response.headers, bytes(received), encoding)
 
-    def _raise_for_status(self, method: str, answer: _Answer) -> None:
+    def _raise_for_status(self, method: str, answer: Answer) -> None:
         status = answer.status
         if status < 300:
             return
@@ -241,7 +270,7 @@ class Http:
             raise ServiceFailedError(said)
         raise UnexpectedAnswerError(said)
 
-    def _json(self, answer: _Answer) -> Any:
+    def _json(self, answer: Answer) -> Any:
         if not answer.body:
             return None
         try:
@@ -300,6 +329,17 @@ def _basic(user: str, password: Secret) -> HTTPBasicAuth:
     return HTTPBasicAuth(user.encode(), password.reveal().encode())
 
 
+class _Bearer(AuthBase):
+    """By `auth`, and not as a header of ours: requests would put what a ~/.netrc says of the host in its place."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 def shown(url: str) -> str:
     """The address as it may be printed: without user, password and query."""
     parts = urlsplit(url)
@@ -326,7 +366,7 @@ def _reason(error: BaseException) -> str:
     return scrub(text)[:_LONGEST_QUOTE]
 
 
-def _is_json(answer: _Answer) -> bool:
+def _is_json(answer: Answer) -> bool:
     try:
         answer.json()
     except ValueError:
@@ -334,7 +374,7 @@ def _is_json(answer: _Answer) -> bool:
     return True
 
 
-def _quote(answer: _Answer) -> str:
+def _quote(answer: Answer) -> str:
     """What the service said: the message of an error in JSON, else the first line, scrubbed and short."""
     try:
         said = answer.json()

@@ -155,6 +155,7 @@ _WEEKLY = (
 _MONTHLY = (
     Check("monthly.1-images", "major", only_where=COMPOSE_FILES),
     Check("monthly.1-newer-images", "minor", only_where=COMPOSE_FILES),
+    Check("monthly.1-newer-tags", "minor", only_where=COMPOSE_FILES),
     Check("monthly.1-advisories", "major"),
     Check("monthly.2-performance", "minor", only_where=PROMETHEUS),
     Check("monthly.3-recovery-drill", "major", only_where=NOT_EMBEDDED),

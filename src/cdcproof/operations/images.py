@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from cdcproof.clients.compose_config import rendered
 from cdcproof.clients.containers import Engine, Image
-from cdcproof.errors import CouldNotLookError
+from cdcproof.clients.image_registry import ImageRegistry, Reference
+from cdcproof.errors import CouldNotLookError, UnreachableError
+from cdcproof.observations.image_tags import LATEST, NewerTags, Newest, is_version, newest
 from cdcproof.observations.images import Images, NewerImages, Running
 from cdcproof.operations.compose_file import said
 from cdcproof.pipeline import Pipeline
@@ -44,3 +46,26 @@ def newer(pipeline: Pipeline, now: float) -> NewerImages:
             except CouldNotLookError as error:
                 unknown[name] = error.message
     return NewerImages(images, at_registry, unknown)
+
+
+def newer_tags(pipeline: Pipeline, now: float) -> NewerTags:
+    """What the registries have beside the tags of the images that run; each is asked without a login."""
+    running_tags = {one.wanted: Reference.parse(one.wanted) for one in running(pipeline, now).services if one.image_id}
+    found: dict[str, Newest] = {}
+    unknown: dict[str, tuple[str, str]] = {}
+    silent: dict[str, CouldNotLookError] = {}
+    for image, reference in running_tags.items():
+        if reference.tag == LATEST:
+            continue
+        if not is_version(reference.tag):
+            unknown[image] = (f"{reference.tag or 'a digest'} is no version.", "Name a version in the compose files.")
+            continue
+        try:
+            if reference.host in silent:
+                raise silent[reference.host]
+            found[image] = newest(reference.tag, ImageRegistry(reference).tags())
+        except CouldNotLookError as error:
+            if isinstance(error, UnreachableError):  # nor would it answer for the next image
+                silent[reference.host] = error
+            unknown[image] = (error.message, error.remedy)
+    return NewerTags({image: reference.tag for image, reference in running_tags.items()}, found, unknown)

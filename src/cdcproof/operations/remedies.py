@@ -209,6 +209,14 @@ class Remedies:
             f"# then, in a maintenance window: {shlex.join([*compose, 'up', '-d'])}",
         )
 
+    def upgrade_images(self) -> Commands:
+        """Another version is a change like any other."""
+        files = ", ".join(map(str, self.pipeline.paths.compose_files))
+        return (
+            f"# read the changelogs, name the version in {files}, and let the change pass the staging gate (docs/CHANGES.md)",
+            "# then pull it, and start it in a maintenance window (docs/MAINTENANCE.md)",
+        )
+
     def update_packages(self) -> Commands:
         """Pin newer versions, and prove them before they are used."""
         return ("# in a clone of cdcproof: make lock && make test; then install from the new requirements.lock",)
