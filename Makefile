@@ -9,7 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cdcproof
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# most tests wait for a pipeline: a third worker uses the processors meanwhile
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+# where it is set, each of a thousand processes would compile all it imports
+unexport PYTHONDONTWRITEBYTECODE
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
@@ -35,7 +38,7 @@ down: $(INSTALLED) ## stop everything that `up` started
 status: $(INSTALLED) ## list what runs
 	@$(BIN)/cdcproof status
 
-test: $(INSTALLED) ## all tests; two workers, each with a pipeline of its own
+test: $(INSTALLED) ## all tests; three workers, each with a pipeline of its own
 	@$(BIN)/pytest tests $(SIDE_BY_SIDE)
 
 test-unit: $(INSTALLED) ## the tests that need no pipeline, engine, server or other program: under two minutes

@@ -8,16 +8,30 @@ import pytest
 
 from tests.plugin_project import Project
 
-_LONG = tuple(Path(__file__).parent / folder for folder in ("integration", "environments/embedded"))
+_TESTS = Path(__file__).parent
+_ORDER = (
+    *(
+        f"integration/test_{name}.py"
+        for name in ("morning_faults", "in_flight", "validate", "staging_gate", "connectors")
+    ),
+    "integration",
+    "environments/embedded",
+    *("databases/test_tsql_judges.py", "databases/test_sqlserver_drivers.py", "reconcile"),
+)
+"""Minutes, then what starts a pipeline, then half minutes; all else is short. A worker that begins a long file last is waited for."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a database server. Files that start a pipeline come first: the short ones keep the other worker busy."""
+    """Mark what needs a database server, and put what takes long first."""
     for item in items:
         if "postgres_servers" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.server)
-    items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in _LONG))
+    items.sort(key=lambda item: _place(item.path))
+
+
+def _place(path: Path) -> int:
+    return next((n for n, place in enumerate(_ORDER) if path.is_relative_to(_TESTS / place)), len(_ORDER))
 
 
 @pytest.fixture

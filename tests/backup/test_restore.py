@@ -95,7 +95,9 @@ def rows(server: Server, name: str) -> tuple[int, int]:
 def run(
     servers: Servers, kept: tuple[Path, str], on_step: Callable[[str], None] = lambda _: None, **more: object
 ) -> Outcome:
-    pipeline = runs.of(servers, paths={"reconciliation_reports": str(kept[0] / "reconciliation_reports")})
+    one_task_each = [{"name": kind, "kind": kind} for kind in ("source", "sink")]
+    paths = {"reconciliation_reports": str(kept[0] / "reconciliation_reports")}
+    pipeline = runs.of(servers, paths=paths, connectors=one_task_each)
     request = Request(pipeline, *kept, databases_only=True, on_step=on_step, **more)  # type: ignore[arg-type]
     return restore.run(request, Progress())
 
@@ -368,6 +370,8 @@ def test_connectors_run_again_after_a_restore_that_changed_nothing(
 
     assert "499 rows" in outcome.failures[0]
     assert worker.orders == ["stop source", "stop sink", "resume source", "resume sink"]
+    assert outcome.log is not None
+    assert "still stopped" not in outcome.log.read_text()
 
 
 class _Topics:
