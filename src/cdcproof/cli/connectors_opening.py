@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cdcproof.cli.options import add_pipeline, open_pipeline, seconds, seconds_or_none
+from cdcproof.cli.options import add_pipeline, demand_permission, open_pipeline, seconds, seconds_or_none
 from cdcproof.errors import UsageError
 from cdcproof.secrets import scrub
 
@@ -85,11 +85,13 @@ def acting(arguments: argparse.Namespace, here: Opened) -> Iterator[Hand]:
     from cdcproof.waiting import Deadline
 
     live = here.environment.name == "live"
-    if live and not arguments.allow_acts:
-        raise UsageError(
-            f"`connectors {arguments.verb}` changes the live pipeline {here.pipeline.name}. Nothing was done.",
-            "Add --allow-acts. Each act is then printed and written into acts.log before it is done.",
-        )
+    demand_permission(
+        arguments,
+        here.environment,
+        here.pipeline,
+        f"`connectors {arguments.verb}` changes",
+        ". Each act is then printed and written into acts.log before it is done.",
+    )
     with Progress() as progress:
 
         def announce(what: str) -> None:

@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from cdcproof.cli.options import add_pipeline, seconds
+from cdcproof.cli.options import add_pipeline, demand_permission, seconds
 from cdcproof.errors import CdcproofError, ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -63,12 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         print("  then make the evidence read-only, and say whom to call:")
         _print_contacts(arguments.kind, pipeline)
         return 0
-    if environment.name == "live" and not arguments.allow_acts:
-        again = ["cdcproof", "emergency", arguments.kind, *_chosen(arguments), "--allow-acts"]
-        raise UsageError(
-            f"`emergency {arguments.kind}` halts the live pipeline {pipeline.name}. Nothing was done.",
-            f"Add --allow-acts: {shlex.join(again)}",
-        )
+    again = shlex.join(["cdcproof", "emergency", arguments.kind, *_chosen(arguments), "--allow-acts"])
+    demand_permission(arguments, environment, pipeline, f"`emergency {arguments.kind}` halts", f": {again}")
     if not arguments.yes and not _is_confirmed(arguments.kind, pipeline):
         print("Nothing was done.")
         return 1

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdcproof.cli.options import add_pipeline, open_pipeline, seconds
+from cdcproof.cli.options import add_pipeline, demand_permission, open_pipeline, seconds
 from cdcproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -199,11 +199,13 @@ def _prove(arguments: argparse.Namespace) -> int:
     from cdcproof.progress import Progress
 
     environment, pipeline = open_pipeline(arguments)
-    if environment.name == "live" and not arguments.allow_acts:
-        raise UsageError(
-            f"This makes a database on each server of the live pipeline {pipeline.name}, and drops it. Nothing was done.",
-            "Add --allow-acts; it needs room for a second copy. Or restore elsewhere, and record it: maintenance confirm restored",
-        )
+    demand_permission(
+        arguments,
+        environment,
+        pipeline,
+        "`maintenance prove-restore` makes a database, and drops it again, on each server of",
+        "; it needs room for a second copy. Or restore elsewhere, and record it: maintenance confirm restored",
+    )
     windows = _windows(pipeline)
     with holding(windows.folder, windows.actor, "maintenance prove-restore"), Progress() as progress:
         window = windows.demand()
@@ -234,11 +236,13 @@ def _act(arguments: argparse.Namespace) -> int:
     if arguments.verb == "start" and arguments.force is not bool(arguments.reason):
         raise UsageError("--force and --reason belong together.", 'For example: --force --reason "the sink is broken"')
     environment, pipeline = open_pipeline(arguments)
-    if environment.name == "live" and not arguments.allow_acts:
-        raise UsageError(
-            f"`maintenance {arguments.verb}` changes the live pipeline {pipeline.name}. Nothing was done.",
-            "Add --allow-acts. Each step is then journalled and printed before it is taken.",
-        )
+    demand_permission(
+        arguments,
+        environment,
+        pipeline,
+        f"`maintenance {arguments.verb}` changes",
+        ". Each step is then journalled and printed before it is taken.",
+    )
     windows = _windows(pipeline)
     with holding(windows.folder, windows.actor, f"maintenance {arguments.verb}"), Progress() as progress:
         window = windows.demand()

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdcproof.errors import CdcproofError, ConfigError
+from cdcproof.errors import CdcproofError, ConfigError, UsageError
 from cdcproof.pipeline_choice import DEFAULT, VARIABLE, chosen, resolve
 
 if TYPE_CHECKING:
@@ -92,6 +92,14 @@ def open_even_if_down(arguments: argparse.Namespace) -> tuple[Environment, Pipel
         raise
     except CdcproofError as error:
         return environment, pipeline, error
+
+
+def demand_permission(
+    arguments: argparse.Namespace, environment: Environment, pipeline: Pipeline, what: str, remedy: str
+) -> None:
+    """Raise `UsageError` where the pipeline is live and `--allow-acts` is missing. `what` says what the command does to "the live pipeline"."""
+    if environment.name == "live" and not arguments.allow_acts:
+        raise UsageError(f"{what} the live pipeline {pipeline.name}. Nothing was done.", f"Add --allow-acts{remedy}")
 
 
 def open_pipeline(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:
