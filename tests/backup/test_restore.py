@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from cdcproof.backup.folders import Directory
 from cdcproof.backup.positions import Facts
 from cdcproof.backup.restore import Outcome, Request
 from cdcproof.backup.restore_connectors import Connectors
+from cdcproof.clients.connect import ConnectorStates, Offset
 from cdcproof.errors import UsageError
 from cdcproof.operations.connectors import acts
 from cdcproof.operations.connectors.retention import Retention
@@ -25,7 +27,11 @@ from tests.operations.connectors.worker import Worker
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]
-STEPS = ("plan", "restore target", "prove target", "swap source", "swap target")
+STEPS = (
+    *("verify", "plan", "stop connectors", "restore source", "prove source", "restore target", "prove target"),
+    *("positions", "swap source", "swap target", "finish positions", "start"),
+)
+"""Every step of a restore, in its order; it is killed as each begins."""
 
 
 @pytest.fixture(autouse=True)
@@ -162,23 +168,6 @@ def test_sessions_in_the_old_database_are_ended(postgres_servers: Servers, kept:
     assert_restored(postgres_servers.target, "warehouse_target")
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_after_a_kill_the_data_is_the_old_or_the_restored_and_the_next_run_finishes(
-    postgres_servers: Servers, kept: tuple[Path, str], step: str
-) -> None:
-    runs.in_a_process_that_is_killed(lambda: run(postgres_servers, kept, runs.killed_at(step)))
-    swapped = {"swap target": ["warehouse_source"]}.get(step, [])
-    for server, name in sides(postgres_servers):
-        assert rows(server, name)[1] == (name not in swapped)
-
-    outcome = run(postgres_servers, kept)
-
-    assert outcome.failures == ()
-    for server, name in sides(postgres_servers):
-        assert_restored(server, name)  # one old database each: what was swapped is not put aside as well
-    assert restore_state.read(Directory(kept[0], "test")) is None
-
-
 @pytest.mark.parametrize("step", ["prove source", "prove target"])
 def test_a_restore_that_cannot_be_proven_leaves_the_old_data(
     postgres_servers: Servers, kept: tuple[Path, str], step: str, monkeypatch: pytest.MonkeyPatch
@@ -305,19 +294,66 @@ def test_databases_are_not_restored_under_connectors_that_run(
     assert run(postgres_servers, kept, database="warehouse_source").failures == ()
 
 
-class Killed(BaseException):
-    """Nothing is cleaned up after the first position is set: this is as good as SIGKILL."""
+class Kept(Versioned):
+    """A worker whose memory is a file, like the topics of a real one: it outlives whoever orders it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def load(self) -> None:
+        told = json.loads(self.path.read_text())
+        self.configs, self.target_states = told["configs"], told["states"]
+        self.positions, self.orders = told["positions"], told["orders"]
+
+    def keep(self) -> None:
+        told = {"configs": self.configs, "states": self.target_states}
+        self.path.write_text(json.dumps({**told, "positions": self.positions, "orders": self.orders}))
+
+    def states(self, sure_of: object = ()) -> ConnectorStates:
+        self.load()
+        return super().states(sure_of)
+
+    def offsets(self, name: str) -> tuple[Offset, ...]:
+        self.load()
+        return super().offsets(name)
+
+    def put_config(self, name: str, config: Mapping[str, str]) -> None:
+        self.load()
+        super().put_config(name, config)
+        self.keep()
+
+    def alter_offsets(self, name: str, offsets: Sequence[Offset]) -> None:
+        self.load()
+        super().alter_offsets(name, offsets)
+        self.keep()
+
+    def reset_offsets(self, name: str) -> None:
+        self.load()
+        super().reset_offsets(name)
+        self.keep()
+
+    def stop(self, name: str) -> None:
+        self.load()
+        super().stop(name)
+        self.keep()
+
+    def resume(self, name: str) -> None:
+        self.load()
+        super().resume(name)
+        self.keep()
 
 
-@pytest.mark.parametrize("step", ["positions", "swap source", "swap target", "finish positions", "start"])
-def test_a_kill_between_databases_and_connectors_skips_nothing(
-    postgres_servers: Servers, kept: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, step: str
+@pytest.mark.parametrize("step", STEPS)
+def test_a_restore_that_is_killed_skips_nothing_and_the_next_run_finishes(
+    postgres_servers: Servers, kept: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
 ) -> None:
-    """Whoever starts the connectors then has them read the tables again; the next run finishes, and starts them itself."""
-    worker = Versioned()
+    """Each database is the old or the restored one. Whoever starts the connectors then has them read the tables again."""
+    worker = Kept(tmp_path / "worker.json")
     for name, config in (("source", SOURCE), ("sink", SINK)):
         worker.add(name, **config)
     worker.positions = {"source": [LSN], "sink": [place(9)]}
+    worker.keep()
     monkeypatch.setattr(Connectors, "connect", lambda _: worker)
     monkeypatch.setattr(restore, "saved_parts", lambda *_: PARTS)
     monkeypatch.setattr(restore.facts, "gather", lambda *_: Facts(source=True, target=True))
@@ -330,25 +366,36 @@ def test_a_kill_between_databases_and_connectors_skips_nothing(
         paths={"reconciliation_reports": str(kept[0] / "reconciliation_reports")},
         connectors=[{"name": "source", "kind": "source"}, {"name": "sink", "kind": "sink"}],
     )
+    request = Request(pipeline, *kept, stop_connectors=True)
 
-    def kill(seen: str) -> None:
-        if seen == step:
-            raise Killed
+    killed = replace(request, on_step=runs.killed_at(step))
+    runs.in_a_process_that_is_killed(lambda: restore.run(killed, Progress()))
 
-    with pytest.raises(Killed):
-        restore.run(Request(pipeline, *kept, stop_connectors=True, on_step=kill), Progress())
-    assert set(worker.target_states.values()) == {"STOPPED"}
-    if rows(postgres_servers.source, "warehouse_source")[1] == 0:  # it is the restored one
+    worker.load()
+    number = STEPS.index(step)
+    halted = number > STEPS.index("stop connectors")
+    assert set(worker.target_states.values()) == {"STOPPED" if halted else "RUNNING"}
+    for server, (name, taken) in zip(
+        (postgres_servers.source, postgres_servers.target),
+        (("warehouse_source", "swap source"), ("warehouse_target", "swap target")),
+        strict=True,
+    ):
+        assert rows(server, name)[1] == (number <= STEPS.index(taken))
+    if number > STEPS.index("positions"):
         assert worker.positions["source"] == []
 
-    outcome = restore.run(Request(pipeline, *kept, stop_connectors=True), Progress())
+    seen: list[str] = []
+    outcome = restore.run(replace(request, on_step=seen.append), Progress())
 
     assert outcome.failures == ()
+    assert seen == list(STEPS) or number > 0
+    worker.load()
     assert worker.positions == {"source": [], "sink": [place(70)]}
     assert worker.target_states == {"source": "RUNNING", "sink": "RUNNING"}
     assert worker.orders[-2:] == ["resume sink", "resume source"]
     for server, name in sides(postgres_servers):
-        assert_restored(server, name)
+        assert_restored(server, name)  # one old database each: what was swapped is not put aside as well
+    assert restore_state.read(Directory(kept[0], "test")) is None
 
 
 def test_connectors_run_again_after_a_restore_that_changed_nothing(

@@ -7,10 +7,14 @@ import os
 import resource
 import subprocess
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 import pytest
+from psutil import NoSuchProcess, Process
 
 from cdcproof.backup import manifest
 from cdcproof.backup import postgresql_programs as programs
@@ -18,8 +22,9 @@ from cdcproof.backup import run as backup
 from cdcproof.backup.folders import Directory
 from cdcproof.backup.run import Outcome
 from cdcproof.errors import UsageError
+from cdcproof.waiting import wait_until
 from tests.backup import runs
-from tests.postgres_server import PASSWORD, Servers
+from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]
 
@@ -188,6 +193,65 @@ def test_a_server_that_goes_in_the_middle_is_named(
 
     assert_nothing_left(tmp_path, outcome)
     assert "warehouse_target" in outcome.failures[0]
+
+
+@contextmanager
+def stopped(server: Server) -> Iterator[None]:
+    """Every process of the server stands still, as where its machine hangs."""
+    postmaster = Process(int((server.log.parent / "data" / "postmaster.pid").read_text().split()[0]))
+    stood_still = [postmaster, *postmaster.children(recursive=True)]
+    for process in stood_still:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in reversed(stood_still):
+            with suppress(NoSuchProcess):  # a backend whose client has gone
+                process.resume()
+
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '{}'::regclass"
+SUMMED = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%odd \"\"name%cdcproof_row%'"
+
+
+HELD = {"customers": (WAITING, 2), "parent": (SUMMED, 1)}
+"""Table that is locked: the question by which it is known that a backup has come to it, and how many then wait."""
+
+
+@pytest.mark.parametrize("table", HELD)
+def test_a_server_that_is_stopped_while_pg_dump_runs_is_given_up(
+    postgres_servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """Also where the sums are done and pg_dump alone is waited for: a lock on a partitioned table, without rows of its own, holds it alone."""
+    monkeypatch.setattr("cdcproof.databases.postgresql_settings.SETTINGS", {**_impatient(), "lock_timeout": "0"})
+    monkeypatch.setattr("cdcproof.databases.postgresql_connection.SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr("cdcproof.databases.postgresql_connection.TRIES", 1)
+    monkeypatch.setattr("cdcproof.databases.postgresql_session.CONNECT_TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr(programs, "_END_SECONDS", 1)
+    monkeypatch.setattr(programs, "_PING_SECONDS", 0.2)
+    target = postgres_servers.target
+    create = "CREATE TABLE IF NOT EXISTS parent (id int) PARTITION BY RANGE (id)"
+    target.execute(create, database="warehouse_target")
+    question, processes = HELD[table]
+    with ThreadPoolExecutor(1) as pool, target.connect("warehouse_target") as session, session.transaction():
+        session.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        running = pool.submit(runs.run, runs.of(postgres_servers), tmp_path)
+        with target.connect("warehouse_target") as other:
+            for asked in (question, WAITING):
+                wait_until(
+                    lambda asked=asked: other.execute(asked.format(table)).fetchone(),  # type: ignore[misc]
+                    lambda found: found == (processes,),
+                    what="pg_dump to wait",
+                    deadline_seconds=30,
+                )
+        with stopped(target):
+            outcome = running.result(60)
+            assert not [p for p in Process().children(recursive=True) if p.name().startswith("pg_dump")]
+
+    assert_nothing_left(tmp_path, outcome)
+    assert [line.partition(":")[0] for line in outcome.failures] == ["target", "no backup was kept"]
+    assert "warehouse_target at 127.0.0.1" in outcome.failures[0]
+    assert "stopped answering" in outcome.failures[0]
 
 
 def test_another_backup_that_runs_is_left_alone(postgres_servers: Servers, tmp_path: Path) -> None:

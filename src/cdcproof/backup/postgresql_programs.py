@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -133,8 +134,9 @@ def _places(name: str) -> list[Path]:
     return [Path(path) for path in dict.fromkeys(found) if path and Path(path).exists()]
 
 
+@cache
 def _major(path: Path) -> int:
-    """Of ``pg_dump (PostgreSQL) 18.6``; 0 for what does not run here."""
+    """Of ``pg_dump (PostgreSQL) 18.6``; 0 for what does not run here. Asked once: one backup finds its programs several times."""
     try:
         done = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
