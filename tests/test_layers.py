@@ -177,7 +177,7 @@ def test_only_waiting_sleeps() -> None:
 
 
 def test_a_comparison_by_flags_loads_only_what_it_uses() -> None:
-    program = "import sys, cdcproof.cli.reconcile_inputs, cdcproof.reconcile.engine; print(*sys.modules)"
+    program = "import sys, cdcproof.cli.reconcile.inputs, cdcproof.reconcile.engine; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert {"psycopg", "cdcproof.databases.postgresql"} <= set(loaded)
     assert not {"pydantic", "duckdb", "pyarrow", "jinja2", "cdcproof.databases.sqlserver"} & set(loaded)

@@ -13,8 +13,8 @@ import pytest
 from cdcproof.cli.main import main
 from cdcproof.observations import reports
 from cdcproof.pipeline import Pipeline, load
-from cdcproof.reconcile.ownership import place_of
-from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from cdcproof.reconcile.report.ownership import place_of
+from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from tests.canned import serving
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from cdcproof.databases.kinds import Form, Kind, form_of
 from cdcproof.databases.postgresql import PostgreSQL
 from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Scan, Segment, Told
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.reconcile.literals import literals
+from cdcproof.reconcile.plan.edge_values import literals
 from cdcproof.secrets import Secret
 from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, Server, Servers

@@ -13,7 +13,7 @@ from cdcproof.databases.base import Column, Database, TableName
 from cdcproof.databases.kinds import form_of
 from cdcproof.databases.scan import Told
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError, UsageError
-from cdcproof.reconcile.calibrate import Calibration
+from cdcproof.reconcile.plan.calibration import Calibration
 from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
 

@@ -17,10 +17,10 @@ from cdcproof.databases import connect, tsql
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.columnar import Columnar
 from cdcproof.databases.sqlserver import SQLServer
+from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
-from cdcproof.reconcile.matching import TablePair
-from cdcproof.reconcile.result import TableResult
-from cdcproof.reconcile.strategy import Strategy
+from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.reconcile.report.result import TableResult
 from cdcproof.secrets import Secret
 from tests import tsql_values as values
 from tests.databases.test_sqlserver_drivers import ID, TABLE, StandIn, _catalogued, _config, standing_in

@@ -28,12 +28,12 @@ from cdcproof.databases.scan import WHOLE, Chunking, Scan, Segment, Told
 from cdcproof.databases.sqlserver import SQLServer
 from cdcproof.databases.sqlserver_arrow import ArrowSession, rows_per_batch
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.reconcile.calibrate import Calibration
+from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
-from cdcproof.reconcile.literals import literals
-from cdcproof.reconcile.matching import TablePair
-from cdcproof.reconcile.result import TableResult, TableStatus
-from cdcproof.reconcile.strategy import Strategy
+from cdcproof.reconcile.plan.calibration import Calibration
+from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.reconcile.plan.edge_values import literals
+from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.secrets import Secret
 from cdcproof.waiting import Deadline
 from tests import tsql_values

@@ -18,8 +18,8 @@ from cdcproof.databases.columnar import Columnar
 from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import WHOLE, Chunking, Scan, Told
 from cdcproof.databases.sqlserver import SQLServer
-from cdcproof.reconcile.calibrate import Calibration
-from cdcproof.reconcile.literals import Literal, literals
+from cdcproof.reconcile.plan.calibration import Calibration
+from cdcproof.reconcile.plan.edge_values import Literal, literals
 from cdcproof.secrets import Secret
 from cdcproof.waiting import wait_until
 from tests.databases.sqlserver_columns import IN_POSTGRESQL, NAMES, SORTS, added, scans

@@ -24,7 +24,7 @@ from cdcproof.findings import Verdict
 from cdcproof.pipeline import Pipeline, load
 from cdcproof.pipeline_choice import VARIABLE
 from cdcproof.progress import Progress
-from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.waiting import wait_until
 from tests.integration.forking import Forking

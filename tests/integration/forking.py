@@ -24,7 +24,7 @@ PRELOADED = (
     *("cdcproof.operations.looks", "cdcproof.operations.remedies", "cdcproof.databases.postgresql"),
     *("cdcproof.databases.deployment.postgresql", "cdcproof.environments.embedded.environment", "cdcproof.cli.main"),
     *("cdcproof.operations.connectors.prerequisites", "cdcproof.operations.round_trip", "cdcproof.operations.soak"),
-    *("cdcproof.operations.baseline", "cdcproof.reconcile.engine", "cdcproof.cli.reconcile_inputs"),
+    *("cdcproof.operations.baseline", "cdcproof.reconcile.engine", "cdcproof.cli.reconcile.inputs"),
 )
 """None that pytest rewrites."""
 _MOST_SECONDS = 300

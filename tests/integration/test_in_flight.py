@@ -16,10 +16,10 @@ from cdcproof.environments.embedded import connectors, databases
 from cdcproof.environments.embedded.databases import Amount
 from cdcproof.reconcile import engine
 from cdcproof.reconcile.engine import Endpoint, Options, Run
-from cdcproof.reconcile.fence import Fence
-from cdcproof.reconcile.matching import TablePair
-from cdcproof.reconcile.position_fence import fences
-from cdcproof.reconcile.result import TableResult, TableStatus
+from cdcproof.reconcile.in_flight.fence import Fence
+from cdcproof.reconcile.in_flight.position_fence import fences
+from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.reconcile.report.result import TableResult, TableStatus
 from tests.integration.conftest import Pipelines, eventually
 from tests.integration.load import Load
 from tests.reconcile.sides import Unwatched

@@ -24,7 +24,7 @@ from cdcproof.clients.prometheus import scrape
 from cdcproof.environments.embedded import connectors, databases, lifecycle, services, state
 from cdcproof.findings import Verdict
 from cdcproof.progress import Progress
-from cdcproof.reconcile.result import TableStatus
+from cdcproof.reconcile.report.result import TableStatus
 from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, eventually
 
 pytestmark = pytest.mark.integration

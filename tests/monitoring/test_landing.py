@@ -19,7 +19,7 @@ from cdcproof.monitoring.landing import Landing, is_loopback
 from cdcproof.monitoring.probe import Line
 from cdcproof.monitoring.series import Collector, Metric
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from tests.pipelines import pipeline_of
 
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)

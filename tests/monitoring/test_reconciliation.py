@@ -15,7 +15,7 @@ from cdcproof.monitoring import reconciliation, totals
 from cdcproof.monitoring.reconciliation import ReconciliationCollector
 from cdcproof.monitoring.totals import Totals
 from cdcproof.observations.exporter_page import UP
-from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from cdcproof.waiting import wait_until, within
 from tests.monitoring.pages import scraped
 from tests.pipelines import pipeline_of

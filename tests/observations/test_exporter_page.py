@@ -14,7 +14,7 @@ from cdcproof.monitoring.connectors import ConnectorCollector
 from cdcproof.monitoring.reconciliation import ReconciliationCollector
 from cdcproof.observations.exporter_page import demand_counted, demand_own
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from tests.monitoring.pages import scraped
 from tests.pipelines import pipeline_of
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdcproof.observations.old_files import OldFile, old_backups, old_reports
-from cdcproof.reconcile.history import Seen, finished, history
-from cdcproof.reconcile.result import Report, Scrubbed, TableResult, TableStatus
+from cdcproof.reconcile.report.history import Seen, finished, history
+from cdcproof.reconcile.report.result import Report, Scrubbed, TableResult, TableStatus
 
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -14,8 +14,8 @@ from cdcproof.databases.identity import Identity
 from cdcproof.findings import Finding, require_equal
 from cdcproof.observations import reports
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.ownership import is_same_place
-from cdcproof.reconcile.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus, write
+from cdcproof.reconcile.report.ownership import is_same_place
+from cdcproof.reconcile.report.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus, write
 from tests.pipelines import pipeline_of
 
 NOW = datetime(2026, 3, 10, 6, 0, 0).astimezone()

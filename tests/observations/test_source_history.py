@@ -13,7 +13,7 @@ from cdcproof.databases.identity import Identity
 from cdcproof.findings import Finding, require_equal
 from cdcproof.observations.report_files import ReportFile
 from cdcproof.observations.source_history import SourceHistory
-from cdcproof.reconcile.result import Report, Scrubbed, TableResult, TableStatus
+from cdcproof.reconcile.report.result import Report, Scrubbed, TableResult, TableStatus
 from tests.pipelines import pipeline_of
 
 NOW = datetime(2026, 1, 2, 6, tzinfo=UTC)

@@ -15,7 +15,7 @@ from cdcproof.environments.live import Live
 from cdcproof.operations import access
 from cdcproof.operations.access import Item, Outcome, exit_status, look
 from cdcproof.pipeline import PLACEHOLDER, Exporters, Pipeline
-from cdcproof.reconcile.ownership import place_of
+from cdcproof.reconcile.report.ownership import place_of
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
 from tests.postgres_server import PASSWORD, Servers

@@ -10,7 +10,7 @@ import pytest
 
 from cdcproof.errors import CouldNotLookError
 from cdcproof.operations.reconciliation import reconcile_now
-from cdcproof.reconcile.result import Report, TableResult, TableStatus, write
+from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from cdcproof.secrets import Secret
 from tests.pipelines import pipeline_of
 

@@ -17,7 +17,7 @@ from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, LiteralForm, LogP
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.engine import Endpoint
-from tests.reconcile.rows import Cell, forms
+from tests.reconcile.canonical_rows import Cell, forms
 
 ROWS_PER_SEGMENT = 7
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from cdcproof.databases.scan import Row
 from cdcproof.errors import DeadlineError
 from cdcproof.reconcile.differences import Key
-from cdcproof.reconcile.fence import Crossing, Method
-from tests.reconcile.rows import forms
+from cdcproof.reconcile.in_flight.fence import Crossing, Method
+from tests.reconcile.canonical_rows import forms
 
 
 @dataclass

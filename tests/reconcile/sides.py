@@ -14,11 +14,11 @@ from psycopg import sql
 from cdcproof.databases import connect
 from cdcproof.databases.base import TableName
 from cdcproof.databases.columnar import Columnar
+from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
-from cdcproof.reconcile.fence import Crossing, Fence, Method
-from cdcproof.reconcile.matching import TablePair
-from cdcproof.reconcile.result import TableResult
-from cdcproof.reconcile.strategy import Strategy
+from cdcproof.reconcile.in_flight.fence import Crossing, Fence, Method
+from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.reconcile.report.result import TableResult
 from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
 

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdcproof.databases.columnar import Columnar
+from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Options, Run, reconcile
-from cdcproof.reconcile.result import TableStatus
-from cdcproof.reconcile.strategy import Strategy
+from cdcproof.reconcile.report.result import TableStatus
 from cdcproof.waiting import wait_until
 from tests.reconcile.sides import FenceThen, Sides, Unwatched
 

@@ -15,14 +15,15 @@ from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.kinds import Form, Kind
 from cdcproof.databases.scan import ChunkSum
 from cdcproof.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.reconcile import by_value, compare, lines
 from cdcproof.reconcile.engine import Endpoint, Options, Run, method, reconcile
-from cdcproof.reconcile.fence import Crossing, Method
-from cdcproof.reconcile.matching import TablePair
-from cdcproof.reconcile.page import page
-from cdcproof.reconcile.result import Report, TableResult, TableStatus
+from cdcproof.reconcile.in_flight.fence import Crossing, Method
+from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.reconcile.report import screen
+from cdcproof.reconcile.report.html import page
+from cdcproof.reconcile.report.result import Report, TableResult, TableStatus
+from cdcproof.reconcile.rows import compare, differing_chunks
+from tests.reconcile.canonical_rows import Cell
 from tests.reconcile.fake import FakeDatabase, FakeTable
-from tests.reconcile.rows import Cell
 
 ID, WORD = Column("id", "bigint", nullable=False), Column("word", "character varying", nullable=True, length=20)
 CONTENTS, COUNTS = Options(validate_checksums=True), Options(validate_checksums=False)
@@ -180,7 +181,7 @@ def test_keys_are_named_in_their_order_negative_ones_first() -> None:
 
 
 def test_differences_beyond_those_remembered_are_counted_as_first_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_value, "DIFFERENCES_HELD", 10)
+    monkeypatch.setattr(differing_chunks, "DIFFERENCES_HELD", 10)
     rows = [(i, "x") for i in range(60)]
     result = _one(_run(_side(*rows), _side()))
     assert (result.status, result.missing_at_target, result.unconfirmed) == (TableStatus.MISMATCH, 60, 50)
@@ -188,7 +189,7 @@ def test_differences_beyond_those_remembered_are_counted_as_first_seen(monkeypat
 
 
 def test_when_all_remembered_differences_have_arrived_the_rest_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_value, "DIFFERENCES_HELD", 10)
+    monkeypatch.setattr(differing_chunks, "DIFFERENCES_HELD", 10)
     rows = [(i, "x") for i in range(60)]
     target = _side()
     result = _one(_run(_side(*rows), target, FakeFence(then=lambda: target.tables_held["t"].rows.extend(rows))))
@@ -214,7 +215,7 @@ def test_what_memory_does_not_hold_is_compared_in_two_readings(
 
 def test_differences_that_memory_does_not_hold_are_counted_in_two_readings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "BYTES_HELD", 3_000)
-    monkeypatch.setattr(by_value, "DIFFERENCES_HELD", 10)
+    monkeypatch.setattr(differing_chunks, "DIFFERENCES_HELD", 10)
     result = _one(_run(_side(*((i, "x") for i in range(200))), _side(*((i, "y") for i in range(100, 300)))))
     counts = (result.missing_at_target, result.extra_at_target, result.changed)
     assert (counts, result.unconfirmed) == ((100, 100, 100), 290)
@@ -294,7 +295,7 @@ def test_rows_that_a_policy_may_hide_are_named_by_every_comparison(
     assert (result.status, result.row_policies) == (status, ("dbo.by_tenant",))
     assert result.not_compared == ("rows that dbo.by_tenant hides from the source's account, if any",)
     report = Report("r", "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00", "s", "t", "m", (result,))
-    for told in (" ".join(lines.of_table(result).split()), html.unescape(page(report))):
+    for told in (" ".join(screen.of_table(result).split()), html.unescape(page(report))):
         assert ('in the pipeline file: row_policies = ["dbo.by_tenant"]' in told) is (status is TableStatus.INCOMPLETE)
 
 

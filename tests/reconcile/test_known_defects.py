@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from cdcproof.reconcile.result import TableStatus
+from cdcproof.reconcile.report.result import TableStatus
 from tests.reconcile.sides import FenceThen, Sides
 
 pytest_plugins = ["tests.postgres_server"]

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdcproof.reconcile import narrowing
-from cdcproof.reconcile.calibrate import Calibration
-from cdcproof.reconcile.result import TableStatus
-from cdcproof.reconcile.strategy import Strategy
+from cdcproof.reconcile.checksums import narrowing
+from cdcproof.reconcile.checksums.strategy import Strategy
+from cdcproof.reconcile.plan.calibration import Calibration
+from cdcproof.reconcile.report.result import TableStatus
 from tests.reconcile.sides import Sides
 
 pytest_plugins = ["tests.postgres_server"]

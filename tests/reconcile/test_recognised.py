@@ -7,8 +7,8 @@ from dataclasses import replace
 from cdcproof.databases.base import Column, TableName
 from cdcproof.databases.identity import Identity
 from cdcproof.reconcile.engine import Options, Run, recognise, reconcile
-from cdcproof.reconcile.matching import TablePair
-from cdcproof.reconcile.result import TableStatus
+from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.reconcile.report.result import TableStatus
 from tests.reconcile.fake import FakeDatabase, FakeTable
 from tests.reconcile.sides import FenceThen, Unwatched
 

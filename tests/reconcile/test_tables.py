@@ -14,10 +14,10 @@ import pytest
 from psycopg import sql
 
 from cdcproof.databases.base import TableName
+from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Options
-from cdcproof.reconcile.matching import TablePair
-from cdcproof.reconcile.result import TableResult, TableStatus
-from cdcproof.reconcile.strategy import Strategy
+from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.reconcile.report.result import TableResult, TableStatus
 from tests.postgres_server import PASSWORD, USER
 from tests.reconcile.sides import Sides
 

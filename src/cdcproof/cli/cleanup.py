@@ -110,7 +110,7 @@ def _old_reports(directory: Path, pipeline: Pipeline) -> Sorted:
     from cdcproof.errors import UnexpectedAnswerError
     from cdcproof.observations.old_files import old_reports
     from cdcproof.operations.cleanup import files_of
-    from cdcproof.reconcile.result import PREFIX, read
+    from cdcproof.reconcile.report.result import PREFIX, read
 
     files = [
         file for file in files_of(directory) if file.path.startswith(PREFIX) and file.path.endswith((".json", ".html"))

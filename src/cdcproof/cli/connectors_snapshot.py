@@ -64,7 +64,7 @@ def run_snapshot(arguments: argparse.Namespace) -> int:
 
 def _teller(stack: ExitStack, progress: Progress, expected: Mapping[str, int]) -> Tell:
     """On a terminal a bar for each table, elsewhere a line for all every few seconds."""
-    from cdcproof.cli.reconcile_screen import Screen
+    from cdcproof.cli.reconcile.screen import Screen
 
     total = sum(expected.values())
     screen = stack.enter_context(Screen(sys.stderr)) if sys.stderr.isatty() else None

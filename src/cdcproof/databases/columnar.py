@@ -49,7 +49,7 @@ class _Rows(Protocol):
 
 
 class ColumnarSide:
-    """One side that is streamed. Implements `reconcile.summing.Summing`."""
+    """One side that is streamed. Implements `reconcile.checksums.sums.Summing`."""
 
     def __init__(self, cursor: Any, rows: _Rows) -> None:
         self._cursor = cursor

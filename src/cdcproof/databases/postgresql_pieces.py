@@ -1,7 +1,7 @@
 """A PostgreSQL session that reads a table by where its rows lie: the sums of pieces between two places, which group nothing.
 
 Grouping by chunk costs a scan a fifth; between two places there is only one sum. So where both sides' tables lie in the order
-of their key (`reconcile.aligned`), only pieces that differ are grouped. OFFSET and LIMIT keep the server from joining
+of their key (`reconcile.checksums.page_ranges`), only pieces that differ are grouped. OFFSET and LIMIT keep the server from joining
 the pieces to the table, where it would read all of it for each.
 """
 

@@ -15,8 +15,8 @@ from cdcproof.clients.kafka import Kafka
 from cdcproof.databases import connect as connect_to
 from cdcproof.errors import DeadlineError
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.hops import SinkHop
-from cdcproof.reconcile.position_fence import PositionFence, fences, waited
+from cdcproof.reconcile.in_flight.hops import SinkHop
+from cdcproof.reconcile.in_flight.position_fence import PositionFence, fences, waited
 from cdcproof.waiting import Deadline
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cdcproof.monitoring.series import Metric, gauge
 from cdcproof.observations.exporter_page import INFO, RENDERED, UP
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.ownership import place_of
+from cdcproof.reconcile.report.ownership import place_of
 
 
 def about(pipeline: Pipeline) -> tuple[Metric, Metric]:

@@ -17,8 +17,8 @@ from cdcproof.errors import CdcproofError
 from cdcproof.monitoring.probe import SCRAPE_SECONDS, Line, Probe
 from cdcproof.monitoring.reconciliation import is_report
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.ownership import foreign, place_of
-from cdcproof.reconcile.result import read
+from cdcproof.reconcile.report.ownership import foreign, place_of
+from cdcproof.reconcile.report.result import read
 from cdcproof.reporting.pages import rendered
 from cdcproof.reporting.places import folder_of
 from cdcproof.waiting import Deadline

@@ -14,8 +14,8 @@ from cdcproof.monitoring.identity import about, up
 from cdcproof.monitoring.probe import SCRAPE_SECONDS, Line, Probe
 from cdcproof.monitoring.series import Collector, Metric, counter, gauge
 from cdcproof.observations.exporter_page import LAST_REPORT
-from cdcproof.reconcile.ownership import as_declared, foreign, place_of
-from cdcproof.reconcile.result import PREFIX, Report, read
+from cdcproof.reconcile.report.ownership import as_declared, foreign, place_of
+from cdcproof.reconcile.report.result import PREFIX, Report, read
 from cdcproof.waiting import Deadline
 
 _SETTLE_SECONDS = 10.0

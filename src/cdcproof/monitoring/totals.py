@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cdcproof.errors import ConfigError
-from cdcproof.reconcile.history import Seen, compares_contents, proven_since
-from cdcproof.reconcile.ownership import is_same_place
-from cdcproof.reconcile.result import Report, TableResult, TableStatus
+from cdcproof.reconcile.report.history import Seen, compares_contents, proven_since
+from cdcproof.reconcile.report.ownership import is_same_place
+from cdcproof.reconcile.report.result import Report, TableResult, TableStatus
 from cdcproof.reporting.files import write_whole
 
 SUCCESS, FAILURE = "success", "failure"

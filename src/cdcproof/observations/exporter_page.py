@@ -11,7 +11,7 @@ from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.observations.metrics import CHECKSUM_MISMATCHES, LAST_MATCH, LAST_MISMATCH, MISMATCHES
 from cdcproof.observations.report_files import clock
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.ownership import is_same_place, place_of
+from cdcproof.reconcile.report.ownership import is_same_place, place_of
 
 INFO = "cdcproof_exporter_info"
 RENDERED = "cdcproof_exporter_rendered_timestamp_seconds"

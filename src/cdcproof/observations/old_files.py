@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cdcproof.reconcile.history import Seen, finished, history, proven_since
-from cdcproof.reconcile.result import Report, TableStatus
+from cdcproof.reconcile.report.history import Seen, finished, history, proven_since
+from cdcproof.reconcile.report.result import Report, TableStatus
 
 _DAY_SECONDS = 86_400.0
 

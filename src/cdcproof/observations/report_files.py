@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.history import Seen, finished, proven_since
-from cdcproof.reconcile.ownership import as_declared, foreign
-from cdcproof.reconcile.result import PREFIX, Report, read
+from cdcproof.reconcile.report.history import Seen, finished, proven_since
+from cdcproof.reconcile.report.ownership import as_declared, foreign
+from cdcproof.reconcile.report.result import PREFIX, Report, read
 
 _NAME = re.compile(rf"{PREFIX}(\d{{8}}_\d{{6}})(?:_(\d+))?\.json")
 _OTHER_ZONE = timedelta(hours=12)

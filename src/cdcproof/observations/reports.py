@@ -15,10 +15,10 @@ from pathlib import Path
 from cdcproof.observations import report_files
 from cdcproof.observations.report_files import ReportFile, clock
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.history import History, Seen, history
-from cdcproof.reconcile.lines import contents_equal, rows_unseen, unseen_columns
-from cdcproof.reconcile.ownership import are_of_the_same, as_declared
-from cdcproof.reconcile.result import TableResult, TableStatus
+from cdcproof.reconcile.report.history import History, Seen, history
+from cdcproof.reconcile.report.ownership import are_of_the_same, as_declared
+from cdcproof.reconcile.report.result import TableResult, TableStatus
+from cdcproof.reconcile.report.screen import contents_equal, rows_unseen, unseen_columns
 
 _RIGHT = "of this pipeline, fresh and whole"
 

@@ -14,9 +14,9 @@ from functools import cached_property
 from cdcproof.databases.identity import Identity
 from cdcproof.observations.report_files import ReportFile, clock
 from cdcproof.pipeline import Table
-from cdcproof.reconcile.history import compares_every_row
-from cdcproof.reconcile.ownership import as_declared
-from cdcproof.reconcile.result import TableResult
+from cdcproof.reconcile.report.history import compares_every_row
+from cdcproof.reconcile.report.ownership import as_declared
+from cdcproof.reconcile.report.result import TableResult
 
 _SAME = "the history that was reconciled"
 

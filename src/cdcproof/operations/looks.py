@@ -26,7 +26,7 @@ from cdcproof.operations import connector_config
 from cdcproof.operations.administration import administer
 from cdcproof.operations.connectors import accounts, capture, travelling
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.put_aside import in_dead_letter_topics
+from cdcproof.reconcile.in_flight.put_aside import in_dead_letter_topics
 
 _HISTORY_TOPIC = ("schema.history.internal.kafka.topic", "database.history.kafka.topic")
 

@@ -11,7 +11,7 @@ from cdcproof.errors import CouldNotLookError
 from cdcproof.observations import reports
 from cdcproof.observations.reports import Newest
 from cdcproof.pipeline import Pipeline
-from cdcproof.reconcile.result import TableStatus
+from cdcproof.reconcile.report.result import TableStatus
 from cdcproof.secrets import scrub
 
 _DIFFERENT = 1

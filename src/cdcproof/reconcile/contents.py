@@ -10,21 +10,21 @@ from dataclasses import dataclass, field, replace
 from cdcproof.databases.base import Column, Database, TableName
 from cdcproof.databases.scan import Scan
 from cdcproof.engines import Engine
-from cdcproof.reconcile.both import Stop, both
-from cdcproof.reconcile.by_value import ByValue
-from cdcproof.reconcile.calibrate import Calibration, calibrated
-from cdcproof.reconcile.chunking import Range, chunked
+from cdcproof.reconcile.checksums.narrowing import narrowed
+from cdcproof.reconcile.checksums.strategy import Strategy
+from cdcproof.reconcile.checksums.table import Means, summed
+from cdcproof.reconcile.concurrency import Stop, both
 from cdcproof.reconcile.differences import Key
-from cdcproof.reconcile.fence import Fence
-from cdcproof.reconcile.matching import Structure, TablePair
-from cdcproof.reconcile.narrowing import narrowed
-from cdcproof.reconcile.plan import Plan, natively_hashed, plan, without
-from cdcproof.reconcile.reading import Means, summed
-from cdcproof.reconcile.representation import Ends, represented
-from cdcproof.reconcile.result import TableResult
-from cdcproof.reconcile.settle import Seen, Settled, settle
-from cdcproof.reconcile.strategy import Strategy
-from cdcproof.reconcile.verdict import Rows, judged
+from cdcproof.reconcile.in_flight.fence import Fence
+from cdcproof.reconcile.in_flight.settle import Seen, Settled, settle
+from cdcproof.reconcile.plan.calibration import Calibration, calibrated
+from cdcproof.reconcile.plan.chunking import Range, chunked
+from cdcproof.reconcile.plan.columns import Structure, TablePair
+from cdcproof.reconcile.plan.plan import Plan, natively_hashed, plan, without
+from cdcproof.reconcile.plan.representation import Ends, represented
+from cdcproof.reconcile.report.result import TableResult
+from cdcproof.reconcile.report.verdict import Rows, judged
+from cdcproof.reconcile.rows.differing_chunks import ByValue
 
 Tell = Callable[[str, int, int], None]
 """What is done, and how many rows of about how many are through (0: not known)."""

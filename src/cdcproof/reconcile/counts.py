@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cdcproof.reconcile.both import both
+from cdcproof.reconcile.concurrency import both
 from cdcproof.reconcile.contents import Comparison
-from cdcproof.reconcile.fence import Crossing, Fence, weakest
-from cdcproof.reconcile.plan import hidden_rows, may_lack_rows, policies_of
-from cdcproof.reconcile.result import TableResult, TableStatus
+from cdcproof.reconcile.in_flight.fence import Crossing, Fence, weakest
+from cdcproof.reconcile.plan.plan import hidden_rows, may_lack_rows, policies_of
+from cdcproof.reconcile.report.result import TableResult, TableStatus
 
 MOST_CROSSINGS = 5
 _UNKNOWN = (

@@ -14,20 +14,20 @@ from cdcproof.databases.base import Database, TableName
 from cdcproof.databases.columnar import Columnar
 from cdcproof.engines import Engine
 from cdcproof.errors import CouldNotLookError
-from cdcproof.reconcile.both import Stop, both, ended_by
-from cdcproof.reconcile.by_value import DIFFERENCES_HELD
-from cdcproof.reconcile.calibrate import Calibration
-from cdcproof.reconcile.checkpoint import Unfinished
+from cdcproof.reconcile.checksums.checkpoint import Unfinished
+from cdcproof.reconcile.checksums.parts import Sessions
+from cdcproof.reconcile.checksums.strategy import Strategy
+from cdcproof.reconcile.checksums.table import Means
+from cdcproof.reconcile.checksums.throttle import Throttle
+from cdcproof.reconcile.concurrency import Stop, both, ended_by
 from cdcproof.reconcile.contents import Comparison, Side, compare_contents
 from cdcproof.reconcile.counts import compare_counts
-from cdcproof.reconcile.fence import Fence
-from cdcproof.reconcile.matching import TablePair
-from cdcproof.reconcile.reading import Means
+from cdcproof.reconcile.in_flight.fence import Fence
+from cdcproof.reconcile.plan.calibration import Calibration
+from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.recognised import Recognised
-from cdcproof.reconcile.result import TableResult, TableStatus
-from cdcproof.reconcile.scanning import Sessions
-from cdcproof.reconcile.strategy import Strategy
-from cdcproof.reconcile.throttle import Throttle
+from cdcproof.reconcile.report.result import TableResult, TableStatus
+from cdcproof.reconcile.rows.differing_chunks import DIFFERENCES_HELD
 from cdcproof.waiting import Deadline
 
 SESSIONS = 2

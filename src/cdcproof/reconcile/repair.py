@@ -8,9 +8,9 @@ from cdcproof.databases.postgresql_repair import Repair
 from cdcproof.databases.scan import Scan
 from cdcproof.reconcile.contents import Comparison, canonical_keys, look_again, planned
 from cdcproof.reconcile.differences import Difference, Key
-from cdcproof.reconcile.plan import Plan
-from cdcproof.reconcile.result import TableResult
-from cdcproof.reconcile.settle import Settled
+from cdcproof.reconcile.in_flight.settle import Settled
+from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.report.result import TableResult
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,382 @@
+"""`cdcproof reconcile` and `python -m src.cli.reconcile`: compare source and target, table by table."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from cdcproof.cli import schedule
+from cdcproof.cli.main import run_safely
+from cdcproof.cli.options import add_pipeline, seconds, seconds_or_none
+from cdcproof.errors import DeadlineError
+from cdcproof.time_limit import time_limit
+
+if TYPE_CHECKING:
+    from cdcproof.cli.reconcile.inputs import Inputs
+    from cdcproof.databases.columnar import Columnar
+    from cdcproof.databases.columnar_engine import Loading
+    from cdcproof.reconcile.checksums.checkpoint import Unfinished
+    from cdcproof.reconcile.engine import Options, Run
+    from cdcproof.reconcile.plan.columns import TablePair
+    from cdcproof.reconcile.report.result import Report, TableResult
+    from cdcproof.reconcile.scrub.scrub import Budget
+
+EXAMPLE = """cdcproof reconcile --pipeline warehouse --validate-checksums
+
+  python -m src.cli.reconcile \\
+      --source-type sqlserver --source-host sqlserver --source-port 1433 \\
+      --source-database warehouse_source --source-user sa \\
+      --target-type postgresql --target-host postgres --target-port 5432 \\
+      --target-database warehouse_target --target-user postgres \\
+      --tables customers,products,orders,inventory,shipments \\
+      --validate-checksums
+
+passwords:
+  SQLSERVER_PASSWORD and POSTGRES_PASSWORD in the environment (or the variables
+  named by --source-password-env and --target-password-env). --source-password
+  and --target-password work too, but show in the process list.
+
+what the words mean:
+  MATCH       without --validate-checksums: both sides have the same number of
+              rows, nothing more ("counted only"). With it: every row is the
+              same in every column that the pipeline file does not exclude.
+  MISMATCH    rows are missing, extra or changed at the target, or it lacks a
+              column. That is not replication delay: all changes had arrived
+              when the rows were looked at last. With --pipeline that is known
+              by position; without, what differs is given --settle-seconds.
+  INCOMPLETE  what was compared is the same, but a column that holds data could
+              not be compared. It is named, with the line that accepts that.
+  ERROR       it could not be looked at, so nothing is known about the table.
+
+exit status: 0 all match, 1 a mismatch, 2 usage, 3 could not look at a table,
+             or not at all of its columns
+report: reconciliation_reports/reconciliation_report_<YYYYMMDD_HHMMSS>.json"""
+
+_PREPARING_SECONDS = 300.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the runbook's flags and ours."""
+    _add_more(parser)
+    add_pipeline(parser)
+    for side in ("source", "target"):
+        group = parser.add_argument_group(side, "(in place of --pipeline)")
+        group.add_argument(f"--{side}-type", choices=("sqlserver", "postgresql"))
+        group.add_argument(f"--{side}-host", metavar="HOST")
+        group.add_argument(f"--{side}-port", metavar="PORT", type=int, help="default: 1433 or 5432, by type")
+        group.add_argument(f"--{side}-database", metavar="NAME")
+        group.add_argument(f"--{side}-schema", metavar="NAME", help="default: dbo or public, by type")
+        group.add_argument(f"--{side}-user", metavar="NAME")
+        group.add_argument(f"--{side}-password", metavar="PASSWORD", help="better in the environment, see below")
+        group.add_argument(f"--{side}-password-env", metavar="VARIABLE", help="the variable that holds it")
+    parser.add_argument(
+        "--trust-server-certificate",
+        action="store_true",
+        help="SQL Server: accept a certificate that no known authority signed",
+    )
+    parser.add_argument("--tables", metavar="A,B,C", help="tables to compare (default with a pipeline: all of it)")
+    parser.add_argument("--validate-checksums", action="store_true", help="compare contents, not only row counts")
+    parser.add_argument(
+        "--settle-seconds",
+        metavar="TIME",
+        type=seconds_or_none,
+        help="wait so long for what may be in flight (default: 10; with a pipeline by position, not by time)",
+    )
+    parser.add_argument(
+        "--max-parallel",
+        metavar="N",
+        type=int,
+        default=2,
+        help="sessions to each side at once: a table each, and what is left over for parts of large tables (default: 2)",
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=("stream", "push-down"),
+        help="how contents are read: here, or by the servers (default: measured on a sample)",
+    )
+    parser.add_argument("--fresh", action="store_true", help="begin anew, whatever an interrupted run has left")
+    parser.add_argument(
+        "--max-keys",
+        metavar="N",
+        type=int,
+        default=1000,
+        help="differing keys of a table that the report names; the counts are of all (default: 1000)",
+    )
+    parser.add_argument(
+        "--output-dir",
+        metavar="DIR",
+        type=Path,
+        help="where the report goes (default: reconciliation_reports, or the pipeline's)",
+    )
+    parser.add_argument(
+        "--budget",
+        metavar="TIME",
+        type=seconds,
+        help="for tables too large for every hour: prove what was written since the last run, then the parts that were "
+        "proven longest ago, for so long (90s, 5m, 2h)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report itself; the lines go to stderr")
+    parser.add_argument(
+        "--time-limit",
+        metavar="TIME",
+        type=seconds,
+        default=43_200.0,
+        help="when to give up, and report the tables that are left as not compared (default: 12h)",
+    )
+    parser.set_defaults(keeps_result=True, limit_seconds=None)
+
+
+def _add_more(parser: argparse.ArgumentParser) -> None:
+    from cdcproof.cli.reconcile import explain, repair
+
+    more = parser.add_subparsers(title="more", metavar="{explain,repair}")
+    for name, module, summary in (
+        ("explain", explain, "what would be compared, and the SQL of each side"),
+        ("repair", repair, "SQL that makes the target equal again, guarded by what it expects"),
+    ):
+        module.add_arguments(
+            more.add_parser(
+                name, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
+            )
+        )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run as a program of its own."""
+    parser = argparse.ArgumentParser(
+        prog="python -m src.cli.reconcile",
+        description="Compare source and target, table by table.",
+        epilog=f"example:\n  {EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add_arguments(parser)
+    return run_safely(parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare, write the report, return the exit status."""
+    gc.set_threshold(100_000)  # rows make no cycles, and looking for some among so many takes a twentieth of a run
+    loading = _loading(arguments)  # before all that takes time
+    from cdcproof.cli.reconcile.inputs import demand_writable, read
+    from cdcproof.reconcile.checksums.strategy import Strategy
+    from cdcproof.reconcile.engine import Options
+    from cdcproof.reconcile.report import screen as lines
+
+    pinned = Strategy(arguments.strategy) if arguments.strategy else None
+    options = Options(arguments.validate_checksums, arguments.max_parallel, arguments.max_keys, pinned)
+    _demand_sane(arguments)
+    inputs = read(arguments)
+    directory = arguments.output_dir or inputs.directory
+    demand_writable(directory)
+    screen = sys.stderr if arguments.json else sys.stdout
+    asked = _Work(inputs, options, _budget(arguments, inputs, directory))
+    if not arguments.output_dir and (arguments.tables is None or not inputs.pipeline):
+        # a run of some tables, or with a report that no check reads, is none of the schedule
+        schedule.note(arguments, "reconcile", inputs.pipeline, directory.parent / "reports", inputs.pushgateway)
+    with ExitStack() as stack:
+        with time_limit(_PREPARING_SECONDS, f"The databases were not ready to be read after {_PREPARING_SECONDS:g} s."):
+            work = stack.enter_context(_prepared(asked, loading, directory, arguments.fresh))
+        report, interrupted = _reconciled(work, directory, screen, arguments.time_limit)
+        path, page = _written(report, directory)
+        if report.complete and work.unfinished:
+            work.unfinished.complete()
+    if arguments.json:
+        print(path.read_text(encoding="utf-8"), end="")
+    aside = inputs.put_aside() if report.exit_status else ()
+    contents = () if arguments.validate_checksums else inputs.contents_compared(directory)
+    print(lines.of_report(report), *contents, *aside, f"page: {page}", path, sep="\n", file=screen)
+    if interrupted:
+        raise KeyboardInterrupt
+    schedule.succeeded(arguments, report.looked_at_everything)
+    return report.exit_status
+
+
+def _loading(arguments: argparse.Namespace) -> Loading | None:
+    """Begin to load what a stream needs, where it is clear that there will be one."""
+    likely = "stream" if "sqlserver" in (arguments.source_type, arguments.target_type) else ""
+    if arguments.budget or not arguments.validate_checksums or (arguments.strategy or likely) != "stream":
+        return None
+    from cdcproof.databases.columnar_engine import Loading
+
+    return Loading()
+
+
+def _demand_sane(arguments: argparse.Namespace) -> None:
+    from cdcproof.errors import UsageError
+
+    if arguments.settle_seconds is not None and not arguments.settle_seconds >= 0:
+        raise UsageError("--settle-seconds must not be below 0.")
+    if arguments.max_parallel < 1:
+        raise UsageError("--max-parallel must be 1 or more.")
+    if arguments.max_keys < 0:
+        raise UsageError("--max-keys must not be below 0.")
+    if arguments.budget and not arguments.validate_checksums:
+        raise UsageError("--budget proves contents.", "Give --validate-checksums too.")
+
+
+def _budget(arguments: argparse.Namespace, inputs: Inputs, directory: Path) -> Budget | None:
+    if not arguments.budget:
+        return None
+    from cdcproof.pipeline import Thresholds
+    from cdcproof.reconcile.scrub.scrub import Budget
+
+    age_hours = inputs.proof_age_hours or Thresholds().proof_age_hours
+    return Budget(
+        arguments.budget,
+        directory / "proofs",
+        age_hours,
+        inputs.feed,
+        lambda: datetime.now().astimezone(),
+        inputs.pipeline,
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done. Contents are streamed, and gone on with; a scrub has its proofs instead."""
+
+    inputs: Inputs
+    options: Options
+    budget: Budget | None
+    columnar: Columnar | None = None
+    unfinished: Unfinished | None = None
+
+
+@contextmanager
+def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool) -> Iterator[_Work]:
+    from cdcproof.databases.columnar import Columnar
+    from cdcproof.reconcile import engine
+    from cdcproof.reconcile.checksums.checkpoint import Unfinished
+
+    if work.budget or not work.options.validate_checksums:
+        yield work
+        return
+    ends = {"the source": work.inputs.source, "the target": work.inputs.target}
+    name = {"pipeline": work.inputs.pipeline} | {side: end.place for side, end in ends.items()}
+    engine.recognise(work.inputs.source, work.inputs.target)
+    about = {f"{side}'s database": repr(end.recognised.identity) for side, end in ends.items()}
+    with Columnar(loading) as columnar, Unfinished(directory, name, about, fresh=fresh) as unfinished:
+        yield replace(work, columnar=columnar, unfinished=unfinished)
+
+
+def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: float) -> tuple[Report, bool]:
+    """Compare, and print each table as soon as it is known; what is known so far is kept in a partial report.
+
+    Also whether somebody interrupted it.
+    """
+    from cdcproof.cli.reconcile.screen import Screen
+    from cdcproof.reconcile import engine
+    from cdcproof.reconcile.plan.columns import compared
+    from cdcproof.reconcile.report import screen as lines
+    from cdcproof.reconcile.report.result import Report, TableResult, TableStatus
+
+    inputs, options = work.inputs, work.options
+    method, begin = _way(work)
+    run_id, started_at = os.urandom(16).hex(), _now()
+    results: dict[str, TableResult] = {}
+    over = f"The time limit of {limit_seconds:g} s was over before it was compared: see --time-limit."
+
+    def report(complete: bool, unfinished: str = "Interrupted before it was compared.") -> Report:
+        unseen = TableStatus.ERROR
+        return Report(
+            run_id=run_id,
+            started_at=started_at,
+            finished_at=_now(),
+            source=inputs.source.place,
+            target=inputs.target.place,
+            method="; ".join([method, *_isolations(inputs)]),
+            tables=tuple(
+                results.get(table.name) or TableResult(table.name, unseen, error=unfinished) for table in inputs.tables
+            ),
+            complete=complete,
+            key_limit=options.key_limit,
+            resumed=work.unfinished.resumed if work.unfinished else "",
+            calibration=tuple(
+                f"{side}: {line}"
+                for side, endpoint in (("source", inputs.source), ("target", inputs.target))
+                for line in endpoint.calibration.lines()
+            ),
+            pipeline=inputs.pipeline,
+            source_identity=inputs.source.recognised.identity,
+            target_identity=inputs.target.recognised.identity,
+        )
+
+    with Screen(sys.stderr) as watch:
+        run = engine.Run(inputs.source, inputs.target, inputs.fence, options, watch, work.columnar, work.unfinished)
+        found = begin(run, inputs.tables)
+        try:
+            with time_limit(limit_seconds, over):
+                _keep(report(complete=False), directory)
+                pairs = {table.name: table for table in inputs.tables}
+                for outcome in found:
+                    result = replace(outcome, compared=compared(pairs[outcome.table]))
+                    told = lines.of_table(result, after=list(results.values()))
+                    results[result.table] = (
+                        result  # before it is told: what was on the screen when Ctrl-C came is in the report
+                    )
+                    _keep(report(complete=False), directory)
+                    watch.clear()
+                    print(told, file=screen, flush=True)
+        except (KeyboardInterrupt, DeadlineError) as stopped:
+            found.close()
+            if isinstance(stopped, DeadlineError):
+                return report(complete=False, unfinished=stopped.message), False
+            return report(complete=False), True
+
+    return report(complete=True), False
+
+
+def _way(work: _Work) -> tuple[str, Callable[[Run, Sequence[TablePair]], Generator[TableResult]]]:
+    """What is done, in the words of the report, and what does it."""
+    budget, told = work.budget, work.inputs.fence_told
+    if budget:
+        from cdcproof.reconcile.scrub import scrub
+
+        return scrub.method(budget, told), lambda run, tables: scrub.scrub(run, tables, budget)
+    from cdcproof.reconcile import engine
+
+    return engine.method(work.options, told), engine.reconcile
+
+
+def _isolations(inputs: Inputs) -> list[str]:
+    """How each side is read, and what that costs it; of a side that could not be opened nothing."""
+    sides = (("source", inputs.source), ("target", inputs.target))
+    return [
+        f"the {name} is read under {side.recognised.isolation}" for name, side in sides if side.recognised.isolation
+    ]
+
+
+def _keep(report: Report, directory: Path) -> None:
+    """Write what is known so far; a disk that is full is told at the end."""
+    from cdcproof.reconcile.report.result import write_partial
+
+    with suppress(OSError):
+        write_partial(report, directory)
+
+
+def _written(report: Report, directory: Path) -> tuple[Path, Path]:
+    from cdcproof.errors import CouldNotLookError
+    from cdcproof.reconcile.report import html
+    from cdcproof.reconcile.report.result import write
+
+    try:
+        path = write(report, directory)
+        return path, html.write(report, path)
+    except OSError as error:
+        raise CouldNotLookError(
+            f"The report could not be written to {directory}: {error.strerror}. The lines above are all there is.",
+            "Make room there, or name another directory with --output-dir.",
+        ) from None
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")

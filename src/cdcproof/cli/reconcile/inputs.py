@@ -1,0 +1,294 @@
+"""What `reconcile` is asked to compare: by the runbook's flags, or by a pipeline file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdcproof.cli.options import open_pipeline
+from cdcproof.databases import connect, password_of
+from cdcproof.databases.base import TableName
+from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, DatabaseAddress, Engine
+from cdcproof.errors import UsageError
+from cdcproof.reconcile.concurrency import Stop
+from cdcproof.reconcile.contents import Comparison
+from cdcproof.reconcile.engine import KEY_LIMIT, Endpoint
+from cdcproof.reconcile.in_flight.fence import Fence
+from cdcproof.reconcile.in_flight.timer_fence import TimerFence
+from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.secrets import Secret
+
+if TYPE_CHECKING:
+    from cdcproof import pipeline
+    from cdcproof.pipeline import HttpService
+    from cdcproof.reconcile.scrub.scrub import Feed
+
+DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
+DEFAULT_DIRECTORY = Path("reconciliation_reports")
+DEFAULT_SETTLE_SECONDS = 10.0
+STATEMENT_TIMEOUT_SECONDS = 3600.0
+_SIDES = ("source", "target")
+_REQUIRED = ("type", "host", "database", "user")
+_OPTIONAL = ("port", "schema", "password", "password_env")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Two sides, the tables, how in flight is told from lost, and where reports go."""
+
+    source: Endpoint
+    target: Endpoint
+    tables: tuple[TablePair, ...]
+    fence: Callable[[TablePair], Fence]
+    fence_told: str
+    directory: Path
+    feed: Feed | None
+    """What tells a scrub which rows were written."""
+    proof_age_hours: float | None
+    """By the pipeline file's threshold; None where there is no file."""
+    pipeline: str = ""
+    """The pipeline file's name of it; empty where there is no file."""
+    put_aside: Callable[[], tuple[str, ...]] = tuple
+    """Sentences about records that a sink put aside, which may be what is missing."""
+    contents_compared: Callable[[Path], tuple[str, ...]] = lambda _: ()
+    """What the reports of a directory say of contents, for a run that only counts rows."""
+    pushgateway: HttpService | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenDatabase:
+    """A database that flags name. Implements `engines.DatabaseAddress`."""
+
+    type: Engine
+    host: str
+    port: int
+    database: str
+    user: str
+    schema_name: str
+    password_env: str
+    trust_server_certificate: bool
+    publication: None = None
+    slot: None = None
+    encrypt: bool = True
+    multi_subnet_failover: bool = False
+
+
+def read(arguments: argparse.Namespace) -> Inputs:
+    """Read the flags, or the pipeline file. Raises `UsageError` for whatever is missing, unknown or contradictory."""
+    given = [
+        f"--{side}-{name.replace('_', '-')}"
+        for side in _SIDES
+        for name in (*_REQUIRED, *_OPTIONAL)
+        if getattr(arguments, f"{side}_{name}") is not None
+    ]
+    if given and (arguments.pipeline or arguments.env):
+        raise UsageError(
+            f"{given[0]} and {'--pipeline' if arguments.pipeline else '--env'} exclude each other.",
+            "Name the databases by flags, or a pipeline file that knows them.",
+        )
+    return _from_flags(arguments) if given else _from_pipeline(arguments)
+
+
+@contextmanager
+def comparing(arguments: argparse.Namespace, table: str) -> Iterator[Comparison]:
+    """Both sides of one table of the pipeline file, open. Raises `UsageError` for a table that it does not have."""
+    arguments.tables = table
+    inputs = _from_pipeline(arguments)
+    with inputs.source.open() as source, inputs.target.open() as target:
+        yield Comparison(
+            inputs.tables[0],
+            inputs.source.side(source),
+            inputs.target.side(target),
+            inputs.fence(inputs.tables[0]),
+            KEY_LIMIT,
+            lambda *_: None,
+            Stop(),
+        )
+
+
+def demand_writable(directory: Path) -> None:
+    """Make the directory of the reports. Raises `UsageError` before hours of work are lost to a missing permission."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The report's directory {directory} cannot be made: {error.strerror}.", "Name one with --output-dir."
+        ) from None
+    if not os.access(directory, os.W_OK):
+        raise UsageError(f"The report's directory {directory} may not be written to.", "Name one with --output-dir.")
+
+
+def _from_flags(arguments: argparse.Namespace) -> Inputs:
+    missing = [f"--{s}-{n}" for s in _SIDES for n in _REQUIRED if not getattr(arguments, f"{s}_{n}")]
+    if arguments.tables is None:
+        missing.append("--tables")
+    if missing:
+        raise UsageError(f"Missing: {' '.join(missing)}", "See --help for an example.")
+    names = names_of(arguments.tables)
+    dotted = [name for name in names if "." in name]
+    if dotted:
+        raise UsageError(
+            f"--tables {','.join(dotted)}: give names without a schema.",
+            "Name the schemas by --source-schema and --target-schema.",
+        )
+    source, target = (_database(arguments, side) for side in _SIDES)
+    places = [(d.type, d.host, d.port, d.database, d.schema_name) for d in (source, target)]
+    if places[0] == places[1]:
+        raise UsageError("Source and target are the same schema of the same database: that would always match.")
+    fence = _timer(arguments)
+    return Inputs(
+        _endpoint(source, _password(arguments, "source", source)),
+        _endpoint(target, _password(arguments, "target", target)),
+        tuple(
+            TablePair(name, TableName(source.schema_name, name), TableName(target.schema_name, name)) for name in names
+        ),
+        lambda _: fence,
+        f"timer: {fence.seconds:g} s",
+        DEFAULT_DIRECTORY,
+        None,
+        None,
+    )
+
+
+def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
+    from cdcproof.reconcile.in_flight.position_fence import (
+        fences,  # Connect, Kafka: with flags alone nobody waits for them
+    )
+    from cdcproof.reconcile.in_flight.put_aside import put_aside
+
+    _, located = open_pipeline(arguments)
+    names = located.table_names if arguments.tables is None else names_of(arguments.tables)
+    unknown = [name for name in names if name not in located.table_names]
+    if unknown:
+        raise UsageError(
+            f"--tables {','.join(unknown)}: not in pipeline {located.name}.",
+            f"Its tables: {', '.join(located.table_names)}",
+        )
+    source, target = (_endpoint(database, password_of(database)) for database in (located.source, located.target))
+    tables = tuple(_pair(table) for table in located.tables if table.name in names)
+    timer = _timer(arguments)
+    by_position = fences(located, names, source.open)
+    by_timer = arguments.settle_seconds is not None
+    return Inputs(
+        source,
+        target,
+        tables,
+        lambda table: timer if by_timer else by_position[table.name],
+        f"timer: {timer.seconds:g} s" if by_timer else "by position of the source's log, the topics and the sinks",
+        located.paths.reconciliation_reports,
+        _feed(located.source),
+        located.thresholds.proof_age_hours,
+        located.name,
+        lambda: put_aside(located),
+        lambda directory: _contents_compared(located, names, directory),
+        located.pushgateway,
+    )
+
+
+def _contents_compared(located: pipeline.Pipeline, names: Sequence[str], directory: Path) -> tuple[str, ...]:
+    """What the reports say of contents, for a run that only counts rows."""
+    from cdcproof.observations import reports
+
+    return reports.look(located, datetime.now().astimezone(), directory).newest().contents_compared(names)
+
+
+def _feed(source: pipeline.Database) -> Feed | None:
+    from cdcproof.databases.postgresql_changes import PostgreSQLChanges
+    from cdcproof.databases.sqlserver_changes import SQLServerChanges
+
+    def change_tables() -> SQLServerChanges:
+        return SQLServerChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS)
+
+    def wal() -> PostgreSQLChanges:
+        return PostgreSQLChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS, source.scrub_slot or "")
+
+    if source.type == "sqlserver":
+        return change_tables
+    return wal if source.scrub_slot else None
+
+
+def _pair(table: pipeline.Table) -> TablePair:
+    return TablePair(
+        table.name,
+        TableName.parse(table.source),
+        TableName.parse(table.target),
+        table.key,
+        table.exclude,
+        table.rename,
+        table.source_filter or "",
+        table.target_filter or "",
+        table.update_column or "",
+        table.written_as,
+        table.row_policies,
+    )
+
+
+def _timer(arguments: argparse.Namespace) -> TimerFence:
+    return TimerFence(DEFAULT_SETTLE_SECONDS if arguments.settle_seconds is None else arguments.settle_seconds)
+
+
+def _database(arguments: argparse.Namespace, side: str) -> GivenDatabase:
+    def given(name: str) -> str | None:
+        value: str | None = getattr(arguments, f"{side}_{name}")
+        if value is not None and not value.strip():
+            raise UsageError(f"--{side}-{name.replace('_', '-')} is empty.")
+        return value and value.strip()
+
+    engine: Engine = getattr(arguments, f"{side}_type")
+    port = getattr(arguments, f"{side}_port")
+    if port is not None and not 1 <= port <= 65535:
+        raise UsageError(f"--{side}-port {port}: a port is from 1 to 65535.")
+    return GivenDatabase(
+        type=engine,
+        host=given("host") or "",
+        port=port or DEFAULT_PORTS[engine],
+        database=given("database") or "",
+        user=given("user") or "",
+        schema_name=given("schema") or DEFAULT_SCHEMAS[engine],
+        password_env=given("password_env") or DEFAULT_PASSWORD_VARIABLES[engine],
+        trust_server_certificate=arguments.trust_server_certificate,
+    )
+
+
+def _password(arguments: argparse.Namespace, side: str, database: DatabaseAddress) -> Secret:
+    value = getattr(arguments, f"{side}_password")
+    if value is None:
+        return password_of(database)
+    if not value:
+        raise UsageError(
+            f"--{side}-password is empty: is the variable that it is taken from set?",
+            f"export {database.password_env}=…   (the flag can then be left out)",
+        )
+    setattr(arguments, f"{side}_password", None)
+    sys.argv = ["[redacted]" if word == value else word.replace(f"={value}", "=[redacted]") for word in sys.argv]
+    print(
+        f"warning: --{side}-password shows in the process list; {database.password_env} in the environment does not",
+        file=sys.stderr,
+    )
+    return Secret(value)
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """The names that `--tables` lists. Raises `UsageError` for one that is empty or named twice."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise UsageError(f"--tables '{text}': a name is empty.", "Give names with commas between: customers,orders")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"--tables: {', '.join(twice)} is named twice.")
+    return names
+
+
+def _endpoint(database: DatabaseAddress, password: Secret) -> Endpoint:
+    return Endpoint(
+        database.type,
+        f"{database.type}://{database.host}:{database.port}/{database.database}",
+        lambda: connect(database, password, STATEMENT_TIMEOUT_SECONDS),
+    )

@@ -1,0 +1,279 @@
+"""What a run that is killed leaves for the next one: the tables that are through, and how far the others are.
+
+Below the folder of the reports, one small file a run and one a table at work, each written whole. A run that comes to its end
+takes them away. They are used by a run that asks the same of the same databases, within `MOST_HOURS`, and not while the run
+that writes them is alive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TextIO
+
+from cdcproof.databases.scan import Chunking, Segment
+from cdcproof.reconcile.checksums.balance import Balance
+from cdcproof.reconcile.checksums.parts import Part, Scanned
+from cdcproof.reconcile.checksums.strategy import Strategy
+from cdcproof.reconcile.report.result import TableResult, table_of
+from cdcproof.reporting.files import write_whole
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs at once are then not told apart
+    fcntl = None  # type: ignore[assignment]
+
+FOLDER = ".unfinished"
+MOST_HOURS = 4.0
+"""What is older is not built upon: the report would speak of another day."""
+SAVE_SECONDS = 5.0
+_VERSION = 5  # another one, too, when a row gets another hash
+
+About = Mapping[str, str]
+"""What was asked, in parts that have names: a file is used only where every part is the same."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """A table that is being scanned: since when, which way, in which chunks and parts, by which marks, and how far.
+
+    Where a part is cut into pieces is not kept: what is left of it is grouped as a whole.
+    """
+
+    began: str
+    strategy: Strategy
+    chunking: Chunking
+    source_mark: str
+    target_mark: str
+    parts: tuple[Part, ...]
+    scanned: Scanned = field(default_factory=Scanned)
+
+
+def _clock() -> datetime:
+    return datetime.now().astimezone()
+
+
+class Checkpoint:
+    """One table's file; without a path nothing is kept. `refused` says why an earlier one is not used, empty when there is none.
+
+    `of` is part of every `about`: the databases.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        clock: Callable[[], datetime] = _clock,
+        save_seconds: float = SAVE_SECONDS,
+        of: About = MappingProxyType({}),
+    ) -> None:
+        self._path = path
+        self._of = of
+        self._clock = clock
+        self._save_seconds = save_seconds
+        self._saved = time.monotonic()
+        self.refused = ""
+
+    def now(self) -> str:
+        """The time, as it is told."""
+        return self._clock().isoformat(timespec="seconds")
+
+    def left(self, about: About) -> Left | None:
+        """Where an earlier run stopped; None when there is nothing to go on from."""
+        data = _read(self._path) if self._path else None
+        if data is None:
+            return None
+        self.refused = _refusal(data, {**about, **self._of}, self._clock())
+        if self.refused:
+            return None
+        left, scanned = data["left"], data["scanned"]
+        return Left(
+            left["began"],
+            Strategy(left["strategy"]),
+            Chunking(**left["chunking"]),
+            left["source_mark"],
+            left["target_mark"],
+            tuple(Part(_segment(ours), _segment(theirs)) for ours, theirs in left["parts"]),
+            Scanned(Balance.restored(scanned["balance"], *scanned["rows"]), set(scanned["done"])),
+        )
+
+    def keep(self, about: About, left: Left) -> None:
+        """Write how far a scan is, at most every few seconds. A disk that is full does not end a run."""
+        if self._path is None or time.monotonic() - self._saved < self._save_seconds:
+            return
+        balance = left.scanned.balance
+        data = {
+            "version": _VERSION,
+            "saved": self.now(),
+            "about": {**about, **self._of},
+            "left": {
+                "began": left.began,
+                "strategy": left.strategy,
+                "chunking": asdict(left.chunking),
+                "source_mark": left.source_mark,
+                "target_mark": left.target_mark,
+                "parts": [
+                    [side and (side.low, side.high) for side in (part.source, part.target)] for part in left.parts
+                ],
+            },
+            "scanned": {
+                "balance": balance.left(),
+                "rows": [balance.source_rows, balance.target_rows],
+                "done": sorted(left.scanned.done),
+            },
+        }
+        with suppress(OSError):
+            write_whole(self._path, json.dumps(data), mode=0o600)
+        self._saved = time.monotonic()
+
+    def remove(self) -> None:
+        """The scan is through, or does not count."""
+        if self._path:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    about: About
+    result: TableResult
+
+
+class Unfinished:
+    """A run's files. Use as a context manager.
+
+    `run` names the run: the pipeline and the addresses of both sides. `about` is what these lead to; what was read of other
+    databases is not used. With `fresh` what an earlier run has left is thrown away. Where another run of the same name is alive, or
+    the folder cannot be written to, nothing is read and nothing kept.
+    """
+
+    def __init__(
+        self,
+        reports: Path,
+        run: About,
+        about: About,
+        *,
+        fresh: bool = False,
+        clock: Callable[[], datetime] = _clock,
+    ) -> None:
+        self._folder = reports / FOLDER
+        self._name = _short(json.dumps(dict(run), sort_keys=True))
+        self._about = dict(about)
+        self._clock = clock
+        self._fresh = fresh
+        self._lock: TextIO | None = None
+        self._tables: dict[str, _Finished] = {}
+        self._began = clock().isoformat(timespec="seconds")
+        self.resumed = ""
+        """When the run began that this one goes on from; empty when none."""
+
+    def __enter__(self) -> Unfinished:
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = (self._folder / f"{self._name}.lock").open("a")
+            try:
+                if fcntl:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+            else:
+                self._lock = lock
+        if self._lock and self._fresh:
+            self._remove()
+        elif self._lock:
+            self._go_on()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def result(self, table: str, about: About) -> TableResult | None:
+        """A table's result by the run that this one goes on from; None when it has to be compared."""
+        known = self._tables.get(table)
+        return known.result if known and not self.refused(table, about) else None
+
+    def refused(self, table: str, about: About) -> str:
+        """Why a table's result by an earlier run is not used; empty when there is none, or it is."""
+        known = self._tables.get(table)
+        return _changed(known.about, {**about, **self._about}) if known else ""
+
+    def finished(self, result: TableResult, about: About) -> None:
+        """Keep a result until the run is through."""
+        self._tables[result.table] = _Finished({**about, **self._about}, result)
+        if self._lock:
+            data = {
+                "version": _VERSION,
+                "began": self.resumed or self._began,
+                "saved": self._clock().isoformat(),
+                "tables": self._tables,
+            }
+            with suppress(OSError):
+                write_whole(self._path, json.dumps(data, default=vars), mode=0o600)
+        self.of(result.table).remove()
+
+    def of(self, table: str) -> Checkpoint:
+        """A table's own file."""
+        path = self._folder / f"{self._name}-{_short(table)}.json" if self._lock else None
+        return Checkpoint(path, self._clock, of=self._about)
+
+    def complete(self) -> None:
+        """The run is through: nothing is left to go on from."""
+        if self._lock:
+            self._remove()
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / f"{self._name}.json"
+
+    def _go_on(self) -> None:
+        data = _read(self._path)
+        if data and not _refusal({**data, "about": {}}, {}, self._clock()):
+            self._tables = {
+                name: _Finished(known["about"], table_of(known["result"])) for name, known in data["tables"].items()
+            }
+            self.resumed = data["began"]
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            for path in self._folder.glob(f"{self._name}*.json"):
+                path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What is in a file; None when there is none, or one that is not ours."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) and data.get("version") == _VERSION else None
+
+
+def _segment(bounds: list[int | None] | None) -> Segment | None:
+    return Segment(*bounds) if bounds else None
+
+
+def _refusal(data: Mapping[str, Any], about: About, now: datetime) -> str:
+    changed = _changed(data["about"], about)
+    if changed:
+        return changed
+    hours = (now - datetime.fromisoformat(data["saved"])).total_seconds() / 3600
+    if not 0 <= hours <= MOST_HOURS:
+        return f"what an interrupted run had read is not used: it is of {data['saved'][:16]}, more than {MOST_HOURS:g} hours ago"
+    return ""
+
+
+def _changed(before: About, now: About) -> str:
+    changed = sorted(name for name in {**before, **now} if before.get(name) != now.get(name))
+    return f"what an interrupted run had read is not used: {', '.join(changed)} changed since" if changed else ""
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,248 @@
+"""The two hops of the fence by position: one look at each, and what it says. `position_fence` tells why it is enough."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from cdcproof.clients.connect import Connect, Connector, ConnectorStates, Offset, root_cause
+from cdcproof.clients.consumer_groups import Place, Positions
+from cdcproof.clients.kafka import Kafka
+from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.scan import LogPosition
+from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.observations.topics import IN_ORDER, Topics
+from cdcproof.reconcile.in_flight.put_aside import in_dead_letter_topics
+from cdcproof.waiting import Deadline
+
+QUIET_SECONDS = 10.0
+_MARKS_SECONDS = 2.0
+_MOST_TOLD = 3
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a look found. `halted` is why it can never come to be done by itself."""
+
+    done: bool
+    text: str
+    halted: CouldNotLookError | None = None
+    by_quiet: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass
+class SourceHop:
+    """From the source's log into the topics: one source connector has read up to `position`."""
+
+    connect: Connect
+    kafka: Kafka
+    source: Database
+    connector: str
+    database: str
+    tables: Sequence[TableName]
+    topics: frozenset[str]
+    position: LogPosition
+    _still: object = None
+    _since: Deadline = field(default_factory=lambda: Deadline(QUIET_SECONDS))
+    _beats: Mapping[Place, int] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        """What is waited for."""
+        return f"{self.connector} to read the source's log up to {self.position.text}"
+
+    @property
+    def remedy(self) -> str:
+        """What to look at when it does not come."""
+        return shlex.join(["curl", "-s", f"{_address(self.connect.url, self.connector)}/offsets"])
+
+    def look(self) -> Sight:
+        """Look at its offset, and where that says nothing, at its session."""
+        offsets, told = self._offsets()
+        if all(self.source.log_read_by(self.position, offset, self.tables) for offset in offsets):
+            return Sight(True, "it has read it")
+        found = self.connect.states().get(self.connector)
+        if halted := halt(self.connect.url, self.connector, found):
+            return Sight(False, halted.message, halted)
+        session = self.source.log_received_by(self.position)
+        if not session or not _runs(found):
+            self._still = None
+            return Sight(False, f"it is {_state(found)}, {told}")
+        still = (session, told, self.kafka.end_offsets(self.topics))
+        interval, beats = self._heartbeat(found)
+        if still != self._still:
+            self._still, self._since, self._beats = still, Deadline(max(QUIET_SECONDS, 2 * interval)), beats
+        return self._idle_or_stuck(f"its session ({session}) has received it, {told}", beats)
+
+    def _idle_or_stuck(self, text: str, beats: Mapping[Place, int]) -> Sight:
+        """Whether what stands still does so because there is nothing to hand over."""
+        if not self._since.passed:
+            return Sight(False, text)
+        if beats and beats == self._beats:
+            return Sight(False, f"{text}; its heartbeat stands still, so that it hands over nothing that it reads")
+        starved = {t: w for t, w in Topics(self.kafka.topic_states(self.topics)).found().items() if w != IN_ORDER}
+        if starved:
+            words = "; ".join(f"{topic}: {wrong}" for topic, wrong in starved.items())
+            return Sight(False, text, CouldNotLookError(f"{self.connector} cannot hand over what it reads. {words}"))
+        return Sight(True, text, by_quiet=True)
+
+    def _heartbeat(self, found: Connector | None) -> tuple[float, Mapping[Place, int]]:
+        """Seconds between two heartbeats, and where their topic ends; 0 and nothing for a connector without any."""
+        config = found.config if found else {}
+        milliseconds = config.get("heartbeat.interval.ms", "0")
+        if not milliseconds.isdigit() or milliseconds == "0":
+            return 0.0, {}
+        prefix = config.get("topic.heartbeat.prefix") or config.get("heartbeat.topics.prefix") or "__debezium-heartbeat"
+        topic = f"{prefix}.{config.get('topic.prefix', '')}"
+        there = {topic} & self.kafka.topics().keys()
+        return int(milliseconds) / 1000, self.kafka.end_offsets(there) if there else {}
+
+    def _offsets(self) -> tuple[list[Offset], str]:
+        """Its committed offsets in this database, one that is empty where it has none, and how they are told."""
+        try:
+            found = [
+                each["offset"] or {}
+                for each in self.connect.offsets(self.connector)
+                if each["partition"].get("database", self.database) == self.database
+            ]
+        except UnexpectedAnswerError as error:  # an older Connect; the source may know all the same
+            return [{}], error.message
+        return found or [{}], f"its committed offset is {json.dumps(found)}"
+
+
+@dataclass
+class SinkHop:
+    """From the topics into the target: every sink that reads a partition has come to its end."""
+
+    connect: Connect
+    kafka: Kafka
+    sinks: Mapping[str, str]
+    """Connector to its consumer group."""
+    ends: Mapping[Place, int]
+    _done: set[tuple[str, Place]] = field(default_factory=set)
+    _marks: Deadline = field(default_factory=lambda: Deadline(_MARKS_SECONDS))
+    _aside: str = ""
+
+    @property
+    def what(self) -> str:
+        """What is waited for."""
+        return "the sinks to apply what the topics had"
+
+    @property
+    def remedy(self) -> str:
+        """What to look at when it does not come."""
+        return "\n".join(
+            shlex.join(["curl", "-s", f"{_address(self.connect.url, sink)}/status"]) for sink in self.sinks
+        )
+
+    def look(self) -> Sight:
+        """Look at what the sinks have committed."""
+        readers = {sink: self.kafka.positions(group) for sink, group in self.sinks.items()}
+        behind = list(self._behind(readers))
+        if behind and self._marks.passed:
+            self._pass_over_marks(behind)
+            self._pass_over_dead_letters(behind)
+            self._marks = Deadline(_MARKS_SECONDS)
+            behind = list(self._behind(readers))
+        more = f"; and {len(behind) - _MOST_TOLD} more" if len(behind) > _MOST_TOLD else ""
+        text = "; ".join(map(str, behind[:_MOST_TOLD])) + more + self._aside
+        if behind:
+            states = self.connect.states()
+            for sink in sorted({each.sink for each in behind if each.sink} or self.sinks):
+                if halted := halt(self.connect.url, sink, states.get(sink)):
+                    return Sight(False, text, CouldNotLookError(f"{halted.message} ({text})", halted.remedy))
+        return Sight(not behind, text)
+
+    def _behind(self, readers: Mapping[str, Positions]) -> Iterator[_Behind]:
+        for place, end in self.ends.items():
+            mine = [sink for sink, positions in readers.items() if place[0] in positions.topics]
+            if end and not mine:
+                yield _Behind("", place, None, end)
+            for sink in mine:
+                committed = readers[sink].committed.get(place)
+                if (committed or 0) < end and (sink, place) not in self._done:
+                    yield _Behind(sink, place, committed, end)
+
+    def _pass_over_marks(self, behind: Sequence[_Behind]) -> None:
+        for sink in {each.sink for each in behind if each.sink}:
+            positions = {each.place: each.committed or 0 for each in behind if each.sink == sink}
+            unread = self.kafka.unread(positions, self.ends)
+            self._done |= {(sink, place) for place in positions if place not in unread}
+
+    def _pass_over_dead_letters(self, behind: Sequence[_Behind]) -> None:
+        """What a sink put aside it will not write: of that, nothing is in flight."""
+        states = self.connect.states()
+        sinks = {each.sink for each in behind if each.sink}
+        topics = states.dead_letter_topics(sinks)
+        for sink, topic in topics.items():
+            positions = {each.place: each.committed or 0 for each in behind if each.sink == sink}
+            self._done |= {(sink, place) for place in self.kafka.put_aside(positions, self.ends, topic)}
+        told = [*in_dead_letter_topics(states, self.kafka, topics).values()]
+        told += [f"{sink} may have skipped records: its errors.tolerance is all" for sink in _skipping(states, sinks)]
+        self._aside = "".join(f"; {text}" for text in told)
+
+
+def _skipping(states: ConnectorStates, sinks: Iterable[str]) -> list[str]:
+    """Sinks that drop what they cannot convert, and keep it nowhere."""
+    topics = states.dead_letter_topics(sinks)
+    found = {name: states.get(name) for name in sorted(sinks) if name not in topics}
+    return [name for name, sink in found.items() if sink and sink.config.get("errors.tolerance") == "all"]
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """A sink that has not come to the end of a partition; no name where no sink reads the topic."""
+
+    sink: str
+    place: Place
+    committed: int | None
+    end: int
+
+    def __str__(self) -> str:
+        topic, partition = self.place
+        if not self.sink:
+            return f"no sink connector of the pipeline file reads {topic}"
+        committed = "nothing" if self.committed is None else f"{self.committed:,}"
+        return f"{self.sink} has committed {committed} of {self.end:,} in {topic}/{partition}"
+
+
+def halt(url: str, name: str, connector: Connector | None) -> CouldNotLookError | None:
+    """Why a connector will not go on by itself, with the command that makes it; None where it may."""
+    if connector is None:
+        return CouldNotLookError(
+            f"There is no connector {name} at {url}.", "Deploy it, or correct its name in the pipeline file."
+        )
+    address = _address(url, name)
+    parts = {name: (connector.state, connector.trace)} | {f"{name}/{t.id}": (t.state, t.trace) for t in connector.tasks}
+    for part, (state, trace) in parts.items():
+        if state == "FAILED":
+            return CouldNotLookError(
+                f"{part} FAILED: {root_cause(trace) or 'Connect gives no cause'}",
+                shlex.join(["curl", "-X", "POST", f"{address}/restart?includeTasks=true&onlyFailed=true"]),
+            )
+    if connector.state in ("PAUSED", "STOPPED"):
+        return CouldNotLookError(
+            f"{name} is {connector.state}.", shlex.join(["curl", "-X", "PUT", f"{address}/resume"])
+        )
+    return None
+
+
+def _address(url: str, name: str) -> str:
+    return f"{url}/connectors/{quote(name, safe='')}"
+
+
+def _runs(connector: Connector | None) -> bool:
+    states = {connector.state, *(task.state for task in connector.tasks)} if connector and connector.tasks else set()
+    return states == {"RUNNING"}
+
+
+def _state(connector: Connector | None) -> str:
+    if connector is None:
+        return "absent"
+    return ", ".join([connector.state, *(f"task {task.id} {task.state}" for task in connector.tasks)])

@@ -1,0 +1,27 @@
+"""A fence where positions cannot be read: a time in which replication is believed to catch up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cdcproof.reconcile.in_flight.fence import Crossing, Method
+from cdcproof.waiting import pause
+
+
+@dataclass(frozen=True)
+class TimerFence:
+    """Waits, and proves nothing: a change that takes longer is taken for a difference."""
+
+    seconds: float
+    method: Method = "timer"
+
+    @property
+    def takes_time(self) -> bool:
+        """Not where the data is at rest."""
+        return self.seconds > 0
+
+    def cross(self, tell: Callable[[str], None]) -> Crossing:
+        """Return when the time is up."""
+        pause(self.seconds, lambda left: tell(f"waiting {left:.0f} s more for what may be in flight"))
+        return Crossing(self.method, "", self.seconds)

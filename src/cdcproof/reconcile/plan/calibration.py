@@ -1,0 +1,162 @@
+"""Calibration: before types are compared, known values go the way that the tables' go, and must come out as Python has them.
+
+Each side's server makes their canonical bytes and hashes, and the stream brings them here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from cdcproof.databases import canonical, postgresql_hash
+from cdcproof.databases.base import Database
+from cdcproof.databases.scan import LiteralForm, Told
+from cdcproof.engines import Engine
+from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.reconcile.plan.edge_values import Literal, literals
+from cdcproof.reconcile.plan.plan import Plan
+
+_TOLD = 40
+_NO_FORM = LiteralForm(None, b"")
+_NO_UTF8 = "this server has no collation in UTF-8, by which long text is hashed (SQL Server 2019 has them)"
+"""Why there is no form: nothing else is without one (`LiteralForm`)."""
+T = TypeVar("T")
+
+
+class Streaming(Protocol):
+    """The stream's view of a side: `databases.columnar.ColumnarSide`."""
+
+    def literal_hashes(
+        self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]
+    ) -> list[tuple[int, ...]]:
+        """The hash of each literal, of one list for each column."""
+        ...
+
+
+class Reference(Protocol):
+    """What the stream's hashes must be: `databases.columnar.Columnar`."""
+
+    def reference_hashes(
+        self, columns: Sequence[Told], parts: Sequence[Sequence[bytes | None]]
+    ) -> list[tuple[int, ...]]:
+        """The hash of each value, given by its canonical bytes."""
+        ...
+
+
+class Calibration:
+    """One side's server. Every declared type is asked for once in each form; safe to use from several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._reasons: dict[Told, str] = {}
+        self._stream_reasons: dict[Told, str] = {}
+        self._unhashed: set[Told] = set()
+        self._native: set[Told] = set()
+
+    def look(self, database: Database, columns: Iterable[Told]) -> None:
+        """Ask the server for forms and hashes not known yet. Raises `CouldNotLookError` when it does not answer at all."""
+        with self._lock:
+            for told in dict.fromkeys(map(_type_of, columns)):
+                if told not in self._reasons:
+                    self._reasons[told] = self._asked(database, told)
+
+    def look_at_stream(self, side: Streaming, reference: Reference, columns: Iterable[Told]) -> None:
+        """Ask for the stream's hashes not known yet. Raises as `look`."""
+        with self._lock:
+            for told in dict.fromkeys(map(_type_of, columns)):
+                if told not in self._stream_reasons:
+                    self._stream_reasons[told] = self._streamed(side, reference, told)
+
+    def reason(self, told: Told) -> str:
+        """Why a column of this type is not compared; empty when the server and Python agree."""
+        return self._reasons[_type_of(told)]
+
+    def can_hash(self, told: Told) -> bool:
+        """Whether the server makes the hash of such values by itself: else they are not pushed down."""
+        return _type_of(told) not in self._unhashed
+
+    def hashes_natively(self, told: Told) -> bool:
+        """Whether the server makes the native hash of such values, as Python does."""
+        return _type_of(told) in self._native
+
+    def stream_reason(self, told: Told) -> str:
+        """Why a column of this type is not streamed; empty when what arrives is what Python makes of the same values."""
+        return self._stream_reasons[_type_of(told)]
+
+    def lines(self) -> tuple[str, ...]:
+        """For the report: how many types agree, and those that do not, each with its reason."""
+        reasons = [*self._reasons.items(), *self._stream_reasons.items()]
+        wrong = {told.column.type for told, reason in reasons if reason}
+        agreeing = {told.column.type for told, _ in reasons} - wrong
+        told = (f"types that agree with Python's reference: {len(agreeing)}",) if reasons else ()
+        return (*told, *sorted({reason for _, reason in reasons if reason}))
+
+    def _asked(self, database: Database, told: Told) -> str:
+        known = literals(self._engine, told)
+        answers = _answers(
+            known, lambda some: database.literal_forms(told.column, told.form, [one.text for one in some])
+        )
+        if not any(literal.text for literal, _ in answers):
+            return f"{told.column.type}: the server reads none of the known values"
+        for literal, found in answers:
+            if literal.part is not None and found == _NO_FORM:
+                return f"{told.column.type}: {_NO_UTF8}"
+            if found.part != literal.part:
+                wrong, expected = _hex(found.part), _hex(literal.part)
+                return f"{told.column.type}: the server writes {_short(literal.text)} as {wrong}, not as {expected}"
+            if not found.md5:
+                self._unhashed.add(told)
+            elif found.md5 != canonical.digest(canonical.frame([told.form], [literal.part])):
+                return f"{told.column.type}: the server's MD5 of {_short(literal.text)} is not Python's"
+        if all(found.native == postgresql_hash.row_hash([told.form], [literal.part]) for literal, found in answers):
+            self._native.add(told)
+        return ""
+
+    def _streamed(self, side: Streaming, reference: Reference, told: Told) -> str:
+        known = literals(self._engine, told)
+        answers = _answers(known, lambda some: side.literal_hashes([told], [[one.text for one in some]]))
+        if not any(literal.text for literal, _ in answers):
+            return f"{told.column.type}: none of the known values can be streamed"
+        expected = reference.reference_hashes([told], [[literal.part for literal, _ in answers]])
+        for (literal, found), made_here in zip(answers, expected, strict=True):
+            if found != made_here:
+                return f"{told.column.type}: {_short(literal.text)} is streamed as another value"
+        return ""
+
+
+def _answers(known: Sequence[Literal], ask: Callable[[Sequence[Literal]], Sequence[T]]) -> list[tuple[Literal, T]]:
+    """Without those that the server refuses: what it cannot hold (letters, in an old encoding) needs no form there."""
+    try:
+        return list(zip(known, ask(known), strict=True))
+    except UnexpectedAnswerError:
+        answers = []
+        for literal in known:
+            with suppress(UnexpectedAnswerError):
+                answers += [(literal, answer) for answer in ask([literal])]
+        return answers
+
+
+def calibrated(plan: Plan, source: Calibration, target: Calibration) -> Mapping[str, str]:
+    """Columns of the plan that one of the servers tells otherwise than the contract, each with the reason: for `plan.without`."""
+    sides = zip(plan.names, plan.source.columns, plan.target.columns, strict=True)
+    reasons = {name: source.reason(ours) or target.reason(theirs) for name, ours, theirs in sides}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _type_of(told: Told) -> Told:
+    """A column of the same type and form, whatever its name."""
+    return Told(replace(told.column, name="v", nullable=True, computed=False), told.form)
+
+
+def _short(text: str | None) -> str:
+    return "NULL" if text is None else repr(text) if len(text) <= _TOLD else f"a text of {len(text):,} characters"
+
+
+def _hex(part: bytes | None) -> str:
+    if part is None:
+        return "NULL"
+    return f"0x{part.hex()}" if len(part) <= _TOLD else f"{len(part):,} bytes"

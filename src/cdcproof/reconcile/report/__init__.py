@@ -1,0 +1,1 @@
+"""The result of a reconciliation: its file, its verdict, and how it is shown."""

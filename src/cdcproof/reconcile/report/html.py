@@ -1,0 +1,67 @@
+"""A report as an HTML page, beside its JSON file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from cdcproof.reconcile.report.result import BY_URGENCY, Report, TableResult, TableStatus, scrubbed
+from cdcproof.reconcile.report.screen import contents_equal, rows_unseen, totals_of, unseen_columns
+from cdcproof.reporting.files import write_whole
+from cdcproof.reporting.pages import rendered
+
+MOST_KEYS = 200
+"""Keys of a table on the page; all that are named are in the JSON file."""
+_CLASSES = {
+    TableStatus.MATCH: "passed",
+    TableStatus.MISMATCH: "failed",
+    TableStatus.INCOMPLETE: "not-checked",
+    TableStatus.ERROR: "not-checked",
+}
+
+
+def write(report: Report, beside: Path) -> Path:
+    """Write the page and return its path. Raises `OSError`."""
+    path = beside.with_suffix(".html")
+    write_whole(path, page(report))
+    return path
+
+
+def page(report: Report) -> str:
+    """The page: what differs first, then what could not be looked at, then the rest."""
+    tables = sorted(scrubbed(report).tables, key=lambda table: BY_URGENCY.index(table.status))
+    totals = totals_of(report)
+    return rendered(
+        "reconciliation.html",
+        report=report,
+        tables=tables,
+        told=[table for table in tables if _has_more_to_tell(table)],
+        totals=totals,
+        counts={table.table: _differing(table) for table in tables},
+        classes=_CLASSES,
+        contents=_contents,
+        unseen=unseen_columns,
+        rows_unseen=rows_unseen,
+        most=MOST_KEYS,
+        when=_when,
+    )
+
+
+def _has_more_to_tell(table: TableResult) -> bool:
+    return bool(table.error or table.causes or table.differences or table.not_compared or table.lossy)
+
+
+def _contents(table: TableResult) -> str:
+    if table.status is TableStatus.ERROR:
+        return ""
+    return {None: "not compared", True: contents_equal(table).removeprefix("contents "), False: "differ"}[
+        table.checksums_match
+    ]
+
+
+def _when(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def _differing(table: TableResult) -> int:
+    return sum(number or 0 for number in (table.missing_at_target, table.extra_at_target, table.changed))

@@ -1,0 +1,1 @@
+"""The second phase: the rows of chunks that differ, compared by value."""

@@ -1,0 +1,117 @@
+"""The rows of the source that were written since the last scrub: found by a feed or by the update column, and proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from cdcproof.databases.base import TableName
+from cdcproof.databases.changes import ChangeFeed, Changes, Followed
+from cdcproof.databases.scan import Since
+from cdcproof.reconcile.scrub.proofs import OVERLAP, is_waited_for
+from cdcproof.reconcile.scrub.table import Work
+
+CHANGES_PER_READING = 50_000
+_EVERY_CHUNK = (-2, -1, 0, 1, 2)
+_WIDEST = 1 << 62  # with chunks as wide as this, those are all there are
+_OVERLAP_HOURS = OVERLAP.total_seconds() / 3600
+
+
+def follow(works: Sequence[Work], feed: ChangeFeed | None) -> None:
+    """Find out what shows each table's changes: the feed, else its update column, else nothing."""
+    by_table: dict[TableName, tuple[str, ...]] = {}
+    for work in works:
+        by_table.setdefault(work.plan.source.table, work.key_names)
+    following = feed.following(by_table) if feed else {}
+    for work in works:
+        table, column = work.plan.source.table, work.asked.table.update_column
+        if feed and by_table[table] != work.key_names:
+            work.not_followed = f"Another table of the pipeline reads {table} by another key, and the feed gives one."
+        elif feed:
+            work.not_followed = following[table].why_not
+        if feed and not work.not_followed:
+            unused = f"; the update column {column} is not used beside it" if column else ""
+            work.is_followed, work.shown_by = True, following[table].by
+            work.changes_by = f"{feed.name}{unused}"
+        elif column and not work.plan.multiset:
+            work.by_update_column, work.shown_by, work.not_followed = True, f"the update column {column}", ""
+            work.changes_by = (
+                f"the update column {column}, which shows neither deletions nor a value that is written {_OVERLAP_HOURS:g} h "
+                "or more after greater ones: these are found when their slice has its turn"
+            )
+        elif column:
+            work.changes_by = "slices only: the update column does not show rows of a table without a key"
+        else:
+            work.changes_by = "no change feed and no update column: slices only"
+
+
+def prove_followed(works: Sequence[Work], feed: ChangeFeed, needed: Sequence[int], most_hours: float) -> None:
+    """Prove what the feed shows of the tables that it follows, and let it forget what no table needs any more.
+
+    `needed` are positions that tables outside of this scrub go on from. A table that fails stays where it was: its changes come again.
+    """
+    followed = [work for work in works if work.is_followed]
+    while going := [work for work in followed if not work.error]:
+        changes = feed.read(_asked(going), CHANGES_PER_READING)
+        for work in going:
+            with work.failing():
+                _prove(work, changes)
+        waited = [work.proofs.position or 0 for work in followed if is_waited_for(work.proofs, work.now(), most_hours)]
+        dropped = feed.release(min([changes.until, *waited, *needed]))
+        for work in going:
+            if not work.error:
+                work.proofs = replace(work.proofs, dropped=dropped)
+                work.keep()
+        if changes.is_last:
+            return
+
+
+def _asked(works: Sequence[Work]) -> Mapping[TableName, Followed]:
+    """Of a table that two of the pipeline's read, what the one that is further behind needs."""
+    asked: dict[TableName, Followed] = {}
+    for work in works:
+        table, proofs = work.plan.source.table, work.proofs
+        one = Followed(work.key_names, proofs.position, proofs.dropped)
+        other = asked.get(table)
+        if other is None or (one.behind is not None and (other.behind is None or one.behind < other.behind)):
+            asked[table] = one
+    return asked
+
+
+def _prove(work: Work, changes: Changes) -> None:
+    table, position = work.plan.source.table, work.proofs.position
+    keys = changes.keys.get(table, frozenset())
+    if position is not None and table in changes.unknown:
+        work.distrust(changes.unknown[table])
+    elif position is not None and keys and not work.key_names:
+        work.distrust("it was written to, and its rows have no key")
+    elif position is not None:
+        work.prove_written(sorted(keys, key=str))
+    is_ahead = position is not None and position > changes.until and table not in changes.unknown
+    work.proofs = replace(
+        work.proofs,
+        position=position if is_ahead else changes.until,
+        followed_at=work.now().isoformat(timespec="seconds"),
+    )
+    work.keep()
+
+
+def prove_since(work: Work) -> None:
+    """Rows whose update column is not below its greatest value some time ago. Deleted rows are left to the slices."""
+    column, now = work.asked.table.update_column, work.now()
+    source = work.asked.source.database
+    latest = source.latest(work.plan.source.table, column)
+    since = work.proofs.since(now)
+    if since and since.value is None and latest is not None:
+        work.distrust("the table was empty")
+    elif since and since.value is not None and latest is not None:
+        chunking = replace(work.plan.source.chunking, width=_WIDEST) if work.plan.range_column else None
+        scan = replace(work.plan.source, since=Since(column, since.value))
+        if chunking:
+            scan = replace(scan, chunking=chunking)
+        chunks = _EVERY_CHUNK if chunking else range(work.plan.source.chunking.buckets)
+        with source.chunk_rows(scan, chunks) as rows:
+            keys = [row.forms[: scan.key_width] for row in rows]
+        work.prove_keys(keys)
+    work.proofs = work.proofs.with_latest(now, latest)
+    work.keep()

@@ -1,0 +1,89 @@
+"""One fence for several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from cdcproof.errors import DeadlineError
+from cdcproof.reconcile.in_flight.fence import Crossing, Method, SharedFence, weakest
+
+THREADS = 8
+
+
+@dataclass
+class Numbered:
+    """Numbers its crossings; the first lasts until `asked` was released as often as `waits_for`."""
+
+    waits_for: int = 0
+    asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    begun: int = 0
+    stuck: bool = False
+    method: Method = "position"
+    takes_time: bool = True
+
+    def cross(self, tell: Callable[[str], None]) -> Crossing:
+        self.begun += 1
+        number = self.begun
+        if number == 1:
+            assert all(self.asked.acquire(timeout=20) for _ in range(self.waits_for))
+        tell(f"crossing {number}")
+        if self.stuck:
+            raise DeadlineError("stuck")
+        return Crossing(self.method, str(number), 0.0)
+
+
+@dataclass
+class ToldLock:
+    """A lock that says when it was left."""
+
+    left: threading.Semaphore
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.lock.release()
+        self.left.release()
+
+
+def test_whoever_asks_gets_a_crossing_that_began_afterwards_and_shares_it() -> None:
+    fence = Numbered(waits_for=THREADS + 2)  # the first one's question, its making room for the next, and all others'
+    shared = SharedFence(fence)
+    shared._asking = ToldLock(fence.asked)  # type: ignore[assignment]
+
+    def ask(_: int) -> str:
+        return shared.cross(lambda _: None).position
+
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        answers = sorted(pool.map(ask, range(THREADS + 1)))
+    assert answers == ["1", *["2"] * THREADS]
+    assert fence.begun == 2
+    assert shared.method == "position"
+
+
+def test_one_after_the_other_each_has_its_own() -> None:
+    shared = SharedFence(Numbered())
+    assert [shared.cross(lambda _: None).position for _ in range(3)] == ["1", "2", "3"]
+
+
+def test_what_is_stuck_is_stuck_for_all_and_can_be_tried_again() -> None:
+    fence = Numbered(stuck=True)
+    shared = SharedFence(fence)
+    for _ in range(2):
+        with pytest.raises(DeadlineError, match="stuck"):
+            shared.cross(lambda _: None)
+    fence.stuck = False
+    assert shared.cross(lambda _: None).position == "3"
+
+
+def test_one_timer_among_fences_makes_the_answer_a_timers() -> None:
+    position, timer = Crossing("position", "0/1", 1.0), Crossing("timer", "0/2", 1.0)
+    assert weakest([position, timer, position]) == "timer"
+    assert weakest([position]) == "position"
+    assert weakest([]) == "none needed"

@@ -1,0 +1,21 @@
+"""The fence that only waits, by a clock that only moves when somebody sleeps."""
+
+from __future__ import annotations
+
+import pytest
+
+from cdcproof import waiting
+from cdcproof.reconcile.in_flight.fence import Crossing
+from cdcproof.reconcile.in_flight.timer_fence import TimerFence
+from tests.test_waiting import Clock
+
+
+def test_it_waits_for_as_long_as_it_is_told_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    told: list[str] = []
+    fence = TimerFence(2.5)
+    assert fence.cross(told.append) == Crossing("timer", "", 2.5)
+    assert clock.now == 102.5
+    assert told == [f"waiting {left} s more for what may be in flight" for left in (2, 2, 0)]
+    assert fence.method == "timer"

@@ -1,0 +1,145 @@
+"""Slices of a key, and when each was proven."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdcproof.errors import CouldNotLookError
+from cdcproof.reconcile.scrub import proofs
+from cdcproof.reconcile.scrub.proofs import SLICE_ROWS, Latest, Logs, Proofs, Proven
+
+MORNING = "2026-11-23T06:00:00+00:00"
+NOON = "2026-11-23T14:00:00+02:00"
+"""Noon in UTC."""
+ABOUT = {"the source": "here", "the target": "there"}
+_KEYS = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(st.tuples(_KEYS, _KEYS, st.integers(0, 50_000_000)), min_size=1, max_size=4), _KEYS)
+def test_every_key_is_in_just_one_slice_however_often_it_is_divided(
+    times: list[tuple[int, int, int]], key: int
+) -> None:
+    kept = Proofs(ABOUT)
+    for a, b, rows in times:
+        kept = kept.divided(min(a, b), max(a, b), rows)
+
+    assert sum(one.holds(key) for one in kept.slices) == 1
+
+
+def test_a_table_is_divided_by_its_rows() -> None:
+    kept = Proofs(ABOUT).divided(1, 10_000_000, 10_000_000)
+
+    assert len(kept.slices) == 10_000_000 // SLICE_ROWS
+    assert (kept.slices[0].low, kept.slices[-1].high) == (None, None)
+
+
+def test_what_was_proven_stays_so_when_a_table_grows() -> None:
+    kept = Proofs(ABOUT).divided(1, 1_000_000, 1_000_000)
+    for one in kept.slices:
+        kept = kept.proven(one, MORNING)
+    grown = kept.divided(1, 10_000_000, 10_000_000)
+
+    assert len(grown.slices) > 30
+    assert grown.oldest_at == MORNING
+
+
+def test_the_oldest_is_by_time_and_not_by_text() -> None:
+    kept = Proofs(ABOUT, (Proven(None, 5, NOON), Proven(5, None, MORNING)))
+
+    assert kept.oldest_at == MORNING
+    assert kept.next == Proven(5, None, MORNING)
+    assert kept.without([4]).next == Proven(None, 5)
+    assert kept.without([4]).oldest_at is None
+
+
+def test_they_are_kept_in_a_file_and_are_worth_nothing_for_anything_else(tmp_path: Path) -> None:
+    path = proofs.path_of(tmp_path / "proofs", "odd/../name")
+    assert path.parent == tmp_path / "proofs"
+    kept = Proofs(
+        ABOUT, (Proven(None, 5, NOON), Proven(5, None)), (Latest(NOON, "3"),), 1 << 70, MORNING, 7, Logs(9, None)
+    )
+    proofs.write(kept, path)
+
+    assert proofs.read(path, ABOUT) == (kept, "")
+    other = {**ABOUT, "the target": "another", "the filters": "x > 1"}
+    assert proofs.read(path, other) == (Proofs(other), "the filters, the target changed since")
+    assert proofs.read(tmp_path / "none", ABOUT) == (Proofs(ABOUT), "")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 1}))
+    assert proofs.read(path, ABOUT) == (Proofs(ABOUT), "they were written by another version of cdcproof")
+
+
+def test_while_a_scrub_is_at_work_no_other_one_is(tmp_path: Path) -> None:
+    with proofs.alone(tmp_path / "a"):
+        with pytest.raises(CouldNotLookError, match="Another scrub"), proofs.alone(tmp_path / "a"):
+            raise AssertionError("two at once")
+        with proofs.alone(tmp_path / "b"):
+            pass
+    with proofs.alone(tmp_path / "a"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (Logs(5, 5), Logs(5, 6), ""),
+        (Logs(5, 5), Logs(4, 5), "the source"),
+        (Logs(5, 5), Logs(4, 4), "the source and the target"),
+        (Logs(None, 5), Logs(4, None), ""),
+    ],
+)
+def test_a_log_that_ends_earlier_was_set_back(before: Logs, now: Logs, told: str) -> None:
+    assert before.set_back(now) == told
+
+
+def test_the_update_column_is_asked_from_its_value_an_hour_ago() -> None:
+    begin = datetime.fromisoformat(MORNING)
+    kept, asked = Proofs(ABOUT), []
+    for minutes in (0, 30, 59, 60, 90, 200):
+        now = begin + timedelta(minutes=minutes)
+        since = kept.since(now)
+        asked.append(since and since.value)
+        kept = kept.with_latest(now, f"at {minutes}")
+
+    assert asked == [None, "at 0", "at 0", "at 0", "at 30", "at 90"], "the first one, as long as none is old enough"
+    assert [one.value for one in kept.latest] == ["at 90", "at 200"]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_needed"),
+    [
+        ({}, True),
+        ({"followed_at": "2026-11-23T05:00:00+00:00"}, True),
+        ({"followed_at": "2026-11-23T04:59:00+00:00"}, False),
+        ({"about": {proofs.SOURCE: "another"}}, False),
+        ({"position": None}, False),
+        ({"slices": (Proven(None, None),)}, False),
+    ],
+)
+def test_a_position_is_needed_while_proofs_that_are_not_too_old_go_on_from_it(
+    tmp_path: Path, change: dict[str, Any], is_needed: bool
+) -> None:
+    kept = Proofs({proofs.SOURCE: "here"}, (Proven(None, None, MORNING),), (), 17, MORNING)
+    proofs.write(replace(kept, **change), tmp_path / "a.json")
+    proofs.write(replace(kept, position=3), tmp_path / "mine.json")
+    (tmp_path / "broken.json").write_text("{")
+    now = datetime.fromisoformat(MORNING)
+
+    assert proofs.needed(tmp_path, [tmp_path / "mine.json"], "here", now, 1.0) == ([17] if is_needed else [])
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"version": 2}', '{"version": 2, "about": {}, "slices": 1, "latest": []}'])
+def test_a_file_that_is_none_is_named_with_the_way_out(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "orders.json"
+    path.write_text(text)
+
+    with pytest.raises(CouldNotLookError, match=r"orders\.json") as raised:
+        proofs.read(path, ABOUT)
+    assert "rm '" in str(raised.value)
