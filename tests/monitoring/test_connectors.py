@@ -109,8 +109,13 @@ def test_states_are_fresh_and_absent_when_connect_does_not_answer(broker: Broker
     assert seen[0].labelled("connector_state", "connector") == {"source": 1.0, "sink": 1.0}
     assert seen[1].labelled("connector_state", "connector") == {"source": 1.0, "sink": 0.0}
     assert seen[1].series("cdcproof_task_state")[(("connector", "sink"), ("task", "1"))] == 0
+    assert [page.labelled("cdcproof_connector_known", "connector") for page in seen[:2]] == [
+        {"source": 1.0, "sink": 1.0},
+        {"source": 1.0, "sink": 0.0},
+    ]
     for silent in (seen[2], gone):
         assert silent.series("connector_state") == silent.series("cdcproof_task_state") == {}
+        assert silent.series("cdcproof_connector_known") == {}
         assert services(silent)["connect"] == 0
         assert silent.labelled("connector_deployments_total", "status") == {"success": 0.0, "failure": 0.0}
     for page in (*seen, gone):

@@ -275,11 +275,16 @@ def test_files_that_are_not_reports_are_left_alone(reports: Path, state: Path, m
     assert scraped(found).labelled(RUNS, "status") == {"success": 0.0, "failure": 0.0}
 
 
-def test_a_missing_directory_is_told_and_keeps_the_totals(reports: Path, state: Path) -> None:
+def test_a_missing_directory_is_named_and_keeps_the_totals(reports: Path, state: Path) -> None:
     report(reports, fewer())
     scraped(metrics(reports, state))
     seen = scraped(metrics(reports.with_name("elsewhere"), state))
     assert seen.labelled("cdcproof_exporter_up", "service") == {"reports": 0.0, "state": 1.0}
+    paths = {
+        (("path", str(reports.with_name("elsewhere"))), ("service", "reports")),
+        (("path", str(state)), ("service", "state")),
+    }
+    assert seen.series("cdcproof_exporter_path").keys() == paths
     assert seen.labelled(ROWS, "table")["orders"] == 1
 
 

@@ -51,7 +51,7 @@ _OF_CONNECTOR = ("ConnectorDown", "ConnectorVanished")
 ALERTS: tuple[Alert, ...] = (
     # the runbook's
     Alert("HighReplicationLag", "morning.7-source-lag", muted_by=_OF_CONNECTOR, same=("connector",)),
-    Alert("ConnectorDown", "morning.2-connectors", breaks=True),
+    Alert("ConnectorDown", "morning.2-connectors", breaks=True, muted_by=("ConnectorVanished",), same=("connector",)),
     Alert("DataMismatch", "morning.3-reconciliation", needs=(), muted_by=("MismatchStands",), same=("table",)),
     # exporters and services
     Alert("ExporterDown", "morning.4-metrics-connectors", needs=()),
@@ -73,7 +73,7 @@ ALERTS: tuple[Alert, ...] = (
     Alert("DiskNearlyFull", "morning.5-disk"),
     # connectors
     Alert("ConnectorVanished", "morning.2-connectors", breaks=True),
-    Alert("TaskFailed", "morning.2-connectors", muted_by=("ConnectorDown",), same=("connector",)),
+    Alert("TaskFailed", "morning.2-connectors", muted_by=_OF_CONNECTOR, same=("connector",)),
     Alert("ConnectorWithoutTasks", "morning.2-connectors", breaks=True),
     Alert("ConnectorLagUnknown", "morning.7-source-lag", muted_by=_OF_CONNECTOR, same=("connector",)),
     Alert("SinkLagging", "morning.7-sink-lag", _REPLICATION[1:], muted_by=_OF_CONNECTOR, same=("connector",)),

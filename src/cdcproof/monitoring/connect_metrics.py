@@ -29,6 +29,12 @@ def metrics(found: ConnectorStates, pipeline: model.Pipeline) -> tuple[Metric, .
             "connector",
         ),
         gauge(
+            "cdcproof_connector_known",
+            "1: Connect has this connector of the pipeline file; 0: it answered, and has none of this name.",
+            {connector.name: float(found.get(connector.name) is not None) for connector in pipeline.connectors},
+            "connector",
+        ),
+        gauge(
             "cdcproof_task_state",
             "1: the task is RUNNING; 0: anything else, a task that is expected and absent too.",
             task_states(found, pipeline.connectors),

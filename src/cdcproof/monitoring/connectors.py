@@ -20,7 +20,7 @@ from cdcproof.environments.base import Environment, FileSystem
 from cdcproof.errors import CdcproofError
 from cdcproof.monitoring import connect_metrics, database_metrics, freshness, kafka_metrics, source_metrics
 from cdcproof.monitoring.freshness import TargetReading
-from cdcproof.monitoring.identity import about, up
+from cdcproof.monitoring.identity import about, places, up
 from cdcproof.monitoring.kafka_metrics import KafkaReading
 from cdcproof.monitoring.probe import SCRAPE_SECONDS, Line, Probe
 from cdcproof.monitoring.series import Collector, Metric, gauge
@@ -83,6 +83,7 @@ class ConnectorCollector(Collector):
         source: SourceReading | None = answers.get("source")
         target: TargetReading | None = answers.get("target")
         yield from about(self._pipeline)
+        yield places({"deployments": self._journal.directory})
         yield connect_metrics.expected(self._pipeline)
         if connect is not None:
             yield from connect_metrics.metrics(connect, self._pipeline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from cdcproof.monitoring.series import Metric, gauge
 from cdcproof.observations.exporter_page import INFO, RENDERED, UP
@@ -19,6 +20,17 @@ def about(pipeline: Pipeline) -> tuple[Metric, Metric]:
             INFO, "The pipeline that the metrics on this port are about.", {whose: 1.0}, "pipeline", "source", "target"
         ),
         gauge(RENDERED, "When the metrics on this port were made.", {(): time.time()}),
+    )
+
+
+def places(of: Mapping[str, Path]) -> Metric:
+    """Service to the file or directory that is looked at for it: the alert on one that cannot be used names it."""
+    return gauge(
+        "cdcproof_exporter_path",
+        "1 for the file or directory that the metrics on this port are made from.",
+        {(service, str(path.absolute())): 1.0 for service, path in of.items()},
+        "service",
+        "path",
     )
 
 

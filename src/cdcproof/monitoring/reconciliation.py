@@ -10,7 +10,7 @@ from pathlib import Path
 from cdcproof import pipeline as model
 from cdcproof.errors import CdcproofError, ConfigError, UnexpectedAnswerError
 from cdcproof.monitoring import totals as kept
-from cdcproof.monitoring.identity import about, up
+from cdcproof.monitoring.identity import about, places, up
 from cdcproof.monitoring.probe import SCRAPE_SECONDS, Line, Probe
 from cdcproof.monitoring.series import Collector, Metric, counter, gauge
 from cdcproof.observations.exporter_page import LAST_REPORT
@@ -40,6 +40,7 @@ class ReconciliationCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """The metrics, after a look at the reports; without their totals where that look does not end in time."""
         yield from about(self._pipeline)
+        yield places({"reports": self._reports, "state": self._state})
         try:
             usable, metrics = self.look()
         except CdcproofError:
