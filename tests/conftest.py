@@ -16,7 +16,7 @@ _ORDER = (
     ),
     "integration",
     "environments/embedded",
-    *("databases/test_tsql_judges.py", "databases/test_sqlserver_drivers.py", "reconcile"),
+    *("databases/sqlserver/queries/test_judges.py", "databases/sqlserver/test_drivers.py", "reconcile"),
 )
 """Minutes, then what starts a pipeline, then half minutes; all else is short. A worker that begins a long file last is waited for."""
 

@@ -1,6 +1,6 @@
 """Runs the T-SQL of a comparison over tables in memory: parsed by sqlglot, meant as Microsoft's reference says.
 
-Of the statements only the shapes that `tsql_frames` writes are known; anything else is an error.
+Of the statements only the shapes that `queries.statements` writes are known; anything else is an error.
 """
 
 from __future__ import annotations

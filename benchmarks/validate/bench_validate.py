@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from cdcproof.databases.writing import connect_to_write
+from cdcproof.databases.test_rows import connect_to_write
 from cdcproof.environments.embedded import lifecycle
 from cdcproof.environments.embedded.environment import Embedded
 from cdcproof.observations.round_trip import ACTS, Journey, Traveller, travellers

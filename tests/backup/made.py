@@ -9,8 +9,8 @@ from pathlib import Path
 from cdcproof.backup import folders, manifest
 from cdcproof.backup.folders import Directory, Kept
 from cdcproof.backup.manifest import DatabaseBackup, Manifest
-from cdcproof.databases.backup.base import DatabaseState, TableSum
-from cdcproof.databases.identity import Identity
+from cdcproof.databases.contracts.backup import DatabaseState, TableSum
+from cdcproof.databases.contracts.identity import Identity
 
 NOW = datetime(2026, 11, 29, 2, tzinfo=UTC)
 STATE = DatabaseState(

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof import pipeline
-from cdcproof.databases import tsql
-from cdcproof.databases.backup import tsql as backup
+from cdcproof.databases.sqlserver.queries import backup, catalogue
 from tests.tds_server import Answer, Refusal
 from tests.tsql_values import Int, Text
 
@@ -36,13 +35,13 @@ class FakeServer:
             if statement.startswith(beginning):
                 raise self.refusals.pop(beginning)
         known: dict[str, Answer] = {
-            tsql.VERSION: (("v", "e"), [(Text("16.0.4200.1"), Text("Developer Edition"))]),
-            tsql.IDENTITY: (("s", "d", "m", "f"), [(Text("SQL1"), Text("warehouse"), Text("2026-01-01"), True)]),
-            tsql.RECOVERY_FORK: (("f",), [(Text("AF0C"),)]),
-            tsql.DATABASE_STATE: (("c", "s"), [(True, Int(0, 8))]),
-            tsql.CAPTURED: (("s", "t"), [(Text("dbo"), Text("customers"))]),
-            tsql.LOG_END: (("l",), [(Text("00000027:00000ac0:0003"),)]),
-            tsql.LOG_SCANS: (("s", "e", "r", "l", "c"), []),
+            catalogue.VERSION: (("v", "e"), [(Text("16.0.4200.1"), Text("Developer Edition"))]),
+            catalogue.IDENTITY: (("s", "d", "m", "f"), [(Text("SQL1"), Text("warehouse"), Text("2026-01-01"), True)]),
+            catalogue.RECOVERY_FORK: (("f",), [(Text("AF0C"),)]),
+            catalogue.DATABASE_STATE: (("c", "s"), [(True, Int(0, 8))]),
+            catalogue.CAPTURED: (("s", "t"), [(Text("dbo"), Text("customers"))]),
+            catalogue.LOG_END: (("l",), [(Text("00000027:00000ac0:0003"),)]),
+            catalogue.LOG_SCANS: (("s", "e", "r", "l", "c"), []),
             backup.EDITION: (("e", "v"), [(Int(self.edition), Int(16))]),
             backup.PROPERTIES: (
                 ("o", "r", "c", "i"),

@@ -16,7 +16,7 @@ from cdcproof.backup.offsets import Saved, SavedOffsets, SavedParts
 from cdcproof.backup.positions import Facts, SinkPlace
 from cdcproof.clients.consumer_groups import Place
 from cdcproof.clients.kafka import Kafka
-from cdcproof.databases.identity import Identity
+from cdcproof.databases.contracts.identity import Identity
 from cdcproof.errors import UnreachableError
 from cdcproof.operations.connectors import retention
 from cdcproof.operations.connectors.retention import Retention

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cdcproof.backup import manifest
-from cdcproof.databases.backup.base import TableSum, differences
+from cdcproof.databases.contracts.backup import TableSum, differences
 from cdcproof.errors import ConfigError
 from tests.backup.made import NOW, committed
 

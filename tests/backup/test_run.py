@@ -156,7 +156,7 @@ def test_a_password_that_is_not_set_is_named(
 def test_a_table_that_is_locked_is_named(
     postgres_servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cdcproof.databases.postgresql_settings.SETTINGS", _impatient())
+    monkeypatch.setattr("cdcproof.databases.postgresql.settings.SETTINGS", _impatient())
     with postgres_servers.target.connect("warehouse_target") as session, session.transaction():
         session.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
         outcome = runs.run(runs.of(postgres_servers), tmp_path)
@@ -167,7 +167,7 @@ def test_a_table_that_is_locked_is_named(
 
 
 def _impatient() -> dict[str, str]:
-    from cdcproof.databases.postgresql_settings import SETTINGS
+    from cdcproof.databases.postgresql.settings import SETTINGS
 
     return {**SETTINGS, "lock_timeout": "200"}
 
@@ -176,7 +176,7 @@ def test_a_server_that_goes_in_the_middle_is_named(
     postgres_servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a restart of the server ends it: all sessions of the database, pg_dump's included, while pg_dump waits for a lock."""
-    monkeypatch.setattr("cdcproof.databases.postgresql_settings.SETTINGS", {**_impatient(), "lock_timeout": "0"})
+    monkeypatch.setattr("cdcproof.databases.postgresql.settings.SETTINGS", {**_impatient(), "lock_timeout": "0"})
 
     def end_all() -> None:
         with postgres_servers.target.connect() as session:
@@ -223,10 +223,10 @@ def test_a_server_that_is_stopped_while_pg_dump_runs_is_given_up(
     postgres_servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     """Also where the sums are done and pg_dump alone is waited for: a lock on a partitioned table, without rows of its own, holds it alone."""
-    monkeypatch.setattr("cdcproof.databases.postgresql_settings.SETTINGS", {**_impatient(), "lock_timeout": "0"})
-    monkeypatch.setattr("cdcproof.databases.postgresql_connection.SILENCE_SECONDS", 0.2)
-    monkeypatch.setattr("cdcproof.databases.postgresql_connection.TRIES", 1)
-    monkeypatch.setattr("cdcproof.databases.postgresql_session.CONNECT_TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr("cdcproof.databases.postgresql.settings.SETTINGS", {**_impatient(), "lock_timeout": "0"})
+    monkeypatch.setattr("cdcproof.databases.postgresql.connection.SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr("cdcproof.databases.postgresql.connection.TRIES", 1)
+    monkeypatch.setattr("cdcproof.databases.postgresql.session.CONNECT_TIMEOUT_SECONDS", 2)
     monkeypatch.setattr(programs, "_END_SECONDS", 1)
     monkeypatch.setattr(programs, "_PING_SECONDS", 0.2)
     target = postgres_servers.target

@@ -11,13 +11,25 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases import connect
-from cdcproof.databases.base import Database, TableName
-from cdcproof.databases.canonical import chunk_of, told
-from cdcproof.databases.kinds import form_of
-from cdcproof.databases.postgresql import PostgreSQL
-from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Row, RowHash, Scan, Segment, Since, Slice, Told
-from cdcproof.databases.sqlserver import SQLServer
+from cdcproof.databases.connections import connect
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.names import TableName
+from cdcproof.databases.postgresql.database import PostgreSQL
+from cdcproof.databases.sqlserver.database import SQLServer
+from cdcproof.databases.table_read import (
+    WHOLE,
+    Chunking,
+    ChunkSum,
+    ColumnRead,
+    Row,
+    RowHash,
+    Segment,
+    Since,
+    Slice,
+    TableRead,
+)
+from cdcproof.databases.values.canonical import chunk_of, told
+from cdcproof.databases.values.types import form_of
 from cdcproof.errors import RefusedError, UnexpectedAnswerError
 from cdcproof.secrets import Secret
 from tests.databases.row_hashes import chunk_in, hash_in, hashed_by
@@ -81,19 +93,19 @@ def database(servers: Servers) -> Iterator[Database]:
         yield opened
 
 
-def _scan(database: Database, chunking: Chunking, key_width: int = 1, predicate: str = "") -> Scan:
+def _scan(database: Database, chunking: Chunking, key_width: int = 1, predicate: str = "") -> TableRead:
     columns = database.columns(TABLE)
     forms = [form_of("postgresql", column, "postgresql", column) for column in columns]
-    pairs = tuple(Told(column, form) for column, form in zip(columns, forms, strict=True) if form)
-    return Scan(TABLE, pairs, key_width, chunking, predicate)
+    pairs = tuple(ColumnRead(column, form) for column, form in zip(columns, forms, strict=True) if form)
+    return TableRead(TABLE, pairs, key_width, chunking, predicate)
 
 
-def _rows(database: Database, scan: Scan, chunks: list[int]) -> list[Row]:
+def _rows(database: Database, scan: TableRead, chunks: list[int]) -> list[Row]:
     with database.chunk_rows(scan, chunks) as rows:
         return list(rows)
 
 
-def _sums(database: Database, scan: Scan, *segments: Segment) -> list[ChunkSum]:
+def _sums(database: Database, scan: TableRead, *segments: Segment) -> list[ChunkSum]:
     rows, sums = Counter[int](), Counter[int]()
     for segment in segments or (WHOLE,):
         for one in database.chunk_sums(scan, segment):
@@ -247,7 +259,9 @@ def test_pieces_between_places_add_up_to_the_whole(database: Database) -> None:
     ],
     ids=["slice", "since", "buckets"],
 )
-def test_what_is_asked_for_by_key_is_not_read_by_place(database: Database, scan: Callable[[Scan], Scan]) -> None:
+def test_what_is_asked_for_by_key_is_not_read_by_place(
+    database: Database, scan: Callable[[TableRead], TableRead]
+) -> None:
     assert database.by_place(scan(_scan(database, Chunking(width=100)))) is None
 
 
@@ -272,7 +286,7 @@ def test_the_log_goes_on_when_something_is_written(servers: Servers, database: D
     assert before.text != after.text
 
 
-ASKING: list[Callable[[Database, Scan], Any]] = [
+ASKING: list[Callable[[Database, TableRead], Any]] = [
     lambda database, scan: list(database.chunk_sums(scan, WHOLE)),
     lambda database, scan: list(database.sums_of_chunks(scan, [0], 10)),
     lambda database, scan: _rows(database, scan, [0]),
@@ -286,17 +300,17 @@ ASKING: list[Callable[[Database, Scan], Any]] = [
 
 @pytest.mark.parametrize("ask", ASKING)
 def test_a_missing_table_is_our_error_wherever_it_is_asked_for(
-    database: Database, ask: Callable[[Database, Scan], Any]
+    database: Database, ask: Callable[[Database, TableRead], Any]
 ) -> None:
     scan = _scan(database, Chunking(width=100))
     with pytest.raises(UnexpectedAnswerError, match=r"no table contract\.missing"):
-        ask(database, Scan(MISSING, scan.columns, 1, scan.chunking))
+        ask(database, TableRead(MISSING, scan.columns, 1, scan.chunking))
     assert database.count_rows(TABLE) == 501
 
 
 @pytest.mark.parametrize("ask", ASKING)
 def test_a_denied_table_is_our_error_wherever_it_is_asked_for(
-    servers: Servers, database: Database, ask: Callable[[Database, Scan], Any]
+    servers: Servers, database: Database, ask: Callable[[Database, TableRead], Any]
 ) -> None:
     scan = _scan(database, Chunking(width=100))
     with connect(servers.source.config(user="contract_reader"), Secret("reading")) as reader:
@@ -361,7 +375,7 @@ def test_rows_by_odbc_come_one_by_one_and_a_reading_can_be_given_up(by_odbc: tup
 def test_a_real_odbc_error_is_taken_apart(by_odbc: tuple[SQLServer, Any]) -> None:
     import pyodbc
 
-    from cdcproof.databases.sqlserver_errors import of_pyodbc
+    from cdcproof.databases.sqlserver.errors import of_pyodbc
 
     with pytest.raises(pyodbc.Error) as raised:
         by_odbc[0]._connection.execute("SELECT 1 FROM contract_missing")

@@ -8,9 +8,10 @@ from unittest.mock import patch
 
 import pytest
 
-from cdcproof.databases import diagnosis, tsql
-from cdcproof.databases.diagnosis.base import SESSIONS
-from cdcproof.databases.diagnosis.sqlserver import SQLServerDiagnosis
+from cdcproof.databases.connections import connect_for_diagnosis
+from cdcproof.databases.contracts.diagnosis import SESSIONS
+from cdcproof.databases.sqlserver.queries import catalogue
+from cdcproof.databases.sqlserver.sessions.diagnosis import SQLServerDiagnosis
 from cdcproof.diagnostics.databases import blocked
 from cdcproof.secrets import Secret
 from cdcproof.waiting import wait_until
@@ -20,7 +21,7 @@ pytest_plugins = ["tests.postgres_server"]
 
 
 def test_postgresql_answers_every_question(postgres_servers: Servers) -> None:
-    with diagnosis.connect(postgres_servers.source.config(), Secret(PASSWORD)) as database:
+    with connect_for_diagnosis(postgres_servers.source.config(), Secret(PASSWORD)) as database:
         answers = {question.name: database.rows(question) for question in database.questions()}
 
     assert "PostgreSQL" in str(answers["server"][0]["version"])
@@ -39,7 +40,7 @@ def test_a_session_that_waits_for_a_lock_is_seen_with_who_holds_it(postgres_serv
         waiting.start()
 
         def look() -> dict[str, str]:
-            with diagnosis.connect(server.config(), Secret(PASSWORD)) as database:
+            with connect_for_diagnosis(server.config(), Secret(PASSWORD)) as database:
                 question = next(one for one in database.questions() if one.name == SESSIONS)
                 return blocked(database.rows(question))
 
@@ -52,7 +53,7 @@ def test_a_session_that_waits_for_a_lock_is_seen_with_who_holds_it(postgres_serv
 def test_an_account_that_sees_only_its_own_sessions_is_offered_the_grant(postgres_servers: Servers) -> None:
     server = postgres_servers.source
     server.execute("CREATE ROLE \"odd reader\" LOGIN PASSWORD 'reading'")
-    with diagnosis.connect(server.config(user="odd reader"), Secret("reading")) as database:
+    with connect_for_diagnosis(server.config(user="odd reader"), Secret("reading")) as database:
         assert database.blind() == 'This account sees only its own sessions whole: GRANT pg_monitor TO "odd reader";'
         server.execute('GRANT pg_monitor TO "odd reader"')
         assert database.blind() == ""
@@ -89,6 +90,8 @@ def test_rows_of_sql_server_have_the_names_of_the_columns(postgres_servers: Serv
 @pytest.mark.parametrize(("sees", "offered"), [(1, ""), (0, "GRANT VIEW SERVER STATE TO [postgres];")])
 def test_sql_server_says_what_its_account_cannot_see(postgres_servers: Servers, sees: int, offered: str) -> None:
     door = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
-    with patch.object(door, "_query", lambda statement: [(sees,)] if statement == tsql.MAY_VIEW_SERVER_STATE else []):
+    with patch.object(
+        door, "_query", lambda statement: [(sees,)] if statement == catalogue.MAY_VIEW_SERVER_STATE else []
+    ):
         assert door.blind().endswith(offered)
         assert bool(door.blind()) is not bool(sees)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cdcproof.databases.kinds import CONTRACT
-from cdcproof.databases.readings import How
-from cdcproof.databases.types_document import _SETTINGS, page
+from cdcproof.databases.values.reading import How
+from cdcproof.databases.values.types import CONTRACT
+from cdcproof.databases.values.types_page import _SETTINGS, page
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/TYPES.md").read_text(encoding="utf-8")
 
 
 def test_the_document_is_made_from_the_contract() -> None:
-    assert page() == DOCUMENT, "python -m cdcproof.databases.types_document > docs/TYPES.md"
+    assert page() == DOCUMENT, "python -m cdcproof.databases.values.types_page > docs/TYPES.md"
 
 
 def test_every_type_of_both_engines_is_in_it_with_its_rule() -> None:

@@ -21,8 +21,12 @@ from pathlib import Path
 
 PRELOADED = (
     *("pytest", "_pytest.junitxml", "psycopg", "confluent_kafka.admin", "jinja2", "psutil", "pydantic", "yaml"),
-    *("cdcproof.operations.looks", "cdcproof.operations.remedies", "cdcproof.databases.postgresql"),
-    *("cdcproof.databases.deployment.postgresql", "cdcproof.environments.embedded.environment", "cdcproof.cli.main"),
+    *("cdcproof.operations.looks", "cdcproof.operations.remedies", "cdcproof.databases.postgresql.database"),
+    *(
+        "cdcproof.databases.postgresql.sessions.deployment",
+        "cdcproof.environments.embedded.environment",
+        "cdcproof.cli.main",
+    ),
     *("cdcproof.operations.connectors.prerequisites", "cdcproof.operations.round_trip", "cdcproof.operations.soak"),
     *("cdcproof.operations.baseline", "cdcproof.reconcile.engine", "cdcproof.cli.reconcile.inputs"),
 )

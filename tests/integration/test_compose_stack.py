@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.containers import Engine
-from cdcproof.databases import connect
-from cdcproof.databases.base import TableName
+from cdcproof.databases.connections import connect
+from cdcproof.databases.names import TableName
 from cdcproof.environments.compose import Compose
 from cdcproof.environments.disk import measure
 from cdcproof.environments.embedded import artifacts, folders

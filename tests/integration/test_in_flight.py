@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from cdcproof.databases import connect, password_of
-from cdcproof.databases.base import TableName
+from cdcproof.databases.connections import connect, password_of
+from cdcproof.databases.names import TableName
 from cdcproof.environments.embedded import connectors, databases
 from cdcproof.environments.embedded.databases import Amount
 from cdcproof.reconcile import engine

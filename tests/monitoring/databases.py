@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.health.base import Health, Reader, SlotRoom, Unread
+from cdcproof.databases.contracts.health import Health, Reader, SlotRoom, Unread
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CdcproofError, UnexpectedAnswerError, UnreachableError
 
 

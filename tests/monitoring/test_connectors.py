@@ -14,7 +14,7 @@ import pytest
 
 from cdcproof.clients.connect import Connector, ConnectorStates, Task
 from cdcproof.clients.prometheus import Metrics
-from cdcproof.databases.health.base import Health, Unread
+from cdcproof.databases.contracts.health import Health, Unread
 from cdcproof.environments.live import Live
 from cdcproof.errors import UsageError
 from cdcproof.monitoring import connectors, probe

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.health.base import Health
+from cdcproof.databases.contracts.health import Health
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.monitoring import freshness
 from cdcproof.monitoring.freshness import TargetReading

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cdcproof.clients.connect import Connector, ConnectorStates
-from cdcproof.databases.base import TableName
-from cdcproof.databases.health.base import Reader, SlotRoom, Unread
+from cdcproof.databases.contracts.health import Reader, SlotRoom, Unread
+from cdcproof.databases.names import TableName
 from cdcproof.errors import UnreachableError
 from cdcproof.monitoring import source_metrics
 from cdcproof.monitoring.series import Metric

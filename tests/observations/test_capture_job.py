@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.deployment import tsql
-from cdcproof.databases.deployment.base import CaptureHealth, CaptureJob
-from cdcproof.databases.deployment.sqlserver import SQLServerDeployment
-from cdcproof.databases.tsql import USER
+from cdcproof.databases.contracts.deployment import CaptureHealth, CaptureJob
+from cdcproof.databases.sqlserver.queries import deployment
+from cdcproof.databases.sqlserver.queries.catalogue import USER
+from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Concern, Finding, Verdict
 from cdcproof.observations.capture_job import CaptureJobs
@@ -114,12 +114,12 @@ class Refusing:
     """A driver's connection whose server refuses one statement, and answers the others as a healthy one does."""
 
     answers: dict[str, list[tuple[Any, ...]]] = {  # noqa: RUF012  never changed
-        tsql.AGENT: [("Running",)],
-        tsql.JOBS: [("capture", "cdc.w_capture", 1, 1, 1, 0, None), ("cleanup", "c", 1, 0, 0, 4320, None)],
-        tsql.SCANS: [(1, 1, 0, 5, 2)],
-        tsql.ERRORS: [],
-        tsql.CAPTURED_AGE: [(17,)],
-        tsql.LOG_SPACE: [("NOTHING", 12.5)],
+        deployment.AGENT: [("Running",)],
+        deployment.JOBS: [("capture", "cdc.w_capture", 1, 1, 1, 0, None), ("cleanup", "c", 1, 0, 0, 4320, None)],
+        deployment.SCANS: [(1, 1, 0, 5, 2)],
+        deployment.ERRORS: [],
+        deployment.CAPTURED_AGE: [(17,)],
+        deployment.LOG_SPACE: [("NOTHING", 12.5)],
         USER: [("shop's",)],
     }
 
@@ -150,13 +150,13 @@ JOBS = "USE msdb; IF USER_ID(N'check''s') IS NULL CREATE USER [check's] FOR LOGI
 @pytest.mark.parametrize(
     ("refused", "number", "text", "grant"),
     [
-        (tsql.AGENT, *NO_STATE, STATE),
-        (tsql.SCANS, *NO_STATE, STATE),
-        (tsql.ERRORS, *NO_STATE, STATE),
-        (tsql.LOG_SPACE, 300, "VIEW SERVER PERFORMANCE STATE permission was denied on object 'server'.", STATE),
-        (tsql.JOBS, 229, "The SELECT permission was denied on the object 'sysjobs', database 'msdb', schema 'dbo'.", JOBS),
-        (tsql.JOBS, 916, 'The server principal "c" is not able to access the database "msdb".', JOBS),
-        (tsql.CAPTURED_AGE, 229, "The SELECT permission was denied on the object 'lsn_time_mapping'.", "GRANT SELECT ON SCHEMA::cdc TO [shop's];"),
+        (deployment.AGENT, *NO_STATE, STATE),
+        (deployment.SCANS, *NO_STATE, STATE),
+        (deployment.ERRORS, *NO_STATE, STATE),
+        (deployment.LOG_SPACE, 300, "VIEW SERVER PERFORMANCE STATE permission was denied on object 'server'.", STATE),
+        (deployment.JOBS, 229, "The SELECT permission was denied on the object 'sysjobs', database 'msdb', schema 'dbo'.", JOBS),
+        (deployment.JOBS, 916, 'The server principal "c" is not able to access the database "msdb".', JOBS),
+        (deployment.CAPTURED_AGE, 229, "The SELECT permission was denied on the object 'lsn_time_mapping'.", "GRANT SELECT ON SCHEMA::cdc TO [shop's];"),
         ("nothing", 0, "", ""),
     ],
 )  # fmt: skip

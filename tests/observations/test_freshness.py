@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cdcproof import pipeline as model
-from cdcproof.databases.health.base import HealthDatabase
+from cdcproof.databases.contracts.health import HealthDatabase
 from cdcproof.findings import Verdict
 from cdcproof.monitoring import freshness
 from cdcproof.pipeline import Freshness

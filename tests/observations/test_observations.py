@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.consumer_groups import Group, PartitionLag
-from cdcproof.databases.base import Column, Slot, TableName
+from cdcproof.databases.contracts.database import Slot
+from cdcproof.databases.names import Column, TableName
 from cdcproof.environments.base import FileSystem, ServiceState, Taken
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.findings import Concern, Finding, require_at_most, require_below, require_equal, warn_if_any

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cdcproof.databases.identity import Identity
+from cdcproof.databases.contracts.identity import Identity
 from cdcproof.findings import Finding, require_equal
 from cdcproof.observations import reports
 from cdcproof.pipeline import Pipeline

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.observations.round_trip import ARRIVED, REMOVED, Hop, Journey, same, travellers
 from tests.pipelines import pipeline_of
 

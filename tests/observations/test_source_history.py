@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.identity import Identity
+from cdcproof.databases.contracts.identity import Identity
 from cdcproof.findings import Finding, require_equal
 from cdcproof.observations.report_files import ReportFile
 from cdcproof.observations.source_history import SourceHistory

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.deployment.base import LogReading
+from cdcproof.databases.contracts.deployment import LogReading
 from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Finding, require_at_most
 from cdcproof.observations.source_lag import Progress, SourceLag

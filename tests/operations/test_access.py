@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.base import Isolation
+from cdcproof.databases.contracts.database import Isolation
 from cdcproof.environments.live import Live
 from cdcproof.operations import access
 from cdcproof.operations.access import Item, Outcome, exit_status, look

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.base import Column
+from cdcproof.databases.names import Column
 from cdcproof.errors import CouldNotLookError, OperationError, UsageError
 from cdcproof.observations.baseline import Comparison, Facts
 from cdcproof.operations import baseline

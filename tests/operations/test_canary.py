@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.single_row import SingleRow, Values
+from cdcproof.databases.contracts.test_rows import SingleRow, Values
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.observations.round_trip import ARRIVED, Journey
 from cdcproof.operations.canary import follow

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.operations.column_rules import Stage, column_rules
 
 CUSTOMERS = TableName("dbo", "customers")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.operations.connector_config import (
     DEBEZIUM_SINK,
     captures,

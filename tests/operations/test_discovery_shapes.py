@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pytest
 
-from cdcproof.databases.base import Column, TableName
+from cdcproof.databases.names import Column, TableName
 from cdcproof.errors import UnexpectedAnswerError, UsageError
 from cdcproof.operations import capture_discovery, target_discovery
 from cdcproof.operations.discovery import Asked, Discovery, discover

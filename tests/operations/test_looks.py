@@ -11,8 +11,9 @@ import pytest
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.consumer_groups import Group, PartitionLag, Place
 from cdcproof.clients.topic_states import PartitionState, TopicState
-from cdcproof.databases.base import Column, Slot, TableName
-from cdcproof.databases.deployment.base import CapturedTable, CaptureState
+from cdcproof.databases.contracts.database import Slot
+from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
+from cdcproof.databases.names import Column, TableName
 from cdcproof.errors import CouldNotLookError, UnreachableError
 from cdcproof.observations.lag import SinkLag
 from cdcproof.operations import looks

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.databases.base import Column, Slot
+from cdcproof.databases.contracts.database import Slot
+from cdcproof.databases.names import Column
 from cdcproof.environments.disk import files_below
 from cdcproof.observations.backups import Backups
 from cdcproof.observations.columns import ColumnSets

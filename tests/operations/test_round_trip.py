@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.single_row import Holds, SingleRow, Values
+from cdcproof.databases.contracts.test_rows import Holds, SingleRow, Values
+from cdcproof.databases.names import Column, TableName
 from cdcproof.errors import (
     CouldNotLookError,
     DeadlineError,

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from cdcproof.clients.connect import Connect, Connector, ConnectorStates
-from cdcproof.databases.deployment.base import LogReading
+from cdcproof.databases.contracts.deployment import LogReading
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.observations.source_lag import SourceLag
 from cdcproof.operations import source_lag

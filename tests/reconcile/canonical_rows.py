@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cdcproof.databases.scan import Row
+from cdcproof.databases.table_read import Row
 
 Cell = int | str | None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cdcproof.databases.columnar import Columnar
+from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.reconcile.checksums.strategy import Strategy
 from tests.postgres_server import Servers
 from tests.reconcile.sides import Sides

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from cdcproof.databases import canonical
-from cdcproof.databases.base import Column, Isolation, TableName
-from cdcproof.databases.canonical import frame, row_hash
-from cdcproof.databases.identity import Identity
-from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, LiteralForm, LogPosition, Row, Scan, Segment
+from cdcproof.databases.contracts.database import Isolation
+from cdcproof.databases.contracts.identity import Identity
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.table_read import WHOLE, Chunking, ChunkSum, LiteralForm, LogPosition, Row, Segment, TableRead
+from cdcproof.databases.values import canonical
+from cdcproof.databases.values.canonical import frame, row_hash
+from cdcproof.databases.values.types import Form, Kind
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.engine import Endpoint
@@ -37,7 +38,7 @@ class FakeTable:
         """Where the cells of a column are."""
         return [one.name for one in self.columns].index(column)
 
-    def row(self, cells: tuple[Cell, ...], scan: Scan) -> Row:
+    def row(self, cells: tuple[Cell, ...], scan: TableRead) -> Row:
         """A row in the scan's columns."""
         names = [column.name for column in self.columns]
         version = str(self.written.get(cells, 0)).encode()
@@ -126,7 +127,7 @@ class FakeDatabase:
     def reads_chunks_of_a_moment(self) -> bool:
         return self.of_a_moment
 
-    def segments(self, scan: Scan, rows: int) -> tuple[Segment, ...]:
+    def segments(self, scan: TableRead, rows: int) -> tuple[Segment, ...]:
         number = len(self._table(scan.table, "segments").rows)
         if scan.slice or scan.since:
             return (Segment(),)
@@ -139,7 +140,7 @@ class FakeDatabase:
     def beside(self) -> Callable[[], FakeDatabase]:
         return lambda: self
 
-    def by_place(self, scan: Scan) -> None:
+    def by_place(self, scan: TableRead) -> None:
         return None
 
     def interrupt(self) -> None:
@@ -148,15 +149,15 @@ class FakeDatabase:
     def mark(self, table: TableName) -> str:
         return ""
 
-    def chunks_written_since(self, mark: str, scan: Scan, part: Segment) -> frozenset[int]:
+    def chunks_written_since(self, mark: str, scan: TableRead, part: Segment) -> frozenset[int]:
         return frozenset()
 
-    def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
+    def chunk_sums(self, scan: TableRead, segment: Segment) -> Iterator[ChunkSum]:
         held = self._table(scan.table, "chunk_sums")
         for row in self._rows(held, scan, segment):
             yield ChunkSum(chunk_of(row, scan), 1, row_hash(frame(scan.forms, row.forms)))
 
-    def sums_of_chunks(self, scan: Scan, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
+    def sums_of_chunks(self, scan: TableRead, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
         held = self._table(scan.table, "sums_of_chunks")
         smaller = replace(scan, chunking=Chunking(width=width))
         for row in self._rows(held, scan):
@@ -164,14 +165,14 @@ class FakeDatabase:
                 yield ChunkSum(chunk_of(row, smaller), 1, row_hash(frame(scan.forms, row.forms)))
 
     @contextmanager
-    def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
+    def chunk_rows(self, scan: TableRead, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
         held = self._table(scan.table, "chunk_rows")
         rows = self._rows(held, scan)
         yield (row for row in rows if chunk_of(row, scan) in chunks)
 
     def rows_by_key(
         self,
-        scan: Scan,
+        scan: TableRead,
         keys: Sequence[tuple[bytes | None, ...]],
         *,
         as_written: bool = False,
@@ -190,7 +191,7 @@ class FakeDatabase:
         self.before("log_position")
         return LogPosition(self.log_end, str(self.log_end))
 
-    def _rows(self, held: FakeTable, scan: Scan, segment: Segment = WHOLE) -> list[Row]:
+    def _rows(self, held: FakeTable, scan: TableRead, segment: Segment = WHOLE) -> list[Row]:
         """The rows of a scan: of its filter, its slice, and since when they were written."""
         low, high = scan.slice or (None, None)
         first = held.place(scan.columns[0].column.name)
@@ -221,6 +222,6 @@ def _number(cell: Cell) -> int:
     return cell
 
 
-def chunk_of(row: Row, scan: Scan) -> int:
+def chunk_of(row: Row, scan: TableRead) -> int:
     """The chunk of a row, as a server computes it."""
     return canonical.chunk_of(scan.chunking, scan.forms, row.forms)

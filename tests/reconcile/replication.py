@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from cdcproof.databases.scan import Row
+from cdcproof.databases.table_read import Row
 from cdcproof.errors import DeadlineError
 from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.in_flight.fence import Crossing, Method

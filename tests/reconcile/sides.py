@@ -11,9 +11,9 @@ from typing import Any
 
 from psycopg import sql
 
-from cdcproof.databases import connect
-from cdcproof.databases.base import TableName
-from cdcproof.databases.columnar import Columnar
+from cdcproof.databases.connections import connect
+from cdcproof.databases.duckdb.stream import Columnar
+from cdcproof.databases.names import TableName
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence, Method

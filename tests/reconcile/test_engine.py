@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdcproof.databases.columnar import Columnar
+from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Options, Run, reconcile
 from cdcproof.reconcile.report.result import TableStatus

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from cdcproof.databases import canonical
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import ChunkSum
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.table_read import ChunkSum
+from cdcproof.databases.values import canonical
+from cdcproof.databases.values.types import Form, Kind
 from cdcproof.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile.engine import Endpoint, Options, Run, method, reconcile
 from cdcproof.reconcile.in_flight.fence import Crossing, Method

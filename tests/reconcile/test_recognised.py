@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.identity import Identity
+from cdcproof.databases.contracts.identity import Identity
+from cdcproof.databases.names import Column, TableName
 from cdcproof.reconcile.engine import Options, Run, recognise, reconcile
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.report.result import TableStatus

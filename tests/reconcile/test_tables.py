@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from psycopg import sql
 
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Options
 from cdcproof.reconcile.plan.columns import TablePair

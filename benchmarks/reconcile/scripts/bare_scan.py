@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 
-from cdcproof.databases.postgresql_hash import boolean_hash, seed
+from cdcproof.databases.postgresql.queries.row_hash import boolean_hash, seed
 
 NOTE = """CASE WHEN octet_length(note) <= 7999 THEN hashtextextended(note COLLATE "C", {0}) ELSE hashbyteaextended(
     '\\x01'::bytea || int8send(octet_length(note)) || sha256(textsend(note)), {0}) END"""

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from cdcproof import databases
 from cdcproof.backup import postgresql_programs as programs
 from cdcproof.backup.manifest import DatabaseBackup
-from cdcproof.databases import backup as sessions
-from cdcproof.databases.backup.base import BackupSession, DatabaseState
-from cdcproof.databases.backup.sqlserver import known_to_hold
+from cdcproof.databases.connections import connect_for_backup, password_of
+from cdcproof.databases.contracts.backup import BackupSession, DatabaseState
+from cdcproof.databases.sqlserver.sessions.backup import known_to_hold
 from cdcproof.errors import OperationError
 from cdcproof.pipeline import Account, Database, Pipeline
 
@@ -59,7 +58,7 @@ def back_up(pipeline: Pipeline, side: str, orders: Orders) -> DatabaseBackup:
     """Dump a side's database below the backup's folder. Raises our errors; what was written by then is the caller's to remove."""
     database = address(pipeline, side)
     name = f"{database.type}/{_own_name(pipeline, side)}_{orders.timestamp}"
-    with sessions.connect(database) as session:
+    with connect_for_backup(database) as session:
         if database.type == "sqlserver":
             name += ".bak"
             state = _by_server(session, name, orders)
@@ -70,7 +69,7 @@ def back_up(pipeline: Pipeline, side: str, orders: Orders) -> DatabaseBackup:
 
 def _by_program(session: BackupSession, database: Database, folder: Path, jobs: int, orders: Orders) -> DatabaseState:
     """pg_dump in its directory format, by the snapshot that the sums are of; then its table of contents is read again."""
-    password = databases.password_of(database)
+    password = password_of(database)
     program = programs.find("pg_dump", session.major_version())
     folder.parent.mkdir(parents=True, exist_ok=True)
     found: list[DatabaseState] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cdcproof import databases
 from cdcproof.backup.connectors import SavedConnector
 from cdcproof.backup.databases import address, maintenance
 from cdcproof.backup.manifest import Manifest
@@ -13,7 +12,7 @@ from cdcproof.backup.offsets import Saved, SavedParts
 from cdcproof.backup.positions import Facts, SinkPlace
 from cdcproof.clients.consumer_groups import Place
 from cdcproof.clients.kafka import Kafka
-from cdcproof.databases import backup as sessions
+from cdcproof.databases.connections import connect, connect_to_restore
 from cdcproof.errors import CdcproofError
 from cdcproof.operations import connector_config
 from cdcproof.operations.connectors import retention
@@ -67,7 +66,7 @@ def is_same(pipeline: Pipeline, manifest: Manifest, side: str) -> tuple[bool, st
     if backed_up is None:
         return False, f"the backup has no {side}"
     try:
-        with databases.connect(address(pipeline, side)) as database:
+        with connect(address(pipeline, side)) as database:
             found = database.identity()
     except CdcproofError as error:
         return False, f"the {side} could not be asked: {error.message}"
@@ -101,7 +100,7 @@ def _slot_ahead(
     """A slot never goes back: what was confirmed is sent once more to nobody, and where Kafka has lost it, it is lost."""
     address = connector_config.source_address(connector.config)
     slot = (address and address.slot) or ""
-    with sessions.server_of(maintenance(pipeline, "source")) as server:
+    with connect_to_restore(maintenance(pipeline, "source")) as server:
         confirmed = server.slot_confirmed(slot)
     if confirmed is None:
         return f"the replication slot {slot} is gone"

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdcproof.databases.backup.base import DatabaseState, TableSum
-from cdcproof.databases.identity import Identity, identity_of
+from cdcproof.databases.contracts.backup import DatabaseState, TableSum
+from cdcproof.databases.contracts.identity import Identity, identity_of
 from cdcproof.errors import ConfigError
 from cdcproof.reporting.files import sha256_of
 

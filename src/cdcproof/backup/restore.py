@@ -26,8 +26,8 @@ from cdcproof.backup.restore_state import RestoreState
 from cdcproof.backup.run import remote_of
 from cdcproof.clients.connect import ConnectorStates
 from cdcproof.clients.kafka import Kafka
-from cdcproof.databases import backup as sessions
-from cdcproof.databases.backup.base import differences
+from cdcproof.databases.connections import connect_to_restore
+from cdcproof.databases.contracts.backup import differences
 from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UsageError
 from cdcproof.operations.acts import write_down
 from cdcproof.operations.connectors.states import STOPPED
@@ -215,7 +215,7 @@ def _connectors_now(work: _Work, connectors: Connectors) -> ConnectorStates:
 def _side(work: _Work, backup: DatabaseBackup) -> SidePlan:
     pipeline = work.request.pipeline
     database = (pipeline.source if backup.side == "source" else pipeline.target).database
-    with sessions.server_of(maintenance(pipeline, backup.side)) as server:
+    with connect_to_restore(maintenance(pipeline, backup.side)) as server:
         there = server.databases()
         beside = server.name_with(database, f"_restore_{work.request.timestamp}")
         aside = server.name_with(database, f"_before_{work.began:{folders.FORM}}")

@@ -16,7 +16,7 @@ from cdcproof.clients.connect import Connect, ConnectorStates, Offset
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.kafka_writes import KafkaWriter
 from cdcproof.clients.registry import Registry
-from cdcproof.databases import backup as sessions
+from cdcproof.databases.connections import connect_to_restore
 from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, OperationError
 from cdcproof.operations import connector_config
 from cdcproof.operations.acts import write_down
@@ -160,7 +160,7 @@ class Connectors:
         self._reset(one.name)
         address = connector_config.source_address(config)
         if address and address.slot:
-            with sessions.server_of(maintenance(self.pipeline, "source")) as server:
+            with connect_to_restore(maintenance(self.pipeline, "source")) as server:
                 self._write_down(f"drop the replication slot {address.slot}")
                 if server.drop_slot(address.slot):
                     self.log.done(f"the replication slot {address.slot} is dropped: it is of the old history")

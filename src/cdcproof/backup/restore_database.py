@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cdcproof import databases
 from cdcproof.backup import postgresql_programs as programs
 from cdcproof.backup.databases import address, maintenance, server_path
 from cdcproof.backup.folders import open_to_the_server
 from cdcproof.backup.log import Log
 from cdcproof.backup.restore_plan import SidePlan
-from cdcproof.databases import backup as sessions
-from cdcproof.databases.backup.base import RestoreServer, TableSum, differences
+from cdcproof.databases.connections import connect_for_backup, connect_to_restore, password_of
+from cdcproof.databases.contracts.backup import RestoreServer, TableSum, differences
 from cdcproof.errors import OperationError
 from cdcproof.pipeline import Database, Pipeline
 
 
 def make(pipeline: Pipeline, plan: SidePlan, folder: Path, lock: int) -> None:
     """Restore it under the name beside. Raises our errors; a part of it may be there then, for the caller to drop."""
-    with sessions.server_of(maintenance(pipeline, plan.side)) as server:
+    with connect_to_restore(maintenance(pipeline, plan.side)) as server:
         server.drop(plan.beside)
         if plan.backup.engine == "sqlserver":
             seen = pipeline.backup.server_directory or str(folder.parent)
@@ -52,25 +51,25 @@ def prove(pipeline: Pipeline, plan: SidePlan, name: str, log: Log) -> str:
 def sums(pipeline: Pipeline, side: str, name: str, log: Log) -> tuple[TableSum, ...]:
     """Rows and checksum of every table of a database of the side's server."""
     database = address(pipeline, side).model_copy(update={"database": name})
-    with sessions.connect(database) as session, session.moment():
+    with connect_for_backup(database) as session, session.moment():
         return session.table_sums(lambda table: log.waiting(f"{side}: {table}"))
 
 
 def swap(pipeline: Pipeline, plan: SidePlan) -> None:
     """Give it its name; the old one is kept aside."""
-    with sessions.server_of(maintenance(pipeline, plan.side)) as server:
+    with connect_to_restore(maintenance(pipeline, plan.side)) as server:
         server.swap(plan.database, plan.beside, plan.aside, plan.backup.state)
 
 
 def drop(pipeline: Pipeline, side: str, name: str) -> None:
     """Drop what a restore did not finish."""
-    with sessions.server_of(maintenance(pipeline, side)) as server:
+    with connect_to_restore(maintenance(pipeline, side)) as server:
         server.drop(name)
 
 
 def _load(pipeline: Pipeline, plan: SidePlan, dump: Path, server: RestoreServer, lock: int) -> None:
     database: Database = address(pipeline, plan.side)
-    password = databases.password_of(database)
+    password = password_of(database)
     program = programs.find("pg_restore", server.major_version())
     argv = [str(program.path), "--exit-on-error", "--no-password", f"--jobs={pipeline.backup.jobs}"]
     argv += [f"--dbname={programs.by_name(plan.beside)}", str(dump)]

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Literal
 
 from cdcproof import pipeline as model
-from cdcproof.databases import connect, diagnosis
-from cdcproof.databases.base import Column, Database, TableName
-from cdcproof.databases.diagnosis.base import BLOCKED_BY, SESSIONS, DiagnosisDatabase, Question, Rows
+from cdcproof.databases.connections import connect, connect_for_diagnosis
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.contracts.diagnosis import BLOCKED_BY, SESSIONS, DiagnosisDatabase, Question, Rows
+from cdcproof.databases.names import Column, TableName
 from cdcproof.diagnostics.parts import File, Missing, Part, Remark, Scope, attempt, file_name
 from cdcproof.pipeline import Pipeline
 from cdcproof.reporting.record import table
@@ -25,7 +26,9 @@ _VALUE = re.compile(r"'(?:[^']|'')*(?:'|$)|(?<![\w.$])\d[\d.]*(?![\w.])")
 
 def activity(side: Side, scope: Scope) -> Iterator[Part]:
     """Sessions, who blocks whom, locks, replication, sizes, settings."""
-    with diagnosis.connect(_address(scope.pipeline, side), statement_timeout_seconds=_STATEMENT_SECONDS) as database:
+    with connect_for_diagnosis(
+        _address(scope.pipeline, side), statement_timeout_seconds=_STATEMENT_SECONDS
+    ) as database:
         if why := database.blind():
             yield Missing(f"{side}/{SESSIONS} of other accounts", *_apart(why))
         for question in database.questions():

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.kafka_log_dirs import log_dirs
-from cdcproof.databases import connect
-from cdcproof.databases import health as health_doors
+from cdcproof.databases.connections import connect, connect_for_health
 from cdcproof.environments.base import Environment
 from cdcproof.history import capacity
 from cdcproof.observations.capacity import DaysUntilFull, Growth
@@ -23,7 +22,7 @@ def source_growth(pipeline: Pipeline, reports: Path, now: float) -> Growth:
     """How much the source's tables take. Raises `CouldNotLookError`, and `ConfigError` for a history that cannot be used."""
     with connect(pipeline.source) as database:
         identity = database.identity().of_database()
-    with health_doors.connect(pipeline.source, _STATEMENT_SECONDS) as session:
+    with connect_for_health(pipeline.source, _STATEMENT_SECONDS) as session:
         used = session.space_used_bytes()
     name = f"{pipeline.source.database} at {pipeline.source.host}"
     known = _kept(reports, now, f"source {identity}:", {name: used})

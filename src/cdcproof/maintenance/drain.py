@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.consumer_groups import Place
 from cdcproof.clients.kafka import Kafka
-from cdcproof.databases import connect as connect_to
+from cdcproof.databases.connections import connect as connect_to
 from cdcproof.errors import DeadlineError
 from cdcproof.pipeline import Pipeline
 from cdcproof.reconcile.in_flight.hops import SinkHop

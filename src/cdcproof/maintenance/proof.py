@@ -11,7 +11,7 @@ from cdcproof.backup.folders import Directory
 from cdcproof.backup.log import Log
 from cdcproof.backup.manifest import DatabaseBackup
 from cdcproof.backup.restore_plan import SidePlan
-from cdcproof.databases import backup as sessions
+from cdcproof.databases.connections import connect_to_restore
 from cdcproof.errors import CdcproofError, UsageError
 from cdcproof.pipeline import Pipeline
 from cdcproof.progress import Progress
@@ -38,7 +38,7 @@ def prove(pipeline: Pipeline, directory: Path, progress: Progress) -> str:
 
 def _proven(pipeline: Pipeline, backup: DatabaseBackup, folder: Path, lock: int, log: Log) -> str:
     database = (pipeline.source if backup.side == "source" else pipeline.target).database
-    with sessions.server_of(maintenance(pipeline, backup.side)) as server:
+    with connect_to_restore(maintenance(pipeline, backup.side)) as server:
         beside = server.name_with(database, _SUFFIX)
     plan = SidePlan(backup, database, True, beside, "")
     log.waiting(f"{backup.side}: restoring as {beside}")

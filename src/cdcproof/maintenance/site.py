@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cdcproof.clients.connect import Connect
-from cdcproof.databases.health import connect as open_database
+from cdcproof.databases.connections import connect_for_health as open_database
 from cdcproof.environments.base import Environment
 from cdcproof.environments.embedded.folders import checkout
 from cdcproof.errors import CdcproofError

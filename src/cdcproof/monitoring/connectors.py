@@ -15,7 +15,7 @@ from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.registry import Registry
-from cdcproof.databases.health import connect as open_database
+from cdcproof.databases.connections import connect_for_health as open_database
 from cdcproof.environments.base import Environment, FileSystem
 from cdcproof.errors import CdcproofError
 from cdcproof.monitoring import connect_metrics, database_metrics, freshness, kafka_metrics, source_metrics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cdcproof.databases.health.base import Health
+from cdcproof.databases.contracts.health import Health
 from cdcproof.monitoring.series import Metric, counter, gauge
 
 Sides = Mapping[str, Health]

@@ -14,9 +14,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from cdcproof import pipeline as model
-from cdcproof.databases.base import TableName
-from cdcproof.databases.health import connect as open_database
-from cdcproof.databases.health.base import Health, HealthDatabase
+from cdcproof.databases.connections import connect_for_health as open_database
+from cdcproof.databases.contracts.health import Health, HealthDatabase
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError
 from cdcproof.monitoring.series import Metric, gauge
 from cdcproof.monitoring.source_metrics import SourceReading

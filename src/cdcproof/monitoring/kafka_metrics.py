@@ -9,7 +9,7 @@ from cdcproof import pipeline as model
 from cdcproof.clients.connect import ConnectorStates
 from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.monitoring.series import Metric, counter, gauge
 from cdcproof.operations import connector_config, looks
 

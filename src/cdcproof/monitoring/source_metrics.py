@@ -11,8 +11,8 @@ from typing import Any
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import ConnectorStates
-from cdcproof.databases.base import TableName
-from cdcproof.databases.health.base import Health, HealthDatabase, Reader, SlotRoom, Unread
+from cdcproof.databases.contracts.health import Health, HealthDatabase, Reader, SlotRoom, Unread
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CdcproofError
 from cdcproof.monitoring.series import Metric, gauge
 from cdcproof.operations import connector_config

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.databases.deployment.base import CaptureHealth, CaptureJob
+from cdcproof.databases.contracts.deployment import CaptureHealth, CaptureJob
 
 _AGENT = "SQL Server Agent"
 _SCAN = "log scan"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cdcproof.databases.base import Column
+from cdcproof.databases.names import Column
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.pipeline import Table
 

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.single_row import SingleRow, Values
+from cdcproof.databases.contracts.test_rows import SingleRow, Values
+from cdcproof.databases.names import TableName
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.pipeline import Pipeline, Table, Value
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from cdcproof.databases.identity import Identity
+from cdcproof.databases.contracts.identity import Identity
 from cdcproof.observations.report_files import ReportFile, clock
 from cdcproof.pipeline import Table
 from cdcproof.reconcile.report.history import compares_every_row

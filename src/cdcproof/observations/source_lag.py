@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.databases.deployment.base import LogReading
+from cdcproof.databases.contracts.deployment import LogReading
 from cdcproof.errors import CouldNotLookError
 
 _READS_ON = "reads on"

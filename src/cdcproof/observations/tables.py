@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.pipeline import Pipeline
 
 CAPTURED, TOPIC, AT_TARGET = _PLACES = ("captured at the source", "topic", "target table")

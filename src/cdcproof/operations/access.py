@@ -19,12 +19,13 @@ from cdcproof.clients.http import Http
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.prometheus import scrape
 from cdcproof.clients.registry import Registry
-from cdcproof.databases import connect as open_database
-from cdcproof.databases.base import Database, TableName
-from cdcproof.databases.deployment import connect as open_deployment
-from cdcproof.databases.health import connect as open_health
-from cdcproof.databases.health.base import Reader
-from cdcproof.databases.writing import connect_to_write
+from cdcproof.databases.connections import connect as open_database
+from cdcproof.databases.connections import connect_for_deployment as open_deployment
+from cdcproof.databases.connections import connect_for_health as open_health
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.contracts.health import Reader
+from cdcproof.databases.names import TableName
+from cdcproof.databases.test_rows import connect_to_write
 from cdcproof.environments.base import Environment
 from cdcproof.environments.endpoints import side_by_side
 from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UsageError

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.clients.connect import Connect
-from cdcproof.databases import connect as connect_to
-from cdcproof.databases.base import Column, Database, TableName
+from cdcproof.databases.connections import connect as connect_to
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.names import Column, TableName
 from cdcproof.environments.base import Environment
 from cdcproof.errors import CouldNotLookError, OperationError, UsageError
 from cdcproof.observations.baseline import CONNECTORS, DEPLOYMENT, ROWS, SCHEMA, VERSIONS, Facts

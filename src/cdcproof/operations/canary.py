@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.single_row import SingleRow
-from cdcproof.databases.writing import Rows
+from cdcproof.databases.contracts.test_rows import Rows, SingleRow
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CouldNotLookError, DeadlineError
 from cdcproof.observations.round_trip import ARRIVED, Hop, Journey, is_later
 from cdcproof.pipeline import Canary, Pipeline

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from cdcproof import pipeline as model
-from cdcproof.databases import connect as open_database
-from cdcproof.databases.base import TableName
+from cdcproof.databases.connections import connect as open_database
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CdcproofError
 from cdcproof.operations import connector_config
 from cdcproof.operations.addresses import Note

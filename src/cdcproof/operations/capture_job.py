@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cdcproof.clients.connect import Connect
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment import connect as open_database
-from cdcproof.databases.deployment.base import CaptureHealth, DeploymentDatabase
+from cdcproof.databases.connections import connect_for_deployment as open_database
+from cdcproof.databases.contracts.deployment import CaptureHealth, DeploymentDatabase
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CouldNotLookError, RefusedError
 from cdcproof.observations.capture_job import CaptureJobs
 from cdcproof.operations import connector_config

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.operations.java_expressions import UnreadableError, match
 from cdcproof.operations.transforms import (
     CHANGES_COLUMNS,

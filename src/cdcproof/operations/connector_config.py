@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, Engine
 from cdcproof.operations import jdbc_url
 from cdcproof.operations.java_expressions import UnreadableError, match

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.postgresql import add_to_publication, drop_slot, tables_named_like
-from cdcproof.databases.tsql import constant, enable_table
+from cdcproof.databases.names import TableName
+from cdcproof.databases.postgresql.sessions.deployment import add_to_publication, drop_slot, tables_named_like
+from cdcproof.databases.sqlserver.queries.catalogue import constant, enable_table
 from cdcproof.findings import ABSENT
 from cdcproof.observations.capture_job import CaptureJobs
 from cdcproof.observations.slots import Slots

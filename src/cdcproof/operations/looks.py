@@ -10,7 +10,8 @@ from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.registry import Registry
-from cdcproof.databases.base import Database, TableName, tables_beside
+from cdcproof.databases.contracts.database import Database, tables_beside
+from cdcproof.databases.names import TableName
 from cdcproof.environments.base import Environment
 from cdcproof.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError
 from cdcproof.observations.columns import ColumnSets

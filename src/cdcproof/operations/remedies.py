@@ -13,8 +13,8 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.postgresql import add_column
+from cdcproof.databases.names import TableName
+from cdcproof.databases.postgresql.sessions.deployment import add_column
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT
 from cdcproof.observations.columns import ColumnSets

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from cdcproof.databases.writing import Rows, Writer
+from cdcproof.databases.contracts.test_rows import Rows, Writer
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError, UsageError
 from cdcproof.observations.round_trip import ACTS, Act, Hop, Journey, Traveller
 from cdcproof.operations.acts import written_down

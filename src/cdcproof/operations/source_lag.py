@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from cdcproof.clients.connect import Connect
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment import connect as open_database
-from cdcproof.databases.deployment.base import DeploymentDatabase, LogReading
+from cdcproof.databases.connections import connect_for_deployment as open_database
+from cdcproof.databases.contracts.deployment import DeploymentDatabase, LogReading
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CouldNotLookError, DeadlineError
 from cdcproof.observations.source_lag import Progress, SourceLag
 from cdcproof.operations import connector_config

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connector
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.operations import connector_config
 from cdcproof.operations.addresses import Note

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from cdcproof import pipeline as model
-from cdcproof.databases import connect as open_database
-from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.connections import connect as open_database
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CdcproofError
 from cdcproof.operations.addresses import Note
 from cdcproof.operations.capture_discovery import alike

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from cdcproof.databases.base import Column, Database, TableName
-from cdcproof.databases.scan import Scan
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.table_read import TableRead
 from cdcproof.engines import Engine
 from cdcproof.reconcile.checksums.narrowing import narrowed
 from cdcproof.reconcile.checksums.strategy import Strategy
@@ -178,7 +179,7 @@ def _structure(side: Side, table: TableName) -> Structure:
     )
 
 
-def _size(database: Database, scan: Scan, column: Column | None) -> tuple[int, Range | None]:
+def _size(database: Database, scan: TableRead, column: Column | None) -> tuple[int, Range | None]:
     return database.estimated_rows(scan.table), database.value_range(scan.table, column) if column else None
 
 

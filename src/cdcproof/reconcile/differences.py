@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cdcproof.databases.scan import Row
+from cdcproof.databases.table_read import Row
 
 Word = Literal["missing", "extra", "changed"]
 Key = tuple[bytes | None, ...]

@@ -10,8 +10,9 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
-from cdcproof.databases.base import Database, TableName
-from cdcproof.databases.columnar import Columnar
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.duckdb.stream import Columnar
+from cdcproof.databases.names import TableName
 from cdcproof.engines import Engine
 from cdcproof.errors import CouldNotLookError
 from cdcproof.reconcile.checksums.checkpoint import Unfinished

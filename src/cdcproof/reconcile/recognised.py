@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from cdcproof.databases.base import Isolation
-from cdcproof.databases.identity import Identity
+from cdcproof.databases.contracts.database import Isolation
+from cdcproof.databases.contracts.identity import Identity
 from cdcproof.errors import UnexpectedAnswerError
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cdcproof.databases.postgresql_repair import Repair
-from cdcproof.databases.scan import Scan
+from cdcproof.databases.postgresql.sessions.repair import Repair
+from cdcproof.databases.table_read import TableRead
 from cdcproof.reconcile.contents import Comparison, canonical_keys, look_again, planned
 from cdcproof.reconcile.differences import Difference, Key
 from cdcproof.reconcile.in_flight.settle import Settled
@@ -31,7 +31,7 @@ class Repairs:
         return [repair.key for repair in self.rows]
 
     @property
-    def scan(self) -> Scan:
+    def scan(self) -> TableRead:
         """The target's side."""
         return self.plan.target
 

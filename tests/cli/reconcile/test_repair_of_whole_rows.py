@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from cdcproof.cli.main import main
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.postgresql_repair import PostgreSQLRepairer, Repair
-from cdcproof.databases.readings import How, Reading
-from cdcproof.databases.scan import Chunking, Row, Scan, Told
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer, Repair
+from cdcproof.databases.table_read import Chunking, ColumnRead, Row, TableRead
+from cdcproof.databases.values.reading import How, Reading
+from cdcproof.databases.values.types import Form, Kind
 from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, USER, Server, Servers
 
@@ -235,7 +235,7 @@ def test_a_statement_that_meets_a_second_row_of_its_key_is_taken_back(fill: Fill
     """The second row came after the look: both are as the first was seen."""
     fill("CREATE TABLE t (id uuid)", "CREATE TABLE t (id text); INSERT INTO t VALUES ('AB'), ('ab')")
     spelled = Column("id", "text", nullable=True, computed=False, reading=Reading(How.UUID_WORD))
-    scan = Scan(TableName("public", "t"), (Told(spelled, Form(Kind.TEXT)),), 1, Chunking())
+    scan = TableRead(TableName("public", "t"), (ColumnRead(spelled, Form(Kind.TEXT)),), 1, Chunking())
     repair = Repair((b"ab",), None, Row(b"", (b"ab",)))
     target = whole.servers.target.config(database="whole")
     with PostgreSQLRepairer(target, Secret(PASSWORD), 30.0) as repairer:

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from cdcproof.clients.connect import Connect, Connector, ConnectorStates
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.base import Needs
+from cdcproof.databases.contracts.deployment import Needs
+from cdcproof.databases.names import TableName
 from cdcproof.errors import ConfigError, CouldNotLookError
 from cdcproof.operations.connectors.accounts import (
     Account,

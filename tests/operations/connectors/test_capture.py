@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.base import CapturedTable, CaptureState
+from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CdcproofError, CouldNotLookError, UnreachableError, UsageError
 from cdcproof.operations.connectors import capture, travelling
 from cdcproof.operations.connectors.accounts import accounts

@@ -8,8 +8,8 @@ import pytest
 
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.connector_validation import FieldError
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.base import CaptureState, Needs, Rights
+from cdcproof.databases.contracts.deployment import CaptureState, Needs, Rights
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CouldNotLookError, RefusedError, UnreachableError
 from cdcproof.operations.connectors import prerequisites
 from cdcproof.operations.connectors.accounts import Account, accounts

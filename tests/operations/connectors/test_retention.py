@@ -6,8 +6,8 @@ import pytest
 
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.consumer_groups import PartitionLag
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.base import LogStart
+from cdcproof.databases.contracts.deployment import LogStart
+from cdcproof.databases.names import TableName
 from cdcproof.errors import RefusedError, UnreachableError
 from cdcproof.operations.connectors import retention
 from cdcproof.operations.connectors.retention import (

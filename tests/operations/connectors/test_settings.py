@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.operations.connectors.settings import Settings, judge
 from cdcproof.pipeline import Pipeline
 from tests.pipelines import pipeline_of

@@ -6,7 +6,7 @@ import pytest
 
 from cdcproof.clients.connect import Connect, ConnectorStates
 from cdcproof.clients.http import NotFoundError
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CdcproofError, DeadlineError, OperationError, UnreachableError, UsageError
 from cdcproof.operations.connectors import snapshot
 from cdcproof.operations.connectors.snapshot import Following, Phase, Seen, phase, tables_of

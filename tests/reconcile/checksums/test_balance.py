@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from cdcproof.databases.scan import Chunking, ChunkSum
+from cdcproof.databases.table_read import Chunking, ChunkSum
 from cdcproof.reconcile.checksums.balance import Balance, Extent
 
 RANGES, BUCKETS = Chunking(width=10), Chunking(buckets=10)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.databases.scan import Chunking, ChunkSum, Segment
+from cdcproof.databases.table_read import Chunking, ChunkSum, Segment
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Left, Unfinished
 from cdcproof.reconcile.checksums.parts import Part, Scanned

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.canonical import encode
-from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import Chunking, ChunkSum, Row, Scan, Told
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.table_read import Chunking, ChunkSum, ColumnRead, Row, TableRead
+from cdcproof.databases.values.canonical import encode
+from cdcproof.databases.values.types import Form, Kind
 from cdcproof.reconcile.checksums.balance import Balance, Extent
 from cdcproof.reconcile.checksums.narrowing import _parts, narrowed
 from cdcproof.reconcile.concurrency import Stop
@@ -22,8 +22,8 @@ from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.rows.differing_chunks import ByValue
 
 ID, NAME = Form(Kind.INTEGER), Form(Kind.TEXT)
-COLUMNS = (Told(Column("id", "bigint", False), ID), Told(Column("name", "text", False), NAME))
-SCAN = Scan(TableName("s", "t"), COLUMNS, 1, Chunking(width=400))
+COLUMNS = (ColumnRead(Column("id", "bigint", False), ID), ColumnRead(Column("name", "text", False), NAME))
+SCAN = TableRead(TableName("s", "t"), COLUMNS, 1, Chunking(width=400))
 PLAN = Plan(SCAN, SCAN, multiset=False, names=("id", "name"))
 
 
@@ -38,15 +38,15 @@ class Side:
     def sums(self, width: int) -> list[ChunkSum]:
         return [ChunkSum(key // width, 1, hash(name)) for key, name in self.names.items()]
 
-    def sums_of_chunks(self, scan: Scan, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
+    def sums_of_chunks(self, scan: TableRead, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
         self.widths.append(width)
         yield from (ChunkSum(key // width, 1, hash(self.names[key])) for key in self._keys(scan, chunks))
 
     @contextmanager
-    def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
+    def chunk_rows(self, scan: TableRead, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
         yield self._rows(self._keys(scan, chunks))
 
-    def _keys(self, scan: Scan, chunks: Sequence[int]) -> list[int]:
+    def _keys(self, scan: TableRead, chunks: Sequence[int]) -> list[int]:
         wanted = set(chunks)
         return [key for key in self.names if key // scan.chunking.width in wanted]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cdcproof.databases.postgresql import PostgreSQL
-from cdcproof.databases.scan import ChunkSum, PieceSum, Scan, Segment
+from cdcproof.databases.postgresql.database import PostgreSQL
+from cdcproof.databases.table_read import ChunkSum, PieceSum, Segment, TableRead
 from cdcproof.reconcile.checksums import page_ranges, parts
 from cdcproof.reconcile.checksums.page_ranges import rising
 from cdcproof.reconcile.checksums.strategy import Strategy
@@ -43,15 +43,15 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
     monkeypatch.setattr(page_ranges, "LEAST_ROWS", 1)
     piece_sums, within, whole = PostgreSQL.piece_sums, PostgreSQL.chunk_sums_within, PostgreSQL.chunk_sums
 
-    def counted_pieces(self: PostgreSQL, scan: Scan, pieces: Sequence[Segment]) -> list[PieceSum]:
+    def counted_pieces(self: PostgreSQL, scan: TableRead, pieces: Sequence[Segment]) -> list[PieceSum]:
         found.pieces += len(pieces)
         return piece_sums(self, scan, pieces)
 
-    def counted_within(self: PostgreSQL, scan: Scan, pieces: Sequence[Segment]) -> list[ChunkSum]:
+    def counted_within(self: PostgreSQL, scan: TableRead, pieces: Sequence[Segment]) -> list[ChunkSum]:
         found.grouped_pieces.append(len(pieces))
         return within(self, scan, pieces)
 
-    def counted_whole(self: PostgreSQL, scan: Scan, segment: Segment) -> list[ChunkSum]:
+    def counted_whole(self: PostgreSQL, scan: TableRead, segment: Segment) -> list[ChunkSum]:
         found.grouped_whole += 1
         return list(whole(self, scan, segment))
 

@@ -12,16 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import WHOLE, Chunking, ChunkSum, Scan, Segment, Told
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.table_read import WHOLE, Chunking, ChunkSum, ColumnRead, Segment, TableRead
+from cdcproof.databases.values.types import Form, Kind
 from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile.checksums.page_ranges import Cuts
 from cdcproof.reconcile.checksums.parts import Part, Scanned, Sessions, divided, divided_by, rows_a_part, sum_up
 from cdcproof.reconcile.concurrency import Stop, StoppedError
 from cdcproof.reconcile.plan.plan import Plan
 
-SCAN = Scan(TableName("s", "t"), (Told(Column("id", "bigint", False), Form(Kind.INTEGER)),), 1, Chunking(width=10))
+SCAN = TableRead(
+    TableName("s", "t"), (ColumnRead(Column("id", "bigint", False), Form(Kind.INTEGER)),), 1, Chunking(width=10)
+)
 PLAN = Plan(SCAN, SCAN, multiset=False, names=("id",))
 SEGMENTS = tuple(Segment(n, n + 1) for n in range(4))
 PARTS = divided(SEGMENTS, SEGMENTS)
@@ -60,10 +62,10 @@ class Side:
         self.asked += 1
         return more if self.is_shared else None
 
-    def by_place(self, scan: Scan) -> None:
+    def by_place(self, scan: TableRead) -> None:
         return None
 
-    def chunk_sums(self, scan: Scan, segment: Segment) -> Iterator[ChunkSum]:
+    def chunk_sums(self, scan: TableRead, segment: Segment) -> Iterator[ChunkSum]:
         part = segment.low or 0
         self.before(part)
         self.read.append(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.databases.scan import Segment
+from cdcproof.databases.table_read import Segment
 from cdcproof.errors import UnreachableError
 from cdcproof.reconcile.checksums.strategy import Room, Speeds, Strategy, Ways, judged, measured, sample_rows
 from cdcproof.reconcile.concurrency import Stop

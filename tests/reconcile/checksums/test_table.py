@@ -14,10 +14,10 @@ from unittest.mock import patch
 
 import pytest
 
-from cdcproof.databases import columnar_engine
-from cdcproof.databases.columnar import Columnar
-from cdcproof.databases.postgresql import PostgreSQL
-from cdcproof.databases.scan import ChunkSum, RowHash
+from cdcproof.databases.duckdb import engine as duckdb_engine
+from cdcproof.databases.duckdb.stream import Columnar
+from cdcproof.databases.postgresql.database import PostgreSQL
+from cdcproof.databases.table_read import ChunkSum, RowHash
 from cdcproof.reconcile import engine
 from cdcproof.reconcile.checksums import checkpoint, narrowing, parts, strategy
 from cdcproof.reconcile.checksums.balance import Balance
@@ -105,7 +105,7 @@ def test_a_measurement_decides(
 def test_a_machine_that_cannot_stream_pushes_down_unless_it_must(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     _filled(sides, "alone", 40_000)
     monkeypatch.setattr(strategy, "LEAST_ROWS", dict.fromkeys(RowHash, 1_000))
-    monkeypatch.setattr(columnar_engine, "_EXTENSION", "cdcproof_has_no_such_module")
+    monkeypatch.setattr(duckdb_engine, "_EXTENSION", "cdcproof_has_no_such_module")
     with Columnar() as without:
         result = _result(_run(sides, without), sides, "alone")
         assert (result.strategy, set(result.example_keys)) == ("push-down", DIFFERING)

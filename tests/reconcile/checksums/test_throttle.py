@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from cdcproof import waiting
-from cdcproof.databases.base import Database
+from cdcproof.databases.contracts.database import Database
 from cdcproof.errors import CouldNotLookError, DeadlineError, UnreachableError
 from cdcproof.reconcile.checksums import throttle
 from cdcproof.reconcile.checksums.throttle import Throttle

@@ -15,8 +15,8 @@ from cdcproof import waiting
 from cdcproof.clients.connect import Connector, ConnectorStates, Task
 from cdcproof.clients.consumer_groups import Place, Positions
 from cdcproof.clients.topic_states import PartitionState, TopicState
-from cdcproof.databases.base import TableName
-from cdcproof.databases.scan import LogPosition
+from cdcproof.databases.names import TableName
+from cdcproof.databases.table_read import LogPosition
 from cdcproof.errors import CouldNotLookError, DeadlineError, UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import Connector as Expected
 from cdcproof.reconcile.in_flight.fence import Crossing

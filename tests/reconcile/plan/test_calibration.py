@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases import connect, tsql_frames
-from cdcproof.databases.base import Column, Database, TableName
-from cdcproof.databases.canonical import digest, frame
-from cdcproof.databases.columnar import Columnar, ColumnarSide
-from cdcproof.databases.kinds import CONTRACT, Form, Kind, form_of, ways_of
-from cdcproof.databases.readings import EPOCHS, How
-from cdcproof.databases.scan import LiteralForm, Told
+from cdcproof.databases.connections import connect
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.duckdb.stream import Columnar, ColumnarSide
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.sqlserver.queries import statements
+from cdcproof.databases.table_read import ColumnRead, LiteralForm
+from cdcproof.databases.values.canonical import digest, frame
+from cdcproof.databases.values.reading import EPOCHS, How
+from cdcproof.databases.values.types import CONTRACT, Form, Kind, form_of, ways_of
 from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile.plan.calibration import Calibration, calibrated
 from cdcproof.reconcile.plan.columns import Structure, TablePair
@@ -22,7 +24,7 @@ from cdcproof.reconcile.plan.edge_values import literals
 from cdcproof.reconcile.plan.plan import plan, without
 from cdcproof.secrets import Secret
 from tests import tsql_values as tsql
-from tests.databases.sqlserver_columns import SORTS
+from tests.databases.sqlserver.columns import SORTS
 from tests.postgres_server import PASSWORD, Server, Servers
 from tests.tsql_engine import run
 
@@ -57,7 +59,7 @@ def database(server: Server) -> Iterator[Database]:
         yield opened
 
 
-def _told(database: Database) -> list[Told]:
+def _told(database: Database) -> list[ColumnRead]:
     """Every column in every form that it may be told in beside another."""
     columns = database.columns(TABLE)
     forms = [
@@ -66,7 +68,7 @@ def _told(database: Database) -> list[Told]:
         for other in columns
         if one is other or len({one.type, other.type} & {"numeric", "real", "bigint", "text", "character"}) == 1
     ]
-    return [Told(column, form) for column, form in dict.fromkeys(forms) if form]
+    return [ColumnRead(column, form) for column, form in dict.fromkeys(forms) if form]
 
 
 def test_postgresql_tells_every_type_of_the_contract_as_python_does(database: Database) -> None:
@@ -88,7 +90,7 @@ def test_a_native_hash_that_python_does_not_make_is_not_used(
     database: Database, wrong: Callable[[int | None], int | None]
 ) -> None:
     number, text = (
-        Told(Column("v", name, nullable=True), Form(kind))
+        ColumnRead(Column("v", name, nullable=True), Form(kind))
         for name, kind in (("bigint", Kind.INTEGER), ("text", Kind.TEXT))
     )
     calibration = Calibration("postgresql")
@@ -106,7 +108,7 @@ def test_a_server_of_another_encoding_is_asked_what_it_can_hold(server: Server) 
         with connect(server.config(database="calibrated_latin"), Secret(PASSWORD)) as database:
             calibration = Calibration("postgresql")
             long, short = (
-                Told(Column("v", "text", nullable=True), Form(Kind.TEXT, long=long)) for long in (True, False)
+                ColumnRead(Column("v", "text", nullable=True), Form(Kind.TEXT, long=long)) for long in (True, False)
             )
             calibration.look(_Erring(database, lambda _, answer: answer), [long, short])
             assert (calibration.reason(long), calibration.reason(short)) == ("", "")
@@ -123,7 +125,7 @@ class _InMemory:
     """SQL Server's statements, run by tests/tsql_engine.py."""
 
     def literal_forms(self, column: Column, form: Form, texts: Sequence[str | None]) -> list[LiteralForm]:
-        statement = tsql_frames.literal_forms(column, form, [text is not None for text in texts])
+        statement = statements.literal_forms(column, form, [text is not None for text in texts])
         rows = run(statement, {}, [tsql.Text(text) for text in texts if text is not None])
         return [LiteralForm(part and part.data, md5.data) for part, md5 in rows]
 
@@ -140,10 +142,10 @@ def test_sql_server_is_asked_what_its_types_can_hold(name: str) -> None:
 
 _TARGETS = ("text", "bigint", "smallint", "numeric", "double precision", "real", "bytea", "character", "timestamptz")
 _AS_SINKS_WRITE = [
-    (Told(ours, form), replace(told.column, name="v").type, way.target)
+    (ColumnRead(ours, form), replace(told.column, name="v").type, way.target)
     for told in (
         *(sort.told for sort in SORTS.values()),
-        *(Told(Column("v", name, True, scale=n), Form(Kind.TIME)) for name in ("time", "datetime2") for n in (0, 3, 6)),
+        *(ColumnRead(Column("v", name, True, scale=n), Form(Kind.TIME)) for name in ("time", "datetime2") for n in (0, 3, 6)),
     )
     for target in (
         Column("v", {"timestamptz": "timestamp with time zone"}.get(name, name), nullable=True, length=8 if name == "character" else None)
@@ -157,7 +159,7 @@ _AS_SINKS_WRITE = [
 
 
 @pytest.mark.parametrize("told", dict.fromkeys(told for told, _, _ in _AS_SINKS_WRITE), ids=str)
-def test_sql_server_reads_a_column_as_sinks_write_it(told: Told) -> None:
+def test_sql_server_reads_a_column_as_sinks_write_it(told: ColumnRead) -> None:
     calibration = Calibration("sqlserver")
     calibration.look(_InMemory(), [told])  # type: ignore[arg-type]
     assert calibration.reason(told) == ""
@@ -190,10 +192,10 @@ class _Erring:
 
     database: Database
     change: Callable[[str | None, LiteralForm], LiteralForm]
-    asked: list[Told] = field(default_factory=list)
+    asked: list[ColumnRead] = field(default_factory=list)
 
     def literal_forms(self, column: Column, form: Form, texts: Sequence[str | None]) -> list[LiteralForm]:
-        self.asked.append(Told(column, form))
+        self.asked.append(ColumnRead(column, form))
         found = self.database.literal_forms(column, form, texts)
         return [self.change(text, answer) for text, answer in zip(texts, found, strict=True)]
 
@@ -229,7 +231,7 @@ def test_a_server_that_errs_is_found_out_and_the_type_and_value_named(
     column = Column("v", declared, nullable=True)
     form = form_of("postgresql", column, "postgresql", column)
     assert form
-    told = Told(column, replace(form, long=form.kind is Kind.BINARY))
+    told = ColumnRead(column, replace(form, long=form.kind is Kind.BINARY))
     calibration = Calibration("postgresql")
     calibration.look(_Erring(database, change), [told])
     assert calibration.reason(told).startswith(f"{declared}: the server")
@@ -239,7 +241,7 @@ def test_a_server_that_errs_is_found_out_and_the_type_and_value_named(
 
 def test_a_type_without_a_hash_is_compared_but_not_pushed_down(database: Database) -> None:
     text, day = Column("v", "text", nullable=True, length=9), Column("v", "date", nullable=True)
-    told = [Told(text, Form(Kind.TEXT)), Told(day, Form(Kind.DATE))]
+    told = [ColumnRead(text, Form(Kind.TEXT)), ColumnRead(day, Form(Kind.DATE))]
     calibration = Calibration("postgresql")
     server = _Erring(database, lambda _, answer: answer)
     calibration.look(server, told[1:])
@@ -252,12 +254,12 @@ def test_a_type_without_a_hash_is_compared_but_not_pushed_down(database: Databas
 def test_a_type_is_asked_for_once_in_a_run_whatever_its_columns_are_called(database: Database) -> None:
     server = _Erring(database, lambda _, answer: answer)
     calibration = Calibration("postgresql")
-    words = [Told(Column(f"w{i}", "text", nullable=i % 2 == 0, length=9), Form(Kind.TEXT)) for i in range(1000)]
+    words = [ColumnRead(Column(f"w{i}", "text", nullable=i % 2 == 0, length=9), Form(Kind.TEXT)) for i in range(1000)]
     calibration.look(server, words)
     calibration.look(server, words)
     assert len(server.asked) == 1
-    calibration.look(server, [Told(replace(words[0].column, length=8), Form(Kind.TEXT))])
-    calibration.look(server, [Told(words[0].column, Form(Kind.TEXT, long=True))])
+    calibration.look(server, [ColumnRead(replace(words[0].column, length=8), Form(Kind.TEXT))])
+    calibration.look(server, [ColumnRead(words[0].column, Form(Kind.TEXT, long=True))])
     assert len(server.asked) == 3
 
 
@@ -271,7 +273,8 @@ def test_what_is_streamed_is_what_python_has(database: Database) -> None:
 
 def test_a_type_that_the_stream_errs_in_is_named_and_may_still_be_pushed_down(database: Database) -> None:
     told = [
-        Told(Column("v", name, nullable=True), Form(kind)) for name, kind in (("date", Kind.DATE), ("uuid", Kind.UUID))
+        ColumnRead(Column("v", name, nullable=True), Form(kind))
+        for name, kind in (("date", Kind.DATE), ("uuid", Kind.UUID))
     ]
 
     class Erring:
@@ -279,7 +282,7 @@ def test_a_type_that_the_stream_errs_in_is_named_and_may_still_be_pushed_down(da
             self.side = side
 
         def literal_hashes(
-            self, columns: Sequence[Told], texts: Sequence[Sequence[str | None]]
+            self, columns: Sequence[ColumnRead], texts: Sequence[Sequence[str | None]]
         ) -> list[tuple[int, ...]]:
             late = [["9999-12-31" if text == "infinity" else text for text in texts[0]]]
             return self.side.literal_hashes(columns, late)
@@ -303,7 +306,7 @@ def test_what_the_server_refuses_altogether_is_not_compared_and_a_dead_server_is
         def literal_forms(self, *_: Any) -> list[LiteralForm]:
             raise self.error
 
-    told = Told(Column("v", "date", nullable=True), Form(Kind.DATE))
+    told = ColumnRead(Column("v", "date", nullable=True), Form(Kind.DATE))
     calibration, server = Calibration("postgresql"), Refusing()
     calibration.look(server, [told])  # type: ignore[arg-type]
     assert calibration.reason(told) == "date: the server reads none of the known values"
@@ -350,14 +353,14 @@ def test_a_plan_is_left_without_the_columns_that_a_server_errs_in(database: Data
 def test_the_edges_of_a_type_are_among_its_literals(engine: Any, column: Column, texts: set[str]) -> None:
     form = form_of(engine, column, engine, column)
     assert form
-    assert texts | {None} <= {literal.text for literal in literals(engine, Told(column, form))}
+    assert texts | {None} <= {literal.text for literal in literals(engine, ColumnRead(column, form))}
 
 
 def test_nothing_is_among_them_that_the_type_cannot_hold() -> None:
     def texts(engine: Any, column: Column) -> set[str]:
         form = form_of(engine, column, engine, column)
         assert form
-        return {literal.text for literal in literals(engine, Told(column, form)) if literal.text is not None}
+        return {literal.text for literal in literals(engine, ColumnRead(column, form)) if literal.text is not None}
 
     assert not texts("sqlserver", Column("v", "float", nullable=True)) & {"NaN", "Infinity", "-Infinity", "-0.0"}
     assert max(map(len, texts("postgresql", Column("v", "character varying", nullable=True, length=1)))) == 1

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import Chunking
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.table_read import Chunking
+from cdcproof.databases.values.types import Form, Kind
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.plan.chunking import MOST_CHUNKS, chunked
 from cdcproof.reconcile.plan.columns import Structure, TablePair

@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cdcproof.databases.identity import Identity
+from cdcproof.databases.contracts.identity import Identity
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.report.result import KeyDifference, Report, TableResult, TableStatus, read, write, write_partial
 from cdcproof.secrets import Secret

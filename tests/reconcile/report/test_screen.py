@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cdcproof.databases.identity import Identity
+from cdcproof.databases.contracts.identity import Identity
 from cdcproof.reconcile.report.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus
 from cdcproof.reconcile.report.screen import of_report, of_table
 from cdcproof.secrets import Secret

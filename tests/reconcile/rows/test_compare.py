@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdcproof.databases.scan import Row
+from cdcproof.databases.table_read import Row
 from cdcproof.reconcile.differences import Difference, Differences, size
 from cdcproof.reconcile.rows import spill
 from cdcproof.reconcile.rows.compare import SameKeyError, TooLargeError, as_multisets, by_key

@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import Form, Kind
-from cdcproof.databases.scan import Chunking, ChunkSum, Row, Scan, Told
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.table_read import Chunking, ChunkSum, ColumnRead, Row, TableRead
+from cdcproof.databases.values.types import Form, Kind
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.rows.differing_chunks import ByValue
 
-SCAN = Scan(TableName("s", "t"), (Told(Column("id", "bigint", False), Form(Kind.INTEGER)),), 1, Chunking(width=10))
+SCAN = TableRead(
+    TableName("s", "t"), (ColumnRead(Column("id", "bigint", False), Form(Kind.INTEGER)),), 1, Chunking(width=10)
+)
 PLAN = Plan(SCAN, SCAN, multiset=False, names=("id",))
 PATIENCE_SECONDS = 30
 
@@ -31,7 +33,7 @@ class Side:
     asked: list[str]
 
     @contextmanager
-    def chunk_rows(self, scan: Scan, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
+    def chunk_rows(self, scan: TableRead, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
         self.asked.append(self.name)
         yield self._rows()
 

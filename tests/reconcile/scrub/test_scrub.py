@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.databases.changes import ChangeFeed
-from cdcproof.databases.postgresql_changes import PostgreSQLChanges
+from cdcproof.databases.contracts.change_feed import ChangeFeed
+from cdcproof.databases.postgresql.log.change_feed import PostgreSQLChanges
 from cdcproof.errors import UnreachableError
 from cdcproof.reconcile.engine import Options
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence, Method

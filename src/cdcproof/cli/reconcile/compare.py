@@ -21,8 +21,8 @@ from cdcproof.time_limit import time_limit
 
 if TYPE_CHECKING:
     from cdcproof.cli.reconcile.inputs import Inputs
-    from cdcproof.databases.columnar import Columnar
-    from cdcproof.databases.columnar_engine import Loading
+    from cdcproof.databases.duckdb.engine import Loading
+    from cdcproof.databases.duckdb.stream import Columnar
     from cdcproof.reconcile.checksums.checkpoint import Unfinished
     from cdcproof.reconcile.engine import Options, Run
     from cdcproof.reconcile.plan.columns import TablePair
@@ -205,7 +205,7 @@ def _loading(arguments: argparse.Namespace) -> Loading | None:
     likely = "stream" if "sqlserver" in (arguments.source_type, arguments.target_type) else ""
     if arguments.budget or not arguments.validate_checksums or (arguments.strategy or likely) != "stream":
         return None
-    from cdcproof.databases.columnar_engine import Loading
+    from cdcproof.databases.duckdb.engine import Loading
 
     return Loading()
 
@@ -253,7 +253,7 @@ class _Work:
 
 @contextmanager
 def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool) -> Iterator[_Work]:
-    from cdcproof.databases.columnar import Columnar
+    from cdcproof.databases.duckdb.stream import Columnar
     from cdcproof.reconcile import engine
     from cdcproof.reconcile.checksums.checkpoint import Unfinished
 

@@ -23,8 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from cdcproof.cli.reconcile.inputs import comparing
-    from cdcproof.databases.columnar import Columnar
-    from cdcproof.databases.kinds import entry_of
+    from cdcproof.databases.duckdb.stream import Columnar
+    from cdcproof.databases.values.types import entry_of
     from cdcproof.reconcile.checksums.choosing import chosen
     from cdcproof.reconcile.checksums.table import Means
     from cdcproof.reconcile.contents import planned

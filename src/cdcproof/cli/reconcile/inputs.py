@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import open_pipeline
-from cdcproof.databases import connect, password_of
-from cdcproof.databases.base import TableName
+from cdcproof.databases.connections import connect, password_of
+from cdcproof.databases.names import TableName
 from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, DatabaseAddress, Engine
 from cdcproof.errors import UsageError
 from cdcproof.reconcile.concurrency import Stop
@@ -200,8 +200,8 @@ def _contents_compared(located: pipeline.Pipeline, names: Sequence[str], directo
 
 
 def _feed(source: pipeline.Database) -> Feed | None:
-    from cdcproof.databases.postgresql_changes import PostgreSQLChanges
-    from cdcproof.databases.sqlserver_changes import SQLServerChanges
+    from cdcproof.databases.postgresql.log.change_feed import PostgreSQLChanges
+    from cdcproof.databases.sqlserver.log.change_feed import SQLServerChanges
 
     def change_tables() -> SQLServerChanges:
         return SQLServerChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS)

@@ -16,7 +16,7 @@ from cdcproof.cli.options import add_pipeline, open_pipeline, seconds_or_none
 from cdcproof.errors import CouldNotLookError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from cdcproof.databases.postgresql_repair import PostgreSQLRepairer, Repair
+    from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer, Repair
     from cdcproof.observations.report_files import ReportFile
     from cdcproof.pipeline import Database, Pipeline
     from cdcproof.reconcile.contents import Comparison
@@ -134,8 +134,8 @@ def _newest(pipeline: Pipeline, wanted: Collection[str] | None) -> Path:
 
 def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:
     """Print each statement, and run it where that is allowed; returns how many rows still differ."""
-    from cdcproof.databases import password_of
-    from cdcproof.databases.postgresql_repair import PostgreSQLRepairer
+    from cdcproof.databases.connections import password_of
+    from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer
     from cdcproof.operations.acts import write_down, written_down
     from cdcproof.reconcile.contents import look_again
     from cdcproof.reconcile.in_flight.settle import Settled
@@ -178,7 +178,7 @@ class _NotDoneError(Exception):
 
 def _without_values(pipeline: Pipeline, repairs: Repairs, repair: Repair) -> str:
     """What a repair does, and to which row: the log of acts holds keys, and no other value."""
-    from cdcproof.databases.postgresql_repair import condition_of
+    from cdcproof.databases.postgresql.sessions.repair import condition_of
 
     verb = "delete" if repair.source is None else "insert" if repair.target is None else "update"
     where = condition_of(pipeline.target.type, repairs.scan, [repair.key])
@@ -189,7 +189,7 @@ def _signalled(pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:
     import uuid
 
     from cdcproof.clients.connect import Connect
-    from cdcproof.databases.postgresql_repair import condition_of
+    from cdcproof.databases.postgresql.sessions.repair import condition_of
 
     states = Connect(pipeline.connect).states()
     sources = [states.get(connector.name) for connector in pipeline.connectors if connector.kind == "source"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdcproof.clients.connect import Connect
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.base import Needs
+from cdcproof.databases.contracts.deployment import Needs
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CouldNotLookError
 from cdcproof.operations import connector_config
 from cdcproof.operations.connector_config import Config

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment import connect as open_database
-from cdcproof.databases.deployment.base import CapturedTable, CaptureState
-from cdcproof.databases.deployment.postgresql import add_to_publication, create_publication, publish_everything
-from cdcproof.databases.deployment.sqlserver import ENABLE_DATABASE
-from cdcproof.databases.tsql import enable_table
+from cdcproof.databases.connections import connect_for_deployment as open_database
+from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
+from cdcproof.databases.names import TableName
+from cdcproof.databases.postgresql.sessions.deployment import add_to_publication, create_publication, publish_everything
+from cdcproof.databases.sqlserver.queries.catalogue import enable_table
+from cdcproof.databases.sqlserver.sessions.deployment import ENABLE_DATABASE
 from cdcproof.errors import CdcproofError, CouldNotLookError
 from cdcproof.findings import ABSENT
 from cdcproof.operations import connector_config

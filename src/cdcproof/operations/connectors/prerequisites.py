@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from cdcproof.clients.connect import Connect
-from cdcproof.databases import connect as connect_to
-from cdcproof.databases.base import TableName, tables_beside
-from cdcproof.databases.deployment import connect as open_database
-from cdcproof.databases.deployment.base import Rights
+from cdcproof.databases.connections import connect as connect_to
+from cdcproof.databases.connections import connect_for_deployment as open_database
+from cdcproof.databases.contracts.database import tables_beside
+from cdcproof.databases.contracts.deployment import Rights
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CouldNotLookError, RefusedError
 from cdcproof.findings import ABSENT
 from cdcproof.operations import connector_config

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from cdcproof.clients.connect import Connect, Connector, Offset
 from cdcproof.clients.consumer_groups import PartitionLag
 from cdcproof.clients.kafka import Kafka
-from cdcproof.databases import lsn
-from cdcproof.databases.deployment import connect as open_database
-from cdcproof.databases.deployment.base import LogStart
+from cdcproof.databases.connections import connect_for_deployment as open_database
+from cdcproof.databases.contracts.deployment import LogStart
+from cdcproof.databases.sqlserver.log import lsn
 from cdcproof.engines import Engine
 from cdcproof.errors import CdcproofError
 from cdcproof.operations import connector_config

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.databases.base import TableName
+from cdcproof.databases.names import TableName
 from cdcproof.engines import DEFAULT_SCHEMAS
 from cdcproof.operations import connector_config
 from cdcproof.operations.connector_config import DEBEZIUM_SINK, SINKS, SOURCES, Config, unreadable

@@ -16,8 +16,8 @@ from enum import StrEnum
 
 from cdcproof.clients.connect import Connect, Connector, Offset
 from cdcproof.clients.http import NotFoundError
-from cdcproof.databases import connect as open_database
-from cdcproof.databases.base import TableName
+from cdcproof.databases.connections import connect as open_database
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UsageError
 from cdcproof.operations import connector_config
 from cdcproof.operations.connectors.states import PAUSED, RUNNING, STOPPED, Aim

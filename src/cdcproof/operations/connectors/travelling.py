@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.deployment.base import CaptureState
+from cdcproof.databases.contracts.deployment import CaptureState
+from cdcproof.databases.names import TableName
 from cdcproof.operations import connector_config
 from cdcproof.operations.connector_config import Config
 from cdcproof.operations.connectors.accounts import Account

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cdcproof.databases.scan import Chunking, ChunkSum
+from cdcproof.databases.table_read import Chunking, ChunkSum
 
 _64_BITS = 2**64 - 1
 _NOTHING = (0, 0, 0)

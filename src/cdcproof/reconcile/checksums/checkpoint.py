@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TextIO
 
-from cdcproof.databases.scan import Chunking, Segment
+from cdcproof.databases.table_read import Chunking, Segment
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.parts import Part, Scanned
 from cdcproof.reconcile.checksums.strategy import Strategy

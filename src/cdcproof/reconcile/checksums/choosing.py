@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cdcproof.databases.columnar import Columnar, ColumnarSide
-from cdcproof.databases.columnar_engine import NoStreamError
-from cdcproof.databases.scan import Scan
+from cdcproof.databases.duckdb.engine import NoStreamError
+from cdcproof.databases.duckdb.stream import Columnar, ColumnarSide
+from cdcproof.databases.table_read import TableRead
 from cdcproof.reconcile.checksums import strategy
 from cdcproof.reconcile.checksums.strategy import Choice, Room, Strategy, Ways
 from cdcproof.reconcile.checksums.sums import Summing
@@ -79,7 +79,7 @@ def _not_streamed(asked: Comparison, plan: Plan, columnar: Columnar, source: Col
 def _measured(asked: Comparison, plan: Plan, rows: int, source: Summing, target: Summing) -> Choice:
     asked.tell("trying both ways", 0, 0)
 
-    def ways(side: Side, stream: Summing, scan: Scan) -> Ways:
+    def ways(side: Side, stream: Summing, scan: TableRead) -> Ways:
         return Ways(stream, side.database, side.database.segments(scan, strategy.sample_rows(rows)))
 
     sides = ways(asked.source, source, plan.source), ways(asked.target, target, plan.target)

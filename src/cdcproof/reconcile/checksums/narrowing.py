@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from math import isqrt
 
-from cdcproof.databases.base import Database
-from cdcproof.databases.scan import Chunking
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.table_read import Chunking
 from cdcproof.reconcile.checksums.balance import Balance, Extent
 from cdcproof.reconcile.concurrency import Stop, both_scans
 from cdcproof.reconcile.plan.chunking import MOST_CHUNKS, rechunked

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import isqrt
 
-from cdcproof.databases.base import ByPlace
-from cdcproof.databases.scan import ChunkSum, Segment
+from cdcproof.databases.contracts.database import ByPlace
+from cdcproof.databases.table_read import ChunkSum, Segment
 from cdcproof.reconcile.checksums.sums import Summing
 from cdcproof.reconcile.concurrency import Stop, both_scans
 from cdcproof.reconcile.plan.plan import Plan

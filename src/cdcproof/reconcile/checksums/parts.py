@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise, zip_longest
 
-from cdcproof.databases.scan import WHOLE, ChunkSum, Scan, Segment
+from cdcproof.databases.table_read import WHOLE, ChunkSum, Segment, TableRead
 from cdcproof.errors import CouldNotLookError
 from cdcproof.reconcile.checksums import page_ranges
 from cdcproof.reconcile.checksums.balance import Balance
@@ -193,7 +193,7 @@ class _Work:
             )
         )
 
-    def _whole(self, side: Summing, scan: Scan, segment: Segment | None) -> list[ChunkSum]:
+    def _whole(self, side: Summing, scan: TableRead, segment: Segment | None) -> list[ChunkSum]:
         return list(self.stop.until_set(side.chunk_sums(scan, segment))) if segment else []
 
     def _add(self, number: int, sums: Sums) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cdcproof.databases.scan import RowHash, Scan, Segment
+from cdcproof.databases.table_read import RowHash, Segment, TableRead
 from cdcproof.reconcile.checksums.sums import Summing
 from cdcproof.reconcile.concurrency import Stop, both
 from cdcproof.reconcile.plan.plan import Plan
@@ -125,7 +125,7 @@ def measured(plan: Plan, source: Ways, target: Ways, rows: int, stop: Stop) -> S
     )
 
 
-def _read(scan: Scan, summing: Summing, part: Segment) -> None:
+def _read(scan: TableRead, summing: Summing, part: Segment) -> None:
     for _ in summing.chunk_sums(scan, part):
         pass
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cdcproof.databases.columnar import Columnar, TooWideError
-from cdcproof.databases.scan import Scan, Segment
+from cdcproof.databases.duckdb.stream import Columnar, TooWideError
+from cdcproof.databases.table_read import Segment, TableRead
 from cdcproof.reconcile.checksums import page_ranges
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Left, Unfinished
@@ -22,7 +22,7 @@ from cdcproof.reconcile.plan.chunking import rechunked
 from cdcproof.reconcile.plan.plan import Plan, described
 
 if TYPE_CHECKING:
-    from cdcproof.databases.base import Database
+    from cdcproof.databases.contracts.database import Database
     from cdcproof.reconcile.contents import Comparison
 
 
@@ -155,7 +155,7 @@ class _Table:
         self.checkpoint.refused = f"what an interrupted run had read is not used: {reason}"
 
 
-def _written(database: Database, mark: str, scan: Scan, read: Sequence[Segment | None]) -> frozenset[int] | None:
+def _written(database: Database, mark: str, scan: TableRead, read: Sequence[Segment | None]) -> frozenset[int] | None:
     """`Database.chunks_written_since` of all segments that were read."""
     found: set[int] = set()
     for segment in filter(None, read):

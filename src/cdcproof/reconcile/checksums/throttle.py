@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
-from cdcproof.databases.base import Database
+from cdcproof.databases.contracts.database import Database
 from cdcproof.errors import CouldNotLookError, DeadlineError
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.waiting import wait_until

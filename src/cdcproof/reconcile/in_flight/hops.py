@@ -11,8 +11,9 @@ from urllib.parse import quote
 from cdcproof.clients.connect import Connect, Connector, ConnectorStates, Offset, root_cause
 from cdcproof.clients.consumer_groups import Place, Positions
 from cdcproof.clients.kafka import Kafka
-from cdcproof.databases.base import Database, TableName
-from cdcproof.databases.scan import LogPosition
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.names import TableName
+from cdcproof.databases.table_read import LogPosition
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.observations.topics import IN_ORDER, Topics
 from cdcproof.reconcile.in_flight.put_aside import in_dead_letter_topics

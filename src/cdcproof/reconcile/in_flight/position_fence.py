@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.kafka import Kafka
-from cdcproof.databases.base import Database, TableName
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.names import TableName
 from cdcproof.errors import CouldNotLookError, DeadlineError
 from cdcproof.pipeline import Connector, Pipeline
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence, Method, SharedFence

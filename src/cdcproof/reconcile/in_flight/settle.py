@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from cdcproof.databases.scan import Row
+from cdcproof.databases.table_read import Row
 from cdcproof.reconcile.differences import Difference, Key
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence
 from cdcproof.waiting import Deadline, pause

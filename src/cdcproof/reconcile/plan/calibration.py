@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from cdcproof.databases import canonical, postgresql_hash
-from cdcproof.databases.base import Database
-from cdcproof.databases.scan import LiteralForm, Told
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.postgresql.queries import row_hash
+from cdcproof.databases.table_read import ColumnRead, LiteralForm
+from cdcproof.databases.values import canonical
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.plan.edge_values import Literal, literals
@@ -27,20 +28,20 @@ T = TypeVar("T")
 
 
 class Streaming(Protocol):
-    """The stream's view of a side: `databases.columnar.ColumnarSide`."""
+    """The stream's view of a side: `databases.duckdb.stream.ColumnarSide`."""
 
     def literal_hashes(
-        self, columns: Sequence[Told], literals: Sequence[Sequence[str | None]]
+        self, columns: Sequence[ColumnRead], literals: Sequence[Sequence[str | None]]
     ) -> list[tuple[int, ...]]:
         """The hash of each literal, of one list for each column."""
         ...
 
 
 class Reference(Protocol):
-    """What the stream's hashes must be: `databases.columnar.Columnar`."""
+    """What the stream's hashes must be: `databases.duckdb.stream.Columnar`."""
 
     def reference_hashes(
-        self, columns: Sequence[Told], parts: Sequence[Sequence[bytes | None]]
+        self, columns: Sequence[ColumnRead], parts: Sequence[Sequence[bytes | None]]
     ) -> list[tuple[int, ...]]:
         """The hash of each value, given by its canonical bytes."""
         ...
@@ -52,38 +53,38 @@ class Calibration:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        self._reasons: dict[Told, str] = {}
-        self._stream_reasons: dict[Told, str] = {}
-        self._unhashed: set[Told] = set()
-        self._native: set[Told] = set()
+        self._reasons: dict[ColumnRead, str] = {}
+        self._stream_reasons: dict[ColumnRead, str] = {}
+        self._unhashed: set[ColumnRead] = set()
+        self._native: set[ColumnRead] = set()
 
-    def look(self, database: Database, columns: Iterable[Told]) -> None:
+    def look(self, database: Database, columns: Iterable[ColumnRead]) -> None:
         """Ask the server for forms and hashes not known yet. Raises `CouldNotLookError` when it does not answer at all."""
         with self._lock:
             for told in dict.fromkeys(map(_type_of, columns)):
                 if told not in self._reasons:
                     self._reasons[told] = self._asked(database, told)
 
-    def look_at_stream(self, side: Streaming, reference: Reference, columns: Iterable[Told]) -> None:
+    def look_at_stream(self, side: Streaming, reference: Reference, columns: Iterable[ColumnRead]) -> None:
         """Ask for the stream's hashes not known yet. Raises as `look`."""
         with self._lock:
             for told in dict.fromkeys(map(_type_of, columns)):
                 if told not in self._stream_reasons:
                     self._stream_reasons[told] = self._streamed(side, reference, told)
 
-    def reason(self, told: Told) -> str:
+    def reason(self, told: ColumnRead) -> str:
         """Why a column of this type is not compared; empty when the server and Python agree."""
         return self._reasons[_type_of(told)]
 
-    def can_hash(self, told: Told) -> bool:
+    def can_hash(self, told: ColumnRead) -> bool:
         """Whether the server makes the hash of such values by itself: else they are not pushed down."""
         return _type_of(told) not in self._unhashed
 
-    def hashes_natively(self, told: Told) -> bool:
+    def hashes_natively(self, told: ColumnRead) -> bool:
         """Whether the server makes the native hash of such values, as Python does."""
         return _type_of(told) in self._native
 
-    def stream_reason(self, told: Told) -> str:
+    def stream_reason(self, told: ColumnRead) -> str:
         """Why a column of this type is not streamed; empty when what arrives is what Python makes of the same values."""
         return self._stream_reasons[_type_of(told)]
 
@@ -95,7 +96,7 @@ class Calibration:
         told = (f"types that agree with Python's reference: {len(agreeing)}",) if reasons else ()
         return (*told, *sorted({reason for _, reason in reasons if reason}))
 
-    def _asked(self, database: Database, told: Told) -> str:
+    def _asked(self, database: Database, told: ColumnRead) -> str:
         known = literals(self._engine, told)
         answers = _answers(
             known, lambda some: database.literal_forms(told.column, told.form, [one.text for one in some])
@@ -112,11 +113,11 @@ class Calibration:
                 self._unhashed.add(told)
             elif found.md5 != canonical.digest(canonical.frame([told.form], [literal.part])):
                 return f"{told.column.type}: the server's MD5 of {_short(literal.text)} is not Python's"
-        if all(found.native == postgresql_hash.row_hash([told.form], [literal.part]) for literal, found in answers):
+        if all(found.native == row_hash.row_hash([told.form], [literal.part]) for literal, found in answers):
             self._native.add(told)
         return ""
 
-    def _streamed(self, side: Streaming, reference: Reference, told: Told) -> str:
+    def _streamed(self, side: Streaming, reference: Reference, told: ColumnRead) -> str:
         known = literals(self._engine, told)
         answers = _answers(known, lambda some: side.literal_hashes([told], [[one.text for one in some]]))
         if not any(literal.text for literal, _ in answers):
@@ -147,9 +148,9 @@ def calibrated(plan: Plan, source: Calibration, target: Calibration) -> Mapping[
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _type_of(told: Told) -> Told:
+def _type_of(told: ColumnRead) -> ColumnRead:
     """A column of the same type and form, whatever its name."""
-    return Told(replace(told.column, name="v", nullable=True, computed=False), told.form)
+    return ColumnRead(replace(told.column, name="v", nullable=True, computed=False), told.form)
 
 
 def _short(text: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cdcproof.databases.scan import Chunking
+from cdcproof.databases.table_read import Chunking
 from cdcproof.reconcile.plan.plan import Plan
 
 ROWS_PER_CHUNK = 100

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cdcproof.databases.base import Column, TableName
-from cdcproof.databases.kinds import Form, entry_of, form_of, ways_of
-from cdcproof.databases.readings import Meeting
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.values.meetings import Meeting
+from cdcproof.databases.values.types import Form, entry_of, form_of, ways_of
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 

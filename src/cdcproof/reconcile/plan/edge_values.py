@@ -11,11 +11,11 @@ from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 
-from cdcproof.databases import canonical
-from cdcproof.databases.base import Column
-from cdcproof.databases.kinds import LONG_BYTES, Form, Kind, entry_of
-from cdcproof.databases.readings import EPOCHS, How, Reading
-from cdcproof.databases.scan import Told
+from cdcproof.databases.names import Column
+from cdcproof.databases.table_read import ColumnRead
+from cdcproof.databases.values import canonical
+from cdcproof.databases.values.reading import EPOCHS, How, Reading
+from cdcproof.databases.values.types import LONG_BYTES, Form, Kind, entry_of
 from cdcproof.engines import Engine
 from cdcproof.reconcile.plan.edge_values_as_read import LISTED, converted, known
 
@@ -65,7 +65,7 @@ class Literal:
     part: bytes | None
 
 
-def literals(engine: Engine, told: Told) -> tuple[Literal, ...]:
+def literals(engine: Engine, told: ColumnRead) -> tuple[Literal, ...]:
     """NULL and what is at the edges of the column's declared type. Empty for a type that is not compared."""
     kind = entry_of(engine, told.column).kind
     if kind is None:
@@ -80,7 +80,7 @@ def literals(engine: Engine, told: Told) -> tuple[Literal, ...]:
     return (Literal(None, None), *plain, *_written(engine, told.column, told.form))
 
 
-def _read(engine: Engine, told: Told, made: Reading, kind: Kind) -> Iterator[Literal]:
+def _read(engine: Engine, told: ColumnRead, made: Reading, kind: Kind) -> Iterator[Literal]:
     """Of a column that is read as something else: what its values become, which may be a text in place of a number."""
     column, form = told.column, told.form
 

@@ -1,4 +1,4 @@
-"""Known values of columns that are read as something else (`databases.readings`), with the bytes that must come of them. Pure.
+"""Known values of columns that are read as something else (`databases.values.meetings`), with the bytes that must come of them. Pure.
 
 Of what the source has they are made here, by Python's own calendar and numbers; of what sinks write they are listed.
 """
@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from cdcproof.databases.readings import EPOCHS, How
+from cdcproof.databases.values.reading import EPOCHS, How
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a count of seconds, in whatever zone its values are
 _NANOSECONDS = {

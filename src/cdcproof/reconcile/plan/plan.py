@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from cdcproof.databases import postgresql_hash
-from cdcproof.databases.base import Column
-from cdcproof.databases.kinds import Fidelity, Form, Kind, entry_of, narrowed
-from cdcproof.databases.readings import Meeting
-from cdcproof.databases.scan import Chunking, RowHash, Scan, Told
+from cdcproof.databases.names import Column
+from cdcproof.databases.postgresql.queries import row_hash as native_hash
+from cdcproof.databases.table_read import Chunking, ColumnRead, RowHash, TableRead
+from cdcproof.databases.values.meetings import Meeting
+from cdcproof.databases.values.types import Fidelity, Form, Kind, entry_of, narrowed
 from cdcproof.engines import Engine
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.plan.columns import (
@@ -29,8 +29,8 @@ from cdcproof.reconcile.plan.columns import (
 class Plan:
     """Both sides of a comparison, and what the report says of it. Column names are the source's."""
 
-    source: Scan
-    target: Scan
+    source: TableRead
+    target: TableRead
     multiset: bool
     """No key: whole rows are compared and counted."""
     names: tuple[str, ...]
@@ -106,16 +106,16 @@ def plan(table: TablePair, source: Structure, target: Structure) -> Plan:
     ordered = [found[name] for name in first] + [pair for pair in pairs if pair.name not in first]
     width = len(key) or len(ordered)
     return Plan(
-        source=Scan(
+        source=TableRead(
             source.table,
-            tuple(Told(pair.source, pair.form) for pair in ordered),
+            tuple(ColumnRead(pair.source, pair.form) for pair in ordered),
             width,
             Chunking(columns=width),
             table.source_filter,
         ),
-        target=Scan(
+        target=TableRead(
             target.table,
-            tuple(Told(pair.target, pair.form) for pair in ordered),
+            tuple(ColumnRead(pair.target, pair.form) for pair in ordered),
             width,
             Chunking(columns=width),
             table.target_filter,
@@ -164,7 +164,7 @@ def natively_hashed(plan: Plan) -> Plan:
         _never_null(ours.column, theirs.column)
         for ours, theirs in zip(plan.source.columns, plan.target.columns, strict=True)
     ]
-    chained = postgresql_hash.chained(plan.source.forms, never_null)
+    chained = native_hash.chained(plan.source.forms, never_null)
     source, target = (replace(scan, row_hash=RowHash.NATIVE, chained=chained) for scan in (plan.source, plan.target))
     return replace(plan, source=source, target=target)
 
@@ -172,7 +172,7 @@ def natively_hashed(plan: Plan) -> Plan:
 def described(plan: Plan) -> dict[str, str]:
     """What decides which rows and values are compared, and how, in parts that have names: proofs and sums are good while it is the same."""
 
-    def columns(scan: Scan) -> str:
+    def columns(scan: TableRead) -> str:
         return json.dumps([asdict(one) for one in scan.columns], default=str)
 
     return {

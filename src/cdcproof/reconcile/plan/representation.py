@@ -11,10 +11,10 @@ from dataclasses import replace
 from itertools import islice, product
 from typing import NamedTuple
 
-from cdcproof.databases.base import Database
-from cdcproof.databases.kinds import form_of
-from cdcproof.databases.readings import Meeting
-from cdcproof.databases.scan import Row, Scan, Told
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.table_read import ColumnRead, Row, TableRead
+from cdcproof.databases.values.meetings import Meeting
+from cdcproof.databases.values.types import form_of
 from cdcproof.engines import Engine
 from cdcproof.reconcile.plan.plan import Plan, lost
 
@@ -79,13 +79,13 @@ def _ways_of_key(plan: Plan, named: Sequence[str]) -> Iterator[Mapping[str, Meet
         yield dict(zip(unclear, ways, strict=True))
 
 
-def _read(plan: Plan, ends: Ends, place: int, way: Meeting) -> tuple[Told, Told]:
+def _read(plan: Plan, ends: Ends, place: int, way: Meeting) -> tuple[ColumnRead, ColumnRead]:
     ours = replace(plan.source.columns[place].column, reading=way.source)
     theirs = replace(plan.target.columns[place].column, reading=way.target)
     form = form_of(ends.source_engine, ours, ends.target_engine, theirs)
     if form is None:
         raise TypeError(f"{ours.type} and {theirs.type} meet in no form")
-    return Told(ours, form), Told(theirs, form)
+    return ColumnRead(ours, form), ColumnRead(theirs, form)
 
 
 def _pairs(
@@ -95,7 +95,7 @@ def _pairs(
     places = [plan.names.index(name) for name in named]
     read = [_read(plan, ends, plan.names.index(name), way) for name in others for way in plan.ways[name]]
 
-    def scan(side: Scan, columns: Sequence[Told]) -> Scan:
+    def scan(side: TableRead, columns: Sequence[ColumnRead]) -> TableRead:
         return replace(side, columns=(*(side.columns[place] for place in places), *columns), key_width=len(places))
 
     source, target = scan(plan.source, [ours for ours, _ in read]), scan(plan.target, [theirs for _, theirs in read])

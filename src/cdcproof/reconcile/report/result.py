@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from cdcproof.databases.identity import Identity, identity_of
+from cdcproof.databases.contracts.identity import Identity, identity_of
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.differences import Word
 from cdcproof.reporting.files import write_whole

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from heapq import nsmallest
 from typing import NamedTuple
 
-from cdcproof.databases import canonical, reading_values
-from cdcproof.databases.kinds import TOLD_BY_HASH, Kind, holds
-from cdcproof.databases.scan import Scan
+from cdcproof.databases.table_read import TableRead
+from cdcproof.databases.values import canonical, stored_value
+from cdcproof.databases.values.types import TOLD_BY_HASH, Kind, holds
 from cdcproof.reconcile.differences import Difference, Differences, Key
 from cdcproof.reconcile.in_flight.fence import weakest
 from cdcproof.reconcile.in_flight.settle import Settled
@@ -133,15 +133,15 @@ def _is_cut(plan: Plan, name: str, differences: Sequence[Difference]) -> bool:
     parts = (row.forms[place] for one in differences for row in one.source)
     return any(
         (told.form.long and part[:1] == TOLD_BY_HASH)
-        or not holds(target, told.form.kind, reading_values.told(told, part))
+        or not holds(target, told.form.kind, stored_value.told(told, part))
         for part in parts
         if part is not None
     )
 
 
-def _told(scan: Scan, key: Key) -> dict[str, str | None]:
+def _told(scan: TableRead, key: Key) -> dict[str, str | None]:
     return {
-        told.column.name: None if part is None else reading_values.told(told, part)
+        told.column.name: None if part is None else stored_value.told(told, part)
         for told, part in zip(scan.key, key, strict=True)
     }
 

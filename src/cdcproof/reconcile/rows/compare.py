@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cdcproof.databases.scan import Row
+from cdcproof.databases.table_read import Row
 from cdcproof.reconcile.differences import Difference, Key, size
 
 BYTES_HELD = 64 << 20

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO
 
-from cdcproof.databases.scan import Row
+from cdcproof.databases.table_read import Row
 from cdcproof.reconcile.differences import size
 
 _PARTS = 64

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cdcproof.databases.base import TableName
-from cdcproof.databases.changes import ChangeFeed, Changes, Followed
-from cdcproof.databases.scan import Since
+from cdcproof.databases.contracts.change_feed import ChangeFeed, Changes, Followed
+from cdcproof.databases.names import TableName
+from cdcproof.databases.table_read import Since
 from cdcproof.reconcile.scrub.proofs import OVERLAP, is_waited_for
 from cdcproof.reconcile.scrub.table import Work
 

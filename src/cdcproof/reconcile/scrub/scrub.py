@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cdcproof.databases.changes import ChangeFeed
+from cdcproof.databases.contracts.change_feed import ChangeFeed
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.contents import Comparison, Side, planned, unseen

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from cdcproof.databases.base import Database
-from cdcproof.databases.scan import Slice
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.table_read import Slice
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError
 from cdcproof.reconcile.checksums.narrowing import narrowed
 from cdcproof.reconcile.checksums.parts import Part, sum_up

@@ -1,0 +1,1 @@
+"""What a session promises to its callers, whatever the engine."""

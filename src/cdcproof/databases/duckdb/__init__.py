@@ -1,0 +1,1 @@
+"""Everything that knows DuckDB, which compares streams of rows."""

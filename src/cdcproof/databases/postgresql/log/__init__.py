@@ -1,0 +1,1 @@
+"""The write-ahead log: positions, and the changes in it."""

@@ -1,0 +1,1 @@
+"""SQL as text: nothing is asked here."""

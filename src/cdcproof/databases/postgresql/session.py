@@ -1,0 +1,258 @@
+"""A session with PostgreSQL by psycopg, opened read-only at the database; what goes wrong leaves as our error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from typing import Any, LiteralString, Self
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import make_conninfo
+
+from cdcproof.databases.names import TableName
+from cdcproof.databases.postgresql import settings
+from cdcproof.databases.postgresql.connection import Connection, NoAnswerError
+from cdcproof.databases.postgresql.queries.column_sql import Server
+from cdcproof.databases.postgresql.queries.statements import table_name
+from cdcproof.databases.postgresql.settings import LOCK_TIMEOUT_SECONDS
+from cdcproof.engines import DatabaseAddress
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.secrets import Secret, scrub
+
+CONNECT_TIMEOUT_SECONDS = 5
+
+
+class Session:
+    """Connects when entered. Outside `snapshot` every statement is its own transaction. Times come in UTC.
+
+    `statement_timeout_seconds` bounds each statement at the server, and here where the server says nothing any more.
+    """
+
+    def __init__(self, database: DatabaseAddress, password: Secret, statement_timeout_seconds: float) -> None:
+        self._database = database
+        self._password = password
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._place = f"PostgreSQL database {database.database} at {database.host}:{database.port}"
+        self._connection: Connection | None = None
+        self._is_pooled = False
+
+    def __enter__(self) -> Self:
+        try:
+            self._connection = self._opened()
+        except psycopg.Error as error:
+            raise self._not_connected(error) from None
+        self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def address(self) -> Secret:
+        """Where and how a session is opened, the password included, as libpq reads it: the stream opens its own in the same way."""
+        return Secret(
+            make_conninfo(
+                host=self._database.host,
+                port=self._database.port,
+                dbname=self._database.database,
+                user=self._database.user,
+                password=self._password.reveal(),
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                keepalives_idle=60,  # a connection of which only our end is left; Linux's own defaults take two hours
+                keepalives_interval=10,
+                keepalives_count=3,
+                application_name="cdcproof",
+                sslmode="prefer",
+                client_encoding="UTF8",
+                **({} if self._is_pooled else {"options": settings.options(self._statement_timeout_seconds)}),
+            )
+        )
+
+    def settings_of_a_transaction(self) -> str:
+        """The query by which a session at `address` sets what it needs, once its transaction runs; empty where the start did it."""
+        if not self._is_pooled:
+            return ""
+        return settings.statement(self._statement_timeout_seconds, for_transaction=True).as_string()
+
+    def _opened(self) -> Connection:
+        """A session with our settings: sent with its start, else, behind a pooler, set after the login."""
+        try:
+            connection = self._open()
+        except psycopg.Error as error:
+            if not settings.refuses_options(error):
+                raise
+        else:
+            if settings.are_set(connection):
+                return connection
+            connection.close()
+        self._is_pooled = True
+        connection = self._open()
+        try:
+            self._set_after_login(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _open(self) -> Connection:
+        return Connection.to(self.address().reveal(), self._statement_timeout_seconds)
+
+    def _set_after_login(self, connection: settings.Connection) -> None:
+        with closing(self._open()) as other:
+            shares = settings.shares_sessions(connection, other)
+        if shares:
+            raise RefusedError(
+                f"{self._place} is a pooler that gives each transaction a session of its own, so that no setting holds.",
+                "Name the server itself, or a pool in session mode (PgBouncer: pool_mode = session).",
+            )
+        connection.execute(settings.statement(self._statement_timeout_seconds))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One REPEATABLE READ transaction."""
+        with self._our_errors(), self._session.transaction(force_rollback=True):
+            yield
+
+    def beside(self) -> Callable[[], AbstractContextManager[Self]]:
+        """What it returns opens a session with the snapshot of this one."""
+        [(exported,)] = self._query("SELECT pg_export_snapshot()")
+
+        @contextmanager
+        def opened() -> Iterator[Self]:
+            with type(self)(self._database, self._password, self._statement_timeout_seconds) as other, other.snapshot():
+                with other._our_errors():
+                    other._session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(exported)))
+                yield other
+
+        return opened
+
+    def reads_chunks_of_a_moment(self) -> bool:
+        """By the snapshot of the transaction that the cursor is declared in."""
+        return True
+
+    def interrupt(self) -> None:
+        """End the statement that runs, at the server too."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):  # it has ended, or there is nobody left to tell
+                self._connection.cancel_safe(timeout=CONNECT_TIMEOUT_SECONDS)
+
+    def interrupt_session(self, backend: int) -> None:
+        """End the statement that another session of this account runs, by its backend's pid."""
+        with suppress(CouldNotLookError):
+            self._query("SELECT pg_cancel_backend(%s)", (backend,))
+
+    @property
+    def statement_timeout_seconds(self) -> float:
+        """How long a statement may take."""
+        return self._statement_timeout_seconds
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The server's address, as its connections have it."""
+        return self._session.info.hostaddr, self._session.info.port
+
+    def takes_a_session(self) -> bool:
+        """Whether the server says anything to one who wants a session. For any thread."""
+        return self._connection is not None and self._connection.takes_a_session()
+
+    def stopped_answering(self, how: str, table: TableName | None = None) -> UnreachableError:
+        """The error of a server that says nothing more."""
+        return UnreachableError(
+            f"{self._place}{f', asked about {table},' if table else ''} stopped answering: {how}.",
+            "Look at its machine: the server or its disk hangs, or the network between drops what is sent.",
+        )
+
+    @property
+    def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if self._connection is None:
+            raise RuntimeError("use the database as a context manager")
+        return self._connection
+
+    def _server(self) -> Server:
+        encoding = self._session.info.parameter_status("server_encoding")
+        return Server(self._session.info.server_version, encoding or "")
+
+    def _query(self, statement: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._our_errors():
+            return self._session.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _our_errors(self, table: TableName | None = None) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self._translated(error, table) from None
+
+    def _not_connected(self, error: psycopg.Error) -> CouldNotLookError:
+        text = _first_line(error)
+        # psycopg has no SQLSTATE for a failed connection. A server's own answer has the form "SEVERITY:  text".
+        answer = re.search(r"\w+:  (.*)", text)
+        if answer and settings.refuses_options(error):
+            return RefusedError(
+                f"{self._place} does not take what a session starts with: {answer[1]}",
+                "This is a pooler. Name the server itself, or a pool in session mode that takes application_name and client_encoding.",
+            )
+        if answer and not re.search(r"starting up|shutting down|recovery mode", answer[1]):
+            return RefusedError(
+                f"{self._place} refused user {self._database.user}: {answer[1]}",
+                f"Check the account, its password ({self._database.password_env}), the database's name "
+                "and the server's pg_hba.conf.",
+            )
+        return UnreachableError(
+            f"{self._place} does not answer: {text}", "Check that it runs, and host and port in what you gave."
+        )
+
+    def _translated(self, error: psycopg.Error, table: TableName | None) -> CouldNotLookError:
+        text = _first_line(error)
+        if isinstance(error, errors.InsufficientPrivilege) and "row-level security" in text:
+            return RefusedError(
+                f"{self._place} shows user {self._database.user} only some of the rows: {text}",
+                sql.SQL("ALTER ROLE {} BYPASSRLS;").format(sql.Identifier(self._database.user)).as_string(),
+            )
+        if isinstance(error, errors.InsufficientPrivilege):
+            return RefusedError(
+                f"{self._place} refused user {self._database.user}: {text}", self._grant(table) if table else ""
+            )
+        if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName) and table:
+            return self._no_such_table(table)
+        if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
+            return self._too_long(error, table)
+        if self._session.closed:
+            return self._lost(error, table)
+        return UnexpectedAnswerError(f"{self._place}: {text}")
+
+    def _lost(self, error: psycopg.Error, table: TableName | None) -> UnreachableError:
+        text = _first_line(error)
+        if isinstance(error, NoAnswerError):
+            return self.stopped_answering(text, table)
+        return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
+
+    def _too_long(self, error: psycopg.Error, table: TableName | None) -> UnexpectedAnswerError:
+        if isinstance(error, errors.LockNotAvailable):
+            return UnexpectedAnswerError(
+                f"{self._place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
+                "See who holds it: SELECT pid, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks);",
+            )
+        return UnexpectedAnswerError(
+            f"{self._place}: a statement{f' on {table}' if table else ''} was cancelled "
+            f"(the limit is {self._statement_timeout_seconds:g} s).",
+            "Try again when the server is less busy.",
+        )
+
+    def _grant(self, table: TableName) -> str:
+        grant = sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user};")
+        names = {"schema": sql.Identifier(table.schema), "user": sql.Identifier(self._database.user)}
+        return grant.format(table=table_name(table), **names).as_string()
+
+    def _no_such_table(self, table: TableName) -> UnexpectedAnswerError:
+        return UnexpectedAnswerError(
+            f"{self._place} has no table {table}.", "Check its name and schema; names are case-sensitive here."
+        )
+
+
+def _first_line(error: psycopg.Error) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return scrub(text.removeprefix("connection failed: ") or type(error).__name__)

@@ -1,0 +1,296 @@
+"""PostgreSQL: slots, publications, and what a role may do.
+
+Predefined roles and what they allow: PostgreSQL's manual, "Predefined Roles". A superuser has every privilege, so that
+only its being one is told of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from cdcproof.databases.contracts.deployment import (
+    CapturedTable,
+    CaptureHealth,
+    CaptureState,
+    LogReading,
+    LogStart,
+    Needs,
+    Rights,
+)
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.postgresql.log import position as wal
+from cdcproof.databases.postgresql.queries import deployment as queries
+from cdcproof.databases.postgresql.session import Session
+from cdcproof.errors import UnexpectedAnswerError, UsageError
+
+_WRITING = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
+
+
+def create_publication(publication: str, tables: Iterable[TableName]) -> str:
+    """The statement that makes a publication."""
+    statement = sql.SQL("CREATE PUBLICATION {} FOR TABLE {};")
+    return statement.format(sql.Identifier(publication), _names(tables)).as_string()
+
+
+def add_to_publication(publication: str, tables: Iterable[TableName]) -> str:
+    """The statement that adds tables to a publication."""
+    statement = sql.SQL("ALTER PUBLICATION {} ADD TABLE {};")
+    return statement.format(sql.Identifier(publication), _names(tables)).as_string()
+
+
+def drop_slot(name: str) -> str:
+    """The statement that drops a replication slot."""
+    return sql.SQL("SELECT pg_drop_replication_slot({})").format(sql.Literal(name)).as_string()
+
+
+def tables_named_like(name: str) -> str:
+    """The query for tables of whatever schema whose name has this one in it."""
+    statement = sql.SQL("SELECT schemaname, tablename FROM pg_tables WHERE tablename ILIKE {}")
+    return statement.format(sql.Literal(f"%{name}%")).as_string()
+
+
+def add_column(table: TableName, column: Column) -> str:
+    """The statement that adds a column as another PostgreSQL has it; empty for a type that has to be made there first."""
+    if column.type in ("array", "enum", "composite", "range", "multirange"):
+        return ""
+    numbers = [column.precision, column.scale] if column.type == "numeric" and column.precision else [column.length]
+    size = ", ".join(str(number) for number in numbers if number is not None)
+    statement = sql.SQL("ALTER TABLE {} ADD COLUMN {} {};")
+    return statement.format(
+        sql.Identifier(table.schema, table.table),
+        sql.Identifier(column.name),
+        sql.SQL(f"{column.type}({size})" if size else column.type),
+    ).as_string()
+
+
+def publish_everything(publication: str) -> str:
+    """The statement that makes a publication publish every operation."""
+    statement = sql.SQL("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');")
+    return statement.format(sql.Identifier(publication)).as_string()
+
+
+def _names(tables: Iterable[TableName]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(table.schema, table.table) for table in tables)
+
+
+def _identified(table: CapturedTable, refused: Sequence[tuple[str, str]]) -> CapturedTable:
+    return replace(
+        table,
+        unidentified=", ".join(word for word, _ in refused),
+        identified=" ".join(statement for _, statement in refused),
+    )
+
+
+def _together(parts: Sequence[CapturedTable]) -> CapturedTable:
+    """A partitioned table, of which every partition is captured by itself."""
+    return CapturedTable(
+        frozenset(name for part in parts for name in part.names),
+        tuple(dict.fromkeys(column for part in parts for column in part.left_out)),
+        " / ".join(dict.fromkeys(part.condition for part in parts if part.condition)),
+        ", ".join(part.unidentified for part in parts if part.unidentified),
+        " ".join(dict.fromkeys(part.whole for part in parts if part.condition or part.left_out)),
+        " ".join(part.identified for part in parts if part.identified),
+    )
+
+
+class PostgreSQLDeployment(Session):
+    """A PostgreSQL session that shows what a deployment needs."""
+
+    def log_starts(self) -> tuple[LogStart, ...]:
+        """The slots of this database, each with the position from which the log is kept for it."""
+        return tuple(LogStart(name, position) for name, position in self._query(queries.LOG_STARTS))
+
+    def log_end(self) -> int:
+        """Where the next record goes; not known at a standby."""
+        return int(self._query(wal.POSITION)[0][0] or 0)
+
+    def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
+        """By the committed offset, the slot's confirmed position, and what the slot's session was sent."""
+        del tables  # the log has one position for all
+        stored = wal.committed(offset)
+        [(insert, block_bytes, segment_bytes)] = self._query(wal.POSITION)
+        if insert is None:
+            raise UnexpectedAnswerError(
+                f"{self._place} is a standby: where its log is does not say where the primary's is.",
+                "Name the primary, from which the connector reads, under [source].",
+            )
+        rows = self._query(queries.READING, (slot,))
+        confirmed, written, session, hidden = rows[0] if rows else (0, 0, "", False)
+        positions = (stored, confirmed, written)
+        return LogReading(
+            wal.end_of_log(insert, block_bytes, segment_bytes),
+            stored,
+            max(positions),
+            positions,
+            session=session,
+            grant=sql.SQL("GRANT pg_monitor TO {};").format(sql.Identifier(self._database.user)).as_string()
+            if hidden
+            else "",
+        )
+
+    def capture_state(self, publication: str, slot: str) -> CaptureState:
+        """The settings that logical decoding needs, the publication's tables, and the slot's plug-in."""
+        wal_level, free, is_there, plugin = self._query(queries.CAPTURE, (publication, slot))[0]
+        settings = {
+            "wal_level": str(wal_level),
+            f"publication {publication}": "present" if is_there else "absent",
+            f"slot {slot}": str(plugin) if plugin else f"absent, {free} free",
+        }
+        operations = [
+            operation
+            for row in self._query(queries.OPERATIONS, (publication,))
+            for operation, has in zip(("insert", "update", "delete", "truncate"), row, strict=True)
+            if has
+        ]
+        parts: dict[TableName, set[TableName]] = {}
+        for schema, table, *leaf in self._query(queries.PARTS):
+            parts.setdefault(TableName(schema, table), set()).add(TableName(*leaf))
+        partitions = {root: frozenset(leaves) for root, leaves in parts.items()}
+        published = self._published(publication, partitions)
+        return CaptureState(settings, published, frozenset(operations), partitions=partitions)
+
+    def _published(
+        self, publication: str, parts: Mapping[TableName, frozenset[TableName]]
+    ) -> dict[TableName, CapturedTable]:
+        published: dict[TableName, CapturedTable] = {}
+        for schema, table, condition, left_out, *added in self._query(queries.PUBLISHED, (publication,)):
+            name = TableName(schema, table)
+            whole = sql.SQL("ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};").format(
+                sql.Identifier(publication), sql.Identifier(*added)
+            )
+            published[name] = CapturedTable(frozenset({name}), tuple(left_out), condition, whole=whole.as_string())
+        refused = self._unidentified({leaf for name in published for leaf in parts.get(name, {name})})
+        published = {
+            name: _identified(table, [refused[leaf] for leaf in sorted(parts.get(name, {name})) if leaf in refused])
+            for name, table in published.items()
+        }
+        covered = {
+            name: _together([published[leaf] for leaf in sorted(leaves)])
+            for name, leaves in parts.items()
+            if name not in published and leaves <= published.keys()
+        }
+        return published | covered
+
+    def _unidentified(self, tables: set[TableName]) -> dict[TableName, tuple[str, str]]:
+        """Table to why its rows have no identity, and the statement that gives them one."""
+        return {
+            TableName(schema, table): (
+                f"{word} ({schema}.{table})",
+                sql.SQL("ALTER TABLE {} REPLICA IDENTITY {};")
+                .format(sql.Identifier(schema, table), sql.SQL("DEFAULT" if has_key else "FULL"))
+                .as_string(),
+            )
+            for schema, table, word, has_key in self._query(queries.UNIDENTIFIED, ([str(table) for table in tables],))
+        }
+
+    def rights(self, account: str, needs: Needs) -> Rights:
+        """The role's rights; any session may ask for those of any role."""
+        attributes = self._query(queries.ATTRIBUTES, (account,))
+        if not attributes:
+            raise UnexpectedAnswerError(
+                f"{self._place} has no role {account}.", "Make it, or correct the connector's user."
+            )
+        is_superuser, replicates, makes_roles, makes_databases, bypasses = attributes[0]
+        role = sql.Identifier(account)
+        obstacles = self.obstacles(account, writes=bool(needs.write or needs.create_in))
+        if is_superuser:
+            return Rights(obstacles, {"superuser": sql.SQL("ALTER ROLE {} NOSUPERUSER;").format(role).as_string()})
+        missing: dict[str, sql.Composed] = {}
+        excessive: dict[str, sql.Composed] = {}
+        if needs.reads_log and not replicates:
+            missing["replication"] = sql.SQL("ALTER ROLE {} REPLICATION;").format(role)
+        for has, attribute in (
+            (replicates and not needs.reads_log, "REPLICATION"),
+            (makes_roles, "CREATEROLE"),
+            (makes_databases, "CREATEDB"),
+            (bypasses, "BYPASSRLS"),
+        ):
+            if has:
+                excessive[attribute.lower()] = sql.SQL("ALTER ROLE {} {};").format(role, sql.SQL(f"NO{attribute}"))
+        for (member,) in self._query(queries.MEMBERSHIPS, (queries.POWERFUL, account)):
+            excessive[f"member of {member}"] = sql.SQL("REVOKE {} FROM {};").format(sql.Identifier(member), role)
+        self._add_schemas(account, needs, missing)
+        self._add_tables(account, needs, missing, excessive)
+        return Rights(
+            {**obstacles, **{subject: statement.as_string() for subject, statement in missing.items()}},
+            {subject: statement.as_string() for subject, statement in excessive.items()},
+        )
+
+    def capture_health(self) -> CaptureHealth:
+        """PostgreSQL decodes its log by itself."""
+        raise UsageError("PostgreSQL has no capture job.")
+
+    def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
+        """No LOGIN or CONNECT, a password that has expired; a standby, or a default that makes every transaction read-only."""
+        role, database = sql.Identifier(account), sql.Identifier(self._database.database)
+        found: dict[str, sql.Composed | str] = {}
+        for may_log_in, has_expired, until, may_connect in self._query(queries.LOGIN, (account,)):
+            if not may_log_in:
+                found["login"] = sql.SQL("ALTER ROLE {} LOGIN;").format(role)
+            if has_expired:
+                found[f"login, its password has expired on {until}"] = sql.SQL(
+                    "ALTER ROLE {} VALID UNTIL 'infinity';"
+                ).format(role)
+            if not may_connect:
+                found[f"CONNECT on database {self._database.database}"] = sql.SQL(
+                    "GRANT CONNECT ON DATABASE {} TO {};"
+                ).format(database, role)
+        if writes and self._query("SELECT pg_is_in_recovery()")[0][0]:
+            found["write: the server is a standby"] = "# Let the sink connector write to the primary."
+        elif writes and (statement := self._read_only_by(account)):
+            found["write: default_transaction_read_only is on"] = statement
+        return {what: how if isinstance(how, str) else how.as_string() for what, how in found.items()}
+
+    def _read_only_by(self, account: str) -> sql.Composed | str:
+        """The statement that lets an account's sessions write; empty where they can."""
+        reset = sql.SQL("SET transaction_read_only = off; ALTER {} RESET default_transaction_read_only;")
+        database = sql.SQL("DATABASE {}").format(sql.Identifier(self._database.database))
+        role = sql.SQL("ROLE {}").format(sql.Identifier(account))
+        for of_role, of_database, is_on in self._query(queries.READ_ONLY, (account,)):
+            what = (
+                sql.SQL("{} IN {}").format(role, database) if of_role and of_database else role if of_role else database
+            )
+            return reset.format(what) if is_on else ""
+        if self._reads_only_by_default():
+            return "ALTER SYSTEM SET default_transaction_read_only = off;\nSELECT pg_reload_conf();"
+        return ""
+
+    def _reads_only_by_default(self) -> bool:
+        """What the server's configuration says, as a session without our settings shows it, unless our own role overrides that."""
+        if self._query(queries.READ_ONLY, (self._database.user,)):
+            return False
+        where = {key: value for key, value in conninfo_to_dict(self.address().reveal()).items() if key != "options"}
+        try:
+            with psycopg.connect(**where, autocommit=True) as plain:  # type: ignore[arg-type]
+                return plain.execute("SHOW default_transaction_read_only").fetchall() == [("on",)]
+        except psycopg.Error as error:
+            raise self._not_connected(error) from None
+
+    def _add_schemas(self, account: str, needs: Needs, missing: dict[str, sql.Composed]) -> None:
+        names = sorted({table.schema for table in (*needs.read, *needs.write)} | set(needs.create_in))
+        for schema, may_use, may_create in self._query(queries.SCHEMAS, (account, account, names)):
+            wanted = (("USAGE", may_use), *([("CREATE", may_create)] if schema in needs.create_in else []))
+            for privilege, has in wanted:
+                if not has:
+                    missing[f"{privilege} on schema {schema}"] = sql.SQL("GRANT {} ON SCHEMA {} TO {};").format(
+                        sql.SQL(privilege), sql.Identifier(schema), sql.Identifier(account)
+                    )
+
+    def _add_tables(
+        self, account: str, needs: Needs, missing: dict[str, sql.Composed], excessive: dict[str, sql.Composed]
+    ) -> None:
+        for table in dict.fromkeys((*needs.read, *needs.write)):
+            wanted = {*(["SELECT"] if table in needs.read else []), *(needs.privileges if table in needs.write else [])}
+            asked = ["SELECT", *_WRITING]
+            for privilege, has in self._query(queries.TABLE, (account, asked, table.schema, table.table)):
+                names = (sql.SQL(privilege), sql.Identifier(table.schema, table.table), sql.Identifier(account))
+                if privilege in wanted and not has:
+                    missing[f"{privilege} on {table}"] = sql.SQL("GRANT {} ON {} TO {};").format(*names)
+                if has and privilege in _WRITING and table not in needs.write:
+                    excessive[f"{privilege} on {table}"] = sql.SQL("REVOKE {} ON {} FROM {};").format(*names)

@@ -1,0 +1,234 @@
+"""Repairing single rows of a PostgreSQL target: SQL to be read first, each statement guarded by the values it expects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from cdcproof.databases.names import TableName
+from cdcproof.databases.postgresql.database import PostgreSQL
+from cdcproof.databases.postgresql.queries import catalogue
+from cdcproof.databases.postgresql.queries.column_sql import Server, sent
+from cdcproof.databases.sqlserver.queries.catalogue import quoted as bracketed
+from cdcproof.databases.table_read import ColumnRead, Row, TableRead
+from cdcproof.databases.values import canonical, stored_value
+from cdcproof.databases.values.types import TOLD_BY_HASH, Kind
+from cdcproof.engines import Engine
+from cdcproof.errors import UnexpectedAnswerError
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One row's difference: its one row at the source and its one row at the target, None where there is none.
+
+    `unread` are columns of the target whose values at the source were not read: a row that is inserted would lack them.
+    """
+
+    key: tuple[bytes | None, ...]
+    source: Row | None
+    target: Row | None
+    unread: tuple[str, ...] = ()
+
+
+class PostgreSQLRepairer(PostgreSQL):
+    """A session that writes repairs, and nothing else. `source_engine` is the one whose way of writing a uuid the target keeps."""
+
+    source_engine: Engine = "postgresql"
+
+    def statement(self, scan: TableRead, repair: Repair) -> str:
+        """The SQL that makes the target's row the source's. It does nothing unless the target's row is as it was seen.
+
+        Raises `UnexpectedAnswerError` for a row of which some would be lost, and for a value so long that its bytes were never read.
+        """
+        return self._composed(scan, repair).as_string(self._session)
+
+    def apply(self, scan: TableRead, repair: Repair) -> bool:
+        """Do it; whether the target's row was as it was seen."""
+        statement = self._composed(scan, repair)
+        with self._our_errors(scan.table), self._session.transaction():
+            self._session.execute("SET TRANSACTION READ WRITE")
+            rows = self._session.execute(statement).rowcount
+            if rows > 1:  # another row came whose key reads the same
+                raise psycopg.Rollback
+        return rows == 1
+
+    def _composed(self, scan: TableRead, repair: Repair) -> sql.Composed:
+        table = self._target_table(scan)
+        lost = table.lost(scan, repair)
+        if lost:
+            act = "inserted" if repair.target is None else "deleted"
+            key = ", ".join(
+                "NULL" if part is None else stored_value.told(one, part)
+                for one, part in zip(scan.key, repair.key, strict=True)
+            )
+            raise UnexpectedAnswerError(
+                f"{scan.table}: row {key} is not {act}: {lost}.",
+                "Let Debezium send the row again: cdcproof reconcile repair --signal"
+                if repair.source
+                else "Set its flag by hand, as the sink would have done.",
+            )
+        return _composed(
+            scan, repair, self._server(), upper=self.source_engine == "sqlserver", overriding=table.has_identity(scan)
+        )
+
+    def _target_table(self, scan: TableRead) -> _TargetTable:
+        if scan.table not in self._target_tables:
+            rows = self._query(catalogue.WRITTEN_COLUMNS, (scan.table.schema, scan.table.table))
+            self._target_tables[scan.table] = _TargetTable(tuple(_Written(*row) for row in rows))
+        return self._target_tables[scan.table]
+
+    @cached_property
+    def _target_tables(self) -> dict[TableName, _TargetTable]:
+        return {}
+
+    def _grant(self, table: TableName) -> str:
+        grant = sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {};")
+        user = sql.Identifier(self._database.user)
+        return grant.format(sql.Identifier(table.schema, table.table), user).as_string()
+
+    def __enter__(self) -> PostgreSQLRepairer:
+        super().__enter__()
+        self._session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        return self
+
+
+class _Written(NamedTuple):
+    """A column of the target as an INSERT meets it."""
+
+    name: str
+    not_null: bool
+    fills_itself: bool
+    """It has a default, or a value that is generated."""
+    is_identity: bool
+    """GENERATED ALWAYS AS IDENTITY: a value is refused unless it overrides."""
+    is_generated: bool
+
+
+@dataclass(frozen=True)
+class _TargetTable:
+    columns: tuple[_Written, ...]
+
+    def has_identity(self, scan: TableRead) -> bool:
+        """Whether a value that is inserted has to override one of the system's."""
+        names = {told.column.name for told in scan.columns}
+        return any(column.is_identity and column.name in names for column in self.columns)
+
+    def lost(self, scan: TableRead, repair: Repair) -> str:
+        """What a row would be without that its sink writes; empty where it would be whole. An UPDATE leaves all else as it is."""
+        if repair.source is not None and repair.target is not None:
+            return ""
+        names = {told.column.name for told in scan.columns}
+        others = [column for column in self.columns if column.name not in names and not column.is_generated]
+        flags = [column.name for column in others if column.name in _FLAGS or _is_in(column.name, scan.predicate)]
+        if repair.source is None:
+            return f"{', '.join(flags)} says there which rows are deleted" if flags else ""
+        unwritten = [one.name for one in others if one.name in (*repair.unread, *flags) or _is_filled_by_sink(one)]
+        return f"it would lack {', '.join(unwritten)}, which was not compared" if unwritten else ""
+
+
+def _is_filled_by_sink(column: _Written) -> bool:
+    """Of a column that the source does not have: Debezium's own begin with two underscores."""
+    return (column.not_null and not column.fills_itself) or column.name.startswith("__")
+
+
+def _is_in(name: str, predicate: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", predicate) is not None
+
+
+_FLAGS = ("__deleted", "_deleted", "is_deleted", "deleted")
+"""What sinks and their operators call the flag of a row that its source has deleted."""
+
+
+def _composed(scan: TableRead, repair: Repair, server: Server, *, upper: bool, overriding: bool) -> sql.Composed:
+    table = sql.Identifier(scan.table.schema, scan.table.table)
+    if repair.source is None and repair.target is not None:
+        return sql.SQL("DELETE FROM {}\n WHERE {};").format(table, _as_seen(scan, repair.target, server))
+    if repair.source is not None and repair.target is None:
+        return sql.SQL("INSERT INTO {} ({}){}\nSELECT {}\n WHERE NOT EXISTS (SELECT FROM {} WHERE {});").format(
+            table,
+            sql.SQL(", ").join(_name(told) for told in scan.columns),
+            sql.SQL(" OVERRIDING SYSTEM VALUE" if overriding else ""),
+            sql.SQL(", ").join(_value(scan, told, part, upper=upper) for told, part in _pairs(scan, repair.source)),
+            table,
+            sql.SQL(" AND ").join(_is(told, part, server) for told, part in zip(scan.key, repair.key, strict=True)),
+        )
+    if repair.source is None or repair.target is None:
+        raise ValueError("a repair needs a row at one side")
+    changes = [
+        sql.SQL("{} = {}").format(_name(told), _value(scan, told, ours, upper=upper))
+        for told, ours, theirs in zip(scan.columns, repair.source.forms, repair.target.forms, strict=True)
+        if ours != theirs
+    ]
+    return sql.SQL("UPDATE {}\n   SET {}\n WHERE {};").format(
+        table, sql.SQL(", ").join(changes), _as_seen(scan, repair.target, server)
+    )
+
+
+def _as_seen(scan: TableRead, row: Row, server: Server) -> sql.Composed:
+    return sql.SQL("\n   AND ").join(_is(told, part, server) for told, part in _pairs(scan, row))
+
+
+def _is(told: ColumnRead, part: bytes | None, server: Server) -> sql.Composed:
+    """A condition that holds for just this value, to the last bit: floats and long values by their canonical bytes."""
+    if part is None:
+        return sql.SQL("{} IS NULL").format(_name(told))
+    by_bytes = told.form.kind in (Kind.FLOAT, Kind.SINGLE) or told.form.long or told.column.reading
+    if by_bytes or told.column.type in ("character", "citext", "money", "json", "xml"):
+        # the first two take other texts for equal, the others have no sign for it or a text of a server's own
+        return sql.SQL("{} = {}").format(sent(told, server), sql.Literal(f"\\x{part.hex()}"))
+    return sql.SQL("{} = {}").format(_name(told), sql.Literal(_text(told, part)))
+
+
+def _value(scan: TableRead, told: ColumnRead, part: bytes | None, *, upper: bool) -> sql.Composable:
+    if part is None:
+        return sql.SQL("NULL")
+    if told.form.long and part[:1] == TOLD_BY_HASH:
+        raise UnexpectedAnswerError(
+            f"{scan.table}: a value of {told.column.name} is too long to be written here: {canonical.told(told.form, part)}.",
+            "Let Debezium send the row again: cdcproof reconcile repair --signal",
+        )
+    text = stored_value.written(told, part, upper=upper)
+    if told.column.type == "bytea":
+        return sql.Literal(f"\\x{text}")
+    return sql.SQL("{}::numeric").format(sql.Literal(text)) if told.column.type == "money" else sql.Literal(text)
+
+
+def _text(told: ColumnRead, part: bytes) -> str:
+    text = stored_value.told(told, part)
+    return f"\\x{text}" if told.column.type == "bytea" else text
+
+
+def _pairs(scan: TableRead, row: Row) -> Sequence[tuple[ColumnRead, bytes | None]]:
+    return list(zip(scan.columns, row.forms, strict=True))
+
+
+def _name(told: ColumnRead) -> sql.Identifier:
+    return sql.Identifier(told.column.name)
+
+
+def condition_of(engine: Engine, scan: TableRead, keys: Sequence[tuple[bytes | None, ...]]) -> str:
+    """SQL of the source that holds for the rows of these keys."""
+    return " OR ".join(
+        " AND ".join(_equals(engine, told, part) for told, part in zip(scan.key, key, strict=True)) for key in keys
+    )
+
+
+def _equals(engine: Engine, told: ColumnRead, part: bytes | None) -> str:
+    if engine == "sqlserver":
+        name = bracketed(told.column.name)
+        return f"{name} IS NULL" if part is None else f"{name} = {_national(stored_value.told(told, part))}"
+    if part is None:
+        return sql.SQL("{} IS NULL").format(_name(told)).as_string()
+    return sql.SQL("{} = {}").format(_name(told), sql.Literal(_text(told, part))).as_string()
+
+
+def _national(text: str) -> str:
+    """A T-SQL string of any characters."""
+    doubled = text.replace("'", "''")
+    return f"N'{doubled}'"

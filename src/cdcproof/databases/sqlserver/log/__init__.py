@@ -1,0 +1,1 @@
+"""The log and CDC's change tables: positions, and the changes in them."""

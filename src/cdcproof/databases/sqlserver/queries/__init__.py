@@ -1,0 +1,1 @@
+"""T-SQL as text: nothing is asked here."""

@@ -1,0 +1,1 @@
+"""A session for each task other than reading tables."""

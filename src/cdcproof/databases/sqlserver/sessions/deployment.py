@@ -1,0 +1,216 @@
+"""SQL Server: change data capture, and what the session's own account may do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Self
+
+from cdcproof.databases.contracts.deployment import (
+    CapturedTable,
+    CaptureHealth,
+    CaptureJob,
+    CaptureState,
+    LogReading,
+    LogStart,
+    Needs,
+    Rights,
+)
+from cdcproof.databases.names import TableName
+from cdcproof.databases.sqlserver.log import capture_job, lsn
+from cdcproof.databases.sqlserver.log.position import Log
+from cdcproof.databases.sqlserver.queries import deployment
+from cdcproof.databases.sqlserver.queries.catalogue import CAPTURED_TO, constant, enable_table, name, quoted
+from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
+
+_WRITING = ("INSERT", "UPDATE", "DELETE", "ALTER")
+
+
+ENABLE_DATABASE = "EXEC sys.sp_cdc_enable_db;"
+
+
+def _captured(table: TableName, instances: Mapping[str, Sequence[str]]) -> CapturedTable:
+    """By the newest instance, to which a connector goes over. A table has at most two."""
+    (*older, (newest, left_out)) = instances.items()
+    free = (
+        []
+        if not older
+        else [
+            f"EXEC sys.sp_cdc_disable_table @source_schema = {constant(table.schema)}, @source_name = {constant(table.table)}, "
+            f"@capture_instance = {constant(older[0][0])};"
+        ]
+    )
+    another = newest.removesuffix("_new") if newest.endswith("_new") else f"{newest}_new"
+    return CapturedTable(frozenset({table}), tuple(left_out), whole=" ".join([*free, enable_table(table, another)]))
+
+
+def _job(row: tuple[Any, ...]) -> CaptureJob:
+    kind, name_of_job, enabled, running, continuous, retention, failure = row
+    return CaptureJob(
+        str(kind),
+        str(name_of_job or ""),
+        bool(enabled),
+        bool(running),
+        bool(continuous),
+        int(retention or 0),
+        str(failure or ""),
+    )
+
+
+class SQLServerDeployment(Log):
+    """A SQL Server session that shows what a deployment needs."""
+
+    def __enter__(self) -> Self:
+        self._connect()
+        return self
+
+    def log_starts(self) -> tuple[LogStart, ...]:
+        """The capture instances, each with the oldest LSN that it still has; none where CDC is off."""
+        if not self._captures():
+            return ()
+        return tuple(
+            LogStart(instance, int.from_bytes(lsn or b"", "big"), TableName(schema, table))
+            for instance, lsn, schema, table in self._query(deployment.LOG_STARTS)
+        )
+
+    def log_end(self) -> int:
+        """What the capture job has come to; 0 where CDC is off, or nothing was captured yet."""
+        if not self._captures():
+            return 0
+        [(captured,)] = self._query(CAPTURED_TO)
+        return int.from_bytes(captured or b"", "big")
+
+    def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
+        """By the committed offset, and what the change tables of these tables hold beyond it."""
+        del slot
+        read = self._number(capture_job.read_of, offset)
+        if read is None:
+            raise UnexpectedAnswerError(
+                f"{self._place}: the connector has not begun to stream; its snapshot may go on."
+            )
+        unread = self._oldest_unread(tables, read)
+        seconds = None if unread is None else self._query(deployment.AGE, lsn.binary(unread))[0][0]
+        age = 0.0 if unread is None else math.nan if seconds is None else float(seconds)
+        return LogReading(self._log_end(), read.commit, read.commit, (read.commit, read.change), unread_seconds=age)
+
+    def _oldest_unread(self, tables: Collection[TableName], read: capture_job.Read) -> int | None:
+        """Of the tables that are captured: that another one is not, is for another check to say."""
+        commit, change = lsn.binary(read.commit), lsn.binary(read.change)
+        wanted = {str(table).casefold() for table in tables}
+        found = [
+            self._number(lsn.of_binary, bytes(row[0]))
+            for one in self._change_tables(())
+            if str(one.of).casefold() in wanted
+            for row in self._query(
+                deployment.oldest_unread_statement(one.name), commit, commit, change, grant=self._grant_of_cdc
+            )
+        ]
+        return min(found, default=None)
+
+    def capture_state(self, publication: str, slot: str) -> CaptureState:
+        """Whether CDC is enabled for the database, and for which tables."""
+        del publication, slot
+        if not self._captures():
+            return CaptureState({"CDC of the database": "off"}, {})
+        instances: dict[TableName, dict[str, list[str]]] = {}
+        hidden = ""
+        for schema, table, instance, column in self._query(deployment.CAPTURE_INSTANCES, grant=self._grant_of_cdc):
+            if table is None:
+                hidden = f"GRANT VIEW DEFINITION TO {quoted(self._user)};"
+                continue
+            left_out = instances.setdefault(TableName(schema, table), {}).setdefault(instance, [])
+            left_out += [column] if column else []
+        captured = {table: _captured(table, of_table) for table, of_table in instances.items()}
+        return CaptureState({"CDC of the database": "on"}, captured, hidden=hidden)
+
+    def capture_health(self) -> CaptureHealth:
+        """By msdb, the server's services, and the views of change data capture."""
+        agents = self._query(deployment.AGENT, grant=self._grant_of_state)
+        jobs = self._query(deployment.JOBS, grant=self._grant_of_jobs)
+        scans = self._query(deployment.SCANS, grant=self._grant_of_state)
+        errors = self._query(deployment.ERRORS, grant=self._grant_of_state)
+        age = self._query(deployment.CAPTURED_AGE, grant=self._grant_of_cdc)[0][0]
+        wait, percent = self._query(deployment.LOG_SPACE, grant=self._grant_of_state)[0]
+        good = max((session for session, ended, wrong, *_ in scans if ended and not wrong), default=-1)
+        return CaptureHealth(
+            str(agents[0][0]) if agents else "",
+            tuple(_job(row) for row in jobs),
+            None if age is None else float(age),
+            next((float(latency) for *_, transactions, latency in reversed(scans) if transactions), None),
+            tuple(f"{number}: {message}" for session, number, message in errors if session > good),
+            str(wait),
+            float(percent),
+        )
+
+    def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
+        """A login whose password has expired or must be changed, or that is locked; a database that takes no writes."""
+        expired, locked, must_change = self._query(deployment.LOGIN, account, account, account)[0]
+        if expired is None:
+            raise RefusedError(
+                f"{self._place}: whether the password of {account} has expired may not be seen by {self._database.user}.",
+                f"USE master; GRANT VIEW DEFINITION ON LOGIN::{quoted(account)} TO {quoted(self._database.user)};",
+            )
+        found = {}
+        if expired or must_change:
+            word = "has expired" if expired else "must be changed first"
+            found[f"login, its password {word}"] = "# Give the login a new password, and the connector the same one."
+        if locked:
+            found["login, it is locked"] = (
+                "# Unlock it: ALTER LOGIN … WITH PASSWORD = …  UNLOCK, with the connector's password."
+            )
+        if writes and self._query(deployment.UPDATEABILITY)[0][0] != "READ_WRITE":
+            found["write: the database is read-only"] = (
+                f"ALTER DATABASE {quoted(self._database.database)} SET READ_WRITE;"
+            )
+        return found
+
+    def rights(self, account: str, needs: Needs) -> Rights:
+        """The rights of this session's account, which must be the one asked for."""
+        if account.lower() != self._database.user.lower():
+            raise UsageError(
+                f"SQL Server shows an account's rights to that account alone: {account} is not the one logged in."
+            )
+        login, user = (str(found) for found in self._query(deployment.USER)[0])
+        missing = self._read_only() if needs.write or needs.create_in else {}
+        excessive = {
+            f"server role {role}": f"ALTER SERVER ROLE {quoted(role)} DROP MEMBER {quoted(login)};"
+            for (role,) in self._query(deployment.SERVER_ROLES)
+        }
+        if "server role sysadmin" in excessive:  # it has every permission: what else it has says nothing more
+            return Rights(missing, {"server role sysadmin": excessive["server role sysadmin"]})
+        roles = [role for (role,) in self._query(deployment.DATABASE_ROLES)]
+        excessive |= {f"role {role}": f"ALTER ROLE {quoted(role)} DROP MEMBER {quoted(user)};" for role in roles}
+        for table in dict.fromkeys((*needs.read, *needs.write)):
+            wanted = {*(["SELECT"] if table in needs.read else []), *(needs.privileges if table in needs.write else [])}
+            for privilege in ("SELECT", *_WRITING):
+                has = self._query(deployment.MAY, table.schema, table.table, privilege)[0][0] == 1
+                if privilege in wanted and not has:
+                    missing[f"{privilege} on {table}"] = f"GRANT {privilege} ON {name(table)} TO {quoted(user)};"
+                # what a role gives is reported as the role
+                if has and not roles and privilege in _WRITING and table not in needs.write:
+                    excessive[f"{privilege} on {table}"] = f"REVOKE {privilege} ON {name(table)} FROM {quoted(user)};"
+        if needs.reads_log and self._captures() and self._query(deployment.MAY_READ_CDC)[0][0] != 1:
+            missing["SELECT on schema cdc"] = f"GRANT SELECT ON SCHEMA::cdc TO {quoted(user)};"
+        for schema in needs.create_in:
+            if self._query(deployment.MAY_CREATE)[0][0] != 1:
+                missing["CREATE TABLE"] = f"GRANT CREATE TABLE TO {quoted(user)};"
+            if self._query(deployment.MAY_ALTER_SCHEMA, schema)[0][0] != 1:
+                missing[f"ALTER on schema {schema}"] = f"GRANT ALTER ON SCHEMA::{quoted(schema)} TO {quoted(user)};"
+        return Rights(missing, excessive)
+
+    def _grant_of_jobs(self) -> str:
+        """In msdb the login may have no user yet, to whom alone a right can be granted."""
+        login = self._database.user
+        user = quoted(login)
+        tables = ("cdc_jobs", "sysjobs", "sysjobactivity", "sysjobhistory")
+        grants = " ".join(f"GRANT SELECT ON dbo.{table} TO {user};" for table in tables)
+        return f"USE msdb; IF USER_ID({constant(login)}) IS NULL CREATE USER {user} FOR LOGIN {user}; {grants}"
+
+    def _read_only(self) -> dict[str, str]:
+        """A database that was set so, or a secondary of an availability group."""
+        if self._query(deployment.UPDATEABILITY)[0][0] == "READ_WRITE":
+            return {}
+        return {"write: the database is read-only": f"ALTER DATABASE {quoted(self._database.database)} SET READ_WRITE;"}
+
+    def _captures(self) -> bool:
+        return self._database_state()[0]

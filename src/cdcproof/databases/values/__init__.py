@@ -1,0 +1,1 @@
+"""The type contract: what values are compared as, and their canonical bytes."""
