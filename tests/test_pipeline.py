@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof import shipped
 from cdcproof.errors import ConfigError
 from cdcproof.pipeline import load
 from cdcproof.pipeline_choice import resolve
@@ -177,7 +178,8 @@ def test_a_name_means_a_file_in_the_project_and_a_path_itself(tmp_path: Path, mo
     (tmp_path / "embedded").mkdir()
     (tmp_path / "mine").write_text("")
 
-    assert resolve("embedded") == Path("fixtures/pipelines/embedded.toml")
+    assert resolve("warehouse") == Path("fixtures/pipelines/warehouse.toml"), "an example of ours is nobody's pipeline"
+    assert resolve("embedded") == shipped.ROOT / "fixtures/pipelines/embedded.toml"
     assert resolve("mine") == Path("mine")
     assert resolve("elsewhere/x.toml") == Path("elsewhere/x.toml")
 

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from cdcproof import toml_models
+from cdcproof import pipeline_choice, toml_models
 from cdcproof.contacts import Contacts
 from cdcproof.engines import Engine
 from cdcproof.errors import ConfigError
@@ -504,10 +504,9 @@ def load(path: Path) -> Pipeline:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        known = sorted(p.stem for p in Path("fixtures/pipelines").glob("*.toml"))
         raise ConfigError(
             "There is no such pipeline file.",
-            f"Name one with --pipeline PATH{', or one of: ' + ', '.join(known) if known else ''}; "
+            f"Name one with --pipeline PATH, or one of: {', '.join(pipeline_choice.names())}; "
             "write one from a running Connect with: cdcproof init --connect-url URL",
             path,
         ) from None

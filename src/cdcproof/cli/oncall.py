@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdcproof import shipped
 from cdcproof.cli.options import add_pipeline, open_even_if_down
 from cdcproof.errors import OperationError, UsageError
 from cdcproof.pipeline_choice import chosen, resolve
@@ -151,10 +152,10 @@ def _choose_pipeline(arguments: argparse.Namespace, labels: dict[str, str]) -> N
 
 
 def _rules() -> dict[str, AlertRule]:
-    """Those of this checkout: of the working directory, else where this package was installed from."""
+    """Those of the working directory, else ours."""
     from cdcproof.clients import alert_rules
 
-    return alert_rules.read(Path.cwd()) or alert_rules.read(Path(__file__).parents[3])
+    return alert_rules.read(Path.cwd()) or alert_rules.read(shipped.ROOT)
 
 
 def _who() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.errors import CdcproofError, ConfigError, UsageError
-from cdcproof.pipeline_choice import DEFAULT, VARIABLE, chosen, resolve
+from cdcproof.pipeline_choice import ELSE, VARIABLE, chosen, resolve
 
 if TYPE_CHECKING:
     from cdcproof.environments.base import Environment
@@ -49,7 +49,7 @@ def add_pipeline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pipeline",
         metavar="NAME_OR_PATH",
-        help=f"pipeline file, or the name of one in fixtures/pipelines (default: ${VARIABLE}, else {DEFAULT})",
+        help=f"pipeline file, or the name of one in fixtures/pipelines (default: {ELSE})",
     )
     parser.add_argument(
         "--env",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -163,8 +164,17 @@ def test_microsofts_driver_for_python_gets_the_same_but_the_driver() -> None:
     }
 
 
-def test_without_the_driver_manager_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyodbc", None)
+def test_without_the_extra_the_remedy_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyodbc", None)
+    with pytest.raises(CouldNotLookError, match="not installed") as raised, connect(_config(), Secret(PASSWORD)):
+        pass
+    assert "pip install 'cdcproof[sqlserver]'" in raised.value.remedy
+
+
+def test_without_the_driver_manager_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "pyodbc.py").write_text("raise ImportError('libodbc.so.2: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pyodbc", raising=False)
     with pytest.raises(CouldNotLookError, match="driver manager") as raised, connect(_config(), Secret(PASSWORD)):
         pass
     assert "unixodbc" in raised.value.remedy

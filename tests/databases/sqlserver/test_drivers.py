@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -539,8 +541,22 @@ def test_a_listener_of_several_subnets_is_reached_by_either_driver(stand_in: Sta
     assert [login["user"] for login in stand_in.server.logins] == ["reader"]
 
 
-def test_without_microsofts_driver_for_python_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "mssql_python", None)
+def test_without_the_extra_the_remedy_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mssql_python", None)
+    session = ArrowSession(_config(TdsServer(lambda *_: None, port=1)), Secret(PASSWORD), 1)
+    with pytest.raises(CouldNotLookError, match="not installed") as raised, session:
+        pass
+    assert "pip install 'cdcproof[sqlserver]'" in raised.value.remedy
+
+
+def test_without_microsofts_driver_for_python_the_remedy_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mssql_python.py").write_text(
+        "raise ImportError('libgssapi_krb5.so.2: cannot open shared object file')"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mssql_python", raising=False)
     session = ArrowSession(_config(TdsServer(lambda *_: None, port=1)), Secret(PASSWORD), 1)
     with pytest.raises(CouldNotLookError, match="cannot be streamed") as raised, session:
         pass

@@ -72,6 +72,8 @@ def module() -> Any:
     """DuckDB's own names."""
     try:
         import duckdb  # noqa: PLC0415  it takes 0.1 s, and counting rows needs none
+    except ModuleNotFoundError:
+        raise NoStreamError("DuckDB, which streams, is not installed.", f"{_INSTALL}. {_INSTEAD}") from None
     except ImportError as error:
         raise NoStreamError(f"DuckDB does not load: {error}", _INSTEAD) from None
     return duckdb
@@ -82,6 +84,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+_INSTALL = "Install it with: pip install 'cdcproof[stream]'"
 _INSTEAD = "Let the servers hash what is compared: --strategy push-down"
 
 

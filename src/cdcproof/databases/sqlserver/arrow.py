@@ -210,6 +210,11 @@ def _told(error: Exception) -> DriverError:
 def _driver() -> Any:
     try:
         import mssql_python  # noqa: PLC0415  a PostgreSQL pipeline must run without it
+    except ModuleNotFoundError:
+        raise CouldNotLookError(
+            "SQL Server cannot be streamed: Microsoft's driver for Python is not installed.",
+            "Install it with: pip install 'cdcproof[sqlserver]'",
+        ) from None
     except ImportError as error:
         raise CouldNotLookError(
             f"SQL Server cannot be streamed: Microsoft's driver for Python does not load: {error}",

@@ -40,7 +40,7 @@ def find_driver(registered: Iterable[str], wheel_libraries: Path | None) -> Driv
         return Driver(_FREETDS, is_freetds=True)
     raise CouldNotLookError(
         "There is no ODBC driver for SQL Server on this machine.",
-        "pip install mssql-python-odbc   (Microsoft's driver as a wheel, for Linux and macOS; it needs unixODBC: "
+        "pip install 'cdcproof[sqlserver]'   (its mssql-python-odbc is Microsoft's driver, for Linux and macOS; it needs unixODBC: "
         "apt-get install unixodbc), or install “ODBC Driver 18 for SQL Server”.",
     )
 

@@ -205,6 +205,10 @@ def _pyodbc() -> Any:
     """The driver manager's module; it cannot be loaded where unixODBC is missing."""
     try:
         import pyodbc  # noqa: PLC0415  a PostgreSQL pipeline must run without unixODBC
+    except ModuleNotFoundError:
+        raise CouldNotLookError(
+            "The drivers of SQL Server are not installed.", "Install them with: pip install 'cdcproof[sqlserver]'"
+        ) from None
     except ImportError as error:
         raise CouldNotLookError(
             f"SQL Server cannot be read because the ODBC driver manager is missing: {error}",

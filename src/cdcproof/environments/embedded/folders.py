@@ -8,7 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdcproof import shipped
 from cdcproof.errors import OperationError, UsageError
+from cdcproof.pipeline_choice import project_file
 from cdcproof.reporting.files import write_whole
 
 INSTANCE_VARIABLE = "CDCPROOF_INSTANCE"
@@ -158,18 +160,26 @@ def is_traversable(path: Path) -> bool:
 
 
 def checkout() -> Path:
-    """The folder of the project that is at work here. Raises `UsageError` as `fixtures` does."""
-    return fixtures().parent.resolve()
+    """The folder of the project that is at work here: a checkout, or one that has a ``cdcproof.toml``; else the working directory."""
+    file = project_file()
+    if _is_a_checkout(Path.cwd()) or not file:
+        return _root().resolve() if shipped.IS_CHECKOUT else Path.cwd()
+    return file.absolute().parent
 
 
 def monitoring() -> Path:
-    """The project's `monitoring` folder. Raises `UsageError` as `fixtures` does."""
-    return fixtures().parent / "monitoring"
+    """The `monitoring` folder."""
+    return _root() / "monitoring"
 
 
 def fixtures() -> Path:
-    """The project's `fixtures` folder: in the working directory, else where this package was installed from."""
-    for root in (Path.cwd(), Path(__file__).parents[4]):
-        if (root / "fixtures" / "connectors").is_dir():
-            return root / "fixtures"
-    raise UsageError("There is no folder `fixtures` here.", "Run the command in the project's folder.")
+    """The `fixtures` folder: of the checkout that is the working directory, else of this package."""
+    return _root() / "fixtures"
+
+
+def _root() -> Path:
+    return Path.cwd() if _is_a_checkout(Path.cwd()) else shipped.ROOT
+
+
+def _is_a_checkout(folder: Path) -> bool:
+    return (folder / "fixtures" / "connectors" / "embedded-source.json").is_file()

@@ -123,7 +123,7 @@ def how_to_start(instance: Instance, service: str, parts: Parts, java_: Java) ->
             argv,
             log_file(instance, service),
             environment={folders.INSTANCE_VARIABLE: instance.name},
-            cwd=folders.fixtures().parent,
+            cwd=folders.checkout(),
         )
     if service in _OPTIONAL:
         return Start(_OPTIONAL[service](instance), log_file(instance, service))

@@ -1,0 +1,1 @@
+"""The way into cdcproof: a project of one's own."""
