@@ -24,13 +24,12 @@ def test_the_metrics_show_no_new_mismatch(reconciliation_metrics, evidence, reme
 
 
 @pytest.mark.runbook("morning.4-metrics-connectors")
-def test_the_metrics_show_which_connectors_run(connector_metrics, connectors_running, evidence, remedies):
+def test_the_metrics_show_which_connectors_run(connector_page, evidence, remedies):
     """`connector_state` is 1 for every connector that runs by what Connect says, and 0 for every other one."""
-    found = connector_metrics.labelled("connector_state", "connector")
-    evidence.saw("connector_state on the connector exporter", [{"connector": c, "state": s} for c, s in found.items()])
+    evidence.saw("connector_state on the connector exporter, and Connect before and after", connector_page.rows())
 
     require_equal(
-        found,
-        connectors_running,
+        connector_page.page,
+        connector_page.expected(),
         action=remedies.compare_exporter_with_connect(),
     )

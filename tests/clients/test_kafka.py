@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka.admin import ClusterMetadata
 
 from cdcproof.clients import kafka_session
@@ -77,6 +79,54 @@ class Client:
         if not self._answers:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         return ClusterMetadata()
+
+
+@dataclass
+class Coordinator:
+    """A broker that coordinates every group, and may restart without anybody noticing."""
+
+    starts: int = 1
+
+
+class ClientOfGroups:
+    """librdkafka's, as it was seen: it keeps the coordinator that it once found, and waits for that one for good."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+        self._found = 0
+
+    def describe_consumer_groups(self, groups: list[str], request_timeout: float) -> dict[str, Future[object]]:
+        return {group: self._answer(SimpleNamespace(state=ConsumerGroupState.STABLE, members=[])) for group in groups}
+
+    def list_consumer_group_offsets(
+        self, groups: list[ConsumerGroupTopicPartitions], request_timeout: float
+    ) -> dict[str, Future[object]]:
+        return {group.group_id: self._answer(SimpleNamespace(topic_partitions=[])) for group in groups}
+
+    def list_topics(self, timeout: float) -> ClusterMetadata:
+        return ClusterMetadata()
+
+    def _answer(self, value: object) -> Future[object]:
+        self._found = self._found or self._coordinator.starts
+        future: Future[object] = Future()
+        if self._found == self._coordinator.starts:
+            future.set_result(value)
+        else:
+            future.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+        return future
+
+
+def test_a_question_about_a_group_is_answered_after_a_restart_that_nobody_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    coordinator = Coordinator()
+    monkeypatch.setattr(kafka_session, "AdminClient", lambda _: ClientOfGroups(coordinator))
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as server:
+        door = Kafka(f"127.0.0.1:{server.getsockname()[1]}")
+        for question in (lambda: door.group("g"), lambda: door.positions("g"), lambda: door.lag("g")):
+            before = question()
+            coordinator.starts += 1
+            assert question() == before
 
 
 def test_a_port_of_another_service_is_no_broker_and_the_clients_own_log_goes_nowhere(

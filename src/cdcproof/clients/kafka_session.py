@@ -54,8 +54,9 @@ class Session:
 
     Every method raises `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`, never the client's exception.
 
-    No client is kept that got no answer: librdkafka remembers which broker coordinates a group. When that broker has
-    restarted, every question about the group may wait for its old connection for good.
+    No client is kept that got no answer, and each question about a group has a client of its own, which costs some 40 ms:
+    librdkafka remembers which broker coordinates a group. When that broker has restarted, every question about the group
+    may wait for its old connection for good.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -165,9 +166,14 @@ class Session:
         return self._call(lambda: self._client().list_topics(timeout=left(deadline)))
 
     def _client(self) -> AdminClient:
-        if self._admin is None:
-            self._admin = AdminClient(self._config)
-        return self._admin
+        """The client that is kept. Several threads may ask, and one of them may drop it."""
+        client = self._admin or self._new_client()
+        self._admin = client
+        return client
+
+    def _new_client(self) -> AdminClient:
+        """One that has seen no broker yet."""
+        return AdminClient(self._config)
 
     def _probe(self, deadline: Deadline) -> None:
         """Fail at once when no broker accepts a connection: the client itself would try until its time is up."""

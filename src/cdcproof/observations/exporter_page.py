@@ -59,8 +59,13 @@ def not_own(scraped: Metrics, pipeline: Pipeline) -> str:
     return ""
 
 
+def made_at(scraped: Metrics) -> float:
+    """When the page says that it was made, in Unix seconds; NaN where it does not say so."""
+    return scraped.series(RENDERED).get((), math.nan)
+
+
 def _age(scraped: Metrics, now: datetime, slack_seconds: float) -> str:
-    made = scraped.series(RENDERED).get((), math.nan)
+    made = made_at(scraped)
     age_seconds = now.timestamp() - made
     if not math.isfinite(made):
         return f"they do not say when they were made ({RENDERED})"
