@@ -7,7 +7,7 @@ import pytest
 from cdcproof import waiting
 from cdcproof.errors import DeadlineError, UnreachableError, UsageError
 from cdcproof.patience import stretched
-from cdcproof.waiting import Deadline, pause, wait_until
+from cdcproof.waiting import Deadline, last_look, pause, wait_until
 
 
 class Clock:
@@ -113,3 +113,16 @@ def test_a_limit_is_stretched_by_what_waits_for_each_core(
     monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert stretched(3.0) == expected
+
+
+def test_the_last_look_is_the_first_that_holds_or_the_one_when_the_time_is_up(clock: Clock) -> None:
+    seen = iter(range(100))
+    assert last_look(lambda: next(seen), lambda n: n == 2, deadline_seconds=10, interval_seconds=1) == 2
+    assert clock.slept == [1, 1]
+    assert last_look(lambda: next(seen), lambda _: False, deadline_seconds=3, interval_seconds=1) == 6
+    with pytest.raises(UnreachableError):
+        last_look(unreachable, lambda _: True, deadline_seconds=3)
+
+
+def unreachable() -> int:
+    raise UnreachableError("no answer")

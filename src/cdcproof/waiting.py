@@ -73,6 +73,18 @@ def wait_until(
         time.sleep(min(interval_seconds, remaining_seconds))
 
 
+def last_look(
+    look: Callable[[], T], holds: Callable[[T], bool], *, deadline_seconds: float, interval_seconds: float = 0.5
+) -> T:
+    """Look again and again until `holds(look())`, or the time is up; return what was seen last. Raises what `look` raises."""
+    deadline = Deadline(deadline_seconds)
+    while True:
+        seen = look()
+        if holds(seen) or deadline.passed:
+            return seen
+        pause(interval_seconds)
+
+
 def pause(seconds: float, tell: Callable[[float], None] | None = None) -> None:
     """Let the time pass. `tell` is called about every second with the seconds left."""
     deadline = Deadline(seconds)

@@ -9,7 +9,6 @@ import pytest
 from cdcproof.clients.prometheus import Metrics, parse
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.observations.exporter_page import RENDERED
-from cdcproof.operations import connector_page
 from cdcproof.operations.connector_page import look
 
 SINK = "sink"
@@ -43,7 +42,7 @@ class Exporter:
 def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits: each pause brings the deadline nearer."""
     now = [0.0]
-    monkeypatch.setattr(connector_page, "pause", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr("cdcproof.waiting.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     monkeypatch.setattr("cdcproof.waiting.time.monotonic", lambda: now[0])
 
 

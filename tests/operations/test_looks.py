@@ -99,6 +99,29 @@ def test_a_sink_that_does_not_run_is_known_with_its_reason(
     assert (found.records(), found.seconds()) == ({"connect-sink": 2.0}, {"connect-sink": 900.0})
 
 
+class Restarting(Broker):
+    """Connect has said that the sink runs; its group is asked a moment later, while it restarts."""
+
+    states = ("EMPTY", "STABLE")
+
+    def group(self, name: str) -> Group:
+        state, *self.states = self.states if len(self.states) > 1 else (*self.states, *self.states)
+        return Group(name, state, int(state == "STABLE"))
+
+
+def test_a_sink_that_restarts_between_two_answers_is_looked_at_again(pipeline: Pipeline) -> None:
+    told = {"sink": connector("sink", {"name": "sink"}, tasks=("RUNNING", "RUNNING"))}
+    broker = Restarting()
+    with serving({EXPANDED: (200, told)}) as server:
+        door = Connect(HttpService(url=server.url))
+
+        def look() -> SinkLag:
+            return looks.sink_lag(broker, pipeline, door)  # type: ignore[arg-type]
+
+        found = looks.settled(look, lambda lag: lag.groups() == lag.expected_groups())
+    assert found.groups() == {"connect-sink": "consuming"}
+
+
 def test_a_connect_that_does_not_answer_runs_nothing(pipeline: Pipeline) -> None:
     found = looks.sink_lag(Broker(), pipeline, Dead())  # type: ignore[arg-type]
     assert found.idle == {"connect-sink": "Kafka Connect does not answer."}

@@ -56,12 +56,12 @@ class PageBesideConnect:
         ]
 
 
-def settled(looks: Sequence[PageBesideConnect], url: str) -> PageBesideConnect:
+def settled(looks: Sequence[PageBesideConnect]) -> PageBesideConnect:
     """The last of the looks. Raises `UnexpectedAnswerError` where it contradicts Connect and the page was never made anew."""
     last = looks[-1]
     if not last.agrees and len(looks) > 1 and last.made_at == looks[0].made_at:
         raise UnexpectedAnswerError(
-            f"The metrics at {url} prove nothing: they contradict Connect, and are still those of the first of "
+            "The metrics of the connector exporter prove nothing: they contradict Connect, and are still those of the first of "
             f"{len(looks)} looks: a copy, which may be older than what Connect says.",
             "Look for a cache in front of the exporter, or an exporter that hangs: fetch the page twice and compare its "
             "cdcproof_exporter_rendered_timestamp_seconds.",

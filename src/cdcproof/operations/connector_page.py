@@ -7,11 +7,10 @@ from collections.abc import Callable
 from cdcproof.clients.prometheus import Metrics
 from cdcproof.observations.connector_states import STATE, PageBesideConnect, Values, settled
 from cdcproof.observations.exporter_page import made_at
-from cdcproof.waiting import Deadline, pause
+from cdcproof.waiting import last_look
 
 _SECONDS = 5.0
 """The workers of a cluster need a moment to learn of each other's states, and a proxy may keep a page for a moment."""
-_INTERVAL_SECONDS = 0.5
 
 
 def look(ask: Callable[[], Values], fetch: Callable[[], Metrics]) -> PageBesideConnect:
@@ -20,11 +19,12 @@ def look(ask: Callable[[], Values], fetch: Callable[[], Metrics]) -> PageBesideC
     Raises what they raise, and `UnexpectedAnswerError` where the page contradicts Connect and is never made anew.
     """
     seen: list[PageBesideConnect] = []
-    deadline = Deadline(_SECONDS)
-    while True:
+
+    def once() -> PageBesideConnect:
         before = ask()
         page = fetch()
         seen.append(PageBesideConnect(before, page.labelled(STATE, "connector"), ask(), made_at(page)))
-        if seen[-1].agrees or deadline.passed:
-            return settled(seen, page.url)
-        pause(_INTERVAL_SECONDS)
+        return seen[-1]
+
+    last_look(once, lambda one: one.agrees, deadline_seconds=_SECONDS)
+    return settled(seen)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, ConnectorStates
@@ -28,8 +29,20 @@ from cdcproof.operations.administration import administer
 from cdcproof.operations.connectors import accounts, capture, travelling
 from cdcproof.pipeline import Pipeline
 from cdcproof.reconcile.in_flight.put_aside import in_dead_letter_topics
+from cdcproof.waiting import last_look
 
+T = TypeVar("T")
+_A_RESTART_SECONDS = 5.0
 _HISTORY_TOPIC = ("schema.history.internal.kafka.topic", "database.history.kafka.topic")
+
+
+def settled(look: Callable[[], T], is_right: Callable[[T], bool]) -> T:
+    """What is seen once it is right, else after some seconds.
+
+    For what two services are asked for, one after the other: a connector that restarts between the two answers has left its
+    group or its slot for a moment, and is RUNNING by the other answer.
+    """
+    return last_look(look, is_right, deadline_seconds=_A_RESTART_SECONDS)
 
 
 def services(environment: Environment, pipeline: Pipeline) -> Services:
