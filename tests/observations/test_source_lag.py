@@ -22,8 +22,8 @@ def reading(
     return LogReading(end, stored, max(positions), positions, session=session, **more)
 
 
-def lag(first: LogReading, last: LogReading) -> SourceLag:
-    return SourceLag({"c": Progress(first, last, 15.0)})
+def lag(first: LogReading, last: LogReading, advances: int = 0) -> SourceLag:
+    return SourceLag({"c": Progress(first, last, 15.0, advances, 15.0)})
 
 
 def test_a_connector_that_was_given_all_reads_on_though_its_offset_stands_still() -> None:
@@ -39,9 +39,17 @@ def test_a_connector_to_which_nothing_was_sent_stood_still() -> None:
 
 
 def test_a_connector_that_moves_reads_on_and_is_judged_by_how_far_behind_it_is() -> None:
-    busy = lag(reading(9 * MEBIBYTE, 10, 10, 900), reading(11 * MEBIBYTE, 10, 10, MEBIBYTE))
+    busy = lag(reading(9 * MEBIBYTE, 10, 10, 900), reading(11 * MEBIBYTE, 10, 10, MEBIBYTE), advances=2)
     assert busy.found() == busy.expected()
     assert busy.mebibytes() == {"c": 10.0}
+
+
+def test_what_is_reported_late_or_committed_late_is_no_proof_that_it_reads() -> None:
+    """It stood still before the first look, and then reported, and Connect committed, what it had been given until then."""
+    reported = lag(reading(9 * MEBIBYTE, 10, 10, 900), reading(11 * MEBIBYTE, 10, 10, 950), advances=1)
+    assert reported.found() == {"c": "stood still for 15 s"}
+    committed = lag(reading(9 * MEBIBYTE, 10, 10, 900), reading(11 * MEBIBYTE, 800, 800, 900))
+    assert committed.found() == {"c": "stood still for 15 s"}
 
 
 def test_a_position_beyond_the_end_of_the_log_is_of_another_time() -> None:
@@ -55,9 +63,9 @@ def test_nobody_who_reads_is_dead_and_one_whose_positions_are_hidden_is_not_know
     assert Progress(reading(5000, session=""), reading(5000, session=""), 15).is_dead
     hidden = reading(5000, 10, 10, grant="GRANT pg_monitor TO us;")
     assert Progress(hidden, hidden, 15).blind == "GRANT pg_monitor TO us;"
-    moved = reading(5000, 11, 11, grant="GRANT pg_monitor TO us;")
-    assert Progress(hidden, moved, 15).blind == ""
-    assert not Progress(hidden, moved, 15).is_dead
+    moved = reading(5000, 12, 12, grant="GRANT pg_monitor TO us;")
+    assert Progress(hidden, moved, 15, advances=2).blind == ""
+    assert not Progress(hidden, moved, 15, advances=2).is_dead
 
 
 def test_sql_server_tells_the_age_of_what_was_not_read() -> None:

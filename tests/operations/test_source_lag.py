@@ -1,4 +1,4 @@
-"""Two looks at the log: when the second is made, and who is not judged."""
+"""Looks at the log: when the last is made, and who is not judged."""
 
 from __future__ import annotations
 
@@ -90,6 +90,19 @@ def test_one_that_stands_still_is_waited_for_longer_than_an_idle_one_is_silent(
     assert by_default.waited_seconds > 15
     [slow] = looked(Log(lambda *_: reading(20)), RUNNING, status__update__interval__ms="40000").seen.values()
     assert slow.waited_seconds > 60
+
+
+def test_one_that_stood_still_just_before_the_first_look_and_reports_what_it_was_given_stands_still(
+    looked: Callable[..., SourceLag],
+) -> None:
+    [late] = looked(Log(lambda number, _: reading(20 if number < 4 else 30)), RUNNING).seen.values()
+    assert late.word().startswith("stood still for")
+    assert late.still_seconds < late.waited_seconds
+
+
+def test_one_that_is_far_behind_and_reports_twice_reads_on(looked: Callable[..., SourceLag]) -> None:
+    found = looked(Log(lambda number, _: reading(20 if number < 4 else 30 if number < 7 else 40)), RUNNING)
+    assert found.found() == {"c": "reads on"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How far each source connector has read the source's log, by two looks: what stands still shows only so.
+"""How far each source connector has read the source's log, by several looks: what stands still shows only so.
 
 An idle source is no lag: PostgreSQL's session of the slot is then sent that there is nothing, and in SQL Server no captured change
 is left unread. Both are seen here; the committed offset of an idle connector may stand still for good.
@@ -20,11 +20,17 @@ _HEADER_BYTES = 64
 
 @dataclass(frozen=True)
 class Progress:
-    """Two looks at one connector's reading, so many seconds apart. `is_dead`: nobody read the log at either look."""
+    """Looks at one connector's reading, the first and the last so many seconds apart. `is_dead`: nobody read the log at either.
+
+    `advances` counts how often it was seen further than ever. One is no proof that it reads: the report that it makes every ten seconds, or
+    a minute, may be of what it was given before the first look. A second one is. `still_seconds` is since the last one.
+    """
 
     first: LogReading
     last: LogReading
     waited_seconds: float
+    advances: int = 0
+    still_seconds: float = 0.0
 
     @property
     def has_arrived(self) -> bool:
@@ -39,17 +45,18 @@ class Progress:
     @property
     def blind(self) -> str:
         """The GRANT without which a connector that stands still looks like an idle source; empty where it can."""
-        return "" if self.has_arrived or self._has_moved else self.last.grant
+        return "" if self.has_arrived or self.has_moved else self.last.grant
 
     def word(self) -> str:
         """``reads on`` or what else it does."""
         if self.first.stored > self.first.end + _HEADER_BYTES:
             return "beyond the end of the source's log"
-        return _READS_ON if self.has_arrived or self._has_moved else f"stood still for {self.waited_seconds:.0f} s"
+        return _READS_ON if self.has_arrived or self.has_moved else f"stood still for {self.still_seconds:.0f} s"
 
     @property
-    def _has_moved(self) -> bool:
-        return self.first.positions != self.last.positions
+    def has_moved(self) -> bool:
+        """Whether it has read after the first look."""
+        return self.advances > 1
 
     @property
     def behind_mebibytes(self) -> float:

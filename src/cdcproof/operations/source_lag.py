@@ -1,4 +1,4 @@
-"""Two looks at how far each source connector has read the log."""
+"""Looks at how far each source connector has read the log."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from cdcproof.clients.connect import Connect
 from cdcproof.databases.connections import connect_for_deployment as open_database
 from cdcproof.databases.contracts.deployment import DeploymentDatabase, LogReading
 from cdcproof.databases.names import TableName
-from cdcproof.errors import CouldNotLookError, DeadlineError
+from cdcproof.errors import CouldNotLookError
 from cdcproof.observations.source_lag import Progress, SourceLag
 from cdcproof.operations import connector_config
 from cdcproof.operations.administration import administer
 from cdcproof.operations.connectors.accounts import Account
 from cdcproof.pipeline import Pipeline
-from cdcproof.waiting import Deadline, wait_until
+from cdcproof.waiting import Deadline, last_look
 
 _STATUS_SECONDS = 10.0
 """How often Debezium reports to PostgreSQL what it was sent (`status.update.interval.ms`), unless it was set."""
@@ -50,7 +50,7 @@ def look(accounts: Iterable[Account], connect: Connect, pipeline: Pipeline) -> S
 
 
 def _progress(source: DeploymentDatabase, account: Account, connect: Connect) -> Progress:
-    """A second look when everything was read that the log held at the first, else after longer than an idle connector is silent."""
+    """Look until all was read that the log held at the first look, or it reads on, or stood still for longer than an idle one is silent."""
     clock = Deadline(0)
     address = connector_config.source_address(account.config)
     slot, database = (address.slot or "", address.database) if address else ("", None)
@@ -59,22 +59,26 @@ def _progress(source: DeploymentDatabase, account: Account, connect: Connect) ->
     first = source.log_reading(slot, offset, tables)
     if first.unread_seconds is not None or Progress(first, first, 0).word().startswith("beyond"):
         return Progress(first, first, 0)
+    silent = float(account.config.get("status.update.interval.ms") or _STATUS_SECONDS * 1000) / 1000
+    patience = max(_LEAST_SECONDS, 1.5 * silent)
+    furthest, advances, still, over = first.read, 0, Deadline(patience), False
 
     def again() -> Progress:
-        return Progress(first, source.log_reading(slot, offset, tables), clock.elapsed_seconds)
+        nonlocal furthest, advances, still, over, offset
+        over = still.passed
+        if over:
+            offset = offset_of(connect, account.connector, database)
+        found: LogReading = source.log_reading(slot, offset, tables)
+        if found.read > furthest:
+            furthest, advances, still, over = found.read, advances + 1, Deadline(patience), False
+        return Progress(first, found, clock.elapsed_seconds, advances, still.elapsed_seconds)
 
-    silent = float(account.config.get("status.update.interval.ms") or _STATUS_SECONDS * 1000) / 1000
-    try:
-        return wait_until(
-            again,
-            lambda progress: progress.has_arrived,
-            what=f"{account.connector} to be given the log",
-            deadline_seconds=max(_LEAST_SECONDS, 1.5 * silent),
-            interval_seconds=_INTERVAL_SECONDS,
-        )
-    except DeadlineError:
-        last: LogReading = source.log_reading(slot, offset_of(connect, account.connector, database), tables)
-        return Progress(first, last, clock.elapsed_seconds)
+    return last_look(
+        again,
+        lambda progress: progress.has_arrived or progress.has_moved or over,
+        deadline_seconds=3 * patience,  # two advances are the most
+        interval_seconds=_INTERVAL_SECONDS,
+    )
 
 
 def offset_of(connect: Connect, name: str, database: str | None) -> dict[str, Any]:
