@@ -150,9 +150,11 @@ class Table(Model):
     """A column's name at the source to its name at the target, where the two differ in more than case."""
     written_as: dict[
         Name,
-        Literal["days", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso", "iso-utc", "base64", "hex"],
+        Literal[
+            "days", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso", "iso-utc", "base64", "hex", "json"
+        ],
     ] = Field({})
-    """A column's name at the source to how the sink writes it, where its type at the target does not say: its unit, or its alphabet."""
+    """A column's name at the source to how the sink writes it, where its type at the target does not say: its unit, its alphabet, or that it is JSON."""
     source_filter: Name | None = None
     """A condition in the source's SQL: only rows for which it holds are replicated."""
     target_filter: Name | None = None

@@ -28,6 +28,8 @@ MOST_UNSCALED_DIGITS = 38
 """What 16 bytes hold."""
 _OFFSET_LOST = "its offset does not arrive"
 _TEXTS = ("text", "character varying", "character", "citext")
+_JSON = ("json", "jsonb")
+_REWRITTEN = "compared as jsonb writes it: white space and the order of names do not count, and of one name the last value counts"
 _INTEGERS = ("smallint", "integer", "bigint", "numeric")
 
 
@@ -35,13 +37,15 @@ _INTEGERS = ("smallint", "integer", "bigint", "numeric")
 class Meeting:
     """One way in which two columns can be compared: each side's reading, None as it is. `rule` says what that loses.
 
-    `written_as` is its name in a pipeline file, empty where there is no other way.
+    `written_as` is its name in a pipeline file, empty where there is no other way. What `must_be_said` is never tried on the data: word
+    for word is what a text is, until the pipeline file says that a transform writes it anew.
     """
 
     source: Reading | None
     target: Reading | None
     rule: str = ""
     written_as: str = ""
+    must_be_said: bool = False
 
 
 def read(column: Column) -> Column:
@@ -151,13 +155,25 @@ def _of_padded(source: Column, target: Column) -> Iterator[Meeting]:
 def _of_text(source: Column, target: Column) -> Iterator[Meeting]:
     if target.type == "character":
         yield _trimmed(source, target)
+    elif source.type in ("text", "character varying") and target.type in (*_TEXTS, *_JSON):  # of PostgreSQL
+        if target.type != "jsonb":
+            yield Meeting(None, None)
+        yield _documents(source, target)
 
 
 def _of_json(source: Column, target: Column) -> Iterator[Meeting]:
-    if target.type in ("json", "jsonb"):
-        rule = "compared as jsonb writes it: white space and the order of names do not count, and of one name the last value counts"
+    if target.type in _JSON:
         is_kept = source.type == target.type == "jsonb"
-        yield Meeting(Reading(How.DOCUMENT), Reading(How.DOCUMENT), "" if is_kept else rule)
+        yield Meeting(Reading(How.DOCUMENT), Reading(How.DOCUMENT), "" if is_kept else _REWRITTEN)
+    elif target.type in _TEXTS:
+        yield Meeting(None, None)
+        yield _documents(source, target)
+
+
+def _documents(source: Column, target: Column) -> Meeting:
+    """Both as documents: a transform that parses JSON writes the same document in its own way."""
+    ours, theirs = (Reading(How.DOCUMENT if one.type in _JSON else How.PARSED) for one in (source, target))
+    return Meeting(ours, theirs, _REWRITTEN, "json", must_be_said=True)
 
 
 _MEETINGS: dict[str, Callable[[Column, Column], Iterator[Meeting]]] = {
@@ -245,5 +261,6 @@ _READ_AS: dict[How, Callable[[Column], Column]] = {
     How.BASE64: lambda column: _typed(column, "bytea"),
     How.HEXADECIMAL: lambda column: _typed(column, "bytea"),
     How.TRIMMED: _unpadded,
+    How.PARSED: lambda column: _typed(column, "text"),
 }
 """All other readings are text as long as the column."""

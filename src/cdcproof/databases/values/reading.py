@@ -34,6 +34,7 @@ class How(StrEnum):
     UNSCALED = "bytes with an unscaled number"
     BASE64 = "base64 text"
     HEXADECIMAL = "hexadecimal text"
+    PARSED = "text with JSON, as jsonb writes it"
 
     TRIMMED = "text without blanks at its end"
 

@@ -63,6 +63,7 @@ _SETTINGS: dict[How, str] = {
     How.HEXADECIMAL: "`binary.handling.mode=hex`",
     How.TRIMMED: "a transform, or a database, that cuts off or adds padding",
     How.DOCUMENT: "a sink that knows io.debezium.data.Json",
+    How.PARSED: "a transform that parses JSON and writes it anew",
 }
 _TARGETS: dict[str, str] = {
     "bigint": "any integer, `numeric`",
@@ -128,7 +129,7 @@ def _of_sinks(engine: Engine, type_name: str) -> Iterator[str]:
             if made and ((target == "character") <= (made.how is How.TRIMMED)):
                 written_as = f"`{way.written_as}`" if way.written_as else ""
                 worth = Fidelity.LOSSY if way.rule else Fidelity.LOSSLESS
-                yield f"| {label} | {written_as} | {_setting(made.how, type_name, target)} | {worth} | {way.rule} |\n"
+                yield f"| {label} | {written_as} | {_setting(How.PARSED if way.must_be_said else made.how, type_name, target)} | {worth} | {way.rule} |\n"
 
 
 def _setting(how: How, source: str, target: str) -> str:

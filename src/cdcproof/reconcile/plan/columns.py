@@ -130,13 +130,19 @@ def match(table: TablePair, source: Structure, target: Structure) -> tuple[list[
             absent.append(column.name)
         elif reason := _never_compared_at_target(counterpart):
             left_out.append(LeftOut(column.name, reason, column, counterpart))
-        elif ways := ways_of(source.engine, column, target.engine, counterpart):
+        elif ways := _possible(table, column, found := ways_of(source.engine, column, target.engine, counterpart)):
             pairs.append(_paired(table, (source.engine, column), (target.engine, counterpart), ways))
         else:
-            reason = f"{column.type} at the source, {counterpart.type} at the target"
+            said = "".join(f'; {column.name} = "{way.written_as}" in written_as would compare it' for way in found)
+            reason = f"{column.type} at the source, {counterpart.type} at the target{said}"
             left_out.append(LeftOut(column.name, reason, column, counterpart))
     left_out += [LeftOut(name, _EXCLUDED if name in table.exclude else ONLY_AT_TARGET) for name in remaining]
     return pairs, left_out, absent
+
+
+def _possible(table: TablePair, column: Column, ways: Sequence[Meeting]) -> tuple[Meeting, ...]:
+    """The ways that may be taken: all where the pipeline file says how the column is written."""
+    return tuple(way for way in ways if column.name in table.written_as or not way.must_be_said)
 
 
 def _paired(

@@ -86,13 +86,15 @@ _CONVERTED: dict[How, Callable[[Any, int], Any]] = {
 _KNOWN_DOUBLES: tuple[tuple[str, Any], ...] = tuple(
     (text, Decimal(text)) for text in ("1.01", "-0.25", "1e+20", "1e-05", "0", "-0", "NaN", "Infinity", "-Infinity")
 )
+_DOCUMENTS: tuple[tuple[str, Any], ...] = (
+    ('{"b": 1,  "a": [true,null]}', '{"a": [true, null], "b": 1}'),
+    ('{"a": 1, "a": 1.50}', '{"a": 1.50}'),
+    ('"\\u00e9"', '"é"'),
+    ('"\\u0000 "', '"\\u0000 "'),
+)
 _KNOWN: dict[How, tuple[tuple[str, Any], ...]] = {
-    How.DOCUMENT: (
-        ('{"b": 1,  "a": [true,null]}', '{"a": [true, null], "b": 1}'),
-        ('{"a": 1, "a": 1.50}', '{"a": 1.50}'),
-        ('"\\u00e9"', '"é"'),
-        ('"\\u0000 "', '"\\u0000 "'),
-    ),
+    How.DOCUMENT: _DOCUMENTS,
+    How.PARSED: (*_DOCUMENTS, ("", ""), ('{"a": 1', '{"a": 1'), ("{'a': 1}", "{'a': 1}"), ("1 ", "1")),
     How.UUID_WORD: (
         ("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
         ("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
