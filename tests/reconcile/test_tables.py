@@ -304,6 +304,20 @@ def test_a_column_of_the_target_alone_is_named_and_leaves_a_match(sides: Sides) 
     assert (result.status, result.not_compared) == (TableStatus.MATCH, ("own (only at the target)",))
 
 
+def test_a_column_is_not_taken_by_another_one_that_differs_in_case(sides: Sides) -> None:
+    """The source has both "Name" and name, the target name alone: it is name's."""
+    sides.table(
+        "t",
+        'id int PRIMARY KEY, "Name" text, name text',
+        [(1, "a", "b")],
+        [(1, "b")],
+        target_columns="id int PRIMARY KEY, name text",
+    )
+    result = sides.result("t")
+    assert (result.status, result.changed) == (TableStatus.MISMATCH, 0)
+    assert result.causes[0] == "1 column is not at the target: Name"
+
+
 def test_columns_of_other_names_at_the_target_are_hinted_at(sides: Sides) -> None:
     sides.table(
         "t",

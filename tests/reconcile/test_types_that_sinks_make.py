@@ -312,6 +312,12 @@ def test_a_narrower_column_is_not_blamed_for_a_value_that_it_can_hold(
     assert (result.changed, result.causes) == (9, ())
 
 
+def test_a_letter_for_a_boolean_is_not_narrower(sides: Sides) -> None:
+    _fill(sides, "letter", {"v": ("boolean", "true", "char(1)", "CASE g WHEN 3 THEN 'x' ELSE 't' END")})
+    result = sides.result("letter")
+    assert (result.example_keys, result.causes) == (("changed 3 (v)",), ())
+
+
 def test_a_narrower_column_without_a_difference_is_no_cause(sides: Sides) -> None:
     sides.table("n", "id int PRIMARY KEY, v varchar(20)", [(1, "a")], [(1, "a")], target_columns="id int PRIMARY KEY, v varchar(3)")  # fmt: skip
     assert (sides.result("n").status, sides.result("n").causes) == (TableStatus.MATCH, ())

@@ -377,3 +377,44 @@ def test_a_database_s_own_settings_neither_rename_types_nor_end_our_snapshot(ser
         )
     assert [column.type for column in seen] == ["text", "bytea", "numeric", "timestamp without time zone"]
     assert limit == [("0",)]
+
+
+def test_functions_and_operators_are_postgresqls_own_whatever_comes_first_on_the_search_path(server: Server) -> None:
+    """As orafce has its own substr and others, to be put before pg_catalog."""
+    server.execute(
+        f"CREATE FUNCTION {SCHEMA}.sha256(bytea) RETURNS bytea LANGUAGE sql IMMUTABLE RETURN '\\x00'::bytea",
+        f"CREATE FUNCTION {SCHEMA}.same(int, int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true",
+        f"CREATE OPERATOR {SCHEMA}.= (LEFTARG = int, RIGHTARG = int, FUNCTION = {SCHEMA}.same)",
+        f"ALTER DATABASE postgres SET search_path = {SCHEMA}, pg_catalog, public",
+    )
+    try:
+        with connect(server.config(), Secret(PASSWORD)) as database:
+            [row] = database._query("SELECT length(sha256('x')), 1 = 2, current_setting('search_path')")
+    finally:
+        server.execute(
+            "ALTER DATABASE postgres RESET search_path",
+            f"DROP FUNCTION {SCHEMA}.sha256",
+            f"DROP OPERATOR {SCHEMA}.= (int, int)",
+            f"DROP FUNCTION {SCHEMA}.same",
+        )
+    assert row == (32, False, f"pg_catalog, {SCHEMA}, pg_catalog, public"), "its own schemas are still found"
+
+
+def test_an_account_without_a_search_path_has_sessions(server: Server) -> None:
+    server.execute("ALTER DATABASE postgres SET search_path = ''")
+    try:
+        with connect(server.config(), Secret(PASSWORD)) as database:
+            assert database._query("SELECT 1 = 2") == [(False,)]
+    finally:
+        server.execute("ALTER DATABASE postgres RESET search_path")
+
+
+def test_a_database_s_own_limits_of_idle_sessions_and_long_transactions_end_no_comparison(server: Server) -> None:
+    limits = ("idle_session_timeout", "transaction_timeout")
+    server.execute(*(f"ALTER DATABASE postgres SET {limit} = '1min'" for limit in limits))
+    try:
+        with connect(server.config(), Secret(PASSWORD)) as database, database.snapshot():
+            seen = [database._query(f"SELECT current_setting('{limit}')")[0][0] for limit in limits]
+    finally:
+        server.execute(*(f"ALTER DATABASE postgres RESET {limit}" for limit in limits))
+    assert seen == ["0", "0"]

@@ -169,8 +169,8 @@ class _CopiedRows:
     def snapshot(self) -> Iterator[None]:
         with self.watch(), our_errors():
             self._cursor.execute("BEGIN")
-            if wanted := self._door.settings_of_a_transaction():
-                self._cursor.execute("FROM postgres_query(?, ?)", [self._name, wanted]).fetchall()
+            wanted = self._door.settings_of_a_transaction()
+            self._cursor.execute("FROM postgres_query(?, ?)", [self._name, wanted]).fetchall()
             backend = "SELECT pid FROM postgres_query(?, 'SELECT pg_backend_pid() AS pid')"
             self._backend = self._cursor.execute(backend, [self._name]).fetchall()[0][0]
         try:

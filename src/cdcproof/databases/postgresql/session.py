@@ -72,9 +72,9 @@ class Session:
         )
 
     def settings_of_a_transaction(self) -> str:
-        """The query by which a session at `address` sets what it needs, once its transaction runs; empty where the start did it."""
+        """The query by which a session at `address` sets what its start did not, once its transaction runs."""
         if not self._is_pooled:
-            return ""
+            return settings.completion(for_transaction=True).as_string()
         return settings.statement(self._statement_timeout_seconds, for_transaction=True).as_string()
 
     def _opened(self) -> Connection:
@@ -86,6 +86,7 @@ class Session:
                 raise
         else:
             if settings.are_set(connection):
+                connection.execute(settings.completion())
                 return connection
             connection.close()
         self._is_pooled = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -37,6 +37,8 @@ SETTINGS = {
 }
 """What every session sets, whatever the server's or the account's defaults are."""
 
+_SINCE_14_AND_17 = ("idle_session_timeout", "transaction_timeout")
+"""An older server refuses a session that is started with them."""
 _MARK = "cdcproof.settings"
 """A setting of our own, by which it is seen whether the start's options reached the server."""
 _REFUSED = re.compile(r"startup parameter|startup option|command-line options|options? .*not supported", re.IGNORECASE)
@@ -67,8 +69,31 @@ def statement(statement_timeout_seconds: float, *, for_transaction: bool = False
     """One query that sets everything, for the session or for the transaction that runs."""
     local = sql.Literal(for_transaction)
     found = _with_timeout(statement_timeout_seconds).items()
-    calls = [sql.SQL("set_config({}, {}, {})").format(sql.Literal(n), sql.Literal(v), local) for n, v in found]
-    return sql.SQL("SELECT concat({}) AS settings").format(sql.SQL(", ").join(calls))
+    calls = [
+        sql.SQL("pg_catalog.set_config({}, {}, {})").format(sql.Literal(n), sql.Literal(v), local) for n, v in found
+    ]
+    return _query([*calls, *_of_the_server(local)])
+
+
+def completion(*, for_transaction: bool = False) -> sql.Composed:
+    """One query that sets what cannot be sent with the start of a session."""
+    return _query(_of_the_server(sql.Literal(for_transaction)))
+
+
+def _query(calls: Iterable[sql.Composed]) -> sql.Composed:
+    return sql.SQL("SELECT pg_catalog.concat({}) AS settings").format(sql.SQL(", ").join(calls))
+
+
+def _of_the_server(local: sql.Literal) -> Iterator[sql.Composed]:
+    """What servers of this version know, and functions of PostgreSQL before those of the same name on the account's search_path."""
+    yield sql.SQL(
+        "pg_catalog.set_config('search_path', pg_catalog.rtrim(pg_catalog.concat("
+        "'pg_catalog, ', pg_catalog.current_setting('search_path')), ', '), {})"
+    ).format(local)
+    for name in _SINCE_14_AND_17:
+        yield sql.SQL(
+            "CASE WHEN pg_catalog.current_setting({0}, true) IS NOT NULL THEN pg_catalog.set_config({0}, '0', {1}) END"
+        ).format(sql.Literal(name), local)
 
 
 def shares_sessions(connection: Connection, other: Connection) -> bool:

@@ -206,7 +206,10 @@ def narrowed(source: Column, target: Column, kind: Kind) -> str:
     ours, theirs = read(source), read(target)
     match kind:
         case Kind.TEXT:
-            is_narrower = theirs.length is not None and (ours.length is None or theirs.length < ours.length)
+            is_word = target.reading is not None and target.reading.how is How.BOOLEAN_WORD  # one letter is enough
+            is_narrower = (
+                not is_word and theirs.length is not None and (ours.length is None or theirs.length < ours.length)
+            )
         case Kind.INTEGER | Kind.NUMBER:
             is_narrower = _holds_fewer_digits(ours, theirs)
         case Kind.TIME | Kind.TIMESTAMP | Kind.INSTANT:

@@ -114,11 +114,12 @@ def match(table: TablePair, source: Structure, target: Structure) -> tuple[list[
     absent: list[str] = []
     remaining = {column.name: column for column in target.columns}
     renamed = {name: remaining.pop(name) for name in table.rename.values()}
+    unrenamed = [column for column in source.columns if column.name not in table.rename]
     for column in source.columns:
         if column.name in table.rename:
             counterpart: Column | None = renamed[table.rename[column.name]]
         else:
-            counterpart = remaining.pop(name_of(column.name, remaining), None)
+            counterpart = remaining.pop(_counterpart(column, unrenamed, remaining), None)
         if column.name in table.exclude:
             left_out.append(LeftOut(column.name, _EXCLUDED, at_target=counterpart.name if counterpart else ""))
         elif column.computed and (counterpart is None or counterpart.computed):
@@ -138,6 +139,12 @@ def match(table: TablePair, source: Structure, target: Structure) -> tuple[list[
             left_out.append(LeftOut(column.name, reason, column, counterpart))
     left_out += [LeftOut(name, _EXCLUDED if name in table.exclude else ONLY_AT_TARGET) for name in remaining]
     return pairs, left_out, absent
+
+
+def _counterpart(column: Column, columns: Sequence[Column], candidates: Mapping[str, Column]) -> str:
+    """As `name_of`; one that bears another column's name to the letter is that one's."""
+    others = {other.name for other in columns} - {column.name}
+    return name_of(column.name, {name: one for name, one in candidates.items() if name not in others})
 
 
 def _possible(table: TablePair, column: Column, ways: Sequence[Meeting]) -> tuple[Meeting, ...]:
