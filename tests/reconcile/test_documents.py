@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.reconcile.result import TableStatus
-from cdcproof.reconcile.strategy import Strategy
+from cdcproof.reconcile.checksums.strategy import Strategy
+from cdcproof.reconcile.report.result import TableStatus
 from tests.reconcile.sides import Sides
 
 pytest_plugins = ["tests.postgres_server"]
