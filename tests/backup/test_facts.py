@@ -85,8 +85,8 @@ def found(
     offsets: tuple[Any, ...] | None = (AT,),
 ) -> Facts:
     source = FakeSource(identity, confirmed)
-    monkeypatch.setattr(facts.databases, "connect", lambda *_: source)
-    monkeypatch.setattr(facts.sessions, "server_of", lambda *_: source)
+    monkeypatch.setattr(facts, "connect", lambda *_: source)
+    monkeypatch.setattr(facts, "connect_to_restore", lambda *_: source)
     monkeypatch.setattr(retention, "of_source", lambda *_: kept)
     parts = SavedParts(
         {

@@ -36,7 +36,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
         found.there.add(plan.beside)
 
     monkeypatch.setattr(proof, "maintenance", lambda *_: None)
-    monkeypatch.setattr(proof.sessions, "server_of", lambda _: nullcontext(found))
+    monkeypatch.setattr(proof, "connect_to_restore", lambda _: nullcontext(found))
     monkeypatch.setattr(proof.restore_database, "make", make)
     monkeypatch.setattr(proof.restore_database, "prove", lambda *_: "1 tables have the rows")
     monkeypatch.setattr(proof.restore_database, "drop", lambda _, __, name: found.there.discard(name))
