@@ -98,7 +98,7 @@ class Pipe:
         worker = Worker()
         for name, config in BEFORE.items():
             worker.add(name, **config)
-        told = {"log": [], "read": 0, "topic": [], "target": {}, "up": True, "image": "1"}
+        told = {"log": [], "read": 0, "topic": [], "target": {}, "up": True, "image": "1", "database": "old"}
         path.write_text(
             json.dumps(
                 {**told, "configs": worker.configs, "states": worker.target_states, "positions": worker.positions}
@@ -156,7 +156,7 @@ class Pipe:
         told = self.read()
         states = dict.fromkeys(told["states"], "RUNNING")
         positions = {**told["positions"], "sink": [at(len(told["topic"]))]}
-        self.change(target=self.source(), states=states, positions=positions)
+        self.change(target=self.source(), states=states, positions=positions, database="restored")
 
     def is_as_before(self) -> bool:
         told = self.read()
@@ -201,7 +201,10 @@ class ModelSite:
         return pipeline_of(
             "orders",
             connectors=[{"name": "source", "kind": "source"}, {"name": "sink", "kind": "sink"}],
-            paths={"reconciliation_reports": str(self.folder / "reconciliation_reports")},
+            paths={
+                "reconciliation_reports": str(self.folder / "reconciliation_reports"),
+                "baselines": str(self.folder / "baselines"),
+            },
         )
 
     def hand(self) -> Hand:
@@ -257,4 +260,5 @@ class ModelSite:
     def _facts(self) -> dict[str, str]:
         told = self.pipe.read()
         facts = {f"connectors/{n}/{k}": v for n, c in told["configs"].items() for k, v in c.items()}
-        return {**facts, "deployment/kafka-connect/image": told["image"]}
+        database = {"versions/source/database": told["database"]}
+        return {**facts, **database, "deployment/kafka-connect/image": told["image"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from cdcproof.errors import ConfigError, OperationError, UsageError
 from cdcproof.maintenance import proof
 from cdcproof.progress import Progress
+from tests.backup import made
 from tests.backup.made import committed
 from tests.pipelines import pipeline_of
 
@@ -66,6 +68,18 @@ def test_what_is_not_as_the_manifest_says_is_an_error_and_is_dropped(
     with pytest.raises(OperationError, match="19 rows, not 20"):
         prove(tmp_path)
     assert server.there == set()
+
+
+def test_a_backup_of_which_no_table_can_be_compared_is_no_proof(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a SQL Server on which every table was written to meanwhile."""
+    moving = replace(made.STATE, tables=tuple(replace(table, exact=False) for table in made.STATE.tables))
+    monkeypatch.setattr(made, "STATE", moving)
+    committed(tmp_path, "test", datetime(2026, 12, 1, tzinfo=UTC))
+    with pytest.raises(OperationError, match="nothing can be proven: every table of the source was written to"):
+        prove(tmp_path)
+    assert server.made == []
 
 
 def test_a_damaged_backup_is_not_restored_at_all(server: Server, tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from cdcproof.errors import ConfigError, CouldNotLookError, OperationError, Usag
 from cdcproof.findings import Verdict
 from cdcproof.maintenance import confirmations, go, saved, standing
 from cdcproof.maintenance.go import Go
+from cdcproof.maintenance.steps import Told
 from cdcproof.maintenance.window import Phase
+from cdcproof.observations.baseline import Facts
+from cdcproof.operations import baseline
 from cdcproof.operations.connectors import acts
 from cdcproof.operations.connectors.retention import Retention
 from cdcproof.reporting.record import Run, StepRecord
@@ -87,6 +90,125 @@ def test_every_other_go_refuses_it(room: Room, more: dict[str, object], minutes_
     assert words not in refusals(room)
     given(room, **more)
     assert words in refusals(room, minutes_on)
+
+
+def test_a_start_that_had_halted_nothing_needs_a_go_of_its_own_and_keeps_how_it_is_now(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that was ended before it paused anything may be given again days later."""
+    given(room)
+
+    def refuse(*_: object) -> object:
+        raise CouldNotLookError("Connect does not answer.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(acts, "pause", refuse)
+        broken.setattr(saved, "write", refuse)
+        with pytest.raises(CouldNotLookError):
+            room.start(forced="")
+    given(room, checked_at=(datetime.now(UTC) - timedelta(days=2)).isoformat())
+    with pytest.raises(UsageError, match="minutes old"):
+        room.start(forced="")
+    given(room)
+    room.pipe.write("put", "c", 3)
+    room.start(forced="")
+    assert room.window.phase() is Phase.OPEN
+
+
+def test_a_start_that_is_given_again_proves_again_that_nothing_runs(room: Room) -> None:
+    room.start(services_down=False)
+    before = saved.read(room.window.folder)
+    told = room.pipe.read()
+    room.pipe.change(states=dict.fromkeys(told["states"], "RUNNING"))
+    room.pipe.write("put", "later", 1)
+    room.pipe.flow()
+    room.start(services_down=False)
+    assert set(room.pipe.read()["states"].values()) == {"PAUSED"}
+    assert saved.read(room.window.folder) == before  # from there a rollback delivers again
+
+
+def test_a_change_that_was_edited_within_the_window_stands_in_its_report(room: Room) -> None:
+    room.start()
+    path = Path(room.window.plan.change)
+    path.write_text(path.read_text().replace("2", "3"))
+    room.change(batch__size="500")
+    assert room.finish()
+    assert f"{path} is not what was planned and approved" in report(room)
+
+
+def baseline_of(room: Room, database: str) -> Path:
+    """Save a baseline now, as of this database."""
+    at = baseline.place(room.site.pipeline)
+    recorded = room.site.record()
+    values = {**recorded.facts.values, "versions/source/database": database, "rows/source/orders": "1"}
+    baseline.save(dataclasses.replace(recorded, facts=Facts(values)), at)
+    return at
+
+
+def test_a_rollback_from_a_backup_leaves_the_baseline_of_the_start_for_the_restored_databases(room: Room) -> None:
+    at = baseline_of(room, "old")
+    before = baseline.load(at)
+    room.start()
+    room.change(batch__size="500")
+    told = room.pipe.read()
+    room.pipe.change(up=True)
+    baseline_of(room, "saved within the window")
+    room.pipe.change(up=told["up"])
+
+    def restore() -> Told:
+        room.pipe.restore()
+        return Told("restored")
+
+    assert room.rollback(restore)
+    after = baseline.load(at)
+    assert after.facts.values == {**before.facts.values, "versions/source/database": "restored"}
+    assert (after.salt, after.taken_at) == (before.salt, before.taken_at)
+    assert "the baseline of the window's start is back" in report(room)
+    [kept] = room.windows.folder.glob("*/replaced/baseline.json")
+    assert "saved within the window" in kept.read_text()
+
+
+def test_a_rollback_without_a_restore_changes_no_baseline(room: Room) -> None:
+    at = baseline_of(room, "old")
+    before = at.read_text()
+    room.start()
+    room.change(batch__size="500")
+    assert room.rollback()
+    assert at.read_text() == before
+
+
+def test_a_baseline_that_cannot_be_written_keeps_no_rollback_open_and_is_said(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baseline_of(room, "old")
+    room.start()
+
+    def refuse(*_: object) -> None:
+        raise OperationError("No space left on device.")
+
+    monkeypatch.setattr(baseline, "save", refuse)
+    assert room.rollback(lambda: room.pipe.restore() or Told("restored"))
+    assert "NOT WRITTEN: No space left on device. Once it can be: cdcproof baseline save" in report(room)
+
+
+def test_a_restore_that_leaves_the_start_to_people_is_not_done_twice_and_starts_nothing(room: Room) -> None:
+    """As where a sink only inserts: what is delivered again would double rows."""
+    done: list[str] = []
+
+    def restore() -> Told:
+        room.pipe.restore()
+        room.pipe.change(states=dict.fromkeys(room.pipe.read()["states"], "STOPPED"))
+        done.append("restored")
+        return Told("restored", {"waits": "The sink only inserts."})
+
+    room.start()
+    for _ in range(2):
+        with pytest.raises(OperationError, match="wait for a decision: The sink only inserts"):
+            room.rollback(restore)
+        assert set(room.pipe.read()["states"].values()) == {"STOPPED"}
+    room.pipe.change(states=dict.fromkeys(room.pipe.read()["states"], "RUNNING"))
+    assert room.rollback(restore)
+    assert done == ["restored"]
 
 
 def test_a_change_that_was_edited_after_the_plan_is_refused(room: Room) -> None:

@@ -155,7 +155,15 @@ def _backup(work: _Work) -> tuple[Path, Manifest]:
             unfinished.rename(directory.path / name)
         work.log.done(f"{name} is downloaded from {remote.place}")
     kept = directory.of(request.timestamp)
-    whole = manifest.verify(kept.folder)
+    try:
+        whole = manifest.verify(kept.folder)
+    except ConfigError as error:
+        if not request.bucket:
+            raise
+        raise ConfigError(
+            error.message,
+            f"Move {kept.folder} away and give the command again: the copy in {request.bucket} is taken then.",
+        ) from None
     work.log.done(f"{whole.name} is whole: {len(whole.files)} files have their SHA-256")
     if whole.pipeline != request.pipeline.name:
         raise UsageError(f"{whole.name} is of the pipeline {whole.pipeline}, and this is {request.pipeline.name}.")

@@ -310,9 +310,9 @@ def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progre
         if outcome.failures:
             raise OperationError(f"The databases were not restored: {'; '.join(outcome.failures)}")
         decision = outcome.plan.decision if outcome.plan else None
-        if decision and not decision.start:
-            raise OperationError(f"The databases are restored, and the connectors wait for a decision: {decision.why}")
-        return Told(f"restored from {arguments.backup}. {decision.why if decision else ''}".strip())
+        why = decision.why if decision else ""
+        waits = why if decision and not decision.start else ""
+        return Told(f"restored from {arguments.backup}. {why}".strip(), {"waits": waits})
 
     return act
 

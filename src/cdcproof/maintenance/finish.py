@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cdcproof.errors import ConfigError, OperationError, UsageError
-from cdcproof.maintenance import report, saved
+from cdcproof.maintenance import go, report, saved
 from cdcproof.maintenance.site import Site
 from cdcproof.maintenance.steps import Steps, Told
 from cdcproof.maintenance.validation import Validation
@@ -32,11 +33,22 @@ def finish(window: Window, site: Site, steps: Steps) -> bool:
     for kind in ("sink", "source"):
         steps.again(f"resume-{kind}", lambda kind=kind: resume(window, site, steps, kind))  # type: ignore[misc]
     steps.again("caught-up", lambda: caught_up(site))
-    return conclude(window, site, steps, Path(window.plan.change))
+    change = Path(window.plan.change)
+    if not go.is_unchanged(change, window.plan.change_sha256):
+        steps.note("validate", f"{change} is not what was planned and approved: it was edited since, or is gone.")
+    return conclude(window, site, steps, change)
 
 
-def conclude(window: Window, site: Site, steps: Steps, change: Path | None, expect: tuple[str, ...] = ()) -> bool:
-    """Validate, write the report, and close the window where all is green."""
+def conclude(
+    window: Window,
+    site: Site,
+    steps: Steps,
+    change: Path | None,
+    *,
+    expect: tuple[str, ...] = (),
+    proven: Callable[[], None] = lambda: None,
+) -> bool:
+    """Validate, write the report, and close the window where all is green. `proven` is called before that, where it is."""
     found: list[Validation] = []
 
     def validated() -> Told:
@@ -45,6 +57,8 @@ def conclude(window: Window, site: Site, steps: Steps, change: Path | None, expe
 
     steps.again("validate", validated)
     is_green = found[-1].is_green
+    if is_green:
+        proven()
     steps.again("report", lambda: Told(str(report.write(window, site, is_over=is_green))))
     if is_green:
         window.journal.append(steps.command, CLOSED, "done", "the window is over")

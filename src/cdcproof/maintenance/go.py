@@ -96,7 +96,7 @@ def refusals(window: Window, go: Go | None, now: datetime, go_minutes: float) ->
         minutes = (now - datetime.fromisoformat(go.checked_at)).total_seconds() / 60
         if not 0 <= minutes <= go_minutes:
             found.append(f"the go is {minutes:.0f} minutes old, and holds for {go_minutes:g}; {_RUN_IT}")
-    if not _is_unchanged(Path(plan.change), plan.change_sha256):
+    if not is_unchanged(Path(plan.change), plan.change_sha256):
         found.append(f"{plan.change} is not the file that was planned: it was edited, or is gone")
     if now < plan.begins:
         found.append(f"the window was announced for {plan.begins_at}, which has not come yet")
@@ -105,7 +105,8 @@ def refusals(window: Window, go: Go | None, now: datetime, go_minutes: float) ->
     return tuple(found)
 
 
-def _is_unchanged(path: Path, digest: str) -> bool:
+def is_unchanged(path: Path, digest: str) -> bool:
+    """Whether the change's file is the one that was planned."""
     try:
         return sha256(path) == digest
     except ConfigError:

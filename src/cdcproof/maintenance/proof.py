@@ -12,7 +12,7 @@ from cdcproof.backup.log import Log
 from cdcproof.backup.manifest import DatabaseBackup
 from cdcproof.backup.restore_plan import SidePlan
 from cdcproof.databases.connections import connect_to_restore
-from cdcproof.errors import CdcproofError, UsageError
+from cdcproof.errors import CdcproofError, OperationError, UsageError
 from cdcproof.pipeline import Pipeline
 from cdcproof.progress import Progress
 
@@ -32,6 +32,12 @@ def prove(pipeline: Pipeline, directory: Path, progress: Progress) -> str:
             raise UsageError(f"{directory} has no whole backup of {pipeline.name}.", "Make one: cdcproof backup")
         folder = kept[-1].folder
         whole = manifest.verify(folder)
+        for one in whole.databases:
+            if one.state.tables and not any(table.exact for table in one.state.tables):
+                raise OperationError(
+                    f"Of {whole.name} nothing can be proven: every table of the {one.side} was written to while it was backed up.",
+                    "Make one while less is written: cdcproof backup",
+                )
         told = [_proven(pipeline, one, folder, lock, log) for one in whole.databases]
     return f"{whole.name} was restored beside: {'; '.join(told)}"
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cdcproof.clients.connect import Connector
-from cdcproof.errors import CouldNotLookError, OperationError, UsageError
-from cdcproof.maintenance import saved
+from cdcproof.errors import CdcproofError, CouldNotLookError, OperationError, UsageError
+from cdcproof.maintenance import kept_baseline, saved
 from cdcproof.maintenance.finish import caught_up, conclude, resume, services_up
 from cdcproof.maintenance.saved import Saved
 from cdcproof.maintenance.site import Site
@@ -31,12 +31,11 @@ STEPS = (
     "databases",
     "configurations",
     "caught-up",
+    "baseline",
     "validate",
     "report",
 )
 _SETTLE_SECONDS = 1.0
-_OTHER_DATABASES = ("versions/source/database", "versions/target/database")
-"""What a restore changes beside the rows: which databases they are."""
 Restore = Callable[[], Told]
 
 
@@ -49,18 +48,49 @@ def rollback(window: Window, site: Site, steps: Steps, restore: Restore | None =
     if reached is Phase.PLANNED or reached.is_over:
         raise UsageError(f"The window {window.plan.id} is {reached}: there is nothing to roll back.")
     kept = saved.read(window.folder)
-    if restore and ended(
-        window.journal.entries(), COMMAND, "databases"
-    ):  # a second restore would lose what was written since
+    restored = ended(window.journal.entries(), COMMAND, "databases")
+    if restore and restored:  # a second restore would lose what was written since
         steps.again("services-up", lambda: services_up(window, site))
-        for kind in ("sink", "source"):
-            steps.again(f"resume-{kind}", lambda kind=kind: resume(window, site, steps, kind))  # type: ignore[misc]
+        if not restored.facts.get("waits"):
+            for kind in ("sink", "source"):
+                steps.again(f"resume-{kind}", lambda kind=kind: resume(window, site, steps, kind))  # type: ignore[misc]
     else:
         _back(window, site, steps, kept, restore)
+    _demand_decision(window, site)
     steps.again("caught-up", lambda: caught_up(site))
-    if restore:
-        steps.note("databases", "They are other databases now than those of the baseline: cdcproof baseline save")
-    return conclude(window, site, steps, None, _OTHER_DATABASES if restore else ())
+    steps.again("baseline", lambda: Told(_written_or_said(lambda: kept_baseline.put_back(site, window.folder))))
+    if not restore:
+        return conclude(window, site, steps, None)
+
+    def adopt() -> None:
+        steps.again(
+            "baseline", lambda: Told(_written_or_said(lambda: kept_baseline.adopt_databases(site, window.folder)))
+        )
+
+    return conclude(window, site, steps, None, expect=kept_baseline.DATABASES, proven=adopt)
+
+
+def _written_or_said(act: Callable[[], str]) -> str:
+    """What was done with the baseline, or why not: that it cannot be written keeps no rollback from its end, its validation judges."""
+    try:
+        return act()
+    except CdcproofError as error:
+        return f"NOT WRITTEN: {error.message} Once it can be: cdcproof baseline save"
+
+
+def _demand_decision(window: Window, site: Site) -> None:
+    """Raise `OperationError` where a restore leaves it to people whether the connectors may be started, and nobody has started them."""
+    restored = ended(window.journal.entries(), COMMAND, "databases")
+    if not restored or not restored.facts.get("waits"):
+        return
+    hand = site.hand()
+    found = hand.states(*(connector.name for connector in site.pipeline.connectors))
+    halted = [c.name for c in site.pipeline.connectors if (seen := found.get(c.name)) is None or seen.state in HALTED]
+    if halted:
+        raise OperationError(
+            f"The databases are restored, and {', '.join(halted)} wait for a decision: {restored.facts['waits']}",
+            "Decide, start them (cdcproof connectors resume), then give the rollback again: it goes on from here.",
+        )
 
 
 def _back(window: Window, site: Site, steps: Steps, kept: Saved, restore: Restore | None) -> None:

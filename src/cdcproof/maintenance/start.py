@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from cdcproof.errors import CouldNotLookError, OperationError, UsageError
-from cdcproof.maintenance import go, saved
+from cdcproof.maintenance import go, kept_baseline, saved
 from cdcproof.maintenance.drain import Drained
 from cdcproof.maintenance.site import Site
 from cdcproof.maintenance.steps import Steps, Told, ended
@@ -27,24 +27,27 @@ def start(window: Window, site: Site, steps: Steps, *, forced: str = "", service
     reached = window.phase()
     if reached not in (Phase.PLANNED, Phase.STARTING, Phase.OPEN):
         raise UsageError(f"The window {window.plan.id} is {reached}: it cannot be started.")
-    entries = window.journal.entries()
-    if not ended(entries, COMMAND, "go"):
+    is_fresh = reached is Phase.PLANNED  # an earlier try halted nothing: its go and what it kept may be old by now
+    if is_fresh or not ended(window.journal.entries(), COMMAND, "go"):
         refused = go.refusals(window, go.read(window), datetime.now(UTC), site.pipeline.maintenance.go_minutes)
         if refused and not forced:
             raise UsageError(
                 f"The window {window.plan.id} is not started, and nothing was done: {'; '.join(refused)}.",
                 'Start it all the same: cdcproof maintenance start --force --reason "…"; the report then says so.',
             )
-        steps.once("go", lambda: _passed(window, refused, forced))
+        steps.again("go", lambda: _passed(window, refused, forced))
     passed = ended(window.journal.entries(), COMMAND, "go")
     is_forced = bool(passed and passed.facts.get("forced"))
     if services_down:
         site.services()  # what cannot be brought down is named before anything is halted
-    steps.once("save", lambda: _save(window, site, steps, is_forced=is_forced))
+    save = steps.again if is_fresh else steps.once
+    save("save", lambda: _save(window, site, steps, is_forced=is_forced))
     steps.once("pause-source", lambda: _pause(site, "source"))
     steps.once("drain", lambda: _drain(site, steps, is_forced=is_forced))
     steps.once("pause-sink", lambda: _pause(site, "sink"))
-    steps.once("prove", lambda: _prove(window, site))
+    went_down = any((e.command, e.step) == (COMMAND, "services-down") for e in window.journal.entries())
+    prove = steps.once if went_down else steps.again  # somebody may have resumed a connector since
+    prove("prove", lambda: _prove(window, site))
     if services_down:
         steps.once("services-down", lambda: _down(site))
     if reached is not Phase.OPEN:
@@ -63,6 +66,7 @@ def _save(window: Window, site: Site, steps: Steps, *, is_forced: bool) -> Told:
     connectors = hand.states(*(connector.name for connector in site.pipeline.connectors)).connectors
     kept = saved.of(connectors, hand, site.pipeline)
     saved.write(kept, window.folder)
+    kept_baseline.keep(site, window.folder)
     try:
         recorded = site.record()
     except CouldNotLookError as error:
@@ -130,8 +134,8 @@ def _prove(window: Window, site: Site) -> Told:
         site.drain()
         _pause(site, "sink")
         drained = site.drain()
-    kept = saved.read(window.folder).with_sink_positions(drained.committed)
-    saved.write(kept, window.folder)
+    if not ended(window.journal.entries(), COMMAND, "prove"):  # a rollback delivers again from the first proof on
+        saved.write(saved.read(window.folder).with_sink_positions(drained.committed), window.folder)
     return Told(f"{words}; {_told(drained).text}", {"drained": True, "beat": site.newest_beat()})
 
 
