@@ -44,7 +44,7 @@ test: $(INSTALLED) ## all tests; three workers, each with a pipeline of its own
 test-unit: $(INSTALLED) ## the tests that need no pipeline, engine, server or other program: under two minutes
 	@$(BIN)/pytest tests -m "not integration and not docker and not server and not judges" $(SIDE_BY_SIDE)
 
-drills: $(INSTALLED) ## every drill of disaster recovery, and a whole window with its services down: ten minutes; not in `make test`
+drills: $(INSTALLED) ## the drills of disaster recovery alone, which are in `make test` too: three minutes
 	@$(BIN)/pytest tests/drills -m drill
 
 lint: $(INSTALLED) ## linter, formatter, types

@@ -14,7 +14,7 @@ _ORDER = (
         f"integration/test_{name}.py"
         for name in ("morning_faults", "in_flight", "validate", "staging_gate", "connectors")
     ),
-    "integration",
+    *("drills", "integration"),
     "environments/embedded",
     *("databases/sqlserver/queries/test_judges.py", "databases/sqlserver/test_drivers.py", "reconcile"),
 )

@@ -1,4 +1,4 @@
-"""Every scenario once, on a pipeline of its own: destroyed for real, recovered by the documented commands, measured."""
+"""Every scenario once, on a pipeline that they share: destroyed for real, recovered by the documented commands, measured."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from cdcproof.emergency.drill import SCENARIOS
 from cdcproof.environments.embedded import databases, lifecycle, state
 from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE, folders
 from cdcproof.progress import Progress
+from tests.integration.conftest import free_ports
 
-pytestmark = [pytest.mark.drill, pytest.mark.slow]
+pytestmark = [pytest.mark.drill, pytest.mark.integration, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 INSTANCE = "-".join(filter(None, ("drills", os.environ.get(INSTANCE_VARIABLE))))
@@ -42,7 +43,9 @@ def call(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module", autouse=True)
 def instance() -> Iterator[None]:
     lifecycle.remove(INSTANCE, Progress())
-    lifecycle.up(INSTANCE, Progress())
+    # not the preferred ports: other workers start their pipelines at the same moment
+    exporter_ports = dict(zip(("exporter-reconciliation", "exporter-connect"), free_ports(2), strict=True))
+    lifecycle.up(INSTANCE, Progress(), wanted_ports=exporter_ports)
     yield
     lifecycle.remove(INSTANCE, Progress())
 
