@@ -92,6 +92,7 @@ def test_marks_of_transactions_are_not_unread_and_open_transactions_are(kafka: K
     transactional.commit_transaction(20)
     ends = ends_at(2)
     assert kafka.unread({place: 1}, ends) == frozenset()
+    assert kafka.only_tombstones({place: 1}, ends) == frozenset()
     assert kafka.unread({place: 0}, ends) == {place}
 
     transactional.begin_transaction()
@@ -102,6 +103,18 @@ def test_marks_of_transactions_are_not_unread_and_open_transactions_are(kafka: K
     transactional.abort_transaction(20)
     ends = ends_at(4)
     eventually(lambda: kafka.unread({place: 1}, ends), lambda unread: not unread, what="the abort to be known")
+
+
+def test_tombstones_are_known_from_rows(kafka: Kafka, transactional: Producer) -> None:
+    place = ("cdcproof-tombstones", 0)
+    transactional.begin_transaction()
+    transactional.produce(place[0], b"a row", b"key")
+    transactional.produce(place[0], None, b"key")
+    transactional.commit_transaction(20)
+    ends = eventually(lambda: kafka.end_offsets([place[0]]), lambda seen: seen == {place: 3}, what="the end")
+    assert kafka.only_tombstones({place: 1}, ends) == {place}
+    assert kafka.only_tombstones({place: 0}, ends) == frozenset()
+    assert kafka.only_tombstones({place: 3}, ends) == frozenset()
 
 
 def test_a_group_without_commits_lags_from_the_logs_start(kafka: Kafka, pipelines: Pipelines) -> None:

@@ -19,6 +19,7 @@ class Broker:
     ages_seconds: Mapping[Place, float | None] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     copied: Collection[Place] = ()
+    tombstones: Collection[Place] = ()
     """Partitions of which all that is unread is in the dead letter topic as well."""
     is_up: bool = True
     shows_settings: bool = True
@@ -61,6 +62,11 @@ class Broker:
         self._demand_up()
         assert positions.keys() == ends.keys()
         return frozenset(place for place in positions if place in self.copied and self.kept_records([dead_letters]))
+
+    def only_tombstones(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> frozenset[Place]:
+        self._demand_up()
+        assert positions.keys() == ends.keys()
+        return frozenset(place for place in positions if place in self.tombstones)
 
     def topic_states(self, topics: Collection[str]) -> tuple[TopicState, ...]:
         self._demand_up()

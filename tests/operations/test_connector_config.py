@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from cdcproof.clients.transforms import Route
 from cdcproof.databases.names import TableName
 from cdcproof.operations.connector_config import (
     DEBEZIUM_SINK,
@@ -20,7 +21,6 @@ from cdcproof.operations.connector_config import (
     written_key,
 )
 from cdcproof.operations.jdbc_url import Address
-from cdcproof.operations.transforms import Route
 
 SQLSERVER = {
     "connector.class": "io.debezium.connector.sqlserver.SqlServerConnector",

@@ -39,10 +39,13 @@ def test_connectors_of_other_pipelines_are_left_out_and_expected_ones_never(pipe
 class Broker:
     """Kafka with one topic of ten records, of which the sink has committed eight."""
 
-    def __init__(self, dead_letters: int = 0, copied: bool = False, is_up: bool = True) -> None:
+    def __init__(
+        self, dead_letters: int = 0, copied: bool = False, is_up: bool = True, tombstones: bool = False
+    ) -> None:
         self.is_up = is_up
         self.dead_letters = dead_letters
         self.copied = copied
+        self.tombstones = tombstones
 
     def brokers(self) -> int:
         if not self.is_up:
@@ -65,6 +68,10 @@ class Broker:
     def put_aside(self, positions: Mapping[Place, int], ends: Mapping[Place, int], topic: str) -> frozenset[Place]:
         assert (positions, ends, topic) == ({("t.orders", 0): 8}, {("t.orders", 0): 10}, "dlq")
         return frozenset(positions) if self.copied else frozenset()
+
+    def only_tombstones(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> frozenset[Place]:
+        assert (positions, ends) == ({("t.orders", 0): 8}, {("t.orders", 0): 10})
+        return frozenset(positions) if self.tombstones else frozenset()
 
 
 class Dead:
@@ -142,6 +149,24 @@ def test_what_is_in_the_dead_letter_topic_is_said_and_is_no_lag(
     found = lag_of(pipeline, broker, sink=connector("sink", config))
     assert found.aside == aside
     assert (found.records()["connect-sink"], found.seconds()["connect-sink"]) == (records, seconds)
+
+
+@pytest.mark.parametrize(
+    ("mode", "tombstones", "records", "seconds"),
+    [("rewrite", True, 0.0, 0.0), ("rewrite", False, 2.0, 900.0), ("tombstone", True, 2.0, 900.0)],
+)
+def test_tombstones_that_the_sink_is_never_given_are_no_lag(
+    pipeline: Pipeline, mode: str, tombstones: bool, records: float, seconds: float
+) -> None:
+    config = {
+        "name": "sink",
+        "transforms": "unwrap",
+        "transforms.unwrap.type": "io.debezium.transforms.ExtractNewRecordState",
+        "transforms.unwrap.delete.tombstone.handling.mode": mode,
+    }
+    found = lag_of(pipeline, Broker(tombstones=tombstones), sink=connector("sink", config))
+    assert (found.records()["connect-sink"], found.seconds()["connect-sink"]) == (records, seconds)
+    assert found.aside == {}
 
 
 class Source:

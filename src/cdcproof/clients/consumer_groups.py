@@ -53,13 +53,13 @@ class PartitionLag:
     log_start: int
     log_end: int
     lag_seconds: float | None = None
-    put_aside: bool = False
-    """All that is not committed is in the dead letter topic: the group has read it, and does not commit what it skips."""
+    passed_over: bool = False
+    """The sink writes nothing of what is not committed: it is in the dead letter topic, or tombstones that its transforms drop."""
 
     @property
     def lag_records(self) -> int:
         """Offsets between what is committed and the log's end."""
-        if self.put_aside:
+        if self.passed_over:
             return 0
         return max(0, self.log_end - (self.log_start if self.committed is None else self.committed))
 

@@ -183,6 +183,16 @@ class Kafka(Session):
         unread = self._records(near, ends, self._deadline())
         return frozenset(p for p in near if all_put_aside((one for one in unread if one.place == p), aside))
 
+    def only_tombstones(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> frozenset[Place]:
+        """Of these partitions, those in which each record from this position to `ends` is a tombstone.
+
+        Where its transforms drop them, Debezium's sink never commits them, until it writes a later record of that partition.
+        """
+        near = {place: at for place, at in positions.items() if 0 < ends[place] - at <= _MOST_RECORDS}
+        unread = self._records(near, ends, self._deadline())
+        with_rows = {record.place for record in unread if record.value is not None}
+        return frozenset({record.place for record in unread} - with_rows)
+
     def delete_records(self, ends: Mapping[Place, int]) -> None:
         """Delete every record before these offsets. What comes later stays."""
         deadline = self._deadline()

@@ -31,7 +31,7 @@ def read(kafka: Kafka, pipeline: model.Pipeline, states: ConnectorStates | None)
     """Ask the brokers. `states` say what the sinks put aside where; without them that is not known. Errors as `Kafka`."""
     by_group = looks.group_lags(kafka, pipeline)
     if states:
-        looks.mark_put_aside(kafka, pipeline, states, by_group)
+        looks.mark_passed_over(kafka, pipeline, states, by_group)
     existing = kafka.topics()
     topics = [table.topic for table in pipeline.tables if table.topic in existing]
     aside = states.dead_letter_topics(sink.name for sink in pipeline.sinks) if states else {}

@@ -6,9 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.databases.names import TableName
-from cdcproof.operations.java_expressions import UnreadableError, match
-from cdcproof.operations.transforms import (
+from cdcproof.clients.java_expressions import UnreadableError, match
+from cdcproof.clients.transforms import (
     CHANGES_COLUMNS,
     DROPS_BY_CONDITION,
     DROPS_BY_PREDICATE,
@@ -20,6 +19,7 @@ from cdcproof.operations.transforms import (
     entries,
     steps,
 )
+from cdcproof.databases.names import TableName
 
 DELETED = "__deleted"
 """The field in which Debezium's rewrite says whether the row was deleted."""

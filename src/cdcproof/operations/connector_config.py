@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cdcproof.clients.java_expressions import UnreadableError, match
+from cdcproof.clients.transforms import Route, entries, route
 from cdcproof.databases.names import TableName
 from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, Engine
 from cdcproof.operations import jdbc_url
-from cdcproof.operations.java_expressions import UnreadableError, match
 from cdcproof.operations.jdbc_url import Address
-from cdcproof.operations.transforms import Route, entries, route
 from cdcproof.pipeline import group_of
 
 Config = Mapping[str, str]

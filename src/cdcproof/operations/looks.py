@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, ConnectorStates
-from cdcproof.clients.consumer_groups import PartitionLag
+from cdcproof.clients.consumer_groups import PartitionLag, Place
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.registry import Registry
+from cdcproof.clients.transforms import drops_tombstones
 from cdcproof.databases.contracts.database import Database, tables_beside
 from cdcproof.databases.names import TableName
 from cdcproof.environments.base import Environment
@@ -76,7 +77,7 @@ def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -
     except CouldNotLookError as error:
         return SinkLag(seen, lag, dict.fromkeys(groups, error.message), clock_skew_seconds=skew)
     idle = {sink.consumer_group: why for sink in pipeline.sinks if (why := states.halted(sink.name))}
-    aside = mark_put_aside(kafka, pipeline, states, lag)
+    aside = mark_passed_over(kafka, pipeline, states, lag)
     return SinkLag(seen, lag, idle, aside, skew)
 
 
@@ -93,21 +94,23 @@ def group_lags(kafka: Kafka, pipeline: Pipeline) -> dict[str, tuple[PartitionLag
     return {group: tuple(p for p in partitions if p.topic in topics) for group, partitions in lag.items()}
 
 
-def mark_put_aside(
+def mark_passed_over(
     kafka: Kafka, pipeline: Pipeline, states: ConnectorStates, lag: dict[str, tuple[PartitionLag, ...]]
 ) -> dict[str, str]:
-    """Group to what is in its dead letter topic; in `lag`, partitions in which that is all there is are marked."""
+    """Group to what is in its dead letter topic; in `lag`, partitions of which the sink writes nothing more are marked."""
     group_of = {sink.name: sink.consumer_group for sink in pipeline.sinks}
     topics = states.dead_letter_topics(group_of)
     found = in_dead_letter_topics(states, kafka, topics)
-    for sink in found:
-        mine = lag[group_of[sink]]
+    for sink, group in group_of.items():
+        mine = lag[group]
         behind = {(p.topic, p.partition): p for p in mine if p.lag_records}
         positions = {place: p.next_offset for place, p in behind.items()}
         ends = {place: p.log_end for place, p in behind.items()}
-        aside = kafka.put_aside(positions, ends, topics[sink])
-        lag[group_of[sink]] = tuple(
-            replace(p, put_aside=True, lag_seconds=0.0) if (p.topic, p.partition) in aside else p for p in mine
+        passed = kafka.put_aside(positions, ends, topics[sink]) if sink in found else frozenset[Place]()
+        if (connector := states.get(sink)) and drops_tombstones(connector.config):
+            passed |= kafka.only_tombstones(positions, ends)
+        lag[group] = tuple(
+            replace(p, passed_over=True, lag_seconds=0.0) if (p.topic, p.partition) in passed else p for p in mine
         )
     return {group_of[sink]: text for sink, text in found.items()}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connector
+from cdcproof.clients.transforms import Route, route
 from cdcproof.databases.names import TableName
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.operations import connector_config
@@ -20,7 +21,6 @@ from cdcproof.operations.column_rules import ColumnRules, Stage, column_rules
 from cdcproof.operations.connector_config import Written
 from cdcproof.operations.pairing import Pair
 from cdcproof.operations.target_discovery import Target, open_target
-from cdcproof.operations.transforms import Route, route
 from cdcproof.pipeline import PLACEHOLDER
 
 

@@ -45,6 +45,7 @@ class World:
     dead_letters: int = 0
     in_sync: int = 1
     copied: frozenset[Place] = frozenset()
+    tombstones: frozenset[Place] = frozenset()
     connectors: dict[str, Connector] = field(default_factory=lambda: {n: connector(n) for n in ("source", "sink")})
     each_second: Iterator[Callable[[World], None]] = field(default_factory=lambda: iter(()))
     session: int = 5
@@ -98,6 +99,10 @@ class World:
     def put_aside(self, positions: Mapping[Place, int], ends: Mapping[Place, int], topic: str) -> frozenset[Place]:
         assert topic == "dlq"
         return self.copied & positions.keys()
+
+    def only_tombstones(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> frozenset[Place]:
+        assert all(at < ends[place] for place, at in positions.items())
+        return self.tombstones & positions.keys()
 
     def tell(self, text: str) -> None:
         self.told.append(text)
@@ -315,6 +320,26 @@ def test_records_that_were_put_aside_are_named_where_others_are_still_waited_for
     with pytest.raises(DeadlineError) as raised:
         _cross(world)
     assert raised.value.message.endswith("sink has committed 7 of 8 in wh.public.orders/0; 10 records are in dlq")
+
+
+UNWRAP = {"transforms": "u", "transforms__u__type": "io.debezium.transforms.ExtractNewRecordState"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "tombstones", "passes"),
+    [("rewrite", {ORDERS}, True), ("rewrite", {ITEMS}, False), ("rewrite-with-tombstone", {ORDERS}, False)],
+)
+def test_tombstones_that_the_sink_is_never_given_are_not_waited_for(
+    world: World, mode: str, tombstones: set[Place], passes: bool
+) -> None:
+    _with(world, **UNWRAP, transforms__u__delete__tombstone__handling__mode=mode)
+    world.committed, world.ends[ORDERS] = 100, 8
+    world.tombstones = frozenset(tombstones)
+    if passes:
+        assert 2 <= _cross(world).seconds < 2.5
+    else:
+        with pytest.raises(DeadlineError, match=r"sink has committed 7 of 8 in wh\.public\.orders/0"):
+            _cross(world)
 
 
 def test_a_sink_that_drops_what_it_cannot_write_is_named(world: World) -> None:

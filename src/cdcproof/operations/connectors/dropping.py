@@ -10,16 +10,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cdcproof.operations.connector_config import Config
-from cdcproof.operations.java_expressions import UnreadableError, match
-from cdcproof.operations.transforms import (
+from cdcproof.clients.java_expressions import UnreadableError, match
+from cdcproof.clients.transforms import (
     DROPS_BY_CONDITION,
     DROPS_BY_PREDICATE,
+    TOMBSTONE_HANDLER,
     UNWRAP,
     Transform,
     steps,
     transforms,
 )
+from cdcproof.operations.connector_config import Config
 from cdcproof.pipeline import Table
 
 
@@ -31,7 +32,6 @@ class Delete(StrEnum):
     FLAGGED = "flagged row"
 
 
-_TOMBSTONE_HANDLER = "io.confluent.connect.transforms.TombstoneHandler"
 FROM_SOURCE = frozenset({Delete.EVENT, Delete.TOMBSTONE})
 """What Debezium writes for a delete, unless its settings say otherwise."""
 
@@ -71,9 +71,9 @@ def deletes_after(config: Config, before: frozenset[Delete]) -> tuple[frozenset[
         after, setting, sure = now, "", True
         if transform.class_name in UNWRAP:
             after, setting, sure = _flattened(transform, now)
-        elif transform.class_name == DROPS_BY_PREDICATE and _is_for_tombstones(transform):
+        elif transform.class_name == DROPS_BY_PREDICATE and transform.is_for_tombstones:
             after, setting = now - {Delete.TOMBSTONE}, "predicate"
-        elif transform.class_name == _TOMBSTONE_HANDLER and transform.settings.get("behavior") != "fail":
+        elif transform.class_name == TOMBSTONE_HANDLER and transform.settings.get("behavior") != "fail":
             after, setting = now - {Delete.TOMBSTONE}, "behavior"
         if now and not after:
             return after, f"transforms.{transform.name}.{setting}", sure
@@ -113,8 +113,3 @@ def _flattened(transform: Transform, now: frozenset[Delete]) -> tuple[frozenset[
         "delete-to-tombstone": frozenset({Delete.TOMBSTONE}),
     }.get(mode, tombstone)
     return after, names[0], True
-
-
-def _is_for_tombstones(transform: Transform) -> bool:
-    is_it = transform.predicate_place.endswith("RecordIsTombstone)")
-    return is_it and transform.settings.get("negate", "false").lower() != "true"

@@ -10,12 +10,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cdcproof.clients.transforms import transforms
 from cdcproof.databases.names import TableName
 from cdcproof.engines import DEFAULT_SCHEMAS
 from cdcproof.operations import connector_config
 from cdcproof.operations.connector_config import DEBEZIUM_SINK, SINKS, SOURCES, Config, unreadable
 from cdcproof.operations.connectors.dropping import FROM_SOURCE, Delete, deletes_after, drops
-from cdcproof.operations.transforms import transforms
 from cdcproof.pipeline import Pipeline, Table
 
 _FAILURE_MODES = ("event.processing.failure.handling.mode", "event.deserialization.failure.handling.mode")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from cdcproof.clients.connect import Connect, Connector, ConnectorStates, Offset, root_cause
 from cdcproof.clients.consumer_groups import Place, Positions
 from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.transforms import drops_tombstones
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import LogPosition
@@ -148,6 +149,7 @@ class SinkHop:
         behind = list(self._behind(readers))
         if behind and self._marks.passed:
             self._pass_over_marks(behind)
+            self._pass_over_tombstones(behind)
             self._pass_over_dead_letters(behind)
             self._marks = Deadline(_MARKS_SECONDS)
             behind = list(self._behind(readers))
@@ -175,6 +177,15 @@ class SinkHop:
             positions = {each.place: each.committed or 0 for each in behind if each.sink == sink}
             unread = self.kafka.unread(positions, self.ends)
             self._done |= {(sink, place) for place in positions if place not in unread}
+
+    def _pass_over_tombstones(self, behind: Sequence[_Behind]) -> None:
+        """A sink whose transforms drop tombstones does not commit them: Debezium's commits what it was given."""
+        states = self.connect.states()
+        for name in {each.sink for each in behind if each.sink}:
+            sink = states.get(name)
+            if sink and drops_tombstones(sink.config):
+                positions = {each.place: each.committed or 0 for each in behind if each.sink == name}
+                self._done |= {(name, place) for place in self.kafka.only_tombstones(positions, self.ends)}
 
     def _pass_over_dead_letters(self, behind: Sequence[_Behind]) -> None:
         """What a sink put aside it will not write: of that, nothing is in flight."""

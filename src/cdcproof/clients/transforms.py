@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cdcproof.operations.java_expressions import UnreadableError, filled, match
+from cdcproof.clients.java_expressions import UnreadableError, filled, match
 
 Config = Mapping[str, str]
 
@@ -26,6 +26,7 @@ _ROUTERS = {
 UNWRAP = (f"{_DEBEZIUM}ExtractNewRecordState", f"{_DEBEZIUM}UnwrapFromEnvelope")
 REPLACE_FIELD = (f"{_APACHE}ReplaceField", f"{_CONFLUENT}ReplaceField")
 MASK_FIELD = (f"{_APACHE}MaskField",)
+TOMBSTONE_HANDLER = f"{_CONFLUENT}TombstoneHandler"
 DROPS_BY_PREDICATE = f"{_APACHE}Filter"
 DROPS_BY_CONDITION = {f"{_DEBEZIUM}Filter": "condition", f"{_CONFLUENT}Filter": "filter.condition"}
 """Classes that drop records, and the setting that says which."""
@@ -45,8 +46,11 @@ _CHANGES_NOTHING = (
     *(f"{_APACHE}{name}" for name in ("InsertField", "InsertHeader", "DropHeaders", "HeaderFrom", "SetSchemaMetadata")),
     *(f"{_DEBEZIUM}{name}" for name in ("HeaderToValue", "SchemaChangeEventFilter", "tracing.ActivateTracingSpan")),
     f"{_DEBEZIUM}partitions.PartitionRouting",
-    f"{_CONFLUENT}TombstoneHandler",
+    TOMBSTONE_HANDLER,
 )
+_DELETES = "delete.tombstone.handling.mode"
+_WITHOUT_TOMBSTONES = ("drop", "rewrite", "delete-to-tombstone")
+"""Ways of `UNWRAP` to treat deletes in which the tombstone after a delete goes."""
 _KEEPS_TOPIC = {
     *UNWRAP,
     *REPLACE_FIELD,
@@ -100,6 +104,12 @@ class Transform:
             except UnreadableError:
                 return None
         return None
+
+    @property
+    def is_for_tombstones(self) -> bool:
+        """Whether its predicate leaves it tombstones alone."""
+        kind = self.config.get(f"predicates.{self.settings.get('predicate', '')}.type", "")
+        return kind == f"{_PREDICATES}RecordIsTombstone" and self.settings.get("negate", "false").lower() != "true"
 
     @property
     def predicate_place(self) -> str:
@@ -179,3 +189,25 @@ def _rerouted(transform: Transform, topic: str) -> str:
         raise UnreadableError("its expression holds a reference that only the worker can resolve")
     found = match(regex, topic)
     return filled(found, replacement) if found else topic
+
+
+def drops_tombstones(config: Config) -> bool:
+    """Whether a tombstone certainly does not pass the chain. A transform before that is not understood may change it."""
+    for transform in transforms(config):
+        if not transform.is_known:
+            return False
+        if _drops_tombstones(transform):
+            return True
+    return False
+
+
+def _drops_tombstones(transform: Transform) -> bool:
+    settings = transform.settings
+    if transform.class_name == DROPS_BY_PREDICATE:
+        return transform.is_for_tombstones
+    if settings.get("predicate"):
+        return False
+    if transform.class_name == TOMBSTONE_HANDLER:
+        return settings.get("behavior", "drop_silent").startswith("drop")
+    # the older keys (drop.tombstones) mean nothing to Debezium 3
+    return transform.class_name in UNWRAP and settings.get(_DELETES, "").lower() in _WITHOUT_TOMBSTONES

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.operations.transforms import Route, route
+from cdcproof.clients.transforms import Route, drops_tombstones, route
 
 APACHE = "org.apache.kafka.connect.transforms."
 ROUTER = {
@@ -54,3 +54,37 @@ ONLY_ORDERS = {
 )  # fmt: skip
 def test_a_topic_goes_through_the_chain(config: dict[str, str], found: Route) -> None:
     assert route(config, "w.public.orders") == found
+
+
+UNWRAP = {"transforms": "u", "transforms.u.type": "io.debezium.transforms.ExtractNewRecordState"}
+MODE = "transforms.u.delete.tombstone.handling.mode"
+FILTER = {"transforms": "f", "transforms.f.type": f"{APACHE}Filter", "transforms.f.predicate": "p"}
+TOMBSTONES = {"predicates.p.type": f"{APACHE}predicates.RecordIsTombstone"}
+HANDLER = {"transforms": "h", "transforms.h.type": "io.confluent.connect.transforms.TombstoneHandler"}
+
+
+@pytest.mark.parametrize(
+    ("config", "dropped"),
+    [
+        ({}, False),
+        (UNWRAP, False),
+        ({**UNWRAP, MODE: "drop"}, True),
+        ({**UNWRAP, MODE: "rewrite"}, True),
+        ({**UNWRAP, MODE: "delete-to-tombstone"}, True),
+        ({**UNWRAP, MODE: "tombstone"}, False),
+        ({**UNWRAP, MODE: "rewrite-with-tombstone"}, False),
+        ({**UNWRAP, "transforms.u.drop.tombstones": "true"}, False),
+        ({**UNWRAP, MODE: "rewrite", "transforms.u.predicate": "p"}, False),
+        ({**FILTER, **TOMBSTONES}, True),
+        ({**FILTER, **TOMBSTONES, "transforms.f.negate": "true"}, False),
+        ({**FILTER, "predicates.p.type": f"{APACHE}predicates.TopicNameMatches"}, False),
+        (HANDLER, True),
+        ({**HANDLER, "transforms.h.behavior": "drop_warn"}, True),
+        ({**HANDLER, "transforms.h.behavior": "fail"}, False),
+        ({**HANDLER, "transforms.h.behavior": "ignore"}, False),
+        ({**HANDLER, "transforms": "own,h", "transforms.own.type": "com.acme.Own"}, False),
+        ({**HANDLER, "transforms": "h,own", "transforms.own.type": "com.acme.Own"}, True),
+    ],
+)
+def test_tombstones_are_dropped_for_certain(config: dict[str, str], dropped: bool) -> None:
+    assert drops_tombstones(config) is dropped
