@@ -207,3 +207,19 @@ def test_so_many_of_the_newest_good_ones_stay() -> None:
 
     assert found == ["a_1.gz", "a_2.gz", "a_5.gz"]
     assert set(kept) == {"a_3.gz", "a_4.gz", "a_6.gz"}
+
+
+def test_a_copy_of_an_old_backup_takes_the_place_of_no_newer_one() -> None:
+    """By when they were taken: three good ones stay, and the copy of this morning is none of them. Nor does it go at once."""
+    now = datetime(2026, 11, 29, tzinfo=UTC).timestamp()
+
+    def whole(day: int, written_days_ago: float) -> list[OldFile]:
+        changed = int((now - written_days_ago * 86_400) * 1e9)
+        names = ("manifest.json", "SHA256SUMS", "pg/toc.dat")
+        return [OldFile(f"w_202611{day:02}_020000/{name}", 1, changed, 10, 4096) for name in names]
+
+    files = [*whole(1, 0.1), *whole(5, 24), *whole(6, 23), *whole(7, 22), *whole(8, 21)]
+    found = old_backups(files, lambda _: True, now, 7, 3)
+
+    assert {file.path.partition("/")[0] for file in found.removable} == {"w_20261105_020000"}
+    assert found.kept.keys() == {f"w_2026110{day}_020000" for day in (6, 7, 8)}

@@ -16,8 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cdcproof.backup import manifest
-from cdcproof.backup.manifest import MANIFEST, SUMS, Manifest, StoredFile
+from cdcproof.backup.manifest import Manifest, StoredFile
 from cdcproof.errors import ConfigError, OperationError, UsageError
+from cdcproof.observations.backup_folders import MANIFEST, SUMS
 from cdcproof.reporting.files import sha256_of, synchronise
 
 try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from cdcproof.backup.folders import damage
-from cdcproof.backup.manifest import MANIFEST
 from cdcproof.clients.object_store import ObjectStore
 from cdcproof.environments.base import BackupFile
 from cdcproof.environments.disk import files_below
 from cdcproof.errors import CouldNotLookError, UsageError
 from cdcproof.observations import backup_logs, uploads
+from cdcproof.observations.backup_folders import backups_of
 from cdcproof.observations.backup_runs import BackupRuns, GoodBackups, Run
 from cdcproof.observations.uploads import Uploads
 from cdcproof.pipeline import Pipeline
@@ -23,7 +23,7 @@ def good_backups(pipeline: Pipeline, now: float) -> GoodBackups:
     """The backup directory. Raises `CouldNotLookError`."""
     directory = _directory(pipeline)
     files, complete = files_below(directory)
-    folders_of_ours = [file.path.rpartition("/")[0] for file in files if file.path.endswith(f"/{MANIFEST}")]
+    folders_of_ours = [one.name for one in backups_of(files) if one.manifest]
     failed = frozenset(run.log.stamp for run in _runs(directory, files) if run.log.bad and run.log.stamp)
     limits = pipeline.thresholds
     return GoodBackups(

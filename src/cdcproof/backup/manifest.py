@@ -15,11 +15,10 @@ from typing import Any
 from cdcproof.databases.contracts.backup import DatabaseState, TableSum
 from cdcproof.databases.contracts.identity import Identity, identity_of
 from cdcproof.errors import ConfigError
+from cdcproof.observations.backup_folders import MANIFEST, SUMS
 from cdcproof.reporting.files import sha256_of
 
 FORMAT = 1
-MANIFEST = "manifest.json"
-SUMS = "SHA256SUMS"
 
 
 @dataclass(frozen=True)

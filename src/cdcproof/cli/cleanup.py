@@ -127,15 +127,13 @@ def _old_reports(directory: Path, pipeline: Pipeline) -> Sorted:
 
 def _old_backups(directory: Path, pipeline: Pipeline) -> Sorted:
     from cdcproof.backup.folders import damage
-    from cdcproof.backup.manifest import MANIFEST
     from cdcproof.observations import backup_logs
+    from cdcproof.observations.backup_folders import MANIFEST
     from cdcproof.observations.old_files import old_backups
     from cdcproof.operations.cleanup import files_of
 
     listed = files_of(directory)
-    # a hidden file is a lock, or a part of what is being made; logs are evidence, and small
-    files = [f for f in listed if not f.path.endswith(".log") and not any(p.startswith(".") for p in f.path.split("/"))]
-    there = {file.path for file in files}
+    there = {file.path for file in listed}
     failed = {
         log.stamp
         for file in listed
@@ -149,7 +147,7 @@ def _old_backups(directory: Path, pipeline: Pipeline) -> Sorted:
         return not damage(directory / path) if is_ours else backup_logs.stamp_of(path) not in failed
 
     days, keep = pipeline.thresholds.backup_keep_days, pipeline.backup.keep_count
-    return old_backups(files, is_good, time.time(), days, keep)
+    return old_backups(listed, is_good, time.time(), days, keep)
 
 
 def _text(path: Path) -> str:

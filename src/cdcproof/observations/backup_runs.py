@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,14 @@ from pathlib import Path
 
 from cdcproof.environments.base import BackupFile
 from cdcproof.errors import CouldNotLookError
+from cdcproof.observations.backup_folders import SUMS, Backup, backups_of, kind_of
 from cdcproof.observations.backup_logs import BackupLog, stamp_of
-from cdcproof.observations.backups import own_backups
 
 _HOUR_SECONDS = 3600.0
 _WEEK_SECONDS = 7 * 86_400.0
 _STILL_RUNNING_SECONDS = 3600.0
 COMPLETE = "complete, and nothing failed"
 FRESH = "fresh"
-MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,9 @@ class Run:
 
 @dataclass(frozen=True)
 class GoodBackups:
-    """The files of the backup directory, judged by their manifests and by the logs of the runs that made them.
+    """The backups of a directory, judged by their manifests and by the logs of the runs that made them.
 
-    A folder that holds a manifest is one backup, good if its sums are there too; any other file is one by itself, good if it is not
-    empty and the log of its time says nothing bad. Logs, hidden files and what is being written are none.
+    One with a manifest is good if its sums are there too; any other is good if it is not empty and the log of its time says nothing bad.
     """
 
     directory: Path
@@ -82,57 +79,46 @@ class GoodBackups:
         rows: list[dict[str, object]] = []
         for part, names in self._of_part.items():
             good = self._newest_good(names)
-            hours = None if good is None else f"{(self.now - self._backups[good]) / _HOUR_SECONDS:.1f}"
+            hours = None if good is None else f"{(self.now - self._backups[good].made_at) / _HOUR_SECONDS:.1f}"
             rows.append({"part": part, "newest": names[0], "newest good": good or "none", "hours old": hours})
         return rows or [{"part": str(self.directory), "newest": "none", "newest good": "none", "hours old": None}]
 
     @cached_property
-    def _backups(self) -> dict[str, float]:
-        """Backup by its path to when it was last written; of our own to when it was taken: copying a backup makes it no newer."""
-        files = [f for f in self.files if not f.path.endswith(".log") and not any(_hidden(f.path))]
-        folders = {f.path.rpartition("/")[0] for f in files if f.path.endswith(f"/{MANIFEST}")}
-        written: dict[str, float] = {}
-        for file in files:
-            name = next((folder for folder in folders if file.path.startswith(f"{folder}/")), file.path)
-            written[name] = max(written.get(name, 0.0), file.changed_at)
-        return written | {one.folder: one.taken_at for one in own_backups(files)}
+    def _backups(self) -> dict[str, Backup[BackupFile]]:
+        """Backups by their names."""
+        return {one.name: one for one in backups_of(self.files)}
 
     @cached_property
     def _of_part(self) -> dict[str, list[str]]:
         """Part to its backups, the newest first. A part is a kind of folder, or of backups with a manifest; else the directory itself."""
         parts: dict[str, list[str]] = defaultdict(list)
-        for name in sorted(self._backups, key=lambda name: (self._backups[name], name), reverse=True):
-            parts[self._part(name)].append(name)
+        for name, one in reversed(self._backups.items()):
+            parts[self._part(one)].append(name)
         return dict(sorted(parts.items()))
 
-    def _part(self, name: str) -> str:
-        first = name.split("/", maxsplit=1)[0] if "/" in name or self._has_manifest(name) else ""
-        return str(self.directory / re.sub(r"\d+", "#", first))
-
-    def _has_manifest(self, name: str) -> bool:
-        return f"{name}/{MANIFEST}" in self._sizes
-
-    @cached_property
-    def _sizes(self) -> dict[str, int]:
-        return {file.path: file.size_bytes for file in self.files}
+    def _part(self, one: Backup[BackupFile]) -> str:
+        first = one.name.split("/", maxsplit=1)[0] if "/" in one.name or one.manifest else ""
+        return str(self.directory / kind_of(first))
 
     def _newest_good(self, names: Collection[str]) -> str | None:
         return next((name for name in names if not self._wrong(name)), None)
 
     def _wrong(self, name: str) -> str:
         """Why a backup is not good; empty where it is."""
-        if self._backups[name] > self.now + self.skew_seconds:
+        one = self._backups[name]
+        if one.made_at > self.now + self.skew_seconds:
             return "it is from the future: a clock is wrong"
-        if self._has_manifest(name):
-            return self.damaged.get(name) or ("" if f"{name}/{SUMS}" in self._sizes else f"it has no {SUMS}")
-        if not self._sizes[name]:
+        if one.manifest:
+            has_sums = any(file.path == f"{name}/{SUMS}" for file in one.files)
+            return self.damaged.get(name) or ("" if has_sums else f"it has no {SUMS}")
+        if not one.files[0].size_bytes:
             return "it is empty"
         return "the log of its run has a line with ✗" if stamp_of(name) in self.failed_stamps else ""
 
     def _word(self, name: str | None) -> str:
         if name is None:
             return "no good backup"
-        hours = (self.now - self._backups[name]) / _HOUR_SECONDS
+        hours = (self.now - self._backups[name].made_at) / _HOUR_SECONDS
         return FRESH if hours <= self.age_hours else f"{hours:,.1f} h old"
 
 
@@ -199,7 +185,3 @@ class BackupRuns:
             }
             for run in recent or self.runs[-1:]
         ] or [{"log": "none", "✓": None, "✗": None, "says": None}]
-
-
-def _hidden(path: str) -> list[str]:
-    return [part for part in path.split("/") if part.startswith(".")]

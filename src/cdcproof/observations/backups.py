@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from cdcproof.environments.base import BackupFile
 from cdcproof.errors import CouldNotLookError
+from cdcproof.observations.backup_folders import Backup, backups_of, is_aside, kind_of, own_name
 from cdcproof.observations.disks import OldFiles, size
 
 _HOUR_SECONDS = 3600.0
 _DAY_SECONDS = 86_400.0
 FRESH = "fresh"
-_MANIFEST = "manifest.json"
-_OWN = re.compile(r"(.+)_(\d{8}_\d{6})")
-
-
-@dataclass(frozen=True)
-class OwnBackup:
-    """A backup of `cdcproof backup`: one folder, that begins to be one with its manifest. `taken_at` is its name's, in Unix seconds."""
-
-    folder: str
-    pipeline: str
-    taken_at: float
-    manifest: BackupFile
-
-
-def own_backups(files: Iterable[BackupFile]) -> tuple[OwnBackup, ...]:
-    """Those among the files of a backup directory, oldest first."""
-    found = []
-    for file in files:
-        folder, _, name = file.path.partition("/")
-        own = _OWN.fullmatch(folder)
-        if own and name == _MANIFEST and not folder.startswith("."):
-            try:
-                taken = datetime.strptime(own[2], "%Y%m%d_%H%M%S").replace(tzinfo=UTC).timestamp()
-            except ValueError:  # digits that are no time
-                continue
-            found.append(OwnBackup(folder, own[1], taken, file))
-    return tuple(sorted(found, key=lambda one: one.taken_at))
 
 
 @dataclass(frozen=True)
@@ -84,10 +56,10 @@ class Backups:
     def old(self, days: float) -> OldFiles:
         """The files older than `days`, without the newest of its kind: the last backup is never one to delete."""
         limit = self.now - days * _DAY_SECONDS
-        own = {one.folder for one in own_backups(self.files)}
-        whole = {one.folder for one in self._own.values()}
+        own = {one.name for one in self._all_own}
+        whole = {one.name for one in self._own.values()}
         theirs = [file for file in self.files if file.path.split("/")[0] not in own]
-        newest = _newest_by(theirs, lambda file: _without_numbers(file.path)).values()
+        newest = _newest_by(theirs, lambda file: kind_of(file.path)).values()
         kept = tuple(sorted(file.path for file in newest if file.changed_at < limit))
         old = [
             file
@@ -95,7 +67,7 @@ class Backups:
             if file.changed_at < limit and file.path not in kept and file.path.split("/")[0] not in whole
         ]
         freed = sum(file.disk_bytes for file in old)
-        folders = tuple(sorted(one.folder for one in self._own.values() if one.manifest.changed_at < limit))
+        folders = tuple(sorted(one.name for one in self._own.values() if one.written_at < limit))
         return OldFiles(self.directory, days, len(old), freed, self.complete, kept, folders)
 
     def rows(self) -> list[dict[str, object]]:
@@ -104,7 +76,7 @@ class Backups:
             {
                 "below": part,
                 "newest": file.path,
-                "hours old": f"{(self.now - (self._own[part].taken_at if part in self._own else file.changed_at)) / _HOUR_SECONDS:.1f}",
+                "hours old": f"{(self.now - (self._own[part].made_at if part in self._own else file.changed_at)) / _HOUR_SECONDS:.1f}",
                 "size": size(self._size(part, file)),
             }
             for part, file in self._newest().items()
@@ -116,30 +88,30 @@ class Backups:
         Folders that differ in numbers only are one: a folder a day. Logs are no backups, nor is what is hidden: a backup that is being made.
         Of our own backups the manifest stands for all.
         """
-        pipelines = {one.pipeline for one in self._own.values()}
-        files = [
-            file
-            for file in self.files
-            if not file.path.endswith(".log") and not file.path.startswith(".") and not _is_of(file, pipelines)
-        ]
+        pipelines = {one.pipeline for one in self._all_own}
+        files = [file for file in self.files if not is_aside(file.path) and not _is_of(file, pipelines)]
         below = [file for file in files if "/" in file.path]
-        newest = _newest_by(below or files, lambda file: _without_numbers(file.path.rpartition("/")[0].split("/")[0]))
+        newest = _newest_by(below or files, lambda file: kind_of(file.path.rpartition("/")[0].split("/")[0]))
         found = {_place(self.directory, file): file for _, file in sorted(newest.items())}
-        return found | {part: one.manifest for part, one in self._own.items()}
+        return found | {part: one.manifest for part, one in self._own.items() if one.manifest}
 
     @cached_property
-    def _own(self) -> dict[str, OwnBackup]:
+    def _all_own(self) -> tuple[Backup[BackupFile], ...]:
+        """The backups of our own, which lie in the directory itself."""
+        return tuple(one for one in backups_of(self.files) if one.pipeline and "/" not in one.name)
+
+    @cached_property
+    def _own(self) -> dict[str, Backup[BackupFile]]:
         """Part to the newest backup of our own of a pipeline."""
-        newest = {one.pipeline: one for one in own_backups(self.files)}
-        return {str(self.directory / one.folder): one for one in newest.values()}
+        newest = {one.pipeline: one for one in self._all_own}
+        return {str(self.directory / one.name): one for one in newest.values()}
 
     def newest_own(self) -> tuple[str, ...]:
         """The folders of our own newest backups, one for each pipeline."""
-        return tuple(one.folder for one in self._own.values())
+        return tuple(one.name for one in self._own.values())
 
-    def _own_word(self, one: OwnBackup) -> str:
-        """By the time of its name: copying a backup makes it no newer."""
-        return self.damaged.get(one.folder) or self._age_word(one.taken_at)
+    def _own_word(self, one: Backup[BackupFile]) -> str:
+        return self.damaged.get(one.name) or self._age_word(one.made_at)
 
     def _word(self, file: BackupFile) -> str:
         in_past = file.changed_at <= self.now + self.skew_seconds
@@ -153,15 +125,13 @@ class Backups:
 
     def _size(self, part: str, file: BackupFile) -> int:
         """Of our own backup, of all its files that this account may see."""
-        if part not in self._own:
-            return file.size_bytes
-        return sum(other.size_bytes for other in self.files if other.path.startswith(f"{self._own[part].folder}/"))
+        return sum(each.size_bytes for each in self._own[part].files) if part in self._own else file.size_bytes
 
 
 def _is_of(file: BackupFile, pipelines: Iterable[str]) -> bool:
     """Whether the file is in a folder of our own backups of these pipelines, whole or not."""
-    own = _OWN.fullmatch(file.path.partition("/")[0])
-    return own is not None and own[1] in pipelines
+    own = own_name(file.path.partition("/")[0])
+    return own is not None and own[0] in pipelines
 
 
 def _place(directory: Path, file: BackupFile) -> str:
@@ -174,8 +144,3 @@ def _newest_by(files: Iterable[BackupFile], key: Callable[[BackupFile], str]) ->
     for file in sorted(files, key=lambda file: (file.changed_at, file.path)):
         newest[key(file)] = file
     return newest
-
-
-def _without_numbers(path: str) -> str:
-    """What the backups of one kind have in common: ``postgresql/warehouse_#_#.sql.gz``."""
-    return re.sub(r"\d+", "#", path)

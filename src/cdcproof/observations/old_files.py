@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cdcproof.observations.backup_folders import MANIFEST, Backup, backups_of, kind_of
 from cdcproof.reconcile.report.history import Seen, finished, history, proven_since
 from cdcproof.reconcile.report.result import Report, TableStatus
 
@@ -107,27 +107,24 @@ def old_backups(
 ) -> Sorted:
     """Of the files of a backup directory those older than `days`, but for the newest `keep_count` good ones of each kind.
 
-    A folder that holds a manifest is one backup, deleted as a whole; any other file is one by itself. `is_good` is asked of either by
-    its path; an empty file never is. Names that differ in numbers only are of one kind.
+    A backup is deleted as a whole. `is_good` is asked of each by its name; an empty one never is. One that was copied lately stays, but
+    takes the place of none that is newer.
     """
-    folders = {file.path.rpartition("/")[0] for file in files if file.path.endswith("/manifest.json")}
-    backups: dict[str, list[OldFile]] = defaultdict(list)
-    for file in files:
-        backups[next((f for f in folders if file.path.startswith(f"{f}/")), file.path)].append(file)
-    written = {name: max(file.changed_at for file in parts) for name, parts in backups.items()}
-    by_kind: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(backups, key=lambda name: (written[name], name), reverse=True):
-        by_kind[re.sub(r"\d+", "#", name)].append(name)
+    by_kind: dict[str, list[Backup[OldFile]]] = defaultdict(list)
+    for one in reversed(backups_of(files)):
+        by_kind[kind_of(one.name)].append(one)
     kept: dict[str, str] = {}
-    for names in by_kind.values():
-        kept[names[0]] = "the newest of its kind"
-        good = [name for name in names if is_good(name) and any(file.size_bytes for file in backups[name])]
+    for backups in by_kind.values():
+        kept[backups[0].name] = "the newest of its kind"
+        good = [one.name for one in backups if is_good(one.name) and any(file.size_bytes for file in one.files)]
         kept |= dict.fromkeys(good[:keep_count], "one of the newest good ones of its kind")
-    old = {name for name in backups if now - written[name] > days * _DAY_SECONDS}
-    removable = [file for name in sorted(old - kept.keys()) for file in _manifest_first(backups[name])]
+    old = {
+        one.name: one for backups in by_kind.values() for one in backups if now - one.written_at > days * _DAY_SECONDS
+    }
+    removable = [file for name in sorted(old.keys() - kept.keys()) for file in _manifest_first(old[name].files)]
     return Sorted(tuple(removable), {name: why for name, why in sorted(kept.items()) if name in old})
 
 
 def _manifest_first(parts: Iterable[OldFile]) -> list[OldFile]:
     """Without its manifest it is no backup any more, should the rest not be reached."""
-    return sorted(parts, key=lambda file: (not file.path.endswith("/manifest.json"), file.path))
+    return sorted(parts, key=lambda file: (not file.path.endswith(f"/{MANIFEST}"), file.path))

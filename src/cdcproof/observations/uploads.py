@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 from cdcproof.clients.object_store import StoredObject
+from cdcproof.observations.backup_folders import MANIFEST, kind_of, own_name
 from cdcproof.observations.disks import size
 
 UPLOADED = "uploaded, whole"
 FRESH = "fresh"
 _NEWEST = "newest upload"
-_MANIFEST = "manifest.json"
 _SHRUNK = 0.5
 _GROWN = 2.0
 DAYS = 7
@@ -95,7 +94,7 @@ class Uploads:
         """Kind of backup to the size of its largest: names that differ in numbers only are of one kind."""
         found: dict[str, int] = {}
         for name, objects in _backups(self.objects.get(day, ())).items():
-            kind = re.sub(r"\d+", "#", name)
+            kind = kind_of(name)
             found[kind] = max(found.get(kind, 0), sum(one.size_bytes for one in objects))
         return found
 
@@ -106,9 +105,9 @@ class Uploads:
         if not self._sizes[day]:
             return "empty objects"
         folders = {name: objects for name, objects in backups.items() if _is_folder(name, objects)}
-        whole = [name for name, objects in folders.items() if any(o.key.endswith(f"/{_MANIFEST}") for o in objects)]
+        whole = [name for name, objects in folders.items() if any(o.key.endswith(f"/{MANIFEST}") for o in objects)]
         if len(folders) == len(backups) and not whole:
-            return f"in part: it has no {_MANIFEST}"
+            return f"in part: it has no {MANIFEST}"
         before = self._sizes[day - timedelta(days=DAYS)]
         if self._sizes[day] < _SHRUNK * before:
             return "less than half of the week before"
@@ -130,7 +129,7 @@ def _backups(objects: Iterable[StoredObject]) -> dict[str, list[StoredObject]]:
         if rest.endswith("/") or not rest:
             continue  # the mark of a folder
         first, below, _ = rest.partition("/")
-        found[first if below and re.search(r"_\d{8}_\d{6}$", first) else rest].append(one)
+        found[first if below and own_name(first) else rest].append(one)
     return found
 
 
