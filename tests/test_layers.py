@@ -17,7 +17,7 @@ LAYERS = (
     {
         *("errors", "engines", "findings", "pipeline", "pipeline_choice", "toml_lines", "toml_models", "toml_text"),
         *("waiting", "patience", "time_limit", "stopping", "output", "secrets", "progress", "locking"),
-        *("contacts", "notification", "shipped"),
+        *("contacts", "durations", "notification", "shipped"),
     },
     {"reporting"},
     {"clients", "databases"},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cdcproof.maintenance.journal import Entry, Event
-from cdcproof.maintenance.report import downtime, duration
+from cdcproof.maintenance.report import downtime
 from cdcproof.maintenance.window import Phase, broken_off, ends, phase, unfinished
 
 AT = datetime(2026, 12, 6, 2, tzinfo=UTC)
@@ -52,11 +52,6 @@ def test_a_rollback_ends_it_later() -> None:
 def test_it_is_not_over_before_the_target_had_caught_up() -> None:
     assert "not over" in str(downtime([PAUSED]))
     assert str(downtime([entry("start", "save", "done")])).startswith("none")
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (59.6, "1 min"), (3725, "1 h 2 min 5 s"), (7200, "2 h")])
-def test_durations_read_well(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_a_step_that_another_one_followed_without_its_end_was_broken_off() -> None:

@@ -17,7 +17,7 @@ from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.disks import Disks, OldFiles, size
 from cdcproof.observations.lag import SinkLag
 from cdcproof.observations.metrics import MismatchMetrics
-from cdcproof.observations.services import Services, uptime
+from cdcproof.observations.services import Services
 from cdcproof.observations.slots import Slots
 from cdcproof.observations.tables import TableSets
 from cdcproof.pipeline import Freshness
@@ -49,10 +49,6 @@ class TestServices:
         assert Services((self.state("a", up=False),), (), refuse).logs_of_failing() == {
             "a": "not readable: no log of a"
         }
-
-    @pytest.mark.parametrize(("seconds", "told"), [(None, None), (59.9, "00:00:59"), (90061, "1 d 01:01")])
-    def test_uptime(self, seconds, told):
-        assert uptime(seconds) == told
 
 
 class TestSinkLag:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
-
 from cdcproof.contacts import Contacts
 from cdcproof.findings import Verdict
 from cdcproof.monitoring.catalogue import BY_STEP
@@ -92,10 +90,3 @@ def test_without_any_run_it_says_how_to_look() -> None:
 
 def test_an_alert_without_a_check_says_so() -> None:
     assert "No check stands behind this alert." in briefing(alert="Watchdog").lines()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"), [(-5, "0 min"), (59, "1 min"), (5000, "83 min"), (7200, "2 h"), (3 * 86_400, "3 days")]
-)
-def test_ages(seconds: float, told: str) -> None:
-    assert knowledge.age(seconds) == told

@@ -38,14 +38,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def table(states: tuple[ServiceState, ...]) -> str:
     """An aligned table that fits 80 columns."""
-    from cdcproof.observations.services import uptime
+    from cdcproof.durations import clock
 
     rows = [("service", "state", "up for", "restarts 24 h", "")]
     rows += [
         (
             s.name,
             s.verdict,
-            uptime(s.uptime_seconds) or "-",
+            "-" if s.uptime_seconds is None else clock(s.uptime_seconds),
             "-" if s.restarts_24h is None else str(s.restarts_24h),
             s.detail,
         )

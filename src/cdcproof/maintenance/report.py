@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cdcproof.durations import exact
 from cdcproof.errors import CdcproofError, CouldNotLookError, OperationError
 from cdcproof.maintenance import saved
 from cdcproof.maintenance.journal import Entry
@@ -41,7 +42,7 @@ class Downtime:
             return "none: no source connector was paused"
         if self.seconds is None:
             return f"since {_shown(self.began_at)}, and not over: the target has not caught up yet"
-        return f"{duration(self.seconds)}, {_shown(self.began_at)} to {_shown(self.ended_at)}, {self.method}"
+        return f"{exact(self.seconds)}, {_shown(self.began_at)} to {_shown(self.ended_at)}, {self.method}"
 
 
 def downtime(entries: Iterable[Entry]) -> Downtime:
@@ -86,7 +87,7 @@ class Report:
     @property
     def declared(self) -> str:
         """The downtime that was announced with the change."""
-        return duration(self.plan.downtime_minutes * 60)
+        return exact(self.plan.downtime_minutes * 60)
 
     def as_markdown(self) -> str:
         """For a ticket or a wiki."""
@@ -208,16 +209,8 @@ def _issues(entries: Sequence[Entry], down: Downtime, plan: Plan) -> tuple[str, 
         if e.event in ("failed", "noted") or e in broken
     ]
     if down.seconds is not None and down.seconds > plan.downtime_minutes * 60:
-        found.append(f"The downtime of {duration(down.seconds)} was longer than announced.")
+        found.append(f"The downtime of {exact(down.seconds)} was longer than announced.")
     return tuple(found)
-
-
-def duration(seconds: float) -> str:
-    """``3 min 20 s``."""
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{rest} s"] * bool(rest or not whole)
-    return " ".join(parts)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

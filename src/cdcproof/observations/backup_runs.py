@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from cdcproof.durations import in_hours
 from cdcproof.environments.base import BackupFile
 from cdcproof.errors import CouldNotLookError
 from cdcproof.observations.backup_folders import SUMS, Backup, backups_of, kind_of
@@ -118,8 +119,8 @@ class GoodBackups:
     def _word(self, name: str | None) -> str:
         if name is None:
             return "no good backup"
-        hours = (self.now - self._backups[name].made_at) / _HOUR_SECONDS
-        return FRESH if hours <= self.age_hours else f"{hours:,.1f} h old"
+        age_seconds = self.now - self._backups[name].made_at
+        return FRESH if age_seconds <= self.age_hours * _HOUR_SECONDS else f"{in_hours(age_seconds)} old"
 
 
 @dataclass(frozen=True)
@@ -143,15 +144,15 @@ class BackupRuns:
                 "Backups leave backup_YYYYMMDD_HHMMSS.log in paths.backups; another log is named by paths.backup_log.",
             )
         last = self.runs[-1]
-        hours = (self.now - last.ended_at) / _HOUR_SECONDS
+        age_seconds = self.now - last.ended_at
         if last.log.bad:
             return {"last run": f"{len(last.log.bad)} failed"}
-        if not hours <= self.age_hours:
-            return {"last run": f"ended {hours:,.1f} h ago, and none since"}
+        if not age_seconds <= self.age_hours * _HOUR_SECONDS:
+            return {"last run": f"ended {in_hours(age_seconds)} ago, and none since"}
         if not last.log.good:
             return {"last run": "nothing succeeded"}
         if last.log.stamp and self.newest_good < last.log.stamp:
-            if self.now - last.ended_at < _STILL_RUNNING_SECONDS:
+            if age_seconds < _STILL_RUNNING_SECONDS:
                 raise CouldNotLookError(
                     f"The backup run of {last.path} may still go on.", "Look again when it has ended."
                 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from cdcproof.durations import in_hours
 from cdcproof.environments.base import BackupFile
 from cdcproof.errors import CouldNotLookError
 from cdcproof.observations.backup_folders import Backup, backups_of, is_aside, kind_of, own_name
@@ -120,8 +121,8 @@ class Backups:
     def _age_word(self, made_at: float) -> str:
         if made_at > self.now + self.skew_seconds:
             return "from the future: a clock is wrong"
-        hours = (self.now - made_at) / _HOUR_SECONDS
-        return FRESH if hours <= self.age_hours else f"{hours:,.1f} h old"
+        age_seconds = self.now - made_at
+        return FRESH if age_seconds <= self.age_hours * _HOUR_SECONDS else f"{in_hours(age_seconds)} old"
 
     def _size(self, part: str, file: BackupFile) -> int:
         """Of our own backup, of all its files that this account may see."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cdcproof.clients.prometheus import Metrics
+from cdcproof.durations import in_hours
 from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.observations.metrics import CHECKSUM_MISMATCHES, LAST_MATCH, LAST_MISMATCH, MISMATCHES
 from cdcproof.observations.report_files import clock
@@ -70,7 +71,7 @@ def _age(scraped: Metrics, now: datetime, slack_seconds: float) -> str:
     if not math.isfinite(made):
         return f"they do not say when they were made ({RENDERED})"
     if not age_seconds <= _FRESH_SECONDS + slack_seconds:
-        return f"they were made {age_seconds / 3600:.1f} h ago, at {_clock(made)}: a copy, or an exporter that hangs"
+        return f"they were made {in_hours(age_seconds)} ago, at {_clock(made)}: a copy, or an exporter that hangs"
     if not age_seconds >= -slack_seconds:
         return f"they were made in the future, at {_clock(made)}: a clock is wrong"
     return ""

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cdcproof.durations import exact
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 
 _HOUR_SECONDS, _DAY_SECONDS = 3600.0, 86_400.0
@@ -55,10 +56,10 @@ class RecoveryDrill:
             "last drill": _LATELY if days + 1 / 24 >= 0 and days <= self.age_days else f"{days:,.0f} days ago",
             "recovery time": self._rto
             if last.rto_seconds <= self.rto_hours * _HOUR_SECONDS
-            else _hours(last.rto_seconds),
+            else exact(last.rto_seconds),
             "lost changes": self._rpo
             if last.rpo_seconds <= self.rpo_hours * _HOUR_SECONDS
-            else _hours(last.rpo_seconds),
+            else exact(last.rpo_seconds),
             **({} if last.proven is None else {"result": _PROVEN if last.proven else "not proven"}),
         }
 
@@ -72,8 +73,8 @@ class RecoveryDrill:
             {
                 "finished": datetime.fromtimestamp(one.finished_at).astimezone().strftime("%Y-%m-%d %H:%M"),
                 "scenario": one.scenario,
-                "RTO": f"{_hours(one.rto_seconds)} of {self.rto_hours:g} h",
-                "RPO": f"{_hours(one.rpo_seconds)} of {self.rpo_hours:g} h",
+                "RTO": f"{exact(one.rto_seconds)} of {self.rto_hours:g} h",
+                "RPO": f"{exact(one.rpo_seconds)} of {self.rpo_hours:g} h",
                 "proven": {True: "yes", False: "no", None: None}[one.proven],
             }
             for one in self.drills
@@ -119,7 +120,3 @@ def _drill(path: Path, told: dict[str, Any]) -> Drill:
     if told.get("proven") not in (None, True, False):
         raise ValueError("proven is neither true nor false")
     return Drill(str(path), str(told["scenario"]), started, finished, rto, rpo, told.get("proven"))
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / _HOUR_SECONDS:.1f} h"

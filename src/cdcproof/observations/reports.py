@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+from cdcproof.durations import in_hours
 from cdcproof.observations import report_files
 from cdcproof.observations.report_files import ReportFile, clock
 from cdcproof.pipeline import Pipeline
@@ -67,7 +68,7 @@ class Newest:
             if one.contents is None:
                 concerns[name] = "counted only: no report of this pipeline compares its contents"
             elif self.now - one.contents.at > timedelta(hours=hours):
-                age = _hours(self.now - one.contents.at)
+                age = in_hours((self.now - one.contents.at).total_seconds())
                 concerns[name] = f"contents last compared {clock(one.contents.at)}, {age} ago, limit {hours:g} h"
         return concerns
 
@@ -174,7 +175,7 @@ class Newest:
         if not self._is_too_old(at):
             return ""
         limit_hours = self.pipeline.thresholds.report_age_hours
-        return f"too old: finished at {clock(at)}, {_hours(self.now - at)} ago, limit {limit_hours:g} h"
+        return f"too old: finished at {clock(at)}, {in_hours((self.now - at).total_seconds())} ago, limit {limit_hours:g} h"
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,3 @@ def _summary(file: ReportFile) -> str:
     words = [_counted(t) for t in file.report.tables]
     told = ", ".join(f"{words.count(w)} {w}" for w in sorted(set(words))) or "no tables"
     return f"{told} ({file.foreign or file.problem}: not counted)" if file.foreign or file.problem else told
-
-
-def _hours(age: timedelta) -> str:
-    return f"{age.total_seconds() / 3600:.1f} h"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
+from cdcproof.durations import clock
 from cdcproof.environments.base import ServiceState
 from cdcproof.errors import CouldNotLookError
 
@@ -59,7 +59,7 @@ class Services:
                 "service": s.name,
                 "role": s.role,
                 "state": s.verdict,
-                "up for": uptime(s.uptime_seconds),
+                "up for": None if s.uptime_seconds is None else clock(s.uptime_seconds),
                 "restarts 24 h": s.restarts_24h,
                 "detail": s.detail,
             }
@@ -70,13 +70,3 @@ class Services:
 def subject(name: str, role: str) -> str:
     """How differences name a service."""
     return f"{name} ({role})"
-
-
-def uptime(seconds: float | None) -> str | None:
-    """``3 d 04:05`` or ``00:05:17``; None stays None."""
-    if seconds is None:
-        return None
-    whole = timedelta(seconds=int(seconds))
-    hours, rest = divmod(whole.seconds, 3600)
-    minutes, secs = divmod(rest, 60)
-    return f"{whole.days} d {hours:02}:{minutes:02}" if whole.days else f"{hours:02}:{minutes:02}:{secs:02}"

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 from cdcproof.clients.object_store import StoredObject
+from cdcproof.durations import in_hours
 from cdcproof.observations.backup_folders import MANIFEST, kind_of, own_name
 from cdcproof.observations.disks import size
 
@@ -117,8 +118,8 @@ class Uploads:
         times = [one.changed_at for objects in self.objects.values() for one in objects]
         if not times:
             return "none in two weeks"
-        hours = (self.now - max(times)) / 3600
-        return FRESH if hours <= self.age_hours else f"{hours:,.1f} h old"
+        age_seconds = self.now - max(times)
+        return FRESH if age_seconds <= self.age_hours * 3600 else f"{in_hours(age_seconds)} old"
 
 
 def _backups(objects: Iterable[StoredObject]) -> dict[str, list[StoredObject]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cdcproof.contacts import NONE_NAMED, Contacts
+from cdcproof.durations import rough
 from cdcproof.oncall import knowledge
 from cdcproof.oncall.alert import Alert
 from cdcproof.reporting.record import StepRecord
@@ -92,7 +93,7 @@ class Briefing:
         return self.records.get(self.alert.check.step) if self.alert.check else None
 
     def _age(self, record: StepRecord) -> str:
-        return knowledge.age(self.now.timestamp() - record.started_at)
+        return rough(self.now.timestamp() - record.started_at)
 
     def _run(self, suite: str) -> str:
         return f"pytest -m {shlex.quote(suite)} {self.pipeline_option}"

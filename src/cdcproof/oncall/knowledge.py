@@ -70,10 +70,3 @@ def evidence(record: StepRecord) -> Iterator[str]:
         yield from (f"  {line}" for line in content[:_MOST_LINES])
         if len(content) > _MOST_LINES:
             yield f"  … and {len(content) - _MOST_LINES} more lines, in the report"
-
-
-def age(seconds: float) -> str:
-    """``4 min``, ``3 h``, ``2 days``."""
-    if seconds < 5400:
-        return f"{max(0, seconds) / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.0f} days"
