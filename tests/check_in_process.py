@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ def judged(check: Callable[..., None], pipeline: Pipeline, **observed: Any) -> S
     raised: BaseException | None = None
     try:
         values = {name: value() if callable(value) else value for name, value in observed.items()}
-        check(evidence=book, remedies=remedies(pipeline), **values)
+        if "remedies" in inspect.signature(check).parameters:
+            values["remedies"] = remedies(pipeline)
+        check(evidence=book, **values)
     except Exception as error:  # noqa: BLE001  the judge decides
         raised = error
     return judge(step, raised, book, None, started_at=0, duration_seconds=0)

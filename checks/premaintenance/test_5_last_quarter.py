@@ -19,11 +19,12 @@ def test_every_row_is_the_same_before_the_window(reconciled, evidence, remedies)
 
 
 @pytest.mark.runbook("premaintenance.6-diagnostics")
-def test_diagnostics_are_kept_as_the_baseline(kept_diagnostics, evidence):
+def test_diagnostics_are_kept_as_the_baseline(kept_diagnostics, evidence, window_remedies):
     """Diagnostics are collected, to be compared with when something is wrong afterwards."""
     evidence.saw("Diagnostics", kept_diagnostics.rows())
 
-    require_equal(kept_diagnostics.found(), kept_diagnostics.expected())
+    action = window_remedies.collect_diagnostics()
+    require_equal(kept_diagnostics.found(), kept_diagnostics.expected(), action=action)
     warn_if_any(kept_diagnostics.not_collected(), expected="collected")
 
 

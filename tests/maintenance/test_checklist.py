@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 
+from cdcproof.diagnostics.archive import Archive
 from cdcproof.environments.live import Live
 from cdcproof.findings import Verdict
 from cdcproof.maintenance import checklist, confirmations, drill_reports, go
-from cdcproof.maintenance.checklist import People, Restorable, RollbackFiles, Staged
+from cdcproof.maintenance.checklist import KeptDiagnostics, People, Restorable, RollbackFiles, Staged
 from cdcproof.maintenance.drill_reports import DrillReport
+from cdcproof.maintenance.remedies import WindowRemedies
 from cdcproof.observations.baseline import Change
 from cdcproof.observations.risk import Risk
 from cdcproof.reporting import journal
 from cdcproof.reporting.record import Run
+from checks.premaintenance.test_5_last_quarter import test_diagnostics_are_kept_as_the_baseline as diagnostics_check
 from tests.backup.made import committed
+from tests.check_in_process import judged
 from tests.maintenance.conftest import Room
 from tests.reporting.runs import record_of, run_of
 
@@ -151,6 +155,20 @@ def test_a_change_of_images_without_a_kept_file_is_no_way_back(room: Room, runni
     plan.write_text(plan.read_text().replace("connectors/sink/batch.size = 500", "deployment/kafka/image*"))
     room.windows.make(room.site.pipeline, plan, begins=datetime.now(UTC), length=timedelta(hours=1), compose=())
     assert files(room).found()["the compose files"].startswith("none is kept")
+
+
+# ---- diagnostics ----
+
+
+def test_diagnostics_that_hold_nothing_are_red(room: Room) -> None:
+    records = []
+    for files in (("README",), ("README", "services.txt")):
+        seen = KeptDiagnostics(Archive(room.compose, "x", files, (), ()))
+        remedies = WindowRemedies(Live(), room.site.pipeline, "warehouse")
+        records.append(judged(diagnostics_check, room.site.pipeline, kept_diagnostics=seen, window_remedies=remedies))
+
+    assert [record.verdict for record in records] == [Verdict.FAILED, Verdict.PASSED]
+    assert records[0].action == ("cdcproof diagnose --pipeline warehouse",)
 
 
 # ---- restorable ----

@@ -50,6 +50,16 @@ def test_a_growth_above_it_is_red_and_named() -> None:
     assert record.action[0].startswith("sqlcmd")
 
 
+def test_a_topic_that_grew_is_red_and_named() -> None:
+    check, pipeline = checks.test_topics_grew_no_more_than_they_may, pipeline_of("a")
+    red = judged(check, pipeline, topic_growth=growth(orders=sizes((7, 0), (0, 10)), other=sizes((7, 10), (0, 11))))
+    green = judged(check, pipeline, topic_growth=growth(orders=sizes((7, 10), (0, 11)), other=sizes((7, 10), (0, 11))))
+
+    assert (red.verdict, green.verdict) == (Verdict.FAILED, Verdict.PASSED)
+    assert [(d.subject, d.found) for d in red.differences] == [("orders", "grew from nothing in 7 days, 10.0 GiB")]
+    assert red.action[0].startswith("kafka-log-dirs --bootstrap-server")
+
+
 @pytest.mark.parametrize(
     ("series", "expected"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cdcproof.observations.images import Images, NewerImages, Running
 from cdcproof.observations.performance import Average, Performance
 from cdcproof.observations.recovery_drill import Drill, RecoveryDrill, read
 from cdcproof.observations.two_weeks import STEP_SECONDS
+from cdcproof.reporting.record import StepRecord
 from checks.monthly import test_1_security as security
 from checks.monthly import test_2_performance as monthly
 from checks.monthly import test_3_recovery as recovery
@@ -178,13 +180,13 @@ def drills(*found: Drill) -> RecoveryDrill:
     [
         (drills(drill()), {}),
         (drills(drill(rto=4, rpo=24, proven=None)), {}),
-        (drills(drill(rto=4.1)), {"recovery time": "4.1 h"}),
-        (drills(drill(rpo=25)), {"lost changes": "25.0 h"}),
+        (drills(drill(rto=4.1)), {"recovery time": "4 h 6 min"}),
+        (drills(drill(rpo=25)), {"lost changes": "25 h"}),
         (drills(drill(days=93)), {"last drill": "93 days ago"}),
         (drills(drill(days=-2)), {"last drill": "-2 days ago"}),
         (drills(drill(proven=False)), {"result": "not proven"}),
         (drills(), {"last drill": "none is on record"}),
-        (drills(drill(rto=5), drill(days=60)), {"recovery time": "5.0 h"}),
+        (drills(drill(rto=5), drill(days=60)), {"recovery time": "5 h"}),
     ],
 )
 def test_the_last_drill(found: RecoveryDrill, wrong: dict[str, str]) -> None:
@@ -192,6 +194,32 @@ def test_the_last_drill(found: RecoveryDrill, wrong: dict[str, str]) -> None:
 
     assert {d.subject: d.found for d in record.differences} == wrong
     assert record.verdict is (Verdict.FAILED if wrong else Verdict.PASSED)
+
+
+def test_a_drill_is_recorded_by_the_command_that_is_advised(tmp_path: Path) -> None:
+    """As it is printed, with what it took in the place of the words in capitals."""
+    pipeline = pipeline_of("orders", paths={"reconciliation_reports": str(tmp_path / "it's here" / "reconciliation")})
+
+    def check() -> StepRecord:
+        found = read(pipeline.paths.reports / "drills", pipeline.name)
+        seen = RecoveryDrill(found, datetime.now(UTC).timestamp(), 4, 24, 92)
+        return judged(recovery.test_the_last_recovery_drill_kept_its_targets, pipeline, recovery_drill=seen)
+
+    red = check()
+    assert [(d.subject, d.found) for d in red.differences] == [("last drill", "none is on record")]
+    command = next(line for line in red.action if "record what it took" in line).partition(": ")[2]
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    for word, value in {
+        "YYYY-MM-DDTHH:MM:SSZ": now,
+        "YYYY-MM-DD": now[:10],
+        ": SECONDS": ": 3600",
+        "SCENARIO": "target-lost",
+    }.items():
+        command = command.replace(word, value)
+    subprocess.run(["bash", "-c", command], check=True, cwd=tmp_path)
+
+    assert check().verdict is Verdict.PASSED
+    assert check().evidence[0].text.splitlines()[1].split()[2] == "target-lost"
 
 
 def record(folder: Path, name: str, **changes: object) -> None:

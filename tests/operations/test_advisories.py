@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.findings import Verdict
 from cdcproof.observations.advisories import Audited
 from cdcproof.operations.advisories import audit
+from checks.monthly import test_1_security as checks
+from tests.check_in_process import judged
+from tests.pipelines import pipeline_of
 
-ANSWER = {
+ANSWER: dict[str, Any] = {
     "dependencies": [
         {"name": "six", "version": "1.16.0", "vulns": []},
         {
@@ -46,6 +51,21 @@ def test_every_package_is_read_whatever_the_exit_status(tmp_path: Path, monkeypa
         Audited("cdcproof", "", ANSWER["dependencies"][2]["skip_reason"], ()),
     )
     assert "--format=json --progress-spinner=off --path=" in (tmp_path / "asked").read_text()
+
+
+def test_a_package_with_an_advisory_is_red_until_it_was_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced = [{**one, "vulns": []} if one["name"] == "jinja2" else one for one in ANSWER["dependencies"]]
+    records = []
+    for answer in (ANSWER, {"dependencies": replaced}):
+        stand_in(tmp_path, f"echo '{json.dumps(answer)}'", monkeypatch)
+        check = checks.test_no_installed_package_has_a_known_vulnerability
+        records.append(judged(check, pipeline_of("orders"), advisories=audit()))
+
+    assert [record.verdict for record in records] == [Verdict.FAILED, Verdict.PASSED]
+    assert records[0].differences[0].detail == "mended in: GHSA-x: 3.1.3"
+    assert "new requirements.lock" in records[0].action[0]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from cdcproof.clients.containers import Image
 from cdcproof.errors import UnreachableError
 from cdcproof.findings import Verdict
 from cdcproof.operations import images
+from cdcproof.pipeline import Pipeline
+from cdcproof.reporting.record import StepRecord
 from checks.monthly import test_1_security as checks
 from tests.check_in_process import judged
 from tests.engine import container, engine_with
@@ -79,6 +82,53 @@ def test_the_engine_asks_the_registries(tmp_path: Path, monkeypatch: pytest.Monk
     for registry, verdict in ((REPOSITORY, Verdict.PASSED), (OLD, Verdict.WARNED), (500, Verdict.NOT_CHECKED)):
         with engine(tmp_path, monkeypatch, registry=registry) as pipeline:
             assert judged(check, pipeline, newer_images=images.newer(pipeline, NOW)).verdict is verdict
+
+
+def test_what_was_not_pulled_and_made_anew_is_by_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `docker` in its place that pulls, and makes containers anew, of an engine that then says so."""
+    (tmp_path / "docker").write_text(
+        f"""#!/bin/sh
+test "$1 $2 $3" = "compose -f {tmp_path}/docker-compose.yml" || exit 1
+case "$4 $5" in "pull ") touch {tmp_path}/pulled;; "up -d") mv {tmp_path}/pulled {tmp_path}/made;; *) exit 1;; esac
+"""
+    )
+    (tmp_path / "docker").chmod(0o755)
+    made = tmp_path / "made"
+
+    def image(_: str) -> dict[str, Any]:
+        is_new = made.exists() or (tmp_path / "pulled").exists()
+        return {
+            "Id": NEW if is_new else OLD,
+            "RepoDigests": [f"x@{REPOSITORY if is_new else OLD}"],
+            "Created": "2026-11-20T08:00:00Z",
+        }
+
+    def inspected(_: str) -> dict[str, Any]:
+        return running("kafka", "kafka:3", NEW if made.exists() else OLD, tmp_path)
+
+    def verdicts(pipeline: Pipeline) -> dict[str, StepRecord]:
+        return {
+            "images": judged(run, pipeline, images=images.running(pipeline, NOW)),
+            "newer": judged(newer, pipeline, newer_images=images.newer(pipeline, NOW)),
+        }
+
+    run, newer = checks.test_containers_run_the_images_of_the_compose_files, checks.test_no_newer_image_is_to_be_had
+    changes = {"/images/kafka:3/json": image, "/containers/kafka/json": inspected}
+    with engine(tmp_path, monkeypatch, **changes) as pipeline:
+        before = verdicts(pipeline)
+        bash(before["newer"].action[0], tmp_path)
+        pulled = verdicts(pipeline)
+        bash(pulled["images"].action[0], tmp_path)
+        bash(next(line for line in pulled["images"].action if "window: " in line).partition("window: ")[2], tmp_path)
+        after = verdicts(pipeline)
+
+    assert [before[one].verdict for one in before] == [Verdict.PASSED, Verdict.WARNED]
+    assert [pulled[one].verdict for one in pulled] == [Verdict.FAILED, Verdict.PASSED]
+    assert [after[one].verdict for one in after] == [Verdict.PASSED, Verdict.PASSED]
+
+
+def bash(command: str, folder: Path) -> None:
+    subprocess.run(["bash", "-c", command], env={"PATH": f"{folder}:/usr/bin:/bin"}, check=True, timeout=30)
 
 
 def test_an_engine_that_is_away_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,15 @@ import pytest
 
 from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError, UnreachableError, UsageError
-from cdcproof.findings import Concern, Finding, require_at_most, require_equal, warn_if_any
+from cdcproof.findings import Concern, Finding, Verdict, require_at_most, require_equal, warn_if_any
 from cdcproof.observations.weekly_failures import WeeklyFailures
 from cdcproof.observations.weekly_lag import WeeklyLag
 from cdcproof.operations import weekly_metrics
 from cdcproof.pipeline import HttpService, Pipeline
+from checks.weekly import test_1_metrics as checks
 from tests.backfilled_prometheus import Backfill, Value, prometheus
 from tests.canned import serving
+from tests.check_in_process import judged
 from tests.pipelines import pipeline_of
 
 DAY = 86_400.0
@@ -93,6 +95,30 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def pipeline(name: str, url: str, source: str = "source") -> Pipeline:
     connectors = [{"name": source, "kind": "source"}, {"name": "sink", "kind": "sink"}]
     return pipeline_of("orders", name=name, prometheus={"url": url}, connectors=connectors)
+
+
+def test_a_week_of_failures_is_red_until_it_is_over(url: str) -> None:
+    """The check itself, on a week with failures and on one where they are of the week before."""
+    check = checks.test_reconciliation_failed_no_more_than_it_may
+    records = {
+        name: judged(check, pipeline(name, url), weekly_failures=weekly_metrics.failures(pipeline(name, url), NOW))
+        for name in ("failing", "healthy")
+    }
+
+    assert [records[name].verdict for name in records] == [Verdict.FAILED, Verdict.PASSED]
+    assert records["failing"].action[0] == "ls -lht reconciliation_reports | head"
+    assert records["failing"].action[1].startswith("cdcproof reconcile --tables orders --validate-checksums")
+
+
+def test_a_slow_week_is_red_until_it_is_over(url: str) -> None:
+    check = checks.test_lag_was_low_on_average
+    records = {
+        name: judged(check, pipeline(name, url), weekly_lag=weekly_metrics.lag(pipeline(name, url), NOW))
+        for name in ("slow", "healthy")
+    }
+
+    assert [records[name].verdict for name in records] == [Verdict.FAILED, Verdict.PASSED]
+    assert "pg_blocking_pids" in records["slow"].action[0]
 
 
 def judged_failures(found: WeeklyFailures) -> None:

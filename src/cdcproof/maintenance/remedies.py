@@ -48,6 +48,10 @@ class WindowRemedies:
             self._commands.cdcproof("baseline", "save"),
         )
 
+    def collect_diagnostics(self) -> Commands:
+        """See what cannot be collected, and why."""
+        return (self._commands.cdcproof("diagnose"),)
+
     def back_up_now(self) -> Commands:
         """Make a backup."""
         return (self._commands.cdcproof("backup"),)

@@ -77,7 +77,9 @@ class Growth:
         grown, before = self._bytes(name), self._before(name)
         if grown is None or before is None or grown <= _WORTH_BYTES:
             return self._right
-        percent = 100 * grown / before[1] if before[1] else math.inf
+        if not before[1]:
+            return f"grew from nothing in 7 days, {size(grown)}"
+        percent = 100 * grown / before[1]
         return self._right if percent <= self.limit_percent else f"grew by {percent:,.0f}% in 7 days, {size(grown)}"
 
     def _before(self, name: str) -> tuple[float, float] | None:

@@ -5,6 +5,7 @@ A line that starts with ``#`` is advice, not a command. Each list goes from look
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Collection, Mapping
@@ -222,10 +223,24 @@ class Remedies:
         return ("# in a clone of cdcproof: make lock && make test; then install from the new requirements.lock",)
 
     def drill_recovery(self) -> Commands:
-        """Restore elsewhere, measured and proven."""
+        """Restore elsewhere, measured, and document it: `cdcproof drill` destroys what it drills on, so it refuses this pipeline."""
+        reports = self.pipeline.paths.reports / "drills"
+        record = {
+            "pipeline": self.pipeline.name,
+            "scenario": "SCENARIO",
+            "started_at": "YYYY-MM-DDTHH:MM:SSZ",
+            "finished_at": "YYYY-MM-DDTHH:MM:SSZ",
+            "rto_seconds": "SECONDS",
+            "rpo_seconds": "SECONDS",
+            "proven": True,
+        }
+        text = json.dumps(record).replace('"SECONDS"', "SECONDS")
         return (
-            "# a drill restores beside what runs, and takes as long as a recovery would:",
-            self._commands.cdcproof("drill", "disaster-recovery"),
+            "# recover this pipeline from its newest backup in staging, by a scenario of docs/DISASTER-RECOVERY.md, and measure it",
+            "# to practise the commands first, on the embedded pipeline: cdcproof drill disaster-recovery --scenario complete-data-loss",
+            "# then record what it took, with the true values: "
+            + shlex.join(["mkdir", "-p", str(reports)])
+            + f" && echo {shlex.quote(text)} > {shlex.quote(str(reports / 'YYYY-MM-DD.json'))}",
         )
 
     def upload_again(self, place: str, days: Collection[date]) -> Commands:
