@@ -9,12 +9,12 @@ ARG EXTRAS=sqlserver,stream,s3,notify
 ARG PIP_INDEX_URL
 # there is no git in here to ask
 ARG VERSION=0.0.0
-ENV SETUPTOOLS_SCM_PRETEND_VERSION_FOR_CDCPROOF=${VERSION}
+ENV SETUPTOOLS_SCM_PRETEND_VERSION=${VERSION}
 WORKDIR /source
 COPY . .
 RUN sed -nE 's/^([A-Za-z0-9._-]+==[^ ;]+).*/\1/p' requirements.lock > versions.txt \
  && python3 -m venv /opt/cdcproof \
- && /opt/cdcproof/bin/pip install --no-cache-dir --constraint versions.txt ".[${EXTRAS}]"
+ && /opt/cdcproof/bin/pip install --no-cache-dir --constraint versions.txt ".${EXTRAS:+[$EXTRAS]}"
 
 FROM ${BASE}
 RUN apt-get update \

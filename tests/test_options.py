@@ -21,7 +21,7 @@ def test_a_soak_of_no_time_is_refused_before_any_check_runs(pytester: pytest.Pyt
     done = pytester.runpytest("-p", "cdcproof.pytest_plugin", "--soak=soon", "-p", "no:cacheprovider")
 
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines("*--soak: 'soon' is no time; write it like 90s, 30m or 2h*")
+    done.stderr.fnmatch_lines("*--soak/--cdcproof-soak: 'soon' is no time; write it like 90s, 30m or 2h*")
 
 
 def test_an_expectation_that_cannot_be_is_told_in_a_sentence(pytester: pytest.Pytester) -> None:
@@ -34,3 +34,13 @@ def test_an_expectation_that_cannot_be_is_told_in_a_sentence(pytester: pytest.Py
 def test_acts_are_not_allowed_by_default(pytester: pytest.Pytester) -> None:
     assert not acts_are_allowed(pytester.parseconfig("-p", "cdcproof.pytest_plugin"))
     assert acts_are_allowed(pytester.parseconfig("-p", "cdcproof.pytest_plugin", "--allow-acts"))
+
+
+def test_a_project_with_an_option_of_the_same_name_keeps_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("def pytest_addoption(parser):\n    parser.addoption('--env', default='of the project')\n")
+
+    config = pytester.parseconfig("-p", "cdcproof.pytest_plugin", "--env=theirs", "--cdcproof-env=live", "--soak=2s")
+
+    assert config.getoption("--env") == "theirs"
+    assert config.getoption("cdcproof_env") == "live"
+    assert config.getoption("--soak") == config.getoption("--cdcproof-soak") == 2

@@ -508,7 +508,7 @@ def load(path: Path) -> Pipeline:
     except FileNotFoundError:
         raise ConfigError(
             "There is no such pipeline file.",
-            f"Name one with --pipeline PATH, or one of: {', '.join(pipeline_choice.names())}; "
+            f"Name one with --pipeline=PATH, or one of: {', '.join(pipeline_choice.names())}; "
             "write one from a running Connect with: cdcproof init --connect-url URL",
             path,
         ) from None

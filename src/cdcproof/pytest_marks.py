@@ -38,7 +38,7 @@ def step_of(item: pytest.Item) -> Step:
     listed = _listed(mark)
     return Step(
         id=str(mark.args[0]),
-        title=docstring.partition("\n")[0].strip(),
+        title=docstring.partition("\n")[0].strip().replace("`", ""),
         severity=listed.severity if listed else str(mark.kwargs.get("severity", "")),
         needs=tuple(Need.parse(need) for need in (listed.needs if listed else mark.kwargs.get("needs", ()))),
         place=item.nodeid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,63 +14,75 @@ from cdcproof.pipeline_choice import ELSE
 
 
 def add(parser: pytest.Parser) -> None:
-    """Add our options."""
+    """Add our options, after those of everybody else: each as ``--cdcproof-…`` too, and by that name alone where the short one is taken."""
     group = parser.getgroup("cdcproof", "the pipeline under check")
-    group.addoption(
-        "--env",
+    taken = _names(parser)
+
+    def add_option(name: str, **settings: Any) -> None:
+        short = () if f"--{name}" in taken else (f"--{name}",)
+        group.addoption(*short, f"--cdcproof-{name}", **settings)
+
+    add_option(
+        "env",
         dest="cdcproof_env",
         choices=("live", "compose", "embedded"),
         help="where the pipeline runs (default: what the pipeline file says)",
     )
-    group.addoption(
-        "--pipeline",
+    add_option(
+        "pipeline",
         dest="cdcproof_pipeline",
         metavar="NAME_OR_PATH",
         help=f"expected state: a name in fixtures/pipelines/ or a TOML file (default: {ELSE})",
     )
-    group.addoption(
-        "--reports-dir",
+    add_option(
+        "reports-dir",
         dest="cdcproof_reports",
         metavar="DIR",
         help="where reports are written, and acts.log (default: reports, beside pytest.ini)",
     )
-    group.addoption(
-        "--allow-acts",
+    add_option(
+        "allow-acts",
         dest="cdcproof_allow_acts",
         action="store_true",
         help="let -m validate and -m staging write their test rows into a live pipeline, and -m staging its connectors",
     )
-    group.addoption(
-        "--change",
+    add_option(
+        "change",
         dest="cdcproof_change",
         type=Path,
         metavar="FILE",
         help="the change that was made, a TOML file: -m validate accepts what it expects, and nothing else",
     )
-    group.addoption(
-        "--expect",
+    add_option(
+        "expect",
         dest="cdcproof_expect",
         action="append",
         default=[],
         metavar="FACT",
         help="a fact that the change intends, like 'connectors/sink/batch.size = 5000'; without a value: may change",
     )
-    group.addoption(
-        "--soak",
+    add_option(
+        "soak",
         dest="cdcproof_soak",
         metavar="TIME",
         type=seconds,
         default="5s",
         help="how long -m validate and -m staging watch for flaps: 90s, 30m, 2h (default: 5s; the runbook: 30m)",
     )
-    group.addoption(
-        "--time-limit",
+    add_option(
+        "time-limit",
         dest="cdcproof_time_limit",
         metavar="TIME",
         type=seconds,
         help="when to give up on a run that hangs, and call the rest not checked "
         "(default: 10m; 130m and the soak with -m validate and -m staging)",
     )
+
+
+def _names(parser: pytest.Parser) -> set[str]:
+    """Every option that pytest, other plug-ins and the project's conftest.py have added so far."""
+    groups = (*parser._groups, parser._anonymous)  # pytest has no other way to ask
+    return {name for group in groups for option in group.options for name in option.names()}
 
 
 def reports_dir(config: pytest.Config) -> Path | None:

@@ -91,9 +91,12 @@ def evidence(request: pytest.FixtureRequest) -> EvidenceBook:
 # ---- start ----
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add our options."""
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None]:
+    """Add our options once the project's conftest.py and all plug-ins have added theirs, so that none can collide."""
+    result = yield
     pytest_options.add(parser)
+    return result
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -185,6 +188,7 @@ def _prepare(
         suites={line.split(":")[0].split("(")[0].strip() for line in config.getini("markers")},
         elsewhere=marks.keys(),
     )
+    found += _replaced_fixtures(checks)
     if found:
         raise UsageError("The checks cannot be run as they are declared:\n" + "\n".join(f"  {p}" for p in found))
     for item, step in steps.items():
@@ -201,6 +205,22 @@ def _prepare(
     config.stash[_KNOWN_KEY].plan = plan
     if hasattr(config, "workerinput"):
         plan.write(Path(config.workerinput[PLAN]))
+
+
+def _replaced_fixtures(checks: Iterable[pytest.Item]) -> list[str]:
+    """Fixtures of a project that a check of ours would get instead of ours: what it then looks at would not be the pipeline."""
+    ours = (shipped.ROOT / "fixtures", Path(__file__).parent)
+    replaced: dict[str, Path] = {}
+    for item in (item for item in checks if shipped.ROOT / "checks" in item.path.parents):
+        for name, known in getattr(item, "_fixtureinfo").name2fixturedefs.items():  # noqa: B009  pytest has no other way to ask
+            files = [Path(one.func.__code__.co_filename) for one in known if hasattr(one.func, "__code__")]
+            theirs = [file for file in files if not any(file.is_relative_to(folder) for folder in ours)]
+            if theirs and theirs != files:
+                replaced[name] = theirs[-1]
+    return [
+        f"the fixture {name} of {file} would replace the one of cdcproof: name it otherwise, or move it to checks/conftest.py"
+        for name, file in replaced.items()
+    ]
 
 
 def _leave_out_what_does_not_apply(

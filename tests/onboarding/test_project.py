@@ -117,6 +117,21 @@ def names_of(collected: subprocess.CompletedProcess[str]) -> set[str]:
     return {line.rpartition("::")[2] for line in collected.stdout.splitlines() if "::" in line}
 
 
+def test_a_fixture_of_its_own_replaces_none_of_ours(project: Path) -> None:
+    """It could say of anything that it was looked at."""
+    fixture = "\n\n@pytest.fixture\ndef disks():\n    return None\n"
+    (project / "checks" / "conftest.py").write_text("import pytest\n" + fixture)
+    assert pytest_in(project, "--collect-only", "-m", "morning").returncode == 0
+
+    (project / "conftest.py").write_text("import pytest\n" + (project / "conftest.py").read_text() + fixture)
+    done = pytest_in(project, "--collect-only", "-m", "morning")
+
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert (
+        f"the fixture disks of {project / 'conftest.py'} would replace the one of cdcproof" in done.stdout + done.stderr
+    )
+
+
 def test_a_run_that_leaves_ours_out_is_no_green_run(project: Path) -> None:
     """The only way to do without a check of ours is a waiver."""
     ini = (project / "pytest.ini").read_text()
