@@ -36,7 +36,13 @@ INSTANCE = "-".join(
 """Never one that somebody else uses: each worker has its own, and those who test side by side set the variable."""
 PASSWORDS = {"POSTGRES_SOURCE_PASSWORD": "source-s3cret-Ω7f", "POSTGRES_PASSWORD": "target-s3cret-Ω9k"}
 
-
+HASTY = """#!/bin/sh
+case "$1 $2" in
+"connectors resume" | "connectors restart" | "connectors apply" | "connectors undo") set -- "$@" --settle-seconds 2 ;;
+esac
+exec "{}" "$@"
+"""
+"""Our program as commands find it that are pasted: ten seconds of RUNNING are believed after two."""
 THE_GATE = "test_what_runs_passes_the_staging_gate"
 
 
@@ -80,6 +86,11 @@ class Pipelines:
         self.environment["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
         self.healthy: dict[str, Verdict] = {}
         self.forking = Forking(ROOT)
+        self.programs = folder / "programs"
+        self.programs.mkdir()
+        hasty = self.programs / "cdcproof"
+        hasty.write_text(HASTY.format(Path(sys.executable).with_name("cdcproof")))
+        hasty.chmod(0o755)
 
     @property
     def instance(self) -> Instance:
@@ -110,7 +121,7 @@ class Pipelines:
 
     def paste(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command that a check offers, as it is printed, as one who may administer both databases."""
-        path = f"{Path(sys.executable).parent}:{environment.pop('PATH', self.environment['PATH'])}"
+        path = f"{self.programs}:{Path(sys.executable).parent}:{environment.pop('PATH', self.environment['PATH'])}"
         administrator = {"PGUSER": "postgres", "PGPASSWORD": passwords.of(self.instance).superuser.reveal()}
         return subprocess.run(
             ["bash", "-c", command],

@@ -29,6 +29,14 @@ PRELOADED = (
     ),
     *("cdcproof.operations.connectors.prerequisites", "cdcproof.operations.round_trip", "cdcproof.operations.soak"),
     *("cdcproof.operations.baseline", "cdcproof.reconcile.engine", "cdcproof.cli.reconcile.inputs"),
+    *("cdcproof.maintenance.checklist", "cdcproof.maintenance.remedies", "cdcproof.operations.gate", "docker"),
+    *("cdcproof.monitoring.monthly", "cdcproof.monitoring.dashboards.page", "cdcproof.operations.weekly_metrics"),
+    *("cdcproof.operations.images", "cdcproof.operations.advisories", "cdcproof.operations.source_lag"),
+    *("cdcproof.operations.canary", "cdcproof.operations.connectors.settings", "cdcproof.operations.notify"),
+    *("cdcproof.backup.looks", "cdcproof.history.weekly_sizes", "cdcproof.databases.postgresql.sessions.health"),
+    *("cdcproof.reporting.publish", "cdcproof.reporting.judge", "allure_commons", "attr", "execnet", "unittest", "pdb"),
+    *("cdcproof.diagnostics.collect", "cdcproof.backup.run", "cdcproof.maintenance.drill_reports"),
+    *("cdcproof.observations.recovery_drill", "cdcproof.operations.reconciliation", "cdcproof.operations.capture_job"),
 )
 """None that pytest rewrites."""
 _MOST_SECONDS = 300

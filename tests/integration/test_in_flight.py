@@ -6,6 +6,7 @@ How often a fence was needed is asserted too: without any, a run under load woul
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -14,8 +15,10 @@ from cdcproof.databases.connections import connect, password_of
 from cdcproof.databases.names import TableName
 from cdcproof.environments.embedded import connectors, databases
 from cdcproof.environments.embedded.databases import Amount
+from cdcproof.environments.embedded.state import Instance
 from cdcproof.reconcile import engine
 from cdcproof.reconcile.engine import Endpoint, Options, Run
+from cdcproof.reconcile.in_flight import hops
 from cdcproof.reconcile.in_flight.fence import Fence
 from cdcproof.reconcile.in_flight.position_fence import fences
 from cdcproof.reconcile.plan.columns import TablePair
@@ -61,6 +64,21 @@ class Reconciling:
 
 @pytest.fixture(scope="module")
 def reconciling(pipelines: Pipelines) -> Iterator[Reconciling]:
+    with _prompt(pipelines.instance):
+        yield from _reconciling(pipelines)
+
+
+@contextmanager
+def _prompt(instance: Instance) -> Iterator[None]:
+    """A source that asks often: at every run of this file each changed row waits for it, and then for a fence."""
+    own = connectors.config(instance, connectors.SOURCE)
+    connectors.door(instance).put_config(connectors.SOURCE, own | {"poll.interval.ms": "50"})
+    yield
+    connectors.door(instance).put_config(connectors.SOURCE, own)
+    eventually(lambda: _runs(instance, own), what="the connector to run as before")
+
+
+def _reconciling(pipelines: Pipelines) -> Iterator[Reconciling]:
     pipeline = pipelines.located()
 
     def endpoint(database: object) -> Endpoint:
@@ -139,8 +157,12 @@ def test_an_idle_source_does_not_keep_what_is_lost_from_being_reported(
 
 
 def test_a_source_connector_by_its_defaults_is_crossed_by_timer_when_it_is_idle(
-    reconciling: Reconciling, losses: Mapping[str, tuple[str, ...]], as_by_default: None
+    reconciling: Reconciling,
+    losses: Mapping[str, tuple[str, ...]],
+    as_by_default: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(hops, "QUIET_SECONDS", 3.0)
     reconciling.at_source("UPDATE products SET name = name WHERE product_id = 1")  # its first change since it started
     results = reconciling.run()
     assert {name: result.example_keys for name, result in results.items() if result.example_keys} == losses
@@ -154,14 +176,13 @@ def as_by_default(reconciling: Reconciling) -> Iterator[None]:
     config = connectors.config(instance, connectors.SOURCE)
     plain = {key: value for key, value in config.items() if "heartbeat" not in key and "message.prefix" not in key}
     connectors.door(instance).put_config(connectors.SOURCE, plain)
-    eventually(lambda: _runs(reconciling, plain), what="the connector to run by its defaults")
+    eventually(lambda: _runs(instance, plain), what="the connector to run by its defaults")
     yield
     connectors.door(instance).put_config(connectors.SOURCE, config)
-    eventually(lambda: _runs(reconciling, config), what="the connector to run as before")
+    eventually(lambda: _runs(instance, config), what="the connector to run as before")
 
 
-def _runs(reconciling: Reconciling, config: Mapping[str, str]) -> bool:
-    instance = reconciling.pipelines.instance
+def _runs(instance: Instance, config: Mapping[str, str]) -> bool:
     found = connectors.door(instance).states().get(connectors.SOURCE)
     return bool(
         found

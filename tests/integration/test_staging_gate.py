@@ -56,7 +56,7 @@ class Repository:
         """The change: other settings of the sink, `__` for a dot; `pipeline` is added to the pipeline file."""
         text = (ROOT / "fixtures/pipelines/embedded.toml").read_text()
         text = text.replace("hop_seconds = 10", "hop_seconds = 5").replace(
-            "deadline_seconds = 60", "deadline_seconds = 10"
+            "deadline_seconds = 60", "deadline_seconds = 5"
         )
         (self.folder / "pipelines").mkdir(exist_ok=True)
         with_files = text.replace("[paths]\n", '[paths]\nconnectors = "connectors"\n')

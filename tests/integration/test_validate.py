@@ -38,9 +38,9 @@ class Validation:
     file: Path
     healthy: dict[str, Verdict]
 
-    def run(self, *options: str, limits: tuple[int, int] = (5, 10)) -> Outcome:
+    def run(self, *options: str, limits: tuple[int, int] = (5, 5)) -> Outcome:
         self.write(*limits)
-        return self.pipe.checks("validate", f"--pipeline={self.file}", *options)
+        return self.pipe.checks("validate", f"--pipeline={self.file}", "--soak=2s", *options)
 
     def write(self, hop_seconds: int, deadline_seconds: int) -> None:
         own = (ROOT / "fixtures/pipelines/embedded.toml").read_text()
@@ -129,7 +129,7 @@ def test_a_sink_that_drops_deletes(validation: Validation) -> None:
         validation.assert_nothing_of_ours_is_left()
 
     assert set(wrong(step)) == {f"{table}: delete" for table in TABLES}
-    assert set(wrong(step).values()) == {"not within 10 s: the row as it was updated"}
+    assert set(wrong(step).values()) == {"not within 5 s: the row as it was updated"}
 
 
 def test_updates_that_are_dropped_at_the_target(validation: Validation) -> None:
@@ -145,7 +145,7 @@ def test_updates_that_are_dropped_at_the_target(validation: Validation) -> None:
     finally:
         databases.target(instance, "DROP TRIGGER drop_updates ON public.customers; DROP FUNCTION public.drop_it()")
 
-    assert wrong(step) == {"customers: update": "not within 10 s: the row as it was inserted"}
+    assert wrong(step) == {"customers: update": "not within 5 s: the row as it was inserted"}
 
 
 def test_a_sink_that_fails_on_updates(validation: Validation) -> None:
@@ -157,7 +157,7 @@ def test_a_sink_that_fails_on_updates(validation: Validation) -> None:
     assert outcome.verdicts() == expected, outcome.output
     assert (
         wrong(outcome.step("validate.3-round-trip"))["customers: update"]
-        == "not within 10 s: the row as it was inserted"
+        == "not within 5 s: the row as it was inserted"
     )
     assert wrong(outcome.step("validate.6-soak"))[f"{SINK}/0"].startswith("FAILED from")
 
@@ -170,7 +170,7 @@ def test_a_sink_that_writes_to_another_table(validation: Validation) -> None:
     finally:
         databases.target(instance, "".join(f"DROP TABLE IF EXISTS public.other_{table};" for table in TABLES))
 
-    assert wrong(step) == {f"{table}: insert": "not within 10 s: no row" for table in TABLES}
+    assert wrong(step) == {f"{table}: insert": "not within 5 s: no row" for table in TABLES}
 
 
 def test_a_sink_that_lags_eight_seconds(validation: Validation) -> None:
@@ -341,7 +341,7 @@ def test_a_row_that_differs_is_found_by_the_reconciliation_alone(validation: Val
 @contextmanager
 def flapping(pipe: Pipelines) -> Iterator[subprocess.Popen[bytes]]:
     """The soak alone, in a process of its own."""
-    validation = [sys.executable, "-m", "pytest", "checks/validate/test_6_soak.py", "--soak=15s"]
+    validation = [sys.executable, "-m", "pytest", "checks/validate/test_6_soak.py", "--soak=8s"]
     reports = pipe.folder / "flapping"
     process = subprocess.Popen(
         [*validation, f"--reports-dir={reports}", "-p", "no:cacheprovider"],
@@ -413,8 +413,8 @@ def test_a_live_pipeline_is_only_written_to_when_that_is_allowed(validation: Val
     saved = validation.pipe.call("cdcproof", "baseline", "save", f"--pipeline={file}")
     assert saved.returncode == 0, saved.stderr
 
-    refused = validation.pipe.checks("validate", f"--pipeline={file}")
-    allowed = validation.pipe.checks("validate", f"--pipeline={file}", "--allow-acts")
+    refused = validation.pipe.checks("validate", f"--pipeline={file}", "--soak=2s")
+    allowed = validation.pipe.checks("validate", f"--pipeline={file}", "--soak=2s", "--allow-acts")
 
     assert refused.verdicts() == validation.healthy | {"validate.3-round-trip": Verdict.NOT_CHECKED}, refused.output
     assert "--allow-acts" in refused.step("validate.3-round-trip").action[0]
