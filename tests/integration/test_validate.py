@@ -149,7 +149,10 @@ def test_updates_that_are_dropped_at_the_target(validation: Validation) -> None:
 
 
 def test_a_sink_that_fails_on_updates(validation: Validation) -> None:
-    with changed(validation, insert__mode="insert") as declared:
+    topics = connectors.config(validation.pipe.instance, SINK)["topics"].split(",")
+    # a beat is an update, too: of it the task would die before anything is looked at
+    without_beats = ",".join(topic for topic in topics if not topic.endswith(".cdcproof_heartbeat"))
+    with changed(validation, insert__mode="insert", topics=without_beats) as declared:
         outcome = validation.run(*declared)
 
     # the task dies of the first update, which the soak sees too
@@ -168,7 +171,8 @@ def test_a_sink_that_writes_to_another_table(validation: Validation) -> None:
         with changed(validation, collection__name__format="other_${source.table}") as declared:
             step = validation.assert_only(validation.run(*declared), "validate.3-round-trip")
     finally:
-        databases.target(instance, "".join(f"DROP TABLE IF EXISTS public.other_{table};" for table in TABLES))
+        made = (*TABLES, "cdcproof_heartbeat")
+        databases.target(instance, "".join(f"DROP TABLE IF EXISTS public.other_{table};" for table in made))
 
     assert wrong(step) == {f"{table}: insert": "not within 5 s: no row" for table in TABLES}
 
