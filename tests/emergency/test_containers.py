@@ -11,8 +11,8 @@ import pytest
 
 from cdcproof.clients.containers import Engine
 from cdcproof.emergency.evidence import Evidence
-from cdcproof.emergency.suspects import ContainerSuspect
-from cdcproof.errors import CouldNotLookError
+from cdcproof.emergency.suspects import EVIDENCE, ContainerSuspect
+from cdcproof.errors import CouldNotLookError, OperationError
 
 pytestmark = pytest.mark.docker
 IMAGE = "cdcproof-stand-in:bookworm"
@@ -40,6 +40,25 @@ def container() -> Iterator[str]:
     docker("rm", "--force", NAME)
 
 
+@pytest.fixture
+def network(container: str) -> Iterator[str]:
+    """One that the container is on, by a name of its own there."""
+    docker("network", "disconnect", "none", container)
+    docker("network", "create", "cdcproof-suspects")
+    docker("network", "connect", "--alias", "its own name", "cdcproof-suspects", container)
+    yield "cdcproof-suspects"
+    docker("network", "disconnect", "--force", "cdcproof-suspects", container)
+    docker("network", "rm", "cdcproof-suspects")
+
+
+@pytest.fixture
+def images() -> Iterator[None]:
+    yield
+    found = docker("images", "--quiet", EVIDENCE).split()
+    if found:
+        docker("rmi", "--force", *found)
+
+
 def test_a_container_is_preserved_and_then_frozen(container: str, tmp_path: Path) -> None:
     suspect = ContainerSuspect(container, isolated=True)
     evidence = Evidence(tmp_path / "incident")
@@ -63,3 +82,42 @@ def test_a_container_is_preserved_and_then_frozen(container: str, tmp_path: Path
     assert docker("inspect", "--format={{.State.Status}}", container) == "paused"
     subprocess.run(suspect.thaw, shell=True, check=True, capture_output=True, timeout=60)
     assert docker("inspect", "--format={{.State.Status}}", container) == "running"
+
+
+def test_what_is_frozen_is_kept_as_an_image_and_taken_off_its_networks(
+    container: str, network: str, images: None, tmp_path: Path
+) -> None:
+    suspect = ContainerSuspect(container, isolated=True)
+    suspect.freeze()
+    image, networks = suspect.measures()
+
+    kept = image.act()
+    reference, identifier = kept.text.split("; ")[0].split(", ")
+    assert docker("inspect", "--format={{.State.Status}}", container) == "paused"
+    assert docker("image", "inspect", "--format={{.Id}}", reference) == identifier
+    assert docker("run", "--rm", "--network=none", reference, "ls", "/changed") == "/changed"
+    assert kept.undo == ()
+
+    cut = networks.act()
+    assert names_on(container) == {}
+    assert cut.text == f"off {network}"
+
+    # as they are printed, in this order
+    for command in (*cut.undo, suspect.thaw):
+        subprocess.run(command, shell=True, check=True, capture_output=True, timeout=60)
+    assert "its own name" in names_on(container)[network]
+    assert docker("inspect", "--format={{.State.Status}}", container) == "running"
+
+
+def test_a_container_on_the_machines_own_network_is_named(container: str) -> None:
+    docker("rm", "--force", container)
+    docker("run", "--detach", "--network=host", f"--name={NAME}", IMAGE, "sleep", "1000")
+    _, networks = ContainerSuspect(container, isolated=True).measures()
+    with pytest.raises(OperationError, match="has the network of host: cut that by hand"):
+        networks.act()
+
+
+def names_on(container: str) -> dict[str, list[str]]:
+    """Network to the names that the container has there."""
+    told = json.loads(docker("inspect", "--format={{json .NetworkSettings.Networks}}", container))
+    return {name: end["Aliases"] for name, end in told.items() if name != "none"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ class Suspect:
         if "freeze" in self.broken:
             raise OperationError(f"{self.name} is running, and not paused.")
         return "paused"
+
+    def measures(self) -> tuple[suspects.Measure, ...]:
+        def act(name: str) -> suspects.Done:
+            self.done.append(f"{name} of {self.name}")
+            if name in self.broken:
+                raise OperationError(f"no {name} of {self.name}")
+            return suspects.Done(f"{name} done", (f"undo {name} of {self.name}",) if name == "networks" else ())
+
+        return tuple(suspects.Measure(n, f"{n} of {self.name}", partial(act, n)) for n in ("image", "networks"))
 
     def _taking(self, name: str) -> Callable[[Path], None]:
         def write(to: Path) -> None:
@@ -155,11 +165,23 @@ def test_a_security_incident_is_preserved_the_most_volatile_first_and_isolated_t
     result = scene.answer("security-incident")
     assert scene.done == [
         *("processes.json of kafka", "processes.json of other", "stdout.log of kafka", "stdout.log of other"),
-        *("diagnostics", "freeze kafka"),
+        *("diagnostics", "freeze kafka", "image of kafka", "networks of kafka"),
     ]
     names = [o.part.name for o in result.parts.outcomes]
     assert names.index("hashes") < names.index("pause") < names.index("isolate kafka")
-    assert result.thaw == ("thaw kafka",)
+    assert result.thaw == ("undo networks of kafka", "thaw kafka")
+    assert "image of kafka: image done" in (result.folder / "custody.jsonl").read_text()
+
+
+def test_nothing_is_cut_before_everything_is_kept_and_one_that_fails_keeps_no_other_from_it(scene: Scene) -> None:
+    scene.found = (Suspect("kafka", scene.done, broken=("image",)), Suspect("connect", scene.done))
+    result = scene.answer("security-incident")
+    assert [done for done in scene.done if done.startswith(("freeze", "image", "networks"))] == [
+        *("freeze kafka", "freeze connect", "image of kafka", "image of connect"),
+        *("networks of kafka", "networks of connect"),
+    ]
+    assert failed(result) == ["diagnostics", "image of kafka"]
+    assert result.thaw[-2:] == ("thaw kafka", "thaw connect")
 
 
 def test_what_cannot_be_preserved_keeps_nothing_from_being_isolated(scene: Scene) -> None:

@@ -28,7 +28,8 @@ _KINDS = {
         "preserve evidence, then freeze the services, say whom to call",
         "Preserve first, the most volatile first: processes, connections, settings and\n"
         "logs of all containers (or processes), diagnostics, with a hash of each file.\n"
-        "Isolate then: connectors and containers are paused. Nothing is stopped or\n"
+        "Isolate then: connectors and containers are paused, the files of each container\n"
+        "are kept as an image, and it is taken off its networks. Nothing is stopped or\n"
         "removed: `docker-compose down` would take the logs with it.",
     ),
 }

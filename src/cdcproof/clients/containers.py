@@ -1,6 +1,6 @@
 """The only door to the container engine (Docker's Engine API, through the `docker` package).
 
-Everything here reads; `Engine.pause` alone changes a container. The engine is the one that
+Everything here reads; `Engine.pause`, `Engine.commit` and `Engine.disconnect` alone change something. The engine is the one that
 ``DOCKER_HOST`` names, else the local socket.
 """
 
@@ -271,6 +271,15 @@ class Engine:
         if self.inspect(name).get("State", {}).get("Paused"):
             return
         self._ask(lambda: self._client.api.pause(name))
+
+    def commit(self, name: str, repository: str, tag: str) -> str:
+        """Keep a container's files as an image on the engine; the image's id, which is a hash of it. May take minutes."""
+        made = self._ask(lambda: self._client.api.commit(name, repository=repository, tag=tag))
+        return str(made["Id"])
+
+    def disconnect(self, name: str, network: str) -> None:
+        """Take a container off a network, frozen or not."""
+        self._ask(lambda: self._client.api.disconnect_container_from_network(name, network, force=True))
 
     def use_of(self, container: Container) -> tuple[MountUse, ...]:
         """Use of the file systems behind a running container's mounts, asked of `df` inside it."""

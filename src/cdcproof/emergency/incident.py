@@ -15,7 +15,7 @@ from cdcproof.emergency import suspects as suspects_
 from cdcproof.emergency.custody import Custody
 from cdcproof.emergency.evidence import Evidence
 from cdcproof.emergency.parts import Part, Parts
-from cdcproof.emergency.suspects import Suspect
+from cdcproof.emergency.suspects import Measure, Suspect
 from cdcproof.environments.base import Environment
 from cdcproof.errors import CdcproofError, OperationError
 from cdcproof.maintenance.journal import Actor, Journal
@@ -92,7 +92,10 @@ class Incident:
         )
 
     def _security(self) -> tuple[Part, ...]:
-        """Preserve, the most volatile first; then isolate, by pausing what runs: a container that is removed takes its log with it."""
+        """Preserve, the most volatile first; then isolate, by pausing what runs: a container that is removed takes its log with it.
+
+        What is frozen is kept as an image, and goes off its networks last: before that its sockets could be listed.
+        """
         evidence = Evidence(self.folder)
         found, by_hand, unseen = self._suspects()
         preserve = [
@@ -113,6 +116,7 @@ class Incident:
         isolate = [
             Part("pause", f"pause {self._names()} at {self.pipeline.connect.url}", self._pause),
             *(Part(f"isolate {s.name}", f"freeze {s.name}", partial(self._freeze, s)) for s in found if s.isolated),
+            *(self._measure(s, measure) for s, measure in _in_turn([s for s in found if s.isolated])),
             *(
                 [Part("by hand", f"isolate by hand: {', '.join(by_hand)}", partial(_fail, _by_hand(by_hand)))]
                 if by_hand or unseen
@@ -181,10 +185,26 @@ class Incident:
         Custody(self.folder, self.actor).record(f"isolated {suspect.name}: {state}")
         return state
 
+    def _measure(self, suspect: Suspect, measure: Measure) -> Part:
+        def act() -> str:
+            done = measure.act()
+            self._frozen[:0] = done.undo  # in the reverse order of what was done
+            Custody(self.folder, self.actor).record(f"{measure.name} of {suspect.name}: {done.text}")
+            return done.text
+
+        return Part(f"{measure.name} of {suspect.name}", measure.what, act)
+
     def _seal(self, custody: Custody, seal: list[tuple[Path, str]]) -> str:
         custody.record("sealed: read-only from here on")
         seal.append(custody.seal())
         return f"{seal[0][0]}, SHA-256 {seal[0][1]}"
+
+
+def _in_turn(suspects: Sequence[Suspect]) -> list[tuple[Suspect, Measure]]:
+    """The first measure of all of them, then the second: nothing is cut before everything is kept."""
+    found = [(suspect, suspect.measures()) for suspect in suspects]
+    most = max((len(measures) for _, measures in found), default=0)
+    return [(suspect, measures[n]) for n in range(most) for suspect, measures in found if n < len(measures)]
 
 
 def _not_halted(states: ConnectorStates, name: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cdcproof.clients.containers import Engine
 from cdcproof.environments.base import Environment
@@ -23,6 +24,27 @@ _FREEZE_SECONDS = 5.0
 VOLATILE = ("processes.json", "sockets.txt")
 """What is gone first, and therefore kept of all before anything else is."""
 Takings = tuple[tuple[str, Callable[[Path], None]], ...]
+_IMAGE_SECONDS = 900.0
+"""What an image of a container's files may take: all that it has written beside its volumes is copied."""
+EVIDENCE = "cdcproof-evidence"
+"""The repository of the images that are kept."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a measure came to, in a sentence, and the commands that take it back."""
+
+    text: str
+    undo: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is done to a service that is frozen: `what` says it before. `act` raises `CdcproofError`."""
+
+    name: str
+    what: str
+    act: Callable[[], Done]
 
 
 class Suspect(Protocol):
@@ -49,6 +71,10 @@ class Suspect(Protocol):
 
     def freeze(self) -> str:
         """Stop it without ending it, so that its memory and its log stay; what it is now. Raises `CdcproofError`."""
+        ...
+
+    def measures(self) -> tuple[Measure, ...]:
+        """What follows, in this order, once all are frozen."""
         ...
 
 
@@ -84,6 +110,38 @@ class ContainerSuspect:
         if status not in ("paused", "exited", "created", "dead"):
             raise OperationError(f"The container {self.name} is {status}, and not paused.")
         return status
+
+    def measures(self) -> tuple[Measure, ...]:
+        """Its files as an image, which outlives the container; then no network, so that it talks to nobody when it is thawed to be looked at."""
+        return (
+            Measure("image", f"keep the files of {self.name} as an image", self._keep_image),
+            Measure("networks", f"take {self.name} off its networks", self._cut_off),
+        )
+
+    def _keep_image(self) -> Done:
+        """Frozen, so that no file changes meanwhile. Its volumes are not in it: they stay where they are."""
+        tag = "".join(c if c.isalnum() or c in "._-" else "_" for c in self.name)[:100]
+        tag = f"{tag}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        with Engine(_IMAGE_SECONDS) as engine:
+            image = engine.commit(self.name, EVIDENCE, tag)
+        return Done(f"{EVIDENCE}:{tag}, {image}; its volumes are not in it, and stay where they are")
+
+    def _cut_off(self) -> Done:
+        with Engine() as engine:
+            told = engine.inspect(self.name)
+            mode = str(told.get("HostConfig", {}).get("NetworkMode", ""))
+            if mode == "host" or mode.startswith("container:"):
+                raise OperationError(
+                    f"{self.name} has the network of {mode.removeprefix('container:')}: cut that by hand."
+                )
+            networks = {n: e for n, e in (told.get("NetworkSettings", {}).get("Networks") or {}).items() if n != "none"}
+            for network in networks:
+                engine.disconnect(self.name, network)
+            left = set(engine.inspect(self.name).get("NetworkSettings", {}).get("Networks") or {}) - {"none"}
+        if left:
+            raise OperationError(f"{self.name} is still on {', '.join(sorted(left))}.")
+        back = tuple(_connect(self.name, network, end, str(told.get("Id"))) for network, end in networks.items())
+        return Done(f"off {', '.join(networks) or 'no network, which it had none of'}", back)
 
     def _sockets(self, to: Path) -> None:
         """From the machine's own /proc, by the container's first process: no program of a suspect is run."""
@@ -140,6 +198,18 @@ class ProcessSuspect:
             interval_seconds=0.05,
         )
         return f"process {process.pid} stopped (SIGSTOP)"
+
+    def measures(self) -> tuple[Measure, ...]:
+        """None: its files and its network are the machine's."""
+        return ()
+
+
+def _connect(name: str, network: str, end: Mapping[str, Any], own_id: str) -> str:
+    """The command that gives a container its network back, with the names and the address that it had there."""
+    aliases = [alias for alias in end.get("Aliases") or () if not own_id.startswith(alias)]
+    address = (end.get("IPAMConfig") or {}).get("IPv4Address")
+    words = [word for alias in aliases for word in ("--alias", alias)] + (["--ip", address] if address else [])
+    return shlex.join(["docker", "network", "connect", *words, network, name])
 
 
 def of(environment: Environment, pipeline: Pipeline) -> tuple[tuple[Suspect, ...], tuple[str, ...]]:
