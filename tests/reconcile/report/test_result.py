@@ -68,6 +68,28 @@ def test_a_difference_is_told_for_people() -> None:
     assert str(MISSING) == f"missing row {'0' * 32}"
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        (("17",), "17"),
+        (("a, b",), "a, b"),
+        (("AB   ", "Straße"), "AB   , Straße"),
+        ((None, "NULL"), 'NULL, "NULL"'),
+        (("x, y", "z"), '"x, y", z'),
+        (("x", "y, z"), 'x, "y, z"'),
+        (("",), '""'),
+        (("  ",), '"  "'),
+        (('"x"',), '"\\"x\\""'),
+        (("a\nb",), '"a\\nb"'),
+        (("\x1b[31mred\x7f",), '"\\u001b[31mred\\u007f"'),
+        (("\u202eevil",), '"\\u202eevil"'),
+    ],
+)
+def test_a_key_that_could_not_be_seen_or_moves_the_screen_is_quoted(key: tuple[str | None, ...], told: str) -> None:
+    named = dict(zip("ab", key, strict=False))
+    assert str(KeyDifference("missing", named)) == f"missing {told}"
+
+
 def test_a_report_of_version_1_is_still_read(tmp_path: Path) -> None:
     """As the program wrote it that knew no other."""
     path = tmp_path / "reconciliation_report_20260102_030405.json"

@@ -7,7 +7,7 @@ and a report of this morning must not turn red because the program is newer. A l
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -42,6 +42,18 @@ class TableStatus(StrEnum):
 BY_URGENCY = (TableStatus.MISMATCH, TableStatus.ERROR, TableStatus.INCOMPLETE, TableStatus.MATCH)
 
 
+def key_for_people(values: Collection[str | None]) -> str:
+    """``17``, ``17, x``, ``NULL``. A value that could not be seen or read as itself is in quotes, its control characters escaped."""
+    return ", ".join("NULL" if value is None else _told(value, is_alone=len(values) == 1) for value in values)
+
+
+def _told(value: str, *, is_alone: bool) -> str:
+    is_plain = value.strip() and value.isprintable() and value != "NULL" and (is_alone or ", " not in value)
+    if is_plain and not value.startswith('"'):
+        return value
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in json.dumps(value, ensure_ascii=False))
+
+
 @dataclass(frozen=True)
 class KeyDifference:
     """A key that differs: `missing` at the target, `extra` there, or `changed`.
@@ -59,7 +71,7 @@ class KeyDifference:
     row: str = ""
 
     def __str__(self) -> str:
-        key = ", ".join("NULL" if value is None else value for value in self.key.values()) or f"row {self.row}"
+        key = key_for_people(self.key.values()) if self.key else f"row {self.row}"
         return f"{self.word} {key}" + (f" ({', '.join(self.columns)})" if self.columns else "")
 
 

@@ -15,6 +15,7 @@ from cdcproof.reconcile.checksums.balance import Balance, Group
 from cdcproof.reconcile.concurrency import Stop, both_scans
 from cdcproof.reconcile.differences import Difference, Differences
 from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.report.result import key_for_people
 from cdcproof.reconcile.rows import compare, spill
 
 DIFFERENCES_HELD = 100_000
@@ -56,8 +57,8 @@ class ByValue:
             if len(list(self.source.rows_by_key(self.plan.source, [key]))) > 1:
                 break  # else a row was seen twice, because it moved: that happens where there are no snapshots
         forms = self.plan.source.forms
-        told = ", ".join(
-            "NULL" if part is None else canonical.told(form, part) for form, part in zip(forms, key, strict=False)
+        told = key_for_people(
+            [None if part is None else canonical.told(form, part) for form, part in zip(forms, key, strict=False)]
         )
         raise UnexpectedAnswerError(
             f"Two rows of {self.plan.source.table} have the same key {told}.",
