@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def stopped(server: Server, *, whole: bool = False) -> Iterator[None]:
+def stopped(server: Server, *, whole: bool = False) -> Iterator[list[int]]:
     """Every process of the server that serves a session of ours stands still; the whole server takes no other either."""
     with server.connect() as other:
         found = other.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'cdcproof'").fetchall()
@@ -56,7 +57,7 @@ def stopped(server: Server, *, whole: bool = False) -> Iterator[None]:
     for (process,) in found:
         os.kill(process, signal.SIGSTOP)
     try:
-        yield
+        yield [process for (process,) in found]
     finally:
         for (process,) in found:
             os.kill(process, signal.SIGCONT)
@@ -104,6 +105,19 @@ def test_a_server_that_takes_no_session_any_more_is_not_waited_for_as_long_as_a_
         with (
             stopped(server, whole=True),
             pytest.raises(UnreachableError, match="stopped answering: no answer, and no new session either, 3 times"),
+        ):
+            within(60, lambda: database.columns(TABLE), what="the columns")
+
+
+def test_one_session_that_is_stopped_while_its_server_works_is_not_waited_for_as_long_as_a_comparison_may_take(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdcproof.databases.postgresql.connection.SILENCE_SECONDS", 0.2)
+    with connect(server.config(), Secret(PASSWORD), statement_timeout_seconds=3600) as database:
+        database.columns(TABLE)
+        with (
+            stopped(server) as [process],
+            pytest.raises(UnreachableError, match=f"its session {process} at the server is stopped, 3 times in a row"),
         ):
             within(60, lambda: database.columns(TABLE), what="the columns")
 
@@ -169,13 +183,19 @@ def streaming(server: Server, table: TableName, seconds: float) -> Iterator[Call
 
 @pytest.mark.parametrize(
     ("whole", "seconds", "words"),
-    [(True, 3600.0, "no answer, and no new session either, 3 times in a row"), (False, 2.0, "no answer within 2.5 s")],
+    [
+        (True, 3600.0, "no answer, and no new session either, 3 times in a row"),
+        (False, 3600.0, r"no answer, and its session \d+ at the server is stopped, 3 times in a row"),
+        (False, 2.0, "no answer within 2.5 s"),
+    ],
 )
 def test_a_stream_of_a_server_that_is_stopped_ends(
     server: Server, large: TableName, monkeypatch: pytest.MonkeyPatch, *, whole: bool, seconds: float, words: str
 ) -> None:
     monkeypatch.setattr("cdcproof.databases.postgresql.connection.SILENCE_SECONDS", 0.2)
     monkeypatch.setattr("cdcproof.databases.postgresql.session.CONNECT_TIMEOUT_SECONDS", 2)
+    if seconds < 60:  # as for an account that may not read the server's files
+        monkeypatch.setattr("cdcproof.databases.postgresql.connection._STOPPED", re.compile("$^"))
     with streaming(server, large, seconds) as read:
         assert len(read()) == 1
         with (

@@ -26,7 +26,7 @@ _LAST_DATA_RECEIVED = struct.Struct("=52xI")
 
 @contextmanager
 def watched(door: PostgreSQL) -> Iterator[None]:
-    """Cut this program's connections to the server that say nothing, once it takes no session any more, or has no time left.
+    """Cut this program's connections to the server that say nothing, once they never will, or it has no time left.
 
     Raises `UnreachableError` then. `door` is an open session with the same server.
     """
@@ -47,12 +47,13 @@ def _follow(door: PostgreSQL, done: threading.Event, why: list[str]) -> None:
     while not done.wait(min(limits.SILENCE_SECONDS, deadline.remaining_seconds)):
         silent = list(_silent(door.peer))
         try:
-            failed = failed + 1 if silent and not door.takes_a_session() else 0
+            trouble = door.trouble([link.getsockname()[1] for link in silent]) if silent else ""
+            failed = failed + 1 if trouble else 0
             if (deadline.passed or failed == limits.TRIES) and not done.is_set():
                 why.append(
                     f"no answer within {deadline.seconds:g} s"
                     if deadline.passed
-                    else f"no answer, and no new session either, {failed} times in a row"
+                    else f"no answer, and {trouble}, {failed} times in a row"
                 )
                 for link in silent:
                     with suppress(OSError):  # it has ended meanwhile

@@ -1,13 +1,17 @@
 """A connection to PostgreSQL on which no answer is waited for longer than its server should take.
 
 The server's statement_timeout ends a statement only while the server runs: one that is stopped, or whose machine hangs, says
-nothing more, and the network between keeps the connection open.
+nothing more, and the network between keeps the connection open. One session alone may be stopped, while the server takes others:
+they see it as active, like one that works. Only its process says it, to an account that may read the server's files.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+import os
+import re
+import socket
+from collections.abc import Generator, Sequence
 from typing import Any, Self, TypeVar
 
 import psycopg
@@ -22,6 +26,17 @@ SILENCE_SECONDS = 60.0
 """How long a statement may say nothing before it is tried whether its server still takes a session."""
 TRIES = 3
 """So often in a row it must not: a server that is busy may be slow once."""
+
+_ASK_SECONDS = 5.0
+_PROCESSES = """
+    SELECT pid, CASE WHEN has_function_privilege('pg_catalog.pg_read_file(text, bigint, bigint, boolean)', 'EXECUTE')
+                      AND pg_has_role('pg_read_server_files', 'MEMBER')
+                     THEN pg_read_file('/proc/' || pid || '/stat', 0, 1000, true) END
+    FROM pg_stat_activity
+    WHERE client_port = ANY(%s) AND client_addr IS NOT DISTINCT FROM inet_client_addr() AND usename = current_user"""
+"""Ours by their end here: behind a pooler or a translation of addresses none is found, and nothing is concluded."""
+_STOPPED = re.compile(r"\) [Tt] [^)]*$")
+"""Linux's /proc/PID/stat: number, (name), state."""
 
 logging.getLogger("psycopg").addHandler(logging.NullHandler())  # else Python prints its warnings: the error says it all
 
@@ -65,20 +80,32 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
                 if news:
                     silence, failed = Deadline(SILENCE_SECONDS), 0
                 elif silence.passed:
-                    failed = 0 if self.takes_a_session() else failed + 1
+                    trouble = self.trouble([_port(self.fileno())])
+                    failed = failed + 1 if trouble else 0
                     silence = Deadline(SILENCE_SECONDS)
-                if failed == TRIES:
-                    raise NoAnswerError(f"no answer, and no new session either, {failed} times in a row")
+                    if failed == TRIES:
+                        raise NoAnswerError(f"no answer, and {trouble}, {failed} times in a row")
                 wanted = answer.send(news)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 
-    def takes_a_session(self) -> bool:
-        """Whether the server says anything to one who wants a session; that it has none left is something."""
+    def trouble(self, ports: Sequence[int]) -> str:
+        """Why no answer will come to these ports of this machine, as far as another session can see; empty where it sees no reason.
+
+        That the server has no session left says that it runs.
+        """
         try:
-            psycopg.connect(self.address).close()
+            with type(self).to(self.address, _ASK_SECONDS) as other:
+                found = other.execute(_PROCESSES, [list(ports)]).fetchall()
         except psycopg.errors.ConnectionTimeout:
-            return False
+            return "no new session either"
         except psycopg.Error:
-            return True
-        return True
+            return ""
+        stopped = [str(process) for process, state in found if state and _STOPPED.search(state)]
+        return f"its session {stopped[0]} at the server is stopped" if stopped else ""
+
+
+def _port(descriptor: int) -> int:
+    with socket.socket(fileno=os.dup(descriptor)) as link:
+        name = link.getsockname()
+        return int(name[1]) if isinstance(name, tuple) else 0

@@ -155,9 +155,9 @@ class Session:
         """The server's address, as its connections have it."""
         return self._session.info.hostaddr, self._session.info.port
 
-    def takes_a_session(self) -> bool:
-        """Whether the server says anything to one who wants a session. For any thread."""
-        return self._connection is not None and self._connection.takes_a_session()
+    def trouble(self, ports: Sequence[int]) -> str:
+        """Why the server will not answer to these ports of this machine; empty where another session sees no reason. For any thread."""
+        return self._connection.trouble(ports) if self._connection else "no session"
 
     def stopped_answering(self, how: str, table: TableName | None = None) -> UnreachableError:
         """The error of a server that says nothing more."""
