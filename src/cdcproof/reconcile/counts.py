@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.concurrency import both
-from cdcproof.reconcile.contents import Comparison
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence, weakest
 from cdcproof.reconcile.plan.plan import hidden_rows, may_lack_rows, policies_of
 from cdcproof.reconcile.report.result import TableResult, TableStatus
@@ -71,9 +71,9 @@ def settle_counts(
     return SettledCounts(now, same=False if len(below) == 1 else None, crossings=tuple(crossings))
 
 
-def compare_counts(asked: Comparison) -> TableResult:
+def compare_counts(comparison: Comparison) -> TableResult:
     """Count both sides at once, and again as `settle_counts` says when they differ."""
-    table, source, target = asked.table, asked.source.database, asked.target.database
+    table, source, target = comparison.table, comparison.source.database, comparison.target.database
 
     def count_source() -> int:
         return source.count_rows(table.source, table.source_filter)
@@ -81,9 +81,11 @@ def compare_counts(asked: Comparison) -> TableResult:
     def count_target() -> int:
         return target.count_rows(table.target, table.target_filter)
 
-    asked.tell("counting", 0, 0)
-    first = Counts(*both(asked.stop, count_source, count_target))
-    settled = settle_counts(first, count_source, count_target, asked.fence, lambda what: asked.tell(what, 0, 0))
+    comparison.tell("counting", 0, 0)
+    first = Counts(*both(comparison.stop, count_source, count_target))
+    settled = settle_counts(
+        first, count_source, count_target, comparison.fence, lambda what: comparison.tell(what, 0, 0)
+    )
     policies = source.row_policies(table.source), target.row_policies(table.target)
     same = TableStatus.INCOMPLETE if may_lack_rows(table, policies_of(*policies)) else TableStatus.MATCH
     return TableResult(

@@ -17,11 +17,11 @@ from cdcproof.engines import Engine
 from cdcproof.errors import CouldNotLookError
 from cdcproof.reconcile.checksums.checkpoint import Unfinished
 from cdcproof.reconcile.checksums.parts import Sessions
-from cdcproof.reconcile.checksums.strategy import Strategy
-from cdcproof.reconcile.checksums.table import Means
+from cdcproof.reconcile.checksums.strategy import Means, Strategy
 from cdcproof.reconcile.checksums.throttle import Throttle
+from cdcproof.reconcile.comparison import Comparison, Side
 from cdcproof.reconcile.concurrency import Stop, both, ended_by
-from cdcproof.reconcile.contents import Comparison, Side, compare_contents
+from cdcproof.reconcile.contents import compare_contents
 from cdcproof.reconcile.counts import compare_counts
 from cdcproof.reconcile.in_flight.fence import Fence
 from cdcproof.reconcile.plan.calibration import Calibration
@@ -112,7 +112,7 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
     throttle = Throttle(run.source.open)
     at_once = min(run.options.max_parallel, len(tables))
     sessions = Sessions(run.options.max_parallel - at_once)
-    means = Means(run.columnar, run.options.strategy, at_once, sessions, throttle, run.unfinished)
+    means = Means(run.columnar, run.options.strategy, sessions, throttle)
     stop = Stop()
     todo: queue.SimpleQueue[TablePair] = queue.SimpleQueue()
     done: queue.SimpleQueue[TableResult | BaseException] = queue.SimpleQueue()
@@ -202,7 +202,7 @@ def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue
                 run.watch.finished(table.name)
                 return replace(known, resumed=f"compared by the run of {run.unfinished.resumed}, which was interrupted")
             earlier = run.unfinished.refused(table.name, about) if run.unfinished else ""
-            asked = Comparison(
+            comparison = Comparison(
                 table,
                 run.source.side(sides.source),
                 run.target.side(sides.target),
@@ -210,9 +210,12 @@ def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue
                 run.options.key_limit,
                 lambda what, rows, of: run.watch.doing(table.name, what, rows, of),
                 stop,
-                means,
             )
-            result = compare_contents(asked) if run.options.validate_checksums else compare_counts(asked)
+            if run.options.validate_checksums:
+                checkpoint = run.unfinished.of(table.name) if run.unfinished else None
+                result = compare_contents(comparison, replace(means, tell=comparison.tell), checkpoint)
+            else:
+                result = compare_counts(comparison)
             result = replace(result, seconds=round(clock.elapsed_seconds, 3), resumed=result.resumed or earlier)
             if run.unfinished and result.status is not TableStatus.ERROR:
                 run.unfinished.finished(result, about)
@@ -250,9 +253,8 @@ def method(options: Options, fence: str) -> str:
     return (
         "contents of every compared column: 64 bits of a hash of each row (pushed down, by the servers: PostgreSQL's own of its "
         "values where both are PostgreSQL, else the MD5 of its canonical bytes; streamed, DuckDB's of its values here), summed by "
-        "chunks of the key (pushed down, first by where rows lie, and chunks that differ once more by smaller ones, where that "
-        "spares work); a sum that differs passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by "
-        "byte; keys that differ "
+        "chunks of the key (pushed down, chunks that differ once more by smaller ones, where that spares work); a sum that differs "
+        "passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by byte; keys that differ "
         f"are looked at again behind a fence ({fence}) and count when they stood still; of more than {DIFFERENCES_HELD:,} of a table "
         "(fewer where rows are wide) the rest is counted as first seen; the target's rows are the source's, less the missing, plus the extra ones"
     )

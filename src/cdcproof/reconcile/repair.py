@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from cdcproof.databases.postgresql.sessions.repair import Repair
 from cdcproof.databases.table_read import TableRead
-from cdcproof.reconcile.contents import Comparison, canonical_keys, look_again, planned
+from cdcproof.reconcile.comparison import Comparison
+from cdcproof.reconcile.contents import canonical_keys, look_again
 from cdcproof.reconcile.differences import Difference, Key
 from cdcproof.reconcile.in_flight.settle import Settled
 from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.plan.planning import planned
 from cdcproof.reconcile.report.result import TableResult
 
 
@@ -36,14 +38,16 @@ class Repairs:
         return self.plan.target
 
 
-def find(asked: Comparison, result: TableResult) -> Repairs:
+def find(comparison: Comparison, result: TableResult) -> Repairs:
     """Look at the keys that a report names again, behind the fence. Raises `CouldNotLookError`."""
-    plan, _ = planned(asked)
+    plan, _ = planned(comparison.table, comparison.source, comparison.target, comparison.stop)
     if plan.multiset:
         return Repairs(plan, (), ("it has no key by which a row could be named",) if result.differences else (), 0)
     names = [told.column.name for told in plan.source.key]
     keys = [tuple(one.key.get(name) for name in names) for one in result.differences]
-    settled = look_again(asked, plan, canonical_keys(asked, plan, keys)) if keys else Settled((), 0, ())
+    settled = (
+        look_again(comparison, plan, canonical_keys(comparison.source, plan, keys)) if keys else Settled((), 0, ())
+    )
     by_hand = [_several(plan, one) for one in settled.confirmed if max(len(one.source), len(one.target)) > 1]
     alone = [one for one in settled.confirmed if max(len(one.source), len(one.target)) == 1]
     return Repairs(plan, tuple(_repair(plan, one) for one in alone), tuple(by_hand), settled.moving)

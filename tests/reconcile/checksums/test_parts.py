@@ -6,18 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import WHOLE, Chunking, ChunkSum, ColumnRead, Segment, TableRead
 from cdcproof.databases.values.types import Form, Kind
 from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.reconcile.checksums.page_ranges import Cuts
-from cdcproof.reconcile.checksums.parts import Part, Scanned, Sessions, divided, divided_by, rows_a_part, sum_up
+from cdcproof.reconcile.checksums.parts import Part, Scanned, Sessions, divided, rows_a_part, sum_up
 from cdcproof.reconcile.concurrency import Stop, StoppedError
 from cdcproof.reconcile.plan.plan import Plan
 
@@ -61,9 +57,6 @@ class Side:
 
         self.asked += 1
         return more if self.is_shared else None
-
-    def by_place(self, scan: TableRead) -> None:
-        return None
 
     def chunk_sums(self, scan: TableRead, segment: Segment) -> Iterator[ChunkSum]:
         part = segment.low or 0
@@ -232,22 +225,6 @@ def test_parts_are_large_enough_for_chunks_that_lie_scattered() -> None:
     assert rows_a_part(1_000) == rows_a_part(5_000_000) == 1_000_000
     assert rows_a_part(8_000_000) == 1_600_000
     assert rows_a_part(10**9) == 2_000_000
-
-
-@given(st.integers(1, 400), st.integers(1, 30_000_000))
-def test_a_table_that_is_cut_is_divided_into_whole_pieces(number: int, rows: int) -> None:
-    cuts = Cuts(tuple(range(10, 10 + number)), tuple(range(1010, 1010 + number)))
-    parts = divided_by(cuts, rows)
-    for side, all_cuts in (("source", cuts.source), ("target", cuts.target)):
-        segments = [getattr(part, side) for part in parts]
-        assert (segments[0].low, segments[-1].high) == (None, None)
-        assert all(before.high == after.low for before, after in pairwise(segments))
-        within = [getattr(part.cuts, side) for part in parts]
-        found = [place for segment, some in zip(segments, within, strict=True) for place in (segment.low, *some)]
-        assert tuple(found) == (None, *all_cuts)
-    assert len(parts) <= -(-rows // 1_000_000) + 1
-    assert all(len(part.cuts.source) == len(part.cuts.target) for part in parts)
-    assert rows > 1_000_000 or len(parts) == 1
 
 
 def test_a_side_that_cannot_be_divided_is_read_beside_the_first_part_of_the_other() -> None:

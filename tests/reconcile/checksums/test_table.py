@@ -17,13 +17,14 @@ import pytest
 from cdcproof.databases.duckdb import engine as duckdb_engine
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.postgresql.database import PostgreSQL
-from cdcproof.databases.table_read import ChunkSum, RowHash
+from cdcproof.databases.table_read import ChunkSum
 from cdcproof.reconcile import engine
 from cdcproof.reconcile.checksums import checkpoint, narrowing, parts, strategy
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.checkpoint import FOLDER, Unfinished
-from cdcproof.reconcile.checksums.strategy import Choice, Strategy
+from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Run
+from cdcproof.reconcile.plan.calibration import Calibration
 from cdcproof.reconcile.report.result import TableResult, TableStatus
 from tests.postgres_server import Server, Servers
 from tests.reconcile.sides import Sides
@@ -78,33 +79,37 @@ def test_both_ways_find_the_same_differences(
     assert narrowed.called == (pinned is Strategy.PUSH_DOWN)
 
 
-def test_what_is_small_is_pushed_down_and_what_is_not_is_measured(
-    sides: Sides, columnar: Columnar, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def md5(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two servers that have no hash in common but MD5, and tables that are large for them."""
+    monkeypatch.setattr(Calibration, "hashes_natively", lambda *_: False)
+    monkeypatch.setattr(strategy, "LEAST_ROWS", 30_000)
+
+
+def test_servers_of_one_hash_hash_their_rows_themselves(sides: Sides, columnar: Columnar) -> None:
     _filled(sides, "size", 40_000)
-    small = _result(_run(sides, columnar), sides, "size")
-    assert (small.strategy, small.reason) == ("push-down", "fewer than 2,000,000 rows are read sooner than measured")
-    monkeypatch.setattr(strategy, "LEAST_ROWS", dict.fromkeys(RowHash, 1_000))
-    measured = _result(_run(sides, columnar), sides, "size")
-    assert measured.strategy in ("stream", "push-down")
-    assert "408 rows tried both ways" in measured.reason
-    assert _found(measured) == _found(small)
+    result = _result(_run(sides, columnar), sides, "size")
+    assert (result.strategy, result.reason) == (
+        "push-down",
+        "both servers hash their rows faster than they send them",
+    )
+    assert _found(result) == (TableStatus.MISMATCH, "", 40_000, 40_000, DIFFERING)
 
 
-@pytest.mark.parametrize("measured", Strategy)
-def test_a_measurement_decides(
-    sides: Sides, columnar: Columnar, monkeypatch: pytest.MonkeyPatch, measured: Strategy
+@pytest.mark.usefixtures("md5")
+@pytest.mark.parametrize(("rows", "expected"), [(20_000, Strategy.PUSH_DOWN), (40_000, Strategy.STREAM)])
+def test_of_other_servers_a_large_table_is_streamed(
+    sides: Sides, columnar: Columnar, rows: int, expected: Strategy
 ) -> None:
-    _filled(sides, "decided", 40_000)
-    monkeypatch.setattr(strategy, "LEAST_ROWS", dict.fromkeys(RowHash, 1_000))
-    monkeypatch.setattr(strategy, "judged", lambda *_: Choice(measured, "by experience"))
-    result = _result(_run(sides, columnar), sides, "decided")
-    assert (result.strategy, result.reason) == (measured, "by experience")
+    _filled(sides, "size", rows)
+    result = _result(_run(sides, columnar), sides, "size")
+    assert result.strategy == expected
+    assert set(result.example_keys) == {key for key in DIFFERING if rows > 39_000 or "39000" not in key}
 
 
+@pytest.mark.usefixtures("md5")
 def test_a_machine_that_cannot_stream_pushes_down_unless_it_must(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     _filled(sides, "alone", 40_000)
-    monkeypatch.setattr(strategy, "LEAST_ROWS", dict.fromkeys(RowHash, 1_000))
     monkeypatch.setattr(duckdb_engine, "_EXTENSION", "cdcproof_has_no_such_module")
     with Columnar() as without:
         result = _result(_run(sides, without), sides, "alone")
@@ -158,11 +163,11 @@ def be_killed(*, ports: tuple[int, int], schema: str, pinned: str, reports: str)
         self._saved = -1e9
         kept(self, about, left)
         if len(left.scanned.done) == 2:
-            print("half, by place" if all(part.cuts.source for part in left.parts) else "half", flush=True)
+            print("half", flush=True)
             sys.stdin.read()
 
     checkpoint.Checkpoint.keep = keep  # type: ignore[method-assign]
-    parts._LEAST_ROWS = parts._ROWS_BETWEEN_CUTS = KILLED_ROWS // 4
+    parts._LEAST_ROWS = KILLED_ROWS // 4
     with Columnar() as columnar, Unfinished(Path(reports), {"of": schema}, DATABASES) as unfinished:
         sides = Sides(Servers(source, target), schema, columnar, Strategy(pinned))
         run = replace(sides.run(), unfinished=unfinished)
@@ -185,7 +190,7 @@ def _kill(sides: Sides, pinned: Strategy, reports: Path) -> None:
     )
     try:
         assert process.stdout
-        assert process.stdout.readline() == ("half, by place\n" if pinned is Strategy.PUSH_DOWN else "half\n")
+        assert process.stdout.readline() == "half\n"
     finally:
         process.kill()
         process.wait(30)

@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strategy",
         choices=("stream", "push-down"),
-        help="how contents are read: here, or by the servers (default: measured on a sample)",
+        help="where rows are hashed: here, or by the servers (default: by a rule, which the report names)",
     )
     parser.add_argument("--fresh", action="store_true", help="begin anew, whatever an interrupted run has left")
     parser.add_argument(

@@ -18,23 +18,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the plan, the way it would be read and why, and the SQL. Of a large table some rows are read to try both ways."""
+    """Print the plan, the way it would be read and why, and the SQL of both sides."""
     from contextlib import ExitStack
-    from dataclasses import replace
 
     from cdcproof.cli.reconcile.inputs import comparing
     from cdcproof.databases.duckdb.stream import Columnar
     from cdcproof.databases.values.types import entry_of
-    from cdcproof.reconcile.checksums.choosing import chosen
-    from cdcproof.reconcile.checksums.table import Means
-    from cdcproof.reconcile.contents import planned
+    from cdcproof.reconcile.checksums.strategy import chosen
+    from cdcproof.reconcile.plan.planning import planned
 
     with Columnar() as columnar, comparing(arguments, arguments.table) as opened, ExitStack() as stack:
-        asked = replace(opened, means=Means(columnar))
-        whole, rows = planned(asked)
-        way = chosen(asked, whole, rows, None, stack)
+        source, target, stop = opened.source, opened.target, opened.stop
+        whole, rows = planned(opened.table, source, target, stop)
+        way = chosen(whole, source, target, columnar, stop, rows=rows, pinned=None, stack=stack)
         plan, choice = way.plan, way.choice
-        print(f"{asked.table.name}: {asked.table.source} against {asked.table.target}, about {rows:,} rows")
+        print(f"{opened.table.name}: {opened.table.source} against {opened.table.target}, about {rows:,} rows")
         key = ", ".join(plan.names[: plan.source.key_width])
         print(f"key: {'none; whole rows are compared and counted' if plan.multiset else key}")
         chunking = plan.source.chunking
@@ -45,15 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"strategy: {choice.strategy}, {choice.reason}\n")
         print(f"{'column':<24} {'source':<22} {'target':<22} compared as")
         for name, ours, theirs in zip(plan.names, plan.source.columns, plan.target.columns, strict=True):
-            fidelity = entry_of(asked.source.engine, ours.column).fidelity
+            fidelity = entry_of(source.engine, ours.column).fidelity
             form = f"{ours.form.kind}{', long values by SHA-256' if ours.form.long else ''}, {fidelity}"
             print(f"{name:<24} {ours.column.type:<22} {theirs.column.type:<22} {form}")
         for what, names in (("not compared", plan.not_compared), ("lossy", plan.lossy)):
             for name in names:
                 print(f"{what}: {name}")
         for side, database, scan in (
-            ("source", asked.source.database, plan.source),
-            ("target", asked.target.database, plan.target),
+            ("source", source.database, plan.source),
+            ("target", target.database, plan.target),
         ):
             for what, sql in database.statements(scan).items():
                 print(f"\n-- {side}, {what}\n{sql};")

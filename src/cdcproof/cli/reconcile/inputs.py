@@ -17,8 +17,8 @@ from cdcproof.databases.connections import connect, password_of
 from cdcproof.databases.names import TableName
 from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, DatabaseAddress, Engine
 from cdcproof.errors import UsageError
+from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.concurrency import Stop
-from cdcproof.reconcile.contents import Comparison
 from cdcproof.reconcile.engine import KEY_LIMIT, Endpoint
 from cdcproof.reconcile.in_flight.fence import Fence
 from cdcproof.reconcile.in_flight.timer_fence import TimerFence

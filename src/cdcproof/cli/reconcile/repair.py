@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer, Repair
     from cdcproof.observations.report_files import ReportFile
     from cdcproof.pipeline import Database, Pipeline
-    from cdcproof.reconcile.contents import Comparison
+    from cdcproof.reconcile.comparison import Comparison
     from cdcproof.reconcile.repair import Repairs
     from cdcproof.reconcile.report.result import TableResult
 

@@ -54,12 +54,6 @@ class Balance:
         with self._lock:
             self.target_rows += self._add(sums, -1)
 
-    def add_equal(self, rows: int) -> None:
-        """Take in so many rows that both sides have."""
-        with self._lock:
-            self.source_rows += rows
-            self.target_rows += rows
-
     def doubt(self, chunks: Iterable[int]) -> None:
         """Let these chunks be read by value, whatever their sums are."""
         with self._lock:

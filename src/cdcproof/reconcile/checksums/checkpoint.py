@@ -42,10 +42,7 @@ About = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Left:
-    """A table that is being scanned: since when, which way, in which chunks and parts, by which marks, and how far.
-
-    Where a part is cut into pieces is not kept: what is left of it is grouped as a whole.
-    """
+    """A table that is being scanned: since when, which way, in which chunks and parts, by which marks, and how far."""
 
     began: str
     strategy: Strategy

@@ -8,30 +8,25 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 
 from cdcproof.databases.table_read import WHOLE, ChunkSum, Segment, TableRead
 from cdcproof.errors import CouldNotLookError
-from cdcproof.reconcile.checksums import page_ranges
 from cdcproof.reconcile.checksums.balance import Balance
-from cdcproof.reconcile.checksums.page_ranges import NO_CUTS, Cuts, Sums
 from cdcproof.reconcile.checksums.sums import Summing
 from cdcproof.reconcile.concurrency import Stop, both, both_scans, ended_by
 from cdcproof.reconcile.plan.plan import Plan
 
 _LEAST_ROWS, _MOST_ROWS, _LEAST_PARTS = 1_000_000, 2_000_000, 5
-_ROWS_BETWEEN_CUTS = 1_000_000
-"""Of a part that is cut: nearly every chunk is in one of them only, and the shorter the last ones are, the less is waited for."""
 _Pair = tuple[Callable[[], AbstractContextManager[Summing]], Callable[[], AbstractContextManager[Summing]]]
 
 
 @dataclass(frozen=True)
 class Part:
-    """What is read at once: a segment of each side, or of one where the other has no more. With cuts, the keys in both are the same."""
+    """What is read at once: a segment of each side, or of one where the other has no more."""
 
     source: Segment | None = WHOLE
     target: Segment | None = WHOLE
-    cuts: Cuts = NO_CUTS
 
 
 @dataclass
@@ -58,7 +53,7 @@ class Sessions:
 
 
 def rows_a_part(rows: int) -> int:
-    """Into which parts a table of about so many rows is divided that does not lie in the order of its key.
+    """Into which parts a table of about so many rows is divided.
 
     Every part has rows of every chunk (100 rows a chunk, 50,000 chunks at most): they are large enough for that to cost little.
     """
@@ -68,21 +63,6 @@ def rows_a_part(rows: int) -> int:
 def divided(source: Sequence[Segment], target: Sequence[Segment]) -> tuple[Part, ...]:
     """Each side in its own parts."""
     return tuple(Part(ours, theirs) for ours, theirs in zip_longest(source, target))
-
-
-def divided_by(cuts: Cuts, rows: int) -> tuple[Part, ...]:
-    """Both sides at the same keys: a table of about so many rows, in parts of as many pieces each."""
-    number = len(cuts.source)
-    step = -(-(number + 1) * _ROWS_BETWEEN_CUTS // max(1, rows))
-    bounds = [-1, *range(step - 1, number, step), number]
-    return tuple(
-        Part(
-            _between(cuts.source, low, high),
-            _between(cuts.target, low, high),
-            Cuts(cuts.source[low + 1 : high], cuts.target[low + 1 : high]),
-        )
-        for low, high in pairwise(bounds)
-    )
 
 
 def sum_up(
@@ -117,10 +97,6 @@ def sum_up(
     return state.balance
 
 
-def _between(cut: Sequence[int], low: int, high: int) -> Segment:
-    return Segment(cut[low] if low >= 0 else None, cut[high] if high < len(cut) else None)
-
-
 @dataclass(frozen=True)
 class _Work:
     """A table that is read by several sessions."""
@@ -152,7 +128,7 @@ class _Work:
                 self.hold()
             held = True
             self.stop.go_on()
-            self._add(number, self._sums(source, target, self.parts[number]))
+            self._add(number, *self._sums(source, target, self.parts[number]))
 
     def _beside(self, source: Summing, target: Summing) -> _Pair | None:
         """How one more session a side is opened, taken from the budget; None where there is to be none."""
@@ -178,29 +154,20 @@ class _Work:
             stack.enter_context(ended_by(self.stop, source, target))
             self.read(source, target)
 
-    def _sums(self, source: Summing, target: Summing, part: Part) -> Sums:
-        ours, theirs = part.source, part.target
-        if part.cuts.source and ours and theirs:
-            by_place = page_ranges.by_place(self.plan, source, target, self.stop)
-            found = by_place.sums(ours, theirs, part.cuts) if by_place else None
-            if found:
-                return found
-        return Sums(
-            *both_scans(
-                self.stop,
-                lambda: self._whole(source, self.plan.source, ours),
-                lambda: self._whole(target, self.plan.target, theirs),
-            )
+    def _sums(self, source: Summing, target: Summing, part: Part) -> tuple[list[ChunkSum], list[ChunkSum]]:
+        return both_scans(
+            self.stop,
+            lambda: self._whole(source, self.plan.source, part.source),
+            lambda: self._whole(target, self.plan.target, part.target),
         )
 
     def _whole(self, side: Summing, scan: TableRead, segment: Segment | None) -> list[ChunkSum]:
         return list(self.stop.until_set(side.chunk_sums(scan, segment))) if segment else []
 
-    def _add(self, number: int, sums: Sums) -> None:
+    def _add(self, number: int, source: list[ChunkSum], target: list[ChunkSum]) -> None:
         with self.lock:  # whole: no part is ever in it by halves
-            self.state.balance.add_source(sums.source)
-            self.state.balance.add_target(sums.target)
-            self.state.balance.add_equal(sums.equal_rows)
+            self.state.balance.add_source(source)
+            self.state.balance.add_target(target)
             self.state.done.add(number)
             self.keep(self.state)
         self.tell(self.state.balance.source_rows)

@@ -1,32 +1,32 @@
-"""Which way a table is summed up: the stream hashes its rows here, push-down has the servers hash them.
+"""The strategy by which a table is summed up: the stream hashes its rows here, push-down has the servers hash them.
 
-Both are exact. Which is faster depends on what is between here and the servers, and on how busy each is: a few rows are
-read both ways, by both sides at once, and the rest is arithmetic.
+Both are exact, and a rule chooses. Two PostgreSQL servers hash rows by functions of their own in a third of the time that
+sending the rows takes. Every other pair of servers has to compute MD5, which costs as much as sending the rows: they are
+streamed, which asks the least of the source. `--strategy` leaves no choice.
 """
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cdcproof.databases.table_read import RowHash, Segment, TableRead
+from cdcproof.databases.duckdb.engine import NoStreamError
+from cdcproof.databases.duckdb.stream import Columnar, ColumnarSide
+from cdcproof.databases.table_read import RowHash
+from cdcproof.reconcile.checksums.parts import Sessions
 from cdcproof.reconcile.checksums.sums import Summing
+from cdcproof.reconcile.checksums.throttle import Throttle
+from cdcproof.reconcile.comparison import Report, Side
 from cdcproof.reconcile.concurrency import Stop, both
-from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.plan.plan import Plan, pushed_down
 
-LEAST_ROWS = {RowHash.MD5: 200_000, RowHash.NATIVE: 2_000_000}
-"""Below this a table is through, by the hash that its servers would make, before a measurement is."""
-_SAMPLE = 100
-_MOST_SAMPLED = 20_000
-_CLEARLY = 0.8
-_NOTHING = Segment(0, 0)
+LEAST_ROWS = 200_000
+"""The servers have hashed a smaller table before a stream begins."""
 
 
 class Strategy(StrEnum):
-    """A way to sum up both sides of a table."""
+    """How both sides of a table are summed up."""
 
     STREAM = "stream"
     PUSH_DOWN = "push-down"
@@ -41,94 +41,87 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Speeds:
-    """What a sample of so many rows took both sides at once, in seconds."""
+class Means:
+    """What a run has for reading a table, beside the two sides.
 
-    rows: int
-    stream_seconds: float
-    push_down_seconds: float
+    Without `columnar` there is no stream; `pinned` leaves no choice. `sessions` are for the parts of large tables.
+    `tell` receives the progress.
+    """
 
-
-@dataclass(frozen=True)
-class Room:
-    """What a run may take: the processors here, and how many tables are read at once, which is what each server is asked for."""
-
-    processors: int
-    tables: int
-
-    @property
-    def crowding(self) -> float:
-        """How much longer a stream takes than the sample did: other tables' streams want the same processors."""
-        wanted, alone = 2 * self.tables, 2
-        return max(1.0, wanted / self.processors) / max(1.0, alone / self.processors)
-
-
-def processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def judged(speeds: Speeds, rows: int, room: Room) -> Choice:
-    """The faster one; the stream where it hardly matters, since it asks the least of the source."""
-    stream = speeds.stream_seconds / speeds.rows * rows * room.crowding
-    push_down = speeds.push_down_seconds / speeds.rows * rows
-    best = Strategy.PUSH_DOWN if push_down < stream * _CLEARLY else Strategy.STREAM
-    at_once = f"{room.tables} tables" if room.tables > 1 else "one table"
-    return Choice(
-        best,
-        f"by stream about {_told(stream)}, by push-down {_told(push_down)}: {speeds.rows:,} rows tried both ways, "
-        f"{room.processors} processors here, {at_once} at once",
-    )
-
-
-def sample_rows(rows: int) -> int:
-    """How many rows of so many are read both ways: few enough to take less than a twentieth of the run."""
-    return min(rows // _SAMPLE, _MOST_SAMPLED)
+    columnar: Columnar | None = None
+    pinned: Strategy | None = None
+    sessions: Sessions | None = None
+    throttle: Throttle | None = None
+    tell: Report = lambda *_: None
 
 
 @dataclass(frozen=True)
-class Ways:
-    """One side, opened both ways, and its parts of `sample_rows` each."""
+class Way:
+    """A choice, both sides as it reads them, and the columns of the plan that it can read."""
 
-    stream: Summing
-    push_down: Summing
-    parts: Sequence[Segment]
-
-    @property
-    def sample(self) -> tuple[Segment, Segment]:
-        """Two neighbours in the middle: each is read by one way, so that neither finds the other's pages in memory."""
-        middle = len(self.parts) // 2
-        return self.parts[middle - 1], self.parts[middle]
+    choice: Choice
+    plan: Plan
+    source: Summing
+    target: Summing
 
 
-def measured(plan: Plan, source: Ways, target: Ways, rows: int, stop: Stop) -> Speeds | None:
-    """Read a sample both ways. None where a side cannot be divided. Raises `CouldNotLookError` as a scan does."""
-    if min(len(source.parts), len(target.parts)) < 3:
-        return None
+def by_rule(plan: Plan, rows: int) -> Choice:
+    """The strategy of a table of about so many rows, where nobody asked for one."""
+    if plan.unhashed:
+        reasons = [f"{name} ({reason})" for name, reason in plan.unhashed.items()]
+        return Choice(Strategy.STREAM, f"the only way to compare {', '.join(reasons)}")
+    if plan.source.row_hash is RowHash.NATIVE:
+        return Choice(Strategy.PUSH_DOWN, "both servers hash their rows faster than they send them")
+    if rows < LEAST_ROWS:
+        return Choice(Strategy.PUSH_DOWN, f"fewer than {LEAST_ROWS:,} rows are hashed before a stream begins")
+    return Choice(Strategy.STREAM, "rows that are hashed here ask the least of the source")
 
-    def seconds(ours: Summing, theirs: Summing, of_source: Segment, of_target: Segment) -> float:
-        started = time.perf_counter()
-        both(stop, lambda: _read(plan.source, ours, of_source), lambda: _read(plan.target, theirs, of_target))
-        return time.perf_counter() - started
 
-    def without_the_beginning(ours: Summing, theirs: Summing, of_source: Segment, of_target: Segment) -> float:
-        for _ in range(2):  # sessions are opened the first time
-            beginning = seconds(ours, theirs, _NOTHING, _NOTHING)
-        whole = seconds(ours, theirs, of_source, of_target)
-        return max(whole - beginning, whole / 10)
+def push_down(plan: Plan, source: Side, target: Side, reason: str) -> Way:
+    """The sessions themselves: nothing has to be opened."""
+    return Way(Choice(Strategy.PUSH_DOWN, reason), pushed_down(plan), source.database, target.database)
 
-    (first, second), (third, fourth) = source.sample, target.sample
-    return Speeds(
-        max(1, rows // len(source.parts)),
-        without_the_beginning(source.stream, target.stream, first, third),
-        without_the_beginning(source.push_down, target.push_down, second, fourth),
+
+def chosen(
+    plan: Plan,
+    source: Side,
+    target: Side,
+    columnar: Columnar | None,
+    stop: Stop,
+    *,
+    rows: int,
+    pinned: Choice | None,
+    stack: ExitStack,
+) -> Way:
+    """Choose the strategy of a table of about so many `rows`, and open the sides, on `stack`.
+
+    A table that cannot be streamed is pushed down. Raises `NoStreamError` when a stream is pinned and this machine has none.
+    """
+    choice = pinned or (by_rule(plan, rows) if columnar else None)
+    if choice and choice.strategy is Strategy.PUSH_DOWN:
+        return push_down(plan, source, target, choice.reason)
+    if choice is None or columnar is None:
+        return push_down(plan, source, target, "")
+    try:
+        ours, theirs = (stack.enter_context(columnar.side(side.database)) for side in (source, target))
+    except NoStreamError as error:
+        if pinned:
+            raise
+        return push_down(plan, source, target, error.message.rstrip("."))
+    wrong = _not_streamed(plan, columnar, (source, ours), (target, theirs), stop)
+    return push_down(plan, source, target, wrong) if wrong else Way(choice, plan, ours, theirs)
+
+
+_Streamed = tuple[Side, ColumnarSide]
+
+
+def _not_streamed(plan: Plan, columnar: Columnar, source: _Streamed, target: _Streamed, stop: Stop) -> str:
+    """Why a column cannot be streamed, by calibration; empty when all can."""
+    ours, theirs = source[0].calibration, target[0].calibration
+    both(
+        stop,
+        lambda: ours.look_at_stream(source[1], columnar, plan.source.columns),
+        lambda: theirs.look_at_stream(target[1], columnar, plan.target.columns),
     )
-
-
-def _read(scan: TableRead, summing: Summing, part: Segment) -> None:
-    for _ in summing.chunk_sums(scan, part):
-        pass
-
-
-def _told(seconds: float) -> str:
-    return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    reasons = [*map(ours.stream_reason, plan.source.columns), *map(theirs.stream_reason, plan.target.columns)]
+    return next(filter(None, reasons), "")

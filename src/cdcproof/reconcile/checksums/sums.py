@@ -1,6 +1,6 @@
 """The strategies' common interface: one side of a table as sums of row hashes by chunk.
 
-A `databases.contracts.database.Database` is the push-down strategy as it is; `databases.duckdb.stream` is the stream. Both sides of one
+A `databases.base.Database` is the push-down strategy as it is; `databases.columnar` is the stream. Both sides of one
 comparison use the same strategy, since the two hash differently.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from cdcproof.databases.contracts.database import ByPlace
 from cdcproof.databases.table_read import ChunkSum, Segment, TableRead
 
 
@@ -23,10 +22,6 @@ class Summing(Protocol):
 
     def beside(self) -> Callable[[], AbstractContextManager[Summing]] | None:
         """Within `snapshot`: how a further session is opened, for other segments of the same moment. None where this one is to read alone."""
-        ...
-
-    def by_place(self, scan: TableRead) -> ByPlace | None:
-        """The side by where its rows lie; None where that cannot be asked for."""
         ...
 
     def chunk_sums(self, scan: TableRead, segment: Segment) -> Iterator[ChunkSum]:

@@ -1,45 +1,22 @@
-"""How a table's sums come about: which way, held back while the source is slow, and from where an interrupted run stopped."""
+"""The sums of one table: by which strategy, held back while the source is slow, and from where an interrupted run stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from cdcproof.databases.duckdb.stream import Columnar, TooWideError
+from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.duckdb.stream import TooWideError
 from cdcproof.databases.table_read import Segment, TableRead
-from cdcproof.reconcile.checksums import page_ranges
 from cdcproof.reconcile.checksums.balance import Balance
-from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Left, Unfinished
-from cdcproof.reconcile.checksums.choosing import Way, chosen, push_down
-from cdcproof.reconcile.checksums.page_ranges import NO_CUTS
-from cdcproof.reconcile.checksums.parts import Part, Sessions, divided, divided_by, rows_a_part, sum_up
-from cdcproof.reconcile.checksums.strategy import Choice, Strategy
-from cdcproof.reconcile.checksums.throttle import Throttle
+from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Left
+from cdcproof.reconcile.checksums.parts import Part, divided, rows_a_part, sum_up
+from cdcproof.reconcile.checksums.strategy import Choice, Means, Way, chosen, push_down
+from cdcproof.reconcile.comparison import Side
 from cdcproof.reconcile.concurrency import Stop, both
 from cdcproof.reconcile.plan.chunking import rechunked
 from cdcproof.reconcile.plan.plan import Plan, described
-
-if TYPE_CHECKING:
-    from cdcproof.databases.contracts.database import Database
-    from cdcproof.reconcile.contents import Comparison
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a run has for reading tables, beside its sessions.
-
-    Without `columnar` there is no stream; `pinned` leaves no choice. So many `tables` are read at once; what of `sessions` they
-    leave is for the parts of large ones.
-    """
-
-    columnar: Columnar | None = None
-    pinned: Strategy | None = None
-    tables: int = 1
-    sessions: Sessions | None = None
-    throttle: Throttle | None = None
-    unfinished: Unfinished | None = None
 
 
 @dataclass(frozen=True)
@@ -55,21 +32,31 @@ class Summed:
     resumed: str = ""
 
 
-def summed(asked: Comparison, plan: Plan, rows: int) -> Summed:
-    """Sum up both sides of a table of about so many rows. Raises as `scanning.sum_up`."""
-    means = asked.means
-    checkpoint = means.unfinished.of(asked.table.name) if means.unfinished else Checkpoint()
-    table = _Table(asked, plan, rows, checkpoint)
+def summed(
+    plan: Plan,
+    source: Side,
+    target: Side,
+    means: Means,
+    stop: Stop,
+    *,
+    rows: int,
+    checkpoint: Checkpoint | None = None,
+) -> Summed:
+    """Sum up both sides of a table of about so many `rows`. Raises as `parts.sum_up`.
+
+    `checkpoint` keeps how far it is; without one an interrupted run begins anew.
+    """
+    table = _Table(plan, rows, source.database, target.database, means, stop, checkpoint or Checkpoint())
     left = table.left()
     pinned = Choice(means.pinned, "asked for") if means.pinned else None
     if left and not pinned:
         pinned = Choice(left.strategy, "as the run that it goes on from")
     with ExitStack() as stack:
-        way = chosen(asked, plan, rows, pinned, stack)
+        way = chosen(plan, source, target, means.columnar, stop, rows=rows, pinned=pinned, stack=stack)
         try:
             return table.read(way, left if left and left.strategy is way.choice.strategy else None)
         except TooWideError as error:
-            way = push_down(asked, plan, error.message.rstrip("."))
+            way = push_down(plan, source, target, error.message.rstrip("."))
     return table.read(way, None)
 
 
@@ -77,9 +64,12 @@ def summed(asked: Comparison, plan: Plan, rows: int) -> Summed:
 class _Table:
     """A table to be read."""
 
-    asked: Comparison
     plan: Plan
     rows: int
+    source: Database
+    target: Database
+    means: Means
+    stop: Stop
     checkpoint: Checkpoint
 
     def left(self) -> Left | None:
@@ -87,16 +77,15 @@ class _Table:
         left = self.checkpoint.left(described(self.plan))
         if left is None:
             return None
-        if self.asked.means.pinned not in (None, left.strategy):
+        if self.means.pinned not in (None, left.strategy):
             self._refuse(f"it was read by {left.strategy}")
             return None
-        source, target = self.asked.source.database, self.asked.target.database
         plan = rechunked(self.plan, left.chunking)
         read = [left.parts[number] for number in sorted(left.scanned.done)]
         moved = both(
-            self.asked.stop,
-            lambda: _written(source, left.source_mark, plan.source, [part.source for part in read]),
-            lambda: _written(target, left.target_mark, plan.target, [part.target for part in read]),
+            self.stop,
+            lambda: _written(self.source, left.source_mark, plan.source, [part.source for part in read]),
+            lambda: _written(self.target, left.target_mark, plan.target, [part.target for part in read]),
         )
         for chunks in moved:
             if chunks is None:
@@ -107,7 +96,7 @@ class _Table:
 
     def read(self, way: Way, left: Left | None) -> Summed:
         """Sum up what is not in `left`."""
-        asked, throttle = self.asked, self.asked.means.throttle
+        means, stop, throttle = self.means, self.stop, self.means.throttle
         plan = rechunked(way.plan, left.chunking) if left else way.plan  # a table that grows would get others
         resumed = f"goes on from an interrupted run: parts of it were read from {left.began} on" if left else ""
         begun = left or self._begun(way)
@@ -116,38 +105,30 @@ class _Table:
             way.source,
             way.target,
             begun.parts,
-            Stop(asked.stop),  # what fails here may be tried another way
-            tell=lambda through: asked.tell("reading", through, self.rows),
+            Stop(stop),  # what fails here may be tried another way
+            tell=lambda through: means.tell("reading", through, self.rows),
             scanned=begun.scanned,
-            sessions=asked.means.sessions,
-            hold=lambda: throttle.hold(asked.stop, lambda what: asked.tell(what, 0, 0)) if throttle else None,
+            sessions=means.sessions,
+            hold=lambda: throttle.hold(stop, lambda what: means.tell(what, 0, 0)) if throttle else None,
             keep=lambda scanned: self.checkpoint.keep(described(self.plan), replace(begun, scanned=scanned)),
         )
         return Summed(plan, balance, way.choice, resumed or self.checkpoint.refused)
 
     def _begun(self, way: Way) -> Left:
-        plan, source, target = way.plan, self.asked.source.database, self.asked.target.database
-        parts = self._parts(way)
+        plan, parts = way.plan, self._parts(way.plan)
         marks = ("", "")
         if len(parts) > 1:  # else there is nothing to go on from
             marks = both(
-                self.asked.stop, lambda: source.mark(plan.source.table), lambda: target.mark(plan.target.table)
+                self.stop, lambda: self.source.mark(plan.source.table), lambda: self.target.mark(plan.target.table)
             )
         return Left(self.checkpoint.now(), way.choice.strategy, plan.source.chunking, *marks, parts)
 
-    def _parts(self, way: Way) -> tuple[Part, ...]:
-        """Cut at the same keys where both sides lie in their order, else each side by itself."""
-        plan, source, target = way.plan, self.asked.source.database, self.asked.target.database
-        is_large = self.rows >= page_ranges.LEAST_ROWS
-        by_place = page_ranges.by_place(plan, way.source, way.target, self.asked.stop) if is_large else None
-        cuts = by_place.cuts(self.rows) if by_place else NO_CUTS
-        if cuts.source:
-            return divided_by(cuts, self.rows)
+    def _parts(self, plan: Plan) -> tuple[Part, ...]:
         rows = rows_a_part(self.rows)
         ours, theirs = both(
-            self.asked.stop,
-            lambda: source.segments(plan.source, rows),
-            lambda: target.segments(plan.target, rows),
+            self.stop,
+            lambda: self.source.segments(plan.source, rows),
+            lambda: self.target.segments(plan.target, rows),
         )
         return divided(ours, theirs)
 

@@ -24,7 +24,7 @@ def follow(works: Sequence[Work], feed: ChangeFeed | None) -> None:
         by_table.setdefault(work.plan.source.table, work.key_names)
     following = feed.following(by_table) if feed else {}
     for work in works:
-        table, column = work.plan.source.table, work.asked.table.update_column
+        table, column = work.plan.source.table, work.comparison.table.update_column
         if feed and by_table[table] != work.key_names:
             work.not_followed = f"Another table of the pipeline reads {table} by another key, and the feed gives one."
         elif feed:
@@ -98,8 +98,8 @@ def _prove(work: Work, changes: Changes) -> None:
 
 def prove_since(work: Work) -> None:
     """Rows whose update column is not below its greatest value some time ago. Deleted rows are left to the slices."""
-    column, now = work.asked.table.update_column, work.now()
-    source = work.asked.source.database
+    column, now = work.comparison.table.update_column, work.now()
+    source = work.comparison.source.database
     latest = source.latest(work.plan.source.table, column)
     since = work.proofs.since(now)
     if since and since.value is None and latest is not None:

@@ -15,13 +15,15 @@ from pathlib import Path
 
 from cdcproof.databases.contracts.change_feed import ChangeFeed
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.reconcile.comparison import Comparison, Side
 from cdcproof.reconcile.concurrency import Stop
-from cdcproof.reconcile.contents import Comparison, Side, planned, unseen
+from cdcproof.reconcile.contents import unseen
 from cdcproof.reconcile.differences import Differences
 from cdcproof.reconcile.engine import Endpoint, Run, opened
 from cdcproof.reconcile.in_flight.settle import Settled
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.plan.plan import described, pushed_down
+from cdcproof.reconcile.plan.planning import planned
 from cdcproof.reconcile.report.result import Scrubbed, TableResult, TableStatus
 from cdcproof.reconcile.report.verdict import Rows, judged
 from cdcproof.reconcile.scrub import changes
@@ -122,7 +124,7 @@ class _Scrub:
                 work.prove_slice(which)
             if deadline.passed:
                 break
-        return results | {work.asked.table.name: _result(work, self.budget) for work in works}
+        return results | {work.comparison.table.name: _result(work, self.budget) for work in works}
 
     def _demand_one_source(self) -> None:
         if self.feed and self.feed.identity() != self.run.source.recognised.identity:
@@ -132,7 +134,7 @@ class _Scrub:
             )
 
     def _planned(self, table: TablePair) -> Work:
-        asked = Comparison(
+        comparison = Comparison(
             table,
             self.source,
             self.target,
@@ -141,10 +143,10 @@ class _Scrub:
             lambda what, rows, of: self.run.watch.doing(table.name, what, rows, of),
             Stop(),
         )
-        whole, rows = planned(asked)
+        whole, rows = planned(table, self.source, self.target, comparison.stop)
         plan = pushed_down(whole)
         path = proofs_file.path_of(self.folder, table.name)
-        return Work(asked, plan, rows, path, self.budget.now, unseen=unseen(asked, plan))
+        return Work(comparison, plan, rows, path, self.budget.now, unseen=unseen(comparison, plan))
 
     def _about(self, work: Work) -> dict[str, str]:
         """What the proofs are of. Chunks follow the number of rows, and mean nothing to a proof."""
@@ -182,13 +184,13 @@ def _error(table: TablePair, error: CouldNotLookError) -> TableResult:
 def _result(work: Work, budget: Budget) -> TableResult:
     settled = Settled(tuple(work.found.found), work.moving, tuple(work.crossings))
     result = judged(
-        work.asked.table.name,
+        work.comparison.table.name,
         work.plan,
         Rows(work.source_rows, work.target_rows),
         Differences(0, beyond=work.found.beyond),
         settled,
         unseen=work.unseen,
-        key_limit=work.asked.key_limit,
+        key_limit=work.comparison.key_limit,
     )
     unproven = sum(one.at is None for one in work.proofs.slices)
     scrubbed = Scrubbed(

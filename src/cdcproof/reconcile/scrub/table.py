@@ -13,7 +13,8 @@ from cdcproof.databases.table_read import Slice
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError
 from cdcproof.reconcile.checksums.narrowing import narrowed
 from cdcproof.reconcile.checksums.parts import Part, sum_up
-from cdcproof.reconcile.contents import Comparison, canonical_keys, look_again
+from cdcproof.reconcile.comparison import Comparison
+from cdcproof.reconcile.contents import canonical_keys, look_again
 from cdcproof.reconcile.differences import Differences, Key
 from cdcproof.reconcile.in_flight.fence import Crossing
 from cdcproof.reconcile.in_flight.settle import Settled
@@ -30,7 +31,7 @@ _KEYS_PER_READING = 5_000
 class Work:
     """A table in a scrub: what is known of it so far. `now` is the scrub's clock."""
 
-    asked: Comparison
+    comparison: Comparison
     plan: Plan
     rows: int
     path: Path
@@ -85,7 +86,7 @@ class Work:
             self.distrust(why)
         if self.plan.range_column:
             column, _ = self.plan.range_column
-            values = self.asked.source.database.value_range(self.plan.source.table, column)
+            values = self.comparison.source.database.value_range(self.plan.source.table, column)
             if values:
                 self.proofs = self.proofs.divided(*values, self.rows)
 
@@ -102,7 +103,7 @@ class Work:
     def prove_written(self, keys: Sequence[tuple[str | None, ...]]) -> None:
         """Prove the rows of these keys, as the source writes them."""
         if keys:
-            self.prove_keys(canonical_keys(self.asked, self.plan, keys))
+            self.prove_keys(canonical_keys(self.comparison.source, self.plan, keys))
 
     def prove_keys(self, keys: Sequence[Key]) -> None:
         """Prove the rows of these keys; the slice of one that differs or moves is not proven any more.
@@ -111,7 +112,7 @@ class Work:
         """
         for start in range(0, len(keys), _KEYS_PER_READING):
             some = keys[start : start + _KEYS_PER_READING]
-            self.asked.tell("proving rows that changed", start, len(keys))
+            self.comparison.tell("proving rows that changed", start, len(keys))
             settled = self._settle(self.plan, some, as_written=True)
             self.changed_keys += len(some)
             wrong = some if settled.moving else [difference.key for difference in settled.confirmed]
@@ -123,16 +124,16 @@ class Work:
 
     def prove_slice(self, which: Proven) -> None:
         """Prove a slice, or find what differs in it."""
-        asked, at = self.asked, self.now().isoformat(timespec="seconds")
+        comparison, at = self.comparison, self.now().isoformat(timespec="seconds")
         within = Slice(which.low, which.high)
         plan = self.plan
         if within != (None, None):
             plan = replace(plan, source=replace(plan.source, slice=within), target=replace(plan.target, slice=within))
-        asked.tell(f"proving slice {self.slices_proven + 1}", 0, 0)
-        source, target = asked.source.database, asked.target.database
-        balance = sum_up(plan, source, target, [Part()], asked.stop)
-        smaller, left = narrowed(plan, balance, source, target, asked.stop)
-        found = ByValue(smaller, source, target, asked.stop).differences(left, lambda what: asked.tell(what, 0, 0))
+        comparison.tell(f"proving slice {self.slices_proven + 1}", 0, 0)
+        source, target, stop = comparison.source.database, comparison.target.database, comparison.stop
+        balance = sum_up(plan, source, target, [Part()], stop)
+        smaller, left = narrowed(plan, balance, source, target, stop)
+        found = ByValue(smaller, source, target, stop).differences(left, lambda what: comparison.tell(what, 0, 0))
         settled = self._settle(plan, [difference.key for difference in found.found])
         self.found.beyond.update(found.beyond)
         self.source_rows += balance.source_rows
@@ -143,7 +144,7 @@ class Work:
         self.keep()
 
     def _settle(self, plan: Plan, keys: Sequence[Key], *, as_written: bool = False) -> Settled:
-        settled = look_again(self.asked, plan, keys, as_written=as_written)
+        settled = look_again(self.comparison, plan, keys, as_written=as_written)
         known = {difference.key for difference in self.found.found}
         for difference in settled.confirmed:
             if difference.key not in known:  # it may be among the changes and in a slice
@@ -153,7 +154,7 @@ class Work:
         return settled
 
     def _logs(self) -> Logs:
-        return Logs(_log_end(self.asked.source.database), _log_end(self.asked.target.database))
+        return Logs(_log_end(self.comparison.source.database), _log_end(self.comparison.target.database))
 
 
 def _log_end(database: Database) -> int | None:

@@ -1,20 +1,12 @@
-"""Tables that lie in the order of their key: only pieces that differ are grouped, and what is found is the same."""
+"""Rows that lie elsewhere at one side, were written in another order, or moved: what is found does not depend on their places."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from cdcproof.databases.postgresql.database import PostgreSQL
-from cdcproof.databases.table_read import ChunkSum, PieceSum, Segment, TableRead
-from cdcproof.reconcile.checksums import page_ranges, parts
-from cdcproof.reconcile.checksums.page_ranges import rising
+from cdcproof.reconcile.checksums import parts
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Options
 from cdcproof.reconcile.report.result import TableResult
@@ -27,38 +19,10 @@ COLUMNS = "id int PRIMARY KEY, note text NOT NULL, n int"
 FILL = f"INSERT INTO {{t}} SELECT i, repeat('x', 80) || i, i % 7 FROM generate_series(1, {ROWS}) AS i"
 
 
-@dataclass
-class Read:
-    """What was asked of the servers, both sides together."""
-
-    pieces: int = 0
-    grouped_pieces: list[int] = field(default_factory=list)
-    grouped_whole: int = 0
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> Read:
-    """Small tables are cut, too; what is read then."""
-    found = Read()
-    monkeypatch.setattr(page_ranges, "LEAST_ROWS", 1)
-    piece_sums, within, whole = PostgreSQL.piece_sums, PostgreSQL.chunk_sums_within, PostgreSQL.chunk_sums
-
-    def counted_pieces(self: PostgreSQL, scan: TableRead, pieces: Sequence[Segment]) -> list[PieceSum]:
-        found.pieces += len(pieces)
-        return piece_sums(self, scan, pieces)
-
-    def counted_within(self: PostgreSQL, scan: TableRead, pieces: Sequence[Segment]) -> list[ChunkSum]:
-        found.grouped_pieces.append(len(pieces))
-        return within(self, scan, pieces)
-
-    def counted_whole(self: PostgreSQL, scan: TableRead, segment: Segment) -> list[ChunkSum]:
-        found.grouped_whole += 1
-        return list(whole(self, scan, segment))
-
-    monkeypatch.setattr(PostgreSQL, "piece_sums", counted_pieces)
-    monkeypatch.setattr(PostgreSQL, "chunk_sums_within", counted_within)
-    monkeypatch.setattr(PostgreSQL, "chunk_sums", counted_whole)
-    return found
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small tables are read in parts, too."""
+    monkeypatch.setattr(parts, "_LEAST_ROWS", ROWS // 3)
 
 
 @pytest.fixture(scope="module")
@@ -79,56 +43,40 @@ def _found(result: TableResult) -> tuple[object, ...]:
     return (result.error, result.source_rows, result.target_rows, sorted(result.example_keys))
 
 
-def test_of_equal_tables_nothing_is_grouped(sides: Sides, read: Read) -> None:
-    _filled(sides, "equal")
-    assert _found(sides.result("equal")) == ("", ROWS, ROWS, [])
-    assert read.pieces > 2 * 30
-    assert (read.grouped_pieces, read.grouped_whole) == ([0, 0], 0)
-
-
 @pytest.mark.parametrize(
-    ("change", "found", "pieces"),
+    ("change", "found"),
     [
-        ("UPDATE {t} SET n = -1 WHERE id = 3000", ["changed 3000 (n)"], 2),  # the row's new version lies at the end
-        ("DELETE FROM {t} WHERE id = 1", ["missing 1"], 1),
-        ("DELETE FROM {t} WHERE id = 6000", ["missing 6000"], 1),
-        ("INSERT INTO {t} VALUES (0, '', 0)", ["extra 0"], 1),
-        ("INSERT INTO {t} VALUES (9000, '', 0)", ["extra 9000"], 1),
-        ("UPDATE {t} SET id = id + 3500 WHERE id = 2501", ["extra 6001", "missing 2501"], 2),
+        ("UPDATE {t} SET n = -1 WHERE id = 3000", ["changed 3000 (n)"]),  # the row's new version lies at the end
+        ("DELETE FROM {t} WHERE id = 1", ["missing 1"]),
+        ("DELETE FROM {t} WHERE id = 6000", ["missing 6000"]),
+        ("INSERT INTO {t} VALUES (0, '', 0)", ["extra 0"]),
+        ("INSERT INTO {t} VALUES (9000, '', 0)", ["extra 9000"]),
+        ("UPDATE {t} SET id = id + 3500 WHERE id = 2501", ["extra 6001", "missing 2501"]),
     ],
 )
-def test_what_differs_is_found_and_only_its_pieces_grouped(
-    sides: Sides, read: Read, change: str, found: list[str], pieces: int
-) -> None:
+def test_what_differs_is_found(sides: Sides, change: str, found: list[str]) -> None:
     _filled(sides, "differs", change)
     result = sides.result("differs")
     assert sorted(result.example_keys) == found
-    assert read.grouped_pieces == [pieces, pieces]
-    assert read.grouped_whole == 0
 
 
-def test_a_row_that_is_changed_where_it_lies_is_found(sides: Sides, read: Read) -> None:
+def test_a_row_that_is_changed_where_it_lies_is_found(sides: Sides) -> None:
     name = _filled(sides, "clustered", "UPDATE {t} SET n = -1 WHERE id = 3000")
     sides.target.execute(f"CLUSTER {name} USING clustered_pkey")
     assert sides.result("clustered").example_keys == ("changed 3000 (n)",)
-    assert (read.grouped_pieces, read.grouped_whole) == ([1, 1], 0)
 
 
-def test_a_block_that_one_side_lacks_is_one_piece(sides: Sides, read: Read) -> None:
+def test_a_block_that_one_side_lacks_is_found(sides: Sides) -> None:
     _filled(sides, "block", "DELETE FROM {t} WHERE id BETWEEN 2000 AND 2999")
     result = sides.result("block")
     assert (result.missing_at_target, result.extra_at_target, result.changed) == (1000, 0, 0)
-    assert read.grouped_whole == 0
-    assert read.grouped_pieces[0] <= 2
 
 
-def test_rows_that_lie_elsewhere_at_one_side_are_no_difference(sides: Sides, read: Read) -> None:
+def test_rows_that_lie_elsewhere_at_one_side_are_no_difference(sides: Sides) -> None:
     name = _filled(sides, "moved")
     sides.target.execute(f"UPDATE {name} SET n = n WHERE id % 1500 = 0")
     result = sides.result("moved")
     assert _found(result) == ("", ROWS, ROWS, [])
-    assert read.grouped_whole == 0
-    assert 4 <= read.grouped_pieces[0] <= 6
 
 
 @pytest.mark.parametrize(
@@ -136,7 +84,7 @@ def test_rows_that_lie_elsewhere_at_one_side_are_no_difference(sides: Sides, rea
     ["UPDATE {t} SET n = n", "DELETE FROM {t} WHERE id <= 3000; INSERT INTO {t} SELECT * FROM kept"],
     ids=["written again", "half of it"],
 )
-def test_what_was_written_in_another_order_is_found_equal(sides: Sides, read: Read, elsewhere: str) -> None:
+def test_what_was_written_in_another_order_is_found_equal(sides: Sides, elsewhere: str) -> None:
     name = _filled(sides, "rewritten")
     sides.target.execute(
         f"CREATE TEMP TABLE kept AS SELECT * FROM {name} WHERE id <= 3000; {elsewhere.format(t=name)}; DROP TABLE kept"
@@ -144,12 +92,10 @@ def test_what_was_written_in_another_order_is_found_equal(sides: Sides, read: Re
     assert _found(sides.result("rewritten")) == ("", ROWS, ROWS, [])
 
 
-def test_where_much_differs_a_part_is_grouped_whole(sides: Sides, read: Read) -> None:
+def test_much_that_differs_is_found(sides: Sides) -> None:
     _filled(sides, "much", "UPDATE {t} SET n = -1 WHERE id % 300 = 0")
     result = sides.result("much")
     assert (result.changed, result.missing_at_target, result.extra_at_target) == (20, 0, 0)
-    assert 40 <= read.pieces < 80, "some are looked at first"
-    assert (read.grouped_pieces, read.grouped_whole) == ([], 2)
 
 
 @pytest.mark.parametrize(
@@ -166,22 +112,20 @@ def test_where_much_differs_a_part_is_grouped_whole(sides: Sides, read: Read) ->
     ],
     ids=["no index", "key not first", "partial index", "hash index", "view", "inherited from", "no order"],
 )
-def test_what_cannot_be_cut_is_grouped_whole(sides: Sides, read: Read, target: str) -> None:
+def test_a_target_of_another_shape_is_read(sides: Sides, target: str) -> None:
     table = f"whole{len(target)}"  # a view cannot be made anew as a table
     name = _filled(sides, table)
     sides.target.execute(*target.format(t=f"{sides.schema}.{table}", i=table).split(";"))
     sides.target.execute(f"DELETE FROM {name} WHERE id = 17")
     assert sides.result(table, key=("id",)).example_keys == ("missing 17",)
-    assert (read.pieces, read.grouped_whole) == (0, 2)
 
 
-def test_tables_in_the_opposite_order_are_not_cut(sides: Sides, read: Read) -> None:
+def test_tables_in_the_opposite_order_are_equal(sides: Sides) -> None:
     _filled(sides, "backwards", order="i DESC")
     assert _found(sides.result("backwards")) == ("", ROWS, ROWS, [])
-    assert (read.pieces, read.grouped_whole) == (0, 2)
 
 
-def test_names_of_any_kind_and_a_filter_are_used_as_they_are(sides: Sides, read: Read) -> None:
+def test_names_of_any_kind_and_a_filter_are_used_as_they_are(sides: Sides) -> None:
     table = 'cdcproof_piece "x" $1 %s'
     sides.table(table, '"low $1" int PRIMARY KEY, "number" int, "high %s" text')
     name = sides.name(table)
@@ -190,17 +134,10 @@ def test_names_of_any_kind_and_a_filter_are_used_as_they_are(sides: Sides, read:
     sides.target.execute(f'UPDATE {name} SET "number" = 0 WHERE "low $1" IN (7, 4000)')
     result = sides.result(table, source_filter='"low $1" <> 7', target_filter='"low $1" <> 7')
     assert (result.error, result.example_keys) == ("", ("changed 4000 (number)",))
-    assert read.pieces
-    assert not read.grouped_whole
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_what_happens_to_rows_is_found_whatever_their_places(
-    sides: Sides, read: Read, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
-    monkeypatch.setattr(parts, "_LEAST_ROWS", ROWS // 3)
-    monkeypatch.setattr(parts, "_ROWS_BETWEEN_CUTS", ROWS // 3)
-    monkeypatch.setattr(page_ranges, "_TOO_MANY", 2)
+def test_what_happens_to_rows_is_found_whatever_their_places(sides: Sides, seed: int) -> None:
     chance = random.Random(seed)
     name = _filled(sides, "happens")
     at: list[dict[int, int]] = []
@@ -240,16 +177,3 @@ def test_what_happens_to_rows_is_found_whatever_their_places(
         | {("extra", k) for k in target.keys() - source.keys()}
         | {("changed", k) for k in changed}
     )
-    assert read.pieces
-
-
-@given(st.lists(st.integers(0, 9), max_size=9))
-@example([1, 2, 9, 3, 4, 0, 5])
-def test_as_many_are_kept_as_rise(values: list[int]) -> None:
-    kept = rising(values)
-    assert kept == sorted(kept)
-    assert all(values[first] < values[second] for first, second in pairwise(kept))
-    longest = [1] * len(values)
-    for n in range(len(values)):
-        longest[n] += max((longest[m] for m in range(n) if values[m] < values[n]), default=0)
-    assert len(kept) == max(longest, default=0)
