@@ -190,7 +190,8 @@ def _kill(sides: Sides, pinned: Strategy, reports: Path) -> None:
     )
     try:
         assert process.stdout
-        assert process.stdout.readline() == "half\n"
+        # DuckDB takes `python -c` for a person, and shows its own progress where a query is slow
+        assert any(line.endswith("half\n") for line in process.stdout)
     finally:
         process.kill()
         process.wait(30)
