@@ -9,7 +9,7 @@ import pytest
 from tests.plugin_project import Project
 
 _TESTS = Path(__file__).parent
-_ORDER = (
+LONGEST_FIRST = (
     *(
         f"integration/test_{name}.py"
         for name in ("morning_faults", "in_flight", "validate", "staging_gate", "connectors")
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(path: Path) -> int:
-    return next((n for n, place in enumerate(_ORDER) if path.is_relative_to(_TESTS / place)), len(_ORDER))
+    return next((n for n, place in enumerate(LONGEST_FIRST) if path.is_relative_to(_TESTS / place)), len(LONGEST_FIRST))
 
 
 @pytest.fixture

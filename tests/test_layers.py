@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST_FIRST
+
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
@@ -165,6 +167,10 @@ def test_a_comparison_by_flags_loads_only_what_it_uses() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert {"psycopg", "cdcproof.databases.postgresql.database"} <= set(loaded)
     assert not {"pydantic", "duckdb", "pyarrow", "jinja2", "cdcproof.databases.sqlserver.database"} & set(loaded)
+
+
+def test_what_takes_long_is_where_it_is_put_first() -> None:
+    assert [place for place in LONGEST_FIRST if not (ROOT / "tests" / place).exists()] == []
 
 
 def test_there_is_something_to_look_at() -> None:
