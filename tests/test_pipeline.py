@@ -224,3 +224,31 @@ def test_a_round_trip_waits_at_least_as_long_as_a_change_may_take(tmp_path: Path
     assert "deadline_seconds must not be below hop_seconds" in _error(
         tmp_path, f"{GOOD}\n[round_trip]\nhop_seconds = 30\ndeadline_seconds = 10\n"
     )
+
+
+def test_every_fault_is_named_and_a_password_first(tmp_path: Path) -> None:
+    text = GOOD.replace('password_env = "SOURCE_PASSWORD"', 'password = "Hunter2!x"').replace(
+        "port = 5432", "port = true"
+    )
+
+    told = _error(tmp_path, text)
+
+    first, *others = told.splitlines()
+    assert "source.password is no key: name the environment variable that has the secret, by password_env" in first
+    assert any(line.endswith("source.port: must be a number, not true or false") for line in others)
+    assert any(line.endswith("source.password_env: this key is required") for line in others)
+    assert "Hunter2" not in told
+
+
+def test_what_cannot_be_a_variable_is_not_printed_it_may_be_the_password(tmp_path: Path) -> None:
+    told = _error(tmp_path, GOOD.replace('"SOURCE_PASSWORD"', '"Hunter2!secret"'))
+
+    assert "source.password_env: must be the name of an environment variable" in told
+    assert "Hunter2" not in told
+
+
+def test_an_endpoint_holds_no_password(tmp_path: Path) -> None:
+    told = _error(tmp_path, GOOD.replace('role = "connect"', 'role = "connect"\nendpoint = "http://admin:pw@x:1"'))
+
+    assert "endpoint: must hold no user and no password" in told
+    assert "admin" not in told

@@ -42,7 +42,17 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def environment_variable(name: str) -> str:
+    """The name of an environment variable. Raises ValueError for what cannot be one, and is perhaps the secret itself."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name != PLACEHOLDER:
+        raise ValueError(
+            "must be the name of an environment variable, of letters, digits and _; the secret is its value"
+        )
+    return name
+
+
 Url = Annotated[Name, AfterValidator(http_url)]
+Variable = Annotated[Name, AfterValidator(environment_variable)]
 PLACEHOLDER = "TO-BE-FILLED-IN"
 """What `cdcproof init` writes for a required value that it could not learn; `cdcproof check-config` asks for it."""
 
@@ -66,7 +76,7 @@ class Database(Model):
     port: int = Field(ge=1, le=65535)
     database: Name
     user: Name
-    password_env: Name
+    password_env: Variable
     schema_name: Name = Field(alias="schema")
     publication: str | None = None
     """PostgreSQL source only: the publication that the source connector reads."""
@@ -91,7 +101,7 @@ class HttpService(Model):
 
     url: Url
     user: str | None = None
-    password_env: str | None = None
+    password_env: Variable | None = None
 
 
 class ConnectService(HttpService):
@@ -130,6 +140,8 @@ class Service(Model):
     def _is_endpoint(cls, endpoint: str | None) -> str | None:
         if endpoint and not re.fullmatch(r"(https?://\S+|tcp://([^\s/:]+|\[[^\s/\]]+\]):\d+)", endpoint):
             raise ValueError("must be http://host:port/path, https://… or tcp://host:port")
+        if endpoint and "@" in endpoint.partition("://")[2].partition("/")[0]:
+            raise ValueError("must hold no user and no password")
         return endpoint
 
 
@@ -226,7 +238,7 @@ class Account(Model):
     """An account that may write, where that of `[source]` or `[target]` may only read."""
 
     user: Name
-    password_env: Name
+    password_env: Variable
 
 
 class Canary(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cdcproof.cli.instance import add_instance
+from cdcproof.errors import UsageError
 
 EXAMPLE = "cdcproof down"
 
@@ -47,4 +48,10 @@ def _names(arguments: argparse.Namespace) -> tuple[str, ...]:
 
     if arguments.here:
         return state.made_by(folders.checkout())
-    return folders.instances() if arguments.all else (folders.instance_name(arguments.instance),)
+    if arguments.all:
+        return folders.instances()
+    if arguments.instance and arguments.instance not in folders.instances():
+        raise UsageError(
+            f"There is no instance {arguments.instance}.", f"There is: {', '.join(folders.instances()) or 'none'}."
+        )
+    return (folders.instance_name(arguments.instance),)

@@ -14,12 +14,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_instance(parser)
     parser.add_argument("service", help="as `cdcproof status` lists it")
-    parser.add_argument("--lines", type=int, default=50, metavar="N", help="how many of the last lines (default: 50)")
+    parser.description = "Print the end of a service's log. `cdcproof up` prints their folder, for tail -F."
+    parser.add_argument(
+        "--lines", type=_lines, default=50, metavar="N", help="how many of the last lines (default: 50)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the end of a service's log; it can also be read while the service is down."""
     from cdcproof.environments.embedded import folders, lifecycle
 
-    print(scrub(lifecycle.logs(folders.instance_name(arguments.instance), arguments.service, max(1, arguments.lines))))
+    print(scrub(lifecycle.logs(folders.instance_name(arguments.instance), arguments.service, arguments.lines)))
     return 0
+
+
+def _lines(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of lines, from 1")
+    return int(text)
