@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
-.PHONY: help morning up down status test test-unit drills lint format generate pictures lock clean
+.PHONY: help morning up down status test test-unit drills alerts lint format generate pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-unit: $(INSTALLED) ## the tests that need no pipeline, engine, server or ot
 
 drills: $(INSTALLED) ## the drills of disaster recovery alone, which are in `make test` too: three minutes
 	@$(BIN)/pytest tests/drills -m drill
+
+alerts: $(INSTALLED) ## alerts from faults of a running pipeline to their receivers: two minutes; not in `make test`
+	@CDCPROOF_ALERTS=1 $(BIN)/pytest tests/integration/test_alerts.py
 
 lint: $(INSTALLED) ## linter, formatter, types
 	@$(BIN)/ruff check .
