@@ -20,6 +20,8 @@ PAIRS = [
     ("text", "jsonb"),
     ("json", "text"),
     ("jsonb", "varchar(200)"),
+    ("json", "jsonb"),
+    ("jsonb", "jsonb"),
 ]
 
 
@@ -38,14 +40,16 @@ def test_a_document_written_anew_is_equal_where_it_is_said_so_and_only_there(
 ) -> None:
     _fill(sides, ours, theirs)
     by_word = sides.result("doc")
-    if theirs == "jsonb":
+    if ours.startswith("json") and theirs == "jsonb":
+        assert by_word.status is TableStatus.MATCH, "such a pair is always compared as documents"
+    elif theirs == "jsonb":
         assert by_word.status is TableStatus.INCOMPLETE
         assert 'd = "json" in written_as would compare it' in str(by_word.not_compared)
     else:
         assert (by_word.status, by_word.changed) == (TableStatus.MISMATCH, 20)
     as_document = sides.result("doc", written_as={"d": "json"})
     assert as_document.status is TableStatus.MATCH
-    assert "compared as jsonb writes it" in str(as_document.lossy)
+    assert ("compared as jsonb writes it" in str(as_document.lossy)) is ((ours, theirs) != ("jsonb", "jsonb"))
     change = f"""UPDATE {sides.name("doc")} SET d = replace(d::text, 'n7"', 'n8"')::{theirs} WHERE id = 7"""
     sides.target.execute(change, f"DELETE FROM {sides.name('doc')} WHERE id = 9")
     found = sides.result("doc", written_as={"d": "json"})

@@ -239,6 +239,13 @@ def test_a_filter_that_is_no_condition_is_an_error_not_a_match(sides: Sides) -> 
             assert result.error
 
 
+def test_a_table_that_only_a_filter_names_is_not_taken_for_the_table(sides: Sides) -> None:
+    sides.table("t", "id int PRIMARY KEY", [(1,)], [(1,)])
+    result = sides.result("t", source_filter="id IN (SELECT id FROM gone)")
+    assert result.status is TableStatus.ERROR
+    assert 'relation "gone" does not exist' in result.error
+
+
 def test_generated_and_excluded_columns_are_named_and_not_compared(sides: Sides) -> None:
     sides.table(
         "t",

@@ -217,7 +217,7 @@ class Session:
             return RefusedError(
                 f"{self._place} refused user {self._database.user}: {text}", self._grant(table) if table else ""
             )
-        if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName) and table:
+        if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName) and table and _is_about(text, table):
             return self._no_such_table(table)
         if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
             return self._too_long(error, table)
@@ -252,6 +252,11 @@ class Session:
         return UnexpectedAnswerError(
             f"{self._place} has no table {table}.", "Check its name and schema; names are case-sensitive here."
         )
+
+
+def _is_about(text: str, table: TableName) -> bool:
+    """Whether it is the table that is not there, and not another one, which a filter or a view names. In any server's language."""
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in (table.schema, table.table))
 
 
 def _first_line(error: psycopg.Error) -> str:

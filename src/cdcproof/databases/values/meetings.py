@@ -164,7 +164,7 @@ def _of_text(source: Column, target: Column) -> Iterator[Meeting]:
 def _of_json(source: Column, target: Column) -> Iterator[Meeting]:
     if target.type in _JSON:
         is_kept = source.type == target.type == "jsonb"
-        yield Meeting(Reading(How.DOCUMENT), Reading(How.DOCUMENT), "" if is_kept else _REWRITTEN)
+        yield Meeting(Reading(How.DOCUMENT), Reading(How.DOCUMENT), "" if is_kept else _REWRITTEN, "json")
     elif target.type in _TEXTS:
         yield Meeting(None, None)
         yield _documents(source, target)
