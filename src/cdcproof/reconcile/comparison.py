@@ -12,7 +12,7 @@ from cdcproof.reconcile.in_flight.fence import Fence
 from cdcproof.reconcile.plan.calibration import Calibration
 from cdcproof.reconcile.plan.columns import TablePair
 
-Report = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 """Receives what is done, how many rows are read, and about how many there are (0: not known)."""
 
 
@@ -34,5 +34,5 @@ class Comparison:
     target: Side
     fence: Fence
     key_limit: int
-    tell: Report
+    progress: Progress
     stop: Stop

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class StoppedError(Exception):
-    """Work was given up because other work failed, or the run was interrupted; that is what there is to tell."""
+    """Work was given up because other work failed, or the run was interrupted: report that instead."""
 
 
 class Stop:
@@ -78,12 +78,12 @@ def both(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S
 
 
 def _cause(failures: Sequence[BaseException]) -> BaseException:
-    """The failure that came first; what ended because of it, or of another's, is not what there is to tell."""
+    """The failure that came first, not one that it caused."""
     return next((failure for failure in failures if not isinstance(failure, StoppedError)), failures[0])
 
 
 def both_scans(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
-    """`both` of statements that `ended_by` ends: what they raise once `stop` is set is not what there is to tell."""
+    """`both` of statements that `ended_by` ends. An error that a statement raises after `stop` was set is not reported."""
     return both(stop, lambda: _unless(stop, first), lambda: _unless(stop, second))
 
 

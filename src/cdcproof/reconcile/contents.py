@@ -32,7 +32,7 @@ def compare_contents(
         first, rows = planned(comparison.table, source, target, stop)
     with _phase("sums", seconds):
         read = summed(
-            first, source, target, means or Means(tell=comparison.tell), stop, rows=rows, checkpoint=checkpoint
+            first, source, target, means or Means(progress=comparison.progress), stop, rows=rows, checkpoint=checkpoint
         )
     plan, balance = read.plan, read.balance
     with _phase("rows", seconds):
@@ -40,7 +40,7 @@ def compare_contents(
         if read.choice.strategy is Strategy.PUSH_DOWN:  # else the servers' hash would have to see what the stream saw
             smaller, left = narrowed(plan, balance, source.database, target.database, stop)
         by_value, began = ByValue(smaller, source.database, target.database, stop), time.monotonic()
-        found = by_value.differences(left, lambda what: comparison.tell(what, 0, 0))
+        found = by_value.differences(left, lambda what: comparison.progress(what, 0, 0))
     with _phase("settle", seconds):
         seen = Seen(found.found, began) if by_value.is_look else None
         keys = () if seen else [difference.key for difference in found.found]
@@ -89,7 +89,7 @@ def look_again(
         lambda some: source.rows_by_key(plan.source, some, as_written=as_written),
         lambda some: target.rows_by_key(plan.target, some, as_written=as_written),
         fence=comparison.fence,
-        tell=lambda what: comparison.tell(what, 0, 0),
+        progress=lambda what: comparison.progress(what, 0, 0),
         seen=seen,
     )
 
@@ -97,8 +97,8 @@ def look_again(
 def canonical_keys(source: Side, plan: Plan, keys: Sequence[tuple[str | None, ...]]) -> list[Key]:
     """Keys as the source writes them, in canonical bytes: the source itself converts them."""
     columns = [
-        [one.part for one in source.database.literal_forms(told.column, told.form, values)]
-        for told, values in zip(plan.source.key, zip(*keys, strict=True), strict=True)
+        [one.part for one in source.database.literal_forms(read.column, read.form, values)]
+        for read, values in zip(plan.source.key, zip(*keys, strict=True), strict=True)
     ]
     return list(zip(*columns, strict=True))
 

@@ -29,7 +29,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class SettledCounts:
-    """What was counted last, or judged to have been equal. `same` is None where counting cannot tell."""
+    """What was counted last, or judged to have been equal. `same` is None where counts decide nothing."""
 
     counts: Counts
     same: bool | None
@@ -41,7 +41,7 @@ def settle_counts(
     count_source: Callable[[], int],
     count_target: Callable[[], int],
     fence: Fence,
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> SettledCounts:
     """Count again behind a fence, the target before the source, up to `MOST_CROSSINGS` times.
 
@@ -57,8 +57,8 @@ def settle_counts(
     below: set[bool] = set()
     still = 0
     while len(crossings) < MOST_CROSSINGS:
-        tell("the counts differ: in flight, or lost?")
-        crossings.append(fence.cross(tell))
+        progress("the counts differ: in flight, or lost?")
+        crossings.append(fence.cross(progress))
         before, target = now, count_target()
         now = Counts(count_source(), target)
         low, high = sorted((before.source, now.source))
@@ -81,10 +81,10 @@ def compare_counts(comparison: Comparison) -> TableResult:
     def count_target() -> int:
         return target.count_rows(table.target, table.target_filter)
 
-    comparison.tell("counting", 0, 0)
+    comparison.progress("counting", 0, 0)
     first = Counts(*both(comparison.stop, count_source, count_target))
     settled = settle_counts(
-        first, count_source, count_target, comparison.fence, lambda what: comparison.tell(what, 0, 0)
+        first, count_source, count_target, comparison.fence, lambda what: comparison.progress(what, 0, 0)
     )
     policies = source.row_policies(table.source), target.row_policies(table.target)
     same = TableStatus.INCOMPLETE if may_lack_rows(table, policies_of(*policies)) else TableStatus.MATCH

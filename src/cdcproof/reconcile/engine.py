@@ -32,7 +32,7 @@ from cdcproof.reconcile.rows.differing_chunks import DIFFERENCES_HELD
 from cdcproof.waiting import Deadline
 
 SESSIONS = 2
-"""To each side at once, unless told otherwise: a scan keeps a core of the server busy, and the source has other work."""
+"""To each side at once, unless `--max-parallel` says otherwise: a scan keeps a core of the server busy, and the source has other work."""
 KEY_LIMIT = 1_000
 _PATIENCE_SECONDS = 5.0
 
@@ -83,7 +83,7 @@ class Watch(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """Two sides, how in flight is told from lost, what to do, and who looks on.
+    """Two sides, the fence of each table, what to do, and who follows it.
 
     Without `columnar` nothing is streamed; with `unfinished` a run that is killed is gone on with.
     """
@@ -213,7 +213,7 @@ def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue
             )
             if run.options.validate_checksums:
                 checkpoint = run.unfinished.of(table.name) if run.unfinished else None
-                result = compare_contents(comparison, replace(means, tell=comparison.tell), checkpoint)
+                result = compare_contents(comparison, replace(means, progress=comparison.progress), checkpoint)
             else:
                 result = compare_counts(comparison)
             result = replace(result, seconds=round(clock.elapsed_seconds, 3), resumed=result.resumed or earlier)
@@ -244,17 +244,18 @@ def _about(run: Run, table: TablePair, sides: Sides) -> dict[str, str]:
 
 
 def method(options: Options, fence: str) -> str:
-    """What is done, in the words of the report. `fence` says how a change is known to have had its turn."""
+    """What a run does, as its report says it. `fence` names how it knows that all changes have arrived."""
     if not options.validate_checksums:
         return (
-            f"row counts only; counts that differ are counted again behind a fence ({fence}); "
-            "a target's count between two of a changing source is taken as equal"
+            f"row counts only. Counts that differ are counted again behind a fence ({fence}). "
+            "A target's count between two counts of a changing source is taken as equal"
         )
     return (
-        "contents of every compared column: 64 bits of a hash of each row (pushed down, by the servers: PostgreSQL's own of its "
-        "values where both are PostgreSQL, else the MD5 of its canonical bytes; streamed, DuckDB's of its values here), summed by "
-        "chunks of the key (pushed down, chunks that differ once more by smaller ones, where that spares work); a sum that differs "
-        "passes as equal with a chance of 2^-64; rows of chunks that differ are compared byte by byte; keys that differ "
-        f"are looked at again behind a fence ({fence}) and count when they stood still; of more than {DIFFERENCES_HELD:,} of a table "
-        "(fewer where rows are wide) the rest is counted as first seen; the target's rows are the source's, less the missing, plus the extra ones"
+        "contents of every compared column. Each row has a hash of 64 bits. With push-down the servers compute it: PostgreSQL's own "
+        "where both are PostgreSQL, MD5 elsewhere. With stream DuckDB computes it here. Hashes are added up by chunks of the key. "
+        "Pushed-down chunks that differ are added up again by smaller chunks, where that saves work. Different rows have equal sums "
+        "with a chance of 2^-64. Rows of chunks that differ are compared byte by byte. "
+        f"Keys that differ are read again behind a fence ({fence}), and count when they stood still. "
+        f"Beyond {DIFFERENCES_HELD:,} differing keys of a table (fewer where rows are wide), the rest is counted as first read. "
+        "The target's rows are the source's, less the missing, plus the extra ones"
     )

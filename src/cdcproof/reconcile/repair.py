@@ -43,7 +43,7 @@ def find(comparison: Comparison, result: TableResult) -> Repairs:
     plan, _ = planned(comparison.table, comparison.source, comparison.target, comparison.stop)
     if plan.multiset:
         return Repairs(plan, (), ("it has no key by which a row could be named",) if result.differences else (), 0)
-    names = [told.column.name for told in plan.source.key]
+    names = [read.column.name for read in plan.source.key]
     keys = [tuple(one.key.get(name) for name in names) for one in result.differences]
     settled = (
         look_again(comparison, plan, canonical_keys(comparison.source, plan, keys)) if keys else Settled((), 0, ())

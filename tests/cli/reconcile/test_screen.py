@@ -7,7 +7,7 @@ import io
 import pytest
 
 from cdcproof.cli.reconcile import screen
-from cdcproof.cli.reconcile.screen import Screen, told
+from cdcproof.cli.reconcile.screen import Screen, progress_text
 
 
 class Terminal(io.StringIO):
@@ -86,4 +86,4 @@ def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
     ],
 )
 def test_progress_is_told_as_far_as_it_is_known(rows: int, of: int, seconds: float, expected: str) -> None:
-    assert told("reading", rows, of, seconds) == expected
+    assert progress_text("reading", rows, of, seconds) == expected

@@ -75,7 +75,7 @@ def _differing(scanned: Scanned) -> list[int]:
 
 def test_every_part_of_both_sides_is_in_the_balance_once_and_of_one_snapshot() -> None:
     source, target, told = Side(), Side(), list[int]()
-    balance = sum_up(PLAN, source, target, PARTS, Stop(), tell=told.append)
+    balance = sum_up(PLAN, source, target, PARTS, Stop(), progress=told.append)
     assert balance.left() == []
     assert (balance.source_rows, balance.target_rows) == (12, 12)
     assert source.read == target.read == [0, 1, 2, 3]

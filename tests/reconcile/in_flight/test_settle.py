@@ -74,7 +74,7 @@ def _settled(
             read(replication.source),
             read(replication.target),
             fence=SimulatedFence(replication, moment, stuck),
-            tell=lambda _: None,
+            progress=lambda _: None,
             seen=seen,
         )
 
@@ -202,7 +202,7 @@ def test_a_row_that_is_written_all_the_time_is_not_known() -> None:
         reading(replication.source),
         reading(replication.target),
         fence=SimulatedFence(replication),
-        tell=lambda _: None,
+        progress=lambda _: None,
     )
     assert (settled.confirmed, settled.moving, len(settled.crossings)) == ((), 1, MOST_CROSSINGS)
 
@@ -216,7 +216,7 @@ def test_rows_of_a_table_without_a_key_are_counted() -> None:
         lambda keys: [each for each in source if each.forms in keys],
         lambda keys: [each for each in reversed(target) if each.forms in keys],
         fence=SimulatedFence(Replication()),
-        tell=lambda _: None,
+        progress=lambda _: None,
     )
     assert [(one.key, one.word, one.rows) for one in settled.confirmed] == [
         (forms(1, "x"), "missing", 1),
@@ -240,7 +240,7 @@ def test_keys_are_read_in_parts_and_the_target_before_the_source() -> None:
         reading("source"),
         reading("target"),
         fence=SimulatedFence(Replication()),
-        tell=lambda _: None,
+        progress=lambda _: None,
     )
     assert read == [(side, number) for number in (1000, 1000, 200) for side in ("target", "source")]
 
@@ -272,7 +272,7 @@ def test_looks_begin_some_time_apart_whatever_the_first_one_was_unless_a_fence_c
             replication.source.read,
             replication.target.read,
             fence=SimulatedFence(replication, takes_time=takes_time),
-            tell=lambda _: None,
+            progress=lambda _: None,
             seen=seen,
         )
     first, *others = waited
@@ -295,7 +295,7 @@ def _many(arriving: bool) -> tuple[Settled, list[int]]:
         asked.append(len(keys))
         return source(keys) if arriving and sum(asked) > MANY else []
 
-    return settle(keys, 1, source, target, fence=SimulatedFence(Replication()), tell=lambda _: None), asked
+    return settle(keys, 1, source, target, fence=SimulatedFence(Replication()), progress=lambda _: None), asked
 
 
 def test_where_a_few_of_very_many_stand_still_the_fence_is_crossed() -> None:

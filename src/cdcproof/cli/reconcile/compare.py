@@ -50,14 +50,14 @@ what the words mean:
               same in every column that the pipeline file does not exclude.
   MISMATCH    rows are missing, extra or changed at the target, or it lacks a
               column. That is not replication delay: all changes had arrived
-              when the rows were looked at last. With --pipeline that is known
-              by position; without, what differs is given --settle-seconds.
+              when the rows were read last. With --pipeline the positions show
+              that; without it, cdcproof waits --settle-seconds.
   INCOMPLETE  what was compared is the same, but a column that holds data could
               not be compared. It is named, with the line that accepts that.
-  ERROR       it could not be looked at, so nothing is known about the table.
+  ERROR       the table could not be read, so nothing is known about it.
 
-exit status: 0 all match, 1 a mismatch, 2 usage, 3 could not look at a table,
-             or not at all of its columns
+exit status: 0 all match, 1 a mismatch, 2 usage, 3 a table or some of its
+             columns could not be compared
 report: reconciliation_reports/reconciliation_report_<YYYYMMDD_HHMMSS>.json"""
 
 _PREPARING_SECONDS = 300.0
@@ -88,27 +88,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--settle-seconds",
         metavar="TIME",
         type=seconds_or_none,
-        help="wait so long for what may be in flight (default: 10; with a pipeline by position, not by time)",
+        help="wait this long before a difference counts (default: 10; with --pipeline: until the target has reached the log position)",
     )
     parser.add_argument(
         "--max-parallel",
         metavar="N",
         type=int,
         default=2,
-        help="sessions to each side at once: a table each, and what is left over for parts of large tables (default: 2)",
+        help="sessions to each side: every table has one, and large tables use the others (default: 2)",
     )
     parser.add_argument(
         "--strategy",
         choices=("stream", "push-down"),
         help="where rows are hashed: here, or by the servers (default: by a rule, which the report names)",
     )
-    parser.add_argument("--fresh", action="store_true", help="begin anew, whatever an interrupted run has left")
+    parser.add_argument("--fresh", action="store_true", help="begin anew, and ignore the results of an interrupted run")
     parser.add_argument(
         "--max-keys",
         metavar="N",
         type=int,
         default=1000,
-        help="differing keys of a table that the report names; the counts are of all (default: 1000)",
+        help="how many differing keys of a table the report names; it counts all of them (default: 1000)",
     )
     parser.add_argument(
         "--output-dir",
@@ -120,16 +120,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         metavar="TIME",
         type=seconds,
-        help="for tables too large for every hour: prove what was written since the last run, then the parts that were "
-        "proven longest ago, for so long (90s, 5m, 2h)",
+        help="for tables too large for every hour: prove the rows written since the last run, then spend this time on the "
+        "slices with the oldest proof (90s, 5m, 2h)",
     )
-    parser.add_argument("--json", action="store_true", help="print the report itself; the lines go to stderr")
+    parser.add_argument(
+        "--json", action="store_true", help="print the report as JSON, and the lines for people to stderr"
+    )
     parser.add_argument(
         "--time-limit",
         metavar="TIME",
         type=seconds,
         default=43_200.0,
-        help="when to give up, and report the tables that are left as not compared (default: 12h)",
+        help="stop after this time, and report the remaining tables as not compared (default: 12h)",
     )
     parser.set_defaults(keeps_result=True, limit_seconds=None)
 
@@ -319,13 +321,13 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: flo
                 pairs = {table.name: table for table in inputs.tables}
                 for outcome in found:
                     result = replace(outcome, compared=compared(pairs[outcome.table]))
-                    told = lines.of_table(result, after=list(results.values()))
+                    text = lines.of_table(result, after=list(results.values()))
                     results[result.table] = (
-                        result  # before it is told: what was on the screen when Ctrl-C came is in the report
+                        result  # before it is printed: what was on the screen when Ctrl-C came is in the report
                     )
                     _keep(report(complete=False), directory)
                     watch.clear()
-                    print(told, file=screen, flush=True)
+                    print(text, file=screen, flush=True)
         except (KeyboardInterrupt, DeadlineError) as stopped:
             found.close()
             if isinstance(stopped, DeadlineError):
@@ -337,14 +339,14 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: flo
 
 def _way(work: _Work) -> tuple[str, Callable[[Run, Sequence[TablePair]], Generator[TableResult]]]:
     """What is done, in the words of the report, and what does it."""
-    budget, told = work.budget, work.inputs.fence_told
+    budget, fence = work.budget, work.inputs.fence_method
     if budget:
         from cdcproof.reconcile.scrub import scrub
 
-        return scrub.method(budget, told), lambda run, tables: scrub.scrub(run, tables, budget)
+        return scrub.method(budget, fence), lambda run, tables: scrub.scrub(run, tables, budget)
     from cdcproof.reconcile import engine
 
-    return engine.method(work.options, told), engine.reconcile
+    return engine.method(work.options, fence), engine.reconcile
 
 
 def _isolations(inputs: Inputs) -> list[str]:
@@ -356,7 +358,7 @@ def _isolations(inputs: Inputs) -> list[str]:
 
 
 def _keep(report: Report, directory: Path) -> None:
-    """Write what is known so far; a disk that is full is told at the end."""
+    """Write what is known so far; a full disk is reported at the end."""
     from cdcproof.reconcile.report.result import write_partial
 
     with suppress(OSError):

@@ -41,16 +41,16 @@ _OPTIONAL = ("port", "schema", "password", "password_env")
 
 @dataclass(frozen=True)
 class Inputs:
-    """Two sides, the tables, how in flight is told from lost, and where reports go."""
+    """Two sides, the tables, the fence, and where reports go."""
 
     source: Endpoint
     target: Endpoint
     tables: tuple[TablePair, ...]
     fence: Callable[[TablePair], Fence]
-    fence_told: str
+    fence_method: str
     directory: Path
     feed: Feed | None
-    """What tells a scrub which rows were written."""
+    """The change feed of a scrub, which shows the rows that were written."""
     proof_age_hours: float | None
     """By the pipeline file's threshold; None where there is no file."""
     pipeline: str = ""

@@ -22,7 +22,7 @@ class _Doing:
 
 
 class Screen:
-    """Draws what is told by several threads. Use as a context manager, so that nothing half-drawn stays."""
+    """Draws the progress that several threads report. Use as a context manager, so that nothing half-drawn stays."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -37,7 +37,7 @@ class Screen:
 
     def __exit__(self, *exc: object) -> None:
         self.clear()
-        self._terminal = False  # what threads that are being stopped still tell is not drawn
+        self._terminal = False  # what threads that are being stopped still report is not drawn
 
     def doing(self, table: str, what: str, rows: int = 0, of: int = 0) -> None:
         """What is done with a table, and how many rows of about how many are through (0: not known)."""
@@ -70,14 +70,14 @@ class Screen:
         width = shutil.get_terminal_size().columns - 1
         for table, doing in self._tables.items():
             self._stream.write(
-                f"  {table:<16} {told(doing.what, doing.rows, doing.of, now - doing.since)}"[:width] + "\n"
+                f"  {table:<16} {progress_text(doing.what, doing.rows, doing.of, now - doing.since)}"[:width] + "\n"
             )
         self._stream.flush()
         self._drawn = len(self._tables)
         self._last = now
 
 
-def told(what: str, rows: int, of: int, seconds: float) -> str:
+def progress_text(what: str, rows: int, of: int, seconds: float) -> str:
     """``[#####     ] 1,000 of 4,000 rows, 500/s, 6 s left``, as far as that is known."""
     if not rows:
         return what

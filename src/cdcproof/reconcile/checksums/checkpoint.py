@@ -27,7 +27,7 @@ from cdcproof.reporting.files import write_whole
 
 try:
     import fcntl
-except ImportError:  # Windows: two runs at once are then not told apart
+except ImportError:  # Windows: nothing keeps two runs apart there
     fcntl = None  # type: ignore[assignment]
 
 FOLDER = ".unfinished"
@@ -78,7 +78,7 @@ class Checkpoint:
         self.refused = ""
 
     def now(self) -> str:
-        """The time, as it is told."""
+        """The time, as the report writes it."""
         return self._clock().isoformat(timespec="seconds")
 
     def left(self, about: About) -> Left | None:

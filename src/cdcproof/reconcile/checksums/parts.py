@@ -72,7 +72,7 @@ def sum_up(
     parts: Sequence[Part],
     stop: Stop,
     *,
-    tell: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
     scanned: Scanned | None = None,
     sessions: Sessions | None = None,
     hold: Callable[[], None] = lambda: None,
@@ -80,13 +80,13 @@ def sum_up(
 ) -> Balance:
     """Each part read once, of one snapshot a side, by these two sessions and by as many more as are free in `sessions`.
 
-    `tell` is given the source's rows that are through. `hold` is called before each part but the first, and may take its
+    `progress` receives how many rows of the source are read. `hold` is called before each part but the first, and may take its
     time; `keep` after each part, one at a time. `scanned` is where an earlier run stopped. Raises `CouldNotLookError` when a
     side cannot be read, `StoppedError` when `stop` is set: the statements that run are ended then.
     """
     state = scanned or Scanned()
     todo = deque(number for number in range(len(parts)) if number not in state.done)
-    work = _Work(plan, parts, todo, stop, state, sessions or Sessions(0), tell, hold, keep)
+    work = _Work(plan, parts, todo, stop, state, sessions or Sessions(0), progress, hold, keep)
     with ended_by(stop, source, target), ExitStack() as snapshots:
         both(
             stop,
@@ -107,7 +107,7 @@ class _Work:
     stop: Stop
     state: Scanned
     sessions: Sessions
-    tell: Callable[[int], None]
+    progress: Callable[[int], None]
     hold: Callable[[], None]
     keep: Callable[[Scanned], None]
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -170,4 +170,4 @@ class _Work:
             self.state.balance.add_target(target)
             self.state.done.add(number)
             self.keep(self.state)
-        self.tell(self.state.balance.source_rows)
+        self.progress(self.state.balance.source_rows)

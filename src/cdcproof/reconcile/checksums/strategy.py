@@ -17,7 +17,7 @@ from cdcproof.databases.table_read import RowHash
 from cdcproof.reconcile.checksums.parts import Sessions
 from cdcproof.reconcile.checksums.sums import Summing
 from cdcproof.reconcile.checksums.throttle import Throttle
-from cdcproof.reconcile.comparison import Report, Side
+from cdcproof.reconcile.comparison import Progress, Side
 from cdcproof.reconcile.concurrency import Stop, both
 from cdcproof.reconcile.plan.plan import Plan, pushed_down
 
@@ -45,14 +45,14 @@ class Means:
     """What a run has for reading a table, beside the two sides.
 
     Without `columnar` there is no stream; `pinned` leaves no choice. `sessions` are for the parts of large tables.
-    `tell` receives the progress.
+    `progress` receives the progress.
     """
 
     columnar: Columnar | None = None
     pinned: Strategy | None = None
     sessions: Sessions | None = None
     throttle: Throttle | None = None
-    tell: Report = lambda *_: None
+    progress: Progress = lambda *_: None
 
 
 @dataclass(frozen=True)

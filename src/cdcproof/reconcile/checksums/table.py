@@ -106,10 +106,10 @@ class _Table:
             way.target,
             begun.parts,
             Stop(stop),  # what fails here may be tried another way
-            tell=lambda through: means.tell("reading", through, self.rows),
+            progress=lambda through: means.progress("reading", through, self.rows),
             scanned=begun.scanned,
             sessions=means.sessions,
-            hold=lambda: throttle.hold(stop, lambda what: means.tell(what, 0, 0)) if throttle else None,
+            hold=lambda: throttle.hold(stop, lambda what: means.progress(what, 0, 0)) if throttle else None,
             keep=lambda scanned: self.checkpoint.keep(described(self.plan), replace(begun, scanned=scanned)),
         )
         return Summed(plan, balance, way.choice, resumed or self.checkpoint.refused)

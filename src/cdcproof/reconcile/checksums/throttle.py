@@ -41,7 +41,7 @@ class Throttle:
             self._open.close()
             self._lock.release()
 
-    def hold(self, stop: Stop, tell: Callable[[str], None]) -> None:
+    def hold(self, stop: Stop, progress: Callable[[str], None]) -> None:
         """Return when the source answers fast, at once if it does now.
 
         Raises `DeadlineError` when it has not for `patience_seconds`, `StoppedError` when `stop` is set meanwhile.
@@ -54,7 +54,7 @@ class Throttle:
                     what=f"the source to answer within {self._slow_seconds:g} s",
                     deadline_seconds=self._patience_seconds,
                     interval_seconds=_INTERVAL_SECONDS,
-                    tell=lambda seen: tell(f"paused, the source is slow to answer: {_told(seen)}"),
+                    tell=lambda seen: progress(f"paused, the source is slow to answer: {_shown(seen)}"),
                 )
             except DeadlineError as error:
                 raise DeadlineError(
@@ -81,5 +81,5 @@ class Throttle:
         return best
 
 
-def _told(seen: float | Exception) -> str:
+def _shown(seen: float | Exception) -> str:
     return f"{seen:.1f} s" if isinstance(seen, float) else str(seen)

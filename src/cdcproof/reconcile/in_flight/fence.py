@@ -37,17 +37,17 @@ class Fence(Protocol):
         """Whether looking again first may be worth it."""
         ...
 
-    def cross(self, tell: Callable[[str], None]) -> Crossing:
+    def cross(self, progress: Callable[[str], None]) -> Crossing:
         """Return when every change that was visible at the source at the time of the call is at the target.
 
-        `tell` is given what is waited for. Raises `CouldNotLookError` saying what is stuck when that does not come
+        `progress` receives what the fence waits for. Raises `CouldNotLookError` saying what is stuck when that does not come
         before the deadline, or cannot be seen.
         """
         ...
 
 
 def weakest(crossings: Sequence[Crossing]) -> str:
-    """What told lost from in flight: ``timer`` where one of the fences was a timer's, ``none needed`` without any."""
+    """What separated lost from in flight: ``timer`` where one of the fences was a timer's, ``none needed`` without any."""
     methods = {crossing.method for crossing in crossings}
     return "timer" if "timer" in methods else "position" if methods else "none needed"
 
@@ -66,7 +66,7 @@ class SharedFence:
         self._asking = threading.Lock()
         self._next: Future[Crossing] = Future()
 
-    def cross(self, tell: Callable[[str], None]) -> Crossing:
+    def cross(self, progress: Callable[[str], None]) -> Crossing:
         """As the fence; what it raises, everybody gets who asked for that crossing."""
         with self._asking:
             mine = self._next
@@ -75,7 +75,7 @@ class SharedFence:
                 with self._asking:
                     self._next = Future()
                 try:
-                    mine.set_result(self._fence.cross(tell))
+                    mine.set_result(self._fence.cross(progress))
                 except BaseException as error:
                     mine.set_exception(error)
                     raise

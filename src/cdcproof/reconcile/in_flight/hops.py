@@ -1,4 +1,4 @@
-"""The two hops of the fence by position: one look at each, and what it says. `position_fence` tells why it is enough."""
+"""The two hops of the fence by position: one observation of each. `position_fence` explains why two hops are enough."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cdcproof.waiting import Deadline
 
 QUIET_SECONDS = 10.0
 _MARKS_SECONDS = 2.0
-_MOST_TOLD = 3
+_MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class SourceHop:
 
     def look(self) -> Sight:
         """Look at its offset, and where that says nothing, at its session."""
-        offsets, told = self._offsets()
+        offsets, text = self._offsets()
         if all(self.source.log_read_by(self.position, offset, self.tables) for offset in offsets):
             return Sight(True, "it has read it")
         found = self.connect.states().get(self.connector)
@@ -75,12 +75,12 @@ class SourceHop:
         session = self.source.log_received_by(self.position)
         if not session or not _runs(found):
             self._still = None
-            return Sight(False, f"it is {_state(found)}, {told}")
-        still = (session, told, self.kafka.end_offsets(self.topics))
+            return Sight(False, f"it is {_state(found)}, {text}")
+        still = (session, text, self.kafka.end_offsets(self.topics))
         interval, beats = self._heartbeat(found)
         if still != self._still:
             self._still, self._since, self._beats = still, Deadline(max(QUIET_SECONDS, 2 * interval)), beats
-        return self._idle_or_stuck(f"its session ({session}) has received it, {told}", beats)
+        return self._idle_or_stuck(f"its session ({session}) has received it, {text}", beats)
 
     def _idle_or_stuck(self, text: str, beats: Mapping[Place, int]) -> Sight:
         """Whether what stands still does so because there is nothing to hand over."""
@@ -106,7 +106,7 @@ class SourceHop:
         return int(milliseconds) / 1000, self.kafka.end_offsets(there) if there else {}
 
     def _offsets(self) -> tuple[list[Offset], str]:
-        """Its committed offsets in this database, one that is empty where it has none, and how they are told."""
+        """Its committed offsets in this database, one that is empty where it has none, and both as a text."""
         try:
             found = [
                 each["offset"] or {}
@@ -153,8 +153,8 @@ class SinkHop:
             self._pass_over_dead_letters(behind)
             self._marks = Deadline(_MARKS_SECONDS)
             behind = list(self._behind(readers))
-        more = f"; and {len(behind) - _MOST_TOLD} more" if len(behind) > _MOST_TOLD else ""
-        text = "; ".join(map(str, behind[:_MOST_TOLD])) + more + self._aside
+        more = f"; and {len(behind) - _MOST_SHOWN} more" if len(behind) > _MOST_SHOWN else ""
+        text = "; ".join(map(str, behind[:_MOST_SHOWN])) + more + self._aside
         if behind:
             states = self.connect.states()
             for sink in sorted({each.sink for each in behind if each.sink} or self.sinks):
@@ -195,9 +195,9 @@ class SinkHop:
         for sink, topic in topics.items():
             positions = {each.place: each.committed or 0 for each in behind if each.sink == sink}
             self._done |= {(sink, place) for place in self.kafka.put_aside(positions, self.ends, topic)}
-        told = [*in_dead_letter_topics(states, self.kafka, topics).values()]
-        told += [f"{sink} may have skipped records: its errors.tolerance is all" for sink in _skipping(states, sinks)]
-        self._aside = "".join(f"; {text}" for text in told)
+        texts = [*in_dead_letter_topics(states, self.kafka, topics).values()]
+        texts += [f"{sink} may have skipped records: its errors.tolerance is all" for sink in _skipping(states, sinks)]
+        self._aside = "".join(f"; {text}" for text in texts)
 
 
 def _skipping(states: ConnectorStates, sinks: Iterable[str]) -> list[str]:

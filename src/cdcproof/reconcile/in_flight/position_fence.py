@@ -30,7 +30,7 @@ from cdcproof.waiting import Deadline, wait_until
 
 _INTERVAL_SECONDS = 0.5
 """Connect reads its topic of offsets from the start for every question."""
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class SourceFence:
     method: Method = "position"
     takes_time: bool = True
 
-    def cross(self, tell: Tell) -> Crossing:
+    def cross(self, progress: Progress) -> Crossing:
         """Cross it. A connector that failed, is paused or is not there, and has not done its part, is an error at once."""
         clock = Deadline(0)
         _demand(self.connectors, "source")
-        self.connect.states()  # an address that does not answer is told now, not at the deadline
+        self.connect.states()  # an address that does not answer fails now, not at the deadline
         topics = self.topics & self.kafka.topics().keys()
         method: Method = "position"
         with self.open_source() as source:
@@ -72,7 +72,7 @@ class SourceFence:
                     topics=topics,
                     position=position,
                 )
-                if waited(hop, self.hop_seconds, tell).by_quiet:
+                if waited(hop, self.hop_seconds, progress).by_quiet:
                     method = "timer"
         return Crossing(method, position.text, round(clock.elapsed_seconds, 3))
 
@@ -90,15 +90,15 @@ class PositionFence:
     method: Method = "position"
     takes_time: bool = True
 
-    def cross(self, tell: Tell) -> Crossing:
+    def cross(self, progress: Progress) -> Crossing:
         """Cross it. A sink that failed, is paused or is not there, and has not done its part, is an error at once."""
         clock = Deadline(0)
         groups = {sink.name: sink.consumer_group for sink in self.sinks}
         _demand(groups, "sink")
-        self.kafka.end_offsets({self.topic})  # a topic that is not there is told before any wait
-        crossing = self.source.cross(tell)
+        self.kafka.end_offsets({self.topic})  # a topic that is not there fails before any wait
+        crossing = self.source.cross(progress)
         ends = self.kafka.end_offsets({self.topic})
-        waited(SinkHop(self.connect, self.kafka, groups, ends), self.hop_seconds, tell)
+        waited(SinkHop(self.connect, self.kafka, groups, ends), self.hop_seconds, progress)
         return replace(crossing, seconds=round(clock.elapsed_seconds, 3))
 
 
@@ -133,7 +133,7 @@ def _demand(connectors: Collection[str], kind: str) -> None:
         )
 
 
-def waited(hop: SourceHop | SinkHop, seconds: float, tell: Tell) -> Sight:
+def waited(hop: SourceHop | SinkHop, seconds: float, progress: Progress) -> Sight:
     """Look until the hop is done. Raises `CouldNotLookError` when it halts, or is not done in time, with what is stuck."""
     try:
         sight = wait_until(
@@ -142,7 +142,7 @@ def waited(hop: SourceHop | SinkHop, seconds: float, tell: Tell) -> Sight:
             what=hop.what,
             deadline_seconds=seconds,
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda seen: tell(f"waiting for {hop.what}: {seen}"),
+            tell=lambda seen: progress(f"waiting for {hop.what}: {seen}"),
         )
     except DeadlineError as error:
         raise DeadlineError(error.message, hop.remedy) from None

@@ -5,10 +5,10 @@ crossed after it, and that the next look finds every row as it was, of the same 
 
 - The source's rows have versions: nothing has written them between the looks. All that made them was visible when
   the fence began, so it is at the target, and there was nothing else that could have changed the target since.
-- The source has no row, or cannot tell versions, and the target's rows have versions: at the first look the target
+- The source has no row, or its rows have no versions, and the target's rows have versions: at the first look the target
   was behind the source, which was read later. What it lacked was visible when the fence began, so it has been applied
   since, and that writes the row; but no row was written.
-- Neither, as for a row that is missing at the target and whose source cannot tell versions: its values alone cannot
+- Neither, as for a row that is missing at the target and whose source has no versions: its values alone cannot
   exclude that it was deleted and inserted again, just so, between the looks. It has to stand still across two fences.
 
 A row that goes A, B, A between two looks has another version, and is looked at again. What moves is looked at several
@@ -102,7 +102,7 @@ def settle(
     read_target: ReadRows,
     *,
     fence: Fence,
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
     seen: Seen | None = None,
 ) -> Settled:
     """Look at the keys until each is equal or stands still, with up to `MOST_CROSSINGS` fences; none if all are equal.
@@ -123,8 +123,8 @@ def settle(
         watched |= {one.key: _Watched(_Look(_sorted(one.source), _sorted(one.target))) for one in seen.differences}
     _look_while_they_move(watched, look, apart)
     while watched and len(crossings) < MOST_CROSSINGS:
-        tell(f"{len(watched):,} keys differ: in flight, or lost?")
-        crossings.append(fence.cross(tell))
+        progress(f"{len(watched):,} keys differ: in flight, or lost?")
+        crossings.append(fence.cross(progress))
         apart = Deadline(_APART_SECONDS)
         _see(watched, look(watched), fences=1)
         for key in [key for key, row in watched.items() if row.stood >= row.look.fences]:
@@ -137,7 +137,7 @@ def settle(
 def _look_while_they_move(
     watched: dict[Key, _Watched], look: Callable[[Iterable[Key]], _Looks], apart: Deadline
 ) -> None:
-    """Look again until all are equal or none has changed since the last look: only a fence can tell more then.
+    """Look again until all are equal or none has changed since the last look: only a fence can show more then.
 
     `apart` is when the next look may begin. Of very many a first few are looked at: where those stand still, the rest most likely does too.
     """

@@ -21,7 +21,7 @@ class TimerFence:
         """Not where the data is at rest."""
         return self.seconds > 0
 
-    def cross(self, tell: Callable[[str], None]) -> Crossing:
+    def cross(self, progress: Callable[[str], None]) -> Crossing:
         """Return when the time is up."""
-        pause(self.seconds, lambda left: tell(f"waiting {left:.0f} s more for what may be in flight"))
+        pause(self.seconds, lambda left: progress(f"waiting {left:.0f} s more for what may be in flight"))
         return Crossing(self.method, "", self.seconds)

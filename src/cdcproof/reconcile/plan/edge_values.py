@@ -65,24 +65,24 @@ class Literal:
     part: bytes | None
 
 
-def literals(engine: Engine, told: ColumnRead) -> tuple[Literal, ...]:
+def literals(engine: Engine, read: ColumnRead) -> tuple[Literal, ...]:
     """NULL and what is at the edges of the column's declared type. Empty for a type that is not compared."""
-    kind = entry_of(engine, told.column).kind
+    kind = entry_of(engine, read.column).kind
     if kind is None:
         return ()
-    if told.column.reading:
-        return (Literal(None, None), *_read(engine, told, told.column.reading, kind))
-    native = Form(kind, max(told.column.scale or 0, 0) if kind is Kind.NUMBER else 0)
+    if read.column.reading:
+        return (Literal(None, None), *_read(engine, read, read.column.reading, kind))
+    native = Form(kind, max(read.column.scale or 0, 0) if kind is Kind.NUMBER else 0)
     plain = [
-        Literal(canonical.literal(native, value), canonical.encode(told.form, _stored(engine, told.column, value)))
-        for value in _values(engine, told.column, kind, long=told.form.long)
+        Literal(canonical.literal(native, value), canonical.encode(read.form, _stored(engine, read.column, value)))
+        for value in _values(engine, read.column, kind, long=read.form.long)
     ]
-    return (Literal(None, None), *plain, *_written(engine, told.column, told.form))
+    return (Literal(None, None), *plain, *_written(engine, read.column, read.form))
 
 
-def _read(engine: Engine, told: ColumnRead, made: Reading, kind: Kind) -> Iterator[Literal]:
+def _read(engine: Engine, read: ColumnRead, made: Reading, kind: Kind) -> Iterator[Literal]:
     """Of a column that is read as something else: what its values become, which may be a text in place of a number."""
-    column, form = told.column, told.form
+    column, form = read.column, read.form
 
     def encoded(value: Any) -> bytes:
         is_left = isinstance(value, str) and form.kind is Kind.NUMBER
@@ -170,7 +170,7 @@ def _floats(engine: Engine, kind: Kind) -> Iterator[float]:
 
 
 def _long(letter: str, *, long: bool) -> Iterator[str]:
-    """Where there are long values: a text of one byte less than a value that is told whole may have, of as many, of one more."""
+    """Where there are long values: a text of one byte less than a value that is sent whole may have, of as many, of one more."""
     width = len(letter.encode())
     for size in range(LONG_BYTES - 1, LONG_BYTES + 2) if long else ():
         yield letter * (size // width) + "x" * (size % width)

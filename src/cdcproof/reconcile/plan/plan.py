@@ -196,9 +196,9 @@ def without(plan: Plan, reasons: Mapping[str, str], remedy: str = _ANOTHER_KEY) 
     lost = [f"{name} ({reason})" for name, reason in reasons.items() if name in key]
     kept = [place for place, name in enumerate(plan.names) if name not in reasons]
     if lost or not kept:
-        told = "; ".join(lost or [f"{name} ({reason})" for name, reason in reasons.items()])
+        names = "; ".join(lost or [f"{name} ({reason})" for name, reason in reasons.items()])
         raise UnexpectedAnswerError(
-            f"{plan.source.table} cannot be compared without {told}.",
+            f"{plan.source.table} cannot be compared without {names}.",
             remedy if lost else "",
         )
     width = len(kept) if plan.multiset else plan.source.key_width

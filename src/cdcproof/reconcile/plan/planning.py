@@ -45,10 +45,10 @@ def planned(table: TablePair, source: Side, target: Side, stop: Stop) -> tuple[P
 def _hashed_where_it_must_be(plan: Plan, source: Calibration, target: Calibration) -> Plan:
     """The plan with its `unhashed` columns, without those that decide a row's chunk: for these the servers have to hash them."""
     unhashed = {
-        name: f"{told.column.type}: this server cannot hash it"
+        name: f"{read.column.type}: this server cannot hash it"
         for scan, calibration in ((plan.source, source), (plan.target, target))
-        for name, told in zip(plan.names, scan.columns, strict=True)
-        if not calibration.can_hash(told)
+        for name, read in zip(plan.names, scan.columns, strict=True)
+        if not calibration.can_hash(read)
     }
     chunking = plan.source.chunking
     decisive = () if chunking.width else plan.names[: chunking.columns]

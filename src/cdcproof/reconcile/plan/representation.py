@@ -54,7 +54,7 @@ def represented(plan: Plan, ends: Ends) -> Plan:
 def written(plan: Plan, ends: Ends, ways: Mapping[str, Meeting]) -> Plan:
     """The plan with these columns compared in these ways."""
     columns = {name: _read(plan, ends, plan.names.index(name), way) for name, way in ways.items()}
-    told = list(zip(plan.names, plan.source.columns, plan.target.columns, strict=True))
+    columns_of = list(zip(plan.names, plan.source.columns, plan.target.columns, strict=True))
     lossy = [line for line in plan.lossy if line.partition(" (")[0] not in ways]
     for name, way in ways.items():
         ours, theirs = columns[name]
@@ -63,10 +63,10 @@ def written(plan: Plan, ends: Ends, ways: Mapping[str, Meeting]) -> Plan:
     return replace(
         plan,
         source=replace(
-            plan.source, columns=tuple(columns[name][0] if name in ways else ours for name, ours, _ in told)
+            plan.source, columns=tuple(columns[name][0] if name in ways else ours for name, ours, _ in columns_of)
         ),
         target=replace(
-            plan.target, columns=tuple(columns[name][1] if name in ways else theirs for name, _, theirs in told)
+            plan.target, columns=tuple(columns[name][1] if name in ways else theirs for name, _, theirs in columns_of)
         ),
         lossy=tuple(lossy),
     )

@@ -35,7 +35,7 @@ def page(report: Report) -> str:
         "reconciliation.html",
         report=report,
         tables=tables,
-        told=[table for table in tables if _has_more_to_tell(table)],
+        detailed=[table for table in tables if _has_details(table)],
         totals=totals,
         counts={table.table: _differing(table) for table in tables},
         classes=_CLASSES,
@@ -47,7 +47,7 @@ def page(report: Report) -> str:
     )
 
 
-def _has_more_to_tell(table: TableResult) -> bool:
+def _has_details(table: TableResult) -> bool:
     return bool(table.error or table.causes or table.differences or table.not_compared or table.lossy)
 
 

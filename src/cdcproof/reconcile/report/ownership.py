@@ -30,12 +30,12 @@ def foreign(report: Report, pipeline: Pipeline) -> str:
     """Why a report is not about this pipeline; empty where it is."""
     if report.pipeline and report.pipeline != pipeline.name:
         return f"of another pipeline: {report.pipeline}"
-    for side, told, database in (
+    for side, place, database in (
         ("source", report.source, pipeline.source),
         ("target", report.target, pipeline.target),
     ):
-        if not is_same_place(told, place_of(database)):
-            return f"of another {side}: {told or 'none named'}, not {place_of(database)}"
+        if not is_same_place(place, place_of(database)):
+            return f"of another {side}: {place or 'none named'}, not {place_of(database)}"
     return ""
 
 
@@ -52,7 +52,7 @@ def as_declared(result: TableResult, table: Table) -> TableResult | None:
     with policies that may hide rows.
     A report of a version that did not look for data in the columns left out may have missed some.
     """
-    told: Mapping[str, Any] = result.compared or {}
+    compared: Mapping[str, Any] = result.compared or {}
     declared = {
         "source": table.source,
         "target": table.target,
@@ -60,7 +60,7 @@ def as_declared(result: TableResult, table: Table) -> TableResult | None:
         "target_filter": table.target_filter or "",
         "rename": dict(table.rename),
     }
-    if any(told.get(what, value) != value for what, value in declared.items()):
+    if any(compared.get(what, value) != value for what, value in declared.items()):
         return None
     unseen = tuple(
         dict.fromkeys(

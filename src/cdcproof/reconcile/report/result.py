@@ -59,7 +59,7 @@ class KeyDifference:
     """A key that differs: `missing` at the target, `extra` there, or `changed`.
 
     `key` is column (the source's name) to its value as text, None for NULL; binary in hexadecimal. In a table without a key
-    it is empty, and `row` is the MD5 of the row, whose values are not told. `columns` are those that differ, where one
+    it is empty, and `row` is the MD5 of the row, whose values the report leaves out. `columns` are those that differ, where one
     row stands against one.
     """
 
@@ -132,7 +132,7 @@ class TableResult:
     resumed: str = ""
     """What was made of what an interrupted run had read of it; empty when there was none."""
     method: str = ""
-    """What told lost from in flight: ``position``, ``timer``, or ``none needed`` where nothing differed."""
+    """What separated lost from in flight: ``position``, ``timer``, or ``none needed`` where nothing differed."""
     positions: tuple[str, ...] = ()
     """The source's log positions that the target had reached before what differs was confirmed."""
     timings: dict[str, float] = field(default_factory=dict)

@@ -14,7 +14,7 @@ _KEYS = 5
 
 
 def of_table(result: TableResult, after: Sequence[TableResult] = ()) -> str:
-    """One line for a table, and indented ones for what is wrong or left out. `after` are the tables told before."""
+    """One line for a table, and indented ones for what is wrong or left out. `after` are the tables printed before."""
     lines = [_first(result)]
     for cause in result.causes:
         lines += _wrapped(cause)

@@ -92,7 +92,7 @@ def _causes(plan: Plan) -> tuple[str, ...]:
 
 
 def _named(plan: Plan, differences: Sequence[Difference], limit: int) -> tuple[KeyDifference, ...]:
-    """The first differences in the order of their keys, for people. Values other than a key's are not told."""
+    """The first differences in the order of their keys, for people. Only values of keys appear in a report."""
     scan = plan.source
     integers = [form.kind is Kind.INTEGER for form in scan.forms]
 
@@ -105,7 +105,7 @@ def _named(plan: Plan, differences: Sequence[Difference], limit: int) -> tuple[K
     return tuple(
         KeyDifference(
             difference.word,
-            {} if plan.multiset else _told(scan, difference.key),
+            {} if plan.multiset else _values_of(scan, difference.key),
             difference.columns(plan.names),
             len(difference.source),
             len(difference.target),
@@ -129,20 +129,20 @@ def _of_columns(plan: Plan, differences: Sequence[Difference]) -> tuple[str, ...
 def _is_cut(plan: Plan, name: str, differences: Sequence[Difference]) -> bool:
     """Whether one of the source's values is such as the target's narrower column cannot hold: else that is not why it differs."""
     place = plan.names.index(name)
-    told, target = plan.source.columns[place], plan.target.columns[place].column
+    read, target = plan.source.columns[place], plan.target.columns[place].column
     parts = (row.forms[place] for one in differences for row in one.source)
     return any(
-        (told.form.long and part[:1] == TOLD_BY_HASH)
-        or not holds(target, told.form.kind, stored_value.told(told, part))
+        (read.form.long and part[:1] == TOLD_BY_HASH)
+        or not holds(target, read.form.kind, stored_value.told(read, part))
         for part in parts
         if part is not None
     )
 
 
-def _told(scan: TableRead, key: Key) -> dict[str, str | None]:
+def _values_of(scan: TableRead, key: Key) -> dict[str, str | None]:
     return {
-        told.column.name: None if part is None else stored_value.told(told, part)
-        for told, part in zip(scan.key, key, strict=True)
+        read.column.name: None if part is None else stored_value.told(read, part)
+        for read, part in zip(scan.key, key, strict=True)
     }
 
 

@@ -19,7 +19,7 @@ from cdcproof.reconcile.report.result import key_for_people
 from cdcproof.reconcile.rows import compare, spill
 
 DIFFERENCES_HELD = 100_000
-"""Differing keys that are looked at again, to tell lost from in flight; what is beyond is counted as first seen."""
+"""Differing keys that are read again, to separate lost from in flight. Those beyond are counted as first read."""
 _READINGS = 3
 _ANY_ROOM = 1 << 62
 
@@ -38,12 +38,12 @@ class ByValue:
         """Whether what differs was read as `settle` reads: rows with their versions, the target's of before the source's."""
         return not self.plan.multiset and self.target.reads_chunks_of_a_moment()
 
-    def differences(self, balance: Balance, tell: Callable[[str], None]) -> Differences:
+    def differences(self, balance: Balance, progress: Callable[[str], None]) -> Differences:
         """What differs in the chunks that do. Raises `UnexpectedAnswerError` for a key that is not unique at the source."""
         found = Differences(DIFFERENCES_HELD)
         rows_held = compare.BYTES_HELD // (512 + 96 * len(self.plan.names))  # half of it is for values of some length
         for group in balance.groups(self.plan.source.chunking, rows_held):
-            tell("reading rows of chunks that differ")
+            progress("reading rows of chunks that differ")
             for difference in self._of_group(group, rows_held, found):
                 found.add(difference)
         return found
@@ -57,11 +57,11 @@ class ByValue:
             if len(list(self.source.rows_by_key(self.plan.source, [key]))) > 1:
                 break  # else a row was seen twice, because it moved: that happens where there are no snapshots
         forms = self.plan.source.forms
-        told = key_for_people(
+        values = key_for_people(
             [None if part is None else canonical.told(form, part) for form, part in zip(forms, key, strict=False)]
         )
         raise UnexpectedAnswerError(
-            f"Two rows of {self.plan.source.table} have the same key {told}.",
+            f"Two rows of {self.plan.source.table} have the same key {values}.",
             "Name columns that are unique as the table's key in the pipeline file, or key = [] where there are none.",
         )
 

@@ -2,7 +2,7 @@
 
 It proves the rows that were written since the last proof, and then, as long as the budget lasts, the slices of all
 tables whose proof is oldest. What it costs grows with the changes and the budget, not with the tables. A difference is
-told from what is in flight as everywhere, and its slice is not proven until it is gone: it is looked at in every run.
+separated from what is in flight as everywhere. Every run reads its slice again until the difference is gone.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class Budget:
 
 
 def method(budget: Budget, fence: str) -> str:
-    """What is done, in the words of the report. `fence` says how a change is known to have had its turn."""
+    """What a scrub does, as its report says it. `fence` names how it knows that all changes have arrived."""
     return (
-        "scrub: rows that were written since the last one, compared byte by byte; then the parts of all tables that were proven "
-        f"longest ago, for {budget.seconds:g} s, by 64 bits of a hash of each row (PostgreSQL's own of its values where both sides are "
-        "PostgreSQL, else the MD5 of its canonical bytes), summed by chunks of the key, those that differ once more by smaller ones; "
-        f"what differs is looked at again behind a fence ({fence}), and in every scrub until it is equal. A MATCH says that every row "
-        "was equal when its part was proven, and again after each later change of the source that was shown (changes_by). Rows that "
-        "were changed at the target alone are found when their part has its turn"
+        "scrub: rows written since the last scrub are compared byte by byte. Then the slices of all tables with the oldest proof "
+        f"are proven, for {budget.seconds:g} s. Each row has a hash of 64 bits: PostgreSQL's own where both sides are PostgreSQL, MD5 "
+        "elsewhere. Hashes are added up by chunks of the key, and chunks that differ again by smaller ones. "
+        f"Keys that differ are read again behind a fence ({fence}), and in every scrub until they are equal. A MATCH says that every "
+        "row was equal when its slice was proven, and again after each later change that the source showed (changes_by). Rows "
+        "that were changed at the target alone are found when their slice has its turn"
     )
 
 

@@ -112,7 +112,7 @@ class Work:
         """
         for start in range(0, len(keys), _KEYS_PER_READING):
             some = keys[start : start + _KEYS_PER_READING]
-            self.comparison.tell("proving rows that changed", start, len(keys))
+            self.comparison.progress("proving rows that changed", start, len(keys))
             settled = self._settle(self.plan, some, as_written=True)
             self.changed_keys += len(some)
             wrong = some if settled.moving else [difference.key for difference in settled.confirmed]
@@ -129,11 +129,11 @@ class Work:
         plan = self.plan
         if within != (None, None):
             plan = replace(plan, source=replace(plan.source, slice=within), target=replace(plan.target, slice=within))
-        comparison.tell(f"proving slice {self.slices_proven + 1}", 0, 0)
+        comparison.progress(f"proving slice {self.slices_proven + 1}", 0, 0)
         source, target, stop = comparison.source.database, comparison.target.database, comparison.stop
         balance = sum_up(plan, source, target, [Part()], stop)
         smaller, left = narrowed(plan, balance, source, target, stop)
-        found = ByValue(smaller, source, target, stop).differences(left, lambda what: comparison.tell(what, 0, 0))
+        found = ByValue(smaller, source, target, stop).differences(left, lambda what: comparison.progress(what, 0, 0))
         settled = self._settle(plan, [difference.key for difference in found.found])
         self.found.beyond.update(found.beyond)
         self.source_rows += balance.source_rows
