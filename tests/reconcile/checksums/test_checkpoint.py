@@ -9,7 +9,7 @@ import pytest
 
 from cdcproof.databases.table_read import Chunking, ChunkSum, Segment
 from cdcproof.reconcile.checksums.balance import Balance
-from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Left, Unfinished
+from cdcproof.reconcile.checksums.checkpoint import Checkpoint, ResumePoint, Unfinished
 from cdcproof.reconcile.checksums.parts import Part, Scanned
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.report.result import KeyDifference, TableResult, TableStatus
@@ -37,11 +37,11 @@ class Clock:
         return self.time
 
 
-def _left() -> Left:
+def _left() -> ResumePoint:
     balance = Balance()
     balance.add_source([ChunkSum(-3, 2, 2**64 - 1), ChunkSum(4, 1, 9)])
     balance.add_target([ChunkSum(4, 1, 9)])
-    return Left(
+    return ResumePoint(
         "2026-01-02T03:00:00+00:00",
         Strategy.STREAM,
         Chunking(width=100),

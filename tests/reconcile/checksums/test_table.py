@@ -159,7 +159,7 @@ def be_killed(*, ports: tuple[int, int], schema: str, pinned: str, reports: str)
     source, target = (Server("127.0.0.1", port, Path("/")) for port in ports)
     kept = checkpoint.Checkpoint.keep
 
-    def keep(self: checkpoint.Checkpoint, about: checkpoint.About, left: checkpoint.Left) -> None:
+    def keep(self: checkpoint.Checkpoint, about: checkpoint.Fingerprint, left: checkpoint.ResumePoint) -> None:
         self._saved = -1e9
         kept(self, about, left)
         if len(left.scanned.done) == 2:

@@ -36,12 +36,12 @@ MOST_HOURS = 4.0
 SAVE_SECONDS = 5.0
 _VERSION = 5  # another one, too, when a row gets another hash
 
-About = Mapping[str, str]
+Fingerprint = Mapping[str, str]
 """What was asked, in parts that have names: a file is used only where every part is the same."""
 
 
 @dataclass(frozen=True)
-class Left:
+class ResumePoint:
     """A table that is being scanned: since when, which way, in which chunks and parts, by which marks, and how far."""
 
     began: str
@@ -68,7 +68,7 @@ class Checkpoint:
         path: Path | None = None,
         clock: Callable[[], datetime] = _clock,
         save_seconds: float = SAVE_SECONDS,
-        of: About = MappingProxyType({}),
+        of: Fingerprint = MappingProxyType({}),
     ) -> None:
         self._path = path
         self._of = of
@@ -81,7 +81,7 @@ class Checkpoint:
         """The time, as the report writes it."""
         return self._clock().isoformat(timespec="seconds")
 
-    def left(self, about: About) -> Left | None:
+    def left(self, about: Fingerprint) -> ResumePoint | None:
         """Where an earlier run stopped; None when there is nothing to go on from."""
         data = _read(self._path) if self._path else None
         if data is None:
@@ -90,7 +90,7 @@ class Checkpoint:
         if self.refused:
             return None
         left, scanned = data["left"], data["scanned"]
-        return Left(
+        return ResumePoint(
             left["began"],
             Strategy(left["strategy"]),
             Chunking(**left["chunking"]),
@@ -100,7 +100,7 @@ class Checkpoint:
             Scanned(Balance.restored(scanned["balance"], *scanned["rows"]), set(scanned["done"])),
         )
 
-    def keep(self, about: About, left: Left) -> None:
+    def keep(self, about: Fingerprint, left: ResumePoint) -> None:
         """Write how far a scan is, at most every few seconds. A disk that is full does not end a run."""
         if self._path is None or time.monotonic() - self._saved < self._save_seconds:
             return
@@ -138,7 +138,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class _Finished:
-    about: About
+    about: Fingerprint
     result: TableResult
 
 
@@ -153,8 +153,8 @@ class Unfinished:
     def __init__(
         self,
         reports: Path,
-        run: About,
-        about: About,
+        run: Fingerprint,
+        about: Fingerprint,
         *,
         fresh: bool = False,
         clock: Callable[[], datetime] = _clock,
@@ -192,17 +192,17 @@ class Unfinished:
             self._lock.close()
             self._lock = None
 
-    def result(self, table: str, about: About) -> TableResult | None:
+    def result(self, table: str, about: Fingerprint) -> TableResult | None:
         """A table's result by the run that this one goes on from; None when it has to be compared."""
         known = self._tables.get(table)
         return known.result if known and not self.refused(table, about) else None
 
-    def refused(self, table: str, about: About) -> str:
+    def refused(self, table: str, about: Fingerprint) -> str:
         """Why a table's result by an earlier run is not used; empty when there is none, or it is."""
         known = self._tables.get(table)
         return _changed(known.about, {**about, **self._about}) if known else ""
 
-    def finished(self, result: TableResult, about: About) -> None:
+    def finished(self, result: TableResult, about: Fingerprint) -> None:
         """Keep a result until the run is through."""
         self._tables[result.table] = _Finished({**about, **self._about}, result)
         if self._lock:
@@ -257,7 +257,7 @@ def _segment(bounds: list[int | None] | None) -> Segment | None:
     return Segment(*bounds) if bounds else None
 
 
-def _refusal(data: Mapping[str, Any], about: About, now: datetime) -> str:
+def _refusal(data: Mapping[str, Any], about: Fingerprint, now: datetime) -> str:
     changed = _changed(data["about"], about)
     if changed:
         return changed
@@ -267,7 +267,7 @@ def _refusal(data: Mapping[str, Any], about: About, now: datetime) -> str:
     return ""
 
 
-def _changed(before: About, now: About) -> str:
+def _changed(before: Fingerprint, now: Fingerprint) -> str:
     changed = sorted(name for name in {**before, **now} if before.get(name) != now.get(name))
     return f"what an interrupted run had read is not used: {', '.join(changed)} changed since" if changed else ""
 

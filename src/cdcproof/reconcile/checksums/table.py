@@ -10,7 +10,7 @@ from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.stream import TooWideError
 from cdcproof.databases.table_read import Segment, TableRead
 from cdcproof.reconcile.checksums.balance import Balance
-from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Left
+from cdcproof.reconcile.checksums.checkpoint import Checkpoint, ResumePoint
 from cdcproof.reconcile.checksums.parts import Part, divided, rows_a_part, sum_up
 from cdcproof.reconcile.checksums.strategy import Choice, Means, Way, chosen, push_down
 from cdcproof.reconcile.comparison import Side
@@ -72,7 +72,7 @@ class _Table:
     stop: Stop
     checkpoint: Checkpoint
 
-    def left(self) -> Left | None:
+    def left(self) -> ResumePoint | None:
         """What an interrupted run left, if it can be built upon; the chunks that rows have come into since are in doubt."""
         left = self.checkpoint.left(described(self.plan))
         if left is None:
@@ -94,7 +94,7 @@ class _Table:
             left.scanned.balance.doubt(chunks)
         return left
 
-    def read(self, way: Way, left: Left | None) -> Summed:
+    def read(self, way: Way, left: ResumePoint | None) -> Summed:
         """Sum up what is not in `left`."""
         means, stop, throttle = self.means, self.stop, self.means.throttle
         plan = rechunked(way.plan, left.chunking) if left else way.plan  # a table that grows would get others
@@ -114,14 +114,14 @@ class _Table:
         )
         return Summed(plan, balance, way.choice, resumed or self.checkpoint.refused)
 
-    def _begun(self, way: Way) -> Left:
+    def _begun(self, way: Way) -> ResumePoint:
         plan, parts = way.plan, self._parts(way.plan)
         marks = ("", "")
         if len(parts) > 1:  # else there is nothing to go on from
             marks = both(
                 self.stop, lambda: self.source.mark(plan.source.table), lambda: self.target.mark(plan.target.table)
             )
-        return Left(self.checkpoint.now(), way.choice.strategy, plan.source.chunking, *marks, parts)
+        return ResumePoint(self.checkpoint.now(), way.choice.strategy, plan.source.chunking, *marks, parts)
 
     def _parts(self, plan: Plan) -> tuple[Part, ...]:
         rows = rows_a_part(self.rows)
