@@ -45,9 +45,11 @@ def durations(text: str) -> tuple[str, ...]:
 
 
 def numbers(text: str) -> tuple[str, ...]:
-    """A quarter less and a quarter more; 0 and 1, which are mostly states, become each other."""
+    """A quarter less and a quarter more, one of a small number of things; 0 and 1, which are mostly states, become each other."""
     if text in ("0", "1"):
         return ("1" if text == "0" else "0",)
+    if text.isdigit() and int(text) < 10:
+        return (str(int(text) - 1), str(int(text) + 1))
     return tuple(f"{float(text) * factor:.6g}" for factor in (0.75, 1.25))
 
 

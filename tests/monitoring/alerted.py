@@ -196,14 +196,16 @@ class Alerted:
         self.told(name, pipeline, to, fires=False, seconds=seconds)
 
     def told(self, name: str, pipeline: str, to: set[str], *, fires: bool, seconds: float = 30) -> None:
-        """Wait for the newest message of each of these receivers to be such."""
+        """Wait until each of these receivers got such a message: one that it fires, or, as the newest, that it is over."""
 
-        def newest() -> set[str]:
-            last = {m.to: m for m in messages(self._receiver) if (m.alert, m.pipeline) == (name, pipeline)}
-            return {receiver for receiver, message in last.items() if message.fires is fires}
+        def who() -> set[str]:
+            of_it = [m for m in messages(self._receiver) if (m.alert, m.pipeline) == (name, pipeline)]
+            if fires:
+                return {m.to for m in of_it if m.fires}
+            return {receiver for receiver, over in {m.to: not m.fires for m in of_it}.items() if over}
 
         what = f"{name} in {pipeline} {'to reach' if fires else 'to end for'} {sorted(to)}"
-        wait_until(newest, lambda found: found == to, what=what, deadline_seconds=seconds)
+        wait_until(who, lambda found: found == to, what=what, deadline_seconds=seconds)
 
     # ---- what runs ----
 

@@ -138,6 +138,13 @@ def test_only_suites_that_run_by_themselves_page_and_they_are_watched() -> None:
     assert {severity_of(check) for check in CHECKS if check.suite == "morning"} == {"critical", "warning"}
 
 
+def test_the_document_names_the_suites_whose_checks_wake_nobody() -> None:
+    text = (ROOT / "docs/MONITORING.md").read_text()
+    sentence = next(line for line in text.splitlines() if "wake nobody" in line).partition("Those of ")[2]
+
+    assert set(re.findall(r"`(\w+)`", sentence)) == {check.suite for check in CHECKS} - set(SCHEDULED)
+
+
 @pytest.mark.judges
 def test_promtool_takes_the_rules() -> None:
     checked = subprocess.run(
