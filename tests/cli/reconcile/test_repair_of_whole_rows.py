@@ -153,6 +153,25 @@ def test_a_key_that_is_always_generated_is_overridden(
     assert _rows(whole.servers, "id, name") == [(1, "a"), (2, "b")]
 
 
+def test_a_row_that_a_trigger_changes_is_not_called_repaired_and_the_reason_is_named(
+    fill: Fill, whole: Whole, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(
+        "CREATE TABLE t (id int PRIMARY KEY, name text); INSERT INTO t VALUES (1, 'a')",
+        "CREATE TABLE t (id int PRIMARY KEY, name text)",
+    )
+    whole.servers.target.execute(
+        "CREATE FUNCTION louder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := upper(NEW.name); RETURN NEW; END $$",
+        "CREATE TRIGGER louder BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION louder()",
+        database="whole",
+    )
+    assert _repair(whole.pipeline) == 1
+    said = capsys.readouterr().out
+    assert "0 rows repaired and proven equal, 1 not" in said
+    assert "1 of the rows that were written still differ" in said
+    assert "Look for a trigger or a rule of public.t" in said
+
+
 def test_a_row_that_fails_does_not_keep_the_others_from_being_repaired(
     fill: Fill, whole: Whole, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -160,6 +160,11 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
         return len(repairs.rows)
     settled = look_again(asked, repairs.plan, done) if done else Settled((), 0, ())
     proven = len(done) - len(settled.confirmed) - settled.moving
+    if settled.confirmed:
+        print(
+            f"-- {len(settled.confirmed)} of the rows that were written still differ: something at the target writes other values.\n"
+            f"-- Look for a trigger or a rule of {repairs.scan.table} and for another writer, before this is run again."
+        )
     unread = ", ".join(repairs.plan.unread_at_target)
     columns = f" in {len(repairs.plan.names)} columns, {unread} not compared" if unread else ""
     print(f"-- {asked.table.name}: {proven} rows repaired and proven equal{columns}, {len(repairs.rows) - proven} not")
