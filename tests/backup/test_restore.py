@@ -230,6 +230,11 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(
 
     assert "toc.dat was changed since" in outcome.failures[0]
     assert steps == ["verify"]
+    with_bucket = run(postgres_servers, (tmp_path, kept[1]), steps.append, bucket="cdc")
+    assert "toc.dat was changed since" in with_bucket.failures[0]
+    assert with_bucket.log is not None
+    assert f"Move {tmp_path / name} away" in with_bucket.log.read_text()
+    assert "the copy in cdc is taken then" in with_bucket.log.read_text()
 
 
 def test_on_live_nothing_is_done_without_permission(
