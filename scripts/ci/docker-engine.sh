@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # A container engine of our own with the stand-in image, for one run of the tests. As root, on Debian.
 #
-#   scripts/ci/docker-engine.sh start FOLDER     then: export DOCKER_HOST=unix://FOLDER/docker.sock
+#   scripts/ci/docker-engine.sh start FOLDER     then: export DOCKER_HOST=unix://FOLDER/docker.sock DOCKER_CONFIG=FOLDER/config
 #   scripts/ci/docker-engine.sh stop FOLDER
 #
 # `start` installs Docker from Debian where it is missing, and starts it with its data, socket and process id in FOLDER
 # (a short path: a socket's has at most 107 characters). It makes no firewall rule and no default bridge, and nothing of
-# it is left after `stop`, which removes FOLDER. The image is made once and kept in the user's cache. Where no engine can
+# it is left after `stop`, which removes FOLDER. The image is made once and kept in the user's cache, and so is Compose 2, which
+# bookworm does not have: it is taken from the next Debian, and is found by DOCKER_CONFIG alone. Where no engine can
 # run, `start` says why and ends with status 1; the tests that need one then skip and say so.
 set -euo pipefail
 
 IMAGE=cdcproof-stand-in:bookworm
 BASE=cdcproof-debian:bookworm
 SUITE=bookworm
+COMPOSE_SUITE=trixie
 RECIPE=$(cd "$(dirname "$0")/../../images/stand-in" && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/cdcproof
 
@@ -36,6 +38,27 @@ install_what_is_missing() {
   { apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
       -o DPkg::Lock::Timeout=120 install "${packages[@]}"; } >"$folder/apt.log" 2>&1 ||
     give_up "${packages[*]} could not be installed:" "$folder/apt.log"
+}
+
+provide_compose() {
+  # One program that needs nothing but libc. Where it cannot be had, Compose 1 is what there is, and tests of Compose 2 say so.
+  local kept=$CACHE/docker-compose-$COMPOSE_SUITE apt=$folder/apt repository
+  mkdir -p "$DOCKER_CONFIG/cli-plugins"
+  docker compose version >/dev/null 2>&1 && return
+  if [ ! -x "$kept" ]; then
+    say "taking Compose 2 from $COMPOSE_SUITE"
+    repository=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $SUITE" | head -1)
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/parts" "$CACHE"
+    printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' \
+      "$repository" "$COMPOSE_SUITE" >"$apt/parts/debian.sources"
+    local own=(-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt/parts" -o Dir::State::lists="$apt/lists"
+      -o Dir::Cache="$apt/cache" -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o APT::Sandbox::User=root)
+    { apt-get -qq "${own[@]}" update && (cd "$apt" && apt-get -qq "${own[@]}" download docker-compose) &&
+        dpkg -x "$apt"/docker-compose_*.deb "$apt/unpacked" &&
+        cp "$apt/unpacked/usr/libexec/docker/cli-plugins/docker-compose" "$kept.part" && mv "$kept.part" "$kept"; } >"$folder/compose.log" 2>&1 ||
+      { say "Compose 2 could not be had, so Compose 1 it is:"; tail -3 "$folder/compose.log" >&2; return 0; }
+  fi
+  cp "$kept" "$DOCKER_CONFIG/cli-plugins/docker-compose"
 }
 
 start_engine() {
@@ -85,6 +108,7 @@ start() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   install_what_is_missing
+  provide_compose
   start_engine
   provide_image
 }
@@ -108,5 +132,5 @@ stop() {
 
 [ $# = 2 ] && [[ $1 =~ ^(start|stop)$ ]] || { say "usage: docker-engine.sh start|stop FOLDER"; exit 2; }
 folder=$(realpath -m "$2")
-export DOCKER_HOST=unix://$folder/docker.sock
+export DOCKER_HOST=unix://$folder/docker.sock DOCKER_CONFIG=$folder/config
 "$1"
