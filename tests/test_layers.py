@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -85,6 +85,7 @@ DOORS = {
 LIBRARY = sorted((ROOT / "src/cdcproof").rglob("*.py"))
 FIXTURES = sorted((ROOT / "fixtures").rglob("*.py"))
 CHECKS = sorted((ROOT / "checks").rglob("*.py"))
+MODULES = {".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__") for path in LIBRARY}
 
 
 @cache
@@ -132,6 +133,58 @@ def test_imports_point_down(path: Path) -> None:
     assert not above, f"{path.relative_to(ROOT)} ({part}) imports from above: {', '.join(sorted(above))}"
     if part in FOUNDATIONS_OF_FOUNDATIONS:
         assert _ours(path) <= FOUNDATIONS_OF_FOUNDATIONS[part]
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert _circles({_module(path): _modules(path) - {_module(path)} for path in LIBRARY}) == []
+
+
+def test_no_parts_of_a_layer_import_each_other_in_a_circle() -> None:
+    parts: dict[str, set[str]] = {}
+    for path in LIBRARY:
+        parts.setdefault(_part(path), set()).update(_ours(path) - {_part(path)})
+    assert _circles(parts) == []
+
+
+def test_a_circle_is_found() -> None:
+    assert _circles({"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set()}) == [["a", "b", "c"]]
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+
+
+def _modules(path: Path) -> set[str]:
+    """The modules of the library that a file imports, wherever in it the import stands."""
+    return {name if name in MODULES else name.rpartition(".")[0] for name in _imported(path)} & MODULES
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in _nodes(path):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _circles(imports: Mapping[str, set[str]]) -> list[list[str]]:
+    """Each set of names that reach each other, in order."""
+    reach = {name: _reached(name, imports) for name in imports}
+    circles = {
+        tuple(sorted(other for other in reach[name] if name in reach.get(other, ())))
+        for name in imports
+        if name in reach[name]
+    }
+    return [list(circle) for circle in sorted(circles)]
+
+
+def _reached(name: str, imports: Mapping[str, set[str]]) -> set[str]:
+    found, left = set[str](), [name]
+    while left:
+        new = imports.get(left.pop(), set()) - found
+        found |= new
+        left.extend(new)
+    return found
 
 
 @pytest.mark.parametrize("path", CHECKS, ids=lambda p: str(p.relative_to(ROOT)))

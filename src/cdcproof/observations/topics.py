@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.clients.topic_states import PartitionState, TopicState
+from cdcproof.clients.topic_states import TopicState, partition_ids
 from cdcproof.errors import UnreachableError
 
 IN_ORDER = "in order"
@@ -48,7 +48,7 @@ class Topics:
         """Topic to what follows."""
         why = {}
         for topic in self.seen:
-            if any(_cannot_take(p, topic) for p in topic.partitions):
+            if not all(topic.takes_records(p) for p in topic.partitions):
                 why[topic.name] = "producers wait: changes stay in the connector, which is RUNNING"
             elif topic.name in self.history:
                 why[topic.name] = "the source connector cannot start again without its schema history"
@@ -60,10 +60,10 @@ class Topics:
         """Topic to partitions that miss replicas, and still take records."""
         found = {}
         for topic in self.seen:
-            behind = [p for p in topic.partitions if p.in_sync < p.replicas and not _cannot_take(p, topic)]
+            behind = [p for p in topic.partitions if p.in_sync < p.replicas and topic.takes_records(p)]
             if behind:
                 found[topic.name] = (
-                    f"{_partitions(behind)}: {behind[0].in_sync} of {behind[0].replicas} replicas in sync"
+                    f"{partition_ids(behind)}: {behind[0].in_sync} of {behind[0].replicas} replicas in sync"
                 )
         return found
 
@@ -81,7 +81,7 @@ class Topics:
         for topic in self.seen:
             wrong = {key: right for key, right in self._settings(topic.name).items() if _differs(topic, key, right)}
             most = max((p.replicas for p in topic.partitions), default=0)
-            if most < _least(topic):
+            if most < topic.least_in_sync:
                 wrong["min.insync.replicas"] = str(most)
             if wrong:
                 found[topic.name] = wrong
@@ -109,12 +109,7 @@ class Topics:
         return _FOR_EVER if name in self.history else _COMPACTED if name in self.own else {}
 
     def _wrong(self, topic: TopicState) -> list[str]:
-        wrong = []
-        if leaderless := [p for p in topic.partitions if not p.has_leader]:
-            wrong.append(f"{_partitions(leaderless)} without a leader")
-        least = _least(topic)
-        if starved := [p for p in topic.partitions if p.has_leader and p.in_sync < least]:
-            wrong.append(f"{_partitions(starved)}: {starved[0].in_sync} in sync, min.insync.replicas is {least}")
+        wrong = topic.why_records_wait()
         wrong += [
             f"{key} is {topic.settings.get(key)}, not {right}"
             for key, right in self._settings(topic.name).items()
@@ -134,19 +129,3 @@ def _differs(topic: TopicState, key: str, right: str) -> bool:
     if key == "retention.ms" and told.isdigit() and int(told) >= _YEARS_MS:
         return False
     return told != right
-
-
-def _cannot_take(partition: PartitionState, topic: TopicState) -> bool:
-    return not partition.has_leader or partition.in_sync < _least(topic)
-
-
-def _least(topic: TopicState) -> int:
-    """The replicas that must be in sync for a record to be taken."""
-    told = topic.settings.get("min.insync.replicas", "1")
-    return int(told) if told.isdigit() else 1
-
-
-def _partitions(partitions: list[PartitionState]) -> str:
-    ids = ", ".join(str(p.id) for p in partitions[:5])
-    more = f" and {len(partitions) - 5} more" if len(partitions) > 5 else ""
-    return f"partition{'s' if len(partitions) > 1 else ''} {ids}{more}"

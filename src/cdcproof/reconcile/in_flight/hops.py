@@ -16,7 +16,6 @@ from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import LogPosition
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
-from cdcproof.observations.topics import IN_ORDER, Topics
 from cdcproof.reconcile.in_flight.put_aside import in_dead_letter_topics
 from cdcproof.waiting import Deadline
 
@@ -88,9 +87,11 @@ class SourceHop:
             return Sight(False, text)
         if beats and beats == self._beats:
             return Sight(False, f"{text}; its heartbeat stands still, so that it hands over nothing that it reads")
-        starved = {t: w for t, w in Topics(self.kafka.topic_states(self.topics)).found().items() if w != IN_ORDER}
+        starved = {
+            topic.name: why for topic in self.kafka.topic_states(self.topics) if (why := topic.why_records_wait())
+        }
         if starved:
-            words = "; ".join(f"{topic}: {wrong}" for topic, wrong in starved.items())
+            words = "; ".join(f"{topic}: {'; '.join(why)}" for topic, why in starved.items())
             return Sight(False, text, CouldNotLookError(f"{self.connector} cannot hand over what it reads. {words}"))
         return Sight(True, text, by_quiet=True)
 
