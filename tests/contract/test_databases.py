@@ -6,13 +6,17 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import pairwise
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from cdcproof.databases.connections import connect
+from cdcproof.databases.contracts.catalogue import Catalogue
+from cdcproof.databases.contracts.checksums import Checksums
 from cdcproof.databases.contracts.database import Database
+from cdcproof.databases.contracts.log import Log
+from cdcproof.databases.contracts.permissions import Permissions
+from cdcproof.databases.contracts.rows import Rows
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.database import PostgreSQL
 from cdcproof.databases.sqlserver.database import SQLServer
@@ -24,8 +28,6 @@ from cdcproof.databases.table_read import (
     Row,
     RowHash,
     Segment,
-    Since,
-    Slice,
     TableRead,
 )
 from cdcproof.databases.values.canonical import chunk_of, told
@@ -37,8 +39,19 @@ from tests.postgres_server import PASSWORD, USER, Servers
 
 pytest_plugins = ["tests.postgres_server"]
 
-CONTRACT = {
-    name: method for name, method in vars(Database).items() if inspect.isfunction(method) and not name.startswith("_")
+PARTS = {"catalogue": Catalogue, "checksums": Checksums, "rows": Rows, "log": Log, "permissions": Permissions}
+
+
+def _methods(contract: type) -> dict[str, Callable[..., Any]]:
+    return {
+        name: method
+        for name, method in vars(contract).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    }
+
+
+CONTRACT = {("", name): method for name, method in _methods(Database).items()} | {
+    (part, name): method for part, contract in PARTS.items() for name, method in _methods(contract).items()
 }
 TABLE, MISSING = TableName("contract", "kinds"), TableName("contract", "missing")
 KINDS = """
@@ -56,18 +69,26 @@ ROWS = """
 
 def test_the_contract_was_found() -> None:
     assert {
-        "chunk_sums",
-        "chunk_rows",
-        "rows_by_key",
-        "literal_forms",
-        "permissions_missing",
+        ("", "snapshot"),
+        ("checksums", "chunk_sums"),
+        ("rows", "chunk_rows"),
+        ("rows", "rows_by_key"),
+        ("checksums", "literal_forms"),
+        ("log", "position"),
+        ("permissions", "missing"),
     } <= CONTRACT.keys()
 
 
+def test_every_part_of_the_contract_is_known_here() -> None:
+    assert {name for name, one in vars(Database).items() if isinstance(one, property)} == PARTS.keys()
+
+
 @pytest.mark.parametrize("door", [PostgreSQL, SQLServer])
-@pytest.mark.parametrize("name", CONTRACT)
-def test_every_door_has_every_method_with_the_same_parameters(door: type, name: str) -> None:
-    assert list(inspect.signature(getattr(door, name)).parameters) == list(inspect.signature(CONTRACT[name]).parameters)
+@pytest.mark.parametrize(("part", "name"), CONTRACT)
+def test_every_door_has_every_method_with_the_same_parameters(door: type, part: str, name: str) -> None:
+    implementation = get_type_hints(vars(door)[part].func)["return"] if part else door
+    found, promised = getattr(implementation, name), CONTRACT[part, name]
+    assert list(inspect.signature(found).parameters) == list(inspect.signature(promised).parameters)
 
 
 @pytest.mark.parametrize(("engine", "door"), [("postgresql", PostgreSQL), ("sqlserver", SQLServer)])
@@ -94,21 +115,21 @@ def database(servers: Servers) -> Iterator[Database]:
 
 
 def _scan(database: Database, chunking: Chunking, key_width: int = 1, predicate: str = "") -> TableRead:
-    columns = database.columns(TABLE)
+    columns = database.catalogue.columns(TABLE)
     forms = [form_of("postgresql", column, "postgresql", column) for column in columns]
     pairs = tuple(ColumnRead(column, form) for column, form in zip(columns, forms, strict=True) if form)
     return TableRead(TABLE, pairs, key_width, chunking, predicate)
 
 
 def _rows(database: Database, scan: TableRead, chunks: list[int]) -> list[Row]:
-    with database.chunk_rows(scan, chunks) as rows:
+    with database.rows.chunk_rows(scan, chunks) as rows:
         return list(rows)
 
 
 def _sums(database: Database, scan: TableRead, *segments: Segment) -> list[ChunkSum]:
     rows, sums = Counter[int](), Counter[int]()
     for segment in segments or (WHOLE,):
-        for one in database.chunk_sums(scan, segment):
+        for one in database.checksums.chunk_sums(scan, segment):
             rows[one.chunk] += one.rows
             sums[one.chunk] += one.sum
     return [ChunkSum(chunk, rows[chunk], sums[chunk]) for chunk in sorted(rows)]
@@ -123,7 +144,7 @@ def test_sums_are_those_of_the_rows(database: Database, chunking: Chunking, row_
     scan = hashed_by(_scan(database, chunking), row_hash)
     found = _sums(database, scan)
     rows = _rows(database, scan, [one.chunk for one in found])
-    assert len(rows) == database.count_rows(TABLE) == 501
+    assert len(rows) == database.catalogue.count_rows(TABLE) == 501
     sums, counts = Counter[int](), Counter[int]()
     for row in rows:
         chunk = chunk_in(scan, row.forms)
@@ -137,13 +158,13 @@ def test_sums_are_those_of_the_rows(database: Database, chunking: Chunking, row_
 def test_rows_of_some_chunks_are_summed_up_by_smaller_ones(database: Database, row_hash: RowHash) -> None:
     scan = hashed_by(_scan(database, Chunking(width=100)), row_hash)
     rows = _rows(database, scan, [0, 3])
-    found = {one.chunk: one for one in database.sums_of_chunks(scan, [0, 3], 7)}
+    found = {one.chunk: one for one in database.checksums.sums_of_chunks(scan, [0, 3], 7)}
     assert sum(one.rows for one in found.values()) == len(rows) == 200
     smaller = replace(scan, chunking=Chunking(width=7))
     for chunk, one in found.items():
         inside = [row for row in rows if chunk_in(smaller, row.forms) == chunk]
         assert (one.rows, one.sum) == (len(inside), sum(hash_in(scan, row.forms) for row in inside))
-    assert list(database.sums_of_chunks(scan, [], 7)) == []
+    assert list(database.checksums.sums_of_chunks(scan, [], 7)) == []
 
 
 @pytest.mark.parametrize("chunking", CHUNKINGS)
@@ -162,14 +183,14 @@ def test_rows_of_a_chunk_are_all_of_it_and_no_others(database: Database, chunkin
 
 def test_segments_add_up_to_the_whole(database: Database) -> None:
     scan = _scan(database, Chunking(width=100))
-    segments = database.segments(scan, 50)
+    segments = database.checksums.segments(scan, 50)
     assert len(segments) > 2
     assert _sums(database, scan, *segments) == _sums(database, scan)
 
 
 def test_a_filter_holds_for_counts_sums_and_rows_alike(database: Database) -> None:
     scan = _scan(database, Chunking(width=100), predicate="id > 100 -- the new ones")
-    assert database.count_rows(TABLE, scan.predicate) == 400
+    assert database.catalogue.count_rows(TABLE, scan.predicate) == 400
     assert sum(one.rows for one in _sums(database, scan)) == 400
     assert len(_rows(database, scan, [0, 1])) == 99
     key = told(scan.forms[0], _rows(database, scan, [1])[0].forms[0] or b"")
@@ -177,12 +198,12 @@ def test_a_filter_holds_for_counts_sums_and_rows_alike(database: Database) -> No
 
 
 def test_columns_with_data_are_those_in_which_a_row_that_the_filter_holds_for_is_not_null(database: Database) -> None:
-    names = [column.name for column in database.columns(TABLE)]
+    names = [column.name for column in database.catalogue.columns(TABLE)]
     rows = _rows(database, _scan(database, Chunking(width=100)), [0, 1, 2, 3, 4, 5])
     filled = {name for place, name in enumerate(names) if any(row.forms[place] is not None for row in rows)}
-    assert database.columns_with_data(TABLE, names) == filled
-    assert database.columns_with_data(TABLE, names, "1 = 0 -- none") == frozenset()
-    assert database.columns_with_data(TABLE, ()) == frozenset()
+    assert database.catalogue.columns_with_data(TABLE, names) == filled
+    assert database.catalogue.columns_with_data(TABLE, names, "1 = 0 -- none") == frozenset()
+    assert database.catalogue.columns_with_data(TABLE, ()) == frozenset()
 
 
 def test_rows_by_key_are_those_of_the_keys_that_are_there_once_each(database: Database) -> None:
@@ -191,8 +212,8 @@ def test_rows_by_key_are_those_of_the_keys_that_are_there_once_each(database: Da
         some = _rows(database, scan, [1])
         absent: tuple[bytes | None, ...] = (b"\x00" * 8, *some[0].forms[1:width])
         keys = [row.forms[:width] for row in some]
-        assert Counter(database.rows_by_key(scan, [*keys, absent, *keys])) == Counter(some)
-        assert list(database.rows_by_key(scan, [])) == []
+        assert Counter(database.rows.rows_by_key(scan, [*keys, absent, *keys])) == Counter(some)
+        assert list(database.rows.rows_by_key(scan, [])) == []
 
 
 def test_a_snapshot_is_of_one_moment_for_sums_and_rows(servers: Servers, database: Database) -> None:
@@ -212,7 +233,7 @@ def test_rows_of_chunks_are_of_the_moment_when_they_were_asked_for(servers: Serv
     scan = _scan(database, Chunking(width=100))
     assert database.reads_chunks_of_a_moment()
     old = _rows(database, scan, [1])
-    with database.chunk_rows(scan, [1]) as rows:
+    with database.rows.chunk_rows(scan, [1]) as rows:
         servers.source.execute("UPDATE contract.kinds SET word = word || 'z' WHERE id = 152")
         assert set(rows) == set(old)
 
@@ -230,71 +251,36 @@ def test_a_session_beside_another_reads_of_its_moment(servers: Servers, database
     assert _sums(database, scan) != before
 
 
-def test_pieces_between_places_add_up_to_the_whole(database: Database) -> None:
-    scan = _scan(database, Chunking(width=100), predicate="id > 100 -- the new ones")
-    by_place = database.by_place(scan)
-    assert by_place
-    landmarks = by_place.landmarks(scan, 3)
-    assert len(landmarks) == 3
-    assert [mark.place for mark in landmarks] == sorted(mark.place for mark in landmarks)
-    assert by_place.places(scan, [mark.key for mark in landmarks]) == [mark.place for mark in landmarks]
-    [[least], [first]] = by_place.places(scan, [-1]), by_place.places(scan, [1])
-    assert least is not None
-    assert by_place.places(scan, [-5, -3, 0, 501]) == [None, least, first, None]
-    pieces = [Segment(low, high) for low, high in pairwise([None, *(mark.place for mark in landmarks), None])]
-    sums, whole = by_place.piece_sums(scan, pieces), _sums(database, scan)
-    assert len(sums) == 4
-    assert (sum(one.rows for one in sums), sum(one.sum for one in sums)) == (400, sum(one.sum for one in whole))
-    assert sorted(by_place.chunk_sums_within(scan, pieces)) == whole
-    assert sum(one.rows for one in by_place.chunk_sums_within(scan, pieces[2:3])) == sums[2].rows
-    assert (by_place.piece_sums(scan, []), by_place.chunk_sums_within(scan, [])) == ([], [])
-
-
-@pytest.mark.parametrize(
-    "scan",
-    [
-        lambda scan: replace(scan, slice=Slice(1, 100)),
-        lambda scan: replace(scan, since=Since("id", "7")),
-        lambda scan: replace(scan, chunking=Chunking(buckets=4)),
-    ],
-    ids=["slice", "since", "buckets"],
-)
-def test_what_is_asked_for_by_key_is_not_read_by_place(
-    database: Database, scan: Callable[[TableRead], TableRead]
-) -> None:
-    assert database.by_place(scan(_scan(database, Chunking(width=100)))) is None
-
-
 def test_sizes_and_ranges_are_told(database: Database) -> None:
-    columns = database.columns(TABLE)
-    assert database.value_range(TABLE, columns[0]) == (-1, 500)
-    assert 0 < database.estimated_rows(TABLE) < 100_000
-    assert database.latest(TABLE, "small") == "-1"
+    columns = database.catalogue.columns(TABLE)
+    assert database.catalogue.value_range(TABLE, columns[0]) == (-1, 500)
+    assert 0 < database.catalogue.estimated_rows(TABLE) < 100_000
+    assert database.catalogue.latest(TABLE, "small") == "-1"
 
 
 def test_what_is_explained_has_its_names(database: Database) -> None:
-    shown = database.statements(_scan(database, Chunking(width=100)))
-    assert list(shown) == ["push-down", "push-down by place", "stream", "narrowing", "rows of a chunk", "rows by key"]
+    shown = database.checksums.statements(_scan(database, Chunking(width=100)))
+    assert list(shown) == ["push-down", "stream", "narrowing", "rows of a chunk", "rows by key"]
     assert all(statement.startswith("SELECT ") for statement in shown.values())
 
 
 def test_the_log_goes_on_when_something_is_written(servers: Servers, database: Database) -> None:
-    before = database.log_position()
+    before = database.log.position()
     servers.source.execute("UPDATE contract.kinds SET word = word WHERE id = 1")
-    after = database.log_position()
+    after = database.log.position()
     assert after.value > before.value
     assert before.text != after.text
 
 
 ASKING: list[Callable[[Database, TableRead], Any]] = [
-    lambda database, scan: list(database.chunk_sums(scan, WHOLE)),
-    lambda database, scan: list(database.sums_of_chunks(scan, [0], 10)),
+    lambda database, scan: list(database.checksums.chunk_sums(scan, WHOLE)),
+    lambda database, scan: list(database.checksums.sums_of_chunks(scan, [0], 10)),
     lambda database, scan: _rows(database, scan, [0]),
-    lambda database, scan: list(database.rows_by_key(scan, [(b"\x00" * 8,)])),
-    lambda database, scan: database.segments(scan, 10),
-    lambda database, scan: database.estimated_rows(scan.table),
-    lambda database, scan: database.value_range(scan.table, scan.columns[0].column),
-    lambda database, scan: database.count_rows(scan.table),
+    lambda database, scan: list(database.rows.rows_by_key(scan, [(b"\x00" * 8,)])),
+    lambda database, scan: database.checksums.segments(scan, 10),
+    lambda database, scan: database.catalogue.estimated_rows(scan.table),
+    lambda database, scan: database.catalogue.value_range(scan.table, scan.columns[0].column),
+    lambda database, scan: database.catalogue.count_rows(scan.table),
 ]
 
 
@@ -305,7 +291,7 @@ def test_a_missing_table_is_our_error_wherever_it_is_asked_for(
     scan = _scan(database, Chunking(width=100))
     with pytest.raises(UnexpectedAnswerError, match=r"no table contract\.missing"):
         ask(database, TableRead(MISSING, scan.columns, 1, scan.chunking))
-    assert database.count_rows(TABLE) == 501
+    assert database.catalogue.count_rows(TABLE) == 501
 
 
 @pytest.mark.parametrize("ask", ASKING)
@@ -340,16 +326,16 @@ def by_odbc(servers: Servers) -> Iterator[tuple[SQLServer, Any]]:
 
 def test_canonical_bytes_come_through_odbc_as_they_are(database: Database, by_odbc: tuple[SQLServer, Any]) -> None:
     scan = _scan(database, Chunking(width=1000))
-    statement = database.statements(scan)["rows of a chunk"]
+    statement = database.checksums.statements(scan)["rows of a chunk"]
     found = [
-        tuple(None if part is None else bytes(part) for part in row) for row in by_odbc[0]._streamed(TABLE, statement)
+        tuple(None if part is None else bytes(part) for part in row) for row in by_odbc[0].streamed(TABLE, statement)
     ]
     assert Counter(found) == Counter((row.version, *row.forms) for row in _rows(database, scan, [0]))
 
 
 def test_a_missing_table_by_odbc_is_our_error(by_odbc: tuple[SQLServer, Any]) -> None:
     with pytest.raises(UnexpectedAnswerError, match="does not exist"):
-        by_odbc[0]._query("SELECT * FROM contract_missing")
+        by_odbc[0].query("SELECT * FROM contract_missing")
 
 
 def test_a_denied_table_by_odbc_is_our_error(by_odbc: tuple[SQLServer, Any]) -> None:
@@ -357,19 +343,19 @@ def test_a_denied_table_by_odbc_is_our_error(by_odbc: tuple[SQLServer, Any]) -> 
     mine, door._connection = door._connection, reader
     try:
         with pytest.raises(RefusedError, match="permission denied"):
-            door._query("SELECT * FROM contract.kinds")
+            door.query("SELECT * FROM contract.kinds")
     finally:
         door._connection = mine
 
 
 def test_rows_by_odbc_come_one_by_one_and_a_reading_can_be_given_up(by_odbc: tuple[SQLServer, Any]) -> None:
-    rows = by_odbc[0]._streamed(TABLE, "SELECT i, 'row ' || i FROM generate_series(1, 12001) AS i")
+    rows = by_odbc[0].streamed(TABLE, "SELECT i, 'row ' || i FROM generate_series(1, 12001) AS i")
     assert next(rows) == (1, "row 1")
     assert sum(1 for _ in rows) == 12000
-    again = by_odbc[0]._streamed(TABLE, "SELECT i FROM generate_series(1, 12001) AS i")
+    again = by_odbc[0].streamed(TABLE, "SELECT i FROM generate_series(1, 12001) AS i")
     next(again)
     again.close()  # type: ignore[attr-defined]
-    assert by_odbc[0]._query("SELECT 1") == [(1,)]
+    assert by_odbc[0].query("SELECT 1") == [(1,)]
 
 
 def test_a_real_odbc_error_is_taken_apart(by_odbc: tuple[SQLServer, Any]) -> None:
@@ -446,10 +432,10 @@ def test_a_table_is_another_one_when_its_rows_change_without_being_logged(
 ) -> None:
     servers.source.execute("CREATE TABLE contract.renewed (v int)", "INSERT INTO contract.renewed VALUES (1)")
     try:
-        before = database.table_identity(TableName("contract", "renewed"))
+        before = database.catalogue.table_identity(TableName("contract", "renewed"))
         servers.source.execute(*statement.split("; "))
-        assert (database.table_identity(TableName("contract", "renewed")) != before) is is_another
+        assert (database.catalogue.table_identity(TableName("contract", "renewed")) != before) is is_another
     finally:
         servers.source.execute("DROP TABLE contract.renewed")
     with pytest.raises(UnexpectedAnswerError, match="has no table"):
-        database.table_identity(MISSING)
+        database.catalogue.table_identity(MISSING)

@@ -71,14 +71,14 @@ def test_sql_server_is_asked_about_capture_only_where_it_captures(
     postgres_servers: Servers, captures: int, asked: bool
 ) -> None:
     door = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
-    with patch.object(door, "_query", lambda *_: [(captures, 1)]):
+    with patch.object(door, "query", lambda *_: [(captures, 1)]):
         assert ("capture-jobs" in {question.name for question in door.questions()}) is asked
 
 
 def test_rows_of_sql_server_have_the_names_of_the_columns(postgres_servers: Servers) -> None:
     door = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
     with (
-        patch.object(door, "_query", lambda *_: [(1, 1)]),
+        patch.object(door, "query", lambda *_: [(1, 1)]),
         patch.object(door, "_connection") as connection,
     ):
         connection.execute.return_value = _Cursor()
@@ -91,7 +91,7 @@ def test_rows_of_sql_server_have_the_names_of_the_columns(postgres_servers: Serv
 def test_sql_server_says_what_its_account_cannot_see(postgres_servers: Servers, sees: int, offered: str) -> None:
     door = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
     with patch.object(
-        door, "_query", lambda statement: [(sees,)] if statement == catalogue.MAY_VIEW_SERVER_STATE else []
+        door, "query", lambda statement: [(sees,)] if statement == catalogue.MAY_VIEW_SERVER_STATE else []
     ):
         assert door.blind().endswith(offered)
         assert bool(door.blind()) is not bool(sees)

@@ -119,10 +119,10 @@ def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
             deploy(f"{located.connect.url}/connectors", (ROOT / f"fixtures/connectors/{name}.json").read_bytes())
         with connect(located.source) as source, connect(located.target) as target:
             tables = [(TableName.parse(t.source), TableName.parse(t.target)) for t in located.tables]
-            wanted = [source.count_rows(s) for s, _ in tables]
+            wanted = [source.catalogue.count_rows(s) for s, _ in tables]
             assert all(wanted)
             wait_until(
-                lambda: [target.count_rows(t) for _, t in tables],
+                lambda: [target.catalogue.count_rows(t) for _, t in tables],
                 lambda found: found == wanted,
                 what=f"the snapshot, {wanted} rows, in the target",
                 deadline_seconds=SNAPSHOT_SECONDS,

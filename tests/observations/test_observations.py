@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.consumer_groups import Group, PartitionLag
-from cdcproof.databases.contracts.database import Slot
+from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column, TableName
 from cdcproof.environments.base import FileSystem, ServiceState, Taken
 from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError

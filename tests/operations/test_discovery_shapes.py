@@ -338,6 +338,14 @@ class Catalogue:
     def __exit__(self, *exc: object) -> None:
         pass
 
+    @property
+    def catalogue(self) -> Self:
+        return self
+
+    @property
+    def log(self) -> Self:
+        return self
+
     def captured_tables(self) -> frozenset[TableName]:
         return frozenset(TableName.parse(name) for name in self.tables_there if not name.endswith("_uncaptured"))
 

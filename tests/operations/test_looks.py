@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.consumer_groups import Group, PartitionLag, Place
 from cdcproof.clients.topic_states import PartitionState, TopicState
-from cdcproof.databases.contracts.database import Slot
 from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
+from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column, TableName
 from cdcproof.errors import CouldNotLookError, UnreachableError
 from cdcproof.observations.lag import SinkLag
@@ -172,6 +172,10 @@ def test_tombstones_that_the_sink_is_never_given_are_no_lag(
 class Source:
     """A source with one slot, which nobody reads at this moment."""
 
+    @property
+    def log(self) -> Self:
+        return self
+
     def slots(self) -> tuple[Slot, ...]:
         return (Slot("cdc", False, "reserved", 0, "warehouse_source"),)
 
@@ -231,6 +235,18 @@ class Tables:
 
     def __init__(self, *names: str) -> None:
         self.names = frozenset(map(TableName.parse, names))
+
+    @property
+    def catalogue(self) -> Self:
+        return self
+
+    @property
+    def log(self) -> Self:
+        return self
+
+    @property
+    def permissions(self) -> Self:
+        return self
 
     def tables(self, schema: str) -> frozenset[TableName]:
         return frozenset(name for name in self.names if name.schema == schema)
@@ -298,11 +314,11 @@ def test_columns_are_asked_only_of_tables_that_are_on_both_sides() -> None:
 
 def test_what_the_checks_may_not_see_is_named_with_one_command_that_grants_it_all(pipeline: Pipeline) -> None:
     class Closed(Tables):
-        def permissions_missing(self, tables: Collection[TableName]) -> dict[str, str]:
+        def missing(self, tables: Collection[TableName]) -> dict[str, str]:
             return {"server state": "USE master; GRANT B TO us;", **{str(table): "GRANT A TO us;" for table in tables}}
 
     class Open(Tables):
-        def permissions_missing(self, tables: Collection[TableName]) -> dict[str, str]:
+        def missing(self, tables: Collection[TableName]) -> dict[str, str]:
             return {}
 
     orders = [TableName("dbo", "orders")]

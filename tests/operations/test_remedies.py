@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.databases.contracts.database import Slot
+from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column
 from cdcproof.environments.disk import files_below
 from cdcproof.observations.backups import Backups

@@ -69,6 +69,12 @@ class FakeDatabase:
         """The side that this database is."""
         return Endpoint(self.engine, "fake://", lambda: self)
 
+    @property
+    def catalogue(self) -> FakeDatabase:
+        return self
+
+    checksums = rows = log = catalogue
+
     def __enter__(self) -> FakeDatabase:
         with self._lock:
             self.sessions += 1
@@ -140,9 +146,6 @@ class FakeDatabase:
     def beside(self) -> Callable[[], FakeDatabase]:
         return lambda: self
 
-    def by_place(self, scan: TableRead) -> None:
-        return None
-
     def interrupt(self) -> None:
         self.before("interrupt")
 
@@ -187,7 +190,7 @@ class FakeDatabase:
         parts = [None if text is None else canonical.encode(form, read(text)) for text in literals]
         return tuple(LiteralForm(part, self.digest(frame([form], [part]))) for part in parts)
 
-    def log_position(self) -> LogPosition:
+    def position(self) -> LogPosition:
         self.before("log_position")
         return LogPosition(self.log_end, str(self.log_end))
 

@@ -67,7 +67,7 @@ class Slice(NamedTuple):
 
 
 class Since(NamedTuple):
-    """Only rows whose `column` is at least `value`, as `Database.latest` wrote it."""
+    """Only rows whose `column` is at least `value`, as `Catalogue.latest` wrote it."""
 
     column: str
     value: str
@@ -145,20 +145,6 @@ class ChunkSum(NamedTuple):
     chunk: int
     rows: int
     sum: int
-
-
-class PieceSum(NamedTuple):
-    """Rows between two places: how many, and the sum of their hashes as in `ChunkSum`."""
-
-    rows: int
-    sum: int
-
-
-class Landmark(NamedTuple):
-    """A row's key, an integer, and the place where it lies: a bound for segments."""
-
-    key: int
-    place: int
 
 
 class LiteralForm(NamedTuple):

@@ -84,8 +84,8 @@ def _shown(row: dict[str, object]) -> dict[str, object]:
 
 def _columns(side: Side, database: Database, entry: model.Table) -> Iterator[Part]:
     name = TableName.parse(entry.source if side == "source" else entry.target)
-    key = database.primary_key(name)
-    lines = [f"{name}, key {', '.join(key) or 'none'}", "", table(_rows_of(database.columns(name))), ""]
+    key = database.catalogue.primary_key(name)
+    lines = [f"{name}, key {', '.join(key) or 'none'}", "", table(_rows_of(database.catalogue.columns(name))), ""]
     yield File(f"{side}/columns/{file_name(entry.name)}.txt", "\n".join(lines))
 
 

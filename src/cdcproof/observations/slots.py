@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from cdcproof.databases.contracts.database import Slot
+from cdcproof.databases.contracts.log import Slot
 from cdcproof.pipeline import Database
 
 _MEBIBYTE = 1024 * 1024

@@ -168,10 +168,10 @@ def _database(pipeline: model.Pipeline, section: str) -> Items:
             isolation = session.isolation()
             outcome = Outcome.RISK if isolation.remedy else Outcome.OK
             yield Item(section, outcome, f"tables are read under {isolation}", isolation.remedy)
-        missing = session.permissions_missing(tuple(names.values()))
+        missing = session.permissions.missing(tuple(names.values()))
         for subject, statement in missing.items():
             yield Item(section, Outcome.UNSEEN, f"{database.user} lacks a permission: {subject}", statement)
-        existing = {t for schema in {n.schema for n in names.values()} for t in session.tables(schema)}
+        existing = {t for schema in {n.schema for n in names.values()} for t in session.catalogue.tables(schema)}
         seen = {table: name for table, name in names.items() if name in existing}
         for name in (n for n in names.values() if n not in existing):
             yield Item(
@@ -189,7 +189,7 @@ def _database(pipeline: model.Pipeline, section: str) -> Items:
 
 
 def _key(session: Database, section: str, table: model.Table, name: TableName) -> Items:
-    actual = session.primary_key(name)
+    actual = session.catalogue.primary_key(name)
     named = table.key if section == "source" else table.target_key
     if PLACEHOLDER not in named and set(actual) != set(named):
         has = f"the primary key {', '.join(actual)}" if actual else "no primary key"
@@ -202,7 +202,7 @@ def _key(session: Database, section: str, table: model.Table, name: TableName) -
 
 
 def _captured(session: Database, database: model.Database, tables: dict[model.Table, TableName]) -> Items:
-    absent = set(tables.values()) - session.captured_tables()
+    absent = set(tables.values()) - session.log.captured_tables()
     if absent:  # a partitioned table is captured if all of its partitions are
         with open_deployment(database) as asked:
             absent -= asked.capture_state(database.publication or "", database.slot or "").captured.keys()

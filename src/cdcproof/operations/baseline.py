@@ -81,11 +81,11 @@ def collect(environment: Environment, pipeline: Pipeline, masked: Mask, *, count
             values[_DATABASES[side]] = door.identity().of_database()
             for table in pipeline.tables:
                 at = TableName.parse(getattr(table, side))
-                if at not in door.tables(at.schema):
+                if at not in door.catalogue.tables(at.schema):
                     continue
                 values |= _table_facts(f"{SCHEMA}/{side}/{table.name}", at, door)
                 if count:
-                    values[f"{ROWS}/{side}/{table.name}"] = str(door.count_rows(at))
+                    values[f"{ROWS}/{side}/{table.name}"] = str(door.catalogue.count_rows(at))
     deployed = deployment_facts(environment, pipeline, masked)
     return Facts({**values, **deployed.values}, deployed.unknown)
 
@@ -184,8 +184,8 @@ def _from_dict(told: Mapping[str, Any]) -> Baseline:
 
 def _table_facts(place: str, table: TableName, door: Database) -> dict[str, str]:
     return {
-        f"{place}/(key)": ", ".join(door.primary_key(table)) or "none",
-        **{f"{place}/{column.name}": _column_told(column) for column in door.columns(table)},
+        f"{place}/(key)": ", ".join(door.catalogue.primary_key(table)) or "none",
+        **{f"{place}/{column.name}": _column_told(column) for column in door.catalogue.columns(table)},
     }
 
 

@@ -45,11 +45,11 @@ def captured_by(pair: Pair, ends: Ends, note: Note) -> Captured:
     config, listed = pair.reader.config, connector_config.literal_tables(pair.reader.config)
     try:
         with open_database(ends.source) as database:
-            there = database.captured_tables()
+            there = database.log.captured_tables()
             tables = [t for t in sorted(there) if connector_config.captures(config, ends.database, t)]
             for name in listed or ():
                 if not alike(name, tables):
-                    existing = alike(name, database.tables(name.schema)) or name
+                    existing = alike(name, database.catalogue.tables(name.schema)) or name
                     note(
                         "tables",
                         f"{existing} is in table.include.list, but its changes are not captured at the source.",
@@ -57,11 +57,11 @@ def captured_by(pair: Pair, ends: Ends, note: Note) -> Captured:
                     tables.append(existing)
             order = [str(name).lower() for name in listed or ()]
             tables.sort(key=lambda t: order.index(str(t).lower()) if str(t).lower() in order else len(order))
-            seen = [t for t in tables if t in database.tables(t.schema)]
+            seen = [t for t in tables if t in database.catalogue.tables(t.schema)]
             return Captured(
                 tuple(tables),
-                {t: database.primary_key(t) for t in seen},
-                {t: tuple(column.name for column in database.columns(t)) for t in seen},
+                {t: database.catalogue.primary_key(t) for t in seen},
+                {t: tuple(column.name for column in database.catalogue.columns(t)) for t in seen},
             )
     except CdcproofError as error:
         note("tables", f"The source could not be asked for its tables' primary keys: {error.message}")

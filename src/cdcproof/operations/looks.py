@@ -12,7 +12,8 @@ from cdcproof.clients.consumer_groups import PartitionLag, Place
 from cdcproof.clients.kafka import Kafka
 from cdcproof.clients.registry import Registry
 from cdcproof.clients.transforms import drops_tombstones
-from cdcproof.databases.contracts.database import Database, tables_beside
+from cdcproof.databases.contracts.catalogue import tables_beside
+from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import TableName
 from cdcproof.environments.base import Environment
 from cdcproof.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError
@@ -193,7 +194,7 @@ def slots(source: Database, connect: Connect, kafka: Kafka, pipeline: Pipeline) 
         unread = frozenset(slot for slot, name in readers.items() if name in of_halted)
         if of_halted == ours:
             unread |= own - readers.keys()
-    return Slots(source.slots(), pipeline.source, readers, unread)
+    return Slots(source.log.slots(), pipeline.source, readers, unread)
 
 
 def _answers(kafka: Kafka) -> bool:
@@ -205,7 +206,7 @@ def _answers(kafka: Kafka) -> bool:
 
 def own_rights(door: Database, database: model.Database, tables: Iterable[TableName]) -> OwnRights:
     """What the checks' own account may not see of these tables, and of what else they look at there."""
-    missing = door.permissions_missing(tuple(tables))
+    missing = door.permissions.missing(tuple(tables))
     statements = sorted(
         missing.values(), key=lambda statement: statement.startswith("USE ")
     )  # what goes elsewhere, last
@@ -219,7 +220,7 @@ def table_sets(
 
     Without a source connector that answers and is understood, that is not known of any other one.
     """
-    at_target = tables_beside(target, [TableName.parse(table.target) for table in pipeline.tables])
+    at_target = tables_beside(target.catalogue, [TableName.parse(table.target) for table in pipeline.tables])
     names = {TableName.parse(table.source) for table in pipeline.tables}
     try:
         running, _ = accounts.own(connect, pipeline)
@@ -227,7 +228,7 @@ def table_sets(
         running = ()
     readers = [account for account in running if account.side == "source"]
     if not readers:
-        everything = source.captured_tables()
+        everything = source.log.captured_tables()
         return TableSets(pipeline, everything & names, topics, at_target, everything - names)
     captured: set[TableName] = set()
     others: set[TableName] = set()
@@ -245,10 +246,10 @@ def table_sets(
 def column_sets(source: Database, target: Database, pipeline: Pipeline) -> ColumnSets:
     """The columns of each expected table that is on both sides."""
     names = {table.name: (TableName.parse(table.source), TableName.parse(table.target)) for table in pipeline.tables}
-    at_source = tables_beside(source, [ours for ours, _ in names.values()])
-    at_target = tables_beside(target, [theirs for _, theirs in names.values()])
+    at_source = tables_beside(source.catalogue, [ours for ours, _ in names.values()])
+    at_target = tables_beside(target.catalogue, [theirs for _, theirs in names.values()])
     seen = {
-        name: (source.columns(ours), target.columns(theirs))
+        name: (source.catalogue.columns(ours), target.catalogue.columns(theirs))
         for name, (ours, theirs) in names.items()
         if ours in at_source and theirs in at_target
     }

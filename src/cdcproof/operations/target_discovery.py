@@ -28,7 +28,7 @@ class Target:
             return None
         if name.schema not in self._tables:
             try:
-                self._tables[name.schema] = self.database.tables(name.schema)
+                self._tables[name.schema] = self.database.catalogue.tables(name.schema)
             except CdcproofError as error:
                 self._note("tables", f"The target could not be asked for the tables of {name.schema}: {error.message}")
                 self._tables[name.schema] = frozenset()
@@ -40,7 +40,7 @@ class Target:
         if self.database is None or self.has(name) != name:
             return None
         try:
-            return [column.name for column in self.database.columns(name)]
+            return [column.name for column in self.database.catalogue.columns(name)]
         except CdcproofError:
             return None
 

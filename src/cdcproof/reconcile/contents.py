@@ -68,8 +68,12 @@ def unseen(comparison: Comparison, plan: Plan) -> tuple[str, ...]:
     )
     at_source, at_target = both(
         comparison.stop,
-        lambda: comparison.source.database.columns_with_data(table.source, tuple(source), table.source_filter),
-        lambda: comparison.target.database.columns_with_data(table.target, tuple(target), table.target_filter),
+        lambda: comparison.source.database.catalogue.columns_with_data(
+            table.source, tuple(source), table.source_filter
+        ),
+        lambda: comparison.target.database.catalogue.columns_with_data(
+            table.target, tuple(target), table.target_filter
+        ),
     )
     held = {source[name] for name in at_source} | {target[name] for name in at_target}
     return tuple(one.name for one in plan.left_out if one.name in held)
@@ -80,14 +84,14 @@ def look_again(
 ) -> Settled:
     """Which of these keys, and those of `seen`, differ, as every comparison proves it. Raises as `settle`.
 
-    `as_written`: of a key that a sink has just written, another spelling of it is not looked for (`Database.rows_by_key`).
+    `as_written`: of a key that a sink has just written, another spelling of it is not looked for (`Rows.rows_by_key`).
     """
     source, target = comparison.source.database, comparison.target.database
     return settle(
         keys,
         plan.source.key_width,
-        lambda some: source.rows_by_key(plan.source, some, as_written=as_written),
-        lambda some: target.rows_by_key(plan.target, some, as_written=as_written),
+        lambda some: source.rows.rows_by_key(plan.source, some, as_written=as_written),
+        lambda some: target.rows.rows_by_key(plan.target, some, as_written=as_written),
         fence=comparison.fence,
         progress=lambda what: comparison.progress(what, 0, 0),
         seen=seen,
@@ -97,7 +101,7 @@ def look_again(
 def canonical_keys(source: Side, plan: Plan, keys: Sequence[tuple[str | None, ...]]) -> list[Key]:
     """Keys as the source writes them, in canonical bytes: the source itself converts them."""
     columns = [
-        [one.part for one in source.database.literal_forms(read.column, read.form, values)]
+        [one.part for one in source.database.checksums.literal_forms(read.column, read.form, values)]
         for read, values in zip(plan.source.key, zip(*keys, strict=True), strict=True)
     ]
     return list(zip(*columns, strict=True))

@@ -76,17 +76,17 @@ def compare_counts(comparison: Comparison) -> TableResult:
     table, source, target = comparison.table, comparison.source.database, comparison.target.database
 
     def count_source() -> int:
-        return source.count_rows(table.source, table.source_filter)
+        return source.catalogue.count_rows(table.source, table.source_filter)
 
     def count_target() -> int:
-        return target.count_rows(table.target, table.target_filter)
+        return target.catalogue.count_rows(table.target, table.target_filter)
 
     comparison.progress("counting", 0, 0)
     first = Counts(*both(comparison.stop, count_source, count_target))
     settled = settle_counts(
         first, count_source, count_target, comparison.fence, lambda what: comparison.progress(what, 0, 0)
     )
-    policies = source.row_policies(table.source), target.row_policies(table.target)
+    policies = source.catalogue.row_policies(table.source), target.catalogue.row_policies(table.target)
     same = TableStatus.INCOMPLETE if may_lack_rows(table, policies_of(*policies)) else TableStatus.MATCH
     return TableResult(
         table.name,

@@ -233,7 +233,7 @@ def _about(run: Run, table: TablePair, sides: Sides) -> dict[str, str]:
         return {}
 
     def structure(side: Database, name: TableName) -> str:
-        return json.dumps([[asdict(one) for one in side.columns(name)], side.primary_key(name)])
+        return json.dumps([[asdict(one) for one in side.catalogue.columns(name)], side.catalogue.primary_key(name)])
 
     return {
         "the table in the pipeline file": json.dumps(asdict(table), sort_keys=True, default=str),

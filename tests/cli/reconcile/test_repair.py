@@ -257,7 +257,7 @@ def test_explain_shows_the_plan_and_sql_that_the_servers_take(
     assert "note" in told
     assert "text, long values by SHA-256, lossless" in told
     statements = [part.split("\n", 1) for part in told.split("\n-- source, ")[1:]]
-    with_parameters = ["push-down by place", "rows by key"]
+    with_parameters = ["rows by key"]
     assert sorted(name for name, _ in statements) == sorted(
         [*with_parameters, "push-down", "narrowing", "rows of a chunk", "stream"]
     )

@@ -75,7 +75,9 @@ def door(server: Server) -> Iterator[PostgreSQL]:
 
 def _scan(door: PostgreSQL, name: str, chunking: Chunking | None = None) -> TableRead:
     table = TableName(SCHEMA, name)
-    columns = [(column, form_of("postgresql", column, "postgresql", column)) for column in door.columns(table)]
+    columns = [
+        (column, form_of("postgresql", column, "postgresql", column)) for column in door.catalogue.columns(table)
+    ]
     told = tuple(ColumnRead(column, form) for column, form in columns if form)
     assert len(told) == len(columns)
     return TableRead(table, told, 1, chunking or Chunking(width=100))
@@ -203,7 +205,7 @@ def test_the_stream_and_the_servers_own_sums_see_the_same_chunks_change(
     scan = _scan(door, "both", chunking)
 
     def pushed_down() -> dict[int, ChunkSum]:
-        return {one.chunk: one for one in door.chunk_sums(scan, WHOLE)}
+        return {one.chunk: one for one in door.checksums.chunk_sums(scan, WHOLE)}
 
     streamed, oracle = _sums(duck, door, scan), pushed_down()
     assert {c: s.rows for c, s in streamed.items()} == {c: s.rows for c, s in oracle.items()}
@@ -221,7 +223,7 @@ def test_both_sides_hash_alike_whatever_they_declare(server: Server, duck: Colum
     _made(server, "nullable", f"id bigint PRIMARY KEY, amount numeric(9, 2), {', '.join(many)}", f"(1, 1.5, {values})")
     strict = [f"c{i} {'bigint' if i % 2 else 'smallint'}{'' if i in (3, 66) else ' NOT NULL'}" for i in range(70)]
     _made(server, "strict", f"id int PRIMARY KEY, amount numeric(7, 2), {', '.join(strict)}", f"(1, 1.50, {values})")
-    ours, theirs = (door.columns(TableName(SCHEMA, name)) for name in ("nullable", "strict"))
+    ours, theirs = (door.catalogue.columns(TableName(SCHEMA, name)) for name in ("nullable", "strict"))
     forms = [form_of("postgresql", a, "postgresql", b) for a, b in zip(ours, theirs, strict=True)]
     found = [
         _sums(
@@ -246,7 +248,7 @@ def test_segments_are_of_one_snapshot(server: Server, duck: Columnar, door: Post
         f"ANALYZE {SCHEMA}.moving",
     )
     scan = _scan(door, "moving")
-    segments = door.segments(scan, 100)
+    segments = door.checksums.segments(scan, 100)
     assert len(segments) > 2
     with duck.side(door) as side, side.snapshot():
         before = sum(rows for _, rows, _ in side.chunk_sums(scan, segments[0]))

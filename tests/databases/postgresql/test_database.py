@@ -67,7 +67,7 @@ def _table(name: str) -> TableName:
 
 
 def test_columns_are_told_as_the_standard_names_them(database: Database) -> None:
-    assert database.columns(_table("kinds")) == (
+    assert database.catalogue.columns(_table("kinds")) == (
         Column("b", "text", nullable=False),
         Column("a", "bigint", nullable=False, precision=64),
         Column("amount", "numeric", nullable=False, scale=2, precision=12),
@@ -78,7 +78,7 @@ def test_columns_are_told_as_the_standard_names_them(database: Database) -> None
         Column("twice", "bigint", nullable=True, precision=64, computed=True),
         Column("list", "array", nullable=True),
     )
-    assert database.columns(_table("rare")) == (
+    assert database.catalogue.columns(_table("rare")) == (
         Column("low", "numeric", nullable=True, scale=3, precision=7),
         Column("size", "enum", nullable=True),
         Column("pair", "composite", nullable=True),
@@ -108,7 +108,7 @@ def test_what_is_not_null_in_name_only_may_be_null(server: Server, database: Dat
     )
 
     def nullable(table: str) -> list[bool]:
-        return [column.nullable for column in database.columns(_table(table))]
+        return [column.nullable for column in database.catalogue.columns(_table(table))]
 
     try:
         assert nullable("unproven") == [False, True]
@@ -131,30 +131,32 @@ def test_what_is_not_null_in_name_only_may_be_null(server: Server, database: Dat
 
 
 def test_the_primary_key_comes_in_key_order_and_is_empty_without_one(database: Database) -> None:
-    assert database.primary_key(_table("kinds")) == ("b", "a")
-    assert database.primary_key(_table("nullable")) == ()
+    assert database.catalogue.primary_key(_table("kinds")) == ("b", "a")
+    assert database.catalogue.primary_key(_table("nullable")) == ()
 
 
 def test_tables_are_base_tables_and_partitions(database: Database) -> None:
-    assert database.tables(SCHEMA) == {
+    assert database.catalogue.tables(SCHEMA) == {
         _table(name) for name in ("kinds", "rare", "parts", "parts_1", "nullable", "policed")
     }
 
 
 def test_estimates_and_ranges_are_there_before_anything_was_analyzed(server: Server, database: Database) -> None:
-    assert 1_200 < database.estimated_rows(_table("kinds")) < 120_000  # there are 12,000; the size tells about
-    assert database.value_range(_table("kinds"), database.columns(_table("kinds"))[1]) == (1, 12000)
-    assert database.value_range(_table("parts"), database.columns(_table("parts"))[0]) is None
+    assert (
+        1_200 < database.catalogue.estimated_rows(_table("kinds")) < 120_000
+    )  # there are 12,000; the size tells about
+    assert database.catalogue.value_range(_table("kinds"), database.catalogue.columns(_table("kinds"))[1]) == (1, 12000)
+    assert database.catalogue.value_range(_table("parts"), database.catalogue.columns(_table("parts"))[0]) is None
     server.execute(f"ANALYZE {SCHEMA}.kinds")
-    assert database.estimated_rows(_table("kinds")) == 12_000
+    assert database.catalogue.estimated_rows(_table("kinds")) == 12_000
 
 
 def test_a_snapshot_is_of_one_moment(server: Server, database: Database) -> None:
     with database.snapshot():
-        assert database.count_rows(_table("kinds")) == 12000
+        assert database.catalogue.count_rows(_table("kinds")) == 12000
         server.execute(f"INSERT INTO {SCHEMA}.kinds VALUES ('late', 99999, 0)")
-        assert database.count_rows(_table("kinds")) == 12000
-    assert database.count_rows(_table("kinds")) == 12001
+        assert database.catalogue.count_rows(_table("kinds")) == 12000
+    assert database.catalogue.count_rows(_table("kinds")) == 12001
     server.execute(f"DELETE FROM {SCHEMA}.kinds WHERE a = 99999")
 
 
@@ -166,15 +168,15 @@ def test_an_account_that_may_see_some_rows_only_is_told_so(server: Server) -> No
     )
     with connect(server.config(user="half_blind"), Secret("only reading")) as database:
         with pytest.raises(RefusedError, match="only some of the rows") as refused:
-            database.count_rows(_table("policed"))
+            database.catalogue.count_rows(_table("policed"))
         server.execute(refused.value.remedy)
     with connect(server.config(user="half_blind"), Secret("only reading")) as database:
-        assert database.count_rows(_table("policed")) == 2
+        assert database.catalogue.count_rows(_table("policed")) == 2
 
 
 def test_the_session_cannot_write_and_the_server_sees_to_it(server: Server, database: Database) -> None:
     # the door has no method that writes, so this goes behind it
-    session: psycopg.Connection = database._session  # type: ignore[attr-defined]
+    session: psycopg.Connection = database.driver  # type: ignore[attr-defined]
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         session.execute(f"DELETE FROM {SCHEMA}.kinds")  # type: ignore[arg-type]
     with server.connect() as other:
@@ -185,11 +187,11 @@ def test_the_session_cannot_write_and_the_server_sees_to_it(server: Server, data
 
 
 def test_captured_tables_are_the_publications_tables(server: Server, database: Database) -> None:
-    assert database.captured_tables() == frozenset()  # it does not exist: nothing is captured
+    assert database.log.captured_tables() == frozenset()  # it does not exist: nothing is captured
     server.execute(f"CREATE PUBLICATION pub FOR TABLE {SCHEMA}.kinds")
-    assert database.captured_tables() == {_table("kinds")}
+    assert database.log.captured_tables() == {_table("kinds")}
     server.execute("DROP PUBLICATION pub", "CREATE PUBLICATION pub FOR ALL TABLES")
-    assert {_table("kinds"), _table("nullable")} <= database.captured_tables()
+    assert {_table("kinds"), _table("nullable")} <= database.log.captured_tables()
     server.execute("DROP PUBLICATION pub")
 
 
@@ -202,17 +204,17 @@ def test_partitions_are_tables_and_are_captured_by_their_own_names(server: Serve
         f"CREATE PUBLICATION pub FOR TABLE {root}",
     )
     try:
-        assert {root, eu, us} <= database.tables(SCHEMA)
-        assert database.captured_tables() == {eu, us}
+        assert {root, eu, us} <= database.catalogue.tables(SCHEMA)
+        assert database.log.captured_tables() == {eu, us}
         server.execute("ALTER PUBLICATION pub SET (publish_via_partition_root = true)")
-        assert database.captured_tables() == {root}
+        assert database.log.captured_tables() == {root}
     finally:
         server.execute("DROP PUBLICATION pub", f"DROP TABLE {root}")
 
 
 def test_a_pipeline_that_names_no_publication_is_told(server: Server) -> None:
     with connect(server.config(), Secret(PASSWORD)) as database, pytest.raises(UsageError, match="publication"):
-        database.captured_tables()
+        database.log.captured_tables()
 
 
 def test_slots_are_those_of_the_whole_server_with_what_they_retain(server: Server, database: Database) -> None:
@@ -227,7 +229,7 @@ def test_slots_are_those_of_the_whole_server_with_what_they_retain(server: Serve
         server.execute(
             "SELECT pg_switch_wal()", "SELECT pg_logical_emit_message(true, '', '')", "SELECT pg_switch_wal()"
         )
-        slots = database.slots()
+        slots = database.log.slots()
         assert [(s.name, s.active, s.wal_status, s.database) for s in slots] == [
             ("slot_here", False, "reserved", "postgres"),
             ("slot_there", False, "reserved", "elsewhere"),
@@ -246,16 +248,16 @@ def test_missing_permissions_come_with_the_grant_that_gives_them(server: Server)
     tables = [_table("kinds"), _table("no_such_table")]
     config = server.config(user="reader")
     with connect(config, Secret("only reading")) as database:
-        missing = database.permissions_missing(tables)
+        missing = database.permissions.missing(tables)
         assert missing == {
             f"schema {SCHEMA}": f'GRANT USAGE ON SCHEMA "{SCHEMA}" TO "reader";',
             f"{SCHEMA}.kinds": f'GRANT SELECT ON "{SCHEMA}"."kinds" TO "reader";',
         }
         with pytest.raises(RefusedError) as refused:
-            database.count_rows(_table("kinds"))
+            database.catalogue.count_rows(_table("kinds"))
         server.execute(*refused.value.remedy.split("; "))  # the remedy is what it says
-        assert database.count_rows(_table("kinds")) == 12000
-        assert database.permissions_missing(tables) == {}
+        assert database.catalogue.count_rows(_table("kinds")) == 12000
+        assert database.permissions.missing(tables) == {}
 
 
 @pytest.mark.parametrize(
@@ -292,7 +294,7 @@ def test_the_password_is_read_from_the_environment_and_its_absence_named(
 
 
 def test_a_table_that_is_not_there_is_named(database: Database) -> None:
-    for ask in (database.columns, database.count_rows):
+    for ask in (database.catalogue.columns, database.catalogue.count_rows):
         with pytest.raises(UnexpectedAnswerError, match=rf"no table {SCHEMA}\.missing"):
             ask(_table("missing"))
 
@@ -300,11 +302,11 @@ def test_a_table_that_is_not_there_is_named(database: Database) -> None:
 def test_a_locked_table_is_not_waited_for_forever(
     server: Server, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database._session.execute("SET lock_timeout = 50")  # type: ignore[attr-defined]
+    database.driver.execute("SET lock_timeout = 50")  # type: ignore[attr-defined]
     with server.connect() as other, other.transaction():
         other.execute(f"LOCK TABLE {SCHEMA}.nullable")
         with pytest.raises(UnexpectedAnswerError, match=rf"{SCHEMA}\.nullable was locked") as raised:
-            database.count_rows(_table("nullable"))
+            database.catalogue.count_rows(_table("nullable"))
     assert "pg_locks" in raised.value.remedy
 
 
@@ -316,19 +318,19 @@ def test_a_statement_has_a_limit_at_the_server(server: Server) -> None:
     ):
         other.execute(f"LOCK TABLE {SCHEMA}.nullable")
         with pytest.raises(UnexpectedAnswerError, match=r"the limit is 0\.05 s"):
-            database.count_rows(_table("nullable"))
+            database.catalogue.count_rows(_table("nullable"))
 
 
 def test_a_connection_that_the_server_closed_is_unreachable(server: Server, database: Database) -> None:
     server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cdcproof'")
     with pytest.raises(UnreachableError, match="closed the connection"):
-        database.count_rows(_table("kinds"))
+        database.catalogue.count_rows(_table("kinds"))
 
 
 def test_a_table_without_columns_is_not_a_missing_one(server: Server, database: Database) -> None:
     server.execute(f"CREATE TABLE {SCHEMA}.bare ()")
     with pytest.raises(UnexpectedAnswerError) as raised:
-        database.columns(TableName(SCHEMA, "bare"))
+        database.catalogue.columns(TableName(SCHEMA, "bare"))
     assert raised.value.message.endswith(f": {SCHEMA}.bare has no columns.")
 
 
@@ -368,8 +370,8 @@ def test_a_database_s_own_settings_neither_rename_types_nor_end_our_snapshot(ser
     )
     try:
         with connect(server.config(), Secret(PASSWORD)) as database:
-            seen = database.columns(TableName(SCHEMA, "quoted"))
-            limit = database._query("SELECT current_setting('idle_in_transaction_session_timeout')")
+            seen = database.catalogue.columns(TableName(SCHEMA, "quoted"))
+            limit = database.query("SELECT current_setting('idle_in_transaction_session_timeout')")
     finally:
         server.execute(
             "ALTER DATABASE postgres RESET quote_all_identifiers",
@@ -389,7 +391,7 @@ def test_functions_and_operators_are_postgresqls_own_whatever_comes_first_on_the
     )
     try:
         with connect(server.config(), Secret(PASSWORD)) as database:
-            [row] = database._query("SELECT length(sha256('x')), 1 = 2, current_setting('search_path')")
+            [row] = database.query("SELECT length(sha256('x')), 1 = 2, current_setting('search_path')")
     finally:
         server.execute(
             "ALTER DATABASE postgres RESET search_path",
@@ -404,7 +406,7 @@ def test_an_account_without_a_search_path_has_sessions(server: Server) -> None:
     server.execute("ALTER DATABASE postgres SET search_path = ''")
     try:
         with connect(server.config(), Secret(PASSWORD)) as database:
-            assert database._query("SELECT 1 = 2") == [(False,)]
+            assert database.query("SELECT 1 = 2") == [(False,)]
     finally:
         server.execute("ALTER DATABASE postgres RESET search_path")
 
@@ -414,7 +416,7 @@ def test_a_database_s_own_limits_of_idle_sessions_and_long_transactions_end_no_c
     server.execute(*(f"ALTER DATABASE postgres SET {limit} = '1min'" for limit in limits))
     try:
         with connect(server.config(), Secret(PASSWORD)) as database, database.snapshot():
-            seen = [database._query(f"SELECT current_setting('{limit}')")[0][0] for limit in limits]
+            seen = [database.query(f"SELECT current_setting('{limit}')")[0][0] for limit in limits]
     finally:
         server.execute(*(f"ALTER DATABASE postgres RESET {limit}" for limit in limits))
     assert seen == ["0", "0"]

@@ -65,14 +65,14 @@ def stopped(server: Server, *, whole: bool = False) -> Iterator[list[int]]:
 
 def in_a_snapshot(database: Database) -> None:
     with database.snapshot():
-        database.columns(TABLE)
+        database.catalogue.columns(TABLE)
 
 
 @pytest.mark.parametrize(
     "look",
     [
-        pytest.param(lambda database: database.columns(TABLE), id="a statement"),
-        pytest.param(lambda database: database.count_rows(TABLE), id="a scan"),
+        pytest.param(lambda database: database.catalogue.columns(TABLE), id="a statement"),
+        pytest.param(lambda database: database.catalogue.count_rows(TABLE), id="a scan"),
         pytest.param(in_a_snapshot, id="a snapshot"),
     ],
 )
@@ -80,7 +80,7 @@ def test_a_server_that_is_stopped_is_waited_for_no_longer_than_a_statement(
     server: Server, look: Callable[[Database], object]
 ) -> None:
     with connect(server.config(), Secret(PASSWORD), statement_timeout_seconds=SECONDS) as database:
-        database.columns(TABLE)
+        database.catalogue.columns(TABLE)
         began = Deadline(0)
         with stopped(server), pytest.raises(UnreachableError) as raised:
             look(database)
@@ -90,7 +90,7 @@ def test_a_server_that_is_stopped_is_waited_for_no_longer_than_a_statement(
         with pytest.raises(
             UnreachableError
         ):  # the session is over: its next answer would be that of an earlier question
-            database.columns(TABLE)
+            database.catalogue.columns(TABLE)
 
 
 def test_a_server_that_takes_no_session_any_more_is_not_waited_for_as_long_as_a_comparison_may_take(
@@ -101,12 +101,12 @@ def test_a_server_that_takes_no_session_any_more_is_not_waited_for_as_long_as_a_
         "cdcproof.databases.postgresql.session.CONNECT_TIMEOUT_SECONDS", 2
     )  # the least that libpq knows
     with connect(server.config(), Secret(PASSWORD), statement_timeout_seconds=3600) as database:
-        database.columns(TABLE)
+        database.catalogue.columns(TABLE)
         with (
             stopped(server, whole=True),
             pytest.raises(UnreachableError, match="stopped answering: no answer, and no new session either, 3 times"),
         ):
-            within(60, lambda: database.columns(TABLE), what="the columns")
+            within(60, lambda: database.catalogue.columns(TABLE), what="the columns")
 
 
 def test_one_session_that_is_stopped_while_its_server_works_is_not_waited_for_as_long_as_a_comparison_may_take(
@@ -114,12 +114,12 @@ def test_one_session_that_is_stopped_while_its_server_works_is_not_waited_for_as
 ) -> None:
     monkeypatch.setattr("cdcproof.databases.postgresql.connection.SILENCE_SECONDS", 0.2)
     with connect(server.config(), Secret(PASSWORD), statement_timeout_seconds=3600) as database:
-        database.columns(TABLE)
+        database.catalogue.columns(TABLE)
         with (
             stopped(server) as [process],
             pytest.raises(UnreachableError, match=f"its session {process} at the server is stopped, 3 times in a row"),
         ):
-            within(60, lambda: database.columns(TABLE), what="the columns")
+            within(60, lambda: database.catalogue.columns(TABLE), what="the columns")
 
 
 def test_a_statement_that_takes_long_is_waited_for_while_its_server_takes_sessions(
@@ -127,12 +127,12 @@ def test_a_statement_that_takes_long_is_waited_for_while_its_server_takes_sessio
 ) -> None:
     monkeypatch.setattr("cdcproof.databases.postgresql.connection.SILENCE_SECONDS", 0.1)
     with PostgreSQL(server.config(), Secret(PASSWORD), 60) as database:
-        assert database._query("SELECT pg_sleep(1.5) IS NULL") == [(False,)]
+        assert database.query("SELECT pg_sleep(1.5) IS NULL") == [(False,)]
 
 
 def test_a_connection_of_which_one_end_is_left_ends_by_itself(server: Server) -> None:
     with PostgreSQL(server.config(), Secret(PASSWORD), 30) as database:
-        descriptor = database._session.fileno()
+        descriptor = database.driver.fileno()
         with socket.socket(fileno=os.dup(descriptor)) as link:
             told = [
                 link.getsockopt(socket.IPPROTO_TCP, o)
@@ -175,7 +175,9 @@ def streaming(server: Server, table: TableName, seconds: float) -> Iterator[Call
         columnar.side(door) as side,
         side.snapshot(),
     ):
-        forms = [(column, form_of("postgresql", column, "postgresql", column)) for column in door.columns(table)]
+        forms = [
+            (column, form_of("postgresql", column, "postgresql", column)) for column in door.catalogue.columns(table)
+        ]
         columns = tuple(ColumnRead(column, form) for column, form in forms if form)
         scan = TableRead(table, columns, 1, Chunking(width=1_000_000))
         yield lambda: list(side.chunk_sums(scan, WHOLE))

@@ -89,7 +89,7 @@ def _relay(here: socket.socket, there: socket.socket) -> None:
 
 def settings_of(session: PostgreSQL) -> dict[str, str]:
     names = [*SETTINGS, "statement_timeout"]
-    return {name: session._query("SELECT current_setting(%s)", (name,))[0][0] for name in names}
+    return {name: session.query("SELECT current_setting(%s)", (name,))[0][0] for name in names}
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)

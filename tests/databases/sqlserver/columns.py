@@ -179,7 +179,7 @@ def scans(
     target: Database, source_table: TableName, target_table: TableName, chunking: Chunking
 ) -> tuple[TableRead, TableRead]:
     """Both sides of a table with a column ``id`` and one of every type, in the forms that a plan would choose."""
-    theirs = {column.name: column for column in target.columns(target_table)}
+    theirs = {column.name: column for column in target.catalogue.columns(target_table)}
     pairs = [(ID, theirs["id"]), *((SORTS[name].told.column, theirs[name]) for name in NAMES)]
     forms = [form_of("sqlserver", ours, "postgresql", other) for ours, other in pairs]
     told = [

@@ -15,8 +15,10 @@ import pytest
 from cdcproof import pipeline
 from cdcproof.databases.connections import connect
 from cdcproof.databases.names import Column, TableName
-from cdcproof.databases.sqlserver import database, odbc, session
-from cdcproof.databases.sqlserver.database import SQLServer, divided
+from cdcproof.databases.sqlserver import odbc, session
+from cdcproof.databases.sqlserver.catalogue import UNSEEN_POLICIES
+from cdcproof.databases.sqlserver.checksums import divided
+from cdcproof.databases.sqlserver.database import SQLServer
 from cdcproof.databases.sqlserver.errors import Errors, of_pyodbc
 from cdcproof.databases.sqlserver.queries import catalogue
 from cdcproof.databases.sqlserver.sessions.test_rows import SQLServerWriter
@@ -249,14 +251,14 @@ def test_a_right_is_granted_to_the_user_of_the_database_and_not_to_the_login(mon
         door = SQLServerWriter(_config(), Secret(PASSWORD), 30)
         door._connection = Connection()
         select, cdc = f"GRANT SELECT ON [dbo].[odd]]name] TO [{user}];", f"GRANT SELECT ON SCHEMA::cdc TO [{user}];"
-        with pytest.raises(RefusedError) as raised, door._our_errors(TABLE):
+        with pytest.raises(RefusedError) as raised, door.our_errors(TABLE):
             door._connection.execute("SELECT 1")
         assert raised.value.remedy == select
         with pytest.raises(RefusedError) as raised:
-            door._query("SELECT 1", grant=door._grant_of_cdc)
+            door.query("SELECT 1", grant=door.grant_of_cdc)
         assert raised.value.remedy == cdc
         assert door._needed(TABLE).endswith(f" TO [{user}];")
-        assert door._errors.no_such_table(TABLE).remedy.endswith(select)
+        assert door.errors.no_such_table(TABLE).remedy.endswith(select)
 
 
 def test_a_datetimeoffset_is_read_with_its_offset_and_six_digits() -> None:
@@ -268,7 +270,7 @@ def test_a_datetimeoffset_is_read_with_its_offset_and_six_digits() -> None:
 
 def test_text_that_is_not_utf_16_is_no_error_of_ours() -> None:
     door = SQLServer(_config(), Secret(PASSWORD), 30)
-    with pytest.raises(UnexpectedAnswerError, match="holds text that is not UTF-16"), door._our_errors(TABLE):
+    with pytest.raises(UnexpectedAnswerError, match="holds text that is not UTF-16"), door.our_errors(TABLE):
         b"\x3d\xd8".decode("utf-16-le")
 
 
@@ -357,7 +359,7 @@ def test_the_identity_says_when_the_account_may_not_see_the_recovery_fork(
     ],
 )  # fmt: skip
 def test_columns_are_told_with_their_lengths_in_characters(row: tuple[Any, ...], column: Column) -> None:
-    assert _door({catalogue.COLUMNS: [row]}).columns(TABLE) == (column,)
+    assert _door({catalogue.COLUMNS: [row]}).catalogue.columns(TABLE) == (column,)
 
 
 @pytest.mark.parametrize(
@@ -369,10 +371,10 @@ def test_columns_are_told_with_their_lengths_in_characters(row: tuple[Any, ...],
 )
 def test_a_column_whose_values_are_withheld_says_why_and_proves_no_change(word: str, reason: str) -> None:
     door = _door({catalogue.COLUMNS: [("at", "datetime2", False, 7, 27, False, 8, word)]})
-    (column,) = door.columns(TABLE)
+    (column,) = door.catalogue.columns(TABLE)
     assert column.withheld == reason
     with pytest.raises(UnexpectedAnswerError, match="no column at that this account reads as it is"):
-        door.latest(TABLE, "at")
+        door.catalogue.latest(TABLE, "at")
 
 
 @pytest.mark.parametrize(
@@ -412,18 +414,18 @@ def test_each_permission_that_is_missing_comes_with_its_grant(
         catalogue.MAY_VIEW_SERVER_STATE: [(1,)],
         catalogue.USER: [("shop reader",)],
     }
-    assert _door(given | changed).permissions_missing([TABLE]) == expected
+    assert _door(given | changed).permissions.missing([TABLE]) == expected
 
 
 def test_policies_that_filter_a_table_are_named() -> None:
     given = {catalogue.ROW_POLICIES: [("dbo.by_tenant",)], catalogue.MAY_VIEW_DEFINITION: [(1,)]}
-    assert _door(given).row_policies(TABLE) == ("dbo.by_tenant",)
+    assert _door(given).catalogue.row_policies(TABLE) == ("dbo.by_tenant",)
 
 
 @pytest.mark.parametrize("answer", [0, None])
 def test_policies_that_an_account_may_not_see_are_not_taken_for_none(answer: int | None) -> None:
     given = {catalogue.ROW_POLICIES: [], catalogue.MAY_VIEW_DEFINITION: [(answer,)]}
-    assert _door(given).row_policies(TABLE) == (database.UNSEEN_POLICIES,)
+    assert _door(given).catalogue.row_policies(TABLE) == (UNSEEN_POLICIES,)
 
 
 @pytest.mark.parametrize(
@@ -467,13 +469,13 @@ def test_rows_come_with_their_version_where_the_table_has_one() -> None:
     expected = (canonical.encode(ID.form, 1), b"one")
     for version, told in (([("rv",)], bytes([*bytes(7), 1])), ([], b"")):
         door = _door({catalogue.ROWVERSION_COLUMN: version}, _table((1, "one"), (11, "eleven")))
-        with door.chunk_rows(scan, [0]) as rows:
+        with door.rows.chunk_rows(scan, [0]) as rows:
             assert list(rows) == [Row(told, expected)]
 
 
 def test_a_key_finds_its_own_row_only_though_the_server_takes_other_letters_for_equal() -> None:
     door = _door({}, _table((1, "Ab"), (2, "ab"), (3, "ab "), (4, None), (5, "x")))
-    found = list(door.rows_by_key(_scan(WORD, ID), [(b"ab",), (b"AB",), (None,), (b"ab",)]))
+    found = list(door.rows.rows_by_key(_scan(WORD, ID), [(b"ab",), (b"AB",), (None,), (b"ab",)]))
     assert [canonical.told(ID.form, row.forms[1] or b"") for row in found] == ["2", "4"]
 
 
@@ -482,7 +484,7 @@ def test_a_short_key_in_the_long_form_is_found_by_its_value() -> None:
     door = _door({}, _table((1, "Ab"), (2, "ab"), (3, None)))
     key = ColumnRead(WORD.column, Form(Kind.TEXT, long=True))
     wanted = [(b"\x00ab",), (canonical.encode(key.form, "x" * 9_000),), (None,)]
-    found = list(door.rows_by_key(_scan(key, ID), wanted))
+    found = list(door.rows.rows_by_key(_scan(key, ID), wanted))
     assert [row.forms for row in found] == [
         (key_of, canonical.encode(ID.form, i)) for key_of, i in ((b"\x00ab", 2), (None, 3))
     ]
@@ -493,7 +495,7 @@ def test_keys_are_asked_for_in_parts_that_the_server_takes() -> None:
     door = _door({}, _table(*((i, "x") for i in range(250))))
     scan = _scan(ID, WORD)
     keys = [(canonical.encode(ID.form, i),) for i in range(240)]
-    assert len(list(door.rows_by_key(scan, keys))) == 240
+    assert len(list(door.rows.rows_by_key(scan, keys))) == 240
     assert [
         statement.count("?") for statement in door._connection.asked if "?" in statement and "TRY_CAST" in statement
     ] == [100, 100, 40]
@@ -502,7 +504,9 @@ def test_keys_are_asked_for_in_parts_that_the_server_takes() -> None:
 def test_whole_rows_are_asked_for_by_their_hash() -> None:
     door = _door({}, _table((1, "a"), (1, "a"), (2, None)))
     scan = _scan(ID, WORD, key=2)
-    rows = list(door.rows_by_key(scan, [(canonical.encode(ID.form, 1), b"a"), (canonical.encode(ID.form, 2), None)]))
+    rows = list(
+        door.rows.rows_by_key(scan, [(canonical.encode(ID.form, 1), b"a"), (canonical.encode(ID.form, 2), None)])
+    )
     assert [row.forms[1] for row in rows] == [b"a", b"a", None]
     assert "HASHBYTES('MD5'" in door._connection.asked[-1]
 
@@ -510,31 +514,34 @@ def test_whole_rows_are_asked_for_by_their_hash() -> None:
 def test_a_server_without_utf_8_encodes_short_text_here_and_refuses_what_it_would_have_to_hash() -> None:
     door = _door({catalogue.HAS_UTF8: [(None,)]}, _table((1, "é")))
     scan = _scan(ID, WORD, width=10)
-    with door.chunk_rows(scan, [0]) as rows:
+    with door.rows.chunk_rows(scan, [0]) as rows:
         assert [row.forms[1] for row in rows] == ["é".encode()]
-    assert [row.forms[1] for row in door.rows_by_key(scan, [(canonical.encode(ID.form, 1),)])] == ["é".encode()]
-    assert door.literal_forms(WORD.column, WORD.form, ["ü", None]) == (
+    assert [row.forms[1] for row in door.rows.rows_by_key(scan, [(canonical.encode(ID.form, 1),)])] == ["é".encode()]
+    assert door.checksums.literal_forms(WORD.column, WORD.form, ["ü", None]) == (
         LiteralForm("ü".encode(), b""),
         LiteralForm(None, b""),
     )
-    assert door.stream_select(scan, WHOLE).types == ("BIGINT", "VARCHAR")
+    assert door.checksums.stream_select(scan, WHOLE).types == ("BIGINT", "VARCHAR")
     in_long_form = ColumnRead(WORD.column, Form(Kind.TEXT, long=True))
-    with door.chunk_rows(_scan(ID, in_long_form, width=10), [0]) as rows:
+    with door.rows.chunk_rows(_scan(ID, in_long_form, width=10), [0]) as rows:
         assert [row.forms[1] for row in rows] == ["\x00é".encode()]
-    assert door.literal_forms(in_long_form.column, in_long_form.form, ["ü", None]) == (
+    assert door.checksums.literal_forms(in_long_form.column, in_long_form.form, ["ü", None]) == (
         LiteralForm("\x00ü".encode(), b""),
         LiteralForm(None, b""),
     )
     long = ColumnRead(Column("long", "nvarchar", nullable=True), Form(Kind.TEXT, long=True))
-    assert door.literal_forms(long.column, long.form, ["ü", None]) == (LiteralForm(None, b""), LiteralForm(None, b""))
+    assert door.checksums.literal_forms(long.column, long.form, ["ü", None]) == (
+        LiteralForm(None, b""),
+        LiteralForm(None, b""),
+    )
     asking: list[Callable[[], Any]] = [
-        lambda: list(door.chunk_sums(scan, WHOLE)),
-        lambda: list(door.sums_of_chunks(scan, [0], 5)),
-        lambda: door.stream_select(_scan(WORD, ID), WHOLE),
-        lambda: door.stream_select(_scan(ID, long, width=1), WHOLE),
-        lambda: door.chunk_rows(_scan(WORD, ID), [0]).__enter__(),
-        lambda: door.chunk_rows(_scan(ID, long, width=1), [0]).__enter__(),
-        lambda: list(door.rows_by_key(_scan(ID, long, width=1), [(b"",)])),
+        lambda: list(door.checksums.chunk_sums(scan, WHOLE)),
+        lambda: list(door.checksums.sums_of_chunks(scan, [0], 5)),
+        lambda: door.checksums.stream_select(_scan(WORD, ID), WHOLE),
+        lambda: door.checksums.stream_select(_scan(ID, long, width=1), WHOLE),
+        lambda: door.rows.chunk_rows(_scan(WORD, ID), [0]).__enter__(),
+        lambda: door.rows.chunk_rows(_scan(ID, long, width=1), [0]).__enter__(),
+        lambda: list(door.rows.rows_by_key(_scan(ID, long, width=1), [(b"",)])),
     ]
     for ask in asking:
         with pytest.raises(UnexpectedAnswerError, match=r"no collation in UTF-8.*: (word|long)"):
@@ -558,7 +565,7 @@ def test_segments_are_ranges_of_the_column_that_the_table_lies_by(
 ) -> None:
     known = {catalogue.ESTIMATED_ROWS: [(estimated,)], catalogue.CLUSTERED_BY: clustered}
     known[catalogue.range_statement(TABLE, ID.column)] = [(10, 309)]  # type: ignore[assignment]
-    assert _door(known).segments(scan, 400) == expected
+    assert _door(known).checksums.segments(scan, 400) == expected
 
 
 @pytest.mark.parametrize(("low", "high", "parts"), [(0, 99, 7), (-5, -5, 3), (-(2**63), 2**63 - 1, 4), (1, 2, 9)])
@@ -637,8 +644,8 @@ def test_a_database_that_is_not_listed_is_our_error() -> None:
     door = _door({catalogue.DATABASE_STATE: [], catalogue.ISOLATION: [], catalogue.IDENTITY: []})
     for ask in (
         door.identity,
-        door.captured_tables,
-        door.log_position,
+        door.log.captured_tables,
+        door.log.position,
         door.isolation,
         lambda: door.snapshot().__enter__(),
     ):

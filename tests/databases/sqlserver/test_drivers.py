@@ -34,6 +34,7 @@ from cdcproof.databases.values import canonical
 from cdcproof.databases.values.types import Form, Kind
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile.checksums.strategy import Strategy
+from cdcproof.reconcile.checksums.sums import PushDown
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
 from cdcproof.reconcile.plan.calibration import Calibration
 from cdcproof.reconcile.plan.columns import TablePair
@@ -136,9 +137,9 @@ def test_the_driver_logs_in_as_asked_and_every_session_begins_politely(stand_in:
 def test_as_many_literals_as_keys_were_changed_are_asked_for_in_parts_that_a_request_takes(stand_in: StandIn) -> None:
     column, form = Column("id", "int", nullable=False, scale=0, precision=10), Form(Kind.INTEGER)
     with _door(stand_in) as door:
-        found = door.literal_forms(column, form, [*map(str, range(3_000)), None])
+        found = door.checksums.literal_forms(column, form, [*map(str, range(3_000)), None])
         with pytest.raises(UnexpectedAnswerError, match="too many parameters"):  # the server does refuse more
-            door._query(f"SELECT {' + '.join('?' * 2_098)}", *range(2_098))
+            door.query(f"SELECT {' + '.join('?' * 2_098)}", *range(2_098))
     assert [one.part for one in found] == [*(canonical.encode(form, i) for i in range(3_000)), None]
 
 
@@ -248,26 +249,29 @@ def test_both_engines_make_the_same_bytes_the_same_sums_and_the_same_columns(
     source, target = pair.source, pair.target
     ours, theirs = scans(target, TABLE, TARGET, chunking)
     with pair.replicated(rows, keys):
-        expected = added(list(target.chunk_sums(theirs, WHOLE)))
+        expected = added(list(target.checksums.chunk_sums(theirs, WHOLE)))
         streamed = added(list(pair.target_columns.chunk_sums(theirs, WHOLE)))
-        assert added(list(source.chunk_sums(ours, WHOLE))) == expected
+        assert added(list(source.checksums.chunk_sums(ours, WHOLE))) == expected
         assert added(list(pair.source_columns.chunk_sums(ours, WHOLE))) == streamed
         if chunking.width:
             some = list(expected)[:2]
-            assert added(list(source.sums_of_chunks(ours, some, 2))) == added(
-                list(target.sums_of_chunks(theirs, some, 2))
+            assert added(list(source.checksums.sums_of_chunks(ours, some, 2))) == added(
+                list(target.checksums.sums_of_chunks(theirs, some, 2))
             )
-        with source.chunk_rows(ours, list(expected)) as found, target.chunk_rows(theirs, list(expected)) as others:
+        with (
+            source.rows.chunk_rows(ours, list(expected)) as found,
+            target.rows.chunk_rows(theirs, list(expected)) as others,
+        ):
             assert Counter(row.forms for row in found) == Counter(row.forms for row in others)
         wanted = [(canonical.encode(Form(Kind.INTEGER), key),) for key in (*keys[:2], 99)]
-        by_key = [row.forms for row in source.rows_by_key(ours, wanted)]
-        assert Counter(by_key) == Counter(row.forms for row in target.rows_by_key(theirs, wanted))
+        by_key = [row.forms for row in source.rows.rows_by_key(ours, wanted)]
+        assert Counter(by_key) == Counter(row.forms for row in target.rows.rows_by_key(theirs, wanted))
         assert len(by_key) == min(2, len(keys))
         name = data.draw(st.sampled_from(NAMES))
         changed, row = data.draw(SORTS[name].values), pair.stand_in.rows[0]
         is_changed = SORTS[name].form(changed) != SORTS[name].form(row[name])
         row[name] = changed
-        assert (added(list(source.chunk_sums(ours, WHOLE))) != expected) is is_changed
+        assert (added(list(source.checksums.chunk_sums(ours, WHOLE))) != expected) is is_changed
         assert (added(list(pair.source_columns.chunk_sums(ours, WHOLE))) != streamed) is is_changed
 
 
@@ -458,9 +462,9 @@ def test_a_refused_statement_is_our_error_by_either_driver(
 ) -> None:
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
     with _door(stand_in) as door, Columnar() as columnar, columnar.side(door) as side:
-        assert list(door.chunk_sums(scan, WHOLE)) == []
+        assert list(door.checksums.chunk_sums(scan, WHOLE)) == []
         stand_in.refusal = refusal
-        for one in (side, door):
+        for one in (side, PushDown(door)):
             with pytest.raises(error) as raised:
                 list(one.chunk_sums(scan, WHOLE))
             assert words in str(raised.value)
@@ -473,10 +477,13 @@ def test_what_goes_wrong_in_the_midst_of_the_rows_is_our_error_too(stand_in: Sta
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
     overflow = Refusal(8115, "Arithmetic overflow error.")
     with _door(stand_in) as door, Columnar() as columnar, columnar.side(door) as side:
-        stand_in.known[door.stream_select(scan, WHOLE).select] = [*((Int(i, 64),) for i in range(40_000)), overflow]
-        stand_in.known[door.statements(scan)["push-down"]] = [(Int(0, 64), Int(1, 64), Decimal(1)), overflow]
+        stand_in.known[door.checksums.stream_select(scan, WHOLE).select] = [
+            *((Int(i, 64),) for i in range(40_000)),
+            overflow,
+        ]
+        stand_in.known[door.checksums.statements(scan)["push-down"]] = [(Int(0, 64), Int(1, 64), Decimal(1)), overflow]
         with pytest.raises(UnexpectedAnswerError, match=r"warehouse at .*: Arithmetic overflow error\.$"):
-            list((side if name == "streamed" else door).chunk_sums(scan, WHOLE))
+            list((side if name == "streamed" else door.checksums).chunk_sums(scan, WHOLE))
         assert door.version().startswith("Microsoft SQL Server 16")
 
 
@@ -495,7 +502,7 @@ def test_a_statement_over_its_time_is_our_error_by_either_driver(stand_in: Stand
     config = _config(stand_in.server)
     with SQLServer(config, Secret(PASSWORD), 1) as door, Columnar() as columnar, columnar.side(door) as side:
         with pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"):
-            list((side if name == "streamed" else door).chunk_sums(scan, WHOLE))
+            list((side if name == "streamed" else door.checksums).chunk_sums(scan, WHOLE))
         assert door.version().startswith("Microsoft SQL Server 16")
 
 
@@ -503,7 +510,7 @@ def test_a_statement_over_its_time_is_our_error_by_either_driver(stand_in: Stand
 def test_rows_that_stop_coming_are_our_error_when_the_time_is_over(stand_in: StandIn, name: str, value: Any) -> None:
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)), SORTS[name].told), 1, Chunking(width=5))
     with SQLServer(_config(stand_in.server), Secret(PASSWORD), 1) as door, Columnar() as columnar:
-        stand_in.known[door.stream_select(scan, WHOLE).select] = [(Int(1, 64), value), STALLED]
+        stand_in.known[door.checksums.stream_select(scan, WHOLE).select] = [(Int(1, 64), value), STALLED]
         with (
             columnar.side(door) as side,
             pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"),
@@ -526,7 +533,7 @@ def test_a_server_that_stands_still_is_given_up_by_arrow_too(stand_in: StandIn) 
     stand_in.server.frozen = lambda statement: "[kinds]" in statement
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
     with _door(stand_in) as door, ArrowSession(_config(stand_in.server), Secret(PASSWORD), 1) as session:
-        stream = door.stream_select(scan, WHOLE)
+        stream = door.checksums.stream_select(scan, WHOLE)
         with (
             pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"),
             session.batches(TABLE, stream),
@@ -583,10 +590,10 @@ def test_a_statement_can_be_ended_from_another_thread(stand_in: StandIn) -> None
         thread = threading.Thread(target=end)
         thread.start()
         with pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds was ended"):
-            list(door.chunk_sums(scan, WHOLE))
+            list(door.checksums.chunk_sums(scan, WHOLE))
         thread.join()
         door.interrupt()
-        assert list(door.chunk_sums(scan, WHOLE)) == []
+        assert list(door.checksums.chunk_sums(scan, WHOLE)) == []
 
 
 @contextmanager
@@ -605,7 +612,7 @@ def test_a_stream_can_be_ended_from_another_thread(stand_in: StandIn) -> None:
     stand_in.rows = [{"id": Int(i, 64)} for i in range(40_000)]
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
     with _door(stand_in) as door, door.stream_session() as session:
-        stream = door.stream_select(scan, WHOLE)
+        stream = door.checksums.stream_select(scan, WHOLE)
         reading = session.batches(TABLE, stream)
         reader = reading.__enter__()
         assert reader.read_next_batch().num_rows == 16_384

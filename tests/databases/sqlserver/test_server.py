@@ -22,6 +22,7 @@ from cdcproof.databases.sqlserver.queries import catalogue, column_sql
 from cdcproof.databases.table_read import WHOLE, Chunking, ColumnRead, TableRead
 from cdcproof.databases.values import canonical
 from cdcproof.databases.values.types import Form, Kind
+from cdcproof.reconcile.checksums.sums import PushDown
 from cdcproof.reconcile.plan.calibration import Calibration
 from cdcproof.reconcile.plan.edge_values import Literal, literals
 from cdcproof.secrets import Secret
@@ -85,7 +86,7 @@ def _version(config: pipeline.Database, password: Secret) -> str:
 def _execute(config: pipeline.Database, password: Secret, *statements: str) -> None:
     with SQLServer(config, password, 60) as door:
         for statement in statements:
-            door._session.execute(statement)
+            door.driver.execute(statement)
 
 
 def _account(name: str, password: Secret) -> tuple[str, str]:
@@ -179,19 +180,23 @@ def test_every_type_is_calibrated(source: SQLServer, target: Database) -> None:
 
 
 def test_the_catalogue_tells_what_was_declared(source: SQLServer) -> None:
-    found = {column.name: (column.type, column.length, column.nullable) for column in source.columns(SOURCE)}
+    found = {column.name: (column.type, column.length, column.nullable) for column in source.catalogue.columns(SOURCE)}
     declared = {name: SORTS[name].told.column for name in NAMES if name != "sysname"}
     assert found == {
         "id": ("bigint", None, False),
         "sysname": ("nvarchar", 128, True),
         **{name: (column.type, column.length, True) for name, column in declared.items()},
     }
-    assert source.primary_key(SOURCE) == ("id",)
-    assert source.estimated_rows(SOURCE) == source.count_rows(SOURCE) == len(_rows())
-    key = TableRead(SOURCE, (ColumnRead(source.columns(SOURCE)[0], Form(Kind.INTEGER)),), 1, Chunking(width=1))
-    parts = source.segments(key, 5)
+    assert source.catalogue.primary_key(SOURCE) == ("id",)
+    assert source.catalogue.estimated_rows(SOURCE) == source.catalogue.count_rows(SOURCE) == len(_rows())
+    key = TableRead(
+        SOURCE, (ColumnRead(source.catalogue.columns(SOURCE)[0], Form(Kind.INTEGER)),), 1, Chunking(width=1)
+    )
+    parts = source.checksums.segments(key, 5)
     assert len(parts) > 1
-    assert added(one for part in parts for one in source.chunk_sums(key, part)) == added(source.chunk_sums(key, WHOLE))
+    assert added(one for part in parts for one in source.checksums.chunk_sums(key, part)) == added(
+        source.checksums.chunk_sums(key, WHOLE)
+    )
 
 
 @pytest.mark.parametrize("chunking", [Chunking(width=1), Chunking(columns=1, buckets=8)])
@@ -200,20 +205,23 @@ def test_both_strategies_find_what_was_planted_and_nothing_else(
 ) -> None:
     ours, theirs = scans(target, SOURCE, TARGET, chunking)
     with Columnar() as columnar, columnar.side(source) as streamed, columnar.side(target) as other:
-        for source_side, target_side in ((source, target), (streamed, other)):
+        for source_side, target_side in ((PushDown(source), PushDown(target)), (streamed, other)):
             with source_side.snapshot():
                 expected = added(source_side.chunk_sums(ours, WHOLE))
             assert added(target_side.chunk_sums(theirs, WHOLE)) == expected
-        with source.chunk_rows(ours, list(expected)) as found, target.chunk_rows(theirs, list(expected)) as others:
+        with (
+            source.rows.chunk_rows(ours, list(expected)) as found,
+            target.rows.chunk_rows(theirs, list(expected)) as others,
+        ):
             assert {row.forms for row in found} == {row.forms for row in others}
         last = len(_rows()) - 1
         keys = [canonical.encode(Form(Kind.INTEGER), i) for i in (0, 1, last, 1000)]
         with planted(server, last):
-            for source_side, target_side in ((source, target), (streamed, other)):
+            for source_side, target_side in ((PushDown(source), PushDown(target)), (streamed, other)):
                 there, here = added(target_side.chunk_sums(theirs, WHOLE)), added(source_side.chunk_sums(ours, WHOLE))
                 differing = {chunk for chunk in here | there if here.get(chunk) != there.get(chunk)}
                 assert differing == {canonical.chunk_of(chunking, ours.forms, (key,)) for key in keys}
-        found_by_key = source.rows_by_key(ours, [(key,) for key in keys])
+        found_by_key = source.rows.rows_by_key(ours, [(key,) for key in keys])
         assert {row.forms[0] for row in found_by_key} == set(keys[:3])
 
 
@@ -247,24 +255,24 @@ def test_the_position_is_passed_when_the_change_is_captured_and_read(
         "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'watched', @role_name = NULL",
         "INSERT INTO dbo.watched VALUES (1)",
     )
-    position = source.log_position()
+    position = source.log.position()
     nothing_read = {"commit_lsn": lsn.text(1), "change_lsn": lsn.text(1), "event_serial_no": 1}
     captured = wait_until(
-        lambda: source._query("SELECT MAX(__$start_lsn), MAX(__$seqval) FROM cdc.dbo_watched_CT")[0],
+        lambda: source.query("SELECT MAX(__$start_lsn), MAX(__$seqval) FROM cdc.dbo_watched_CT")[0],
         lambda found: found[0] is not None,
         what="the capture job",
         deadline_seconds=START_SECONDS,
     )
     commit, change = (lsn.text(lsn.of_binary(bytes(part))) for part in captured)
     all_read = {"commit_lsn": commit, "change_lsn": change, "event_serial_no": 1}
-    assert not source.log_read_by(position, nothing_read, [table])
+    assert not source.log.read_by(position, nothing_read, [table])
     wait_until(
-        lambda: source.log_read_by(position, all_read, [table]),
+        lambda: source.log.read_by(position, all_read, [table]),
         bool,
         what="the log scan",
         deadline_seconds=START_SECONDS,
     )
-    assert source.captured_tables() == {table}
+    assert source.log.captured_tables() == {table}
 
 
 def test_what_is_masked_or_filtered_for_an_account_is_named(
@@ -280,13 +288,13 @@ def test_what_is_masked_or_filtered_for_an_account_is_named(
         "GRANT SELECT ON dbo.guarded TO guarded",
         "GRANT VIEW DEFINITION TO guarded",
     )
-    assert [column.withheld for column in source.columns(table)] == ["", ""]
+    assert [column.withheld for column in source.catalogue.columns(table)] == ["", ""]
     with SQLServer(config[0].model_copy(update={"user": "guarded"}), config[1], 30) as door:
-        assert [bool(column.withheld) for column in door.columns(table)] == [False, True]
-        assert door.row_policies(table) == ("dbo.only_dbo",)
-        assert door.permissions_missing([table])["masked columns"] == "GRANT UNMASK TO [guarded];"
+        assert [bool(column.withheld) for column in door.catalogue.columns(table)] == [False, True]
+        assert door.catalogue.row_policies(table) == ("dbo.only_dbo",)
+        assert door.permissions.missing([table])["masked columns"] == "GRANT UNMASK TO [guarded];"
         _execute(*config, "GRANT UNMASK TO guarded")
-        assert not any(column.withheld for column in door.columns(table))
+        assert not any(column.withheld for column in door.catalogue.columns(table))
 
 
 def test_an_account_without_permission_is_told_the_grant(
@@ -295,6 +303,6 @@ def test_an_account_without_permission_is_told_the_grant(
     database, password = config
     _execute(database, password, *_account("blind", password))
     with SQLServer(database.model_copy(update={"user": "blind"}), password, 30) as door:
-        missing = door.permissions_missing([SOURCE])
+        missing = door.permissions.missing([SOURCE])
         assert missing[str(SOURCE)] == "GRANT SELECT ON [dbo].[kinds] TO [blind];"
         assert any("VIEW SERVER STATE" in grant for grant in missing.values())

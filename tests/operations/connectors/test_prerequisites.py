@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pytest
 
@@ -179,6 +179,10 @@ class Told:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    @property
+    def catalogue(self) -> Self:
+        return self
 
     def tables(self, schema: str) -> frozenset[TableName]:
         return frozenset({TableName(schema, "customers")})

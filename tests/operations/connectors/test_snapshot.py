@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pytest
 
@@ -66,6 +66,10 @@ class Target:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    @property
+    def catalogue(self) -> Self:
+        return self
 
     def tables(self, schema: str) -> frozenset[TableName]:
         return frozenset(TableName(schema, name) for name in self.now)

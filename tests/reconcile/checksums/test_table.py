@@ -16,7 +16,7 @@ import pytest
 
 from cdcproof.databases.duckdb import engine as duckdb_engine
 from cdcproof.databases.duckdb.stream import Columnar
-from cdcproof.databases.postgresql.database import PostgreSQL
+from cdcproof.databases.postgresql.checksums import Checksums
 from cdcproof.databases.table_read import ChunkSum
 from cdcproof.reconcile import engine
 from cdcproof.reconcile.checksums import checkpoint, narrowing, parts, strategy
@@ -71,8 +71,8 @@ def test_both_ways_find_the_same_differences(
     """What was streamed is not summed up once more at the servers: their hash would have to see it, too."""
     _filled(sides, "ways", 40_000)
     monkeypatch.setattr(narrowing, "_FEW_ROWS", 0)
-    sums = PostgreSQL.sums_of_chunks
-    with patch.object(PostgreSQL, "sums_of_chunks", autospec=True, side_effect=sums) as narrowed:
+    sums = Checksums.sums_of_chunks
+    with patch.object(Checksums, "sums_of_chunks", autospec=True, side_effect=sums) as narrowed:
         result = _result(_run(sides, columnar, pinned), sides, "ways")
     assert _found(result) == (TableStatus.MISMATCH, "", 40_000, 40_000, DIFFERING)
     assert (result.strategy, result.reason) == (pinned, "asked for")

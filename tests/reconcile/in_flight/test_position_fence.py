@@ -58,14 +58,18 @@ class World:
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def log_position(self) -> LogPosition:
+    @property
+    def log(self) -> Self:
+        return self
+
+    def position(self) -> LogPosition:
         return LogPosition(self.end_of_log, f"0/{self.end_of_log}")
 
-    def log_read_by(self, position: LogPosition, offset: Mapping[str, Any], tables: tuple[TableName, ...]) -> bool:
+    def read_by(self, position: LogPosition, offset: Mapping[str, Any], tables: tuple[TableName, ...]) -> bool:
         self.asked_of.append(tables)
         return bool(offset.get("read", 0) >= position.value)
 
-    def log_received_by(self, position: LogPosition) -> str:
+    def received_by(self, position: LogPosition) -> str:
         return f"session {self.session}" if self.received >= position.value else ""
 
     def offsets(self, name: str) -> tuple[dict[str, Any], ...]:
@@ -395,7 +399,7 @@ def test_a_connect_that_tells_no_offsets_leaves_it_to_the_source(world: World, m
     monkeypatch.setattr(world, "offsets", refused)
     with pytest.raises(DeadlineError, match=r"it is RUNNING, task 0 RUNNING, needs Kafka Connect 3\.5 or newer"):
         _cross(world)
-    monkeypatch.setattr(world, "log_read_by", lambda *_: True)
+    monkeypatch.setattr(world, "read_by", lambda *_: True)
     assert _cross(world).method == "position"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -61,7 +61,7 @@ def database(server: Server) -> Iterator[Database]:
 
 def _told(database: Database) -> list[ColumnRead]:
     """Every column in every form that it may be told in beside another."""
-    columns = database.columns(TABLE)
+    columns = database.catalogue.columns(TABLE)
     forms = [
         (one, form_of("postgresql", one, "postgresql", other))
         for one in columns
@@ -123,6 +123,10 @@ def test_a_server_of_another_encoding_is_asked_what_it_can_hold(server: Server) 
 
 class _InMemory:
     """SQL Server's statements, run by tests/tsql_engine.py."""
+
+    @property
+    def checksums(self) -> Self:
+        return self
 
     def literal_forms(self, column: Column, form: Form, texts: Sequence[str | None]) -> list[LiteralForm]:
         statement = statements.literal_forms(column, form, [text is not None for text in texts])
@@ -194,9 +198,13 @@ class _Erring:
     change: Callable[[str | None, LiteralForm], LiteralForm]
     asked: list[ColumnRead] = field(default_factory=list)
 
+    @property
+    def checksums(self) -> Self:
+        return self
+
     def literal_forms(self, column: Column, form: Form, texts: Sequence[str | None]) -> list[LiteralForm]:
         self.asked.append(ColumnRead(column, form))
-        found = self.database.literal_forms(column, form, texts)
+        found = self.database.checksums.literal_forms(column, form, texts)
         return [self.change(text, answer) for text, answer in zip(texts, found, strict=True)]
 
 
@@ -302,6 +310,10 @@ def test_a_type_that_the_stream_errs_in_is_named_and_may_still_be_pushed_down(da
 def test_what_the_server_refuses_altogether_is_not_compared_and_a_dead_server_is_an_error() -> None:
     class Refusing:
         error: Exception = UnexpectedAnswerError("no such function: md5(bytea)")
+
+        @property
+        def checksums(self) -> Self:
+            return self
 
         def literal_forms(self, *_: Any) -> list[LiteralForm]:
             raise self.error

@@ -28,9 +28,13 @@ class Side:
     """A side with these rows, the first of which comes when the other side's is asked for, too."""
 
     name: str
-    rows: Sequence[bytes]
+    held: Sequence[bytes]
     together: threading.Barrier
     asked: list[str]
+
+    @property
+    def rows(self) -> Side:
+        return self
 
     @contextmanager
     def chunk_rows(self, scan: TableRead, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
@@ -39,7 +43,7 @@ class Side:
 
     def _rows(self) -> Iterator[Row]:
         self.together.wait()
-        yield from (Row(b"", (one,)) for one in self.rows)
+        yield from (Row(b"", (one,)) for one in self.held)
 
 
 def test_the_target_is_asked_first_and_both_sides_rows_come_at_the_same_time() -> None:

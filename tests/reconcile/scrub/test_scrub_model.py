@@ -42,7 +42,7 @@ class Killed(BaseException):
 class Source(FakeDatabase):
     """A source with its log. The slot keeps changes behind `slot`; the change table of each table those behind `starts`."""
 
-    log: list[tuple[int, str, int]] = field(default_factory=list)
+    changes: list[tuple[int, str, int]] = field(default_factory=list)
     slot: int = 1
     starts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 1))
     unpublished: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Slot:
 
     def read(self, tables: Mapping[TableName, Followed], most: int) -> Changes:
         behind = min([one.behind for one in tables.values() if one.behind is not None], default=0)
-        held = [one for one in self.source.log if one[0] > self.begins("")]
+        held = [one for one in self.source.changes if one[0] > self.begins("")]
         ends = [at for at, _, _ in held if at > behind][:most]
         is_last = len(ends) < most
         until = self.source.log_end if is_last else ends[-1]
@@ -160,7 +160,7 @@ class World:
             table = database.tables_held[name]
             table.rows = [row for row in table.rows if row[0] != key] + ([] if value is None else [(key, value)])
             database.log_end += 1
-        self.source.log.append((self.source.log_end, name, key))
+        self.source.changes.append((self.source.log_end, name, key))
 
     def scrub(
         self, *names: str, seconds: float = 0, stuck: str = "", unreadable: str = "", update_column: str = ""
@@ -298,16 +298,16 @@ class Scrubs(RuleBasedStateMachine):
         other = self.world.spare_source
         if other is None:
             other = self.world.twin(source)
-            other.log, other.slot, other.starts = list(source.log), source.slot, dict(source.starts)
+            other.changes, other.slot, other.starts = list(source.changes), source.slot, dict(source.starts)
         self.world.source, self.world.spare_source = other, source
         self.scrub_a_little(NAMES)
 
-    @precondition(lambda self: self.world.source.log)
+    @precondition(lambda self: self.world.source.changes)
     @rule()
     def fail_over_the_source(self) -> None:
         """To a standby that had not got the last change; the slot is made anew there."""
         source = self.world.source
-        _, name, key = source.log.pop()
+        _, name, key = source.changes.pop()
         table = source.tables_held[name]
         table.rows = [row for row in table.rows if row[0] != key]
         source.is_of = replace(source.is_of, history=f"{source.is_of.history}+")

@@ -53,6 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
             ("source", source.database, plan.source),
             ("target", target.database, plan.target),
         ):
-            for what, sql in database.statements(scan).items():
+            for what, sql in database.checksums.statements(scan).items():
                 print(f"\n-- {side}, {what}\n{sql};")
     return 0

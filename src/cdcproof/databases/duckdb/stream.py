@@ -79,9 +79,6 @@ class ColumnarSide:
     def beside(self) -> None:
         """None: one reading takes all processors of this machine, and the memory that there is for a stream."""
 
-    def by_place(self, scan: TableRead) -> None:
-        """None: what is grouped is grouped here."""
-
     def interrupt(self) -> None:
         """End the statement that runs, at the server too; it raises. For another thread."""
         self._cursor.interrupt()
@@ -181,10 +178,10 @@ class _CopiedRows:
                 self._cursor.execute("ROLLBACK")
 
     def select(self, scan: TableRead, segment: Segment) -> Stream:
-        return self._door.stream_select(scan, segment)
+        return self._door.checksums.stream_select(scan, segment)
 
     def literals(self, columns: Sequence[ColumnRead], literals: Sequence[Sequence[str | None]]) -> Stream:
-        return self._door.stream_literals(columns, literals)
+        return self._door.checksums.stream_literals(columns, literals)
 
     @contextmanager
     def relation(self, table: TableName | None, stream: Stream) -> Iterator[tuple[str, list[str]]]:  # noqa: ARG002
@@ -211,10 +208,10 @@ class _ArrowRows:
         return snapshot
 
     def select(self, scan: TableRead, segment: Segment) -> Stream:
-        return self._door.stream_select(scan, segment)
+        return self._door.checksums.stream_select(scan, segment)
 
     def literals(self, columns: Sequence[ColumnRead], literals: Sequence[Sequence[str | None]]) -> Stream:
-        return self._door.stream_literals(columns, literals)
+        return self._door.checksums.stream_literals(columns, literals)
 
     @contextmanager
     def relation(self, table: TableName | None, stream: Stream) -> Iterator[tuple[str, list[str]]]:

@@ -31,10 +31,10 @@ class Session:
     """
 
     def __init__(self, database: DatabaseAddress, password: Secret, statement_timeout_seconds: float) -> None:
-        self._database = database
+        self.database = database
         self._password = password
         self._statement_timeout_seconds = statement_timeout_seconds
-        self._place = f"PostgreSQL database {database.database} at {database.host}:{database.port}"
+        self.place = f"PostgreSQL database {database.database} at {database.host}:{database.port}"
         self._connection: Connection | None = None
         self._is_pooled = False
 
@@ -55,10 +55,10 @@ class Session:
         """Where and how a session is opened, the password included, as libpq reads it: the stream opens its own in the same way."""
         return Secret(
             make_conninfo(
-                host=self._database.host,
-                port=self._database.port,
-                dbname=self._database.database,
-                user=self._database.user,
+                host=self.database.host,
+                port=self.database.port,
+                dbname=self.database.database,
+                user=self.database.user,
                 password=self._password.reveal(),
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 keepalives_idle=60,  # a connection of which only our end is left; Linux's own defaults take two hours
@@ -106,7 +106,7 @@ class Session:
             shares = settings.shares_sessions(connection, other)
         if shares:
             raise RefusedError(
-                f"{self._place} is a pooler that gives each transaction a session of its own, so that no setting holds.",
+                f"{self.place} is a pooler that gives each transaction a session of its own, so that no setting holds.",
                 "Name the server itself, or a pool in session mode (PgBouncer: pool_mode = session).",
             )
         connection.execute(settings.statement(self._statement_timeout_seconds))
@@ -114,18 +114,18 @@ class Session:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """One REPEATABLE READ transaction."""
-        with self._our_errors(), self._session.transaction(force_rollback=True):
+        with self.our_errors(), self.driver.transaction(force_rollback=True):
             yield
 
     def beside(self) -> Callable[[], AbstractContextManager[Self]]:
         """What it returns opens a session with the snapshot of this one."""
-        [(exported,)] = self._query("SELECT pg_export_snapshot()")
+        [(exported,)] = self.query("SELECT pg_export_snapshot()")
 
         @contextmanager
         def opened() -> Iterator[Self]:
-            with type(self)(self._database, self._password, self._statement_timeout_seconds) as other, other.snapshot():
-                with other._our_errors():
-                    other._session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(exported)))
+            with type(self)(self.database, self._password, self._statement_timeout_seconds) as other, other.snapshot():
+                with other.our_errors():
+                    other.driver.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(exported)))
                 yield other
 
         return opened
@@ -143,7 +143,7 @@ class Session:
     def interrupt_session(self, backend: int) -> None:
         """End the statement that another session of this account runs, by its backend's pid."""
         with suppress(CouldNotLookError):
-            self._query("SELECT pg_cancel_backend(%s)", (backend,))
+            self.query("SELECT pg_cancel_backend(%s)", (backend,))
 
     @property
     def statement_timeout_seconds(self) -> float:
@@ -153,7 +153,7 @@ class Session:
     @property
     def peer(self) -> tuple[str, int]:
         """The server's address, as its connections have it."""
-        return self._session.info.hostaddr, self._session.info.port
+        return self.driver.info.hostaddr, self.driver.info.port
 
     def trouble(self, ports: Sequence[int]) -> str:
         """Why the server will not answer to these ports of this machine; empty where another session sees no reason. For any thread."""
@@ -162,26 +162,30 @@ class Session:
     def stopped_answering(self, how: str, table: TableName | None = None) -> UnreachableError:
         """The error of a server that says nothing more."""
         return UnreachableError(
-            f"{self._place}{f', asked about {table},' if table else ''} stopped answering: {how}.",
+            f"{self.place}{f', asked about {table},' if table else ''} stopped answering: {how}.",
             "Look at its machine: the server or its disk hangs, or the network between drops what is sent.",
         )
 
     @property
-    def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
+    def driver(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Psycopg's connection, open. For this room alone."""
         if self._connection is None:
             raise RuntimeError("use the database as a context manager")
         return self._connection
 
-    def _server(self) -> Server:
-        encoding = self._session.info.parameter_status("server_encoding")
-        return Server(self._session.info.server_version, encoding or "")
+    def dialect(self) -> Server:
+        """What the SQL has to know of the server."""
+        encoding = self.driver.info.parameter_status("server_encoding")
+        return Server(self.driver.info.server_version, encoding or "")
 
-    def _query(self, statement: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._our_errors():
-            return self._session.execute(statement, values).fetchall()
+    def query(self, statement: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a statement."""
+        with self.our_errors():
+            return self.driver.execute(statement, values).fetchall()
 
     @contextmanager
-    def _our_errors(self, table: TableName | None = None) -> Iterator[None]:
+    def our_errors(self, table: TableName | None = None) -> Iterator[None]:
+        """What psycopg raises inside leaves as our error, which names the table."""
         try:
             yield
         except psycopg.Error as error:
@@ -193,64 +197,65 @@ class Session:
         answer = re.search(r"\w+:  (.*)", text)
         if answer and settings.refuses_options(error):
             return RefusedError(
-                f"{self._place} does not take what a session starts with: {answer[1]}",
+                f"{self.place} does not take what a session starts with: {answer[1]}",
                 "This is a pooler. Name the server itself, or a pool in session mode that takes application_name and client_encoding.",
             )
         if answer and not re.search(r"starting up|shutting down|recovery mode", answer[1]):
             return RefusedError(
-                f"{self._place} refused user {self._database.user}: {answer[1]}",
-                f"Check the account, its password ({self._database.password_env}), the database's name "
+                f"{self.place} refused user {self.database.user}: {answer[1]}",
+                f"Check the account, its password ({self.database.password_env}), the database's name "
                 "and the server's pg_hba.conf.",
             )
         return UnreachableError(
-            f"{self._place} does not answer: {text}", "Check that it runs, and host and port in what you gave."
+            f"{self.place} does not answer: {text}", "Check that it runs, and host and port in what you gave."
         )
 
     def _translated(self, error: psycopg.Error, table: TableName | None) -> CouldNotLookError:
         text = _first_line(error)
         if isinstance(error, errors.InsufficientPrivilege) and "row-level security" in text:
             return RefusedError(
-                f"{self._place} shows user {self._database.user} only some of the rows: {text}",
-                sql.SQL("ALTER ROLE {} BYPASSRLS;").format(sql.Identifier(self._database.user)).as_string(),
+                f"{self.place} shows user {self.database.user} only some of the rows: {text}",
+                sql.SQL("ALTER ROLE {} BYPASSRLS;").format(sql.Identifier(self.database.user)).as_string(),
             )
         if isinstance(error, errors.InsufficientPrivilege):
             return RefusedError(
-                f"{self._place} refused user {self._database.user}: {text}", self._grant(table) if table else ""
+                f"{self.place} refused user {self.database.user}: {text}", self._grant(table) if table else ""
             )
         if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName) and table and _is_about(text, table):
-            return self._no_such_table(table)
+            return self.no_such_table(table)
         if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
             return self._too_long(error, table)
-        if self._session.closed:
+        if self.driver.closed:
             return self._lost(error, table)
-        return UnexpectedAnswerError(f"{self._place}: {text}")
+        return UnexpectedAnswerError(f"{self.place}: {text}")
 
     def _lost(self, error: psycopg.Error, table: TableName | None) -> UnreachableError:
         text = _first_line(error)
         if isinstance(error, NoAnswerError):
             return self.stopped_answering(text, table)
-        return UnreachableError(f"{self._place} closed the connection: {text}", "Read the server's log.")
+        return UnreachableError(f"{self.place} closed the connection: {text}", "Read the server's log.")
 
     def _too_long(self, error: psycopg.Error, table: TableName | None) -> UnexpectedAnswerError:
         if isinstance(error, errors.LockNotAvailable):
             return UnexpectedAnswerError(
-                f"{self._place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
+                f"{self.place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
                 "See who holds it: SELECT pid, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks);",
             )
         return UnexpectedAnswerError(
-            f"{self._place}: a statement{f' on {table}' if table else ''} was cancelled "
+            f"{self.place}: a statement{f' on {table}' if table else ''} was cancelled "
             f"(the limit is {self._statement_timeout_seconds:g} s).",
             "Try again when the server is less busy.",
         )
 
     def _grant(self, table: TableName) -> str:
         grant = sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user};")
-        names = {"schema": sql.Identifier(table.schema), "user": sql.Identifier(self._database.user)}
+        names = {"schema": sql.Identifier(table.schema), "user": sql.Identifier(self.database.user)}
         return grant.format(table=table_name(table), **names).as_string()
 
-    def _no_such_table(self, table: TableName) -> UnexpectedAnswerError:
+    def no_such_table(self, table: TableName) -> UnexpectedAnswerError:
+        """The error of a table that is not there."""
         return UnexpectedAnswerError(
-            f"{self._place} has no table {table}.", "Check its name and schema; names are case-sensitive here."
+            f"{self.place} has no table {table}.", "Check its name and schema; names are case-sensitive here."
         )
 
 

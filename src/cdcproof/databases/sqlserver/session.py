@@ -33,11 +33,11 @@ class Session:
     """Connects when entered. Outside `snapshot` every statement is its own transaction."""
 
     def __init__(self, database: DatabaseAddress, password: Secret, statement_timeout_seconds: float) -> None:
-        self._database = database
+        self.database = database
         self._password = password
         self._statement_timeout_seconds = statement_timeout_seconds
-        self._errors = Errors(database, statement_timeout_seconds, lambda: self._user)
-        self._place = self._errors.place
+        self.errors = Errors(database, statement_timeout_seconds, lambda: self.user)
+        self.place = self.errors.place
         self._connection: Any = None
         self._running: Any = None
         self._ended = False
@@ -64,26 +64,26 @@ class Session:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """One SNAPSHOT transaction, where the database allows it; nothing elsewhere."""
-        _, allows_snapshots = self._database_state()
+        _, allows_snapshots = self.database_state()
         if not allows_snapshots:
             yield
             return
-        with self._our_errors():
-            self._session.execute(catalogue.SNAPSHOT)  # before the transaction: it cannot be switched to within one
-            self._session.autocommit = False
+        with self.our_errors():
+            self.driver.execute(catalogue.SNAPSHOT)  # before the transaction: it cannot be switched to within one
+            self.driver.autocommit = False
         try:
             yield
         finally:
             with suppress(_pyodbc().Error):  # the connection is gone, and the error that says so is on its way
-                self._session.rollback()
-                self._session.autocommit = True
-                self._session.execute(catalogue.READ_COMMITTED)
+                self.driver.rollback()
+                self.driver.autocommit = True
+                self.driver.execute(catalogue.READ_COMMITTED)
 
     def isolation(self) -> Isolation:
         """What `snapshot` gives in this database."""
-        found = self._query(catalogue.ISOLATION)
+        found = self.query(catalogue.ISOLATION)
         if not found:
-            raise self._errors.no_such_database()
+            raise self.errors.no_such_database()
         (snapshots, versions), one_core = found[0], "a scan takes one core"
         if snapshots == 1:
             return Isolation(
@@ -98,25 +98,25 @@ class Session:
         return Isolation(
             "READ COMMITTED",
             f"{one_core}; {cost}",
-            f"ALTER DATABASE {catalogue.quoted(self._database.database)} SET ALLOW_SNAPSHOT_ISOLATION ON;   "
+            f"ALTER DATABASE {catalogue.quoted(self.database.database)} SET ALLOW_SNAPSHOT_ISOLATION ON;   "
             "-- tempdb then needs room for what is changed while a table is read",
         )
 
-    def _database_state(self) -> tuple[bool, bool]:
+    def database_state(self) -> tuple[bool, bool]:
         """Whether CDC is on, and whether snapshots are allowed."""
-        found = self._query(catalogue.DATABASE_STATE)
+        found = self.query(catalogue.DATABASE_STATE)
         if not found:
-            raise self._errors.no_such_database()
+            raise self.errors.no_such_database()
         return bool(found[0][0]), found[0][1] == 1
 
     def _connect(self) -> None:
         pyodbc = _pyodbc()
         driver = odbc.find_driver(pyodbc.drivers(), odbc.wheel_libraries())
-        demand_port(self._errors)
+        demand_port(self.errors)
         try:
-            self._connection = self._open(pyodbc, odbc.connection_string(driver, self._database, self._password))
+            self._connection = self._open(pyodbc, odbc.connection_string(driver, self.database, self._password))
         except pyodbc.Error as error:
-            raise self._errors.not_connected(of_pyodbc(error)) from None
+            raise self.errors.not_connected(of_pyodbc(error)) from None
 
     def _open(self, pyodbc: Any, connection_string: str) -> Any:
         connection = pyodbc.connect(connection_string, timeout=LOGIN_TIMEOUT_SECONDS, autocommit=True)
@@ -126,40 +126,44 @@ class Session:
         return connection
 
     @property
-    def _session(self) -> Any:
+    def driver(self) -> Any:
+        """Pyodbc's connection, open. For this room alone."""
         if self._connection is None:
             raise RuntimeError("use the database as a context manager")
         return self._connection
 
-    def _grant_of_state(self) -> str:
-        return f"USE master; GRANT VIEW SERVER STATE TO {catalogue.quoted(self._database.user)};"
+    def grant_of_state(self) -> str:
+        """What shows this account the server's state."""
+        return f"USE master; GRANT VIEW SERVER STATE TO {catalogue.quoted(self.database.user)};"
 
-    def _grant_of_cdc(self) -> str:
-        return f"GRANT SELECT ON SCHEMA::cdc TO {catalogue.quoted(self._user)};"
+    def grant_of_cdc(self) -> str:
+        """What lets this account read the change tables."""
+        return f"GRANT SELECT ON SCHEMA::cdc TO {catalogue.quoted(self.user)};"
 
     @cached_property
-    def _user(self) -> str:
+    def user(self) -> str:
         """The database's user of this account, to which rights in the database are granted; the login's name where it cannot be asked for."""
         with suppress(CouldNotLookError):
-            return str(self._query(catalogue.USER)[0][0])
-        return self._database.user
+            return str(self.query(catalogue.USER)[0][0])
+        return self.database.user
 
-    def _query(self, statement: str, *values: Any, grant: Callable[[], str] = str) -> list[tuple[Any, ...]]:
-        with self._our_errors(grant=grant):
-            return [tuple(row) for row in self._session.execute(statement, values).fetchall()]
+    def query(self, statement: str, *values: Any, grant: Callable[[], str] = str) -> list[tuple[Any, ...]]:
+        """All rows of a statement; `grant` is what the account needs for it."""
+        with self.our_errors(grant=grant):
+            return [tuple(row) for row in self.driver.execute(statement, values).fetchall()]
 
-    def _streamed(self, table: TableName, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def streamed(self, table: TableName, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Rows as the driver gives them, one by one; to be read to the end or closed before the next statement."""
-        with self._our_errors(table):
-            cursor = self._session.cursor()
+        with self.our_errors(table):
+            cursor = self.driver.cursor()
             self._ended, self._running = False, cursor
             try:
                 yield from map(tuple, cursor.execute(statement, values))
                 if self._ended:  # a driver may take it for the end of the rows
-                    raise self._errors.ended(table)
+                    raise self.errors.ended(table)
             except _pyodbc().Error:
                 if self._ended:
-                    raise self._errors.ended(table) from None
+                    raise self.errors.ended(table) from None
                 raise
             finally:
                 with self._ending:
@@ -167,15 +171,16 @@ class Session:
                     cursor.close()
 
     @contextmanager
-    def _our_errors(self, table: TableName | None = None, grant: Callable[[], str] = str) -> Iterator[None]:
+    def our_errors(self, table: TableName | None = None, grant: Callable[[], str] = str) -> Iterator[None]:
+        """What pyodbc raises inside leaves as our error, which names the table and what the account needs."""
         pyodbc = _pyodbc()
         try:
             yield
         except pyodbc.Error as error:
-            raise self._errors.translated(of_pyodbc(error), table, grant) from None
+            raise self.errors.translated(of_pyodbc(error), table, grant) from None
         except UnicodeDecodeError as error:
             raise UnexpectedAnswerError(
-                f"{self._place}: {table or 'a name'} holds text that is not UTF-16: {error.reason}.",
+                f"{self.place}: {table or 'a name'} holds text that is not UTF-16: {error.reason}.",
                 "Find the value: half of a surrogate pair stands alone in an nvarchar or nchar column.",
             ) from None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from cdcproof.clients.connect import Connect
 from cdcproof.databases.connections import connect as connect_to
 from cdcproof.databases.connections import connect_for_deployment as open_database
-from cdcproof.databases.contracts.database import tables_beside
+from cdcproof.databases.contracts.catalogue import tables_beside
 from cdcproof.databases.contracts.deployment import Rights
 from cdcproof.databases.names import TableName
 from cdcproof.errors import CouldNotLookError, RefusedError
@@ -134,7 +134,9 @@ def rights_of(account: Account, pipeline: Pipeline) -> Rights:
     needs = account.needs()
     if account.side == "target":
         with connect_to(configured) as database:
-            needs = account.needs(tables_beside(database, [TableName.parse(t.target) for t in account.tables]))
+            needs = account.needs(
+                tables_beside(database.catalogue, [TableName.parse(t.target) for t in account.tables])
+            )
     if configured.type == "postgresql":
         with open_database(configured) as asked:
             if account.side == "source":

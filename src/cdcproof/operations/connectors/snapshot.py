@@ -72,7 +72,7 @@ def tables_of(connector: Connector, pipeline: Pipeline) -> tuple[Table, ...]:
 def expected_rows(pipeline: Pipeline, tables: Iterable[Table]) -> dict[str, int]:
     """Rows of each table at the source now."""
     with open_database(pipeline.source, statement_timeout_seconds=_COUNT_TIMEOUT_SECONDS) as source:
-        return {table.name: source.count_rows(TableName.parse(table.source)) for table in tables}
+        return {table.name: source.catalogue.count_rows(TableName.parse(table.source)) for table in tables}
 
 
 def phase(offsets: Iterable[Offset]) -> Phase:
@@ -190,9 +190,12 @@ class Following:
         if began < self._next_count and not at_once:
             return
         with open_database(self._pipeline.target, statement_timeout_seconds=_COUNT_TIMEOUT_SECONDS) as target:
-            present = {name for schema in {t.schema for t in self._tables.values()} for name in target.tables(schema)}
+            present = {
+                name for schema in {t.schema for t in self._tables.values()} for name in target.catalogue.tables(schema)
+            }
             self._rows = {
-                name: target.count_rows(table) if table in present else 0 for name, table in self._tables.items()
+                name: target.catalogue.count_rows(table) if table in present else 0
+                for name, table in self._tables.items()
             }
         now = time.monotonic()
         self._next_count = now + (now - began) / _COUNTING_SHARE

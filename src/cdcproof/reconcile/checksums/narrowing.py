@@ -26,8 +26,8 @@ def narrowed(plan: Plan, balance: Balance, source: Database, target: Database, s
         return plan, balance
     at_source, at_target = both_scans(
         stop,
-        lambda: list(stop.until_set(source.sums_of_chunks(plan.source, extent.chunks, smaller))),
-        lambda: list(stop.until_set(target.sums_of_chunks(plan.target, extent.chunks, smaller))),
+        lambda: list(stop.until_set(source.checksums.sums_of_chunks(plan.source, extent.chunks, smaller))),
+        lambda: list(stop.until_set(target.checksums.sums_of_chunks(plan.target, extent.chunks, smaller))),
     )
     left = Balance()
     left.add_source(at_source)

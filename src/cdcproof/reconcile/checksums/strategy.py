@@ -15,7 +15,7 @@ from cdcproof.databases.duckdb.engine import NoStreamError
 from cdcproof.databases.duckdb.stream import Columnar, ColumnarSide
 from cdcproof.databases.table_read import RowHash
 from cdcproof.reconcile.checksums.parts import Sessions
-from cdcproof.reconcile.checksums.sums import Summing
+from cdcproof.reconcile.checksums.sums import PushDown, Summing
 from cdcproof.reconcile.checksums.throttle import Throttle
 from cdcproof.reconcile.comparison import Progress, Side
 from cdcproof.reconcile.concurrency import Stop, both
@@ -78,8 +78,10 @@ def by_rule(plan: Plan, rows: int) -> Choice:
 
 
 def push_down(plan: Plan, source: Side, target: Side, reason: str) -> Way:
-    """The sessions themselves: nothing has to be opened."""
-    return Way(Choice(Strategy.PUSH_DOWN, reason), pushed_down(plan), source.database, target.database)
+    """By the sessions that are open: nothing has to be opened."""
+    return Way(
+        Choice(Strategy.PUSH_DOWN, reason), pushed_down(plan), PushDown(source.database), PushDown(target.database)
+    )
 
 
 def chosen(

@@ -7,9 +7,11 @@ comparison use the same strategy, since the two hash differently.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
+from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.table_read import ChunkSum, Segment, TableRead
 
 
@@ -31,3 +33,33 @@ class Summing(Protocol):
     def interrupt(self) -> None:
         """End the statement that runs, at the server too, from another thread: it raises."""
         ...
+
+
+@dataclass(frozen=True)
+class PushDown:
+    """A database whose server sums up its rows itself. Implements `Summing`."""
+
+    database: Database
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """The database's own."""
+        return self.database.snapshot()
+
+    def beside(self) -> Callable[[], AbstractContextManager[PushDown]]:
+        """A further session of the database."""
+        another = self.database.beside()
+
+        @contextmanager
+        def opened() -> Iterator[PushDown]:
+            with another() as database:
+                yield PushDown(database)
+
+        return opened
+
+    def chunk_sums(self, scan: TableRead, segment: Segment) -> Iterator[ChunkSum]:
+        """As the server makes them."""
+        return self.database.checksums.chunk_sums(scan, segment)
+
+    def interrupt(self) -> None:
+        """The database's own."""
+        self.database.interrupt()

@@ -119,7 +119,9 @@ class _Table:
         marks = ("", "")
         if len(parts) > 1:  # else there is nothing to go on from
             marks = both(
-                self.stop, lambda: self.source.mark(plan.source.table), lambda: self.target.mark(plan.target.table)
+                self.stop,
+                lambda: self.source.checksums.mark(plan.source.table),
+                lambda: self.target.checksums.mark(plan.target.table),
             )
         return ResumePoint(self.checkpoint.now(), way.choice.strategy, plan.source.chunking, *marks, parts)
 
@@ -127,8 +129,8 @@ class _Table:
         rows = rows_a_part(self.rows)
         ours, theirs = both(
             self.stop,
-            lambda: self.source.segments(plan.source, rows),
-            lambda: self.target.segments(plan.target, rows),
+            lambda: self.source.checksums.segments(plan.source, rows),
+            lambda: self.target.checksums.segments(plan.target, rows),
         )
         return divided(ours, theirs)
 
@@ -137,10 +139,10 @@ class _Table:
 
 
 def _written(database: Database, mark: str, scan: TableRead, read: Sequence[Segment | None]) -> frozenset[int] | None:
-    """`Database.chunks_written_since` of all segments that were read."""
+    """`Checksums.chunks_written_since` of all segments that were read."""
     found: set[int] = set()
     for segment in filter(None, read):
-        chunks = database.chunks_written_since(mark, scan, segment)
+        chunks = database.checksums.chunks_written_since(mark, scan, segment)
         if chunks is None:
             return None
         found |= chunks

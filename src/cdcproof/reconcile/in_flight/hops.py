@@ -66,12 +66,12 @@ class SourceHop:
     def look(self) -> Sight:
         """Look at its offset, and where that says nothing, at its session."""
         offsets, text = self._offsets()
-        if all(self.source.log_read_by(self.position, offset, self.tables) for offset in offsets):
+        if all(self.source.log.read_by(self.position, offset, self.tables) for offset in offsets):
             return Sight(True, "it has read it")
         found = self.connect.states().get(self.connector)
         if halted := halt(self.connect.url, self.connector, found):
             return Sight(False, halted.message, halted)
-        session = self.source.log_received_by(self.position)
+        session = self.source.log.received_by(self.position)
         if not session or not _runs(found):
             self._still = None
             return Sight(False, f"it is {_state(found)}, {text}")

@@ -2,10 +2,10 @@
 
 Two hops, each waited for:
 
-1. The source connector has read the log up to where it ended when the fence began: `Database.log_read_by`, whose
+1. The source connector has read the log up to where it ended when the fence began: `Log.read_by`, whose
    docstrings have the proof of each evidence. Kafka then has every change that was visible before. A source whose
    captured tables nobody writes to may never let its connector confirm that. There the connector's session has received
-   everything all the same (`Database.log_received_by`); when then its task runs and neither its offset nor a topic moves
+   everything all the same (`Log.received_by`); when then its task runs and neither its offset nor a topic moves
    for `QUIET_SECONDS`, nothing is believed to be left between the two. That is a timer, and the crossing says so. A connector
    with a heartbeat whose heartbeats stand still too is stuck, not idle, and so is one whose topics take no records.
 2. Every sink has committed, in each partition of the tables' topics that it reads, the offset where the log ended after
@@ -60,7 +60,7 @@ class SourceFence:
         topics = self.topics & self.kafka.topics().keys()
         method: Method = "position"
         with self.open_source() as source:
-            position = source.log_position()
+            position = source.log.position()
             for connector in self.connectors:
                 hop = SourceHop(
                     connect=self.connect,

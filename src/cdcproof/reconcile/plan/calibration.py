@@ -99,7 +99,7 @@ class Calibration:
     def _asked(self, database: Database, read: ColumnRead) -> str:
         known = literals(self._engine, read)
         answers = _answers(
-            known, lambda some: database.literal_forms(read.column, read.form, [one.text for one in some])
+            known, lambda some: database.checksums.literal_forms(read.column, read.form, [one.text for one in some])
         )
         if not any(literal.text for literal, _ in answers):
             return f"{read.column.type}: the server reads none of the known values"

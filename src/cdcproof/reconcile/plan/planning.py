@@ -59,9 +59,15 @@ def _hashed_where_it_must_be(plan: Plan, source: Calibration, target: Calibratio
 def _structure(side: Side, table: TableName) -> Structure:
     database = side.database
     return Structure(
-        side.engine, table, database.columns(table), database.primary_key(table), database.row_policies(table)
+        side.engine,
+        table,
+        database.catalogue.columns(table),
+        database.catalogue.primary_key(table),
+        database.catalogue.row_policies(table),
     )
 
 
 def _size(side: Side, scan: TableRead, column: Column | None) -> tuple[int, Range | None]:
-    return side.database.estimated_rows(scan.table), side.database.value_range(scan.table, column) if column else None
+    return side.database.catalogue.estimated_rows(scan.table), side.database.catalogue.value_range(
+        scan.table, column
+    ) if column else None

@@ -99,10 +99,10 @@ def _pairs(
         return replace(side, columns=(*(side.columns[place] for place in places), *columns), key_width=len(places))
 
     source, target = scan(plan.source, [ours for ours, _ in read]), scan(plan.target, [theirs for _, theirs in read])
-    rows = ends.source.sample(source, SAMPLE_ROWS)
+    rows = ends.source.rows.sample(source, SAMPLE_ROWS)
     width = len(places)
     keys = [row.forms[:width] for row in rows]
-    there = {row.forms[:width]: row for row in ends.target.rows_by_key(target, keys, as_written=True)}
+    there = {row.forms[:width]: row for row in ends.target.rows.rows_by_key(target, keys, as_written=True)}
     return rows, [(row, there[row.forms[:width]]) for row in rows if row.forms[:width] in there]
 
 

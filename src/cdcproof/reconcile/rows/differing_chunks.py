@@ -54,7 +54,7 @@ class ByValue:
                 return self._read(group, rows_held, found)
             except compare.SameKeyError as error:
                 key = error.key
-            if len(list(self.source.rows_by_key(self.plan.source, [key]))) > 1:
+            if len(list(self.source.rows.rows_by_key(self.plan.source, [key]))) > 1:
                 break  # else a row was seen twice, because it moved: that happens where there are no snapshots
         forms = self.plan.source.forms
         values = key_for_people(
@@ -83,8 +83,8 @@ class ByValue:
     def _rows(self, group: Group) -> Iterator[tuple[Iterator[Row], Iterator[Row]]]:
         """The rows of a group on both sides, as they come; the target's snapshot first, as `settle` wants it of a look."""
         with (
-            self.target.chunk_rows(self.plan.target, group.chunks) as target,
-            self.source.chunk_rows(self.plan.source, group.chunks) as source,
+            self.target.rows.chunk_rows(self.plan.target, group.chunks) as target,
+            self.source.rows.chunk_rows(self.plan.source, group.chunks) as source,
         ):
             ours, theirs = both_scans(self.stop, lambda: _begun(source), lambda: _begun(target))
             yield self.stop.until_set(ours), self.stop.until_set(theirs)

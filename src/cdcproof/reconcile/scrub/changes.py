@@ -100,7 +100,7 @@ def prove_since(work: Work) -> None:
     """Rows whose update column is not below its greatest value some time ago. Deleted rows are left to the slices."""
     column, now = work.comparison.table.update_column, work.now()
     source = work.comparison.source.database
-    latest = source.latest(work.plan.source.table, column)
+    latest = source.catalogue.latest(work.plan.source.table, column)
     since = work.proofs.since(now)
     if since and since.value is None and latest is not None:
         work.distrust("the table was empty")
@@ -110,7 +110,7 @@ def prove_since(work: Work) -> None:
         if chunking:
             scan = replace(scan, chunking=chunking)
         chunks = _EVERY_CHUNK if chunking else range(work.plan.source.chunking.buckets)
-        with source.chunk_rows(scan, chunks) as rows:
+        with source.rows.chunk_rows(scan, chunks) as rows:
             keys = [row.forms[: scan.key_width] for row in rows]
         work.prove_keys(keys)
     work.proofs = work.proofs.with_latest(now, latest)

@@ -155,8 +155,8 @@ class _Scrub:
             "the pipeline": self.budget.pipeline,
             SOURCE: _identity(self.run.source),
             "the target's database": _identity(self.run.target),
-            "the source's table": f"{source} {self.source.database.table_identity(source)}",
-            "the target's table": f"{target} {self.target.database.table_identity(target)}",
+            "the source's table": f"{source} {self.source.database.catalogue.table_identity(source)}",
+            "the target's table": f"{target} {self.target.database.catalogue.table_identity(target)}",
             "what shows the changes": work.shown_by,
             **described(work.plan),
         }

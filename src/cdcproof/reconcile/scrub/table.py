@@ -13,6 +13,7 @@ from cdcproof.databases.table_read import Slice
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError
 from cdcproof.reconcile.checksums.narrowing import narrowed
 from cdcproof.reconcile.checksums.parts import Part, sum_up
+from cdcproof.reconcile.checksums.sums import PushDown
 from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.contents import canonical_keys, look_again
 from cdcproof.reconcile.differences import Differences, Key
@@ -86,7 +87,7 @@ class Work:
             self.distrust(why)
         if self.plan.range_column:
             column, _ = self.plan.range_column
-            values = self.comparison.source.database.value_range(self.plan.source.table, column)
+            values = self.comparison.source.database.catalogue.value_range(self.plan.source.table, column)
             if values:
                 self.proofs = self.proofs.divided(*values, self.rows)
 
@@ -131,7 +132,7 @@ class Work:
             plan = replace(plan, source=replace(plan.source, slice=within), target=replace(plan.target, slice=within))
         comparison.progress(f"proving slice {self.slices_proven + 1}", 0, 0)
         source, target, stop = comparison.source.database, comparison.target.database, comparison.stop
-        balance = sum_up(plan, source, target, [Part()], stop)
+        balance = sum_up(plan, PushDown(source), PushDown(target), [Part()], stop)
         smaller, left = narrowed(plan, balance, source, target, stop)
         found = ByValue(smaller, source, target, stop).differences(left, lambda what: comparison.progress(what, 0, 0))
         settled = self._settle(plan, [difference.key for difference in found.found])
@@ -160,6 +161,6 @@ class Work:
 def _log_end(database: Database) -> int | None:
     """None where the server does not show it: a standby, a SQL Server without capture, an account without the permission."""
     try:
-        return database.log_position().value
+        return database.log.position().value
     except (RefusedError, UnexpectedAnswerError):
         return None

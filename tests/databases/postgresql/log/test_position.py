@@ -12,7 +12,7 @@ import pytest
 
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.database import Database
-from cdcproof.databases.postgresql.log.position import committed, end_of_log
+from cdcproof.databases.postgresql.log.wal import committed, end_of_log
 from cdcproof.databases.table_read import LogPosition
 from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
@@ -43,11 +43,11 @@ def source(server: Server) -> Iterator[Database]:
 def test_what_can_be_seen_lies_before_the_position_even_where_it_is_not_written_yet(
     server: Server, source: Database
 ) -> None:
-    before = source.log_position()
+    before = source.log.position()
     with server.connect() as session:
         session.execute("SET synchronous_commit = off")
         session.execute("INSERT INTO log_test VALUES (1)")
-        after = source.log_position()
+        after = source.log.position()
         written = session.execute("SELECT (pg_current_wal_lsn() - '0/0')::bigint").fetchall()[0][0]
     assert before.value < after.value
     assert written <= after.value
@@ -58,26 +58,26 @@ def test_a_slot_that_has_passed_the_position_has_read_it_and_one_byte_less_has_n
     server: Server, source: Database
 ) -> None:
     server.execute("INSERT INTO log_test VALUES (2)")
-    position = source.log_position()
-    assert not source.log_read_by(position, {})
+    position = source.log.position()
+    assert not source.log.read_by(position, {})
     server.execute(
         # A slot goes no further than what is flushed, and a session that only reads may have written last: it cleans up catalogues.
         "SELECT pg_logical_emit_message(false, '', '', true)",
         f"SELECT pg_replication_slot_advance('{SLOT}', '{position.text}')",
     )
-    assert source.log_read_by(position, {})
-    assert not source.log_read_by(LogPosition(position.value + 1, ""), {})
-    assert source.log_received_by(position) == ""  # nobody reads the slot
+    assert source.log.read_by(position, {})
+    assert not source.log.read_by(LogPosition(position.value + 1, ""), {})
+    assert source.log.received_by(position) == ""  # nobody reads the slot
 
 
 def test_without_a_slot_in_the_pipeline_file_the_offset_alone_decides(server: Server) -> None:
     for slot in (None, "no_such_slot"):
         with connect(server.config(slot=slot), Secret(PASSWORD)) as source:
-            position = source.log_position()
-            assert not source.log_read_by(position, {})
-            assert not source.log_read_by(position, {"lsn_proc": position.value - 1})
-            assert source.log_read_by(position, {"lsn_proc": position.value})
-            assert source.log_received_by(position) == ""
+            position = source.log.position()
+            assert not source.log.read_by(position, {})
+            assert not source.log.read_by(position, {"lsn_proc": position.value - 1})
+            assert source.log.read_by(position, {"lsn_proc": position.value})
+            assert source.log.received_by(position) == ""
 
 
 def test_the_end_of_the_log_is_not_behind_a_page_header(server: Server, source: Database) -> None:
@@ -98,7 +98,7 @@ def test_the_end_of_the_log_is_not_behind_a_page_header(server: Server, source: 
         for _ in range(50):
             here = at("pg_current_wal_insert_lsn")
             if here % PAGE == 24:
-                found, written = source.log_position().value, at("pg_current_wal_flush_lsn")
+                found, written = source.log.position().value, at("pg_current_wal_flush_lsn")
                 if at("pg_current_wal_insert_lsn") == here:  # else the server's own processes wrote meanwhile
                     break
             left = PAGE - here % PAGE

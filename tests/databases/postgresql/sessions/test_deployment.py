@@ -389,10 +389,10 @@ def test_a_database_that_may_not_be_connected_to_is_told_and_the_statement_mends
 
 def test_a_standby_takes_no_writes(role: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with PostgreSQLDeployment(role.config(), Secret(PASSWORD), 30) as database:
-        ask = database._query
+        ask = database.query
         in_recovery = "SELECT pg_is_in_recovery()"
         monkeypatch.setattr(
-            database, "_query", lambda text, *values: [(True,)] if text == in_recovery else ask(text, *values)
+            database, "query", lambda text, *values: [(True,)] if text == in_recovery else ask(text, *values)
         )
         found = database.obstacles("deployment_role", writes=True)
         assert found == {"write: the server is a standby": "# Let the sink connector write to the primary."}

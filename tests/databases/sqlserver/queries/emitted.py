@@ -295,11 +295,11 @@ def advised() -> Iterator[Emitted]:
         answer = partial(_answer, may_see, may_all)
         door = SQLServer(config, Secret("a password"), 5)
         deployed = SQLServerDeployment(config, Secret("a password"), 5)
-        with patch.object(door, "_query", answer), patch.object(deployed, "_query", answer):
+        with patch.object(door, "query", answer), patch.object(deployed, "query", answer):
             rights = deployed.rights("odd]user", needs)
             texts |= {door.isolation().remedy, deployed._grant_of_jobs()}
             texts |= {*deployed.obstacles("odd]user", writes=True).values()}
-            texts |= {*door.permissions_missing([TABLE]).values(), *rights.missing.values(), *rights.excessive.values()}
+            texts |= {*door.permissions.missing([TABLE]).values(), *rights.missing.values(), *rights.excessive.values()}
     texts.add(Errors(config, 5).translated(OdbcError("", 229, ""), TABLE).remedy)
     kinds = {
         "GRANT": "SqlGrantStatement",

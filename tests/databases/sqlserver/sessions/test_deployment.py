@@ -39,7 +39,7 @@ def door(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> SQLServerD
         told = answers[statement]
         return told(*values) if callable(told) else told
 
-    monkeypatch.setattr(made, "_query", query)
+    monkeypatch.setattr(made, "query", query)
     return made
 
 

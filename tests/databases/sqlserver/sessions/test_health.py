@@ -139,14 +139,14 @@ def test_one_that_rests_is_not_counted() -> None:
 
 def test_jobs_that_may_not_be_read_leave_the_headroom_out_with_the_grant(monkeypatch: pytest.MonkeyPatch) -> None:
     found = door([(9, 1, INSERT)])
-    query = found._query
+    query = found.query
 
     def refusing(statement: str, *values: Any, grant: Callable[[], str] = str) -> list[tuple[Any, ...]]:
         if statement == deployment.JOBS:
             raise RefusedError("msdb may not be read.", grant())
         return query(statement, *values, grant=grant)
 
-    monkeypatch.setattr(found, "_query", refusing)
+    monkeypatch.setattr(found, "query", refusing)
     seen = unread(found, offset(8, 7))
     assert (seen.records, seen.headroom_seconds) == (1, None)
     assert "GRANT SELECT ON dbo.cdc_jobs" in seen.remedy

@@ -76,11 +76,11 @@ class PostgreSQLChanges(PostgreSQL):
 
     def following(self, keys: Mapping[TableName, tuple[str, ...]]) -> dict[TableName, Following]:
         """By the publication: it has to publish every write of the table, every row of it and the columns of its key."""
-        if not self._query(_SLOT, (self._slot,)):
+        if not self.query(_SLOT, (self._slot,)):
             raise self._no_slot()
-        has_filters = self._session.info.server_version >= _VERSION_WITH_FILTERS
+        has_filters = self.driver.info.server_version >= _VERSION_WITH_FILTERS
         statement = _PUBLISHED.format(columns=_COLUMNS_AND_FILTER if has_filters else _ALL_COLUMNS)
-        found = {TableName(*row[:2]): _Published(*row[2:]) for row in self._query(statement, (self._publication,))}
+        found = {TableName(*row[:2]): _Published(*row[2:]) for row in self.query(statement, (self._publication,))}
         return {table: self._follows(table, key, found.get(table)) for table, key in keys.items()}
 
     def _follows(self, table: TableName, key: tuple[str, ...], published: _Published | None) -> Following:
@@ -106,7 +106,7 @@ class PostgreSQLChanges(PostgreSQL):
         While the slot stands still every reading begins where it stands, so each reads twice as far as the one before.
         """
         behind = min((one.behind for one in tables.values() if one.behind is not None), default=0)
-        end: int = self._query(_END)[0][0]
+        end: int = self.query(_END)[0][0]
         while True:
             self._read_before = max(most, 2 * self._read_before)
             changes = self._peeked(tables, end, self._read_before)
@@ -117,9 +117,9 @@ class PostgreSQLChanges(PostgreSQL):
         collector = KeyCollector({table: one.key for table, one in tables.items() if one.behind is not None})
         until, number = 0, 0
         with (
-            self._our_errors(),
-            self._session.transaction(force_rollback=True),
-            self._session.cursor("cdcproof_changes", binary=True) as cursor,
+            self.our_errors(),
+            self.driver.transaction(force_rollback=True),
+            self.driver.cursor("cdcproof_changes", binary=True) as cursor,
         ):
             cursor.itersize = _MESSAGES_PER_FETCH
             cursor.execute(_READ, (self._slot, _lsn(end), most, self._publication))
@@ -135,7 +135,7 @@ class PostgreSQLChanges(PostgreSQL):
 
     def _not_held(self, tables: Mapping[TableName, Followed], until: int, *, is_last: bool) -> dict[TableName, str]:
         """Tables of which the slot does not show everything behind their position. It is asked after it was read: it may have been moved on by another."""
-        [(begins,)] = self._query(_SLOT, (self._slot,))
+        [(begins,)] = self.query(_SLOT, (self._slot,))
         unknown = {}
         for table, one in tables.items():
             if one.behind is None:
@@ -156,16 +156,16 @@ class PostgreSQLChanges(PostgreSQL):
 
     def release(self, position: int) -> int | None:
         """Move the slot on: WAL up to there need not be kept for us."""
-        [(begins,)] = self._query(_SLOT, (self._slot,))
+        [(begins,)] = self.query(_SLOT, (self._slot,))
         if position <= begins:
             return int(begins)
-        [(now,)] = self._query(_ADVANCE, (self._slot, _lsn(position)))
+        [(now,)] = self.query(_ADVANCE, (self._slot, _lsn(position)))
         self._read_before = 0
         return int(now)
 
     def _no_slot(self) -> CouldNotLookError:
         return UnexpectedAnswerError(
-            f"{self._place} has no replication slot {self._slot}.",
+            f"{self.place} has no replication slot {self._slot}.",
             f"SELECT pg_create_logical_replication_slot('{self._slot}', 'pgoutput');",
         )
 
@@ -174,7 +174,7 @@ class PostgreSQLChanges(PostgreSQL):
             return self._no_slot()
         if isinstance(error, errors.ObjectNotInPrerequisiteState):
             return UnexpectedAnswerError(
-                f"{self._place}: the replication slot {self._slot} has lost changes: {str(error).partition(chr(10))[0]}",
+                f"{self.place}: the replication slot {self._slot} has lost changes: {str(error).partition(chr(10))[0]}",
                 f"Drop it and make it again, then every table is proven anew: SELECT pg_drop_replication_slot('{self._slot}');",
             )
         return super()._translated(error, table)

@@ -112,14 +112,6 @@ class Storage(NamedTuple):
     pages: int
 
 
-# A btree that has every row, and this column first.
-INDEXED: LiteralString = """
-    SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
-    JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
-    WHERE n.nspname = %s AND c.relname = %s AND a.attname = %s
-      AND m.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL LIMIT 1"""
-
 # Which files the rows are in (a table that is rewritten gets others), and before which number all transactions have ended.
 MARK: LiteralString = (
     _PARTS  # noqa: S608  only text of ours

@@ -45,18 +45,18 @@ class PostgreSQLBackup(PostgreSQL):
     def moment(self) -> Iterator[str]:
         """A REPEATABLE READ transaction, whose snapshot is exported."""
         with self.snapshot():
-            yield str(self._query("SELECT pg_export_snapshot()")[0][0])
+            yield str(self.query("SELECT pg_export_snapshot()")[0][0])
 
     def major_version(self) -> int:
         """18 of 18.3."""
-        return self._server().version // 10_000
+        return self.dialect().version // 10_000
 
     def state(self, tell: Callable[[str], None]) -> DatabaseState:
         """Of the snapshot, within `moment`."""
-        position = self.log_position()
+        position = self.log.position()
         identity, version, properties = self.identity(), self.version(), self._properties()
         return DatabaseState(
-            self._database.database,
+            self.database.database,
             version,
             identity,
             position.value,
@@ -68,26 +68,26 @@ class PostgreSQLBackup(PostgreSQL):
 
     def table_sums(self, tell: Callable[[str], None]) -> tuple[TableSum, ...]:
         """Rows and sum of each table whose rows a dump holds, within a transaction."""
-        self._query(_SETTINGS)
+        self.query(_SETTINGS)
         found = []
-        for schema, table in self._query(_TABLES):
+        for schema, table in self.query(_TABLES):
             tell(f"{schema}.{table}")
             name = TableName(schema, table)
-            with self._our_errors(name):
-                [(rows, total)] = self._session.execute(_sum(name)).fetchall()
+            with self.our_errors(name):
+                [(rows, total)] = self.driver.execute(_sum(name)).fetchall()
             found.append(TableSum(schema, table, int(rows), str(total)))
         return tuple(found)
 
     def ping(self) -> None:
         """One statement."""
-        self._query("SELECT 1")
+        self.query("SELECT 1")
 
     def back_up(self, file: PurePath) -> None:
         """There is no such statement."""
         raise NotImplementedError(f"{file}: PostgreSQL is dumped by pg_dump")
 
     def _properties(self) -> Mapping[str, Any]:
-        found: dict[str, Any] = dict(self._query(_PROPERTIES)[0][0])
+        found: dict[str, Any] = dict(self.query(_PROPERTIES)[0][0])
         wanted = ("encoding", "owner", "tablespace", "acl", "settings", "datconnlimit", "datcollate", "datctype")
         locale = ("datlocprovider", "daticulocale", "datlocale", "daticurules")
         return {key: found[key] for key in (*wanted, *locale) if found.get(key) is not None}

@@ -24,7 +24,7 @@ from cdcproof.databases.contracts.deployment import (
     Rights,
 )
 from cdcproof.databases.names import Column, TableName
-from cdcproof.databases.postgresql.log import position as wal
+from cdcproof.databases.postgresql.log import wal
 from cdcproof.databases.postgresql.queries import deployment as queries
 from cdcproof.databases.postgresql.session import Session
 from cdcproof.errors import UnexpectedAnswerError, UsageError
@@ -104,23 +104,23 @@ class PostgreSQLDeployment(Session):
 
     def log_starts(self) -> tuple[LogStart, ...]:
         """The slots of this database, each with the position from which the log is kept for it."""
-        return tuple(LogStart(name, position) for name, position in self._query(queries.LOG_STARTS))
+        return tuple(LogStart(name, position) for name, position in self.query(queries.LOG_STARTS))
 
     def log_end(self) -> int:
         """Where the next record goes; not known at a standby."""
-        return int(self._query(wal.POSITION)[0][0] or 0)
+        return int(self.query(wal.POSITION)[0][0] or 0)
 
     def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
         """By the committed offset, the slot's confirmed position, and what the slot's session was sent."""
         del tables  # the log has one position for all
         stored = wal.committed(offset)
-        [(insert, block_bytes, segment_bytes)] = self._query(wal.POSITION)
+        [(insert, block_bytes, segment_bytes)] = self.query(wal.POSITION)
         if insert is None:
             raise UnexpectedAnswerError(
-                f"{self._place} is a standby: where its log is does not say where the primary's is.",
+                f"{self.place} is a standby: where its log is does not say where the primary's is.",
                 "Name the primary, from which the connector reads, under [source].",
             )
-        rows = self._query(queries.READING, (slot,))
+        rows = self.query(queries.READING, (slot,))
         confirmed, written, session, hidden = rows[0] if rows else (0, 0, "", False)
         positions = (stored, confirmed, written)
         return LogReading(
@@ -129,14 +129,14 @@ class PostgreSQLDeployment(Session):
             max(positions),
             positions,
             session=session,
-            grant=sql.SQL("GRANT pg_monitor TO {};").format(sql.Identifier(self._database.user)).as_string()
+            grant=sql.SQL("GRANT pg_monitor TO {};").format(sql.Identifier(self.database.user)).as_string()
             if hidden
             else "",
         )
 
     def capture_state(self, publication: str, slot: str) -> CaptureState:
         """The settings that logical decoding needs, the publication's tables, and the slot's plug-in."""
-        wal_level, free, is_there, plugin = self._query(queries.CAPTURE, (publication, slot))[0]
+        wal_level, free, is_there, plugin = self.query(queries.CAPTURE, (publication, slot))[0]
         settings = {
             "wal_level": str(wal_level),
             f"publication {publication}": "present" if is_there else "absent",
@@ -144,12 +144,12 @@ class PostgreSQLDeployment(Session):
         }
         operations = [
             operation
-            for row in self._query(queries.OPERATIONS, (publication,))
+            for row in self.query(queries.OPERATIONS, (publication,))
             for operation, has in zip(("insert", "update", "delete", "truncate"), row, strict=True)
             if has
         ]
         parts: dict[TableName, set[TableName]] = {}
-        for schema, table, *leaf in self._query(queries.PARTS):
+        for schema, table, *leaf in self.query(queries.PARTS):
             parts.setdefault(TableName(schema, table), set()).add(TableName(*leaf))
         partitions = {root: frozenset(leaves) for root, leaves in parts.items()}
         published = self._published(publication, partitions)
@@ -159,7 +159,7 @@ class PostgreSQLDeployment(Session):
         self, publication: str, parts: Mapping[TableName, frozenset[TableName]]
     ) -> dict[TableName, CapturedTable]:
         published: dict[TableName, CapturedTable] = {}
-        for schema, table, condition, left_out, *added in self._query(queries.PUBLISHED, (publication,)):
+        for schema, table, condition, left_out, *added in self.query(queries.PUBLISHED, (publication,)):
             name = TableName(schema, table)
             whole = sql.SQL("ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};").format(
                 sql.Identifier(publication), sql.Identifier(*added)
@@ -186,15 +186,15 @@ class PostgreSQLDeployment(Session):
                 .format(sql.Identifier(schema, table), sql.SQL("DEFAULT" if has_key else "FULL"))
                 .as_string(),
             )
-            for schema, table, word, has_key in self._query(queries.UNIDENTIFIED, ([str(table) for table in tables],))
+            for schema, table, word, has_key in self.query(queries.UNIDENTIFIED, ([str(table) for table in tables],))
         }
 
     def rights(self, account: str, needs: Needs) -> Rights:
         """The role's rights; any session may ask for those of any role."""
-        attributes = self._query(queries.ATTRIBUTES, (account,))
+        attributes = self.query(queries.ATTRIBUTES, (account,))
         if not attributes:
             raise UnexpectedAnswerError(
-                f"{self._place} has no role {account}.", "Make it, or correct the connector's user."
+                f"{self.place} has no role {account}.", "Make it, or correct the connector's user."
             )
         is_superuser, replicates, makes_roles, makes_databases, bypasses = attributes[0]
         role = sql.Identifier(account)
@@ -213,7 +213,7 @@ class PostgreSQLDeployment(Session):
         ):
             if has:
                 excessive[attribute.lower()] = sql.SQL("ALTER ROLE {} {};").format(role, sql.SQL(f"NO{attribute}"))
-        for (member,) in self._query(queries.MEMBERSHIPS, (queries.POWERFUL, account)):
+        for (member,) in self.query(queries.MEMBERSHIPS, (queries.POWERFUL, account)):
             excessive[f"member of {member}"] = sql.SQL("REVOKE {} FROM {};").format(sql.Identifier(member), role)
         self._add_schemas(account, needs, missing)
         self._add_tables(account, needs, missing, excessive)
@@ -228,9 +228,9 @@ class PostgreSQLDeployment(Session):
 
     def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
         """No LOGIN or CONNECT, a password that has expired; a standby, or a default that makes every transaction read-only."""
-        role, database = sql.Identifier(account), sql.Identifier(self._database.database)
+        role, database = sql.Identifier(account), sql.Identifier(self.database.database)
         found: dict[str, sql.Composed | str] = {}
-        for may_log_in, has_expired, until, may_connect in self._query(queries.LOGIN, (account,)):
+        for may_log_in, has_expired, until, may_connect in self.query(queries.LOGIN, (account,)):
             if not may_log_in:
                 found["login"] = sql.SQL("ALTER ROLE {} LOGIN;").format(role)
             if has_expired:
@@ -238,10 +238,10 @@ class PostgreSQLDeployment(Session):
                     "ALTER ROLE {} VALID UNTIL 'infinity';"
                 ).format(role)
             if not may_connect:
-                found[f"CONNECT on database {self._database.database}"] = sql.SQL(
+                found[f"CONNECT on database {self.database.database}"] = sql.SQL(
                     "GRANT CONNECT ON DATABASE {} TO {};"
                 ).format(database, role)
-        if writes and self._query("SELECT pg_is_in_recovery()")[0][0]:
+        if writes and self.query("SELECT pg_is_in_recovery()")[0][0]:
             found["write: the server is a standby"] = "# Let the sink connector write to the primary."
         elif writes and (statement := self._read_only_by(account)):
             found["write: default_transaction_read_only is on"] = statement
@@ -250,9 +250,9 @@ class PostgreSQLDeployment(Session):
     def _read_only_by(self, account: str) -> sql.Composed | str:
         """The statement that lets an account's sessions write; empty where they can."""
         reset = sql.SQL("SET transaction_read_only = off; ALTER {} RESET default_transaction_read_only;")
-        database = sql.SQL("DATABASE {}").format(sql.Identifier(self._database.database))
+        database = sql.SQL("DATABASE {}").format(sql.Identifier(self.database.database))
         role = sql.SQL("ROLE {}").format(sql.Identifier(account))
-        for of_role, of_database, is_on in self._query(queries.READ_ONLY, (account,)):
+        for of_role, of_database, is_on in self.query(queries.READ_ONLY, (account,)):
             what = (
                 sql.SQL("{} IN {}").format(role, database) if of_role and of_database else role if of_role else database
             )
@@ -263,7 +263,7 @@ class PostgreSQLDeployment(Session):
 
     def _reads_only_by_default(self) -> bool:
         """What the server's configuration says, as a session without our settings shows it, unless our own role overrides that."""
-        if self._query(queries.READ_ONLY, (self._database.user,)):
+        if self.query(queries.READ_ONLY, (self.database.user,)):
             return False
         where = {key: value for key, value in conninfo_to_dict(self.address().reveal()).items() if key != "options"}
         try:
@@ -274,7 +274,7 @@ class PostgreSQLDeployment(Session):
 
     def _add_schemas(self, account: str, needs: Needs, missing: dict[str, sql.Composed]) -> None:
         names = sorted({table.schema for table in (*needs.read, *needs.write)} | set(needs.create_in))
-        for schema, may_use, may_create in self._query(queries.SCHEMAS, (account, account, names)):
+        for schema, may_use, may_create in self.query(queries.SCHEMAS, (account, account, names)):
             wanted = (("USAGE", may_use), *([("CREATE", may_create)] if schema in needs.create_in else []))
             for privilege, has in wanted:
                 if not has:
@@ -288,7 +288,7 @@ class PostgreSQLDeployment(Session):
         for table in dict.fromkeys((*needs.read, *needs.write)):
             wanted = {*(["SELECT"] if table in needs.read else []), *(needs.privileges if table in needs.write else [])}
             asked = ["SELECT", *_WRITING]
-            for privilege, has in self._query(queries.TABLE, (account, asked, table.schema, table.table)):
+            for privilege, has in self.query(queries.TABLE, (account, asked, table.schema, table.table)):
                 names = (sql.SQL(privilege), sql.Identifier(table.schema, table.table), sql.Identifier(account))
                 if privilege in wanted and not has:
                     missing[f"{privilege} on {table}"] = sql.SQL("GRANT {} ON {} TO {};").format(*names)

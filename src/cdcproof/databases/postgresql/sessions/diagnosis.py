@@ -70,18 +70,18 @@ class PostgreSQLDiagnosis(Session):
 
     def rows(self, question: Question) -> Rows:
         """The answer, by column."""
-        with self._our_errors():
+        with self.our_errors():
             statement = question.statement
-            if self._server().version < _OLDEST_WITH_WAIT_START:
+            if self.dialect().version < _OLDEST_WITH_WAIT_START:
                 statement = statement.replace(", l.waitstart", "")
-            cursor = self._session.execute(statement)
+            cursor = self.driver.execute(statement)
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def blind(self) -> str:
         """Without pg_read_all_stats only its own sessions are shown whole."""
-        [(sees,)] = self._query("SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')")
+        [(sees,)] = self.query("SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')")
         if sees:
             return ""
-        [(grant,)] = self._query("SELECT 'GRANT pg_monitor TO ' || quote_ident(current_user) || ';'")
+        [(grant,)] = self.query("SELECT 'GRANT pg_monitor TO ' || quote_ident(current_user) || ';'")
         return f"This account sees only its own sessions whole: {grant}"

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from cdcproof.databases.contracts.health import Health, Reader, SlotRoom, Unread
 from cdcproof.databases.names import TableName
-from cdcproof.databases.postgresql.log import position as wal
+from cdcproof.databases.postgresql.log import wal
 from cdcproof.databases.postgresql.queries import health as queries
 from cdcproof.databases.postgresql.queries.statements import table_name
 from cdcproof.databases.postgresql.sessions.deployment import PostgreSQLDeployment
@@ -33,9 +33,9 @@ class PostgreSQLHealth(PostgreSQLDeployment):
 
     def health(self) -> Health:
         """By the statistics views; of the sessions nothing where this account may not see all of them."""
-        hidden, *states, transaction, query, blocked = self._query(queries.SESSIONS)[0]
-        limit, commits, rollbacks, deadlocks, ratio = self._query(queries.DATABASE)[0]
-        grant = sql.SQL("GRANT pg_monitor TO {};").format(sql.Identifier(self._database.user)).as_string()
+        hidden, *states, transaction, query, blocked = self.query(queries.SESSIONS)[0]
+        limit, commits, rollbacks, deadlocks, ratio = self.query(queries.DATABASE)[0]
+        grant = sql.SQL("GRANT pg_monitor TO {};").format(sql.Identifier(self.database.user)).as_string()
         return Health(
             connections={} if hidden else dict(zip(_STATES, states, strict=True)),
             connections_limit=limit,
@@ -51,22 +51,22 @@ class PostgreSQLHealth(PostgreSQLDeployment):
 
     def clock_seconds(self) -> float:
         """clock_timestamp(), not the beginning of a transaction."""
-        return float(self._query(queries.CLOCK)[0][0])
+        return float(self.query(queries.CLOCK)[0][0])
 
     def newest(self, table: TableName, column: str) -> int | Decimal | datetime | None:
         """The greatest value of a column."""
         statement = sql.SQL("SELECT max({}) FROM {}").format(sql.Identifier(column), table_name(table))
-        with self._our_errors(table):
-            row: Any = self._session.execute(statement).fetchone()
+        with self.our_errors(table):
+            row: Any = self.driver.execute(statement).fetchone()
         return row[0]  # type: ignore[no-any-return]
 
     def unread(self, reader: Reader, bound: int) -> Unread:
         """By the slot's confirmed position. Nothing is known without the slot."""
-        [(insert, block_bytes, segment_bytes)] = self._query(wal.POSITION)
-        confirmed = self._query(queries.CONFIRMED, (reader.slot,))
+        [(insert, block_bytes, segment_bytes)] = self.query(wal.POSITION)
+        confirmed = self.query(queries.CONFIRMED, (reader.slot,))
         if not confirmed or insert is None:
             what = "is a standby" if insert is None else f"has no replication slot {reader.slot} in this database"
-            return Unread(why=f"{self._place} {what}.")
+            return Unread(why=f"{self.place} {what}.")
         left = max(0, wal.end_of_log(insert, block_bytes, segment_bytes) - confirmed[0][0])
         if not left:
             return Unread(records=0, seconds=0.0, bytes=0)
@@ -82,31 +82,31 @@ class PostgreSQLHealth(PostgreSQLDeployment):
 
     def slot_rooms(self) -> tuple[SlotRoom, ...]:
         """Every slot that outlives its session."""
-        return tuple(SlotRoom(*row) for row in self._query(queries.SLOTS))
+        return tuple(SlotRoom(*row) for row in self.query(queries.SLOTS))
 
     def _count(self, reader: Reader, bound: int) -> tuple[int, bool, float]:
         captured = [
             oid.to_bytes(4, "big")
-            for schema, table, oid in self._query(queries.PUBLISHED, (reader.publication,))
+            for schema, table, oid in self.query(queries.PUBLISHED, (reader.publication,))
             if reader.is_captured(TableName(schema, table))
         ]
         if not captured:  # PostgreSQL 18 decodes nothing for a publication that is not there, and says so to nobody
             raise UnexpectedAnswerError(
-                f"{self._place}: the publication {reader.publication} has none of the tables that the connector reads."
+                f"{self.place}: the publication {reader.publication} has none of the tables that the connector reads."
             )
         publication = sql.Identifier(reader.publication).as_string()  # the option is read as a list of identifiers
-        copy = f"cdcproof_lag_{self._session.info.backend_pid}"
-        self._query(queries.COPY_SLOT, (reader.slot, copy))
+        copy = f"cdcproof_lag_{self.driver.info.backend_pid}"
+        self.query(queries.COPY_SLOT, (reader.slot, copy))
         try:
-            messages, changes, since, now = self._query(queries.COUNT, (copy, bound, publication, captured))[0]
+            messages, changes, since, now = self.query(queries.COUNT, (copy, bound, publication, captured))[0]
         finally:  # behind a pooler the server's session, and the slot with it, would outlive ours
-            if not self._session.closed:
-                self._query(queries.DROP_SLOT, (copy,))
+            if not self.driver.closed:
+                self.query(queries.DROP_SLOT, (copy,))
         return changes, messages >= bound, max(0.0, (now - since) / _MICROSECONDS) if changes else 0.0
 
     def space_used_bytes(self) -> int:
         """pg_database_size: tables and indexes of all schemas, and their free space."""
-        return int(self._query(queries.SIZE)[0][0])
+        return int(self.query(queries.SIZE)[0][0])
 
     def _size_bytes(self) -> int | None:
         """None where it does not come in time: each file of the database is looked at."""
@@ -116,7 +116,7 @@ class PostgreSQLHealth(PostgreSQLDeployment):
             return None
 
     def _grant_of_slots(self) -> str:
-        role = sql.Identifier(self._database.user)
+        role = sql.Identifier(self.database.user)
         return (
             sql.SQL("ALTER ROLE {} REPLICATION;   -- Amazon RDS: GRANT rds_replication TO {}")
             .format(role, role)

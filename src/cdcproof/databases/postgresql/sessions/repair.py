@@ -46,14 +46,14 @@ class PostgreSQLRepairer(PostgreSQL):
 
         Raises `UnexpectedAnswerError` for a row of which some would be lost, and for a value so long that its bytes were never read.
         """
-        return self._composed(scan, repair).as_string(self._session)
+        return self._composed(scan, repair).as_string(self.driver)
 
     def apply(self, scan: TableRead, repair: Repair) -> bool:
         """Do it; whether the target's row was as it was seen."""
         statement = self._composed(scan, repair)
-        with self._our_errors(scan.table), self._session.transaction():
-            self._session.execute("SET TRANSACTION READ WRITE")
-            rows = self._session.execute(statement).rowcount
+        with self.our_errors(scan.table), self.driver.transaction():
+            self.driver.execute("SET TRANSACTION READ WRITE")
+            rows = self.driver.execute(statement).rowcount
             if rows > 1:  # another row came whose key reads the same
                 raise psycopg.Rollback
         return rows == 1
@@ -74,12 +74,12 @@ class PostgreSQLRepairer(PostgreSQL):
                 else "Set its flag by hand, as the sink would have done.",
             )
         return _composed(
-            scan, repair, self._server(), upper=self.source_engine == "sqlserver", overriding=table.has_identity(scan)
+            scan, repair, self.dialect(), upper=self.source_engine == "sqlserver", overriding=table.has_identity(scan)
         )
 
     def _target_table(self, scan: TableRead) -> _TargetTable:
         if scan.table not in self._target_tables:
-            rows = self._query(catalogue.WRITTEN_COLUMNS, (scan.table.schema, scan.table.table))
+            rows = self.query(catalogue.WRITTEN_COLUMNS, (scan.table.schema, scan.table.table))
             self._target_tables[scan.table] = _TargetTable(tuple(_Written(*row) for row in rows))
         return self._target_tables[scan.table]
 
@@ -89,12 +89,12 @@ class PostgreSQLRepairer(PostgreSQL):
 
     def _grant(self, table: TableName) -> str:
         grant = sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {};")
-        user = sql.Identifier(self._database.user)
+        user = sql.Identifier(self.database.user)
         return grant.format(sql.Identifier(table.schema, table.table), user).as_string()
 
     def __enter__(self) -> PostgreSQLRepairer:
         super().__enter__()
-        self._session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        self.driver.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return self
 
 

@@ -39,17 +39,17 @@ class PostgreSQLServer(Session):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        self.driver.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         self._do(sql.SQL("SET default_transaction_read_only = off"))
         return self
 
     def major_version(self) -> int:
         """18 of 18.3."""
-        return self._server().version // 10_000
+        return self.dialect().version // 10_000
 
     def databases(self) -> frozenset[str]:
         """All of the server."""
-        return frozenset(str(name) for (name,) in self._query(_DATABASES))
+        return frozenset(str(name) for (name,) in self.query(_DATABASES))
 
     def name_with(self, database: str, ending: str) -> str:
         """A name has 63 bytes at most."""
@@ -73,11 +73,11 @@ class PostgreSQLServer(Session):
             renames.insert(0, (database, aside))
         for left in reversed(range(_TRIES)):
             for name, _ in renames:
-                self._query(_END_OTHERS, (name,))
+                self.query(_END_OTHERS, (name,))
             try:
-                with self._session.transaction():
+                with self.driver.transaction():
                     for old, new in renames:
-                        self._session.execute(
+                        self.driver.execute(
                             sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
                         )
             except errors.ObjectInUse as error:  # somebody came in between: the server has waited 5 s for them
@@ -90,15 +90,15 @@ class PostgreSQLServer(Session):
 
     def drop_slot(self, slot: str) -> bool:
         """With its reader, which may be one that has yet to notice that its connector was stopped."""
-        if not self._query(_SLOT, (slot,)):
+        if not self.query(_SLOT, (slot,)):
             return False
-        self._query(_END_READER, (slot,))
+        self.query(_END_READER, (slot,))
         for left in reversed(range(_TRIES)):
             try:
-                self._session.execute(_DROP_SLOT, (slot,))
+                self.driver.execute(_DROP_SLOT, (slot,))
             except errors.ObjectInUse as error:
-                self._query(_END_READER, (slot,))
-                self._query("SELECT pg_sleep(0.5)")
+                self.query(_END_READER, (slot,))
+                self.query("SELECT pg_sleep(0.5)")
                 if not left:
                     raise self._refused(error) from None
             except psycopg.Error as error:
@@ -109,16 +109,16 @@ class PostgreSQLServer(Session):
 
     def slot_confirmed(self, slot: str) -> int | None:
         """The position up to which the slot's reader has confirmed, as a number; None where there is no such slot."""
-        found = self._query(_SLOT, (slot,))
+        found = self.query(_SLOT, (slot,))
         return int(found[0][0] or 0) if found else None
 
     def ping(self) -> None:
         """One statement."""
-        self._query("SELECT 1")
+        self.query("SELECT 1")
 
     def _do(self, statement: sql.SQL | sql.Composed) -> None:
         try:
-            self._session.execute(statement)
+            self.driver.execute(statement)
         except psycopg.Error as error:
             raise self._refused(error) from None
 
@@ -129,7 +129,7 @@ class PostgreSQLServer(Session):
             remedy = "Name an account that may, as backup.source or backup.target in the pipeline file: it must own the databases and have CREATEDB."
         elif isinstance(error, errors.UndefinedObject):
             remedy = "Make it on this server first; a dump of one database holds no roles and no tablespaces."
-        return OperationError(f"{self._place}: {said}", remedy)
+        return OperationError(f"{self.place}: {said}", remedy)
 
 
 def create(name: str, told: Mapping[str, Any]) -> sql.Composed:

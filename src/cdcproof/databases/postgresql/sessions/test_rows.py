@@ -9,26 +9,31 @@ import psycopg
 from psycopg import sql
 
 from cdcproof.databases.contracts.test_rows import Holds, SingleRow, Values
-from cdcproof.databases.names import TableName
-from cdcproof.databases.postgresql.database import PostgreSQL
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.postgresql.catalogue import Catalogue
 from cdcproof.databases.postgresql.queries.statements import condition
+from cdcproof.databases.postgresql.session import Session
 from cdcproof.pipeline import Value
 
 _PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
 
 
-class PostgreSQLRows(PostgreSQL):
+class PostgreSQLRows(Session):
     """A session that finds single rows. Implements `contracts.test_rows.Rows`."""
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        self.driver.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return self
+
+    def columns(self, table: TableName) -> tuple[Column, ...]:
+        """Columns in order."""
+        return Catalogue(self).columns(table)
 
     def find(self, row: SingleRow) -> tuple[Values, ...]:
         """The values of every row with this key."""
-        with self._our_errors(row.table):
-            return tuple(self._session.execute(_select(row), list(row.key.values())).fetchall())
+        with self.our_errors(row.table):
+            return tuple(self.driver.execute(_select(row), list(row.key.values())).fetchall())
 
 
 class PostgreSQLWriter(PostgreSQLRows):
@@ -36,16 +41,16 @@ class PostgreSQLWriter(PostgreSQLRows):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        with self._our_errors():
-            self._session.execute("SET default_transaction_read_only = off")
+        with self.our_errors():
+            self.driver.execute("SET default_transaction_read_only = off")
         return self
 
     def insert(self, row: SingleRow, holds: Holds, values: Mapping[str, Value]) -> bool:
         """Insert the row, if it can be known again."""
         placeholders = sql.SQL(", ").join(sql.Placeholder() * len(values))
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(_name(row.table), _names(values), placeholders)
-        with self._our_errors(row.table), self._session.transaction():
-            self._session.execute(statement, list(values.values()))
+        with self.our_errors(row.table), self.driver.transaction():
+            self.driver.execute(statement, list(values.values()))
             if _is_one_that_holds(self.find(row.whatever_holds()), holds):
                 return True
             raise psycopg.Rollback
@@ -55,12 +60,12 @@ class PostgreSQLWriter(PostgreSQLRows):
         """Change the one row that holds, if it can be known again."""
         changed = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in changes)
         statement = sql.SQL("UPDATE {} SET {} WHERE {}").format(_name(row.table), changed, _has(row.key))
-        with self._our_errors(row.table), self._session.transaction():
-            found = self._session.execute(
+        with self.our_errors(row.table), self.driver.transaction():
+            found = self.driver.execute(
                 _select(row.whatever_holds()) + sql.SQL(" FOR UPDATE"), list(row.key.values())
             ).fetchall()
             if _is_one_that_holds(found, holds):
-                self._session.execute(statement, [*changes.values(), *row.key.values()])
+                self.driver.execute(statement, [*changes.values(), *row.key.values()])
                 if _is_one_that_holds(self.find(row.whatever_holds()), holds):
                     return True
             raise psycopg.Rollback
@@ -71,15 +76,15 @@ class PostgreSQLWriter(PostgreSQLRows):
         statement = sql.SQL("DELETE FROM {} WHERE {} RETURNING {}").format(
             _name(row.table), _has(row.key), _names(row.columns)
         )
-        with self._our_errors(row.table), self._session.transaction():
-            if _is_one_that_holds(self._session.execute(statement, list(row.key.values())).fetchall(), holds):
+        with self.our_errors(row.table), self.driver.transaction():
+            if _is_one_that_holds(self.driver.execute(statement, list(row.key.values())).fetchall(), holds):
                 return True
             raise psycopg.Rollback
         return False
 
     def _grant(self, table: TableName) -> str:
         grant = sql.SQL("GRANT USAGE ON SCHEMA {} TO {user}; GRANT " + _PRIVILEGES + " ON {} TO {user};")
-        user = sql.Identifier(self._database.user)
+        user = sql.Identifier(self.database.user)
         return grant.format(sql.Identifier(table.schema), _name(table), user=user).as_string()
 
 

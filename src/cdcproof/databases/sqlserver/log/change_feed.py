@@ -29,7 +29,7 @@ class SQLServerChanges(SQLServer):
 
     def following(self, keys: Mapping[TableName, tuple[str, ...]]) -> dict[TableName, Following]:
         """By a change table, which says itself where it begins."""
-        captured = {str(one.of).casefold() for one in self._change_tables(())}
+        captured = {str(one.of).casefold() for one in self.log.change_tables(())}
         return {
             table: Following("change tables")
             if str(table).casefold() in captured
@@ -51,7 +51,7 @@ class SQLServerChanges(SQLServer):
             return Changes(end, {}, unknown, is_last=True)
         last, transactions = self._between(catalogue.next_transactions_statement(most), min(starts), end)[0]
         is_last = transactions < most
-        until = end if is_last else self._number(lsn.of_binary, bytes(last))
+        until = end if is_last else self.log.number(lsn.of_binary, bytes(last))
         found: dict[TableName, Keys] = {}
         for table, begun in behind.items():
             if table in unknown or begun > until:
@@ -69,37 +69,37 @@ class SQLServerChanges(SQLServer):
 
     def _captured_to(self) -> int:
         """The last position whose changes are all in the change tables: the capture job commits both at once."""
-        (captured,) = self._query(catalogue.CAPTURED_TO)[0]
+        (captured,) = self.query(catalogue.CAPTURED_TO)[0]
         if not captured:
             raise UnexpectedAnswerError(
-                f"{self._place}: the capture job has captured nothing yet.",
+                f"{self.place}: the capture job has captured nothing yet.",
                 "Start it: EXEC sys.sp_cdc_start_job; and read why it does not run: EXEC sys.sp_cdc_help_jobs;",
             )
-        return self._number(lsn.of_binary, bytes(captured))
+        return self.log.number(lsn.of_binary, bytes(captured))
 
     def _keys(self, table: TableName, key: Sequence[str], begun: int, until: int) -> Keys | str:
         """The keys of all changes; a reason where no change table holds them all, or there are too many."""
         why = f"no change table of it begins before {lsn.text(begun)}: what was captured before was cleaned up, or capture was enabled anew"
-        for changes in self._change_tables([table]):
+        for changes in self.log.change_tables([table]):
             if changes.start > begun:
                 continue
-            columns = {column.name.casefold(): column for column in self.columns(changes.name)}
+            columns = {column.name.casefold(): column for column in self.catalogue.columns(changes.name)}
             found = [columns[name.casefold()] for name in key if name.casefold() in columns]
             if len(found) < len(key):
                 why = "its change table does not hold the columns of its key"
                 continue
             rows = self._between(catalogue.changed_keys_statement(changes.name, found, MOST_KEYS + 1), begun, until)
             # the clean-up may have come between
-            if not any(one.name == changes.name and one.start <= begun for one in self._change_tables([table])):
+            if not any(one.name == changes.name and one.start <= begun for one in self.log.change_tables([table])):
                 return why
             if len(rows) > MOST_KEYS:
                 return TOO_MANY_KEYS
-            with self._our_errors(table):
+            with self.our_errors(table):
                 return frozenset(tuple(map(_read, row[: len(key)])) for row in rows)
         return why
 
     def _between(self, statement: str, begun: int, until: int) -> list[tuple[Any, ...]]:
-        return self._query(statement, lsn.binary(begun), lsn.binary(until), grant=self._grant_of_cdc)
+        return self.query(statement, lsn.binary(begun), lsn.binary(until), grant=self.grant_of_cdc)
 
 
 def _read(told: str | bytes | None) -> str | None:

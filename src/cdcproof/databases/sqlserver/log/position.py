@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.log import capture_job, lsn
 from cdcproof.databases.sqlserver.queries import catalogue
@@ -26,75 +27,88 @@ class ChangeTable:
     start: int
 
 
-class Log(Session):
-    """A session's view of the log.
+class Log:
+    """Implements `contracts.log.Log`.
 
     The log's end is beyond every visible change: a commit is hardened before it is seen, since delayed durability and CDC exclude
     each other (Microsoft's "Control transaction durability").
     """
 
-    _scans_when_asked: tuple[int, tuple[capture_job.LogScan, ...]] | None = None
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._scans_when_asked: tuple[int, tuple[capture_job.LogScan, ...]] | None = None
 
-    def log_position(self) -> LogPosition:
+    def position(self) -> LogPosition:
         """The end of the log; on a secondary of an availability group what it has redone, which is what can be seen there."""
-        if not self._database_state()[0]:
-            raise UnexpectedAnswerError(f"{self._place}: change data capture is off.", "EXEC sys.sp_cdc_enable_db;")
-        position = self._log_end()
+        if not self._session.database_state()[0]:
+            raise UnexpectedAnswerError(
+                f"{self._session.place}: change data capture is off.", "EXEC sys.sp_cdc_enable_db;"
+            )
+        position = self.log_end()
         self._scans_when_asked = position, self._log_scans()
         return LogPosition(position, lsn.text(position))
 
-    def log_read_by(self, position: LogPosition, offset: Mapping[str, Any], tables: Sequence[TableName] = ()) -> bool:
+    def read_by(self, position: LogPosition, offset: Mapping[str, Any], tables: Sequence[TableName] = ()) -> bool:
         """Whether the capture job has passed the position, and the connector all that was captured of `tables` up to it."""
-        read = self._number(capture_job.read_of, offset)
+        read = self.number(capture_job.read_of, offset)
         if read is None:
             return False
         if read.commit > position.value:  # the capture job and the connector take transactions in the order of commits
             return True
         if not self._is_captured_to(position.value):
             return False
-        return not any(self._is_ahead(one.name, position.value, read) for one in self._change_tables(tables))
+        return not any(self._is_ahead(one.name, position.value, read) for one in self.change_tables(tables))
 
-    def log_received_by(self, position: LogPosition) -> str:  # noqa: ARG002  the contract's
-        """Nobody: what the connector has read, `log_read_by` finds in the change tables."""
+    def received_by(self, position: LogPosition) -> str:  # noqa: ARG002  the contract's
+        """Nobody: what the connector has read, `read_by` finds in the change tables."""
         return ""
 
-    def _log_end(self) -> int:
-        (end,) = self._query(catalogue.LOG_END, grant=self._grant_of_state)[0]
+    def log_end(self) -> int:
+        """The LSN where the log ends."""
+        (end,) = self._session.query(catalogue.LOG_END, grant=self._session.grant_of_state)[0]
         if end:
-            return self._number(lsn.of_text, str(end))
-        redone = self._query(catalogue.LAST_REDONE, grant=self._grant_of_state)
+            return self.number(lsn.of_text, str(end))
+        redone = self._session.query(catalogue.LAST_REDONE, grant=self._session.grant_of_state)
         if redone and redone[0][0]:
-            return self._number(lsn.of_decimal, int(redone[0][0]))
-        raise UnexpectedAnswerError(f"{self._place} does not show where its log ends.", self._grant_of_state())
+            return self.number(lsn.of_decimal, int(redone[0][0]))
+        raise UnexpectedAnswerError(
+            f"{self._session.place} does not show where its log ends.", self._session.grant_of_state()
+        )
 
     def _is_captured_to(self, position: int) -> bool:
-        (captured,) = self._query(catalogue.CAPTURED_TO)[0]
-        if captured and self._number(lsn.of_binary, bytes(captured)) >= position:
+        (captured,) = self._session.query(catalogue.CAPTURED_TO)[0]
+        if captured and self.number(lsn.of_binary, bytes(captured)) >= position:
             return True
         scans = self._log_scans()
         if capture_job.passed(scans, position):
             return True
         asked, before = self._scans_when_asked or (None, ())
         # in an availability group the job reads no further than every secondary has hardened: finding nothing proves nothing
-        return asked == position and not self._query(catalogue.IS_IN_GROUP)[0][0] and capture_job.drained(before, scans)
+        return (
+            asked == position
+            and not self._session.query(catalogue.IS_IN_GROUP)[0][0]
+            and capture_job.drained(before, scans)
+        )
 
     def _log_scans(self) -> tuple[capture_job.LogScan, ...]:
         return tuple(
-            capture_job.LogScan(session, bool(ended), errors, self._number(lsn.of_text, last) if last else 0, empty)
-            for session, ended, errors, last, empty in self._query(catalogue.LOG_SCANS, grant=self._grant_of_state)
+            capture_job.LogScan(session, bool(ended), errors, self.number(lsn.of_text, last) if last else 0, empty)
+            for session, ended, errors, last, empty in self._session.query(
+                catalogue.LOG_SCANS, grant=self._session.grant_of_state
+            )
         )
 
-    def _change_tables(self, tables: Sequence[TableName]) -> list[ChangeTable]:
+    def change_tables(self, tables: Sequence[TableName]) -> list[ChangeTable]:
         """The change tables of these tables (of all, when there are none), up to two each. Case does not count in their names."""
         found = [
-            ChangeTable(TableName(*row[:2]), TableName(*row[2:4]), self._number(lsn.of_binary, bytes(row[4])))
-            for row in self._query(catalogue.CHANGE_TABLES, grant=self._grant_of_cdc)
+            ChangeTable(TableName(*row[:2]), TableName(*row[2:4]), self.number(lsn.of_binary, bytes(row[4])))
+            for row in self._session.query(catalogue.CHANGE_TABLES, grant=self._session.grant_of_cdc)
         ]
         wanted = {str(table).casefold() for table in tables}
         missing = wanted - {str(one.of).casefold() for one in found}
         if missing:
             raise UnexpectedAnswerError(
-                f"{self._place}: changes of {', '.join(sorted(missing))} are not captured.",
+                f"{self._session.place}: changes of {', '.join(sorted(missing))} are not captured.",
                 "Enable it: EXEC sys.sp_cdc_enable_table @source_schema = …, @source_name = …, @role_name = NULL;",
             )
         return [one for one in found if not wanted or str(one.of).casefold() in wanted]
@@ -104,10 +118,21 @@ class Log(Session):
         commit, change = lsn.binary(read.commit), lsn.binary(read.change)
         bound = (lsn.binary(position), commit, commit, change, commit, change, read.events)
         statement = catalogue.changes_beyond_statement(change_table)
-        return bool(self._query(statement, *bound, grant=self._grant_of_cdc)[0][0])
+        return bool(self._session.query(statement, *bound, grant=self._session.grant_of_cdc)[0][0])
 
-    def _number(self, read: Callable[[T], N], value: T) -> N:
+    def number(self, read: Callable[[T], N], value: T) -> N:
+        """What is read of an LSN; `UnexpectedAnswerError` where it is none."""
         try:
             return read(value)
         except ValueError as error:
-            raise UnexpectedAnswerError(f"{self._place}: {error}.") from None
+            raise UnexpectedAnswerError(f"{self._session.place}: {error}.") from None
+
+    def captured_tables(self) -> frozenset[TableName]:
+        """Tables with a CDC capture instance; empty when CDC is off."""
+        if not self._session.database_state()[0]:
+            return frozenset()
+        return frozenset(TableName(*row) for row in self._session.query(catalogue.CAPTURED))
+
+    def slots(self) -> tuple[Slot, ...]:
+        """None: SQL Server has no replication slots."""
+        return ()

@@ -32,15 +32,15 @@ class SQLServerBackup(SQLServer):
 
     def major_version(self) -> int:
         """16 of SQL Server 2022."""
-        return int(self._query(backup.EDITION)[0][1] or 0)
+        return int(self.query(backup.EDITION)[0][1] or 0)
 
     def state(self, tell: Callable[[str], None]) -> DatabaseState:
         """As it is now."""
-        [(owner, recovery, collation, is_captured)] = self._query(backup.PROPERTIES)
-        captured = sorted(map(str, self.captured_tables()))
-        position = self.log_position() if is_captured else None
+        [(owner, recovery, collation, is_captured)] = self.query(backup.PROPERTIES)
+        captured = sorted(map(str, self.log.captured_tables()))
+        position = self.log.position() if is_captured else None
         return DatabaseState(
-            self._database.database,
+            self.database.database,
             self.version(),
             self.identity(),
             position.value if position else 0,
@@ -59,28 +59,28 @@ class SQLServerBackup(SQLServer):
     def table_sums(self, tell: Callable[[str], None]) -> tuple[TableSum, ...]:
         """Rows and checksum of each table of users."""
         found = []
-        for schema, table in self._query(backup.TABLES):
+        for schema, table in self.query(backup.TABLES):
             tell(f"{schema}.{table}")
             name = TableName(schema, table)
-            with self._our_errors(name):
-                rows, total = self._session.execute(backup.sum_statement(name)).fetchone()
+            with self.our_errors(name):
+                rows, total = self.driver.execute(backup.sum_statement(name)).fetchone()
             found.append(TableSum(schema, table, int(rows), str(total if total is not None else "")))
         return tuple(found)
 
     def ping(self) -> None:
         """One statement."""
-        self._query(backup.EDITION)
+        self.query(backup.EDITION)
 
     def back_up(self, file: PurePath) -> None:
         """BACKUP DATABASE, then RESTORE VERIFYONLY: each raises our error with the server's words."""
-        edition = int(self._query(backup.EDITION)[0][0] or 0)
-        database = self._database.database
+        edition = int(self.query(backup.EDITION)[0][0] or 0)
+        database = self.database.database
         self._run(backup.backup_statement(database, str(file), compressed=edition != _EXPRESS))
         self._run(backup.verify_statement(str(file)))
 
     def _run(self, statement: str) -> None:
-        with self._our_errors():
-            run(self._session, statement)
+        with self.our_errors():
+            run(self.driver, statement)
 
     def _open(self, pyodbc: Any, connection_string: str) -> Any:
         return super()._open(pyodbc, to_the_primary(connection_string))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Self
 
 from cdcproof.databases.contracts.deployment import (
@@ -21,6 +22,7 @@ from cdcproof.databases.sqlserver.log import capture_job, lsn
 from cdcproof.databases.sqlserver.log.position import Log
 from cdcproof.databases.sqlserver.queries import deployment
 from cdcproof.databases.sqlserver.queries.catalogue import CAPTURED_TO, constant, enable_table, name, quoted
+from cdcproof.databases.sqlserver.session import Session
 from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
 
 _WRITING = ("INSERT", "UPDATE", "DELETE", "ALTER")
@@ -57,12 +59,17 @@ def _job(row: tuple[Any, ...]) -> CaptureJob:
     )
 
 
-class SQLServerDeployment(Log):
+class SQLServerDeployment(Session):
     """A SQL Server session that shows what a deployment needs."""
 
     def __enter__(self) -> Self:
         self._connect()
         return self
+
+    @cached_property
+    def log(self) -> Log:
+        """The log, and the change tables."""
+        return Log(self)
 
     def log_starts(self) -> tuple[LogStart, ...]:
         """The capture instances, each with the oldest LSN that it still has; none where CDC is off."""
@@ -70,39 +77,37 @@ class SQLServerDeployment(Log):
             return ()
         return tuple(
             LogStart(instance, int.from_bytes(lsn or b"", "big"), TableName(schema, table))
-            for instance, lsn, schema, table in self._query(deployment.LOG_STARTS)
+            for instance, lsn, schema, table in self.query(deployment.LOG_STARTS)
         )
 
     def log_end(self) -> int:
         """What the capture job has come to; 0 where CDC is off, or nothing was captured yet."""
         if not self._captures():
             return 0
-        [(captured,)] = self._query(CAPTURED_TO)
+        [(captured,)] = self.query(CAPTURED_TO)
         return int.from_bytes(captured or b"", "big")
 
     def log_reading(self, slot: str, offset: Mapping[str, Any], tables: Collection[TableName]) -> LogReading:
         """By the committed offset, and what the change tables of these tables hold beyond it."""
         del slot
-        read = self._number(capture_job.read_of, offset)
+        read = self.log.number(capture_job.read_of, offset)
         if read is None:
-            raise UnexpectedAnswerError(
-                f"{self._place}: the connector has not begun to stream; its snapshot may go on."
-            )
+            raise UnexpectedAnswerError(f"{self.place}: the connector has not begun to stream; its snapshot may go on.")
         unread = self._oldest_unread(tables, read)
-        seconds = None if unread is None else self._query(deployment.AGE, lsn.binary(unread))[0][0]
+        seconds = None if unread is None else self.query(deployment.AGE, lsn.binary(unread))[0][0]
         age = 0.0 if unread is None else math.nan if seconds is None else float(seconds)
-        return LogReading(self._log_end(), read.commit, read.commit, (read.commit, read.change), unread_seconds=age)
+        return LogReading(self.log.log_end(), read.commit, read.commit, (read.commit, read.change), unread_seconds=age)
 
     def _oldest_unread(self, tables: Collection[TableName], read: capture_job.Read) -> int | None:
         """Of the tables that are captured: that another one is not, is for another check to say."""
         commit, change = lsn.binary(read.commit), lsn.binary(read.change)
         wanted = {str(table).casefold() for table in tables}
         found = [
-            self._number(lsn.of_binary, bytes(row[0]))
-            for one in self._change_tables(())
+            self.log.number(lsn.of_binary, bytes(row[0]))
+            for one in self.log.change_tables(())
             if str(one.of).casefold() in wanted
-            for row in self._query(
-                deployment.oldest_unread_statement(one.name), commit, commit, change, grant=self._grant_of_cdc
+            for row in self.query(
+                deployment.oldest_unread_statement(one.name), commit, commit, change, grant=self.grant_of_cdc
             )
         ]
         return min(found, default=None)
@@ -114,9 +119,9 @@ class SQLServerDeployment(Log):
             return CaptureState({"CDC of the database": "off"}, {})
         instances: dict[TableName, dict[str, list[str]]] = {}
         hidden = ""
-        for schema, table, instance, column in self._query(deployment.CAPTURE_INSTANCES, grant=self._grant_of_cdc):
+        for schema, table, instance, column in self.query(deployment.CAPTURE_INSTANCES, grant=self.grant_of_cdc):
             if table is None:
-                hidden = f"GRANT VIEW DEFINITION TO {quoted(self._user)};"
+                hidden = f"GRANT VIEW DEFINITION TO {quoted(self.user)};"
                 continue
             left_out = instances.setdefault(TableName(schema, table), {}).setdefault(instance, [])
             left_out += [column] if column else []
@@ -125,12 +130,12 @@ class SQLServerDeployment(Log):
 
     def capture_health(self) -> CaptureHealth:
         """By msdb, the server's services, and the views of change data capture."""
-        agents = self._query(deployment.AGENT, grant=self._grant_of_state)
-        jobs = self._query(deployment.JOBS, grant=self._grant_of_jobs)
-        scans = self._query(deployment.SCANS, grant=self._grant_of_state)
-        errors = self._query(deployment.ERRORS, grant=self._grant_of_state)
-        age = self._query(deployment.CAPTURED_AGE, grant=self._grant_of_cdc)[0][0]
-        wait, percent = self._query(deployment.LOG_SPACE, grant=self._grant_of_state)[0]
+        agents = self.query(deployment.AGENT, grant=self.grant_of_state)
+        jobs = self.query(deployment.JOBS, grant=self._grant_of_jobs)
+        scans = self.query(deployment.SCANS, grant=self.grant_of_state)
+        errors = self.query(deployment.ERRORS, grant=self.grant_of_state)
+        age = self.query(deployment.CAPTURED_AGE, grant=self.grant_of_cdc)[0][0]
+        wait, percent = self.query(deployment.LOG_SPACE, grant=self.grant_of_state)[0]
         good = max((session for session, ended, wrong, *_ in scans if ended and not wrong), default=-1)
         return CaptureHealth(
             str(agents[0][0]) if agents else "",
@@ -144,11 +149,11 @@ class SQLServerDeployment(Log):
 
     def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
         """A login whose password has expired or must be changed, or that is locked; a database that takes no writes."""
-        expired, locked, must_change = self._query(deployment.LOGIN, account, account, account)[0]
+        expired, locked, must_change = self.query(deployment.LOGIN, account, account, account)[0]
         if expired is None:
             raise RefusedError(
-                f"{self._place}: whether the password of {account} has expired may not be seen by {self._database.user}.",
-                f"USE master; GRANT VIEW DEFINITION ON LOGIN::{quoted(account)} TO {quoted(self._database.user)};",
+                f"{self.place}: whether the password of {account} has expired may not be seen by {self.database.user}.",
+                f"USE master; GRANT VIEW DEFINITION ON LOGIN::{quoted(account)} TO {quoted(self.database.user)};",
             )
         found = {}
         if expired or must_change:
@@ -158,49 +163,49 @@ class SQLServerDeployment(Log):
             found["login, it is locked"] = (
                 "# Unlock it: ALTER LOGIN … WITH PASSWORD = …  UNLOCK, with the connector's password."
             )
-        if writes and self._query(deployment.UPDATEABILITY)[0][0] != "READ_WRITE":
+        if writes and self.query(deployment.UPDATEABILITY)[0][0] != "READ_WRITE":
             found["write: the database is read-only"] = (
-                f"ALTER DATABASE {quoted(self._database.database)} SET READ_WRITE;"
+                f"ALTER DATABASE {quoted(self.database.database)} SET READ_WRITE;"
             )
         return found
 
     def rights(self, account: str, needs: Needs) -> Rights:
         """The rights of this session's account, which must be the one asked for."""
-        if account.lower() != self._database.user.lower():
+        if account.lower() != self.database.user.lower():
             raise UsageError(
                 f"SQL Server shows an account's rights to that account alone: {account} is not the one logged in."
             )
-        login, user = (str(found) for found in self._query(deployment.USER)[0])
+        login, user = (str(found) for found in self.query(deployment.USER)[0])
         missing = self._read_only() if needs.write or needs.create_in else {}
         excessive = {
             f"server role {role}": f"ALTER SERVER ROLE {quoted(role)} DROP MEMBER {quoted(login)};"
-            for (role,) in self._query(deployment.SERVER_ROLES)
+            for (role,) in self.query(deployment.SERVER_ROLES)
         }
         if "server role sysadmin" in excessive:  # it has every permission: what else it has says nothing more
             return Rights(missing, {"server role sysadmin": excessive["server role sysadmin"]})
-        roles = [role for (role,) in self._query(deployment.DATABASE_ROLES)]
+        roles = [role for (role,) in self.query(deployment.DATABASE_ROLES)]
         excessive |= {f"role {role}": f"ALTER ROLE {quoted(role)} DROP MEMBER {quoted(user)};" for role in roles}
         for table in dict.fromkeys((*needs.read, *needs.write)):
             wanted = {*(["SELECT"] if table in needs.read else []), *(needs.privileges if table in needs.write else [])}
             for privilege in ("SELECT", *_WRITING):
-                has = self._query(deployment.MAY, table.schema, table.table, privilege)[0][0] == 1
+                has = self.query(deployment.MAY, table.schema, table.table, privilege)[0][0] == 1
                 if privilege in wanted and not has:
                     missing[f"{privilege} on {table}"] = f"GRANT {privilege} ON {name(table)} TO {quoted(user)};"
                 # what a role gives is reported as the role
                 if has and not roles and privilege in _WRITING and table not in needs.write:
                     excessive[f"{privilege} on {table}"] = f"REVOKE {privilege} ON {name(table)} FROM {quoted(user)};"
-        if needs.reads_log and self._captures() and self._query(deployment.MAY_READ_CDC)[0][0] != 1:
+        if needs.reads_log and self._captures() and self.query(deployment.MAY_READ_CDC)[0][0] != 1:
             missing["SELECT on schema cdc"] = f"GRANT SELECT ON SCHEMA::cdc TO {quoted(user)};"
         for schema in needs.create_in:
-            if self._query(deployment.MAY_CREATE)[0][0] != 1:
+            if self.query(deployment.MAY_CREATE)[0][0] != 1:
                 missing["CREATE TABLE"] = f"GRANT CREATE TABLE TO {quoted(user)};"
-            if self._query(deployment.MAY_ALTER_SCHEMA, schema)[0][0] != 1:
+            if self.query(deployment.MAY_ALTER_SCHEMA, schema)[0][0] != 1:
                 missing[f"ALTER on schema {schema}"] = f"GRANT ALTER ON SCHEMA::{quoted(schema)} TO {quoted(user)};"
         return Rights(missing, excessive)
 
     def _grant_of_jobs(self) -> str:
         """In msdb the login may have no user yet, to whom alone a right can be granted."""
-        login = self._database.user
+        login = self.database.user
         user = quoted(login)
         tables = ("cdc_jobs", "sysjobs", "sysjobactivity", "sysjobhistory")
         grants = " ".join(f"GRANT SELECT ON dbo.{table} TO {user};" for table in tables)
@@ -208,9 +213,9 @@ class SQLServerDeployment(Log):
 
     def _read_only(self) -> dict[str, str]:
         """A database that was set so, or a secondary of an availability group."""
-        if self._query(deployment.UPDATEABILITY)[0][0] == "READ_WRITE":
+        if self.query(deployment.UPDATEABILITY)[0][0] == "READ_WRITE":
             return {}
-        return {"write: the database is read-only": f"ALTER DATABASE {quoted(self._database.database)} SET READ_WRITE;"}
+        return {"write: the database is read-only": f"ALTER DATABASE {quoted(self.database.database)} SET READ_WRITE;"}
 
     def _captures(self) -> bool:
-        return self._database_state()[0]
+        return self.database_state()[0]

@@ -36,17 +36,17 @@ class SQLServerDiagnosis(Session):
 
     def questions(self) -> Sequence[Question]:
         """Those about capture only where CDC is on: else their views do not exist."""
-        captures, _ = self._database_state()
+        captures, _ = self.database_state()
         return (*_QUESTIONS, *_CAPTURE) if captures else _QUESTIONS
 
     def rows(self, question: Question) -> Rows:
         """The answer, by column."""
-        with self._our_errors(grant=self._grant_of_state):
-            cursor = self._session.execute(question.statement)
+        with self.our_errors(grant=self.grant_of_state):
+            cursor = self.driver.execute(question.statement)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def blind(self) -> str:
         """Without VIEW SERVER STATE only its own session is shown."""
-        [(sees,)] = self._query(catalogue.MAY_VIEW_SERVER_STATE)
-        return "" if sees else f"This account sees only its own session: {self._grant_of_state()}"
+        [(sees,)] = self.query(catalogue.MAY_VIEW_SERVER_STATE)
+        return "" if sees else f"This account sees only its own session: {self.grant_of_state()}"

@@ -27,16 +27,16 @@ class SQLServerHealth(SQLServerDeployment):
 
     def health(self) -> Health:
         """By the views of state. The server counts transactions without saying how they ended: those are left out."""
-        limit, size = self._query(health.LIMIT)[0][0], self._query(health.SIZE)[0][0]
-        if self._query(catalogue.MAY_VIEW_SERVER_STATE)[0][0] != 1:
-            return Health(connections_limit=limit, size_bytes=size, grant=self._grant_of_state())
-        query, blocked = self._query(health.REQUESTS)[0]
-        counters = {str(counter): int(value) for counter, value in self._query(health.COUNTERS)}
+        limit, size = self.query(health.LIMIT)[0][0], self.query(health.SIZE)[0][0]
+        if self.query(catalogue.MAY_VIEW_SERVER_STATE)[0][0] != 1:
+            return Health(connections_limit=limit, size_bytes=size, grant=self.grant_of_state())
+        query, blocked = self.query(health.REQUESTS)[0]
+        counters = {str(counter): int(value) for counter, value in self.query(health.COUNTERS)}
         lookups = counters.get(health.LOOKUPS)
         return Health(
-            connections=dict(zip(_STATES, self._query(health.SESSIONS)[0], strict=True)),
+            connections=dict(zip(_STATES, self.query(health.SESSIONS)[0], strict=True)),
             connections_limit=limit,
-            longest_transaction_seconds=float(self._query(health.LONGEST_TRANSACTION)[0][0]),
+            longest_transaction_seconds=float(self.query(health.LONGEST_TRANSACTION)[0][0]),
             longest_query_seconds=float(query),
             blocked_sessions=blocked,
             deadlocks=counters.get(health.DEADLOCKS),
@@ -46,33 +46,33 @@ class SQLServerHealth(SQLServerDeployment):
 
     def space_used_bytes(self) -> int:
         """The reserved space, by sp_spaceused. Its fourth column: ``568 KB``."""
-        row = self._query(health.SPACE_USED)[0]
+        row = self.query(health.SPACE_USED)[0]
         try:
             number, unit = str(row[3]).split()
             return int(float(number) * _UNIT_BYTES[unit])
         except (KeyError, ValueError, IndexError):
             raise UnexpectedAnswerError(
-                f"{self._place}: sp_spaceused answers in a form that is not known: {row!r}"
+                f"{self.place}: sp_spaceused answers in a form that is not known: {row!r}"
             ) from None
 
     def clock_seconds(self) -> float:
         """SYSUTCDATETIME()."""
-        return int(self._query(health.CLOCK)[0][0]) / 1000
+        return int(self.query(health.CLOCK)[0][0]) / 1000
 
     def newest(self, table: TableName, column: str) -> int | Decimal | datetime | None:
         """The greatest value of a column."""
-        with self._our_errors(table):
-            found: int | Decimal | datetime | None = self._query(health.newest_statement(table, column))[0][0]
+        with self.our_errors(table):
+            found: int | Decimal | datetime | None = self.query(health.newest_statement(table, column))[0][0]
         return found
 
     def unread(self, reader: Reader, bound: int) -> Unread:
         """By the committed offset. Of two capture instances of a table, the one that holds more: they capture the same."""
-        read = self._number(capture_job.read_of, reader.offset)
+        read = self.log.number(capture_job.read_of, reader.offset)
         if read is None:
-            return Unread(why=f"{self._place}: the connector has not begun to stream; its snapshot may go on.")
+            return Unread(why=f"{self.place}: the connector has not begun to stream; its snapshot may go on.")
         if reader.rests:
             return Unread(why=reader.rests)
-        captured = [one for one in self._change_tables(()) if reader.is_captured(one.of)]
+        captured = [one for one in self.log.change_tables(()) if reader.is_captured(one.of)]
         counts: dict[str, int] = {}
         for one in captured:
             most = bound - sum(counts.values())
@@ -91,11 +91,11 @@ class SQLServerHealth(SQLServerDeployment):
 
     def _behind(self, one: ChangeTable, read: capture_job.Read, most: int) -> int:
         commit, change = lsn.binary(read.commit), lsn.binary(read.change)
-        [(beyond,)] = self._query(
-            health.unread_statement(one.name, most), commit, commit, change, grant=self._grant_of_cdc
+        [(beyond,)] = self.query(
+            health.unread_statement(one.name, most), commit, commit, change, grant=self.grant_of_cdc
         )
         # a key's update is two changes at one place, of which the connector may have sent the first
-        [(there,)] = self._query(health.at_statement(one.name), commit, change, grant=self._grant_of_cdc)
+        [(there,)] = self.query(health.at_statement(one.name), commit, change, grant=self.grant_of_cdc)
         return int(beyond) + max(0, int(there) - read.events)
 
     def _age_of_oldest(self, captured: Sequence[ChangeTable], read: capture_job.Read) -> float | None:
@@ -103,13 +103,13 @@ class SQLServerHealth(SQLServerDeployment):
         oldest = self._oldest_unread([one.of for one in captured], read)
         if oldest is None:
             return None
-        seconds = self._query(deployment.AGE, lsn.binary(oldest))[0][0]
+        seconds = self.query(deployment.AGE, lsn.binary(oldest))[0][0]
         return None if seconds is None else max(0.0, float(seconds))
 
     def _retention_seconds(self) -> tuple[float | None, str, str]:
         """How long the cleanup job leaves a change; None where there is no job, or msdb may not be read, with the reason."""
         try:
-            jobs = self._query(deployment.JOBS, grant=self._grant_of_jobs)
+            jobs = self.query(deployment.JOBS, grant=self._grant_of_jobs)
         except CouldNotLookError as error:
             return None, error.message, error.remedy
         kept = [retention for kind, _, enabled, _, _, retention, _ in jobs if kind == "cleanup" and enabled]

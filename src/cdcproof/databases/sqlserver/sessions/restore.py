@@ -30,11 +30,11 @@ class SQLServerServer(Session):
 
     def major_version(self) -> int:
         """16 of SQL Server 2022."""
-        return int(self._query(backup.EDITION)[0][1] or 0)
+        return int(self.query(backup.EDITION)[0][1] or 0)
 
     def databases(self) -> frozenset[str]:
         """All that this account may see."""
-        return frozenset(str(name) for (name,) in self._query(backup.DATABASES))
+        return frozenset(str(name) for (name,) in self.query(backup.DATABASES))
 
     def name_with(self, database: str, ending: str) -> str:
         """A name has 128 characters at most."""
@@ -44,7 +44,7 @@ class SQLServerServer(Session):
         """RESTORE VERIFYONLY, RESTORE with every file in a new place, the owner, and DBCC CHECKDB, which alone proves the pages."""
         path = str(file)
         self._do(backup.verify_statement(path))
-        [(data, log)] = self._query(backup.DEFAULT_FOLDERS)
+        [(data, log)] = self.query(backup.DEFAULT_FOLDERS)
         moves = []
         for logical, physical, kind in self._files(path):
             folder = str(log if kind == "L" else data)
@@ -97,7 +97,7 @@ class SQLServerServer(Session):
 
     def ping(self) -> None:
         """One statement."""
-        self._query(backup.EDITION)
+        self.query(backup.EDITION)
 
     def _drop_jobs(self, database: str) -> None:
         """Of a database that may not be captured, or has none any more: what is not there need not go."""
@@ -111,15 +111,15 @@ class SQLServerServer(Session):
 
     def _files(self, path: str) -> list[tuple[str, str, str]]:
         """Logical name, path and type (D, L, …) of each file of the database in a backup."""
-        with self._our_errors():
-            rows = self._session.execute(backup.files_statement(path)).fetchall()
+        with self.our_errors():
+            rows = self.driver.execute(backup.files_statement(path)).fetchall()
         return [(str(row[0]), str(row[1]), str(row[2])) for row in rows]
 
     def _do(self, statement: str) -> None:
         """Run it; its error is one of an operation."""
         try:
-            with self._our_errors():
-                run(self._session, statement)
+            with self.our_errors():
+                run(self.driver, statement)
         except CdcproofError as error:
             raise OperationError(error.message, error.remedy) from None
 

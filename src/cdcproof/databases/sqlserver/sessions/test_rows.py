@@ -13,26 +13,31 @@ from functools import partial
 from typing import Any, Self
 
 from cdcproof.databases.contracts.test_rows import Holds, SingleRow, Values
-from cdcproof.databases.names import TableName
-from cdcproof.databases.sqlserver.database import SQLServer
+from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.sqlserver.catalogue import Catalogue
 from cdcproof.databases.sqlserver.queries import catalogue
+from cdcproof.databases.sqlserver.session import Session
 from cdcproof.pipeline import Value
 
 
-class SQLServerRows(SQLServer):
+class SQLServerRows(Session):
     """A session that finds single rows. Implements `contracts.test_rows.Rows`."""
 
     def __enter__(self) -> Self:
-        super().__enter__()
+        self._connect()
         return self
+
+    def columns(self, table: TableName) -> tuple[Column, ...]:
+        """Columns in order."""
+        return Catalogue(self).columns(table)
 
     def find(self, row: SingleRow) -> tuple[Values, ...]:
         """The values of every row with this key."""
-        with self._our_errors(row.table):
+        with self.our_errors(row.table):
             return self._found(row)
 
     def _found(self, row: SingleRow, *, locked: bool = False) -> tuple[Values, ...]:
-        cursor = self._session.execute(select_statement(row, locked=locked), _bound(row.key.values()))
+        cursor = self.driver.execute(select_statement(row, locked=locked), _bound(row.key.values()))
         return tuple(tuple(found) for found in cursor.fetchall())
 
 
@@ -41,24 +46,24 @@ class SQLServerWriter(SQLServerRows):
 
     def insert(self, row: SingleRow, holds: Holds, values: Mapping[str, Value]) -> bool:
         """Insert the row, if it can be known again."""
-        with self._our_errors(row.table, partial(self._needed, row.table)), self._transaction() as keep:
-            self._session.execute(insert_statement(row.table, values), _bound(values.values()))
+        with self.our_errors(row.table, partial(self._needed, row.table)), self._transaction() as keep:
+            self.driver.execute(insert_statement(row.table, values), _bound(values.values()))
             return keep(self._is_one_that_holds(row, holds))
 
     def update(self, row: SingleRow, holds: Holds, changes: Mapping[str, Value]) -> bool:
         """Change the one row that holds, if it can be known again."""
-        with self._our_errors(row.table, partial(self._needed, row.table)), self._transaction() as keep:
+        with self.our_errors(row.table, partial(self._needed, row.table)), self._transaction() as keep:
             if not self._is_one_that_holds(row, holds):
                 return False
-            self._session.execute(update_statement(row, changes), _bound([*changes.values(), *row.key.values()]))
+            self.driver.execute(update_statement(row, changes), _bound([*changes.values(), *row.key.values()]))
             return keep(self._is_one_that_holds(row, holds))
 
     def delete(self, row: SingleRow, holds: Holds) -> bool:
         """Delete the one row that holds."""
-        with self._our_errors(row.table, partial(self._needed, row.table)), self._transaction() as keep:
+        with self.our_errors(row.table, partial(self._needed, row.table)), self._transaction() as keep:
             if not self._is_one_that_holds(row, holds):
                 return False
-            self._session.execute(delete_statement(row), _bound(row.key.values()))
+            self.driver.execute(delete_statement(row), _bound(row.key.values()))
             return keep(True)
 
     def _is_one_that_holds(self, row: SingleRow, holds: Holds) -> bool:
@@ -66,7 +71,7 @@ class SQLServerWriter(SQLServerRows):
         return len(found) == 1 and holds(found[0])
 
     def _needed(self, table: TableName) -> str:
-        return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {catalogue.name(table)} TO {catalogue.quoted(self._user)};"
+        return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {catalogue.name(table)} TO {catalogue.quoted(self.user)};"
 
     def _open(self, pyodbc: Any, connection_string: str) -> Any:
         # the intent to read only may lead to a replica, which refuses writes
@@ -81,14 +86,14 @@ class SQLServerWriter(SQLServerRows):
             kept.append(good)
             return good
 
-        self._session.autocommit = False
+        self.driver.autocommit = False
         try:
             yield keep
             if any(kept):
-                self._session.commit()
+                self.driver.commit()
         finally:
-            self._session.rollback()  # nothing, after a commit
-            self._session.autocommit = True
+            self.driver.rollback()  # nothing, after a commit
+            self.driver.autocommit = True
 
 
 def select_statement(row: SingleRow, *, locked: bool = False) -> str:
