@@ -110,6 +110,24 @@ def test_the_check_is_red_on_a_night_without_a_backup_and_green_after_one(tmp_pa
     assert "30.0 h old" in red.stdout
 
 
+@pytest.mark.parametrize(
+    ("files", "is_mended"),
+    [
+        ((), True),
+        ((("w_20261101_020000/manifest.json", 400),), True),
+        ((("w_20261118_020000/manifest.json", 9), ("w_20261101_020000/manifest.json", 400)), True),
+        ((("x_20261101_020000/manifest.json", 400),), False),  # of another pipeline
+        ((("w_20261201_020000/manifest.json", 0),), False),  # from the future: it stays the newest
+        ((("postgresql/w.gz", 30),), False),
+        ((("w_20261101_020000/manifest.json", 400), ("postgresql/w.gz", 30)), False),
+    ],
+)
+def test_a_backup_of_our_own_mends_what_only_such_a_one_can(
+    files: tuple[tuple[str, float], ...], is_mended: bool
+) -> None:
+    assert backups(*files).is_mended_by_one_of("w") is is_mended
+
+
 OWN = ("manifest.json", "SHA256SUMS", "postgresql/w_T/toc.dat", "postgresql/w_T/2605.dat.gz")
 # NOW is 2026-11-18 11:06:40 UTC
 LAST_NIGHT, BEFORE, WEEKS_AGO = "w_20261118_020000", "w_20261117_020000", "w_20261101_020000"

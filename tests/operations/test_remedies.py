@@ -243,6 +243,7 @@ def test_every_command_is_one_that_a_shell_can_read(remedies):
         remedies.databases.look_at_slots(slots_of(remedies, Slot("it's", False, "lost", 0), readers={})),
         remedies.databases.look_at_tables(TABLES),
         remedies.back_up(Path("/a b/c'd")),
+        remedies.back_up(Path("/a b/c'd"), ours_is_missing=True),
     ]
     for line in (line for action in actions for line in action):
         subprocess.run(["bash", "-n", "-c", line], check=True)

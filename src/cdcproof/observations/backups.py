@@ -42,6 +42,12 @@ class Backups:
         theirs = {part: self._word(file) for part, file in self._newest().items() if part not in self._own}
         return theirs | {part: self._own_word(one) for part, one in self._own.items()}
 
+    def is_mended_by_one_of(self, pipeline: str) -> bool:
+        """Whether another backup by `cdcproof backup` of this pipeline is all that is missing: what another job or pipeline makes is not."""
+        wrong = [self._own.get(part) for part, word in self.found().items() if word != FRESH]
+        limit = self.now + self.skew_seconds
+        return all(own is not None and own.pipeline == pipeline and own.made_at <= limit for own in wrong)
+
     def details(self) -> dict[str, str]:
         """Part to its newest file."""
         return {part: f"newest: {file.path}" for part, file in self._newest().items()}

@@ -188,13 +188,17 @@ class Remedies:
         looks = [f"du -xh --max-depth=2 {shlex.quote(path)} | sort -h | tail -15" for path in paths]
         return (*looks, self._commands.cdcproof("cleanup"))
 
-    def back_up(self, directory: Path) -> Commands:
-        """See what there is and what should have made more; then make a backup."""
+    def back_up(self, directory: Path, *, ours_is_missing: bool = False) -> Commands:
+        """See what there is and what should have made more; then make a backup. `ours_is_missing`: one of our own is all that is."""
+        listed = f"ls -lht {shlex.quote(str(directory))} | head -40"
+        ours = self._commands.cdcproof("backup")
+        if ours_is_missing:
+            return (listed, ours, "# then see why last night's job made none: crontab -l, and the newest log there")
         return (
-            f"ls -lht {shlex.quote(str(directory))} | head -40",
+            listed,
             "crontab -l | grep -i backup",
             "# read that job's log, and run its command now; where there is none:",
-            self._commands.cdcproof("backup"),
+            ours,
         )
 
     def update_images(self) -> Commands:
