@@ -172,7 +172,8 @@ class Reporter:
             out.write_line(line, yellow=True)
         out.section("the pipeline", sep="=")
         for line in self._run.header:
-            out.write_line(line)
+            for part in text.folded(line, rest="  "):
+                out.write_line(part)
         columns = max(text.COLUMNS, shutil.get_terminal_size().columns)
         for record, line in zip(self._run.steps, text.overview(self._run, columns), strict=True):
             out.write_line(line, **_LIVE[record.verdict][2])

@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the steps; with --allow-acts, ask for each command and run what is confirmed."""
     from cdcproof.operations.acts import write_down, written_down
     from cdcproof.reporting import journal
+    from cdcproof.reporting.text import wrapped
 
     reports = reports_of(arguments)
     latest = journal.latest(reports)
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         blocked = f" It is blocked by {step.blocked_by}: ask for that one's remedy." if step.blocked_by else ""
         print(f"{step.step} was {step.verdict}: there is nothing to do.{blocked}")
         return 0
-    print(f"{step.step} was {step.verdict}: {step.title}")
+    print("\n".join(wrapped(f"{step.step} was {step.verdict}: {step.title}")))
     for line in step.action:
         print(f"  {line}")
     if not arguments.allow_acts:

@@ -23,6 +23,7 @@ HEARTBEAT = "cdcproof_heartbeat"
 
 # the names are the constants above
 _COUNTS = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM public.{table}" for table in TABLES)  # noqa: S608
+_HEARTBEAT_AGE = f"SELECT extract(epoch FROM clock_timestamp()) - max(beat_at) / 1000.0 FROM public.{HEARTBEAT}"  # noqa: S608
 _READERS = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'cdcproof' AND active;"
 _WRITERS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'sink';"
 _END_READER = """
@@ -119,6 +120,12 @@ def disconnected(instance: Instance) -> tuple[Side, ...]:
     if target(instance, _WRITERS) == "0":
         missing.append("target")
     return tuple(missing)
+
+
+def heartbeat_seconds(instance: Instance) -> float | None:
+    """How old the newest heartbeat at the target is; None before the first one."""
+    age = target(instance, _HEARTBEAT_AGE).strip()
+    return float(age) if age else None
 
 
 def counts(instance: Instance, side: Side) -> dict[str, int]:

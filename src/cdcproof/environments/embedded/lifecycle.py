@@ -212,6 +212,7 @@ def _replicate(instance: Instance, progress: Progress, new: Collection[str] = ()
         progress.done(f"both connectors run; the snapshot of {rows} rows is in the target")
         instance = replace(instance, prepared=True)
         state.save(instance)
+    replication.wait_for_heartbeat(instance, progress)
     return instance
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from cdcproof.clients.connect import root_cause
 from cdcproof.environments.embedded import connectors, databases
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import OperationError
+from cdcproof.errors import DeadlineError, OperationError
 from cdcproof.patience import stretched
 from cdcproof.progress import Progress
 from cdcproof.waiting import wait_until
 
 _FEW_ROWS = 10_000
+_YOUNG_SECONDS, _HEARTBEAT_SECONDS = 30.0, 30.0
 _LOOKS_PER_QUESTION = 10
 """Of the looks that follow each other quickly, every so many asks Kafka Connect as well, which has better things to do."""
 
@@ -50,3 +53,20 @@ def follow(instance: Instance, progress: Progress, *, what: str, deadline_second
         interval_seconds=0.05 if soon else 0.5,
         tell=tell,
     )
+
+
+def wait_for_heartbeat(instance: Instance, progress: Progress) -> None:
+    """Wait until a heartbeat of now is at the target: after a night's rest the last one there is of yesterday.
+
+    One that does not come keeps nobody from the checks, which say so.
+    """
+    with suppress(DeadlineError):
+        wait_until(
+            lambda: databases.heartbeat_seconds(instance),
+            lambda age: age is not None and age < _YOUNG_SECONDS,
+            what="a heartbeat to arrive at the target",
+            deadline_seconds=_HEARTBEAT_SECONDS,
+            patience=stretched,
+            interval_seconds=0.1,
+            tell=lambda _: progress.waiting("the first heartbeat is on its way to the target"),
+        )
