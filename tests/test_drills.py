@@ -14,9 +14,12 @@ import pytest
 from cdcproof.monitoring.catalogue import CHECKS
 
 ROOT = Path(__file__).parent.parent
-MORNING, SOURCE, VALIDATE, CONNECTORS, STAGING = (
+MORNING, SOURCE, VALIDATE, CONNECTORS, STAGING, WEEKLY, WINDOW = (
     f"integration/test_{name}.py"
-    for name in ("morning_faults", "source_faults", "validate", "connector_checks", "staging_gate")
+    for name in (
+        *("morning_faults", "source_faults", "validate", "connector_checks", "staging_gate"),
+        *("weekly", "maintenance"),
+    )
 )
 DRILLS = {
     "morning.1-services": (MORNING, "test_a_killed_service"),
@@ -62,6 +65,29 @@ DRILLS = {
     "validate.6-soak": (VALIDATE, "test_a_connector_that_flaps_and_recovers_fails_the_soak"),
     "staging.1-connector-files": (STAGING, "test_a_change_that_connect_refuses_is_stopped_before_it_is_applied"),
     "staging.2-connectors-applied": (STAGING, "test_a_change_whose_connector_fails_is_stopped_and_can_be_undone"),
+    "weekly.1-failures": ("operations/test_weekly_metrics.py", "test_a_week_of_failures_is_red_until_it_is_over"),
+    "weekly.1-lag": ("operations/test_weekly_metrics.py", "test_a_slow_week_is_red_until_it_is_over"),
+    "weekly.2-backup-log": ("backup/test_weekly_actions.py", "test_a_night_without_a_backup_is_made_up_for_by_the_commands"),
+    "weekly.2-backup-age": ("backup/test_weekly_actions.py", "test_a_night_without_a_backup_is_made_up_for_by_the_commands"),
+    "weekly.2-uploads": ("backup/test_weekly_actions.py", "test_a_night_without_a_backup_is_made_up_for_by_the_commands"),
+    "weekly.3-source-growth": ("observations/test_capacity.py", "test_a_growth_above_it_is_red_and_named"),
+    "weekly.3-topic-growth": ("observations/test_capacity.py", "test_a_topic_that_grew_is_red_and_named"),
+    "weekly.3-days-until-full": (WEEKLY, "test_a_history_is_kept_and_judged"),
+    "monthly.1-images": ("operations/test_images.py", "test_what_was_not_pulled_and_made_anew_is_by_the_commands"),
+    "monthly.1-newer-images": ("operations/test_images.py", "test_what_was_not_pulled_and_made_anew_is_by_the_commands"),
+    "monthly.1-newer-tags": ("operations/test_images.py", "test_the_registries_are_asked_for_newer_tags"),
+    "monthly.1-advisories": ("operations/test_advisories.py", "test_a_package_with_an_advisory_is_red_until_it_was_replaced"),
+    "monthly.2-performance": ("monitoring/test_monthly.py", "test_the_month_is_judged"),
+    "monthly.3-recovery-drill": ("observations/test_monthly.py", "test_a_drill_is_recorded_by_the_command_that_is_advised"),
+    "premaintenance.1-announced": (WINDOW, "test_a_window_from_its_plan_to_its_report"),
+    "premaintenance.1-approved": (WINDOW, "test_a_window_from_its_plan_to_its_report"),
+    "premaintenance.2-staging": (WINDOW, "test_a_window_from_its_plan_to_its_report"),
+    "premaintenance.3-rollback-files": ("maintenance/test_checklist.py", "test_a_file_that_was_edited_since_is_named"),
+    "premaintenance.4-baseline": (WINDOW, "test_what_is_red_in_the_last_quarter_of_an_hour_is_mended_by_the_commands"),
+    "premaintenance.5-reconciliation": (WINDOW, "test_what_is_red_in_the_last_quarter_of_an_hour_is_mended_by_the_commands"),
+    "premaintenance.6-diagnostics": ("maintenance/test_checklist.py", "test_diagnostics_that_hold_nothing_are_red"),
+    "premaintenance.7-backup": (WINDOW, "test_what_is_red_in_the_last_quarter_of_an_hour_is_mended_by_the_commands"),
+    "premaintenance.8-restorable": (WINDOW, "test_a_window_from_its_plan_to_its_report"),
 }  # fmt: skip
 ADVICE = {
     "morning.5-backups",
@@ -70,20 +96,32 @@ ADVICE = {
     "morning.6-kafka-answers",
     "morning.6-registry-answers",
     "morning.7-capture-job",
+    "morning.7-freshness",
     "connectors.1-database-connectivity",
     "connectors.6-settings",
     "validate.3-round-trip",
     "validate.5-baseline",
     "validate.6-soak",
     "staging.1-connector-files",
+    "weekly.1-failures",
+    "weekly.1-lag",
+    "weekly.3-source-growth",
+    "weekly.3-topic-growth",
+    "weekly.3-days-until-full",
+    "monthly.1-newer-tags",
+    "monthly.1-advisories",
+    "monthly.2-performance",
+    "monthly.3-recovery-drill",
+    "premaintenance.2-staging",
+    "premaintenance.3-rollback-files",
+    "premaintenance.6-diagnostics",
 }
 """Checks of which no Action can mend what they find."""
-SUITES = ("morning", "connectors", "validate", "staging")
 RUNS = {"follow", "pasted", "paste", "bash", "open_registry"}
 
 
 def test_every_check_has_a_drill() -> None:
-    assert set(DRILLS) == {check.step for check in CHECKS if check.suite in SUITES}
+    assert set(DRILLS) == {check.step for check in CHECKS}
 
 
 @pytest.mark.parametrize("step", DRILLS)

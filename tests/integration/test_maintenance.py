@@ -126,6 +126,33 @@ def test_a_window_from_its_plan_to_its_report(maintenance: Maintenance) -> None:
     assert databases.target(pipe.instance, "SELECT count(*) FROM public.customers WHERE name LIKE '%!'") == "4"
 
 
+def test_what_is_red_in_the_last_quarter_of_an_hour_is_mended_by_the_commands(
+    maintenance: Maintenance, tmp_path: Path
+) -> None:
+    """Somebody has changed a setting, a row is lost, and the dump fails; then its cause is gone."""
+    pipe = maintenance.pipe
+    maintenance.plan()
+    maintenance.set_sink(batch__size="700")
+    databases.target(
+        pipe.instance, "DELETE FROM public.orders WHERE order_id = (SELECT min(order_id) FROM public.orders)"
+    )
+    version = databases.source(pipe.instance, "SHOW server_version").strip()
+    (tmp_path / "pg_dump").write_text(f'#!/bin/sh\ntest "$1" = --version && echo "pg_dump (PostgreSQL) {version}"\n')
+    (tmp_path / "pg_dump").chmod(0o755)
+    names = "as_its_baseline or every_row or backup_is_made"
+    eventually(lambda: pipe.connect.states().states.get(f"{SINK}/0"), lambda s: s == "RUNNING", what="the sink to run")
+
+    options = (f"--pipeline={maintenance.file}", "-k", f"connector or service or {names}")
+    red = pipe.checks("premaintenance", *options, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    steps = ("premaintenance.4-baseline", "premaintenance.5-reconciliation", "premaintenance.7-backup")
+    pasted = {s: [pipe.paste(c).returncode for c in red.step(s).action if not c.startswith("#")] for s in steps}
+    green = pipe.checks("premaintenance", *options)
+
+    assert {s: red.verdicts()[s] for s in steps} == dict.fromkeys(steps, Verdict.FAILED), red.output
+    assert pasted == dict(zip(steps, ([1, 0], [1, 1, 0, 0], [0]), strict=True))
+    assert {s: green.verdicts()[s] for s in steps} == dict.fromkeys(steps, Verdict.PASSED), green.output
+
+
 def step_of(what: str) -> str:
     return f"premaintenance.{'8-restorable' if what == 'restored' else f'1-{what}'}"
 

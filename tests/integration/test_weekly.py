@@ -52,11 +52,14 @@ def test_a_history_is_kept_and_judged(healthy: Pipelines) -> None:
     assert "Too short a history" in first.output
 
     history = healthy.folder / "reports" / "capacity.json"
-    older(history, 1.0)
-    second = healthy.checks("weekly", *only)
-    assert {second.step(step).verdict for step in (*GROWTH, FULL)} == {Verdict.PASSED}, second.output
-
     older(history, -100.0)  # as if a hundred times as much as there is now were written in a week
-    third = healthy.checks("weekly", *only)
-    assert third.step(FULL).verdict is Verdict.FAILED, third.output
-    assert "du -xh --max-depth=2" in third.step(FULL).action[0]
+    red = healthy.checks("weekly", *only)
+    assert red.step(FULL).verdict is Verdict.FAILED, red.output
+    pasted = [healthy.paste(command) for command in red.step(FULL).action if not command.startswith("#")]
+    assert "du -xh --max-depth=2" in red.step(FULL).action[0]
+    assert [done.returncode for done in pasted] == [0] * len(pasted), pasted
+    assert pasted
+
+    older(history, 1.0)
+    green = healthy.checks("weekly", *only)
+    assert {green.step(step).verdict for step in (*GROWTH, FULL)} == {Verdict.PASSED}, green.output
