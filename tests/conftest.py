@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.plugin_project import Project
 
@@ -19,6 +20,10 @@ LONGEST_FIRST = (
     *("databases/sqlserver/queries/test_judges.py", "databases/sqlserver/test_drivers.py", "reconcile"),
 )
 """Minutes, then what starts a pipeline, then half minutes; all else is short. A worker that begins a long file last is waited for."""
+
+
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks

@@ -101,6 +101,8 @@ def test_the_runbooks_six_services_have_its_names_and_a_health_check(services):
 
 def test_every_image_is_pinned(services):
     for name, service in services.items():
+        if service.get("build") == ".":  # of this checkout, not from a registry
+            continue
         assert re.search(r":v?\d+[.\d]*[\w.-]*$", service["image"]), name
 
 

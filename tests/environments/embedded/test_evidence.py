@@ -60,6 +60,7 @@ def test_only_the_instances_of_this_checkout_are_taken_down(tmp_path: Path) -> N
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     for name, checkout in checkouts.items():
         (checkout / "fixtures" / "connectors").mkdir(parents=True)
+        (checkout / "fixtures" / "connectors" / "embedded-source.json").touch()  # by which a checkout is known
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_STATE_HOME", environment["XDG_STATE_HOME"])
             make(name)
