@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from cdcproof import secrets
 from tests.plugin_project import Project
 
 _TESTS = Path(__file__).parent
@@ -37,6 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _place(path: Path) -> int:
     return next((n for n, place in enumerate(LONGEST_FIRST) if path.is_relative_to(_TESTS / place)), len(LONGEST_FIRST))
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets() -> Iterator[None]:
+    """What a test makes known as a secret, "backup" for example, is one in no other test."""
+    before = set(secrets._known)
+    yield
+    secrets._known.clear()
+    secrets._known.update(before)
 
 
 @pytest.fixture

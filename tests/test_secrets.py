@@ -25,14 +25,6 @@ from cdcproof.secrets import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _forget():
-    before = set(_known)
-    yield
-    _known.clear()
-    _known.update(before)
-
-
 def test_a_secret_does_not_print_itself() -> None:
     secret = Secret("correct horse")
 

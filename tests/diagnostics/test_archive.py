@@ -11,16 +11,8 @@ import pytest
 from cdcproof.diagnostics import archive
 from cdcproof.diagnostics.parts import File, file_name
 from cdcproof.errors import OperationError
-from cdcproof.secrets import REDACTED, _known, known
+from cdcproof.secrets import REDACTED, known
 from tests.diagnostics.worlds import read
-
-
-@pytest.fixture(autouse=True)
-def _forget():
-    before = set(_known)
-    yield
-    _known.clear()
-    _known.update(before)
 
 
 def test_an_archive_is_one_folder_that_only_its_owner_reads(tmp_path: Path) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
 from cdcproof.diagnostics.collect import collect
-from cdcproof.secrets import _known
 from tests.canned import EXPANDED, connector, serving
 from tests.diagnostics.worlds import World, read, whole
 from tests.pipelines import pipeline_of
@@ -56,14 +54,6 @@ LOG = "\n".join(
     ]
 )
 IN_LOG_ALONE = [f"log-canary-{number}" for number in (11, 12, 13, 15, 16)] + ["log+canary+14"]
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    before = set(_known)
-    yield
-    _known.clear()
-    _known.update(before)
 
 
 def test_no_byte_of_the_archive_holds_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

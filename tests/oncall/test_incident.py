@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,18 +12,10 @@ from cdcproof.errors import OperationError, UsageError
 from cdcproof.oncall import incident
 from cdcproof.oncall.alert import Alert, find
 from cdcproof.oncall.incident import DONE, OBSERVED, Records, open_incident, with_entry
-from cdcproof.secrets import _known, known
+from cdcproof.secrets import known
 
 BEGAN = datetime(2026, 11, 29, 6, 0, 5, tzinfo=UTC)
 ALERT = find("ConnectorDown", {"connector": "odd sink", "task": "0"}, {})
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    before = set(_known)
-    yield
-    _known.clear()
-    _known.update(before)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from cdcproof.findings import Verdict
 from cdcproof.notification import Notify
 from cdcproof.operations.notify import addresses, notify
-from cdcproof.secrets import _known, known
+from cdcproof.secrets import known
 from tests.canned import serving
 from tests.plugin_project import FINE, SERVICES_DOWN, Project
 from tests.reporting.runs import record_of, run_of
@@ -25,14 +25,6 @@ pytest_plugins = "pytester"
 
 RED = run_of(record_of("morning.a"), record_of("morning.b", Verdict.FAILED, "sink/0 s3cret-canary"))
 RULES = Notify(urls_env="TEST_NOTIFY_URLS", deadline_seconds=10)
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    before = set(_known)
-    yield
-    _known.clear()
-    _known.update(before)
 
 
 def send(monkeypatch: pytest.MonkeyPatch, *urls: str, rules: Notify = RULES) -> list[str]:

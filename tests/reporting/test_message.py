@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,20 +9,12 @@ import pytest
 from cdcproof.findings import Verdict
 from cdcproof.notification import Notify
 from cdcproof.reporting.message import MOST_CHARACTERS, is_wanted, message
-from cdcproof.secrets import REDACTED, _known, known
+from cdcproof.secrets import REDACTED, known
 from tests.reporting.runs import record_of, run_of
 
 RULES = Notify(urls_env="URLS")
 GREEN = run_of(record_of("morning.a"), record_of("morning.b", Verdict.WARNED, "x"))
 RED = run_of(record_of("morning.a"), record_of("morning.b", Verdict.FAILED, "sink/0"))
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    before = set(_known)
-    yield
-    _known.clear()
-    _known.update(before)
 
 
 @pytest.mark.parametrize(
