@@ -412,7 +412,13 @@ def test_a_column_that_the_pipeline_file_does_not_exclude_any_more_is_missed(pip
 
 @pytest.mark.parametrize(
     "other",
-    [{"source": "dbo.orders_old"}, {"target": "archive.orders"}, {"source_filter": "id < 5"}, {"rename": {"a": "b"}}],
+    [
+        {"source": "dbo.orders_old"},
+        {"target": "archive.orders"},
+        {"source_filter": "id < 5"},
+        {"rename": {"a": "b"}},
+        {"written_as": {"doc": "json"}},
+    ],
 )
 def test_a_result_of_other_tables_or_rows_is_not_ours(pipeline, other):
     of = {"source": "dbo.orders", "target": "public.orders", "source_filter": "", "target_filter": "", "rename": {}}

@@ -86,6 +86,7 @@ def compared(table: TablePair) -> dict[str, Any]:
         "source_filter": table.source_filter,
         "target_filter": table.target_filter,
         "rename": dict(table.rename),
+        "written_as": dict(table.written_as),
         "exclude": list(table.exclude),
     }
 

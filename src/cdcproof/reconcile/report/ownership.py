@@ -46,7 +46,7 @@ def are_of_the_same(one: Report, other: Report) -> bool:
 
 
 def as_declared(result: TableResult, table: Table) -> TableResult | None:
-    """The result as it counts by the pipeline file of today; None where other tables or other rows were compared.
+    """The result as it counts by the pipeline file of today; None where other tables, rows or representations were compared.
 
     A column that the file does not exclude any more is missing in a MATCH; one that it excludes now is no longer missed. So it is
     with policies that may hide rows.
@@ -59,6 +59,7 @@ def as_declared(result: TableResult, table: Table) -> TableResult | None:
         "source_filter": table.source_filter or "",
         "target_filter": table.target_filter or "",
         "rename": dict(table.rename),
+        "written_as": dict(table.written_as),
     }
     if any(compared.get(what, value) != value for what, value in declared.items()):
         return None
