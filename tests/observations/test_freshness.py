@@ -11,6 +11,7 @@ import pytest
 from cdcproof import pipeline as model
 from cdcproof.databases.contracts.health import HealthDatabase
 from cdcproof.findings import Verdict
+from cdcproof.monitoring.catalogue import BY_STEP
 from cdcproof.monitoring import freshness
 from cdcproof.pipeline import Freshness
 from cdcproof.reporting.record import StepRecord
@@ -101,8 +102,11 @@ def test_nothing_that_arrived_is_said() -> None:
     assert (difference.expected, difference.found) == ("a heartbeat", "none has arrived")
 
 
-def test_a_pipeline_without_a_heartbeat_is_not_checked_and_says_how_to_have_one() -> None:
+def test_a_pipeline_without_a_heartbeat_has_no_such_check_and_a_look_says_how_to_have_one() -> None:
     bare = PIPELINE.model_copy(update={"freshness": None})
+    collected = BY_STEP["morning.7-freshness"].only_where.holds
+    assert collected(PIPELINE)
+    assert not collected(bare)
     record = judged(check, bare, freshness=look(beating(1), beating(1), bare))
 
     assert record.verdict is Verdict.NOT_CHECKED

@@ -32,6 +32,7 @@ POSTGRESQL_SOURCE = Condition("has a PostgreSQL source", lambda pipeline: pipeli
 SQLSERVER_SOURCE = Condition("has a SQL Server source", lambda pipeline: pipeline.source.type == "sqlserver")
 COMPOSE_FILES = Condition("names its compose files", lambda pipeline: bool(pipeline.paths.compose_files))
 NOT_EMBEDDED = Condition("is not embedded", lambda pipeline: pipeline.environment != "embedded")
+HEARTBEAT = Condition("names its heartbeat", lambda pipeline: pipeline.freshness is not None)
 BUCKET = Condition("names a bucket of its backups", lambda pipeline: pipeline.backup.s3_bucket is not None)
 BACKUPS = Condition(
     "names a backup directory and is not embedded",
@@ -97,7 +98,10 @@ _MORNING = (
     Check("morning.7-sink-lag", "critical", _answers("kafka")),
     Check("morning.7-source-lag", "critical", (*_services("morning", "connect"), *_answers("source", "kafka"))),
     Check(
-        "morning.7-freshness", "critical", (*_services("morning", "connect", "kafka"), *_answers("source", "target"))
+        "morning.7-freshness",
+        "critical",
+        (*_services("morning", "connect", "kafka"), *_answers("source", "target")),
+        only_where=HEARTBEAT,
     ),
     Check("morning.7-capture-job", "critical", _answers("source"), only_where=SQLSERVER_SOURCE),
     Check("morning.8-replication-slots", "critical", _answers("source"), only_where=POSTGRESQL_SOURCE),
