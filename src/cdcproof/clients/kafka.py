@@ -14,7 +14,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
+from confluent_kafka.admin import ConfigResource, OffsetSpec
 
 from cdcproof.clients.consumer_groups import ABSENT_STATE, Group, PartitionLag, Place, Positions
 from cdcproof.clients.dead_letters import Record, all_put_aside
@@ -63,7 +63,7 @@ class Kafka(Session):
         """The consumer group, whether it exists or not."""
         deadline = self._deadline()
         self._probe(deadline)
-        described = self._describe(self._new_client(), name, deadline)
+        described = self._of_group(lambda time: self._describe(name, time), deadline)
         if described is None:
             return Group(name, ABSENT_STATE, 0)
         return Group(name, described.state.name, len(described.members))
@@ -224,21 +224,20 @@ class Kafka(Session):
         return tuple(self._with_ages(found, deadline))
 
     def _positions(self, group: str, deadline: Deadline) -> Positions:
-        client = self._new_client()
-        futures = self._call(
-            lambda: client.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group)], request_timeout=left(deadline)
-            )
-        )
-        answer = self._result(futures[group], deadline)
+        answer = self._of_group(lambda time: self._committed(group, time), deadline)
         committed = {(p.topic, p.partition): p.offset for p in answer.topic_partitions if p.offset >= 0}
-        described = self._describe(client, group, deadline)
+        described = self._of_group(lambda time: self._describe(group, time), deadline)
         assigned = [m.assignment.topic_partitions or () for m in described.members if m.assignment] if described else []
         return Positions(committed, frozenset(partition.topic for member in assigned for partition in member))
 
-    def _describe(self, client: AdminClient, group: str, deadline: Deadline) -> Any:
+    def _committed(self, group: str, deadline: Deadline) -> Any:
+        asked = [ConsumerGroupTopicPartitions(group)]
+        futures = self._call(lambda: self._client().list_consumer_group_offsets(asked, request_timeout=left(deadline)))
+        return self._result(futures[group], deadline)
+
+    def _describe(self, group: str, deadline: Deadline) -> Any:
         """The client's description of the group; None when there is no such group."""
-        futures = self._call(lambda: client.describe_consumer_groups([group], request_timeout=left(deadline)))
+        futures = self._call(lambda: self._client().describe_consumer_groups([group], request_timeout=left(deadline)))
         try:
             return self._result(futures[group], deadline)
         except NoSuchGroupError:

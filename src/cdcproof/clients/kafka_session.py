@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 DEADLINE_SECONDS = 5.0
 _PROBE_SECONDS = 1.5
+_SHARE_OF_KEPT_CLIENT = 0.4
 _READ_ONE_RECORD = {
     "group.id": "cdcproof",
     "enable.auto.commit": False,
@@ -54,9 +55,9 @@ class Session:
 
     Every method raises `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`, never the client's exception.
 
-    No client is kept that got no answer, and each question about a group has a client of its own, which costs some 40 ms:
-    librdkafka remembers which broker coordinates a group. When that broker has restarted, every question about the group
-    may wait for its old connection for good.
+    No client is kept that got no answer: librdkafka remembers which broker coordinates a group. When that broker has
+    restarted, every question about the group may wait for its old connection for good. So such a question is asked anew, by a
+    new client, before its time is up. Not each has a client of its own: to end one holds up every thread of the process.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -167,13 +168,16 @@ class Session:
 
     def _client(self) -> AdminClient:
         """The client that is kept. Several threads may ask, and one of them may drop it."""
-        client = self._admin or self._new_client()
+        client = self._admin or AdminClient(self._config)
         self._admin = client
         return client
 
-    def _new_client(self) -> AdminClient:
-        """One that has seen no broker yet."""
-        return AdminClient(self._config)
+    def _of_group(self, question: Callable[[Deadline], T], deadline: Deadline) -> T:
+        """The answer to a question about a group, of a new client where the one that is kept has none."""
+        try:
+            return question(Deadline(deadline.remaining_seconds * _SHARE_OF_KEPT_CLIENT))
+        except UnreachableError:
+            return question(deadline)
 
     def _probe(self, deadline: Deadline) -> None:
         """Fail at once when no broker accepts a connection: the client itself would try until its time is up."""
