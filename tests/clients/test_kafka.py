@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from concurrent.futures import Future
+import threading
+import weakref
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -160,3 +162,27 @@ def test_lag_in_records_is_counted_from_what_is_committed(
 def test_a_group_that_is_dead_does_not_exist() -> None:
     assert not Group("g", "DEAD", 0).exists
     assert Group("g", "EMPTY", 0).exists
+
+
+class SlowClient:
+    """librdkafka's: with the client go the answers that it still owes."""
+
+    def list_consumer_groups(self, request_timeout: float) -> Future[object]:
+        future: Future[object] = Future()
+        asked = weakref.ref(self)
+        threading.Timer(0.1, lambda: asked() and future.set_result(SimpleNamespace(valid=[]))).start()
+        return future
+
+
+def test_threads_that_ask_at_once_are_all_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    all_begin = threading.Barrier(6)
+
+    def client(_: object) -> SlowClient:
+        all_begin.wait(5)
+        return SlowClient()
+
+    monkeypatch.setattr(kafka_session, "DEADLINE_SECONDS", 1.0)
+    monkeypatch.setattr(kafka_session, "AdminClient", client)
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as server, ThreadPoolExecutor(6) as threads:
+        door = Kafka(f"127.0.0.1:{server.getsockname()[1]}")
+        assert [one.result(10) for one in [threads.submit(door.groups) for _ in range(6)]] == [{}] * 6

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -57,7 +58,8 @@ class Session:
 
     No client is kept that got no answer: librdkafka remembers which broker coordinates a group. When that broker has
     restarted, every question about the group may wait for its old connection for good. So such a question is asked anew, by a
-    new client, before its time is up. Not each has a client of its own: to end one holds up every thread of the process.
+    new client, before its time is up. Each thread has a client of its own: one that another thread drops takes with it the
+    answers that are still to come.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -68,7 +70,7 @@ class Session:
             "socket.connection.setup.timeout.ms": 3000,
             "logger": _silent,
         }
-        self._admin: AdminClient | None = None
+        self._kept = threading.local()
 
     def _offsets(
         self,
@@ -167,9 +169,9 @@ class Session:
         return self._call(lambda: self._client().list_topics(timeout=left(deadline)))
 
     def _client(self) -> AdminClient:
-        """The client that is kept. Several threads may ask, and one of them may drop it."""
-        client = self._admin or AdminClient(self._config)
-        self._admin = client
+        """The client that is kept for this thread."""
+        client: AdminClient = getattr(self._kept, "client", None) or AdminClient(self._config)
+        self._kept.client = client
         return client
 
     def _of_group(self, question: Callable[[Deadline], T], deadline: Deadline) -> T:
@@ -197,7 +199,7 @@ class Session:
                 reasons.append(f"{server.strip()}: {getattr(error, 'strerror', None) or error}")
             else:
                 return
-        self._admin = None
+        self._kept.client = None
         raise UnreachableError(
             f"Kafka does not answer at {self.bootstrap}: {'; '.join(reasons)}.",
             "Check that the broker is running and that kafka.bootstrap_servers is right.",
@@ -241,7 +243,7 @@ class Session:
         return UnexpectedAnswerError(told)
 
     def _no_answer(self) -> UnreachableError:
-        self._admin = None
+        self._kept.client = None
         return UnreachableError(
             f"Kafka at {self.bootstrap} accepts connections but does not answer within {DEADLINE_SECONDS:g} s.",
             "Check the broker's log, and that the address it advertises (advertised.listeners) can be reached from here.",
