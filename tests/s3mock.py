@@ -54,7 +54,10 @@ def s3mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Mock]:
     command = [str(java.find().program), *_FLAGS, f"-Djava.io.tmpdir={folder}", "-jar", str(cache / _JAR.file_name)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, f"--server.port={port}", "--server.address=127.0.0.1"], stdout=log, stderr=log, cwd=folder
+            [*command, f"--server.port={port}", "--http.port=0", "--server.address=127.0.0.1"],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
         )
     environment = {
         "AWS_ACCESS_KEY_ID": "backup",

@@ -334,8 +334,13 @@ def test_a_failed_backup_deletes_no_old_one(postgres_servers: Servers, tmp_path:
 
 
 def test_the_database_is_as_it_was_while_a_dump_runs(postgres_servers: Servers) -> None:
-    with psycopg.connect(host="127.0.0.1", port=postgres_servers.source.port, user="postgres", password=PASSWORD) as s:
-        assert s.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cdcproof'").fetchone() == (0,)
+    ours = "SELECT pid, state, query FROM pg_stat_activity WHERE application_name = 'cdcproof'"
+    address = {"host": "127.0.0.1", "port": postgres_servers.source.port, "user": "postgres", "password": PASSWORD}
+    with psycopg.connect(**address, autocommit=True) as session:
+        # the server ends a session a moment after its client
+        wait_until(
+            lambda: session.execute(ours).fetchall(), lambda found: not found, what="no session", deadline_seconds=10
+        )
 
 
 def test_a_backup_that_is_interrupted_says_so_and_leaves_nothing(postgres_servers: Servers, tmp_path: Path) -> None:

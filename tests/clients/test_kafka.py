@@ -167,10 +167,13 @@ def test_a_group_that_is_dead_does_not_exist() -> None:
 class SlowClient:
     """librdkafka's: with the client go the answers that it still owes."""
 
+    def __len__(self) -> int:
+        return 0
+
     def list_consumer_groups(self, request_timeout: float) -> Future[object]:
         future: Future[object] = Future()
         asked = weakref.ref(self)
-        threading.Timer(0.1, lambda: asked() and future.set_result(SimpleNamespace(valid=[]))).start()
+        threading.Timer(0.1, lambda: asked() is not None and future.set_result(SimpleNamespace(valid=[]))).start()
         return future
 
 
@@ -186,3 +189,12 @@ def test_threads_that_ask_at_once_are_all_answered(monkeypatch: pytest.MonkeyPat
     with socket.create_server(("127.0.0.1", 0), backlog=20) as server, ThreadPoolExecutor(6) as threads:
         door = Kafka(f"127.0.0.1:{server.getsockname()[1]}")
         assert [one.result(10) for one in [threads.submit(door.groups) for _ in range(6)]] == [{}] * 6
+
+
+def test_a_client_is_kept_for_the_next_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[SlowClient] = []
+    monkeypatch.setattr(kafka_session, "AdminClient", lambda _: made.append(SlowClient()) or made[-1])
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as server:
+        door = Kafka(f"127.0.0.1:{server.getsockname()[1]}")
+        assert door.groups() == door.groups() == {}
+    assert len(made) == 1

@@ -128,7 +128,7 @@ def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
                 deadline_seconds=SNAPSHOT_SECONDS,
             )
             beat = TableName.parse(located.freshness.target)
-            wait_until(lambda: target.count_rows(beat), bool, what="the first heartbeat", deadline_seconds=30)
+            wait_until(lambda: target.catalogue.count_rows(beat), bool, what="the first heartbeat", deadline_seconds=30)
         given = ["--pipeline", str(file), "--env", "compose"]
         cdcproof = [sys.executable, "-m", "cdcproof"]
         subprocess.run([*cdcproof, "reconcile", *given, "--validate-checksums"], check=True, timeout=60)

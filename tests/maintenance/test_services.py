@@ -54,6 +54,7 @@ def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     program.chmod(program.stat().st_mode | stat.S_IEXEC)
     monkeypatch.setenv("PATH", f"{programs}:/bin")
+    monkeypatch.delenv("DOCKER_CONFIG", raising=False)  # the real one may be found there
     return calls
 
 

@@ -17,7 +17,7 @@ from cdcproof.databases.names import Column, TableName
 from cdcproof.errors import CouldNotLookError, UnreachableError
 from cdcproof.observations.lag import SinkLag
 from cdcproof.operations import looks
-from cdcproof.pipeline import HttpService, Pipeline
+from cdcproof.pipeline import Freshness, HttpService, Pipeline
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
 
@@ -321,12 +321,16 @@ def test_what_the_checks_may_not_see_is_named_with_one_command_that_grants_it_al
         def missing(self, tables: Collection[TableName]) -> dict[str, str]:
             return {}
 
-    orders = [TableName("dbo", "orders")]
-    closed = looks.own_rights(Closed(), pipeline.source, orders)  # type: ignore[arg-type]
+    closed = looks.own_rights(Closed(), pipeline, "source")  # type: ignore[arg-type]
     with pytest.raises(CouldNotLookError, match=r"u may not see: server state, dbo\.orders") as raised:
         closed.demand_seen()
     assert "'GRANT A TO us; USE master; GRANT B TO us;'" in raised.value.remedy
-    looks.own_rights(Open(), pipeline.source, orders).demand_seen()  # type: ignore[arg-type]
+    looks.own_rights(Open(), pipeline, "source").demand_seen()  # type: ignore[arg-type]
+
+    beating = pipeline.model_copy(update={"freshness": Freshness(source="dbo.beat", target="public.beat")})
+    for side, beat in (("source", "dbo.beat"), ("target", "public.beat")):
+        with pytest.raises(CouldNotLookError, match=beat):
+            looks.own_rights(Closed(), beating, side).demand_seen()  # type: ignore[arg-type]
 
 
 class Topics(Broker):

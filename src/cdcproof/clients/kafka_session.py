@@ -170,8 +170,9 @@ class Session:
 
     def _client(self) -> AdminClient:
         """The client that is kept for this thread."""
-        client: AdminClient = getattr(self._kept, "client", None) or AdminClient(self._config)
-        self._kept.client = client
+        client: AdminClient | None = getattr(self._kept, "client", None)
+        if client is None:  # one that has nothing to say is false
+            client = self._kept.client = AdminClient(self._config)
         return client
 
     def _of_group(self, question: Callable[[Deadline], T], deadline: Deadline) -> T:

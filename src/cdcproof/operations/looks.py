@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from cdcproof import pipeline as model
 from cdcproof.clients.connect import Connect, ConnectorStates
@@ -204,9 +204,11 @@ def _answers(kafka: Kafka) -> bool:
         return False
 
 
-def own_rights(door: Database, database: model.Database, tables: Iterable[TableName]) -> OwnRights:
-    """What the checks' own account may not see of these tables, and of what else they look at there."""
-    missing = door.permissions.missing(tuple(tables))
+def own_rights(door: Database, pipeline: Pipeline, side: Literal["source", "target"]) -> OwnRights:
+    """What the checks' own account may not see of a side: its tables, its heartbeat, and what else they look at there."""
+    database: model.Database = getattr(pipeline, side)
+    read = [*pipeline.tables, *filter(None, [pipeline.freshness])]
+    missing = door.permissions.missing(tuple(TableName.parse(getattr(one, side)) for one in read))
     statements = sorted(
         missing.values(), key=lambda statement: statement.startswith("USE ")
     )  # what goes elsewhere, last
