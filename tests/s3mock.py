@@ -54,7 +54,7 @@ def s3mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Mock]:
     command = [str(java.find().program), *_FLAGS, f"-Djava.io.tmpdir={folder}", "-jar", str(cache / _JAR.file_name)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, f"--server.port={port}", "--http.port=0", "--server.address=127.0.0.1"],
+            [*command, f"--server.port={port}", "--com.adobe.testing.s3mock.http-port=0", "--server.address=127.0.0.1"],
             stdout=log,
             stderr=log,
             cwd=folder,
