@@ -116,6 +116,13 @@ def test_tombstones_are_known_from_rows(kafka: Kafka, transactional: Producer) -
     assert kafka.only_tombstones({place: 0}, ends) == frozenset()
     assert kafka.only_tombstones({place: 3}, ends) == frozenset()
 
+    transactional.begin_transaction()
+    transactional.produce(place[0], b"a row that may come", b"key")
+    transactional.flush(20)
+    longer = eventually(lambda: kafka.end_offsets([place[0]]), lambda seen: seen == {place: 4}, what="the end")
+    assert kafka.only_tombstones({place: 1}, longer) == frozenset()
+    transactional.abort_transaction(20)
+
 
 def test_a_group_without_commits_lags_from_the_logs_start(kafka: Kafka, pipelines: Pipelines) -> None:
     topics = [table.topic for table in pipelines.located().tables]

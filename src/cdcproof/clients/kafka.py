@@ -176,22 +176,37 @@ class Kafka(Session):
 
         Debezium's sink never commits what it skipped, until it writes a later record of that partition.
         """
-        near = {place: at for place, at in positions.items() if 0 < ends[place] - at <= _MOST_RECORDS}
-        if not near or not self.kept_records({dead_letters}).get(dead_letters):
+        if not positions or not self.kept_records({dead_letters}).get(dead_letters):
             return frozenset()
         aside = self.newest_records(dead_letters)
-        unread = self._records(near, ends, self._deadline())
-        return frozenset(p for p in near if all_put_aside((one for one in unread if one.place == p), aside))
+        return frozenset(
+            p for p, unread in self._unread_records(positions, ends).items() if all_put_aside(unread, aside)
+        )
 
     def only_tombstones(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> frozenset[Place]:
         """Of these partitions, those in which each record from this position to `ends` is a tombstone.
 
         Where its transforms drop them, Debezium's sink never commits them, until it writes a later record of that partition.
         """
+        found = self._unread_records(positions, ends)
+        return frozenset(p for p, unread in found.items() if all(record.value is None for record in unread))
+
+    def _unread_records(
+        self, positions: Mapping[Place, int], ends: Mapping[Place, int]
+    ) -> dict[Place, tuple[Record, ...]]:
+        """Every record from these positions to `ends`, of partitions in which there are any.
+
+        A partition is left out where there are too many, or where an open transaction may still add some.
+        """
         near = {place: at for place, at in positions.items() if 0 < ends[place] - at <= _MOST_RECORDS}
-        unread = self._records(near, ends, self._deadline())
-        with_rows = {record.place for record in unread if record.value is not None}
-        return frozenset({record.place for record in unread} - with_rows)
+        if not near:
+            return {}
+        deadline = self._deadline()
+        partitions = [TopicPartition(*place) for place in near]
+        decided = self._offsets(partitions, OffsetSpec.latest(), deadline, IsolationLevel.READ_COMMITTED)
+        near = {place: at for place, at in near.items() if decided[place] >= ends[place]}
+        unread = self._records(near, ends, deadline)
+        return {place: of for place in near if (of := tuple(one for one in unread if one.place == place))}
 
     def delete_records(self, ends: Mapping[Place, int]) -> None:
         """Delete every record before these offsets. What comes later stays."""

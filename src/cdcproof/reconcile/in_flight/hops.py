@@ -174,31 +174,37 @@ class SinkHop:
                     yield _Behind(sink, place, committed, end)
 
     def _pass_over_marks(self, behind: Sequence[_Behind]) -> None:
-        for sink in {each.sink for each in behind if each.sink}:
-            positions = {each.place: each.committed or 0 for each in behind if each.sink == sink}
+        for sink, positions in _by_sink(behind).items():
             unread = self.kafka.unread(positions, self.ends)
             self._done |= {(sink, place) for place in positions if place not in unread}
 
     def _pass_over_tombstones(self, behind: Sequence[_Behind]) -> None:
         """A sink whose transforms drop tombstones does not commit them: Debezium's commits what it was given."""
         states = self.connect.states()
-        for name in {each.sink for each in behind if each.sink}:
+        for name, positions in _by_sink(behind).items():
             sink = states.get(name)
             if sink and drops_tombstones(sink.config):
-                positions = {each.place: each.committed or 0 for each in behind if each.sink == name}
                 self._done |= {(name, place) for place in self.kafka.only_tombstones(positions, self.ends)}
 
     def _pass_over_dead_letters(self, behind: Sequence[_Behind]) -> None:
         """What a sink put aside it will not write: of that, nothing is in flight."""
         states = self.connect.states()
-        sinks = {each.sink for each in behind if each.sink}
+        sinks = _by_sink(behind)
         topics = states.dead_letter_topics(sinks)
         for sink, topic in topics.items():
-            positions = {each.place: each.committed or 0 for each in behind if each.sink == sink}
-            self._done |= {(sink, place) for place in self.kafka.put_aside(positions, self.ends, topic)}
+            self._done |= {(sink, place) for place in self.kafka.put_aside(sinks[sink], self.ends, topic)}
         texts = [*in_dead_letter_topics(states, self.kafka, topics).values()]
         texts += [f"{sink} may have skipped records: its errors.tolerance is all" for sink in _skipping(states, sinks)]
         self._aside = "".join(f"; {text}" for text in texts)
+
+
+def _by_sink(behind: Sequence[_Behind]) -> dict[str, dict[Place, int]]:
+    """Each sink that is behind to where it is, in the partitions where it is behind."""
+    found: dict[str, dict[Place, int]] = {}
+    for each in behind:
+        if each.sink:
+            found.setdefault(each.sink, {})[each.place] = each.committed or 0
+    return found
 
 
 def _skipping(states: ConnectorStates, sinks: Iterable[str]) -> list[str]:
