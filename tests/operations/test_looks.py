@@ -129,6 +129,25 @@ def test_a_sink_that_restarts_between_two_answers_is_looked_at_again(pipeline: P
     assert found.groups() == {"connect-sink": "consuming"}
 
 
+@pytest.mark.parametrize("passing", ["UNASSIGNED", "RESTARTING"])
+def test_a_task_that_is_being_started_is_looked_at_again(pipeline: Pipeline, passing: str) -> None:
+    starting = {"sink": connector("sink", {"name": "sink"}, tasks=("RUNNING", passing))}
+    running = {"sink": connector("sink", {"name": "sink"}, tasks=("RUNNING", "RUNNING"))}
+    with serving({EXPANDED: [(200, starting), (200, running)]}) as server:
+        found = looks.settled_connector_states(Connect(HttpService(url=server.url)), pipeline)
+    assert found.states == {"sink": "RUNNING", "sink/0": "RUNNING", "sink/1": "RUNNING"}
+
+
+def test_a_task_that_stays_unassigned_is_shown_after_some_seconds(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "_A_RESTART_SECONDS", 0.2)
+    told = {"sink": connector("sink", {"name": "sink"}, tasks=("UNASSIGNED",))}
+    with serving({EXPANDED: (200, told)}) as server:
+        found = looks.settled_connector_states(Connect(HttpService(url=server.url)), pipeline)
+    assert found.states == {"sink": "RUNNING", "sink/0": "UNASSIGNED"}
+
+
 def test_a_connect_that_does_not_answer_runs_nothing(pipeline: Pipeline) -> None:
     found = looks.sink_lag(Broker(), pipeline, Dead())  # type: ignore[arg-type]
     assert found.idle == {"connect-sink": "Kafka Connect does not answer."}

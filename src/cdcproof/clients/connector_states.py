@@ -16,6 +16,8 @@ from cdcproof.secrets import inline_secrets
 _CAUSE = "Caused by: "
 _LONGEST_CAUSE = 300
 _KINDS = ("source", "sink")
+_ON_THE_WAY = ("UNASSIGNED", "RESTARTING")
+"""States that Connect leaves by itself: it assigns and starts what has them. Kafka's `AbstractStatus.State`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class ConnectorStates:
     def states(self) -> dict[str, str]:
         """Subject to state, connectors and tasks."""
         return {subject: part.state for subject, part in self._parts().items()}
+
+    @property
+    def is_on_the_way(self) -> bool:
+        """Whether Connect is assigning or restarting a connector or task, which is over in seconds where it is well."""
+        return any(state in _ON_THE_WAY for state in self.states.values())
 
     @property
     def details(self) -> dict[str, str]:

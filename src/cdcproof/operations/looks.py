@@ -41,8 +41,8 @@ _HISTORY_TOPIC = ("schema.history.internal.kafka.topic", "database.history.kafka
 def settled(look: Callable[[], T], is_right: Callable[[T], bool]) -> T:
     """What is seen once it is right, else after some seconds.
 
-    For what two services are asked for, one after the other: a connector that restarts between the two answers has left its
-    group or its slot for a moment, and is RUNNING by the other answer.
+    For a connector that restarts, because it was resumed or got other settings: for a moment its tasks are UNASSIGNED, and
+    it has left its group or its slot.
     """
     return last_look(look, is_right, deadline_seconds=_A_RESTART_SECONDS)
 
@@ -59,6 +59,11 @@ def services(environment: Environment, pipeline: Pipeline) -> Services:
 def connector_states(connect: Connect, pipeline: Pipeline) -> ConnectorStates:
     """Every connector but those of other pipelines."""
     return connect.states().leaving_out(pipeline.is_neighbour)
+
+
+def settled_connector_states(connect: Connect, pipeline: Pipeline) -> ConnectorStates:
+    """The same once none is being assigned or restarted, else after some seconds."""
+    return settled(lambda: connector_states(connect, pipeline), lambda found: not found.is_on_the_way)
 
 
 def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -> SinkLag:
