@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.object_store import ObjectStore
-from cdcproof.environments.embedded import artifacts, folders, java
+from cdcproof.environments.embedded import artifacts, folders
 from cdcproof.environments.embedded.artifacts import Artifact
+from cdcproof.environments.embedded.services import java
 from cdcproof.errors import CouldNotLookError, UnreachableError
 from cdcproof.progress import Progress
 from cdcproof.waiting import wait_until

@@ -72,7 +72,7 @@ DOORS = {
     "yaml": {
         "clients/compose_config.py",
         "clients/alert_rules.py",
-        "environments/embedded/alertmanager.py",
+        "environments/embedded/services/alertmanager.py",
         "monitoring/alert_table.py",
     },
     "pytest": {

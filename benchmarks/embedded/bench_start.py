@@ -24,7 +24,8 @@ from pathlib import Path
 
 import psutil
 
-from cdcproof.environments.embedded import artifacts, databases, java, lifecycle, replication, services
+from cdcproof.environments.embedded import artifacts, databases, lifecycle, replication, services
+from cdcproof.environments.embedded.services import java
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.progress import Progress
 

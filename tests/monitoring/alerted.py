@@ -19,7 +19,8 @@ import yaml
 from prometheus_client.core import GaugeMetricFamily
 
 from cdcproof.clients.http import Http
-from cdcproof.environments.embedded import alertmanager, folders, pushgateway
+from cdcproof.environments.embedded import folders
+from cdcproof.environments.embedded.services import alertmanager, pushgateway
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError
 from cdcproof.monitoring.series import Collector, Metric

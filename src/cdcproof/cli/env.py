@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the exports."""
-    from cdcproof.environments.embedded import folders, passwords, postgres, state
+    from cdcproof.environments.embedded import folders, passwords, state
+    from cdcproof.environments.embedded.services import postgres
 
     kept = passwords.of(state.running(folders.instance_name(arguments.instance)))
     for name, value in {

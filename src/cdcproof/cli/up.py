@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the instance and print where its parts answer."""
-    from cdcproof.environments.embedded import folders, lifecycle, programs, services
+    from cdcproof.environments.embedded import folders, lifecycle, services
+    from cdcproof.environments.embedded.services import programs
     from cdcproof.progress import Progress
 
     name = folders.instance_name(arguments.instance)

@@ -21,7 +21,6 @@ from cdcproof.environments.embedded import (
     lifecycle,
     log_writer,
     ports,
-    postgres,
     processes,
     replication,
     services,
@@ -29,6 +28,7 @@ from cdcproof.environments.embedded import (
 )
 from cdcproof.environments.embedded.environment import Embedded
 from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded.services import postgres
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import OperationError
 from cdcproof.progress import Progress

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdcproof.environments.embedded import log_writer, postgres, processes
+from cdcproof.environments.embedded import log_writer, processes
 from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded.services import postgres
 from cdcproof.errors import OperationError
 from cdcproof.waiting import wait_until
 

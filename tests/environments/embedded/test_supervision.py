@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.environments.embedded import artifacts, folders, java, ports, processes, services, state, supervision
+from cdcproof.environments.embedded import artifacts, folders, ports, processes, services, state, supervision
+from cdcproof.environments.embedded.services import java
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import OperationError
 from cdcproof.progress import Progress

@@ -9,16 +9,8 @@ from time import time
 
 from cdcproof.environments import disk, log_times
 from cdcproof.environments.base import FileSystem, ServiceState
-from cdcproof.environments.embedded import (
-    connectors,
-    folders,
-    passwords,
-    postgres,
-    programs,
-    services,
-    state,
-    thread_dumps,
-)
+from cdcproof.environments.embedded import connectors, folders, passwords, services, state, thread_dumps
+from cdcproof.environments.embedded.services import postgres, programs
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import Account, HttpService, Pipeline

@@ -17,9 +17,7 @@ from cdcproof.environments.embedded import (
     connectors,
     databases,
     folders,
-    java,
     passwords,
-    postgres,
     processes,
     replication,
     services,
@@ -30,7 +28,8 @@ from cdcproof.environments.embedded import ports as ports_
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.concurrently import side_by_side
 from cdcproof.environments.embedded.databases import Side
-from cdcproof.environments.embedded.java import Java
+from cdcproof.environments.embedded.services import java, postgres
+from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import DeadlineError, OperationError, UsageError
 from cdcproof.locking import only_one

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
-from cdcproof.environments.embedded import class_archives, ports, postgres, processes, services, state
+from cdcproof.environments.embedded import ports, processes, services, state
 from cdcproof.environments.embedded.artifacts import Parts
-from cdcproof.environments.embedded.java import Java
 from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded.services import class_archives, postgres
+from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError
 from cdcproof.patience import stretched

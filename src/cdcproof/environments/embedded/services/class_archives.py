@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from cdcproof.environments.embedded import folders, java, processes
+from cdcproof.environments.embedded import folders, processes
 from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded.services import java
 
 _FINGERPRINT = 16
 

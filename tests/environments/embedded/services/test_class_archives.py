@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.environments.embedded import class_archives, java, processes
+from cdcproof.environments.embedded import processes
+from cdcproof.environments.embedded.services import class_archives, java
 
 MADE_FOR = "parts-and-java"
 

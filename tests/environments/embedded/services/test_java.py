@@ -12,12 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdcproof.environments.embedded import java, lifecycle, processes, services, state
-from cdcproof.environments.embedded.java import Java
+from cdcproof.environments.embedded import lifecycle, processes, services, state
+from cdcproof.environments.embedded.services import java
+from cdcproof.environments.embedded.services.java import Java
 from cdcproof.progress import Progress
 
 NAME = "test-java"
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")

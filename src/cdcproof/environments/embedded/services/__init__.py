@@ -9,23 +9,20 @@ from pathlib import Path
 
 from cdcproof.clients.http import Http
 from cdcproof.environments import greetings
-from cdcproof.environments.embedded import (
+from cdcproof.environments.embedded import folders, passwords, processes, settings
+from cdcproof.environments.embedded.artifacts import Parts
+from cdcproof.environments.embedded.folders import Account
+from cdcproof.environments.embedded.ports import accepts, ask
+from cdcproof.environments.embedded.services import (
     alertmanager,
     class_archives,
-    folders,
     java,
-    passwords,
     postgres,
-    processes,
     programs,
     prometheus,
     pushgateway,
-    settings,
 )
-from cdcproof.environments.embedded.artifacts import Parts
-from cdcproof.environments.embedded.folders import Account
-from cdcproof.environments.embedded.java import Java
-from cdcproof.environments.embedded.ports import accepts, ask
+from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import Role

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cdcproof.environments.embedded import folders, programs, settings
+from cdcproof.environments.embedded import folders, settings
+from cdcproof.environments.embedded.services import programs
 from cdcproof.environments.embedded.state import Instance
 
 _SCRAPED = {

@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from cdcproof.environments.embedded import folders, programs, settings
+from cdcproof.environments.embedded import folders, settings
+from cdcproof.environments.embedded.services import programs
 from cdcproof.environments.embedded.state import Instance
 
 ALERTS_URL = "CDCPROOF_ALERTS_URL"

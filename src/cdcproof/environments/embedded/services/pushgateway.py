@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cdcproof.environments.embedded import programs
+from cdcproof.environments.embedded.services import programs
 from cdcproof.environments.embedded.state import Instance
 
 

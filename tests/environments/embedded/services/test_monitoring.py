@@ -15,8 +15,9 @@ import pytest
 
 from cdcproof.clients.connect import Connect
 from cdcproof.clients.http import Http
-from cdcproof.environments.embedded import alertmanager, connectors, lifecycle, processes, services, state
+from cdcproof.environments.embedded import connectors, lifecycle, processes, services, state
 from cdcproof.environments.embedded.environment import Embedded
+from cdcproof.environments.embedded.services import alertmanager
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.pipeline import load
 from cdcproof.progress import Progress
@@ -27,7 +28,7 @@ from tests.programs import program
 pytestmark = pytest.mark.integration
 
 NAME = "test-monitoring"
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PAGER, SLACK, HEARTBEAT = "POST /v2/enqueue", "POST /slack", "POST /heartbeat"
 
 

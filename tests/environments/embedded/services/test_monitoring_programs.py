@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cdcproof.environments.embedded import alertmanager, folders, prometheus, services
+from cdcproof.environments.embedded import folders, services
+from cdcproof.environments.embedded.services import alertmanager, prometheus
 from cdcproof.environments.embedded.state import Instance
 
 OPTIONAL = ("prometheus", "alertmanager", "pushgateway")
