@@ -24,15 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the exports."""
     from cdcproof.environments.embedded import folders, passwords, state
-    from cdcproof.environments.embedded.services import postgres
+    from cdcproof.environments.embedded.services import postgres_cluster
 
     kept = passwords.of(state.running(folders.instance_name(arguments.instance)))
     for name, value in {
         passwords.SOURCE_VARIABLE: kept.source.reveal(),
         passwords.TARGET_VARIABLE: kept.target.reveal(),
-        "PGUSER": postgres.SUPERUSER,
+        "PGUSER": postgres_cluster.SUPERUSER,
         "PGPASSWORD": kept.superuser.reveal(),
     }.items():
         print(f"export {name}={shlex.quote(value)}")
-    print(f'export PATH="$PATH":{shlex.quote(str(postgres.programs()))}')
+    print(f'export PATH="$PATH":{shlex.quote(str(postgres_cluster.programs()))}')
     return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cdcproof.environments.embedded import folders, passwords
-from cdcproof.environments.embedded.services.postgres import run_sql
+from cdcproof.environments.embedded.psql import run_sql
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import OperationError
 from cdcproof.waiting import wait_until

@@ -10,7 +10,7 @@ from time import time
 from cdcproof.environments import disk, log_times
 from cdcproof.environments.base import FileSystem, ServiceState
 from cdcproof.environments.embedded import connectors, folders, passwords, services, state, thread_dumps
-from cdcproof.environments.embedded.services import postgres, programs
+from cdcproof.environments.embedded.services import postgres_cluster, programs
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import Account, HttpService, Pipeline
@@ -60,7 +60,7 @@ class Embedded:
                 }
             ),
         }
-        superuser = Account(user=postgres.SUPERUSER, password_env=passwords.SUPERUSER_VARIABLE)
+        superuser = Account(user=postgres_cluster.SUPERUSER, password_env=passwords.SUPERUSER_VARIABLE)
         located["backup"] = pipeline.backup.model_copy(update={"source": superuser, "target": superuser})
         running = services.wanted(instance)
         located |= {name: HttpService(url=instance.url(name)) for name in programs.PROGRAMS if name in running}

@@ -28,7 +28,7 @@ from cdcproof.environments.embedded import ports as ports_
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.concurrently import side_by_side
 from cdcproof.environments.embedded.databases import Side
-from cdcproof.environments.embedded.services import java, postgres
+from cdcproof.environments.embedded.services import java, postgres_cluster
 from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import DeadlineError, OperationError, UsageError
@@ -182,7 +182,7 @@ def _stop(name: str, progress: Progress, *, for_good: bool) -> bool:
 
 def _ready(progress: Progress) -> tuple[Parts, Java]:
     cache = folders.cache_folder()
-    postgres.ready()
+    postgres_cluster.ready()
     return artifacts.ready(cache, progress), java.ready(cache)
 
 

@@ -1,155 +1,85 @@
-"""The services: which processes there are, how each is started, and how it is seen to answer."""
+"""The services of the pipeline: one file for each daemon says its command line, ports, configuration, readiness and log.
+
+Here is what they are together: their order, which of them an instance is to have, and whether one really answers.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
-from cdcproof.clients.http import Http
-from cdcproof.environments import greetings
-from cdcproof.environments.embedded import folders, passwords, processes, settings
+from cdcproof.environments.embedded import processes
 from cdcproof.environments.embedded.artifacts import Parts
-from cdcproof.environments.embedded.folders import Account
-from cdcproof.environments.embedded.ports import accepts, ask
-from cdcproof.environments.embedded.services import (
-    alertmanager,
-    class_archives,
-    java,
-    postgres,
-    programs,
-    prometheus,
-    pushgateway,
-)
+from cdcproof.environments.embedded.services import jvm
+from cdcproof.environments.embedded.services.alertmanager import ALERTMANAGER
+from cdcproof.environments.embedded.services.connect import CONNECT
+from cdcproof.environments.embedded.services.exporter import EXPORTER
 from cdcproof.environments.embedded.services.java import Java
+from cdcproof.environments.embedded.services.kafka import KAFKA
+from cdcproof.environments.embedded.services.postgres import SOURCE, TARGET
+from cdcproof.environments.embedded.services.prometheus import PROMETHEUS
+from cdcproof.environments.embedded.services.pushgateway import PUSHGATEWAY
+from cdcproof.environments.embedded.services.registry import REGISTRY
+from cdcproof.environments.embedded.services.service import Service, Start, log_file
+from cdcproof.environments.embedded.services.zookeeper import ZOOKEEPER
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError
 from cdcproof.pipeline import Role
 
-ROLES: Mapping[str, Role] = {
-    "postgres-source": "source",
-    "postgres": "target",
-    "zookeeper": "zookeeper",
-    "kafka": "kafka",
-    "schema-registry": "registry",
-    "kafka-connect": "connect",
-    "exporter": "monitoring",
-    "prometheus": "monitoring",
-    "alertmanager": "monitoring",
-    "pushgateway": "monitoring",
-}
-"""Every service and its role, in the order in which `status` lists them."""
+_ALL = (SOURCE, TARGET, ZOOKEEPER, KAFKA, REGISTRY, CONNECT, EXPORTER, PROMETHEUS, ALERTMANAGER, PUSHGATEWAY)
+"""In the order in which `status` lists them."""
+_BY_NAME: Mapping[str, Service] = {service.name: service for service in _ALL}
 
+ROLES: Mapping[str, Role] = {service.name: service.role for service in _ALL}
+"""Every service and its role."""
+CORE = tuple(service.name for service in _ALL if service.is_core)
+"""The services without which nothing replicates."""
+JVMS = tuple(service.name for service in _ALL if service.class_path)
+"""The Java processes."""
+PORTS: Mapping[str, int | None] = {name: number for service in _ALL for name, number in service.ports.items()}
+"""Port names and the port that is preferred."""
 STOP_ORDER = (
-    ("prometheus", "alertmanager", "pushgateway", "exporter"),
-    ("kafka-connect", "schema-registry"),
-    ("kafka",),
-    ("zookeeper", "postgres", "postgres-source"),
+    (PROMETHEUS.name, ALERTMANAGER.name, PUSHGATEWAY.name, EXPORTER.name),
+    (CONNECT.name, REGISTRY.name),
+    (KAFKA.name,),
+    (ZOOKEEPER.name, TARGET.name, SOURCE.name),
 )
 """Groups to stop one after the other: Connect hangs without its broker, the broker without ZooKeeper."""
 
-_OPTIONAL: Mapping[str, Callable[[Instance], list[str]]] = {
-    "prometheus": prometheus.command,
-    "alertmanager": alertmanager.command,
-    "pushgateway": pushgateway.command,
-}
-"""Services that run where they were asked for and their programs are there, and how each is started."""
-CORE = tuple(name for name in ROLES if name not in ("exporter", *_OPTIONAL))
-"""The services without which nothing replicates."""
-
-PORTS: Mapping[str, int | None] = {
-    **dict.fromkeys(CORE),
-    # the runbook's ports when they are free
-    "exporter-reconciliation": 9103,
-    "exporter-connect": 9104,
-    "prometheus": 9090,
-    "alertmanager": 9093,
-    "pushgateway": 9091,
-}
-"""Port names and the port that is preferred."""
-
-JVMS = ("zookeeper", "kafka", "schema-registry", "kafka-connect")
-_HEAP_MEBIBYTES = {"zookeeper": 64, "kafka": 192, "schema-registry": 128, "kafka-connect": 256}
-_LOOK_SECONDS = (1.0, 2.0)
 _LONGEST_TAIL_BYTES = 4_000_000
-
-
-@dataclass(frozen=True)
-class Start:
-    """How a process is started."""
-
-    argv: list[str]
-    log: Path
-    """Where what it prints goes."""
-    account: Account | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
-    cwd: Path = Path("/")
-    limit_log: bool = True
-    """False for a service that itself limits the log it writes, and prints next to nothing."""
 
 
 def wanted(instance: Instance) -> tuple[str, ...]:
     """The services that the instance is to have: monitoring where it was asked for, as far as its programs are there."""
-    unavailable = missing() if instance.monitoring else dict.fromkeys(_OPTIONAL, "")
+    unavailable = missing() if instance.monitoring else {s.name for s in _ALL if s.runs_if_asked}
     return tuple(name for name in ROLES if name not in unavailable or instance.is_alive(name))
 
 
 def missing() -> dict[str, str]:
     """The services of monitoring that cannot run here, and why."""
-    found = {name: "" if programs.find(name) else f"{programs.PROGRAMS[name][0]} is not on PATH" for name in _OPTIONAL}
-    found["alertmanager"] = found["alertmanager"] or alertmanager.hindrance()
+    found = {service.name: service.hindrance() for service in _ALL}
     return {name: why for name, why in found.items() if why}
 
 
 def ports_of(service: str) -> tuple[str, ...]:
     """Names of the ports a service listens on."""
-    return ("exporter-reconciliation", "exporter-connect") if service == "exporter" else (service,)
+    return tuple(_BY_NAME[service].ports)
 
 
 def how_to_start(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
-    """Write the service's settings and tell how to start it."""
-    if service in postgres.SERVERS:
-        argv = postgres.prepare(instance, service, passwords.of(instance).superuser)
-        return Start(argv, log_file(instance, service), folders.server_account())
-    if service == "exporter":
-        counters = str(instance.folders.state / "exporter-state.json")
-        argv = [sys.executable, "-m", "cdcproof", "exporter"]
-        argv += ["--env", "embedded", "--pipeline", "embedded", "--state", counters]
-        return Start(
-            argv,
-            log_file(instance, service),
-            environment={folders.INSTANCE_VARIABLE: instance.name},
-            cwd=folders.checkout(),
-        )
-    if service in _OPTIONAL:
-        return Start(_OPTIONAL[service](instance), log_file(instance, service))
-    return _jvm(instance, service, parts, java_)
-
-
-def log_file(instance: Instance, service: str) -> Path:
-    """The log of a service."""
-    return instance.folders.logs / f"{service}.log"
+    """Write the service's settings and return how it is started."""
+    return _BY_NAME[service].how_to_start(instance, parts, java_)
 
 
 def output_file(instance: Instance, service: str) -> Path:
     """What the process printed: for a JVM, only what went wrong before its log was open."""
-    return instance.folders.logs / f"{service}.out" if service in JVMS else log_file(instance, service)
-
-
-def class_path(service: str, parts: Parts) -> tuple[Path, ...]:
-    """The jars a JVM starts from, in order."""
-    match service:
-        case "schema-registry":
-            return (next(parts.registry.glob("apicurio-registry-app-*-runner.jar")),)
-        case "kafka-connect":
-            return parts.connect_jars
-    return parts.kafka_jars
+    return jvm.output_file(instance, service) if service in JVMS else log_file(instance, service)
 
 
 def archive(service: str, parts: Parts, java_: Java) -> Path:
-    """The service's class archive."""
-    return class_archives.path(service, f"{parts.digest}-{java_.slug}", class_path(service, parts))
+    """The class archive of a Java process."""
+    class_path = _BY_NAME[service].class_path
+    return jvm.archive(service, class_path(parts) if class_path else (), parts, java_)
 
 
 def answers(instance: Instance, service: str) -> bool:
@@ -158,35 +88,9 @@ def answers(instance: Instance, service: str) -> bool:
     What another process answers at its port, an older one's or another checkout's, is not its answer.
     """
     process = instance.processes.get(service)
-    if not processes.is_alive(process) or not _is_answered(instance, service):
+    if not processes.is_alive(process) or not _BY_NAME[service].answers(instance):
         return False
     return processes.listens(process, [instance.ports[name] for name in ports_of(service)])
-
-
-def _is_answered(instance: Instance, service: str) -> bool:
-    port = instance.ports[ports_of(service)[0]]
-    match service:
-        case "postgres-source" | "postgres":
-            return postgres.is_ready(instance, service)
-        case "zookeeper":
-            return ask(port, greetings.ZOOKEEPER) == b"imok"
-        case "kafka":
-            return bool(ask(port, greetings.KAFKA))
-    if not accepts(port):  # a tenth of the time of an HTTP request that is refused
-        return False
-    path = {
-        "schema-registry": "/apis/ccompat/v7/subjects",
-        "kafka-connect": "/connectors",
-        "exporter": "/metrics",
-        "prometheus": "/-/ready",
-        "alertmanager": "/-/ready",
-        "pushgateway": "/-/ready",
-    }[service]
-    try:
-        Http(service, f"http://{instance.address(ports_of(service)[0])}", timeout_seconds=_LOOK_SECONDS).get_text(path)
-    except CouldNotLookError:
-        return False
-    return True
 
 
 def last_lines(instance: Instance, service: str, lines: int) -> str:
@@ -206,42 +110,3 @@ def last_lines(instance: Instance, service: str, lines: int) -> str:
         if text.strip():
             return "\n".join(text.splitlines()[-lines:])
     return ""
-
-
-def _jvm(instance: Instance, service: str, parts: Parts, java_: Java) -> Start:
-    folder = instance.folders
-    archive_file = archive(service, parts, java_)
-    archive_file.parent.mkdir(parents=True, exist_ok=True)
-    log = log_file(instance, service)
-    argv = java.flags(
-        java_,
-        heap_mebibytes=_HEAP_MEBIBYTES[service],
-        archive=archive_file,
-        unfinished=class_archives.unfinished(archive_file, instance.name),
-        log=log,
-    )
-    if service == "schema-registry":
-        properties = settings.registry(instance, log)
-        argv += [
-            *(f"-D{key}={value}" for key, value in properties.items()),
-            "-Duser.timezone=UTC",
-            "-jar",
-            str(*class_path(service, parts)),
-        ]
-        return Start(argv, output_file(instance, service), limit_log=False, cwd=folder.data)
-    logging = settings.write_properties(folder.settings / f"{service}-log4j.properties", settings.log4j(log))
-    argv += [f"-Dlog4j.configuration=file:{logging}", "-Duser.timezone=UTC"]
-    argv += ["-cp", ":".join(str(jar) for jar in class_path(service, parts))]
-    properties_file = folder.settings / f"{service}.properties"
-    match service:
-        case "zookeeper":
-            properties = settings.zookeeper(instance)
-            main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        case "kafka":
-            properties = settings.kafka(instance)
-            main = "kafka.Kafka"
-        case _:
-            properties = settings.connect(instance)
-            main = "org.apache.kafka.connect.cli.ConnectDistributed"
-    argv += [main, str(settings.write_properties(properties_file, properties))]
-    return Start(argv, output_file(instance, service), limit_log=False, cwd=folder.data)

@@ -15,10 +15,12 @@ from typing import Any
 
 import yaml
 
-from cdcproof.environments.embedded import folders, settings
+from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.services import programs
+from cdcproof.environments.embedded.services.service import Service
 from cdcproof.environments.embedded.state import Instance
 
+NAME = "alertmanager"
 ALERTS_URL = "CDCPROOF_ALERTS_URL"
 """Variable with the address that gets what PagerDuty, Slack and the heartbeat service would get; without it nothing is sent."""
 
@@ -32,22 +34,22 @@ _TRY_SECONDS = 5.0
 def command(instance: Instance) -> list[str]:
     """Write its configuration and return how it is started."""
     written = _config(instance, os.environ.get(ALERTS_URL, ""))
-    config = settings.write_json(instance.folders.settings / "alertmanager.yml", written)
-    path = programs.program("alertmanager")
+    config = programs.write_json(instance.folders.settings / "alertmanager.yml", written)
+    path = programs.program(NAME)
     return [
         *(_with_its_templates(path) or ()),
         path,
         f"--config.file={config}",
         f"--storage.path={instance.folders.data / 'alertmanager'}",
-        f"--web.listen-address={instance.address('alertmanager')}",
-        f"--web.external-url={instance.url('alertmanager')}",
+        f"--web.listen-address={instance.address(NAME)}",
+        f"--web.external-url={instance.url(NAME)}",
         "--cluster.listen-address=",
     ]
 
 
 def hindrance() -> str:
     """Why the program that was found cannot run here; empty when it can."""
-    path = programs.find("alertmanager")
+    path = programs.find(NAME)
     if path is None or _with_its_templates(path) is not None:
         return ""
     unpacked = _unpacked_share(path)
@@ -116,3 +118,6 @@ def _secret(instance: Instance, name: str, text: str) -> str:
     path = instance.folders.settings / f"alertmanager-{name}"
     folders.write_private(path, text)
     return str(path)
+
+
+ALERTMANAGER: Service = programs.service(NAME, port=9093, command=command, hindrance=hindrance)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cdcproof.environments.embedded.artifacts import Parts
+from cdcproof.environments.embedded.services.java import Java
+from cdcproof.environments.embedded.services.service import Service, Start, answers_http, log_file, nothing
+from cdcproof.environments.embedded.state import Instance
 
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "prometheus": ("prometheus",),
@@ -29,3 +36,33 @@ def find(service: str) -> str | None:
 def program(service: str) -> str:
     """The path of a program that `find` has found; else its name, so that starting it says what is missing."""
     return find(service) or PROGRAMS[service][0]
+
+
+def service(
+    name: str, *, port: int, command: Callable[[Instance], list[str]], hindrance: Callable[[], str] = nothing
+) -> Service:
+    """A service that runs one of these programs; `command` writes its configuration and returns its command line."""
+
+    def start(instance: Instance, parts: Parts, java_: Java) -> Start:
+        del parts, java_
+        return Start(command(instance), log_file(instance, name))
+
+    def why_not() -> str:
+        return hindrance() if find(name) else f"{PROGRAMS[name][0]} is not on PATH"
+
+    return Service(
+        name,
+        "monitoring",
+        {name: port},
+        start,
+        answers_http(name, "/-/ready"),
+        is_core=False,
+        runs_if_asked=True,
+        hindrance=why_not,
+    )
+
+
+def write_json(path: Path, settings: Mapping[str, object]) -> Path:
+    """Write a configuration as JSON, which is YAML too."""
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    return path

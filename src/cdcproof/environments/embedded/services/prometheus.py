@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from cdcproof.environments.embedded import folders, settings
+from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.services import programs
+from cdcproof.environments.embedded.services.service import Service
 from cdcproof.environments.embedded.state import Instance
 
+NAME = "prometheus"
 _SCRAPED = {
     "reconciliation": "exporter-reconciliation",
     "connectors": "exporter-connect",
@@ -20,13 +22,13 @@ _PIPELINE = "embedded"
 
 def command(instance: Instance) -> list[str]:
     """Write prometheus.yml, as JSON, which is YAML too, and return how Prometheus is started."""
-    config = settings.write_json(instance.folders.settings / "prometheus.yml", _config(instance))
+    config = programs.write_json(instance.folders.settings / "prometheus.yml", _config(instance))
     return [
-        programs.program("prometheus"),
+        programs.program(NAME),
         f"--config.file={config}",
         f"--storage.tsdb.path={instance.folders.data / 'prometheus'}",
         "--storage.tsdb.retention.size=256MB",
-        f"--web.listen-address={instance.address('prometheus')}",
+        f"--web.listen-address={instance.address(NAME)}",
     ]
 
 
@@ -52,3 +54,6 @@ def _config(instance: Instance) -> dict[str, object]:
             for job, port in jobs.items()
         ],
     }
+
+
+PROMETHEUS: Service = programs.service(NAME, port=9090, command=command)
