@@ -44,7 +44,8 @@ test: $(INSTALLED) ## all tests; three workers, each with a pipeline of its own
 test-unit: $(INSTALLED) ## the tests that need no pipeline, engine, server or other program: two and a half minutes
 	@$(BIN)/pytest tests -m "not integration and not docker and not server and not judges" $(SIDE_BY_SIDE)
 
-drills: $(INSTALLED) ## the drills of disaster recovery alone, which are in `make test` too: three minutes
+drills: $(INSTALLED) ## every fault of docs/DRILLS.md injected and timed, pairs of faults, disaster recovery: fifteen minutes
+	@$(BIN)/python scripts/drills.py
 	@$(BIN)/pytest tests/drills -m drill
 
 alerts: $(INSTALLED) ## alerts from faults of a running pipeline to their receivers: two minutes; not in `make test`

@@ -7,11 +7,15 @@ from pathlib import Path
 
 from cdcproof.monitoring.generated import generated
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.drills.document import document
+
 
 def main() -> int:
     """Write what differs, and name it."""
     root = Path(__file__).parents[1]
-    for path, content in generated(root).items():
+    for path, content in (generated(root) | document(root)).items():
         if not path.exists() or path.read_text(encoding="utf-8") != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from cdcproof import secrets
+from tests.drills.detections import DETECTIONS
 from tests.plugin_project import Project
 
 _TESTS = Path(__file__).parent
@@ -39,6 +40,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _place(path: Path) -> int:
     return next((n for n, place in enumerate(LONGEST_FIRST) if path.is_relative_to(_TESTS / place)), len(LONGEST_FIRST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Measure how long a drill takes to see its fault; one that fails proves nothing."""
+    DETECTIONS.begin(item.nodeid)
+    yield
+    DETECTIONS.keep()
 
 
 @pytest.fixture(autouse=True)

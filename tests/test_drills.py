@@ -1,94 +1,21 @@
-"""Each check has a drill: a test that injects its fault, sees it red, runs the Action as it is printed, and sees it green.
+"""Each failure class, each fault that was once missed and each check has a drill, and the drill asserts what the table of faults says.
 
 Where an Action cannot mend by itself (it is advice, or shows where to look), docs/RUNBOOK.md says so in the check's section.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
 
-from cdcproof.monitoring.catalogue import CHECKS
+from cdcproof.monitoring.catalogue import BY_STEP, CHECKS
+from tests.drills.catalogue import CASES, CLASSES, COMMANDS, FAULTS, GREEN, Fault, Shown
+from tests.drills.document import document
+from tests.drills.evidence import judges_of, reached
 
 ROOT = Path(__file__).parent.parent
-MORNING, SOURCE, VALIDATE, CONNECTORS, STAGING, WEEKLY, WINDOW = (
-    f"integration/test_{name}.py"
-    for name in (
-        *("morning_faults", "source_faults", "validate", "connector_checks", "staging_gate"),
-        *("weekly", "maintenance"),
-    )
-)
-DRILLS = {
-    "morning.1-services": (MORNING, "test_a_killed_service"),
-    "morning.2-connectors": (MORNING, "test_a_paused_connector"),
-    "morning.3-reconciliation": (MORNING, "test_a_row_lost_at_the_target_is_found_named_and_healed"),
-    "morning.4-metrics-reconciliation": (MORNING, "test_a_mismatch_that_stands_though_the_newest_report_matches"),
-    "morning.4-metrics-connectors": (MORNING, "test_a_dead_exporter_is_not_checked"),
-    "morning.5-backups": ("observations/test_backups.py", "test_the_check_is_red_on_a_night_without_a_backup_and_green_after_one"),
-    "morning.5-disk": (MORNING, "test_a_full_disk_says_what_takes_the_space_and_what_a_clean_up_would_free"),
-    "morning.6-source-answers": (MORNING, "test_a_wrong_password_of_the_checks_is_not_checked"),
-    "morning.6-target-answers": (MORNING, "test_a_wrong_password_of_the_checks_is_not_checked"),
-    "morning.6-kafka-answers": ("clients/test_kafka.py", "test_a_port_that_accepts_and_stays_silent_ends_at_the_deadline"),
-    "morning.6-registry-answers": ("clients/test_registry.py", "test_another_service_at_the_address_is_unexpected"),
-    "morning.6-source-rights": (SOURCE, "test_the_checks_own_rights_that_were_taken_are_not_checked_by_name"),
-    "morning.6-target-rights": (SOURCE, "test_the_checks_own_rights_that_were_taken_are_not_checked_by_name"),
-    "morning.7-sink-lag": (MORNING, "test_a_sink_that_waits_for_a_lock_while_everything_is_running"),
-    "morning.7-source-lag": (SOURCE, "test_a_source_that_stands_still_while_everything_says_running"),
-    "morning.7-freshness": (MORNING, "test_a_paused_sink_whose_target_grows_old"),
-    "morning.7-capture-job": ("observations/test_capture_job.py", "test_the_action_mends_what_was_found"),
-    "morning.8-replication-slots": (SOURCE, "test_slots_that_nobody_reads_of_whatever_database"),
-    "morning.9-tables": (MORNING, "test_a_target_table_that_was_dropped"),
-    "morning.9-capture": (SOURCE, "test_a_table_that_is_captured_by_halves"),
-    "morning.9-columns": (SOURCE, "test_a_column_that_the_target_lacks"),
-    "morning.9-accounts": (SOURCE, "test_accounts_that_could_not_start_again_and_a_target_that_takes_no_writes"),
-    "morning.9-connector-settings": (
-        MORNING,
-        "test_settings_that_lose_changes_are_put_right_by_the_command_offered",
-    ),
-    "morning.9-dead-letters": (MORNING, "test_records_that_a_sink_put_aside"),
-    "morning.9-topics": (MORNING, "test_topics_that_take_no_records_and_forget"),
-    "morning.9-registry": ("observations/test_next_schema.py", "test_a_registry_that_was_closed_is_opened_by_the_command"),
-    "connectors.1-database-connectivity": (CONNECTORS, "test_a_password_that_is_no_longer_right"),
-    "connectors.2-topics": (CONNECTORS, "test_a_topic_that_a_sink_names_wrongly"),
-    "connectors.3-capture": (CONNECTORS, "test_a_table_that_is_not_captured"),
-    "connectors.4-permissions-sufficient": (CONNECTORS, "test_a_permission_that_is_missing"),
-    "connectors.5-permissions-excessive": (CONNECTORS, "test_a_permission_that_is_too_much"),
-    "connectors.6-settings": (CONNECTORS, "test_settings_that_would_lose_changes"),
-    "validate.1-services": (VALIDATE, "test_a_service_that_did_not_come_back"),
-    "validate.2-connectors": (VALIDATE, "test_a_source_that_nobody_resumed"),
-    "validate.3-round-trip": (VALIDATE, "test_updates_that_are_dropped_at_the_target"),
-    "validate.4-reconciliation": (VALIDATE, "test_a_row_that_differs_is_found_by_the_reconciliation_alone"),
-    "validate.5-baseline": (VALIDATE, "test_what_nobody_declared_is_named"),
-    "validate.6-soak": (VALIDATE, "test_a_connector_that_flaps_and_recovers_fails_the_soak"),
-    "staging.1-connector-files": (STAGING, "test_a_change_that_connect_refuses_is_stopped_before_it_is_applied"),
-    "staging.2-connectors-applied": (STAGING, "test_a_change_whose_connector_fails_is_stopped_and_can_be_undone"),
-    "weekly.1-failures": ("operations/test_weekly_metrics.py", "test_a_week_of_failures_is_red_until_it_is_over"),
-    "weekly.1-lag": ("operations/test_weekly_metrics.py", "test_a_slow_week_is_red_until_it_is_over"),
-    "weekly.2-backup-log": ("backup/test_weekly_actions.py", "test_a_night_without_a_backup_is_made_up_for_by_the_commands"),
-    "weekly.2-backup-age": ("backup/test_weekly_actions.py", "test_a_night_without_a_backup_is_made_up_for_by_the_commands"),
-    "weekly.2-uploads": ("backup/test_weekly_actions.py", "test_a_night_without_a_backup_is_made_up_for_by_the_commands"),
-    "weekly.3-source-growth": ("observations/test_capacity.py", "test_a_growth_above_it_is_red_and_named"),
-    "weekly.3-topic-growth": ("observations/test_capacity.py", "test_a_topic_that_grew_is_red_and_named"),
-    "weekly.3-days-until-full": (WEEKLY, "test_a_history_is_kept_and_judged"),
-    "monthly.1-images": ("operations/test_images.py", "test_what_was_not_pulled_and_made_anew_is_by_the_commands"),
-    "monthly.1-newer-images": ("operations/test_images.py", "test_what_was_not_pulled_and_made_anew_is_by_the_commands"),
-    "monthly.1-newer-tags": ("operations/test_images.py", "test_the_registries_are_asked_for_newer_tags"),
-    "monthly.1-advisories": ("operations/test_advisories.py", "test_a_package_with_an_advisory_is_red_until_it_was_replaced"),
-    "monthly.2-performance": ("monitoring/test_monthly.py", "test_the_month_is_judged"),
-    "monthly.3-recovery-drill": ("observations/test_monthly.py", "test_a_drill_is_recorded_by_the_command_that_is_advised"),
-    "premaintenance.1-announced": (WINDOW, "test_a_window_from_its_plan_to_its_report"),
-    "premaintenance.1-approved": (WINDOW, "test_a_window_from_its_plan_to_its_report"),
-    "premaintenance.2-staging": (WINDOW, "test_a_window_from_its_plan_to_its_report"),
-    "premaintenance.3-rollback-files": ("maintenance/test_checklist.py", "test_a_file_that_was_edited_since_is_named"),
-    "premaintenance.4-baseline": (WINDOW, "test_what_is_red_in_the_last_quarter_of_an_hour_is_mended_by_the_commands"),
-    "premaintenance.5-reconciliation": (WINDOW, "test_what_is_red_in_the_last_quarter_of_an_hour_is_mended_by_the_commands"),
-    "premaintenance.6-diagnostics": ("maintenance/test_checklist.py", "test_diagnostics_that_hold_nothing_are_red"),
-    "premaintenance.7-backup": (WINDOW, "test_what_is_red_in_the_last_quarter_of_an_hour_is_mended_by_the_commands"),
-    "premaintenance.8-restorable": (WINDOW, "test_a_window_from_its_plan_to_its_report"),
-}  # fmt: skip
 ADVICE = {
     "morning.5-backups",
     "morning.6-source-answers",
@@ -118,23 +45,44 @@ ADVICE = {
 }
 """Checks of which no Action can mend what they find."""
 RUNS = {"follow", "pasted", "paste", "bash", "open_registry"}
+every_fault = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.function}-{fault.check}")
 
 
-def test_every_check_has_a_drill() -> None:
-    assert set(DRILLS) == {check.step for check in CHECKS}
+def test_every_class_every_case_and_every_check_has_a_fault_that_shows_it() -> None:
+    shown = {of for fault in FAULTS for of in fault.of}
+
+    assert shown == {*CLASSES, *CASES}
+    assert {check.step for check in CHECKS} <= {fault.check for fault in FAULTS if fault.names != GREEN}
+    assert {fault.check for fault in FAULTS} <= {*BY_STEP, *COMMANDS}
+    assert len({(fault.test, fault.check, fault.fault) for fault in FAULTS}) == len(FAULTS)
 
 
-@pytest.mark.parametrize("step", DRILLS)
-def test_the_drill_is_there_and_runs_what_the_check_offers(step: str) -> None:
-    file, name = DRILLS[step]
-    functions = ast.walk(ast.parse((ROOT / "tests" / file).read_text()))
-    [drill] = [node for node in functions if isinstance(node, ast.FunctionDef) and node.name == name]
-    called = {
-        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        for node in ast.walk(drill)
-        if isinstance(node, ast.Call)
-    }
-    assert step in ADVICE or called & RUNS, f"{name} does not run the Action of {step}"
+@every_fault
+def test_the_test_is_there_and_asserts_the_check(fault: Fault) -> None:
+    found = reached(ROOT / "tests" / fault.file, fault.function)
+
+    if fault.check in COMMANDS:
+        words = fault.check.split()[1:]
+        judged = any(found.uses(f"{top}.{one}") for one in COMMANDS[fault.check] for top in ("cdcproof", "tests"))
+        assert judged or all(word in found.texts for word in words), f"{fault.test} does not run {fault.check}"
+        return
+    file, check, judges = judges_of(fault.check)
+    named = found.names(fault.check) or found.names(str(file)) or check in found.imports
+    assert named or any(map(found.uses, judges)), f"{fault.test} names neither {fault.check} nor any of {judges}"
+
+
+@every_fault
+def test_a_drill_that_mends_runs_what_the_check_offers(fault: Fault) -> None:
+    calls = reached(ROOT / "tests" / fault.file, fault.function).calls
+
+    assert not fault.mends or calls & RUNS, f"{fault.function} does not run the Action of {fault.check}"
+
+
+def test_every_check_is_mended_by_its_action_in_a_drill_or_only_advises() -> None:
+    mended = {fault.check for fault in FAULTS if fault.mends}
+
+    assert {check.step for check in CHECKS} - mended <= ADVICE
+    assert set(BY_STEP) >= ADVICE
 
 
 @pytest.mark.parametrize("step", sorted(ADVICE))
@@ -142,3 +90,35 @@ def test_the_runbook_says_where_the_action_only_advises(step: str) -> None:
     text = (ROOT / "docs" / "RUNBOOK.md").read_text()
     [section] = [part for part in re.split(r"\n(?=<a id=)", text) if f'<a id="{step.replace(".", "-")}"></a>' in part]
     assert "The action is advice" in section or "The action only shows" in section
+
+
+def test_what_is_called_injected_is_and_nothing_else() -> None:
+    """A test on the embedded pipeline is marked as an integration test; no other one is."""
+    for file in {fault.file for fault in FAULTS}:
+        of_a_pipeline = {fault.shown is Shown.PIPELINE for fault in FAULTS if fault.file == file}
+        assert of_a_pipeline == {"pytest.mark.integration" in (ROOT / "tests" / file).read_text()}, file
+
+
+def test_the_document_follows_from_the_table() -> None:
+    for path, content in document(ROOT).items():
+        assert path.read_text(encoding="utf-8") == content, "run: make generate"
+
+
+@pytest.mark.parametrize(
+    ("function", "step", "is_named"),
+    [
+        ("test_a_killed_service", "morning.1-services", True),
+        ("test_a_wrong_password_of_the_checks_is_not_checked", "morning.6-source-answers", True),  # filled in
+        ("test_a_killed_service", "morning.9-columns", True),  # by a constant of its module
+        ("test_a_disk_without_inodes", "morning.9-tables", False),
+    ],
+)
+def test_what_a_test_names_is_found(function: str, step: str, is_named: bool) -> None:
+    found = reached(ROOT / "tests/integration/test_morning_faults.py", function)
+
+    assert found.names(step) is is_named
+
+
+def test_a_test_that_is_not_there_is_found_out() -> None:
+    with pytest.raises(KeyError, match="has no test_nothing"):
+        reached(ROOT / "tests/test_drills.py", "test_nothing")

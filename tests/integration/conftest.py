@@ -27,6 +27,7 @@ from cdcproof.progress import Progress
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.waiting import wait_until
+from tests.drills.detections import DETECTIONS
 from tests.integration.forking import Forking
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +150,7 @@ class Pipelines:
         [latest] = written
         outcome = Outcome(Run.from_dict(json.loads(latest.read_text())), output, done.returncode)
         latest.unlink()
+        DETECTIONS.saw(outcome.run)
         return outcome
 
     def assert_only(

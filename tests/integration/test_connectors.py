@@ -146,6 +146,8 @@ def test_a_failed_task_is_told_and_restarted(pipe: Pipelines) -> None:
 
 
 def test_a_resume_over_a_gap_is_refused(pipe: Pipelines) -> None:
+    pipe.forget_reports()
+    pipe.report()
     call(pipe, "stop", SOURCE)
     settings = pipe.instance, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'"
     databases.source(*settings)
@@ -163,6 +165,9 @@ def test_a_resume_over_a_gap_is_refused(pipe: Pipelines) -> None:
             "is left STOPPED: resumed, it would go on after a gap. the replication slot cdcproof is gone" in done.stderr
         )
         assert states(pipe)[SOURCE] == "STOPPED"
+        also, unseen = ("morning.2-connectors",), ("morning.7-source-lag",)
+        step = pipe.assert_only(pipe.morning(), "morning.8-replication-slots", also=also, unseen=unseen)
+        assert {d.subject: d.found for d in step.differences} == {"cdcproof": "WAL lost"}
     finally:
         databases.source(pipe.instance, "ALTER SYSTEM RESET max_slot_wal_keep_size")
         databases.source(pipe.instance, "SELECT pg_reload_conf()")

@@ -18,6 +18,7 @@ from cdcproof.environments.embedded import connectors
 from cdcproof.findings import Verdict
 from cdcproof.pipeline_choice import VARIABLE
 from cdcproof.reporting.record import Run
+from tests.drills.detections import DETECTIONS
 from tests.integration.conftest import ROOT, Pipelines
 
 pytestmark = pytest.mark.integration
@@ -89,7 +90,9 @@ class Repository:
         return self.bash(script, **environment)
 
     def run(self) -> Run:
-        return Run.from_dict(json.loads((self.folder / "reports" / "latest.json").read_text()))
+        run = Run.from_dict(json.loads((self.folder / "reports" / "latest.json").read_text()))
+        DETECTIONS.saw(run)
+        return run
 
     def wrong(self) -> dict[str, Verdict]:
         return {s.step: s.verdict for s in self.run().steps if not s.verdict.is_green}

@@ -20,6 +20,8 @@ import pytest
 from cdcproof.environments.embedded import connectors, databases, lifecycle
 from cdcproof.findings import Verdict
 from cdcproof.progress import Progress
+from cdcproof.reporting.record import Run
+from tests.drills.detections import DETECTIONS
 from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, Outcome, Pipelines, eventually
 
 pytestmark = pytest.mark.integration
@@ -359,8 +361,10 @@ def flapping(pipe: Pipelines) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def flaps(pipe: Pipelines) -> dict[str, str]:
-    told = json.loads((pipe.folder / "flapping" / "latest.json").read_text())
-    return {d["subject"]: d["found"] for d in told["steps"][0]["differences"]}
+    run = Run.from_dict(json.loads((pipe.folder / "flapping" / "latest.json").read_text()))
+    DETECTIONS.saw(run)
+    [soak] = [step for step in run.steps if step.step == "validate.6-soak"]
+    return wrong(soak)
 
 
 def test_a_connector_that_flaps_and_recovers_fails_the_soak(validation: Validation) -> None:
