@@ -6,7 +6,7 @@ import pytest
 
 from cdcproof import shipped
 from cdcproof.errors import ConfigError
-from cdcproof.pipeline import load
+from cdcproof.pipeline import Kafka, load
 from cdcproof.pipeline_choice import resolve
 from tests.plugin_project import PIPELINE
 
@@ -252,3 +252,32 @@ def test_an_endpoint_holds_no_password(tmp_path: Path) -> None:
 
     assert "endpoint: must hold no user and no password" in told
     assert "admin" not in told
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ('security_protocol = "SASL_SSL"', "sasl_mechanism is required with security_protocol SASL_SSL"),
+        (
+            'security_protocol = "SASL_SSL"\nsasl_mechanism = "PLAIN"\nuser = "u"',
+            "password_env is required with security_protocol SASL_SSL",
+        ),
+        ('user = "u"', "user needs security_protocol SASL_SSL or SASL_PLAINTEXT"),
+        ('ca_file = "ca.pem"', "ca_file needs security_protocol SSL or SASL_SSL"),
+        ('security_protocol = "SSL"\nkey_file = "k.pem"', "certificate_file and key_file belong together"),
+        ('security_protocol = "SSL"\nkey_password_env = "K"', "key_password_env is the password of key_file"),
+        ('security_protocol = "TLS"', "Input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
+    ],
+)
+def test_a_login_to_kafka_that_is_not_whole_is_named(tmp_path: Path, keys: str, told: str) -> None:
+    text = GOOD.replace('kafka.bootstrap_servers = "127.0.0.1:9092"', "")
+    assert text != GOOD
+    section = f'[kafka]\nbootstrap_servers = "127.0.0.1:9092"\n{keys}\n'
+    assert told in _error(tmp_path, f"{text}\n{section}")
+
+
+def test_commands_of_kafka_itself_get_the_login_by_a_file() -> None:
+    plain = Kafka(bootstrap_servers="k:9092")
+    assert plain.tool_options == ("--bootstrap-server", "k:9092")
+    secured = Kafka(bootstrap_servers="k:9093", security_protocol="SSL")
+    assert secured.tool_options == ("--bootstrap-server", "k:9093", "--command-config", "client.properties")

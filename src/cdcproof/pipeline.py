@@ -112,9 +112,55 @@ class ConnectService(HttpService):
 
 
 class Kafka(Model):
-    """The brokers."""
+    """The brokers, and how to log in. Certificates are always verified, the host's name included."""
 
     bootstrap_servers: Name
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """As the brokers' listener has it."""
+    ca_file: Path | None = None
+    """The certificate of the authority that signed the brokers', in PEM; none: those that this machine trusts."""
+    certificate_file: Path | None = None
+    """Our own certificate, in PEM, where the brokers ask for one (mTLS)."""
+    key_file: Path | None = None
+    """The key of `certificate_file`, in PEM."""
+    key_password_env: Variable | None = None
+    """The environment variable with the password of `key_file`, where it has one."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """How to log in, with ``SASL_…``."""
+    user: Name | None = None
+    password_env: Variable | None = None
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.security_protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def tool_options(self) -> tuple[str, ...]:
+        """What Kafka's own commands want; the login is in a file that docs/PIPELINE.md shows."""
+        login = () if self.security_protocol == "PLAINTEXT" else ("--command-config", "client.properties")
+        return ("--bootstrap-server", self.bootstrap_servers, *login)
+
+    @model_validator(mode="after")
+    def _says_how_to_log_in(self) -> Kafka:
+        login = {"sasl_mechanism": self.sasl_mechanism, "user": self.user, "password_env": self.password_env}
+        for key, value in login.items():
+            if self.security_protocol.startswith("SASL") and not value:
+                raise ValueError(f"{key} is required with security_protocol {self.security_protocol}")
+            if not self.security_protocol.startswith("SASL") and value:
+                raise ValueError(f"{key} needs security_protocol SASL_SSL or SASL_PLAINTEXT")
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_tls_needs(self) -> Kafka:
+        given = [key for key in ("ca_file", "certificate_file", "key_file", "key_password_env") if getattr(self, key)]
+        if given and not self.uses_tls:
+            raise ValueError(f"{given[0]} needs security_protocol SSL or SASL_SSL")
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise ValueError("certificate_file and key_file belong together")
+        if self.key_password_env and not self.key_file:
+            raise ValueError("key_password_env is the password of key_file, which is missing")
+        return self
 
 
 class Exporters(Model):

@@ -11,7 +11,11 @@ from contextlib import contextmanager
 import pytest
 
 from cdcproof.clients.kafka_log_dirs import Replica, log_dirs
+from cdcproof.clients.kafka_login import Login
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.pipeline import Kafka
+
+NO_LOGIN = Login.of(Kafka(bootstrap_servers="127.0.0.1:9092"))
 
 
 def text(value: str) -> bytes:
@@ -59,7 +63,7 @@ def test_every_partition_of_every_folder_is_read() -> None:
         folder("/data/c", {"orders": {0: 7}}),
     )
     with broker(reply) as (port, asked):
-        found = log_dirs("127.0.0.1", port)
+        found = log_dirs("127.0.0.1", port, NO_LOGIN)
 
     at = f"127.0.0.1:{port}"
     assert found == (
@@ -93,17 +97,17 @@ def test_what_is_no_answer_is_our_error_and_never_no_topics(
     reply: bytes, error: type[CouldNotLookError], words: str
 ) -> None:
     with broker(reply) as (port, _), pytest.raises(error, match=words):
-        log_dirs("127.0.0.1", port)
+        log_dirs("127.0.0.1", port, NO_LOGIN)
 
 
 def test_nobody_there_is_unreachable() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(UnreachableError, match="advertised"):
-            log_dirs("127.0.0.1", taken.getsockname()[1])
+            log_dirs("127.0.0.1", taken.getsockname()[1], NO_LOGIN)
 
 
 def test_a_broker_that_says_nothing_is_waited_for_no_longer_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cdcproof.clients.kafka_log_dirs._ANSWER_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(UnreachableError):
-        log_dirs("127.0.0.1", silent.getsockname()[1])
+        log_dirs("127.0.0.1", silent.getsockname()[1], NO_LOGIN)

@@ -56,7 +56,7 @@ def offsets(pipe: Pipelines, name: str) -> list[str]:
 
 def at_rest(pipe: Pipelines) -> tuple[dict[str, str], list[str]]:
     """The sink's configuration and its positions, once it has committed all there is."""
-    kafka = Kafka(pipe.located().kafka.bootstrap_servers)
+    kafka = Kafka(pipe.located().kafka)
     eventually(
         lambda: [lag.lag_records for lag in kafka.lag(f"connect-{SINK}") if databases.HEARTBEAT not in lag.topic],
         lambda lags: bool(lags) and not any(lags),

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def kafka(pipelines: Pipelines) -> Kafka:
-    return Kafka(pipelines.located().kafka.bootstrap_servers)
+    return Kafka(pipelines.located().kafka)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def paused_sink(healthy: Pipelines) -> Iterator[str]:
     connect.resume(sink.name)
     topics = {table.topic for table in pipeline.tables}  # the heartbeat's never rests
     eventually(
-        lambda: [p for p in Kafka(pipeline.kafka.bootstrap_servers).lag(sink.consumer_group) if p.topic in topics],
+        lambda: [p for p in Kafka(pipeline.kafka).lag(sink.consumer_group) if p.topic in topics],
         lambda lags: not any(lag.lag_records for lag in lags),
         what="no lag",
     )

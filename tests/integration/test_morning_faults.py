@@ -548,7 +548,7 @@ def test_a_sink_that_waits_for_a_lock_while_everything_is_running(healthy):
     strict = (ROOT / "fixtures/pipelines/embedded.toml").read_text() + "\n[thresholds]\nlag_records = 10\n"
     file = healthy.folder / "strict.toml"
     file.write_text(strict)
-    kafka, topics = Kafka(healthy.located().kafka.bootstrap_servers), [t.topic for t in healthy.located().tables]
+    kafka, topics = Kafka(healthy.located().kafka), [t.topic for t in healthy.located().tables]
 
     def behind():
         return sum(p.lag_records for p in kafka.lag(f"connect-{SINK}", topics))
@@ -664,7 +664,7 @@ DEAD_LETTERS = {
 def test_records_that_a_sink_put_aside(healthy):
     """They are red, named by the reconciliation, no lag, and forgotten by the command offered."""
     own = connectors.config(healthy.instance, SINK)
-    kafka = Kafka(healthy.located().kafka.bootstrap_servers)
+    kafka = Kafka(healthy.located().kafka)
     topic = next(t.topic for t in healthy.located().tables if t.name == "customers")
     healthy.connect.put_config(SINK, own | DEAD_LETTERS)
     try:
@@ -729,7 +729,7 @@ def test_topics_that_take_no_records_and_forget(healthy, tmp_path):
         next(t.topic for t in healthy.located().tables if t.name == "shipments"): "min.insync.replicas=2",
         "connect-offsets": "cleanup.policy=delete",
     }
-    kafka = Kafka(healthy.located().kafka.bootstrap_servers)
+    kafka = Kafka(healthy.located().kafka)
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     server = f"kafka-configs --bootstrap-server {kafka.bootstrap} --alter --entity-type topics --entity-name"
     for topic, setting in topics.items():

@@ -202,7 +202,7 @@ def test_both_go_back_to_one_moment_and_no_event_of_the_lost_future_is_written(
 
 def test_a_schema_history_comes_back_in_an_empty_topic_as_it_was(pipelines: Pipelines) -> None:
     """This source has none, so that a topic of our own stands for it."""
-    bootstrap = pipelines.located().kafka.bootstrap_servers
+    cluster = pipelines.located().kafka
     topic = "test.schema-history"
     records = tuple(
         Record(
@@ -214,11 +214,11 @@ def test_a_schema_history_comes_back_in_an_empty_topic_as_it_was(pipelines: Pipe
         )
         for number in range(3)
     )
-    writer = KafkaWriter(bootstrap)
+    writer = KafkaWriter(cluster)
     writer.create_topic(topic, restore_connectors._HISTORY_SETTINGS)
     assert writer.append(records) == 3
-    assert Kafka(bootstrap).every_record(topic) == records
-    (state,) = Kafka(bootstrap).topic_states({topic})
+    assert Kafka(cluster).every_record(topic) == records
+    (state,) = Kafka(cluster).topic_states({topic})
     writer._client().delete_topics([topic])[topic].result(10)
     assert (len(state.partitions), state.settings["cleanup.policy"], state.settings["retention.ms"]) == (
         1,

@@ -90,7 +90,7 @@ def test_soft_deletes_are_found_compared_and_sent_round_three_times(soft: Pipeli
     assert json.loads(report.read_text())["summary"] == {"customers": "MATCH"}
 
     # the sink does not commit the tombstone, which its transform drops: that is neither lag nor in flight
-    kafka = Kafka(load(path).kafka.bootstrap_servers)
+    kafka = Kafka(load(path).kafka)
     lags = eventually(
         lambda: looks.sink_lag(kafka, load(path), soft.connect).records(),
         lambda found: set(found.values()) == {0.0},

@@ -21,10 +21,10 @@ FULL = "weekly.3-days-until-full"
 
 
 def test_the_broker_says_what_its_topics_take(healthy: Pipelines) -> None:
-    kafka = Kafka(healthy.located().kafka.bootstrap_servers)
+    kafka = Kafka(healthy.located().kafka)
     found: dict[str, int] = defaultdict(int)
     for host, port in kafka.addresses().values():
-        for replica in log_dirs(host, port):
+        for replica in log_dirs(host, port, kafka.login):
             found[replica.topic] += replica.size_bytes
 
     on_disk: dict[str, int] = defaultdict(int)

@@ -199,7 +199,7 @@ def _plan(work: _Work, folder: Path, whole: Manifest) -> Plan:
                 request.pipeline,
                 whole,
                 parts,
-                Kafka(request.pipeline.kafka.bootstrap_servers),
+                Kafka(request.pipeline.kafka),
                 Restored("source" in names, "target" in names, lost),
             )
         )

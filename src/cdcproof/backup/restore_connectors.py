@@ -104,7 +104,7 @@ class Connectors:
         assert plan.decision is not None  # noqa: S101  the caller's
         if plan.decision.sink is not SinkStep.TO_ENDS:
             return
-        kafka = Kafka(self.pipeline.kafka.bootstrap_servers)
+        kafka = Kafka(self.pipeline.kafka)
         kept = kafka.kept_offsets([table.topic for table in self.pipeline.tables])
         for one in self._of_kind(plan, "sink"):
             ends = [_sink_offset(topic, partition, log.stop) for (topic, partition), log in sorted(kept.items())]
@@ -192,7 +192,7 @@ class Connectors:
     def _restore_history(self, plan: Plan, one: SavedConnector) -> None:
         """The schema history, where its topic is gone or empty: a connector with a position does not start without."""
         for topic in schema_history.topics([one]):
-            kept = Kafka(self.pipeline.kafka.bootstrap_servers).kept_records([topic])
+            kept = Kafka(self.pipeline.kafka).kept_records([topic])
             if kept.get(topic):
                 continue
             try:
@@ -202,7 +202,7 @@ class Connectors:
                 raise ConfigError(
                     f"The schema history of this backup cannot be read: {error}.", path=plan.folder
                 ) from None
-            writer = KafkaWriter(self.pipeline.kafka.bootstrap_servers)
+            writer = KafkaWriter(self.pipeline.kafka)
             self._write_down(f"restore the schema history in {topic}")
             if topic not in kept:
                 writer.create_topic(topic, _HISTORY_SETTINGS)

@@ -172,7 +172,7 @@ def _save_parts(work: _Work) -> str:
     """Everything but the databases; the Kafka cluster's id."""
     pipeline, cluster = work.request.pipeline, ""
     connect = Connect(pipeline.connect, _CONNECT_SECONDS)
-    kafka = Kafka(pipeline.kafka.bootstrap_servers)
+    kafka = Kafka(pipeline.kafka)
     saved: Mapping[str, connectors.SavedConnector] = {}
     with work.step("connectors"):
         cluster = connect.version().kafka_cluster_id

@@ -39,7 +39,7 @@ def run_dlq(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{arguments.name} has no dead letter topic.", f"Its configuration would name one as {TOPIC_KEY}."
         )
-    kafka = Kafka(here.pipeline.kafka.bootstrap_servers)
+    kafka = Kafka(here.pipeline.kafka)
     offsets = kafka.kept_offsets([topic])
     kept = sum(map(len, offsets.values()))
     if arguments.clear and kept:

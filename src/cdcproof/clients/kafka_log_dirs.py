@@ -1,7 +1,6 @@
 """How much each topic takes on the brokers' disks: Kafka's request DescribeLogDirs (key 35, version 1), which `confluent-kafka` does not offer.
 
-The Kafka protocol guide has its fields. Version 1 is served by every broker from 2.0 to 4.x. In clear and without a login, as the rest of
-what cdcproof asks of Kafka.
+The Kafka protocol guide has its fields. Version 1 is served by every broker from 2.0 to 4.x.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cdcproof.clients.kafka_login import Answer, Login
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.patience import stretched
 from cdcproof.waiting import Deadline
@@ -33,12 +33,12 @@ class Replica:
     size_bytes: int
 
 
-def log_dirs(host: str, port: int) -> tuple[Replica, ...]:
+def log_dirs(host: str, port: int, login: Login) -> tuple[Replica, ...]:
     """Every partition's log of one broker. Raises `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`."""
     broker = f"{host}:{port}"
     deadline = Deadline(stretched(_ANSWER_SECONDS))
     try:
-        with socket.create_connection((host, port), deadline.remaining_seconds) as connection:
+        with login.connected(host, port, deadline) as connection:
             connection.sendall(_request())
             size = struct.unpack(">i", _received(connection, 4, deadline))[0]
             if not 0 < size <= _MOST_BYTES:
@@ -50,7 +50,7 @@ def log_dirs(host: str, port: int) -> tuple[Replica, ...]:
             "Each broker is asked by itself, at the address that it advertises (advertised.listeners).",
         ) from None
     try:
-        return tuple(_replicas(_Reader(answer), broker))
+        return tuple(_replicas(Answer(answer), broker))
     except (struct.error, UnicodeDecodeError):
         raise UnexpectedAnswerError(f"Kafka at {broker} answers DescribeLogDirs in a form that is not known.") from None
 
@@ -74,33 +74,7 @@ def _received(connection: socket.socket, size: int, deadline: Deadline) -> bytes
     return b"".join(parts)
 
 
-class _Reader:
-    """The answer's fields, one after the other."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def number(self, form: str) -> int:
-        """The next number: ``h``, ``i`` or ``q``, and ``b`` for a truth value."""
-        (found,) = struct.unpack_from(f">{form}", self._data, self._at)
-        self._at += struct.calcsize(f">{form}")
-        return int(found)
-
-    def text(self) -> str:
-        """The next string."""
-        length = self.number("h")
-        if length < 0 or self._at + length > len(self._data):
-            raise struct.error("a string that does not end")
-        self._at += length
-        return self._data[self._at - length : self._at].decode()
-
-    def array(self) -> range:
-        """As many times as the next array has members."""
-        return range(self.number("i"))
-
-
-def _replicas(answer: _Reader, broker: str) -> Iterator[Replica]:
+def _replicas(answer: Answer, broker: str) -> Iterator[Replica]:
     if answer.number("i") != _CORRELATION:
         raise struct.error("another answer")
     answer.number("i")  # how long it was throttled

@@ -19,8 +19,10 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
 
 from cdcproof.clients.consumer_groups import Place
 from cdcproof.clients.dead_letters import Record
+from cdcproof.clients.kafka_login import Login
 from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.patience import stretched
+from cdcproof.pipeline import Kafka as Cluster
 from cdcproof.waiting import Deadline
 
 T = TypeVar("T")
@@ -52,9 +54,10 @@ class NoSuchGroupError(UnexpectedAnswerError):
 
 
 class Session:
-    """A Kafka cluster, by ``host:port`` of one or several brokers separated by commas.
+    """A Kafka cluster, as `[kafka]` of the pipeline file has it.
 
-    Every method raises `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`, never the client's exception.
+    Every method raises `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`, never the client's exception. It cannot be made
+    where a file or a secret of the login is missing: `UsageError`.
 
     No client is kept that got no answer: librdkafka remembers which broker coordinates a group. When that broker has
     restarted, every question about the group may wait for its old connection for good. So such a question is asked anew, by a
@@ -62,11 +65,13 @@ class Session:
     answers that are still to come.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self.bootstrap = bootstrap
+    def __init__(self, cluster: Cluster) -> None:
+        self.login = Login.of(cluster)
+        self.bootstrap = bootstrap = cluster.bootstrap_servers
         self._config: dict[str, Any] = {
             "bootstrap.servers": bootstrap,
             "client.id": "cdcproof",
+            **self.login.settings(),
             "socket.connection.setup.timeout.ms": 3000,
             "logger": _silent,
         }
@@ -193,9 +198,7 @@ class Session:
                     "Write kafka.bootstrap_servers as host:port, several separated by commas.",
                 )
             try:
-                socket.create_connection(
-                    (host.strip("[]"), int(port)), min(stretched(_PROBE_SECONDS), left(deadline))
-                ).close()
+                self._reach(host.strip("[]"), int(port), deadline)
             except (OSError, OverflowError, UnicodeError) as error:  # the latter two: no address can be so
                 reasons.append(f"{server.strip()}: {getattr(error, 'strerror', None) or error}")
             else:
@@ -205,6 +208,14 @@ class Session:
             f"Kafka does not answer at {self.bootstrap}: {'; '.join(reasons)}.",
             "Check that the broker is running and that kafka.bootstrap_servers is right.",
         )
+
+    def _reach(self, host: str, port: int, deadline: Deadline) -> None:
+        """See that a broker accepts; before a client is made, that it takes our login as well."""
+        if self.login.is_plain or getattr(self._kept, "client", None) is not None:
+            socket.create_connection((host, port), min(stretched(_PROBE_SECONDS), left(deadline))).close()
+            return
+        with self.login.connected(host, port, deadline):
+            pass
 
     def _call(self, request: Callable[[], T]) -> T:
         try:
@@ -247,7 +258,8 @@ class Session:
         self._kept.client = None
         return UnreachableError(
             f"Kafka at {self.bootstrap} accepts connections but does not answer within {DEADLINE_SECONDS:g} s.",
-            "Check the broker's log, and that the address it advertises (advertised.listeners) can be reached from here.",
+            "Check the broker's log, that kafka.security_protocol is that of this listener, "
+            "and that the address it advertises (advertised.listeners) can be reached from here.",
         )
 
 

@@ -12,7 +12,7 @@ from cdcproof.reporting.record import table
 
 def topics(scope: Scope) -> Iterator[Part]:
     """Every topic; of the pipeline's the partitions, settings and what is kept."""
-    kafka = Kafka(scope.pipeline.kafka.bootstrap_servers)
+    kafka = Kafka(scope.pipeline.kafka)
     every = kafka.topics()
     yield File("kafka/topics.txt", table([{"topic": n, "partitions": p} for n, p in every.items()]) + "\n")
     yield File("kafka/cluster.txt", f"cluster {kafka.cluster_id()}, {kafka.brokers()} brokers\n")
@@ -39,13 +39,13 @@ def topics(scope: Scope) -> Iterator[Part]:
 
 def groups(scope: Scope) -> Iterator[Part]:
     """Every group and its state."""
-    rows = [{"group": n, "state": s} for n, s in Kafka(scope.pipeline.kafka.bootstrap_servers).groups().items()]
+    rows = [{"group": n, "state": s} for n, s in Kafka(scope.pipeline.kafka).groups().items()]
     yield File("kafka/groups.txt", table(rows) + "\n")
 
 
 def lag(sink: Connector, scope: Scope) -> Iterator[Part]:
     """How far a sink's group is behind in each partition."""
-    lags = Kafka(scope.pipeline.kafka.bootstrap_servers).lag(sink.consumer_group)
+    lags = Kafka(scope.pipeline.kafka).lag(sink.consumer_group)
     rows: list[dict[str, object]] = [
         {
             "topic": lag.topic,

@@ -31,10 +31,10 @@ def source_growth(pipeline: Pipeline, reports: Path, now: float) -> Growth:
 
 def topic_growth(pipeline: Pipeline, reports: Path, now: float) -> Growth:
     """How much the pipeline's topics, and all together, take on the disks of all brokers, replicas included."""
-    kafka = Kafka(pipeline.kafka.bootstrap_servers)
+    kafka = Kafka(pipeline.kafka)
     taken: dict[str, float] = defaultdict(float)
     for host, port in kafka.addresses().values():
-        for replica in log_dirs(host, port):
+        for replica in log_dirs(host, port, kafka.login):
             taken[replica.topic] += replica.size_bytes
     ours = {table.topic: taken[table.topic] for table in pipeline.tables if table.topic in taken}
     sizes = {**ours, ALL_TOPICS: sum(taken.values())}

@@ -31,7 +31,7 @@ class Drained:
 
 def drain(pipeline: Pipeline, seconds: float, tell: Callable[[str], None]) -> Drained:
     """Wait until it is so. Raises `CouldNotLookError` with what is stuck: a sink that failed or does not move in time."""
-    connect, kafka = Connect(pipeline.connect), Kafka(pipeline.kafka.bootstrap_servers)
+    connect, kafka = Connect(pipeline.connect), Kafka(pipeline.kafka)
     groups = {sink.name: sink.consumer_group for sink in pipeline.sinks}
     topics = {table.topic for table in pipeline.tables} & kafka.topics().keys()
     deadline = Deadline(seconds)

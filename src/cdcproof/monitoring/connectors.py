@@ -171,7 +171,7 @@ class ConnectorCollector(Collector):
 
     def _kafka(self) -> Kafka:
         """With a client that is new: one that has seen the brokers before they restarted may wait for what is gone."""
-        return Kafka(self._pipeline.kafka.bootstrap_servers)
+        return Kafka(self._pipeline.kafka)
 
     def _connect(self) -> Connect:
         return Connect(self._pipeline.connect, _HTTP_SECONDS)

@@ -300,7 +300,7 @@ def _connector(found: ConnectorStates, expected: model.Connector) -> Items:
 
 
 def _kafka(pipeline: model.Pipeline) -> Items:
-    kafka = Kafka(pipeline.kafka.bootstrap_servers)
+    kafka = Kafka(pipeline.kafka)
     topics = kafka.topics()
     yield Item("kafka", Outcome.OK, f"{kafka.brokers()} broker(s), {len(topics)} topics at {kafka.bootstrap}")
     absent = [table.topic for table in pipeline.tables if table.topic not in (*topics, PLACEHOLDER)]

@@ -145,7 +145,9 @@ def _peers_of_connect(connect_url: str) -> tuple[tuple[str, int], ...]:
 
 def _is_cluster(bootstrap: str, cluster_id: str) -> bool:
     """Whether the cluster with this id answers there, and its brokers' own addresses lead somewhere from here."""
-    kafka = Kafka(bootstrap)
+    if not bootstrap.strip():
+        return False
+    kafka = Kafka(model.Kafka(bootstrap_servers=bootstrap))
     try:
         if cluster_id and kafka.cluster_id() != cluster_id:
             return False

@@ -175,7 +175,7 @@ class Remedies:
 
     def largest_topics(self) -> Commands:
         """What each topic takes on each broker; then how long it keeps its records."""
-        server = ["--bootstrap-server", self.pipeline.kafka.bootstrap_servers]
+        server = self.pipeline.kafka.tool_options
         return (
             shlex.join(["kafka-log-dirs", *server, "--describe"]),
             shlex.join(["kafka-configs", *server, "--describe", "--all", "--entity-type", "topics"])
@@ -325,7 +325,7 @@ class Remedies:
 
     def repair_topics(self, changes: Mapping[str, Mapping[str, str]], found: Mapping[str, str]) -> Commands:
         """Give topics the settings they must have; look at those that want a broker."""
-        server = ["--bootstrap-server", self.pipeline.kafka.bootstrap_servers]
+        server = self.pipeline.kafka.tool_options
         alter = ["kafka-configs", *server, "--alter", "--entity-type", "topics"]
         commands = []
         for topic, settings in changes.items():

@@ -128,7 +128,7 @@ def _services(pipeline: Pipeline, environment: Environment) -> Watched:
 
 
 def _sinks(pipeline: Pipeline) -> Watched:
-    kafka = Kafka(pipeline.kafka.bootstrap_servers)
+    kafka = Kafka(pipeline.kafka)
 
     def look() -> Seen:
         found = looks.sink_lag(kafka, pipeline)

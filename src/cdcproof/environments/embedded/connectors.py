@@ -19,6 +19,7 @@ from cdcproof.environments.embedded.state import Instance
 from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
 from cdcproof.patience import stretched
 from cdcproof.pipeline import HttpService, group_of
+from cdcproof.pipeline import Kafka as Cluster
 from cdcproof.progress import Progress
 from cdcproof.reporting.files import write_whole
 from cdcproof.waiting import Deadline, wait_until
@@ -76,7 +77,7 @@ def delete(instance: Instance) -> None:
 
 def wait_until_consuming(instance: Instance, progress: Progress, *, deadline_seconds: float) -> None:
     """Wait until the sink is in its consumer group: after all was killed at once, Connect tells RUNNING from before, for a while."""
-    kafka = Kafka(instance.address("kafka"))
+    kafka = Kafka(Cluster(bootstrap_servers=instance.address("kafka")))
     wait_until(
         lambda: kafka.group(group_of(SINK)),
         lambda group: group.members > 0,

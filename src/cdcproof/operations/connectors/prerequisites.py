@@ -117,10 +117,7 @@ def topics(
             found.setdefault(topic, "present" if topic in existing else ABSENT)
     absent = [topic for topic, state in found.items() if state == ABSENT]
     action = tuple(
-        shlex.join(
-            ["kafka-topics", "--bootstrap-server", pipeline.kafka.bootstrap_servers, "--create", "--topic", topic]
-        )
-        for topic in absent
+        shlex.join(["kafka-topics", *pipeline.kafka.tool_options, "--create", "--topic", topic]) for topic in absent
     )
     return Look(found, dict.fromkeys(found, "present"), tolerated=tolerated, action=action)
 

@@ -39,11 +39,7 @@ def look(connector: Connector, connect: Connect, pipeline: Pipeline) -> Retentio
     """Ask Connect, and the source or Kafka. Never raises for what it cannot see: that is `unknown`."""
     try:
         if connector.kind == "sink":
-            return of_sink(
-                Kafka(pipeline.kafka.bootstrap_servers).lag(
-                    connector_config.consumer_group(connector.name, connector.config)
-                )
-            )
+            return of_sink(Kafka(pipeline.kafka).lag(connector_config.consumer_group(connector.name, connector.config)))
         return of_source(connector.config, connect.offsets(connector.name), pipeline)
     except CdcproofError as error:
         return Retention(unknown=error.message)

@@ -176,9 +176,7 @@ class _Undoing:
         try:
             if "topics" in config or "topics.regex" in config:
                 topics = sorted({str(offset["partition"]["kafka_topic"]) for offset in saved})
-                lags = Kafka(self._pipeline.kafka.bootstrap_servers).lag(
-                    connector_config.consumer_group(self._name, config), topics
-                )
+                lags = Kafka(self._pipeline.kafka).lag(connector_config.consumer_group(self._name, config), topics)
                 return retention.of_sink_at(saved, lags)
             return retention.of_source(config, saved, self._pipeline)
         except CdcproofError as error:

@@ -108,7 +108,7 @@ def fences(pipeline: Pipeline, names: Collection[str], open_source: Callable[[],
     They can be crossed from several threads at once, and share their first hop.
     """
     tables = [table for table in pipeline.tables if table.name in names]
-    connect, kafka = Connect(pipeline.connect), Kafka(pipeline.kafka.bootstrap_servers)
+    connect, kafka = Connect(pipeline.connect), Kafka(pipeline.kafka)
     seconds = pipeline.thresholds.fence_seconds
     source = SharedFence(
         SourceFence(

@@ -16,7 +16,7 @@ def put_aside(pipeline: Pipeline) -> tuple[str, ...]:
     sinks = [sink.name for sink in pipeline.sinks]
     try:
         states = Connect(pipeline.connect).states()
-        found = in_dead_letter_topics(states, Kafka(pipeline.kafka.bootstrap_servers), sinks)
+        found = in_dead_letter_topics(states, Kafka(pipeline.kafka), sinks)
     except CouldNotLookError:
         return ()
     return tuple(f"{text}, where {sink} put them aside: cdcproof connectors dlq {sink}" for sink, text in found.items())
