@@ -309,6 +309,24 @@ def test_partitions_and_the_table_that_they_make_are_there_and_captured(
         server.execute("DROP TABLE ev")
 
 
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("id > 5", []),
+        ("random() < 0.5", ["tables.source_filter of good", "random() is VOLATILE"]),
+        ("wrod = 'EU'", ['column "wrod" does not exist']),
+    ],
+)
+def test_a_filter_is_tried(databases: Callable[[], Pipeline], condition: str, said: list[str]) -> None:
+    [table, *_] = databases().tables
+    tables = (table.model_copy(update={"source_filter": condition}),)
+    wrong = [
+        i for i in items(databases().model_copy(update={"tables": tables}), "source") if i.outcome is Outcome.WRONG
+    ]
+    assert [all(part in i.text for part in said) for i in wrong] == [True] * bool(said)
+    assert all("tables.source_filter of good" in i.remedy for i in wrong)
+
+
 def test_nothing_is_said_of_capture_where_no_table_is_there(databases: Callable[[], Pipeline]) -> None:
     pipeline = databases()
     gone = tuple(table for table in pipeline.tables if table.source == "public.gone")

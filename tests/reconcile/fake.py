@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
+from cdcproof.databases.contracts.condition import Unsteady
 from cdcproof.databases.contracts.database import Isolation
 from cdcproof.databases.contracts.identity import Identity
 from cdcproof.databases.names import Column, TableName
@@ -49,7 +50,7 @@ class FakeTable:
 class FakeDatabase:
     """Both what is opened and what is asked. `before` is called with a method's name before it does anything.
 
-    `predicates` says what each filter means that a scan may have; `log_end` is where the log is.
+    `predicates` says what each filter means that a scan may have, `unsteady_parts` what of it is not steady; `log_end` is where the log is.
     """
 
     tables_held: dict[str, FakeTable] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class FakeDatabase:
     sessions: int = 0
     most_sessions: int = 0
     predicates: dict[str, Callable[[tuple[Cell, ...]], bool]] = field(default_factory=dict)
+    unsteady_parts: dict[str, tuple[Unsteady, ...]] = field(default_factory=dict)
     log_end: int = 1
     is_of: Identity = field(default_factory=lambda: Identity("fake", "fake", "1", "1"))
     statements_now: int = 0
@@ -103,6 +105,10 @@ class FakeDatabase:
 
     def row_policies(self, table: TableName) -> tuple[str, ...]:
         return self._table(table, "row_policies").row_policies
+
+    def unsteady(self, table: TableName, predicate: str) -> tuple[Unsteady, ...]:
+        self._table(table, "unsteady")
+        return self.unsteady_parts.get(predicate, ())
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         holds = self._predicate(predicate)

@@ -28,7 +28,7 @@ from cdcproof.databases.names import TableName
 from cdcproof.databases.test_rows import connect_to_write
 from cdcproof.environments.base import Environment
 from cdcproof.environments.endpoints import side_by_side
-from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UsageError
+from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, UnexpectedAnswerError, UsageError
 from cdcproof.notification import Notify
 from cdcproof.observations.exporter_page import INFO, UP, not_own
 from cdcproof.observations.round_trip import travellers
@@ -36,6 +36,7 @@ from cdcproof.operations.connector_config import consumer_group
 from cdcproof.operations.notify import addresses
 from cdcproof.operations.round_trip import look_before
 from cdcproof.pipeline import PLACEHOLDER
+from cdcproof.reconcile.plan.filters import refusal
 from cdcproof.secrets import inline_secrets
 
 _DEADLINE_SECONDS = 25.0
@@ -184,6 +185,8 @@ def _database(pipeline: model.Pipeline, section: str) -> Items:
         yield from differing
         if seen and not differing:
             yield Item(section, Outcome.OK, f"{len(seen)} tables are there, with the keys that the file names")
+        for table, name in seen.items():
+            yield from _filter(session, section, table, name)
         if section == "source":
             yield from _captured(session, database, seen)
 
@@ -199,6 +202,21 @@ def _key(session: Database, section: str, table: model.Table, name: TableName) -
             f"{name} has {has}; the file says {', '.join(named) or 'that it has none'}",
             f"Correct tables.key of {table.name}, or the table.",
         )
+
+
+def _filter(session: Database, section: str, table: model.Table, name: TableName) -> Items:
+    """What is wrong with a side's filter: the server refuses it, or it may let a row through at one look and not at the next."""
+    condition = table.source_filter if section == "source" else table.target_filter
+    if condition is None:
+        return
+    try:
+        parts = session.catalogue.unsteady(name, condition)
+    except UnexpectedAnswerError as error:
+        correct = f"Correct tables.{section}_filter of {table.name}, which is SQL of that side."
+        yield Item(section, Outcome.WRONG, error.message, error.remedy or correct)
+        return
+    if parts:
+        yield Item(section, Outcome.WRONG, *refusal(section, table.name, parts))
 
 
 def _captured(session: Database, database: model.Database, tables: dict[model.Table, TableName]) -> Items:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.concurrency import both
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence, weakest
+from cdcproof.reconcile.plan.filters import demand_steady
 from cdcproof.reconcile.plan.plan import hidden_rows, may_lack_rows, policies_of
 from cdcproof.reconcile.report.result import TableResult, TableStatus
 
@@ -81,6 +82,7 @@ def compare_counts(comparison: Comparison) -> TableResult:
     def count_target() -> int:
         return target.catalogue.count_rows(table.target, table.target_filter)
 
+    demand_steady(table, source, target, comparison.stop)
     comparison.progress("counting", 0, 0)
     first = Counts(*both(comparison.stop, count_source, count_target))
     settled = settle_counts(

@@ -666,3 +666,16 @@ def test_the_own_row_of_sys_databases_is_found_by_name() -> None:
     asking = [text for text in vars(catalogue).values() if isinstance(text, str) and "FROM sys.databases" in text]
     assert len(asking) >= 4
     assert not [text for text in asking if "DB_ID()" in text]
+
+
+@pytest.mark.parametrize(("answer", "found"), [(1, []), (0, ["dbo.f() is nondeterministic to SQL Server"])])
+def test_a_function_in_a_filter_is_as_deterministic_as_the_server_says(answer: int, found: list[str]) -> None:
+    door = _door({catalogue.IS_DETERMINISTIC: [(answer,)]})
+    assert list(map(str, door.catalogue.unsteady(TABLE, "dbo.f(id) = 1 AND region = N'EU'"))) == found
+    assert door._connection.asked == [catalogue.IS_DETERMINISTIC]
+
+
+def test_a_filter_without_such_a_function_is_judged_without_the_server() -> None:
+    door = _door({})
+    assert [str(one) for one in door.catalogue.unsteady(TABLE, "at > GETDATE()")] == ["GETDATE() goes with the clock"]
+    assert door._connection.asked == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from cdcproof.databases.contracts.condition import Unsteady
 from cdcproof.databases.names import Column, TableName
 
 
@@ -29,6 +30,10 @@ class Catalogue(Protocol):
 
     def row_policies(self, table: TableName) -> tuple[str, ...]:
         """Policies, of those that the account may see, by which the database may hide rows from it without an error."""
+        ...
+
+    def unsteady(self, table: TableName, predicate: str) -> tuple[Unsteady, ...]:
+        """Parts of a condition in the side's own SQL by which it may hold of a row at one look and not at the next. Not within a snapshot."""
         ...
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:

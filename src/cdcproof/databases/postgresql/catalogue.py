@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from cdcproof.databases.column_data import columns_found
+from cdcproof.databases.contracts.condition import Unsteady
 from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.postgresql.conditions import Conditions
 from cdcproof.databases.postgresql.queries import catalogue, statements
 from cdcproof.databases.postgresql.queries.statements import condition, table_name
 from cdcproof.databases.postgresql.session import Session
@@ -50,6 +52,10 @@ class Catalogue:
     def row_policies(self, table: TableName) -> tuple[str, ...]:  # noqa: ARG002  of the contract
         """None: the session's ``row_security = off`` makes it an error where rows would be hidden."""
         return ()
+
+    def unsteady(self, table: TableName, predicate: str) -> tuple[Unsteady, ...]:
+        """By the tree that the server makes of the condition."""
+        return Conditions(self._session).unsteady(table, predicate)
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         """Exact number of rows, of those that the condition holds for when there is one."""

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from cdcproof.databases.column_data import columns_found
+from cdcproof.databases.contracts.condition import Unsteady
 from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.sqlserver.conditions import Conditions
 from cdcproof.databases.sqlserver.queries import catalogue, column_sql
 from cdcproof.databases.sqlserver.session import Session
 from cdcproof.databases.table_read import ColumnRead
@@ -62,6 +64,10 @@ class Catalogue:
     def may_view_definition(self) -> bool:
         """Whether the account is shown security policies."""
         return bool(self._session.query(catalogue.MAY_VIEW_DEFINITION)[0][0] == 1)
+
+    def unsteady(self, table: TableName, predicate: str) -> tuple[Unsteady, ...]:  # noqa: ARG002  of the contract
+        """By the text of the condition."""
+        return Conditions(self._session).unsteady(predicate)
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         """Exact number of rows, of those that the condition holds for when there is one."""

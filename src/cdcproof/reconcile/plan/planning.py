@@ -11,12 +11,14 @@ from cdcproof.reconcile.concurrency import Stop, both
 from cdcproof.reconcile.plan.calibration import Calibration, calibrated
 from cdcproof.reconcile.plan.chunking import Range, chunked
 from cdcproof.reconcile.plan.columns import Structure, TablePair
+from cdcproof.reconcile.plan.filters import demand_steady
 from cdcproof.reconcile.plan.plan import Plan, natively_hashed, plan, without
 from cdcproof.reconcile.plan.representation import Ends, represented
 
 
 def planned(table: TablePair, source: Side, target: Side, stop: Stop) -> tuple[Plan, int]:
     """The plan with its chunks, and about how many rows the source has. Raises `CouldNotLookError`."""
+    demand_steady(table, source.database, target.database, stop)
     found = plan(
         table,
         *both(stop, lambda: _structure(source, table.source), lambda: _structure(target, table.target)),

@@ -94,6 +94,9 @@ RECOVERY_FORK = """
 TABLE_IDENTITY = f"""
     SELECT CONVERT(varchar(11), o.object_id) + ' ' + CONVERT(varchar(23), o.create_date, 126)
     FROM sys.objects AS o WHERE o.object_id = {OBJECT}"""  # noqa: S608  a constant
+# What is no object is a method of a column's value. Of a synonym SQL Server does not say what its function is.
+IS_DETERMINISTIC = """
+    SELECT CASE WHEN OBJECT_ID(?) IS NULL THEN 1 ELSE COALESCE(OBJECTPROPERTY(OBJECT_ID(?), N'IsDeterministic'), 0) END"""
 IS_IN_GROUP = "SELECT CASE WHEN replica_id IS NULL THEN 0 ELSE 1 END FROM sys.databases WHERE name = DB_NAME()"
 # Rights in a database are a user's, which may be called otherwise than its login.
 USER = "SELECT USER_NAME()"

@@ -1,0 +1,34 @@
+"""Filters that answer alike at each look at the same row, and those that do not: with them, equal rows prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cdcproof.databases.contracts.condition import Unsteady
+from cdcproof.databases.contracts.database import Database
+from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.reconcile.concurrency import Stop, both
+from cdcproof.reconcile.plan.columns import TablePair
+
+
+def demand_steady(table: TablePair, source: Database, target: Database, stop: Stop) -> None:
+    """Raise `UnexpectedAnswerError` where a filter may let a row through at one look and not at the next, and where that is not known."""
+    found = both(
+        stop,
+        lambda: source.catalogue.unsteady(table.source, table.source_filter) if table.source_filter else (),
+        lambda: target.catalogue.unsteady(table.target, table.target_filter) if table.target_filter else (),
+    )
+    for side, parts in zip(("source", "target"), found, strict=True):
+        if parts:
+            raise UnexpectedAnswerError(*refusal(side, table.name, parts))
+
+
+def refusal(side: str, table: str, parts: Sequence[Unsteady]) -> tuple[str, str]:
+    """What is wrong with a side's filter in the pipeline file, and what to write instead."""
+    key = f"tables.{side}_filter of {table}"
+    instead = " ".join(dict.fromkeys(part.instead for part in parts))
+    return (
+        f"{key} in the pipeline file may let a row through at one look and not at the next, so rows that are equal would prove nothing: "
+        f"{'; '.join(map(str, parts))}.",
+        f"Correct {key}. {instead}",
+    )

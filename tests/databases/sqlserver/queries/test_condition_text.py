@@ -1,0 +1,62 @@
+"""What of a condition in T-SQL is nondeterministic, by Microsoft's list."""
+
+from __future__ import annotations
+
+import pytest
+
+from cdcproof.databases.sqlserver.queries.condition_text import read
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "region = N'EU'",
+        "YEAR(at) = 2024 AND UPPER(region) = 'EU' AND ISNULL(amount, 0) > 0 AND at >= '20240101'",
+        "DATEADD(day, -7, at) > DATEFROMPARTS(2024, 1, 1) AND CONVERT(date, at, 126) < CAST('2027-01-01' AS date)",
+        "[GETDATE] = 1 AND t.[USER] = 'x' AND t.user_name = 'y' AND \"CURRENT_USER\" = 1",
+        "word = 'it''s GETDATE()' AND word <> 'SELECT' -- GETDATE()",
+        "/* SELECT /* NEWID() */ GETDATE() */ id > 5",
+        "RAND(id) > 0.5",
+        "id IN (1, 2) AND [odd]]GETDATE()] = 1",
+    ],
+)
+def test_what_depends_on_the_row_alone_is_steady(condition: str) -> None:
+    assert read(condition) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("condition", "part"),
+    [
+        ("at > GETDATE()", "GETDATE() goes with the clock"),
+        ("at > DATEADD(day, -7, SysUtcDateTime ( ))", "SYSUTCDATETIME() goes with the clock"),
+        ("at > SYSDATETIMEOFFSET()", "SYSDATETIMEOFFSET() goes with the clock"),
+        ("at > current_timestamp", "CURRENT_TIMESTAMP goes with the clock"),
+        ("'/*' <> '' AND at > GETDATE() -- */", "GETDATE() goes with the clock"),
+        ("RAND() < 0.5", "RAND() is drawn by lot at each look"),
+        ("NEWID() > uid", "NEWID() is drawn by lot at each look"),
+        ("CHECKSUM(NEWID()) % 2 = 0", "NEWID() is drawn by lot at each look"),
+        ("CRYPT_GEN_RANDOM(1) > 0x7F", "CRYPT_GEN_RANDOM() is drawn by lot at each look"),
+        ("owner = USER", "USER depends on the session"),
+        ("owner = SUSER_SNAME()", "SUSER_SNAME() depends on the session"),
+        ("tenant = SESSION_CONTEXT(N'tenant')", "SESSION_CONTEXT() depends on the session"),
+        ("IS_MEMBER('db_owner') = 1", "IS_MEMBER() depends on the session"),
+        ("@@SPID = id", "@@SPID is no value of the row"),
+        ("%%physloc%% > 0x00", "%%PHYSLOC%% is no value of the row"),
+        ("version < MIN_ACTIVE_ROWVERSION()", "MIN_ACTIVE_ROWVERSION() asks for something else than the row"),
+        ("NEXT VALUE FOR dbo.numbers > 5", "NEXT VALUE FOR takes another number at each look"),
+        ("id IN (SELECT id FROM dbo.active)", "SELECT begins a subquery"),
+        ("id IN (SELECT(id) FROM dbo.active)", "SELECT begins a subquery"),
+        ("CONTAINS(word, 'x')", "CONTAINS() goes by the full-text index"),
+    ],
+)
+def test_what_may_answer_otherwise_is_named(condition: str, part: str) -> None:
+    found = read(condition).unsteady
+    assert [str(one)[: len(part)] for one in found] == [part]
+    assert found[0].instead
+
+
+def test_functions_with_a_schema_are_the_servers_to_judge() -> None:
+    condition = (
+        "dbo.f(id) = 1 AND [odd]]s].[g h] (id) = 1 AND doc.value('(/a)[1]', 'int') = 1 AND other.dbo.f(1) = dbo.f(2)"
+    )
+    assert read(condition).functions == (("dbo", "f"), ("odd]s", "g h"), ("doc", "value"), ("other", "dbo", "f"))
