@@ -318,6 +318,44 @@ def test_a_letter_for_a_boolean_is_not_narrower(sides: Sides) -> None:
     assert (result.example_keys, result.causes) == (("changed 3 (v)",), ())
 
 
+UUID = "('a0eebc99-9c0b-4ef8-bb6d-6bb9bd38' || lpad(g::text, 4, '0'))::uuid"
+
+
+@pytest.mark.parametrize(
+    ("types", "values", "cause"),
+    [
+        (("char(5)", "char(8)"), ("'ab'", "'ab'"), "in blanks at the end: character(5) at the source, character(8) at the target"),
+        (("char(8)", "char(5)"), ("'ab'", "'ab'"), "in blanks at the end: character(8) at the source, character(5) at the target"),
+        (("boolean", "char(1)"), ("g > 3", "CASE WHEN g > 3 THEN 'Y' ELSE 'N' END"), "in the word for true and false"),
+        (("boolean", "smallint"), ("true", "-1"), "in the number for true"),
+        (("uuid", "text"), (UUID, f"replace(({UUID})::text, '-', '')"), "in hyphens, braces or the case of a uuid"),
+        (("uuid", "char(32)"), (UUID, f"replace(({UUID})::text, '-', '')"), "in hyphens, braces or the case of a uuid"),
+        (("text", "text"), ("'Ab' || g", "'aB' || g"), "in the case of letters"),
+    ],
+)  # fmt: skip
+def test_another_spelling_is_named_once_as_the_cause(
+    sides: Sides, types: tuple[str, str], values: tuple[str, str], cause: str
+) -> None:
+    source, target = (f"id int PRIMARY KEY, v {one}" for one in types)
+    sides.table("n", source, target_columns=target)
+    for server, made in zip((sides.source, sides.target), values, strict=True):
+        server.execute(f"INSERT INTO {sides.name('n')} SELECT g, {made} FROM generate_series(1, 9) g")
+    result = sides.result("n")
+    assert (result.status, result.changed, len(result.causes)) == (TableStatus.MISMATCH, 9, 1)
+    assert result.causes[0].startswith(f"v differs only {cause}")
+
+
+def test_a_key_in_another_spelling_is_named_as_the_cause(sides: Sides) -> None:
+    for key in ("id char(5) PRIMARY KEY", "id char(5) NOT NULL"):
+        rows = [(f"k{i}",) for i in range(9)]
+        sides.table("n", key, rows, rows, target_columns=key.replace("5", "8"))
+        result = sides.result("n")
+        assert (result.missing_at_target, result.extra_at_target) == (9, 9)
+        assert result.causes == (
+            "id differs only in blanks at the end: character(5) at the source, character(8) at the target",
+        )
+
+
 def test_a_narrower_column_without_a_difference_is_no_cause(sides: Sides) -> None:
     sides.table("n", "id int PRIMARY KEY, v varchar(20)", [(1, "a")], [(1, "a")], target_columns="id int PRIMARY KEY, v varchar(3)")  # fmt: skip
     assert (sides.result("n").status, sides.result("n").causes) == (TableStatus.MATCH, ())

@@ -216,7 +216,7 @@ def narrowed(source: Column, target: Column, kind: Kind) -> str:
             is_narrower = _digits_of_seconds(theirs) < _digits_of_seconds(ours)
         case _:
             is_narrower = kind is Kind.FLOAT and theirs.type == "real" and ours.type != "real"
-    return f"{_declared(source)} at the source, {_declared(target)} at the target" if is_narrower else ""
+    return f"{declared(source)} at the source, {declared(target)} at the target" if is_narrower else ""
 
 
 def holds(target: Column, kind: Kind, value: str) -> bool:
@@ -255,7 +255,7 @@ def _digits_of_seconds(column: Column) -> int:
     return min(_MICRO_DIGITS, _MICRO_DIGITS if declared is None else declared)
 
 
-def _declared(column: Column) -> str:
+def declared(column: Column) -> str:
     """The type and its modifiers, for people."""
     if column.length is not None:
         return f"{column.type}({column.length})"

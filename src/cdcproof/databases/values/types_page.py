@@ -27,6 +27,9 @@ that the policy hides none (`row_policies`); so is every table where the account
 shows no policy. PostgreSQL is made to refuse rather than to hide any.
 
 NULL, an empty text and a blank are three different values; case, trailing blanks and every character count.
+
+Values that are the same in another spelling differ too: padding of `char(5)` and `char(8)`, `Y` for true, a uuid without hyphens, other case, line ends, a time
+zone. Where that explains at least half of the differences in a column, the report names it once as their cause (`reconcile/report/spelling.py`).
 """
 
 

@@ -98,6 +98,8 @@ _KNOWN: dict[How, tuple[tuple[str, Any], ...]] = {
     How.UUID_WORD: (
         ("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
         ("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+        ("A0EEBC999C0B4EF8BB6D6BB9BD380A11", "a0eebc999c0b4ef8bb6d6bb9bd380a11"),
+        ("none", "none"),
         ("", ""),
     ),
     How.DATE_WORD: (

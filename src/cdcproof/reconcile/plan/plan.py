@@ -223,6 +223,8 @@ def without(plan: Plan, reasons: Mapping[str, str], remedy: str = _ANOTHER_KEY) 
         left_out=(*plan.left_out, *(LeftOut(name, reason, *columns[name]) for name, reason in reasons.items())),
         unhashed={name: reason for name, reason in plan.unhashed.items() if name not in reasons},
         ways={name: ways for name, ways in plan.ways.items() if name not in reasons},
+        suspects={name: said for name, said in plan.suspects.items() if name not in reasons},
+        narrower={name: said for name, said in plan.narrower.items() if name not in reasons},
     )
 
 

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from cdcproof.databases.table_read import TableRead
 from cdcproof.databases.values import canonical, stored_value
-from cdcproof.databases.values.types import TOLD_BY_HASH, Kind, holds
+from cdcproof.databases.values.types import TOLD_BY_HASH, Kind, declared, holds
 from cdcproof.reconcile.differences import Difference, Differences, Key
 from cdcproof.reconcile.in_flight.fence import weakest
 from cdcproof.reconcile.in_flight.settle import Settled
 from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.report import spelling
 from cdcproof.reconcile.report.result import EXAMPLES, KeyDifference, TableResult, TableStatus
 from cdcproof.toml_text import inline_table
 
@@ -116,14 +117,36 @@ def _named(plan: Plan, differences: Sequence[Difference], limit: int) -> tuple[K
 
 
 def _of_columns(plan: Plan, differences: Sequence[Difference]) -> tuple[str, ...]:
-    """What is known beforehand of columns that differ, and of a key's when rows are at one side only."""
+    """What is known of columns that differ, and of a key's when rows are at one side only."""
     key = () if plan.multiset else plan.names[: plan.source.key_width]
     by_column: dict[str, list[Difference]] = {}
     for one in differences:
         for name in one.columns(plan.names) or (key or plan.names):
             by_column.setdefault(name, []).append(one)
-    cut = (said for name, said in plan.narrower.items() if _is_cut(plan, name, by_column.get(name, ())))
-    return (*cut, *(said for name, said in plan.suspects.items() if name in by_column))
+    spelled = {name: said for name, some in by_column.items() if (said := _spelled(plan, name, some))}
+    cut = (
+        said
+        for name, said in plan.narrower.items()
+        if name not in spelled and _is_cut(plan, name, by_column.get(name, ()))
+    )
+    return (*spelled.values(), *cut, *(said for name, said in plan.suspects.items() if name in by_column))
+
+
+def _spelled(plan: Plan, name: str, differences: Sequence[Difference]) -> str:
+    """In what spelling a column's values differ, with its types; empty where they differ in more, or nobody knows in what."""
+    place = plan.names.index(name)
+    source, target = plan.source.columns[place], plan.target.columns[place]
+    pairs = [
+        (one.source[0].forms[place], one.target[0].forms[place])
+        for one in differences
+        if len(one.source) == len(one.target) == 1
+    ]
+    found = spelling.of_column(source, target, pairs) if pairs else ""
+    if not found and place < plan.source.key_width:
+        alone = [[one.key for one in differences if one.word == word] for word in ("missing", "extra")]
+        found = spelling.of_key(source, place, *alone)
+    types = f"{declared(source.column)} at the source, {declared(target.column)} at the target"
+    return f"{name} {found}: {types}" if found else ""
 
 
 def _is_cut(plan: Plan, name: str, differences: Sequence[Difference]) -> bool:
