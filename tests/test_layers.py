@@ -19,7 +19,7 @@ LAYERS = (
     {
         *("errors", "engines", "findings", "pipeline", "pipeline_choice", "toml_lines", "toml_models", "toml_text"),
         *("waiting", "patience", "time_limit", "stopping", "output", "secrets", "progress", "locking"),
-        *("contacts", "durations", "notification", "shipped"),
+        *("contacts", "durations", "tls", "notification", "shipped"),
     },
     {"reporting"},
     {"clients", "databases"},

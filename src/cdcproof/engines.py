@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Protocol
 
 Engine = Literal["sqlserver", "postgresql"]
 DEFAULT_PORTS: dict[Engine, int] = {"sqlserver": 1433, "postgresql": 5432}
 DEFAULT_SCHEMAS: dict[Engine, str] = {"sqlserver": "dbo", "postgresql": "public"}
+WITHOUT_PASSWORD = frozenset(("Windows", "ActiveDirectoryIntegrated", "ActiveDirectoryMsi"))
+"""Logins to SQL Server for which the driver asks the machine."""
 
 
 class DatabaseAddress(Protocol):
@@ -53,13 +56,28 @@ class DatabaseAddress(Protocol):
         ...
 
     @property
-    def encrypt(self) -> bool:
-        """TLS to SQL Server; PostgreSQL negotiates by itself."""
+    def encrypt(self) -> bool | None:
+        """Whether TLS is demanded; None: of SQL Server it is, PostgreSQL's is used where the server has it."""
+        ...
+
+    @property
+    def ca_file(self) -> Path | None:
+        """PostgreSQL only: the certificate of the authority that signed the server's."""
+        ...
+
+    @property
+    def host_name_in_certificate(self) -> str | None:
+        """SQL Server only: the name in the certificate, where it is not the host's."""
+        ...
+
+    @property
+    def authentication(self) -> str | None:
+        """SQL Server only: how the account logs in, where it is not by name and password of the server's own."""
         ...
 
     @property
     def trust_server_certificate(self) -> bool:
-        """SQL Server only: accept a certificate that no known authority signed."""
+        """Accept a certificate that no known authority signed."""
         ...
 
     @property

@@ -68,6 +68,16 @@ def qualified(name: str) -> str:
     return name
 
 
+Authentication = Literal[
+    "Windows",
+    "ActiveDirectoryPassword",
+    "ActiveDirectoryServicePrincipal",
+    "ActiveDirectoryMsi",
+    "ActiveDirectoryIntegrated",
+]
+"""The driver's own words, and ``Windows`` for its Trusted_Connection."""
+
+
 class Database(Model):
     """Where a database is and whose account we use; the password is in the environment."""
 
@@ -88,12 +98,29 @@ class Database(Model):
     """Source only: tables, by ``schema.table`` or pattern, that the connector captures and this pipeline does not answer for."""
     other_slots: tuple[Name, ...] = ()
     """PostgreSQL source only: slots of the server that others look after, by name or pattern: they may be inactive."""
-    encrypt: bool = True
-    """TLS to SQL Server; PostgreSQL negotiates by itself (sslmode=prefer)."""
+    encrypt: bool | None = None
+    """Whether TLS is demanded; None: of SQL Server it is, PostgreSQL's is used where the server has it."""
     trust_server_certificate: bool = False
-    """SQL Server only: accept a certificate that no known authority signed."""
+    """Accept a certificate that no known authority signed."""
+    ca_file: Path | None = None
+    """PostgreSQL only: the certificate of the authority that signed the server's, in PEM; TLS is demanded then."""
+    host_name_in_certificate: Name | None = None
+    """SQL Server only: the name in the server's certificate, where it is not `host`."""
+    authentication: Authentication | None = None
+    """SQL Server only: how the account logs in, where it is not by name and password of the server's own."""
     multi_subnet_failover: bool = False
     """SQL Server only: the host is a listener with an address in each of several subnets."""
+
+    @model_validator(mode="after")
+    def _keys_of_its_engine(self) -> Database:
+        keys = ("ca_file",) if self.type == "sqlserver" else ("host_name_in_certificate", "authentication")
+        other = {"sqlserver": "PostgreSQL", "postgresql": "SQL Server"}[self.type]
+        given = [key for key in keys if getattr(self, key)]
+        if given:
+            raise ValueError(f"{given[0]} is for {other}")
+        if self.encrypt is False and (self.ca_file or self.host_name_in_certificate):
+            raise ValueError("encrypt = false leaves no certificate to judge")
+        return self
 
 
 class HttpService(Model):
@@ -102,6 +129,8 @@ class HttpService(Model):
     url: Url
     user: str | None = None
     password_env: Variable | None = None
+    ca_file: Path | None = None
+    """The certificate of the authority that signed the service's, in PEM."""
 
 
 class ConnectService(HttpService):
@@ -180,6 +209,8 @@ class Service(Model):
     role: Role
     container: str | None = None
     endpoint: str | None = None
+    ca_file: Path | None = None
+    """The certificate of the authority that signed that of an `endpoint` with https, in PEM."""
 
     @field_validator("endpoint")
     @classmethod

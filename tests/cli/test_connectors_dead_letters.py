@@ -13,6 +13,7 @@ from cdcproof.clients import kafka
 from cdcproof.clients.consumer_groups import Place
 from cdcproof.clients.dead_letters import Record
 from cdcproof.operations.pipeline_file import text_of
+from cdcproof.pipeline import Kafka as Cluster
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
 
@@ -25,8 +26,8 @@ class Broker:
 
     records: tuple[Record, ...] = ()
 
-    def __init__(self, bootstrap: str) -> None:
-        assert bootstrap == "kafka:9092"
+    def __init__(self, cluster: Cluster) -> None:
+        assert cluster.bootstrap_servers == "kafka:9092"
 
     def kept_offsets(self, topics: Collection[str]) -> dict[Place, range]:
         assert list(topics) == ["dlq"]

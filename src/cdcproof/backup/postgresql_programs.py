@@ -15,6 +15,7 @@ from pathlib import Path
 
 from psutil import Process
 
+from cdcproof.databases.postgresql import tls
 from cdcproof.engines import DatabaseAddress
 from cdcproof.errors import OperationError, UsageError
 from cdcproof.secrets import Secret, scrub
@@ -99,6 +100,7 @@ def by_name(database: str) -> str:
 
 def environment(database: DatabaseAddress, password: Secret) -> dict[str, str]:
     """The program's environment: where, who and the password, none of which is then in a list of processes."""
+    offered = tls.is_demanded(database) or tls.offers(database.host, database.port)
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PGOPTIONS")},
         "PGHOST": database.host,
@@ -106,6 +108,7 @@ def environment(database: DatabaseAddress, password: Secret) -> dict[str, str]:
         "PGUSER": database.user,
         "PGPASSWORD": password.reveal(),
         "PGCONNECT_TIMEOUT": "5",
+        **{f"PG{name.upper()}": value for name, value in tls.options(database, offered=offered).items()},
         "PGAPPNAME": "cdcproof",
         "LC_ALL": "C",
     }

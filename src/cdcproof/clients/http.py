@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 from weakref import WeakSet
@@ -20,6 +21,7 @@ import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from cdcproof import tls
 from cdcproof.errors import CouldNotLookError, DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.pipeline import HttpService
 from cdcproof.secrets import Secret, from_environment, scrub
@@ -117,7 +119,12 @@ class Http:
         auth: tuple[str, Secret] | None = None,
         timeout_seconds: tuple[float, float] = (3.0, 10.0),
         silence_seconds: float = 0.0,
+        *,
+        ca_file: Path | None = None,
     ) -> None:
+        if ca_file:
+            tls.context(ca_file, "ca_file")  # which requests would read later, and call an OSError
+        self._ca_file = ca_file
         self.service_name = service_name
         self.base_url = base_url.rstrip("/")
         self._auth = auth
@@ -143,7 +150,7 @@ class Http:
         auth = None
         if service.user and service.password_env:
             auth = (service.user, from_environment(service.password_env, service_name))
-        return cls(service_name, service.url, auth, timeout_seconds, silence_seconds)
+        return cls(service_name, service.url, auth, timeout_seconds, silence_seconds, ca_file=service.ca_file)
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """GET and decode JSON."""
@@ -210,7 +217,7 @@ class Http:
             self._adapter.end()  # else the thread would wait on
             raise self._too_late(url, f"the answer was not complete after {whole.seconds:g} s") from None
         except requests.exceptions.SSLError as error:
-            raise RefusedError(f"{self._place(url)}: the TLS connection was refused: {_reason(error)}.") from None
+            raise self._refused(url, error) from None
         except requests.exceptions.ConnectTimeout:
             raise self._unreachable(url, f"no connection within {to_connect:g} s") from None
         except (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError):
@@ -240,6 +247,9 @@ class Http:
             json=body,
             auth=auth,
             timeout=self._timeout_seconds,
+            verify=str(self._ca_file)
+            if self._ca_file
+            else None,  # by request: a session's yields to REQUESTS_CA_BUNDLE
             stream=True,
         ) as response:
             received = bytearray()
@@ -280,6 +290,15 @@ class Http:
                 f"{self._place(answer.url)} did not answer with JSON: {_quote(answer)}",
                 f"Check that the address is that of {self.service_name}.",
             ) from None
+
+    def _refused(self, url: str, error: Exception) -> RefusedError:
+        unverified = tls.cause(error)
+        if unverified is None:
+            return RefusedError(f"{self._place(url)}: the TLS connection was refused: {_reason(error)}.")
+        host = urlsplit(url).hostname or ""
+        key = f"ca_file in the section of {self.service_name} in the pipeline file (or REQUESTS_CA_BUNDLE)"
+        wrong, remedy = tls.not_verified(unverified, host, key, "the address")
+        return RefusedError(f"{self._place(url)}: {wrong}.", remedy)
 
     def _too_late(self, url: str, reason: str) -> UnreachableError:
         self._silent, self._silence = self._unreachable(url, reason), Deadline(self._silence_seconds)

@@ -19,6 +19,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
+from cdcproof import tls
 from cdcproof.clients.scram import Scram
 from cdcproof.errors import ConfigError, RefusedError, UnexpectedAnswerError
 from cdcproof.pipeline import Kafka
@@ -28,9 +29,6 @@ from cdcproof.waiting import Deadline
 _HANDSHAKE, _AUTHENTICATE, _API_VERSIONS = 17, 36, 18
 _CLIENT = b"cdcproof"
 _MOST_BYTES = 1 << 20
-_HOSTNAME_MISMATCH = 62
-_ADDRESS_MISMATCH = 64
-"""X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h."""
 _CHECK_PROTOCOL = "Check that kafka.security_protocol is that of the listener at this address."
 
 
@@ -48,7 +46,7 @@ class Login:
         for key in ("ca_file", "certificate_file", "key_file"):
             path: Path | None = getattr(kafka, key)
             if path:
-                demand_readable(path, f"kafka.{key}")
+                tls.demand_readable(path, f"kafka.{key}")
         password = from_environment(kafka.password_env, "Kafka (kafka.password_env)") if kafka.password_env else None
         key_password = (
             from_environment(kafka.key_password_env, "kafka.key_file (kafka.key_password_env)")
@@ -101,7 +99,7 @@ class Login:
                 yield connection
 
     def _encrypted(self, plain: socket.socket, host: str, place: str) -> socket.socket:
-        context = tls_context(self.kafka.ca_file, "kafka.ca_file")
+        context = tls.context(self.kafka.ca_file, "kafka.ca_file")
         if self.kafka.certificate_file and self.kafka.key_file:
             # an empty password, else OpenSSL asks for it on the terminal
             password = self.key_password.reveal() if self.key_password else ""
@@ -109,7 +107,7 @@ class Login:
                 context.load_cert_chain(self.kafka.certificate_file, self.kafka.key_file, password)
             except (ssl.SSLError, ValueError, OSError) as error:
                 raise ConfigError(
-                    f"The client certificate cannot be used: {reason_of(error)}.",
+                    f"The client certificate cannot be used: {tls.reason_of(error)}.",
                     "kafka.certificate_file and kafka.key_file must hold a certificate and its key in PEM; "
                     "kafka.key_password_env names the variable with the key's password, where it has one.",
                     path=self.kafka.key_file,
@@ -117,9 +115,10 @@ class Login:
         try:
             return context.wrap_socket(plain, server_hostname=host)
         except ssl.SSLCertVerificationError as error:
-            raise RefusedError(*not_verified(error, place, host, "kafka.ca_file", "kafka.bootstrap_servers")) from None
+            wrong, remedy = tls.not_verified(error, host, "kafka.ca_file", "kafka.bootstrap_servers")
+            raise RefusedError(f"{place}: {wrong}.", remedy) from None
         except ssl.SSLError as error:
-            raise RefusedError(f"{place} refuses TLS: {reason_of(error)}.", _CHECK_PROTOCOL) from None
+            raise RefusedError(f"{place} refuses TLS: {tls.reason_of(error)}.", _CHECK_PROTOCOL) from None
         except (ConnectionError, EOFError):
             raise RefusedError(f"{place} ends the connection when TLS begins.", _CHECK_PROTOCOL) from None
 
@@ -130,7 +129,7 @@ class Login:
         except ssl.SSLError as error:
             sent = "the certificate of kafka.certificate_file" if self.kafka.certificate_file else "no certificate"
             raise RefusedError(
-                f"{place} refuses this client: {reason_of(error)}. It was sent {sent}.",
+                f"{place} refuses this client: {tls.reason_of(error)}. It was sent {sent}.",
                 "kafka.certificate_file and kafka.key_file must hold a certificate that the brokers trust.",
             ) from None
         except _HungUpError:
@@ -176,48 +175,6 @@ class Login:
                 f"Check kafka.user, kafka.sasl_mechanism, and the password in {self.kafka.password_env} (kafka.password_env).",
             )
         return answer.data()
-
-
-def demand_readable(path: Path, key: str) -> None:
-    """Raise `ConfigError` naming the key of a file that cannot be read."""
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"{key}: the file cannot be read: {error.strerror}.", "Correct the path.", path=path
-        ) from None
-
-
-def tls_context(ca_file: Path | None, key: str) -> ssl.SSLContext:
-    """Verifies the certificate and the host's name, by the authority of `ca_file`, else by those that this machine knows."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (ssl.SSLError, OSError) as error:
-        raise ConfigError(
-            f"{key}: the file holds no certificate in PEM: {reason_of(error)}.", "Correct the file.", path=ca_file
-        ) from None
-
-
-def not_verified(
-    error: ssl.SSLCertVerificationError, place: str, host: str, ca_key: str, host_key: str
-) -> tuple[str, str]:
-    """The sentence and the remedy for a server's certificate that does not hold."""
-    if error.verify_code in (_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH):
-        return (
-            f"{place}: its certificate is not for the name {host}.",
-            f"Write in {host_key} a name that the certificate has, or have the name put into the certificate.",
-        )
-    return (
-        f"{place}: its certificate cannot be verified: {error.verify_message}.",
-        f"{ca_key} must name the file with the certificate of the authority that signed it.",
-    )
-
-
-def reason_of(error: Exception) -> str:
-    """OpenSSL's words, without where in its source they were said."""
-    words = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
-    return str(words).removeprefix("SSLV3_ALERT_").removeprefix("TLSV13_ALERT_").replace("_", " ").lower()
 
 
 class _HungUpError(Exception):

@@ -16,6 +16,8 @@ from cdcproof.secrets import REDACTED, Secret, scrub
 INSTALL = "pip install 'cdcproof[notify]'"
 _LOGGER = "apprise"
 _SHORTEST_PART = 4
+_CAUSE = "Socket Exception"
+_UNVERIFIED = re.compile(r"certificate verify failed: ([^,(']+[a-z])", re.IGNORECASE)
 
 
 def deliver(url: Secret, title: str, body: str) -> str:
@@ -54,8 +56,12 @@ def kind_of(url: Secret) -> str:
 
 
 def _reason(words: list[str], url: Secret) -> str:
-    """Apprise's last words, without anything that stands in the address."""
-    text = words[-1] if words else ""
+    """Apprise's last words, without anything that stands in the address. Of a certificate it says nothing but in its debug log."""
+    unverified = next((found[1] for word in words if (found := _UNVERIFIED.search(word))), "")
+    if unverified:
+        return f"its certificate cannot be verified: {unverified} (REQUESTS_CA_BUNDLE names the file of its authority)"
+    said = [word for word in words if not word.startswith(_CAUSE)]
+    text = said[-1] if said else ""
     whole = url.reveal()
     parts = {part for form in (whole, unquote(whole)) for part in re.split(r"[/?&=:@#,;\s]+", form.partition("://")[2])}
     for part in sorted({whole, *parts}, key=len, reverse=True):
@@ -71,12 +77,15 @@ def _words() -> Iterator[list[str]]:
 
     class Kept(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread:
+            if record.thread == thread and (
+                record.levelno >= logging.WARNING or record.getMessage().startswith(_CAUSE)
+            ):
                 found.append(record.getMessage())
 
-    logger, handler = logging.getLogger(_LOGGER), Kept(logging.WARNING)
+    logger, handler = logging.getLogger(_LOGGER), Kept()
     logger.addHandler(handler)
     logger.propagate = False
+    logger.setLevel(logging.DEBUG)
     try:
         yield found
     finally:

@@ -9,7 +9,9 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+from cdcproof import tls
 from cdcproof.errors import (
     CdcproofError,
     CouldNotLookError,
@@ -41,6 +43,7 @@ _REFUSALS = frozenset(
         "RequestTimeTooSkewed",
     }
 )
+_AUTHORITY, _HOST = "AWS_CA_BUNDLE in the environment", "backup.s3_endpoint"
 _ABSENCES = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
@@ -118,7 +121,9 @@ class ObjectStore:
             ) from None
         except (exceptions.PartialCredentialsError, exceptions.ProfileNotFound) as error:
             raise RefusedError(f"The credentials for {self.place} are not whole: {scrub(str(error))}") from None
-        except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:  # TLS included
+        except exceptions.SSLError as error:
+            raise self._unverified(error) from None
+        except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
             raise UnreachableError(f"{self.place} does not answer: {scrub(str(error))}") from None
         except (
             exceptions.BotoCoreError,
@@ -127,6 +132,14 @@ class ObjectStore:
             KeyError,
         ) as error:
             raise UnexpectedAnswerError(f"{self.place} does not answer as S3 does: {scrub(str(error))}") from None
+
+    def _unverified(self, error: Exception) -> RefusedError:
+        host = urlsplit(self.endpoint_url).hostname or self.place
+        if found := tls.cause(error):
+            return RefusedError(*_at(self.place, tls.not_verified(found, host, _AUTHORITY, _HOST)))
+        if "doesn't match" in str(error):  # botocore lets urllib3 compare the names
+            return RefusedError(*_at(self.place, tls.another_name(host, _HOST)))
+        return RefusedError(f"{self.place} refuses TLS: {scrub(str(error))}")
 
     def _listed(self, client: Any, prefix: str) -> Iterator[StoredObject]:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
@@ -171,6 +184,10 @@ class ObjectStore:
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         kind = UnreachableError if status >= 500 else UnexpectedAnswerError
         return kind(f"{self.place} answered HTTP {status}: {said} ({code}).")
+
+
+def _at(place: str, wrong: tuple[str, str]) -> tuple[str, str]:
+    return f"{place}: {wrong[0]}.", wrong[1]
 
 
 class _AbsentError(UnexpectedAnswerError):

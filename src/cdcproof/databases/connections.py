@@ -7,7 +7,7 @@ from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.contracts.deployment import DeploymentDatabase
 from cdcproof.databases.contracts.diagnosis import DiagnosisDatabase
 from cdcproof.databases.contracts.health import HealthDatabase
-from cdcproof.engines import DatabaseAddress
+from cdcproof.engines import WITHOUT_PASSWORD, DatabaseAddress
 from cdcproof.secrets import Secret, from_environment
 
 # ruff: noqa: PLC0415  each engine takes a tenth of a second, and most runs need only one of them
@@ -106,5 +106,7 @@ def connect_to_restore(maintenance: DatabaseAddress, password: Secret | None = N
 
 def password_of(database: DatabaseAddress) -> Secret:
     """The password from the environment. Raises `UsageError` naming the variable when it is not set."""
+    if database.authentication in WITHOUT_PASSWORD:
+        return Secret("")
     account = f"user {database.user} of {database.database} at {database.host}:{database.port}"
     return from_environment(database.password_env, account)

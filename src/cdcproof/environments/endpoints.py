@@ -9,9 +9,11 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from cdcproof import tls
 from cdcproof.patience import stretched
 from cdcproof.waiting import Deadline
 
@@ -31,10 +33,15 @@ class Answer:
     detail: str
 
 
-def probe(endpoint: str, greeting: bytes = b"") -> Answer:
+def probe(endpoint: str, greeting: bytes = b"", ca_file: Path | None = None) -> Answer:
     """Ask one address; a bare port by `greeting`, to which any answer will do. Never raises for an address that does not answer."""
     try:
-        return _ask(urlsplit(endpoint), greeting)
+        return _ask(urlsplit(endpoint), greeting, ca_file)
+    except ssl.SSLCertVerificationError as error:
+        wrong, remedy = tls.not_verified(
+            error, urlsplit(endpoint).hostname or "", "services.ca_file", "services.endpoint"
+        )
+        return Answer(up=True, healthy=False, detail=f"{endpoint} answers, but {wrong}. {remedy}")
     except ssl.SSLError as error:
         return Answer(up=True, healthy=False, detail=f"{endpoint} answers, but TLS fails: {error.reason or error}")
     except http.client.HTTPException as error:
@@ -70,13 +77,20 @@ def side_by_side(jobs: Mapping[str, Callable[[], T]], seconds: float) -> dict[st
     return dict(results)
 
 
-def _ask(address: SplitResult, greeting: bytes) -> Answer:
+def _ask(address: SplitResult, greeting: bytes, ca_file: Path | None) -> Answer:
     host = address.hostname or ""
     if address.scheme == "tcp":
         with socket.create_connection((host, address.port), timeout=stretched(_STEP_TIMEOUT_SECONDS)) as connection:
             return _greet(connection, greeting, address.geturl())
-    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    with closing(kind(host, address.port, timeout=stretched(_STEP_TIMEOUT_SECONDS))) as connection:
+    seconds = stretched(_STEP_TIMEOUT_SECONDS)
+    opened = (
+        http.client.HTTPSConnection(
+            host, address.port, timeout=seconds, context=tls.context(ca_file, "services.ca_file")
+        )
+        if address.scheme == "https"
+        else http.client.HTTPConnection(host, address.port, timeout=seconds)
+    )
+    with closing(opened) as connection:
         connection.request("GET", f"{address.path or '/'}{'?' + address.query if address.query else ''}")
         status = connection.getresponse().status
     return Answer(up=True, healthy=status < _SERVER_ERROR, detail=f"{address.geturl()} answers {status}")

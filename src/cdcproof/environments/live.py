@@ -82,7 +82,7 @@ class Live:
             known, without_engine = {}, "; the container engine could not be asked"
         by_address = [s for s in pipeline.services if not s.container or without_engine]
         seconds = stretched(_LOOK_SECONDS)
-        jobs = {s.name: partial(probe, s.endpoint or "", greeting(s, pipeline)) for s in by_address}
+        jobs = {s.name: partial(probe, s.endpoint or "", greeting(s, pipeline), s.ca_file) for s in by_address}
         answers = side_by_side(jobs, seconds)
         no_answer = Answer(up=False, healthy=None, detail=f"no answer within {seconds:.0f} s")
         return tuple(

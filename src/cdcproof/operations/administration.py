@@ -25,7 +25,7 @@ def administer(database: DatabaseAddress, statement: str, *, name: str = "") -> 
 
 def sqlcmd(database: DatabaseAddress, statement: str, *, name: str = "", user: str = "") -> str:
     """A statement for SQL Server. sqlcmd 18 checks the server's certificate, also where the pipeline wants no TLS: -C lets it be."""
-    unchecked = ["-C"] if database.trust_server_certificate or not database.encrypt else []
+    unchecked = ["-C"] if database.trust_server_certificate or database.encrypt is False else []
     account = ["-U", user] if user else []
     place = ["-S", f"{database.host},{database.port}", "-d", name or database.database]
     return shlex.join(["sqlcmd", *unchecked, *place, *account, "-Q", statement])

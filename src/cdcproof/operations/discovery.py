@@ -206,7 +206,7 @@ def _database(address: Address, section: str, other_engine: str, note: Tell) -> 
         schema=address.schema,
         publication=address.publication if section == "source" else None,
         slot=address.slot if section == "source" else None,
-        encrypt=address.encrypt,
+        encrypt=None if address.encrypt else False,
         trust_server_certificate=address.trust_server_certificate,
         multi_subnet_failover=address.multi_subnet_failover,
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPSHandler, Request, build_opener
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest, pushadd_to_gateway
-from prometheus_client.exposition import basic_auth_handler, default_handler
 
-from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof import tls
+from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import HttpService
 from cdcproof.reporting.files import write_whole
@@ -106,6 +109,10 @@ def push_under(grouping: Mapping[str, str], registry: CollectorRegistry, gateway
     except HTTPError as error:
         raise UnexpectedAnswerError(f"the Pushgateway at {gateway.url} answered HTTP {error.code}") from None
     except OSError as error:
+        if unverified := tls.cause(error):
+            host = urlsplit(gateway.url).hostname or ""
+            wrong, remedy = tls.not_verified(unverified, host, "pushgateway.ca_file", "pushgateway.url")
+            raise RefusedError(f"the Pushgateway at {gateway.url}: {wrong}", remedy) from None
         reason = getattr(error, "reason", error)
         raise UnreachableError(f"the Pushgateway at {gateway.url} did not take them: {reason}") from None
 
@@ -118,13 +125,23 @@ def write_text_file(registry: CollectorRegistry, path: Path) -> None:
 def _handler(
     gateway: HttpService,
 ) -> Callable[[str, str, float | None, list[tuple[str, str]], bytes], Callable[[], None]]:
-    if not (gateway.user and gateway.password_env):
-        return default_handler
-    user, password = gateway.user, from_environment(gateway.password_env, f"the Pushgateway at {gateway.url}")
+    password = gateway.password_env and from_environment(gateway.password_env, f"the Pushgateway at {gateway.url}")
+    encrypted = (
+        [HTTPSHandler(context=tls.context(gateway.ca_file, "pushgateway.ca_file"))]
+        if gateway.url.startswith("https:")
+        else []
+    )
 
-    def with_login(
+    def handler(
         url: str, method: str, timeout: float | None, headers: list[tuple[str, str]], data: bytes
     ) -> Callable[[], None]:
-        return basic_auth_handler(url, method, timeout, headers, data, user, password.reveal())
+        login = f"{gateway.user}:{password.reveal()}".encode() if gateway.user and password else b""
+        authorization = {"Authorization": f"Basic {b64encode(login).decode()}"} if login else {}
+        request = Request(url, data=data, headers={**dict(headers), **authorization}, method=method)  # noqa: S310  a pipeline file takes http and https alone
 
-    return with_login
+        def send() -> None:
+            build_opener(*encrypted).open(request, timeout=timeout).close()
+
+        return send
+
+    return handler

@@ -71,9 +71,12 @@ def pooler(server: Server, refusal: str, parameter: str = "options") -> Iterator
 
 
 def _start_of(client: socket.socket) -> bytes:
-    """The first message that is a start; TLS is declined as a server without it does."""
+    """The first message that is a start; TLS is declined as a server without it does. Raises `OSError` where the client leaves then."""
     while True:
-        size = struct.unpack("!I", head := client.recv(4, socket.MSG_WAITALL))[0]
+        head = client.recv(4, socket.MSG_WAITALL)
+        if not head:
+            raise ConnectionResetError
+        size = struct.unpack("!I", head)[0]
         body = client.recv(size - 4, socket.MSG_WAITALL)
         if struct.unpack("!I", body[:4])[0] not in (80877103, 80877104):
             return head + body

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cdcproof import pipeline
-from cdcproof.databases.connections import connect
+from cdcproof.databases.connections import connect, password_of
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.sqlserver import odbc, session
 from cdcproof.databases.sqlserver.catalogue import UNSEEN_POLICIES
@@ -35,7 +35,7 @@ from cdcproof.databases.table_read import (
 )
 from cdcproof.databases.values import canonical
 from cdcproof.databases.values.types import Fidelity, Form, Kind, entry_of
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError, UsageError
 from cdcproof.secrets import Secret
 from tests import tsql_values
 from tests.tsql_engine import run
@@ -112,6 +112,7 @@ def test_the_connection_string_survives_every_character_of_a_password() -> None:
     [
         ({"trust_server_certificate": True}, False, {"Encrypt": "yes", "TrustServerCertificate": "yes"}),
         ({"encrypt": False}, False, {"Encrypt": "no"}),
+        ({"host_name_in_certificate": "sql.corp.example"}, False, {"HostNameInCertificate": "sql.corp.example"}),
         ({"multi_subnet_failover": True}, False, {"MultiSubnetFailover": "Yes", "SERVER": "tcp:127.0.0.1,1433"}),
         ({}, True, {"Encryption": "require", "PORT": "1433", "SERVER": "127.0.0.1"}),
         ({"encrypt": False}, True, {"Encryption": "off"}),
@@ -121,6 +122,41 @@ def test_encryption_is_what_the_pipeline_says(changes: dict[str, Any], freetds: 
     driver = odbc.Driver("driver", is_freetds=freetds)
     parsed = _parsed(odbc.connection_string(driver, _config(**changes), Secret(PASSWORD)))
     assert expected.items() <= parsed.items()
+
+
+@pytest.mark.parametrize(
+    ("authentication", "login"),
+    [
+        ("Windows", {"Trusted_Connection": "yes"}),
+        ("ActiveDirectoryIntegrated", {"Authentication": "ActiveDirectoryIntegrated"}),
+        ("ActiveDirectoryMsi", {"Authentication": "ActiveDirectoryMsi", "UID": "reader"}),
+        ("ActiveDirectoryPassword", {"Authentication": "ActiveDirectoryPassword", "UID": "reader", "PWD": PASSWORD}),
+        (
+            "ActiveDirectoryServicePrincipal",
+            {"Authentication": "ActiveDirectoryServicePrincipal", "UID": "reader", "PWD": PASSWORD},
+        ),
+    ],
+)
+def test_who_logs_in_by_windows_or_entra_sends_what_that_takes_and_no_more(
+    authentication: str, login: dict[str, str]
+) -> None:
+    """Keywords: Microsoft's "Use Microsoft Entra ID with the ODBC Driver", and "Integrated authentication on Linux". No server has seen them."""
+    config = _config(authentication=authentication)
+    for string in (
+        odbc.connection_string(odbc.Driver("driver"), config, Secret(PASSWORD)),
+        odbc.driverless_connection_string(config, Secret(PASSWORD)),
+    ):
+        parsed = _parsed(string)
+        assert {k: v for k, v in parsed.items() if k in ("Trusted_Connection", "Authentication", "UID", "PWD")} == login
+    with pytest.raises(CouldNotLookError, match="takes Microsoft's ODBC driver"):
+        odbc.connection_string(odbc.Driver("FreeTDS", is_freetds=True), config, Secret(PASSWORD))
+
+
+def test_a_login_of_the_machine_wants_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SQLSERVER_PASSWORD", raising=False)
+    assert password_of(_config(authentication="Windows")) == Secret("")
+    with pytest.raises(UsageError):
+        password_of(_config(authentication="ActiveDirectoryPassword"))
 
 
 @pytest.mark.parametrize(

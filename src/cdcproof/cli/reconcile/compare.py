@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust-server-certificate",
         action="store_true",
-        help="SQL Server: accept a certificate that no known authority signed",
+        help="accept a database server's certificate that no known authority signed",
     )
     parser.add_argument("--tables", metavar="A,B,C", help="tables to compare (default with a pipeline: all of it)")
     parser.add_argument("--validate-checksums", action="store_true", help="compare contents, not only row counts")

@@ -76,7 +76,10 @@ class GivenDatabase:
     trust_server_certificate: bool
     publication: None = None
     slot: None = None
-    encrypt: bool = True
+    encrypt: None = None
+    ca_file: None = None
+    host_name_in_certificate: None = None
+    authentication: None = None
     multi_subnet_failover: bool = False
 
 

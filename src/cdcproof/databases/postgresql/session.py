@@ -12,7 +12,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from cdcproof.databases.names import TableName
-from cdcproof.databases.postgresql import settings
+from cdcproof.databases.postgresql import settings, tls
 from cdcproof.databases.postgresql.connection import Connection, NoAnswerError
 from cdcproof.databases.postgresql.queries.column_sql import Server
 from cdcproof.databases.postgresql.queries.statements import table_name
@@ -37,6 +37,7 @@ class Session:
         self.place = f"PostgreSQL database {database.database} at {database.host}:{database.port}"
         self._connection: Connection | None = None
         self._is_pooled = False
+        self._has_tls = True
 
     def __enter__(self) -> Self:
         try:
@@ -65,7 +66,7 @@ class Session:
                 keepalives_interval=10,
                 keepalives_count=3,
                 application_name="cdcproof",
-                sslmode="prefer",
+                **tls.options(self.database, offered=self._has_tls),
                 client_encoding="UTF8",
                 **({} if self._is_pooled else {"options": settings.options(self._statement_timeout_seconds)}),
             )
@@ -99,6 +100,12 @@ class Session:
         return connection
 
     def _open(self) -> Connection:
+        try:
+            return Connection.to(self.address().reveal(), self._statement_timeout_seconds)
+        except psycopg.Error as error:
+            if not tls.has_none(str(error)) or tls.is_demanded(self.database):
+                raise
+        self._has_tls = False
         return Connection.to(self.address().reveal(), self._statement_timeout_seconds)
 
     def _set_after_login(self, connection: settings.Connection) -> None:
@@ -195,6 +202,8 @@ class Session:
         text = _first_line(error)
         # psycopg has no SQLSTATE for a failed connection. A server's own answer has the form "SEVERITY:  text".
         answer = re.search(r"\w+:  (.*)", text)
+        if found := tls.problem(text, self.database):
+            return RefusedError(f"{self.place}: {found[0]}.", found[1])
         if answer and settings.refuses_options(error):
             return RefusedError(
                 f"{self.place} does not take what a session starts with: {answer[1]}",

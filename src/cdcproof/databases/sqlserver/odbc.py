@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdcproof.engines import DatabaseAddress
+from cdcproof.engines import WITHOUT_PASSWORD, DatabaseAddress
 from cdcproof.errors import CouldNotLookError
 from cdcproof.secrets import Secret
 
@@ -60,12 +60,13 @@ def connection_string(driver: Driver, database: DatabaseAddress, password: Secre
     and warns of it elsewhere, and a host does not say which it is; without it a listener's addresses are tried in turn.
     """
     if driver.is_freetds:
+        _demand_freetds_can(database)
         place = {
             "SERVER": database.host,
             "PORT": str(database.port),
             "TDS_Version": "7.4",
             "ClientCharset": "UTF-8",
-            "Encryption": "require" if database.encrypt else "off",
+            "Encryption": "off" if database.encrypt is False else "require",
         }
     else:
         place = _place(database)
@@ -80,19 +81,33 @@ def driverless_connection_string(database: DatabaseAddress, password: Secret) ->
 def _place(database: DatabaseAddress) -> dict[str, str]:
     return {
         "SERVER": f"tcp:{database.host},{database.port}",
-        "Encrypt": "yes" if database.encrypt else "no",
+        "Encrypt": "no" if database.encrypt is False else "yes",
         "TrustServerCertificate": "yes" if database.trust_server_certificate else "no",
+        **({"HostNameInCertificate": database.host_name_in_certificate} if database.host_name_in_certificate else {}),
         **({"MultiSubnetFailover": "Yes"} if database.multi_subnet_failover else {}),
     }
 
 
 def _account(database: DatabaseAddress, password: Secret) -> dict[str, str]:
-    return {
-        "DATABASE": database.database,
-        "UID": database.user,
-        "PWD": password.reveal(),
-        "ApplicationIntent": "ReadOnly",
-    }
+    """Windows, integrated and managed identities have no password; of a managed identity the user is its client id, where it has several."""
+    kind = database.authentication
+    named = {"UID": database.user} if kind not in ("Windows", "ActiveDirectoryIntegrated") else {}
+    login = {"Trusted_Connection": "yes"} if kind == "Windows" else {"Authentication": kind} if kind else {}
+    secret = {} if kind in WITHOUT_PASSWORD else {"PWD": password.reveal()}
+    return {"DATABASE": database.database, **named, **secret, **login, "ApplicationIntent": "ReadOnly"}
+
+
+def _demand_freetds_can(database: DatabaseAddress) -> None:
+    """Raise `CouldNotLookError` for what only Microsoft's driver does."""
+    for key, value in {
+        "authentication": database.authentication,
+        "host_name_in_certificate": database.host_name_in_certificate,
+    }.items():
+        if value:
+            raise CouldNotLookError(
+                f"{key} = {value!r} takes Microsoft's ODBC driver; this machine has FreeTDS only.",
+                "pip install 'cdcproof[sqlserver]'   (its mssql-python-odbc is Microsoft's driver)",
+            )
 
 
 def _joined(keywords: Mapping[str, str]) -> str:
