@@ -25,10 +25,10 @@ LAYERS = (
     {"clients", "databases"},
     {"reconcile", "environments", "observations"},
     {"operations"},
-    {"backup", "diagnostics", "emergency", "history", "maintenance", "monitoring", "oncall", "onboarding"},
+    {"backup", "diagnostics", "emergency", "evidence", "history", "maintenance", "monitoring", "oncall", "onboarding"},
     {
         *("cli", "fixtures", "pytest_plugin", "pytest_marks", "pytest_options", "pytest_reporter", "pytest_xdist"),
-        *("pytest_plan", "pytest_time_limit", "pytest_window"),
+        *("pytest_plan", "pytest_time_limit", "pytest_window", "pytest_evidence"),
     },
 )
 """Lowest first; a module imports from its own layer and those below. Checks are a matter of their own."""
@@ -76,7 +76,8 @@ DOORS = {
         "monitoring/alert_table.py",
     },
     "pytest": {
-        f"pytest_{part}.py" for part in ("plugin", "marks", "options", "reporter", "xdist", "time_limit", "window")
+        f"pytest_{part}.py"
+        for part in ("plugin", "marks", "options", "reporter", "xdist", "time_limit", "window", "evidence")
     },
     "xdist": {"pytest_xdist.py"},
 }

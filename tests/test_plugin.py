@@ -352,7 +352,8 @@ def test_the_header_of_the_environment_reaches_the_report(project: Project) -> N
     for arguments in ((), ("-n", "2")):
         result = project.run("-m", "morning", *arguments)
         assert "The source is PostgreSQL." in result.stdout.str()
-        assert project.latest().header == ("The source is PostgreSQL.",)
+        assert project.latest().header[0] == "The source is PostgreSQL."
+        assert project.latest().header[1].startswith("Evidence: ")
 
 
 @pytest.mark.slow

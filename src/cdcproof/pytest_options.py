@@ -41,6 +41,13 @@ def add(parser: pytest.Parser) -> None:
         help="where reports are written, and acts.log (default: reports, beside pytest.ini)",
     )
     add_option(
+        "replay",
+        dest="cdcproof_replay",
+        type=Path,
+        metavar="FILE",
+        help="judge the observations of a recorded run again (reports/evidence/*.jsonl): nothing is connected to",
+    )
+    add_option(
         "allow-acts",
         dest="cdcproof_allow_acts",
         action="store_true",
@@ -89,6 +96,12 @@ def reports_dir(config: pytest.Config) -> Path | None:
     """The directory that `--reports-dir` names; None where the option is not given."""
     named = config.getoption("cdcproof_reports")
     return config.rootpath / named if named else None
+
+
+def replayed_file(config: pytest.Config) -> Path | None:
+    """The recording that `--replay` names, from where pytest was started; None where the option is not given."""
+    named = config.getoption("cdcproof_replay")
+    return config.invocation_params.dir / named if named else None
 
 
 def acts_are_allowed(config: pytest.Config) -> bool:

@@ -8,10 +8,11 @@ Under xdist the workers judge, and the controller, which collects nothing, print
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,15 @@ import pytest
 from cdcproof import pytest_options, shipped, stopping
 from cdcproof.environments import select
 from cdcproof.errors import CdcproofError, CouldNotLookError, UsageError
+from cdcproof.evidence import time_zone
+from cdcproof.evidence.observed import SUITES
+from cdcproof.evidence.recording import Recording
+from cdcproof.evidence.recording import read as read_recording
 from cdcproof.findings import Verdict
 from cdcproof.operations.notify import notify
 from cdcproof.pipeline import Pipeline, load
 from cdcproof.pipeline_choice import chosen, resolve
+from cdcproof.pytest_evidence import Recorder, Replay
 from cdcproof.pytest_marks import LISTED_SUITES, applies, step_of, suites_of
 from cdcproof.pytest_plan import Plan
 from cdcproof.pytest_reporter import PROBLEM, Reporter
@@ -36,6 +42,8 @@ from cdcproof.reporting.steps import Step, in_order, problems
 from cdcproof.secrets import scrub
 
 PIPELINE_KEY = pytest.StashKey[Pipeline]()
+_REPLAYED_KEY = pytest.StashKey[Recording]()
+_RECORDER_KEY = pytest.StashKey[Recorder]()
 _STEP_KEY = pytest.StashKey[Step]()
 _BOOK_KEY = pytest.StashKey[EvidenceBook]()
 _STARTED_KEY = pytest.StashKey[float]()
@@ -68,12 +76,16 @@ def pipeline_name(config: pytest.Config) -> str:
 
 
 def environment_name(config: pytest.Config) -> str:
-    """``live``, ``compose`` or ``embedded``: what `--env` says, otherwise the pipeline file."""
+    """``live``, ``compose`` or ``embedded``: what `--env` says, otherwise the pipeline file; of a replay that of the recorded run."""
+    if replayed := config.stash.get(_REPLAYED_KEY, None):
+        return replayed.surroundings.environment.name
     return str(config.getoption("cdcproof_env") or expected_pipeline(config).environment)
 
 
 def located(config: pytest.Config) -> Pipeline:
     """The expected state with the addresses at which its environment serves it. Raises `CdcproofError`."""
+    if replayed := config.stash.get(_REPLAYED_KEY, None):
+        return replayed.surroundings.pipeline
     return select(environment_name(config)).locate(expected_pipeline(config))
 
 
@@ -107,6 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "runbook(step, severity, needs, applies): the runbook step that a check stands for"
     )
     config.stash[_KNOWN_KEY] = _Known()
+    _prepare_replay(config)
     config.add_cleanup(stopping.install())
     config.pluginmanager.register(TimeLimit(config), "cdcproof_time_limit")
     if not hasattr(config, "workerinput"):
@@ -116,6 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 lambda: expected_pipeline(config).pushgateway,
                 lambda: config.stash[_KNOWN_KEY].plan,
                 lambda run, changes, page: notify(expected_pipeline(config).notify, run, changes, page),
+                config.stash.get(_REPLAYED_KEY, None),
             ),
             "cdcproof_reporter",
         )
@@ -127,10 +141,26 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_ALLURE_KEY] = allure_results.tell
 
 
+def _prepare_replay(config: pytest.Config) -> None:
+    """Take the pipeline, the environment and the time zone of the recording that `--replay` names for this run's own."""
+    path = pytest_options.replayed_file(config)
+    if path is None:
+        return
+    try:
+        recorded = read_recording(path)
+    except UsageError as error:
+        raise pytest.UsageError(scrub(str(error))) from None
+    config.stash[_REPLAYED_KEY] = recorded
+    config.stash[PIPELINE_KEY] = recorded.surroundings.pipeline
+    config.stash[_KNOWN_KEY].header = list(recorded.header)
+    config.add_cleanup(time_zone.live_in(recorded.surroundings.time_zone))
+    config.pluginmanager.register(Replay(recorded, _STEP_KEY), "cdcproof_replay")
+
+
 def _refuse_a_path_taken_for_the_root(config: pytest.Config) -> None:
     """Pytest looks for its root before it knows our options, and takes the PATH of ``--pipeline PATH`` for a test folder."""
     here = config.invocation_params.dir
-    for option in ("--pipeline", "--reports-dir"):
+    for option in ("--pipeline", "--reports-dir", "--replay"):
         if option in config.invocation_params.args and (here / "pytest.ini").exists() and config.rootpath != here:
             raise pytest.UsageError(
                 f"write {option}=PATH, with an equals sign: else pytest takes PATH for a folder of tests"
@@ -146,6 +176,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _arrange(config, items)
     result = yield
     steps = {item: item.stash[_STEP_KEY] for item in items if _STEP_KEY in item.stash}
+    _refuse_what_cannot_be_replayed(config, items)
     item_of = {step.id: item for item, step in steps.items()}
     # not before: what another suite needs would be put before what this suite runs first
     ordered = iter([item_of[step.id] for step in in_order(steps.values())])
@@ -161,12 +192,39 @@ def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
     try:
         _prepare(config, folders, items, checks)
     except UsageError as error:
-        message = scrub(str(error))
-        if not hasattr(config, "workerinput"):
-            raise pytest.UsageError(message) from None
-        # raised in a worker it would reach the terminal as a traceback, so the controller is told instead
-        config.workeroutput[PROBLEM] = message  # type: ignore[attr-defined]  # xdist adds it
-        items.clear()
+        _refuse(config, items, scrub(str(error)))
+        return
+    if _REPLAYED_KEY not in config.stash:
+        config.stash[_RECORDER_KEY] = Recorder(
+            _STEP_KEY,
+            pipeline_name(config),
+            environment_name(config),
+            expected_pipeline(config),
+            lambda: config.stash[_KNOWN_KEY].header,
+        )
+        config.pluginmanager.register(config.stash[_RECORDER_KEY], "cdcproof_recorder")
+
+
+def _refuse_what_cannot_be_replayed(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A replay takes checks of suites that look by their fixtures alone; `items` are those that were selected."""
+    if _REPLAYED_KEY not in config.stash:
+        return
+    others = {step.suite if (step := item.stash.get(_STEP_KEY, None)) else item.nodeid for item in items} - set(SUITES)
+    if others:
+        _refuse(
+            config,
+            items,
+            f"{min(others)} cannot be replayed: choose one of these by -m: {', '.join(SUITES)}.",
+        )
+
+
+def _refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> None:
+    """End this run as one that was called wrong."""
+    if not hasattr(config, "workerinput"):
+        raise pytest.UsageError(message)
+    # raised in a worker it would reach the terminal as a traceback, so the controller is told instead
+    config.workeroutput[PROBLEM] = message  # type: ignore[attr-defined]  # xdist adds it
+    items.clear()
 
 
 def _folders_of_checks(config: pytest.Config) -> tuple[Path, ...]:
@@ -272,6 +330,7 @@ def pytest_runtest_makereport(
     if step is None:
         return report
     report.sections = [(title, scrub(content)) for title, content in report.sections]
+    replayed = item.config.stash.get(_REPLAYED_KEY, None)
     started = item.stash.setdefault(_STARTED_KEY, call.start)
     known = item.config.stash[_KNOWN_KEY]
     raised = call.excinfo.value if call.excinfo else None
@@ -286,20 +345,23 @@ def pytest_runtest_makereport(
             _in_our_words(raised) if raised is not None else None,
             item.stash.setdefault(_BOOK_KEY, EvidenceBook()),
             next((w for w in expected_pipeline(item.config).waivers if w.step == step.id), None),
-            started_at=started,
+            started_at=replayed.when(step.id) if replayed else started,
             duration_seconds=call.stop - started,
         )
     else:
         record = None
     if record is None:
         return report
+    if replayed:
+        record = replayed.without_doubt(record)
     known.records[step.id] = record
     _tell(report, call, record)
     if _ALLURE_KEY in item.config.stash and call.when != "teardown":
-        item.config.stash[_ALLURE_KEY](record)
+        item.config.stash[_ALLURE_KEY](replace(record, title=f"REPLAY: {record.title}") if replayed else record)
     item.user_properties[:] = [
         *((name, value) for name, value in item.user_properties if name not in _properties(record)),
         *_properties(record).items(),
+        *([("replay", replayed.path.name)] if replayed else []),
     ]
     report.user_properties = list(item.user_properties)
     report.cdcproof = {  # type: ignore[attr-defined]  # extra attributes travel from xdist's workers with the report
@@ -307,6 +369,9 @@ def pytest_runtest_makereport(
         "pipeline": expected_pipeline(item.config).name,
         "environment": environment_name(item.config),
         "header": known.header,
+        "evidence": json.dumps(item.config.stash[_RECORDER_KEY].lines(record, call.when, raised))
+        if not replayed
+        else "[]",
     }
     return report
 

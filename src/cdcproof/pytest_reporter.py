@@ -5,10 +5,12 @@ It learns everything from the test reports that `pytest_plugin` made, wherever t
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -17,14 +19,17 @@ import pytest
 
 from cdcproof import pytest_options, pytest_plan
 from cdcproof.errors import CouldNotLookError
+from cdcproof.evidence.journal import Journal
+from cdcproof.evidence.recording import Recording
 from cdcproof.findings import Verdict
 from cdcproof.output import Sturdy
 from cdcproof.pipeline import HttpService
 from cdcproof.pytest_plan import Plan
 from cdcproof.pytest_xdist import PLAN, PlanScheduling
-from cdcproof.reporting import text
+from cdcproof.reporting import places, text
+from cdcproof.reporting.journal import suite_name
 from cdcproof.reporting.judge import EvidenceBook, judge
-from cdcproof.reporting.publish import Published, publish
+from cdcproof.reporting.publish import Published, publish, publish_replay
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.reporting.suites import coverage
 
@@ -50,11 +55,14 @@ class Reporter:
         pushgateway: Callable[[], HttpService | None],
         collected: Callable[[], Plan],
         notify: Callable[[Run, Sequence[str], str], Sequence[str]],
+        replayed: Recording | None,
     ) -> None:
         self._config = config
         self._notify = notify
         self._pushgateway = pushgateway
         self._collected = collected
+        self._replayed = replayed
+        self._evidence: Journal | None = None
         self._started_at = time.time()
         self._records: dict[str, StepRecord] = {}
         self._told: dict[str, Any] = {}
@@ -115,6 +123,8 @@ class Reporter:
             record = StepRecord.from_dict(told["record"])
             self._told = {**self._told, **told}
             self._records[record.step] = record
+            if not self._replayed:
+                self._keep_evidence(json.loads(told.get("evidence", "[]")))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
@@ -137,9 +147,7 @@ class Reporter:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         elif self._records:
             self._run = self._as_run()
-            root = self._config.rootpath
-            reports = pytest_options.reports_dir(self._config) or root / "reports"
-            self._published = publish(self._run, root, reports, self._pushgateway, self._notify)
+            self._published = self._publish(self._run, self._config.rootpath)
             interrupted = self._selected - self._records.keys()
             bad = not self._run.is_right or interrupted or self._published.failures
             if bad and session.exitstatus == pytest.ExitCode.OK:
@@ -185,6 +193,27 @@ class Reporter:
         colour = {"GREEN": "green", "PARTIAL": "yellow", "NOT GREEN": "red"}[self._run.word]
         out.write_line(text.totals(self._run), bold=True, **{colour: True})
 
+    def _publish(self, run: Run, root: Path) -> Published:
+        """Have the reports written, with what they say of the evidence."""
+        if self._replayed:
+            then = tuple(self._replayed.verdicts.values())
+            return publish_replay(run, then, self._replayed.path.stem, root, self._reports)
+        kept = self._evidence.end(suite_name(run)) if self._evidence else ""
+        self._run = replace(run, header=(*run.header, *filter(None, [kept])))
+        published = publish(self._run, root, self._reports, self._pushgateway, self._notify)
+        problem = self._evidence.problem if self._evidence and self._reports.is_dir() else ""  # else that is said
+        return replace(published, failures=(*published.failures, *filter(None, [problem])))
+
+    @property
+    def _reports(self) -> Path:
+        return pytest_options.reports_dir(self._config) or self._config.rootpath / "reports"
+
+    def _keep_evidence(self, lines: list[tuple[str, dict[str, Any]]]) -> None:
+        if self._evidence is None:
+            folder = places.folder_of(self._told.get("pipeline", "unknown"), self._reports)
+            self._evidence = Journal(folder, self._started_at)
+        self._evidence.keep(lines)
+
     def _add_record_of_crash(self, report: pytest.TestReport) -> None:
         step = self._plan.steps.get(report.nodeid)
         if step is None:
@@ -207,17 +236,19 @@ class Reporter:
         steps = tuple(sorted(self._records.values(), key=lambda r: _in_runbook_order(r.step)))
         left, of = len(self._selected - self._records.keys()), len(self._selected)
         interrupted = [f"Interrupted: {left} of {of} checks did not run."] if left else []
+        replay = [f"REPLAY: {self._replayed.words}"] if self._replayed else []
         covered = coverage(self._selected, self._records.keys(), self._plan.suites)
         return Run(
             pipeline=self._told.get("pipeline", "unknown"),
             environment=self._told.get("environment", "unknown"),
             suites=tuple(sorted({r.suite for r in steps})),
-            started_at=self._started_at,
+            started_at=self._replayed.started_at if self._replayed else self._started_at,
             duration_seconds=round(time.time() - self._started_at, 3),
-            header=(*self._told.get("header", ()), *interrupted),
+            header=(*replay, *self._told.get("header", ()), *interrupted),
             steps=steps,
             missing=tuple(sorted(covered.missing, key=_in_runbook_order)),
             parts=covered.parts,
+            replay=self._replayed.words if self._replayed else "",
         )
 
 

@@ -31,13 +31,13 @@ class TestServices:
         return ServiceState(name, "kafka", up, healthy, "detail")
 
     def test_an_unhealthy_service_is_not_up(self):
-        services = Services((self.state("a"), self.state("b", healthy=False)), ("a (kafka)", "b (kafka)"), str)
+        services = Services((self.state("a"), self.state("b", healthy=False)), ("a (kafka)", "b (kafka)"))
 
         assert services.verdicts() == {"a (kafka)": "up", "b (kafka)": "up, unhealthy"}
         assert services.failing() == ("b",)
 
     def test_a_service_the_environment_did_not_list_is_a_difference(self):
-        services = Services((self.state("a"),), ("a (kafka)", "b (kafka)"), str)
+        services = Services((self.state("a"),), ("a (kafka)", "b (kafka)"))
 
         with pytest.raises(Finding, match=r"b \(kafka\): expected up, found absent"):
             require_equal(services.verdicts(), dict.fromkeys(services.expected(), "up"))
@@ -46,9 +46,9 @@ class TestServices:
         def refuse(name):
             raise CouldNotLookError(f"no log of {name}")
 
-        assert Services((self.state("a", up=False),), (), refuse).logs_of_failing() == {
-            "a": "not readable: no log of a"
-        }
+        services = Services((self.state("a", up=False), self.state("b")), ())
+
+        assert services.with_logs(refuse).logs == {"a": "not readable: no log of a"}
 
 
 class TestSinkLag:

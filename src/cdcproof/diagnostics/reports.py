@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from cdcproof.diagnostics.archive import MOST_FILE_BYTES
 from cdcproof.diagnostics.parts import File, Missing, Part, Remark, Scope, as_json, file_name
 from cdcproof.pipeline import Pipeline
 from cdcproof.reporting import journal, places
 from cdcproof.reporting.text import needing_attention
+from cdcproof.secrets import scrub
 
 _MOST_BYTES = 16 << 20
 _NEWEST = 3
@@ -20,6 +22,8 @@ def checks(scope: Scope) -> Iterator[Part]:
     folder = places.folder_of(scope.pipeline.name, scope.pipeline.paths.reports)
     for name in _PAGES:
         yield from _copy(folder / name, f"reports/{name}")
+    for path in _newest(folder / "evidence", "[0-9]*Z-*.jsonl"):
+        yield from _recording(path)
     for path in _newest(folder / "incidents", "*.md"):
         yield from _copy(path, f"reports/incidents/{file_name(path.name)}")
     if (folder / "latest.json").exists():
@@ -54,6 +58,18 @@ def _newest(folder: Path, pattern: str) -> list[Path]:
     """By name, which begins or ends with the time; links lead elsewhere and are left alone."""
     found = [path for path in folder.glob(pattern) if path.is_file() and not path.is_symlink()]
     return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)[:_NEWEST]
+
+
+def _recording(path: Path) -> Iterator[Part]:
+    """A recording of a run: it can be judged again only if it is whole and as it was written."""
+    to = f"reports/evidence/{file_name(path.name)}"
+    for part in _copy(path, to):
+        if isinstance(part, File) and len(part.text.encode()) > MOST_FILE_BYTES:
+            yield Missing(to, f"{path} is larger than a file of the archive may be: send it beside the archive.")
+        else:
+            yield part
+        if isinstance(part, File) and scrub(part.text) != part.text:
+            yield Remark(f"{to} has lost further secrets, and cannot be replayed any more; {path} can be")
 
 
 def _copy(path: Path, to: str) -> Iterator[Part]:

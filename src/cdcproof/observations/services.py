@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from cdcproof.durations import clock
 from cdcproof.environments.base import ServiceState
@@ -16,7 +16,8 @@ class Services:
 
     seen: tuple[ServiceState, ...]
     expected_subjects: tuple[str, ...]
-    read_log: Callable[[str], str]
+    logs: Mapping[str, str] = field(default_factory=dict)
+    """Name of each failing service to the end of its log, or to why there is none to read."""
 
     def expected(self) -> tuple[str, ...]:
         """Subjects that must be up."""
@@ -42,15 +43,15 @@ class Services:
         """Subject to its restarts in the last 24 hours; 0 where they cannot be known, which the report shows as ``-``."""
         return {subject(s.name, s.role): float(s.restarts_24h or 0) for s in self.seen}
 
-    def logs_of_failing(self) -> dict[str, str]:
-        """Name of each failing service to the end of its log, or to why there is none to read."""
+    def with_logs(self, read: Callable[[str], str]) -> Services:
+        """The same with the logs of the services that fail."""
         logs = {}
         for name in self.failing():
             try:
-                logs[name] = self.read_log(name)
+                logs[name] = read(name)
             except CouldNotLookError as error:
                 logs[name] = f"not readable: {error}"
-        return logs
+        return replace(self, logs=logs)
 
     def rows(self) -> list[dict[str, object]]:
         """One row per service, for the report."""

@@ -50,10 +50,13 @@ def settled(look: Callable[[], T], is_right: Callable[[T], bool]) -> T:
 def services(environment: Environment, pipeline: Pipeline) -> Services:
     """Every expected service, as the environment lists it now."""
     return Services(
-        environment.services(pipeline),
-        tuple(subject(service.name, service.role) for service in pipeline.services),
-        lambda name: environment.logs(pipeline, name, lines=50),
+        environment.services(pipeline), tuple(subject(service.name, service.role) for service in pipeline.services)
     )
+
+
+def services_with_logs(environment: Environment, pipeline: Pipeline) -> Services:
+    """The same, with the end of the log of each that fails."""
+    return services(environment, pipeline).with_logs(lambda name: environment.logs(pipeline, name, lines=50))
 
 
 def connector_states(connect: Connect, pipeline: Pipeline) -> ConnectorStates:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from cdcproof.findings import Verdict
 from cdcproof.pipeline import HttpService
 from cdcproof.reporting import files, journal, metrics, pages, places, scheduled
-from cdcproof.reporting.record import Run
+from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.reporting.summary import summarize
-from cdcproof.reporting.text import changes
+from cdcproof.reporting.text import NO_CHANGE, changes
 from cdcproof.secrets import scrub
 
 
@@ -105,6 +106,27 @@ def publish(
         tuple(unwritten.problems),
         (*unsent.problems, *undelivered, *unpushed.problems),
     )
+
+
+def publish_replay(run: Run, before: Sequence[StepRecord], name: str, root: Path, reports: Path) -> Published:
+    """Write the reports of a replay, which are in a folder of their own: no report, metric or journal of what was looked at is touched.
+
+    `before` are the verdicts of the recorded run, `name` is that of the recording.
+    """
+    folder = places.folder_of(run.pipeline, reports) / "replays"
+    html = folder / f"{name}.html"
+    unwritten = _Attempts("could not be written")
+    told = changes(replace(run, steps=tuple(before), missing=()), run)
+    changed = told if told != [NO_CHANGE] else ["Every verdict, and all that was found, is as it was recorded."]
+
+    def write_all() -> None:
+        summary = summarize(run, changed, str(html))
+        files.write_whole(folder / f"{name}.txt", summary.as_text())
+        files.write_whole(folder / f"{name}.json", json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n")
+        files.write_whole(html, pages.report_page(run, changed, pages.way_up(html, root)))
+
+    done = unwritten.attempt("The reports of the replay", write_all)
+    return Published(html if done else None, tuple(changed), tuple(unwritten.problems), ())
 
 
 class _Attempts:

@@ -75,6 +75,8 @@ class Run:
     steps: tuple[StepRecord, ...]
     missing: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    replay: str = ""
+    """Of a run that judged a recorded one again: which one that was. Empty of a run that looked."""
 
     @property
     def is_right(self) -> bool:

@@ -35,8 +35,12 @@ class Summary:
 
     @property
     def title(self) -> str:
-        """``Daily health check of warehouse (live), 2026-11-23 06:00 +0100``."""
-        return f"Daily health check of {self.run.pipeline} ({self.run.environment}), {local_time(self.run.started_at)}"
+        """``Daily health check of warehouse (live), 2026-11-23 06:00 +0100``; of a replay behind ``REPLAY:``."""
+        return f"{'REPLAY: ' if self.run.replay else ''}Daily health check of {self.run.pipeline} ({self.run.environment}), {local_time(self.run.started_at)}"
+
+    @property
+    def _changes_of(self) -> str:
+        return "Against the recorded verdicts" if self.run.replay else "Changed since the last run"
 
     def as_text(self) -> str:
         """At most 80 columns."""
@@ -45,7 +49,7 @@ class Summary:
             text.totals(self.run),
             *(line for told in self.run.header for line in text.wrapped(told)),
         ]
-        lines += ["", "Changed since the last run"]
+        lines += ["", self._changes_of]
         lines += [line for change in self.changes for line in text.wrapped(change, 2)]
         for section in self.sections:
             lines += ["", *text.wrapped(text.heading(section.record))]
@@ -58,7 +62,7 @@ class Summary:
     def as_markdown(self) -> str:
         """Headings and lists; what was seen is set in as code, so that nothing in it can be taken for markup."""
         lines = [f"# {self.title}", "", f"**{text.totals(self.run)}**", "", *(f"- {line}" for line in self.run.header)]
-        lines += ["", "## Changed since the last run", ""]
+        lines += ["", f"## {self._changes_of}", ""]
         lines += [f"- {change}" for change in self.changes]
         for section in self.sections:
             lines += [

@@ -12,6 +12,8 @@ COLUMNS = 80
 _LABEL_COLUMNS = 10
 _MOST_DIFFERENCES = 10
 
+NO_CHANGE = "Nothing has changed since the last run."
+
 BY_URGENCY = (
     Verdict.FAILED,
     Verdict.NOT_CHECKED,
@@ -86,10 +88,10 @@ def overview(run: Run, columns: int = COLUMNS) -> list[str]:
 
 
 def totals(run: Run) -> str:
-    """``GREEN: 9 passed, 1 warned in 4.2 s``, ``PARTIAL: 2 passed, 11 did not run in …``, or ``NOT GREEN: …``."""
+    """``GREEN: 9 passed, 1 warned in 4.2 s``, ``PARTIAL: 2 passed, 11 did not run in …``, or ``NOT GREEN: …``; of a replay behind ``REPLAY``."""
     counts = [f"{count} {verdict}" for verdict, count in run.counts().items()] or ["no check ran"]
     left_out = [f"{len(run.missing)} did not run"] if run.missing else []
-    return f"{run.word}: {', '.join([*counts, *left_out])} in {run.duration_seconds:.1f} s"
+    return f"{'REPLAY, ' if run.replay else ''}{run.word}: {', '.join([*counts, *left_out])} in {run.duration_seconds:.1f} s"
 
 
 def changes(before: Run | None, now: Run) -> list[str]:
@@ -111,7 +113,7 @@ def changes(before: Run | None, now: Run) -> list[str]:
         lines += left_out
     elif earlier:
         lines.append(f"Not run this time: {', '.join(earlier)}")
-    return lines or ["Nothing has changed since the last run."]
+    return lines or [NO_CHANGE]
 
 
 def indented(text: str, columns: int = 2) -> list[str]:

@@ -1,0 +1,111 @@
+"""A file of lines of JSON, each of which carries the hash of the line before: what was changed afterwards shows.
+
+Whoever makes the whole chain anew leaves no trace in the file. The hash of its last line, written down elsewhere, shows that too:
+every run prints it, and its reports hold it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cdcproof.errors import UnexpectedAnswerError
+
+_FIRST = "0" * 64
+_END = "end"
+
+
+class Chain:
+    """Appends lines to a new file. Not for two processes at once. Errors are `OSError`."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.last_hash = _FIRST
+        self._lines = 0
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+
+    def add(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Append a line: it is in the file, whole, when this returns."""
+        line = _as_line({"line": self._lines + 1, "before": self.last_hash, "kind": kind, **content})
+        left = line + b"\n"
+        while left:
+            left = left[os.write(self._file, left) :]
+        self._lines += 1
+        self.last_hash = _hash(line)
+
+    def end(self) -> None:
+        """Append the last line, and have all of it on the disk."""
+        self.add(_END, {"lines": self._lines + 1})
+        os.fsync(self._file)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file as it is."""
+        os.close(self._file)
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines, without the last one. Raises `UnexpectedAnswerError` naming the first line that is not as it was written."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UnexpectedAnswerError(f"{path} cannot be read: {error.strerror}.") from None
+    lines = text.split(b"\n")
+    if lines.pop() or not lines:
+        raise _broken(path, len(lines) + 1, "is cut: it has no end")
+    contents = list(map(_content, lines))
+    before = _FIRST
+    for number, (line, content) in enumerate(zip(lines, contents, strict=True), 1):
+        if content is None:
+            raise _broken(path, number, "is not JSON as it is written here")
+        if content.get("line") != number:
+            raise _broken(path, number, f"was line {content.get('line')}: lines were dropped, added or reordered")
+        if content.get("before") != before:
+            following = contents[number] if number < len(contents) else None
+            this_is_intact = number > 1 and (following is None or following.get("before") == _hash(line))
+            raise _broken(path, number - 1 if this_is_intact else number, "was changed")
+        before = _hash(line)
+        if content.get("kind") == _END:
+            if number != len(lines):
+                raise _broken(path, number + 1, "follows the end")
+            if line != _as_line(_ending(number) | {"before": content["before"]}):
+                raise _broken(path, number, "was changed")
+            return
+        yield content
+    raise _broken(path, len(lines) + 1, "is missing: the end was cut off, or the run did not come to it")
+
+
+def last_hash(path: Path) -> str:
+    """The hash of the last line of a file that `read` takes."""
+    return _hash(path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2])
+
+
+def _ending(number: int) -> dict[str, Any]:
+    return {"line": number, "before": "", "kind": _END, "lines": number}
+
+
+def _as_line(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _content(line: bytes) -> dict[str, Any] | None:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _hash(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+def _broken(path: Path, number: int, what: str) -> UnexpectedAnswerError:
+    return UnexpectedAnswerError(
+        f"{path}: line {number} {what}.", "Take the file from where it was recorded: this one is not as it was written."
+    )
