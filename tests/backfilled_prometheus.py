@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cdcproof.waiting import wait_until
+from cdcproof.core.waiting import wait_until
 
 Value = Callable[[float], float | None]
 """Seconds before now to the value; None where nothing was scraped."""

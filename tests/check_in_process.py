@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.environments import select
-from cdcproof.operations.remedies import Remedies
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
+from cdcproof.remedies.checks import Remedies
 from cdcproof.reporting.judge import EvidenceBook, judge
 from cdcproof.reporting.record import StepRecord
 from cdcproof.reporting.steps import Step

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from cdcproof import secrets
+from cdcproof.core import secrets
 from tests.drills.detections import DETECTIONS
 from tests.plugin_project import Project
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from cdcproof.waiting import wait_until
+from cdcproof.core.waiting import wait_until
 from tests.programs import program
 
 MANIFEST = "application/vnd.oci.image.index.v1+json"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import artifacts, folders, java
-from cdcproof.progress import Progress
-from cdcproof.waiting import wait_until
 from tests.certificates import Authority
 
 PLAIN_PASSWORD, SCRAM_PASSWORD = "plain-secret-1", "scram-secret-2"

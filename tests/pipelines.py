@@ -1,6 +1,6 @@
 """Pipelines for unit tests."""
 
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 
 
 def pipeline_of(*tables: str, source_type: str = "sqlserver", **more: object) -> Pipeline:

@@ -59,9 +59,9 @@ markers =
 
 IMPORTS = """
 import pytest
-from cdcproof.errors import *
+from cdcproof.core.errors import *
 from cdcproof.findings import *
-from cdcproof.secrets import Secret, known
+from cdcproof.core.secrets import Secret, known
 """
 
 SERVICES_DOWN = '''

@@ -24,9 +24,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from cdcproof import pipeline
-from cdcproof.errors import UnreachableError
-from cdcproof.waiting import wait_until
+from cdcproof.core.errors import UnreachableError
+from cdcproof.core.waiting import wait_until
+from cdcproof.pipeline import model as pipeline
 
 PASSWORD = "corr;ect=hor}se {battery's \\staple"  # every character that a connection string may stumble over
 """The superuser's password on both servers."""

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.object_store import ObjectStore
+from cdcproof.clients.object_store.client import ObjectStore
+from cdcproof.core.errors import CouldNotLookError, UnreachableError
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import artifacts, folders
 from cdcproof.environments.embedded.artifacts import Artifact
 from cdcproof.environments.embedded.services import java
-from cdcproof.errors import CouldNotLookError, UnreachableError
-from cdcproof.progress import Progress
-from cdcproof.waiting import wait_until
 
 _SHA256 = "18bbedb5d741587aaf254b1a91c65d632afd88c18badf214d5777b0ca4b772ba"
 _JAR = Artifact("com.adobe.testing", "s3mock", "4.9.1", "exec", "jar", _SHA256, "tests")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cdcproof.operations.connectors import definition
-from cdcproof.pipeline import load
+from cdcproof.connectors.deployment import definition
+from cdcproof.pipeline.model import load
 
 ROOT = Path(__file__).parents[1]
 PRODUCTION = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]

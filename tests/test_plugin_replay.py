@@ -17,8 +17,8 @@ pytest_plugins = "pytester"
 
 LOOKS = """
 from pathlib import Path
-from cdcproof.observations.lag import SinkLag
-from cdcproof.clients.consumer_groups import Group
+from cdcproof.observations.lag.sink import SinkLag
+from cdcproof.clients.kafka.consumer_groups import Group
 
 def mark(name):
     with Path("looked").open("a") as file:

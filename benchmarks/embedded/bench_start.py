@@ -24,10 +24,10 @@ from pathlib import Path
 
 import psutil
 
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import artifacts, databases, lifecycle, replication, services
 from cdcproof.environments.embedded.services import java
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.progress import Progress
 
 Figures = dict[str, list[float]]
 

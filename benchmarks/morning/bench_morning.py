@@ -20,8 +20,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import lifecycle
-from cdcproof.progress import Progress
 
 NAME = "bench-morning"
 SERVICES = ("postgres-source", "postgres", "zookeeper", "kafka", "schema-registry", "kafka-connect")

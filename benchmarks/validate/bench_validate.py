@@ -22,13 +22,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from cdcproof.core.progress import Progress
 from cdcproof.databases.test_rows import connect_to_write
 from cdcproof.environments.embedded import lifecycle
 from cdcproof.environments.embedded.environment import Embedded
-from cdcproof.observations.round_trip import ACTS, Journey, Traveller, travellers
-from cdcproof.operations.round_trip import Ends, travel
-from cdcproof.pipeline import Pipeline, load
-from cdcproof.progress import Progress
+from cdcproof.pipeline.model import Pipeline, load
+from cdcproof.validation.round_trip.journey import ACTS, Journey, Traveller, travellers
+from cdcproof.validation.round_trip.run import Ends, travel
 
 NAME = "bench-validate"
 FILE = Path("fixtures/pipelines/embedded.toml")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from cdcproof.waiting import wait_until  # noqa: E402
+from cdcproof.core.waiting import wait_until  # noqa: E402
 from tests.postgres_server import PASSWORD, Servers, running_servers  # noqa: E402
 
 CASES = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.backup import run as backup
-from cdcproof.backup.part import Part
+from cdcproof.backup.parts.part import Part
 from cdcproof.backup.run import Outcome, Request
-from cdcproof.pipeline import Pipeline
-from cdcproof.progress import Progress
+from cdcproof.core.progress import Progress
+from cdcproof.pipeline.model import Pipeline
 from tests.pipelines import pipeline_of
 from tests.postgres_server import PASSWORD, Servers
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdcproof import pipeline
 from cdcproof.databases.sqlserver.queries import backup, catalogue
+from cdcproof.pipeline import model as pipeline
 from tests.tds_server import Answer, Refusal
 from tests.tsql_values import Int, Text
 

@@ -9,18 +9,18 @@ from typing import Any, cast
 import pytest
 
 from cdcproof.backup import facts
-from cdcproof.backup.connectors import SavedConnector
 from cdcproof.backup.facts import Restored, gather
 from cdcproof.backup.manifest import DatabaseBackup, Manifest
-from cdcproof.backup.offsets import Saved, SavedOffsets, SavedParts
-from cdcproof.backup.positions import Facts, SinkPlace
-from cdcproof.clients.consumer_groups import Place
-from cdcproof.clients.kafka import Kafka
+from cdcproof.backup.parts.connectors import SavedConnector
+from cdcproof.backup.parts.offsets import Saved, SavedOffsets, SavedParts
+from cdcproof.backup.parts.positions import Facts, SinkPlace
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.consumer_groups import Place
+from cdcproof.connectors import retention
+from cdcproof.connectors.retention import Retention
+from cdcproof.core.errors import UnreachableError
 from cdcproof.databases.contracts.identity import Identity
-from cdcproof.errors import UnreachableError
-from cdcproof.operations.connectors import retention
-from cdcproof.operations.connectors.retention import Retention
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from tests.backup.made import STATE
 from tests.pipelines import pipeline_of
 

@@ -13,7 +13,7 @@ import pytest
 
 from cdcproof.backup import folders
 from cdcproof.backup.folders import Directory
-from cdcproof.errors import OperationError, UsageError
+from cdcproof.core.errors import OperationError, UsageError
 from tests.backup.made import NOW, committed
 
 

@@ -15,7 +15,7 @@ from moto import mock_aws
 
 from cdcproof.backup import looks
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from checks.weekly import test_2_backups as checks
 from tests.check_in_process import judged
 from tests.pipelines import pipeline_of

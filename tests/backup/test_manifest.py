@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cdcproof.backup import manifest
+from cdcproof.core.errors import ConfigError
 from cdcproof.databases.contracts.backup import TableSum, differences
-from cdcproof.errors import ConfigError
 from tests.backup.made import NOW, committed
 
 

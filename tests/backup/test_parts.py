@@ -7,17 +7,17 @@ from typing import Any, cast
 
 import pytest
 
-from cdcproof.backup import connectors, offsets, registry, schema_history
-from cdcproof.clients.connect import Connect, ConnectorStates
-from cdcproof.clients.consumer_groups import Positions
-from cdcproof.clients.dead_letters import Record
-from cdcproof.clients.kafka import Kafka
+from cdcproof.backup.parts import connectors, offsets, registry, schema_history
+from cdcproof.clients.connect.client import Connect, ConnectorStates
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.consumer_groups import Positions
+from cdcproof.clients.kafka.dead_letters import Record
 from cdcproof.clients.registry import Registry
-from cdcproof.errors import OperationError
-from cdcproof.pipeline import HttpService
+from cdcproof.core.errors import OperationError
+from cdcproof.pipeline.model import HttpService
 from tests.canned import serving
-from tests.operations.connectors.looks import connector
-from tests.operations.connectors.worker import Worker
+from tests.connectors.looks import connector
+from tests.connectors.worker import Worker
 from tests.pipelines import pipeline_of
 
 PIPELINE = pipeline_of(

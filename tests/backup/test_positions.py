@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from cdcproof.backup.positions import Decision, Facts, SinkPlace, SinkStep, SourceStep, decide
+from cdcproof.backup.parts.positions import Decision, Facts, SinkPlace, SinkStep, SourceStep, decide
 
 KEPT = {("t", 0): SinkPlace(saved=10, saved_end=12, start=0, end=50)}
 CUT = {("t", 0): SinkPlace(saved=10, saved_end=12, start=11, end=50)}

@@ -10,20 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.backup import restore, restore_connectors, restore_database, restore_state
 from cdcproof.backup import run as backup
 from cdcproof.backup.folders import Directory
-from cdcproof.backup.positions import Facts
-from cdcproof.backup.restore import Outcome, Request
-from cdcproof.backup.restore_connectors import Connectors
-from cdcproof.clients.connect import ConnectorStates, Offset
-from cdcproof.errors import UsageError
-from cdcproof.operations.connectors import acts
-from cdcproof.operations.connectors.retention import Retention
-from cdcproof.progress import Progress
+from cdcproof.backup.parts.positions import Facts
+from cdcproof.backup.restore import connectors as restore_connectors
+from cdcproof.backup.restore import database as restore_database
+from cdcproof.backup.restore import run as restore
+from cdcproof.backup.restore import state as restore_state
+from cdcproof.backup.restore.connectors import Connectors
+from cdcproof.backup.restore.run import Outcome, Request
+from cdcproof.clients.connect.client import ConnectorStates, Offset
+from cdcproof.connectors import acts
+from cdcproof.connectors.retention import Retention
+from cdcproof.core.errors import UsageError
+from cdcproof.core.progress import Progress
 from tests.backup import runs
 from tests.backup.test_restore_connectors import LSN, PARTS, SINK, SOURCE, Versioned, place
-from tests.operations.connectors.worker import Worker
+from tests.connectors.worker import Worker
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]

@@ -7,23 +7,23 @@ from typing import Any, cast
 
 import pytest
 
-from cdcproof.backup import restore_connectors
-from cdcproof.backup.connectors import SavedConnector
 from cdcproof.backup.log import Log
 from cdcproof.backup.manifest import Manifest
-from cdcproof.backup.offsets import Saved, SavedOffsets, SavedParts
-from cdcproof.backup.positions import Decision, SinkStep, SourceStep
-from cdcproof.backup.restore_connectors import Connectors, kafka_version, others, seen
-from cdcproof.backup.restore_plan import Plan
-from cdcproof.clients.connect import Connect, Connector, ConnectorStates, Version
-from cdcproof.errors import OperationError
-from cdcproof.operations.connectors import acts
-from cdcproof.operations.connectors.hand import Hand
-from cdcproof.operations.connectors.retention import Retention
-from cdcproof.pipeline import Paths
-from cdcproof.progress import Progress
-from cdcproof.waiting import Deadline
-from tests.operations.connectors.worker import Worker
+from cdcproof.backup.parts.connectors import SavedConnector
+from cdcproof.backup.parts.offsets import Saved, SavedOffsets, SavedParts
+from cdcproof.backup.parts.positions import Decision, SinkStep, SourceStep
+from cdcproof.backup.restore import connectors as restore_connectors
+from cdcproof.backup.restore.connectors import Connectors, kafka_version, others, seen
+from cdcproof.backup.restore.plan import Plan
+from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates, Version
+from cdcproof.connectors import acts
+from cdcproof.connectors.hand import Hand
+from cdcproof.connectors.retention import Retention
+from cdcproof.core.errors import OperationError
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import Deadline
+from cdcproof.pipeline.model import Paths
+from tests.connectors.worker import Worker
 from tests.pipelines import pipeline_of
 
 SOURCE = {"connector.class": "io.debezium.connector.sqlserver.SqlServerConnector", "kind": "source"}

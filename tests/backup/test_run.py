@@ -17,12 +17,12 @@ import pytest
 from psutil import NoSuchProcess, Process
 
 from cdcproof.backup import manifest
-from cdcproof.backup import postgresql_programs as programs
 from cdcproof.backup import run as backup
 from cdcproof.backup.folders import Directory
+from cdcproof.backup.parts import postgresql_programs as programs
 from cdcproof.backup.run import Outcome
-from cdcproof.errors import UsageError
-from cdcproof.waiting import wait_until
+from cdcproof.core.errors import UsageError
+from cdcproof.core.waiting import wait_until
 from tests.backup import runs
 from tests.postgres_server import PASSWORD, Server, Servers
 

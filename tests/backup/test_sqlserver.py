@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.backup import databases, folders, manifest, restore
-from cdcproof.backup.databases import Orders
+from cdcproof.backup import folders, manifest
 from cdcproof.backup.folders import Directory
 from cdcproof.backup.manifest import DatabaseBackup, Manifest
-from cdcproof.errors import CdcproofError, OperationError
-from cdcproof.pipeline import Paths, Pipeline
-from cdcproof.progress import Progress
+from cdcproof.backup.parts import databases
+from cdcproof.backup.parts.databases import Orders
+from cdcproof.backup.restore import run as restore
+from cdcproof.core.errors import CdcproofError, OperationError
+from cdcproof.core.progress import Progress
+from cdcproof.pipeline.model import Paths, Pipeline
 from tests.backup.made import NOW
 from tests.backup.sqlserver import FakeServer, config
 from tests.pipelines import pipeline_of

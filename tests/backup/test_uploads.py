@@ -16,16 +16,17 @@ from typing import Any
 
 import pytest
 
-from cdcproof.backup import manifest, restore
+from cdcproof.backup import manifest
 from cdcproof.backup import run as backup
 from cdcproof.backup.folders import Directory
 from cdcproof.backup.manifest import DatabaseBackup
 from cdcproof.backup.remote import Remote
-from cdcproof.clients.object_store import ObjectStore
-from cdcproof.clients.object_uploads import Uploads
-from cdcproof.errors import CdcproofError, OperationError, UnexpectedAnswerError, UnreachableError, UsageError
-from cdcproof.pipeline import Pipeline
-from cdcproof.progress import Progress
+from cdcproof.backup.restore import run as restore
+from cdcproof.clients.object_store.client import ObjectStore
+from cdcproof.clients.object_store.uploads import Uploads
+from cdcproof.core.errors import CdcproofError, OperationError, UnexpectedAnswerError, UnreachableError, UsageError
+from cdcproof.core.progress import Progress
+from cdcproof.pipeline.model import Pipeline
 from tests.backup.made import NOW, STATE, committed
 from tests.pipelines import pipeline_of
 from tests.s3mock import S3Mock

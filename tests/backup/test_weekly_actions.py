@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cdcproof.backup import looks
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting.record import StepRecord
 from checks.weekly import test_2_backups as checks
 from tests.backup.made import committed

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.backup import restore
 from cdcproof.backup import run as backup
+from cdcproof.backup.restore import run as restore
 from cdcproof.backup.run import Outcome, Request
 from cdcproof.cli.backup import bucket_of, days
 from cdcproof.cli.main import main
-from cdcproof.errors import UsageError
+from cdcproof.core.errors import UsageError
 from tests.backup.made import NOW, committed
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cdcproof.cli.main import main
-from cdcproof.operations.pipeline_file import text_of
-from tests.operations.test_access import closed
+from cdcproof.onboarding.pipeline_file import text_of
+from tests.onboarding.test_access import closed
 
 PASSWORD = "check-config-secret"
 

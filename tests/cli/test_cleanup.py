@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cdcproof.cli.main import main
-from cdcproof.observations import reports
-from cdcproof.pipeline import Pipeline, load
+from cdcproof.observations.reconciliation import reports
+from cdcproof.pipeline.model import Pipeline, load
 from cdcproof.reconcile.report.ownership import place_of
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from tests.canned import serving

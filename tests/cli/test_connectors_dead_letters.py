@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from cdcproof.cli.main import main
-from cdcproof.clients import kafka
-from cdcproof.clients.consumer_groups import Place
-from cdcproof.clients.dead_letters import Record
-from cdcproof.operations.pipeline_file import text_of
-from cdcproof.pipeline import Kafka as Cluster
+from cdcproof.clients.kafka import client as kafka
+from cdcproof.clients.kafka.consumer_groups import Place
+from cdcproof.clients.kafka.dead_letters import Record
+from cdcproof.onboarding.pipeline_file import text_of
+from cdcproof.pipeline.model import Kafka as Cluster
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cdcproof.cli.main import main
-from cdcproof.operations.connectors.journal import Journal
-from cdcproof.operations.pipeline_file import text_of
-from cdcproof.pipeline import load
+from cdcproof.connectors.journal import Journal
+from cdcproof.onboarding.pipeline_file import text_of
+from cdcproof.pipeline.model import load
 from tests.canned import EXPANDED, Canned, connector, serving
 from tests.pipelines import pipeline_of
 
@@ -176,8 +176,8 @@ def test_undo_puts_back_what_was_there(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_one_deployment_at_a_time(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from cdcproof.locking import only_one
-    from cdcproof.progress import Progress
+    from cdcproof.core.locking import only_one
+    from cdcproof.core.progress import Progress
 
     with serving({EXPANDED: seen(NEW)}) as server, only_one(Path("reports/connectors/test/lock"), "x", Progress()):
         assert call(server, "apply", "files", "--allow-acts", "--deadline", "0.3") == 3

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cdcproof.cli.main import main
-from cdcproof.operations.pipeline_file import text_of
+from cdcproof.onboarding.pipeline_file import text_of
 from tests.canned import EXPANDED, Canned, connector, serving
 from tests.pipelines import pipeline_of
 

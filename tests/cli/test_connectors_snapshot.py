@@ -9,9 +9,9 @@ import pytest
 
 from cdcproof.cli import reconcile
 from cdcproof.cli.main import main
-from cdcproof.operations.connectors import snapshot
-from cdcproof.operations.connectors.snapshot import Following, Phase, Seen, Tell
-from cdcproof.operations.pipeline_file import text_of
+from cdcproof.connectors import snapshot
+from cdcproof.connectors.snapshot import Following, Phase, Seen, Tell
+from cdcproof.onboarding.pipeline_file import text_of
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.prometheus import scrape
-from cdcproof.errors import UnreachableError
-from cdcproof.operations.pipeline_file import text_of
-from cdcproof.pipeline import Pipeline
-from cdcproof.waiting import wait_until
+from cdcproof.core.errors import UnreachableError
+from cdcproof.core.waiting import wait_until
+from cdcproof.onboarding.pipeline_file import text_of
+from cdcproof.pipeline.model import Pipeline
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from cdcproof.cli.main import main
-from cdcproof.pipeline import load
+from cdcproof.pipeline.model import load
 from tests.canned import EXPANDED, connector, serving
-from tests.operations.test_discovery import SECRETS, SINK, SOURCE
+from tests.onboarding.test_discovery import SECRETS, SINK, SOURCE
 
 ANSWERS = {
     "GET /": (200, {"version": "3.9.2", "kafka_cluster_id": "id-1"}),

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cdcproof.cli.main import COMMANDS, main, run_safely
-from cdcproof.errors import ConfigError, CouldNotLookError, OperationError, UsageError
-from cdcproof.secrets import Secret
+from cdcproof.core.errors import ConfigError, CouldNotLookError, OperationError, UsageError
+from cdcproof.core.secrets import Secret
 
 
 def test_help_lists_every_command_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:

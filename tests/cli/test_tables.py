@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from cdcproof.cli.tables import as_json, table
-from cdcproof.secrets import Secret
+from cdcproof.core.secrets import Secret
 
 
 def test_columns_are_aligned_and_nothing_is_a_dash() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.compose_config import Rendered, rendered
-from cdcproof.errors import ConfigError, UnexpectedAnswerError, UnreachableError
+from cdcproof.clients.containers.compose_config import Rendered, rendered
+from cdcproof.core.errors import ConfigError, UnexpectedAnswerError, UnreachableError
 
 KAFKA = """
 services:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.clients.connect import Connect, root_cause
+from cdcproof.clients.connect.client import Connect, root_cause
 from cdcproof.clients.http import ConflictError, NotFoundError, ServiceFailedError
-from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.pipeline import HttpService
-from cdcproof.secrets import scrub
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import scrub
+from cdcproof.pipeline.model import HttpService
 from tests.canned import EXPANDED, TRACE, Canned, connector, serving
 
 SOURCE = {"name": "source", "connector.class": "io.debezium.connector.postgresql.PostgresConnector"}

@@ -1,5 +1,5 @@
-from cdcproof.clients.container_settings import Settings, read_settings
-from cdcproof.clients.containers import read_container
+from cdcproof.clients.containers.engine import read_container
+from cdcproof.clients.containers.settings import Settings, read_settings
 from tests.engine import container
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.containers import Engine, Mount, parse_df, read_container, restarts_24h
-from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.clients.containers.engine import Engine, Mount, parse_df, read_container, restarts_24h
+from cdcproof.core.errors import UnexpectedAnswerError, UnreachableError
 from tests.engine import container, engine_with
 from tests.trickle import bytewise, sending
 

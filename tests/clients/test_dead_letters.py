@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.clients.dead_letters import Record, all_put_aside, counted
+from cdcproof.clients.kafka.dead_letters import Record, all_put_aside, counted
 
 PLACE = ("t.orders", 0)
 

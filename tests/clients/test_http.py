@@ -15,9 +15,9 @@ from cdcproof.clients.http import (
     despite_rebalance,
     shown,
 )
-from cdcproof.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.pipeline import HttpService
-from cdcproof.secrets import Secret
+from cdcproof.core.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import Secret
+from cdcproof.pipeline.model import HttpService
 from tests.canned import serving
 
 

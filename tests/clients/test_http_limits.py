@@ -11,8 +11,8 @@ from itertools import chain, repeat
 import pytest
 
 from cdcproof.clients.http import Http
-from cdcproof.errors import UnexpectedAnswerError, UnreachableError
-from cdcproof.waiting import wait_until
+from cdcproof.core.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.core.waiting import wait_until
 from tests.trickle import bytewise, sending
 
 _HEAD = b"HTTP/1.1 200 OK\r\n"

@@ -8,7 +8,7 @@ import pytest
 
 from cdcproof.clients import image_registry
 from cdcproof.clients.image_registry import ImageRegistry, Reference
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from tests.image_registries import Asked, Said, answering, registry
 
 LIST = "/v2/pipeline/kafka/tags/list"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.clients.java_expressions import UnreadableError, filled, match
+from cdcproof.clients.connect.java_expressions import UnreadableError, filled, match
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ import pytest
 from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka.admin import ClusterMetadata
 
-from cdcproof.clients import kafka_session
-from cdcproof.clients.consumer_groups import Group, PartitionLag
-from cdcproof.clients.kafka import Kafka
-from cdcproof.errors import UnexpectedAnswerError, UnreachableError
-from cdcproof.pipeline import Kafka as Cluster
+from cdcproof.clients.kafka import session as kafka_session
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.consumer_groups import Group, PartitionLag
+from cdcproof.core.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.pipeline.model import Kafka as Cluster
 from tests.canned import serving
 
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from cdcproof.clients.kafka_log_dirs import Replica, log_dirs
-from cdcproof.clients.kafka_login import Login
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.pipeline import Kafka
+from cdcproof.clients.kafka.log_dirs import Replica, log_dirs
+from cdcproof.clients.kafka.login import Login
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.pipeline.model import Kafka
 
 NO_LOGIN = Login.of(Kafka(bootstrap_servers="127.0.0.1:9092"))
 
@@ -108,6 +108,6 @@ def test_nobody_there_is_unreachable() -> None:
 
 
 def test_a_broker_that_says_nothing_is_waited_for_no_longer_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdcproof.clients.kafka_log_dirs._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("cdcproof.clients.kafka.log_dirs._ANSWER_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(UnreachableError):
         log_dirs("127.0.0.1", silent.getsockname()[1], NO_LOGIN)

@@ -15,8 +15,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cdcproof.clients.object_store import ObjectStore
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.clients.object_store.client import ObjectStore
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 
 SECRET = "not-really-a-secret-key"
 
@@ -149,7 +149,7 @@ def test_nobody_at_the_address_is_unreachable() -> None:
 def test_what_is_not_a_list_is_an_error_of_ours_and_shows_no_secret(
     status: int, body: str, error: type[CouldNotLookError], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cdcproof.clients.object_store._ATTEMPTS", 1)
+    monkeypatch.setattr("cdcproof.clients.object_store.client._ATTEMPTS", 1)
 
     with serving(lambda _: (status, body)) as endpoint, pytest.raises(error) as raised:
         ObjectStore("cdc-backups", endpoint).objects()

@@ -6,7 +6,7 @@ import pytest
 
 from cdcproof.clients.http import NotFoundError
 from cdcproof.clients.prometheus import parse, scrape
-from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.core.errors import UnexpectedAnswerError
 from tests.canned import serving
 
 TEXT = """# HELP runs_total Runs.

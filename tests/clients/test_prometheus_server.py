@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cdcproof.clients.prometheus_server import PrometheusServer
-from cdcproof.errors import UnexpectedAnswerError, UnreachableError
-from cdcproof.pipeline import HttpService
+from cdcproof.core.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.pipeline.model import HttpService
 from tests.canned import serving
 
 ASKED = "GET /api/v1/query?query=up%7Bjob%3D%22x%22%7D"

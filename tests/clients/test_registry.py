@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from cdcproof.clients.registry import Registry
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.pipeline import HttpService
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.pipeline.model import HttpService
 from tests.canned import serving
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cdcproof.clients.scram import Scram
-from cdcproof.secrets import Secret
+from cdcproof.core.secrets import Secret
 
 LOGIN = Scram("SCRAM-SHA-256", "user", Secret("pencil"), "rOprNGfwEbeRWgbNEkqO")
 NONCE = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"

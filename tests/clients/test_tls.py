@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cdcproof.clients.connect import Connect
+from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.http import Http
 from cdcproof.clients.notifier import deliver
-from cdcproof.clients.object_store import ObjectStore
+from cdcproof.clients.object_store.client import ObjectStore
 from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.clients.registry import Registry
+from cdcproof.core.errors import ConfigError, RefusedError
+from cdcproof.core.secrets import Secret
 from cdcproof.environments.endpoints import probe
-from cdcproof.errors import ConfigError, RefusedError
-from cdcproof.pipeline import ConnectService, HttpService
+from cdcproof.pipeline.model import ConnectService, HttpService
 from cdcproof.reporting.metrics import push_under
-from cdcproof.secrets import Secret
 from tests.canned import Canned, serving
 from tests.certificates import Authority
 from tests.tls_proxy import encrypting

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.clients.transforms import Route, drops_tombstones, route
+from cdcproof.clients.connect.transforms import Route, drops_tombstones, route
 
 APACHE = "org.apache.kafka.connect.transforms."
 ROUTER = {

@@ -10,6 +10,8 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.catalogue import Catalogue
 from cdcproof.databases.contracts.checksums import Checksums
@@ -32,8 +34,6 @@ from cdcproof.databases.table_read import (
 )
 from cdcproof.databases.values.canonical import chunk_of, told
 from cdcproof.databases.values.types import form_of
-from cdcproof.errors import RefusedError, UnexpectedAnswerError
-from cdcproof.secrets import Secret
 from tests.databases.row_hashes import chunk_in, hash_in, hashed_by
 from tests.postgres_server import PASSWORD, USER, Servers
 

@@ -8,13 +8,13 @@ from unittest.mock import patch
 
 import pytest
 
+from cdcproof.core.secrets import Secret
+from cdcproof.core.waiting import wait_until
 from cdcproof.databases.connections import connect_for_diagnosis
 from cdcproof.databases.contracts.diagnosis import SESSIONS
 from cdcproof.databases.sqlserver.queries import catalogue
 from cdcproof.databases.sqlserver.sessions.diagnosis import SQLServerDiagnosis
 from cdcproof.diagnostics.databases import blocked
-from cdcproof.secrets import Secret
-from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, Servers
 
 pytest_plugins = ["tests.postgres_server"]

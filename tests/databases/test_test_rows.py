@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import sqlglot
 
-from cdcproof import pipeline
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.test_rows import SingleRow, Writer
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver import odbc
 from cdcproof.databases.sqlserver.sessions import test_rows
 from cdcproof.databases.sqlserver.sessions.test_rows import SQLServerWriter
 from cdcproof.databases.test_rows import connect_to_write
-from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.pipeline import Account
-from cdcproof.secrets import Secret
+from cdcproof.pipeline import model as pipeline
+from cdcproof.pipeline.model import Account
 from tests.postgres_server import PASSWORD, USER, Servers
 
 pytest_plugins = ["tests.postgres_server"]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import OperationError
+from cdcproof.core.secrets import REDACTED, known
 from cdcproof.diagnostics import archive
 from cdcproof.diagnostics.parts import File, file_name
-from cdcproof.errors import OperationError
-from cdcproof.secrets import REDACTED, known
 from tests.diagnostics.worlds import read
 
 

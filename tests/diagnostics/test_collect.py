@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import UnreachableError
+from cdcproof.core.waiting import Deadline
 from cdcproof.diagnostics import collect as collecting
 from cdcproof.diagnostics.collect import collect, gather
 from cdcproof.diagnostics.items import items
 from cdcproof.diagnostics.parts import File, Item, Missing, Part, Remark, Scope
-from cdcproof.errors import UnreachableError
-from cdcproof.pipeline import Pipeline, load
-from cdcproof.waiting import Deadline
+from cdcproof.pipeline.model import Pipeline, load
 from tests.canned import serving
 from tests.diagnostics.worlds import World, read
 from tests.pipelines import pipeline_of

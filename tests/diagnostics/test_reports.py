@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.secrets import known
+from cdcproof.core.waiting import Deadline
 from cdcproof.diagnostics import archive, reports
 from cdcproof.diagnostics.parts import File, Missing, Remark, Scope
 from cdcproof.evidence import chain
-from cdcproof.secrets import known
-from cdcproof.waiting import Deadline
 from tests.diagnostics.worlds import World
 from tests.pipelines import pipeline_of
 

@@ -6,9 +6,9 @@ import tarfile
 from contextlib import nullcontext
 from pathlib import Path
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import FileSystem, ServiceState
-from cdcproof.errors import CouldNotLookError
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 
 
 class World:

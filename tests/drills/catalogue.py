@@ -60,12 +60,12 @@ CASES = (
 """Inputs and faults that once got a wrong answer, as scripts/ci/cases.py calls them."""
 
 COMMANDS = {
-    "cdcproof init": ("operations.discovery", "operations.column_rules", "operations.jdbc_url", "clients.java_expressions"),
-    "cdcproof check-config": ("operations.access",),
-    "cdcproof change classify": ("operations.compose_file", "clients.compose_config"),
-    "cdcproof connectors validate": ("operations.connectors.definition",),
-    "cdcproof connectors resume": ("operations.connectors.retention",),
-    "cdcproof connectors snapshot": ("operations.connectors.snapshot",),
+    "cdcproof init": ("onboarding.discovery", "onboarding.column_rules", "connectors.settings.jdbc_url", "clients.connect.java_expressions"),
+    "cdcproof check-config": ("onboarding.access",),
+    "cdcproof change classify": ("clients.containers.compose_file", "clients.containers.compose_config"),
+    "cdcproof connectors validate": ("connectors.deployment.definition",),
+    "cdcproof connectors resume": ("connectors.retention",),
+    "cdcproof connectors snapshot": ("connectors.snapshot",),
     "cdcproof reconcile": ("reconcile",),
     "cdcproof reconcile repair": ("cli.reconcile", "reconcile.report.result"),
     "every look by HTTP": ("clients.http",),
@@ -222,7 +222,7 @@ FAULTS: tuple[Fault, ...] = (
         ("test_the_action_mends_what_was_found", "morning.7-capture-job", "What the Action offers for each of these", "-", (1, 2, 3, 17), False),
     ),
     *_shown(
-        "operations/connectors/test_retention.py", Shown.SQL_SERVER,
+        "connectors/test_retention.py", Shown.SQL_SERVER,
         ("test_every_capture_instance_must_reach_back", "cdcproof connectors resume", "A capture instance begins behind the connector's position", "the table", (4,), False),
         ("test_a_position_beyond_the_end_of_the_log_is_of_another_history", "cdcproof connectors resume", "The position is beyond the end of the log", "the connector", (10,), False),
     ),
@@ -273,7 +273,7 @@ FAULTS: tuple[Fault, ...] = (
         ("test_a_copy_and_a_clock_that_is_ahead_are_not", "morning.4-metrics-connectors", "The exporter's page is a copy, or of a clock that is ahead", "the page", (11, 25, "stale_exporter"), False),
     ),
     *_shown(
-        "operations/connectors/test_settings.py", Shown.MADE,
+        "connectors/test_settings.py", Shown.MADE,
         ("test_a_source_that_leaves_changes_out", "morning.9-connector-settings", "A source skips events that it cannot process, or operations", "connector and setting", (16,), False),
         ("test_transforms_that_drop_deletes", "morning.9-connector-settings", "A transform drops deletes", "connector and transform", (12,), False),
         ("test_what_loses_only_when_something_else_breaks_is_a_risk", "morning.9-connector-settings", "errors.tolerance = all, without a dead letter topic", "connector and setting", (6, 16), False),
@@ -286,7 +286,7 @@ FAULTS: tuple[Fault, ...] = (
         ("test_a_report_of_the_server_that_was_there_before_says_nothing_about_the_new_one", "morning.3-reconciliation", "A report of the server that was there before", "the table", (8, 10), False),
     ),
     *_shown(
-        "operations/test_remedies.py", Shown.MADE,
+        "remedies/test_remedies.py", Shown.MADE,
         ("test_a_slot_that_a_connector_reads_is_never_offered_to_be_dropped", "morning.8-replication-slots", "The connector is away from its slot for a moment", "the slot, which is not offered to be dropped", ("slot_advice",), False),
     ),
     *_shown(
@@ -294,7 +294,7 @@ FAULTS: tuple[Fault, ...] = (
         ("test_a_compose_service_of_several_containers_is_a_wrong_file_that_names_them_and_not_down", "every look at a container", "A container that Compose gave another name", "the containers, never down", ("23",), False),
     ),
     *_shown(
-        "operations/test_weekly_metrics.py", Shown.SERVER,
+        "observations/test_weekly_metrics.py", Shown.SERVER,
         ("test_a_week_of_failures_is_red_until_it_is_over", "weekly.1-failures", "A week with failures", "the counter", (19,), False),
         ("test_a_slow_week_is_red_until_it_is_over", "weekly.1-lag", "A week of lag", "the connector", (11,), False),
     ),
@@ -310,13 +310,13 @@ FAULTS: tuple[Fault, ...] = (
         ("test_a_topic_that_grew_is_red_and_named", "weekly.3-topic-growth", "A topic grows faster than planned", "the topic", (), False),
     ),
     *_shown(
-        "operations/test_images.py", Shown.SERVER,
+        "observations/test_images.py", Shown.SERVER,
         ("test_what_was_not_pulled_and_made_anew_is_by_the_commands", "monthly.1-images", "A container of another image than the compose file names", "the service", (), True),
         ("test_what_was_not_pulled_and_made_anew_is_by_the_commands", "monthly.1-newer-images", "An image that was pulled and is not used", "the service", (), True),
         ("test_the_registries_are_asked_for_newer_tags", "monthly.1-newer-tags", "A newer tag at the registry", "the image", (), False),
     ),
     *_shown(
-        "operations/test_advisories.py", Shown.MADE,
+        "observations/test_advisories.py", Shown.MADE,
         ("test_a_package_with_an_advisory_is_red_until_it_was_replaced", "monthly.1-advisories", "A package with an advisory", "the package", (), False),
     ),
     *_shown(
@@ -333,7 +333,7 @@ FAULTS: tuple[Fault, ...] = (
         ("test_diagnostics_that_hold_nothing_are_red", "premaintenance.6-diagnostics", "Diagnostics that hold nothing", "the archive", (), False),
     ),
     *_shown(
-        "operations/test_discovery_shapes.py", Shown.MADE,
+        "onboarding/test_discovery_shapes.py", Shown.MADE,
         ("test_tables_topics_and_targets", "cdcproof init", "Topics with characters that Kafka has not, lists in another case, unknown transforms, a worker's prefix", "tables, topics and targets as they are", ("06", "07", "13", "18"), False),
         ("test_another_database_of_the_same_connector_is_said_and_can_be_chosen", "cdcproof init", "A connector of several databases", "the other database", ("08",), False),
         ("test_a_url_of_which_nothing_is_in_clear_still_gives_a_file", "cdcproof init", "A URL that the worker fills in", "what is to be filled in", ("09",), False),
@@ -346,19 +346,19 @@ FAULTS: tuple[Fault, ...] = (
         ("test_what_java_writes_in_its_own_way_is_read", "cdcproof init", "Java's own expressions in a router", "the tables", ("14",), False),
     ),
     *_shown(
-        "operations/test_column_rules.py", Shown.MADE,
+        "onboarding/test_column_rules.py", Shown.MADE,
         ("test_what_the_configurations_say_of_columns", "cdcproof init", "Columns that are left out, renamed or masked on their way", "the columns", ("15",), False),
     ),
     *_shown(
-        "operations/test_jdbc_url.py", Shown.MADE,
+        "connectors/test_jdbc_url.py", Shown.MADE,
         ("test_the_parts_of_a_url_are_read", "cdcproof init", "A URL with an IPv6 address, two hosts, a quoted name", "host, port and database", ("17",), False),
     ),
     *_shown(
-        "operations/test_access.py", Shown.SERVER,
+        "onboarding/test_access.py", Shown.SERVER,
         ("test_partitions_and_the_table_that_they_make_are_there_and_captured", "cdcproof check-config", "Tables that are partitions", GREEN, ("21",), False),
     ),
     *_shown(
-        "operations/test_compose_2.py", Shown.MADE,
+        "clients/test_compose_2.py", Shown.MADE,
         ("test_a_variable_of_the_env_file_beside_it_is_what_would_start", "cdcproof change classify", "A variable of the .env file changes the image", "the upgrade", ("24",), False),
         ("test_processors_are_numbers_and_a_plain_yes_is_a_text", "cdcproof change classify", "Processors and a plain yes", GREEN, ("25",), False),
         ("test_included_files_count_and_each_file_is_laid_over_those_before_it", "cdcproof change classify", "Several compose files", "nothing but what differs", ("26",), False),
@@ -401,7 +401,7 @@ FAULTS: tuple[Fault, ...] = (
         ("test_a_connector_whose_heartbeat_stands_still_is_stuck_and_not_idle", "cdcproof reconcile", "A source connector cannot hand on what it has read", "the connector, not the rows", (1, "stuck_producer"), False),
     ),
     *_shown(
-        "operations/connectors/test_definition.py", Shown.MADE,
+        "connectors/test_definition.py", Shown.MADE,
         ("test_a_byte_order_mark_is_no_part_of_the_file", "cdcproof connectors validate", "A file with a byte order mark", GREEN, ("35a",), False),
         ("test_the_initial_state_is_kept", "cdcproof connectors validate", "A file with an initial state", GREEN, ("35b",), False),
     ),

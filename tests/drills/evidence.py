@@ -78,7 +78,10 @@ def judges_of(step: str) -> tuple[Path, str, set[str]]:
 
 _JUDGES = (
     "cdcproof.observations.",
-    "cdcproof.operations.",
+    "cdcproof.connectors.",
+    "cdcproof.remedies.",
+    "cdcproof.validation.",
+    "cdcproof.onboarding.",
     "cdcproof.clients.",
     "cdcproof.databases.",
     "cdcproof.backup.",

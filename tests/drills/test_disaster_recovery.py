@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.progress import Progress
 from cdcproof.emergency.drill import SCENARIOS
 from cdcproof.environments.embedded import databases, lifecycle, state
 from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE, folders
-from cdcproof.progress import Progress
 from tests.integration.conftest import free_ports
 
 pytestmark = [pytest.mark.drill, pytest.mark.integration, pytest.mark.slow]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.containers import Engine
+from cdcproof.clients.containers.engine import Engine
+from cdcproof.core.errors import CouldNotLookError, OperationError
 from cdcproof.emergency.evidence import Evidence
 from cdcproof.emergency.suspects import EVIDENCE, ContainerSuspect
-from cdcproof.errors import CouldNotLookError, OperationError
 
 pytestmark = pytest.mark.docker
 IMAGE = "cdcproof-stand-in:bookworm"

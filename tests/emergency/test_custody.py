@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import OperationError
 from cdcproof.emergency.custody import RECORDS, Custody, broken_records
-from cdcproof.errors import OperationError
 from cdcproof.maintenance.journal import Actor
 
 ANN = Actor("ann", "here", 1)

@@ -13,12 +13,12 @@ import pytest
 
 from cdcproof.cli import emergency as command
 from cdcproof.cli.main import main
+from cdcproof.core.errors import OperationError, UnreachableError
 from cdcproof.emergency import evidence, incident, suspects
 from cdcproof.emergency.incident import Incident, Result
 from cdcproof.environments.live import Live
-from cdcproof.errors import OperationError, UnreachableError
 from cdcproof.maintenance.journal import Actor
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from tests import canned
 from tests.canned import EXPANDED, Canned, serving
 from tests.pipelines import pipeline_of

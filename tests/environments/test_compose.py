@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cdcproof.core.errors import UnreachableError
 from cdcproof.environments.compose import Compose
-from cdcproof.errors import UnreachableError
-from cdcproof.pipeline import load
+from cdcproof.pipeline.model import load
 from tests.engine import container, engine_with
 
 ROOT = Path(__file__).parents[2]

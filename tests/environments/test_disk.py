@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof import waiting
+from cdcproof.core import waiting
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments import disk
-from cdcproof.errors import CouldNotLookError
 
 
 @pytest.fixture

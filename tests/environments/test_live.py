@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import ConfigError, CouldNotLookError, UnreachableError
+from cdcproof.core.secrets import known
 from cdcproof.environments import greetings
 from cdcproof.environments.endpoints import probe
 from cdcproof.environments.live import Live
-from cdcproof.errors import ConfigError, CouldNotLookError, UnreachableError
-from cdcproof.pipeline import Pipeline
-from cdcproof.secrets import known
+from cdcproof.pipeline.model import Pipeline
 from tests.engine import container, engine_with, made_by_compose
 from tests.pipelines import pipeline_of
 from tests.tds_server import tds_server

@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from cdcproof.pipeline import Pipeline, load
+from cdcproof.pipeline.model import Pipeline, load
 
 PIPELINE = load(Path(__file__).parents[2] / "fixtures/pipelines/warehouse.toml")
 _TEXT = st.text("aZ09 .-/é\"'\\<\n\0\ud800!", max_size=4)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.evidence.chain import Chain, last_hash, read
 
 LINES = 5

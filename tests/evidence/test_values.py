@@ -16,12 +16,12 @@ from uuid import UUID
 import pytest
 from hypothesis import Phase, given, settings
 
+from cdcproof.core.secrets import known
 from cdcproof.databases.names import TableName
 from cdcproof.evidence.observed import OBSERVED, values
 from cdcproof.evidence.values import NotReadableError, NotWritableError, Values, classes_within, name_of
-from cdcproof.observations.tables import TableSets
-from cdcproof.pipeline import Pipeline
-from cdcproof.secrets import known
+from cdcproof.observations.schema.tables import TableSets
+from cdcproof.pipeline.model import Pipeline
 from tests.evidence.data import PIPELINE, of
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.errors import ConfigError
+from cdcproof.core.errors import ConfigError
 from cdcproof.history.capacity import add, file_of
 
 DAY = 86_400.0

@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.prometheus import scrape
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import connectors, lifecycle, passwords, state
 from cdcproof.environments.embedded.environment import Embedded
 from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import Pipeline, load
-from cdcproof.pipeline_choice import VARIABLE
-from cdcproof.progress import Progress
+from cdcproof.pipeline.choice import VARIABLE
+from cdcproof.pipeline.model import Pipeline, load
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from cdcproof.reporting.record import Run, StepRecord
-from cdcproof.waiting import wait_until
 from tests.drills.detections import DETECTIONS
 from tests.integration.forking import Forking
 

@@ -21,22 +21,39 @@ from pathlib import Path
 
 PRELOADED = (
     *("pytest", "_pytest.junitxml", "psycopg", "confluent_kafka.admin", "jinja2", "psutil", "pydantic", "yaml"),
-    *("cdcproof.operations.looks", "cdcproof.operations.remedies", "cdcproof.databases.postgresql.database"),
+    *("cdcproof.observations.readings", "cdcproof.remedies.checks", "cdcproof.databases.postgresql.database"),
     *(
         "cdcproof.databases.postgresql.sessions.deployment",
         "cdcproof.environments.embedded.environment",
         "cdcproof.cli.main",
     ),
-    *("cdcproof.operations.connectors.prerequisites", "cdcproof.operations.round_trip", "cdcproof.operations.soak"),
-    *("cdcproof.operations.baseline", "cdcproof.reconcile.engine", "cdcproof.cli.reconcile.inputs"),
-    *("cdcproof.maintenance.checklist", "cdcproof.maintenance.remedies", "cdcproof.operations.gate", "docker"),
-    *("cdcproof.monitoring.monthly", "cdcproof.monitoring.dashboards.page", "cdcproof.operations.weekly_metrics"),
-    *("cdcproof.operations.images", "cdcproof.operations.advisories", "cdcproof.operations.source_lag"),
-    *("cdcproof.operations.canary", "cdcproof.operations.connectors.settings", "cdcproof.operations.notify"),
+    *("cdcproof.connectors.prerequisites", "cdcproof.validation.round_trip.run", "cdcproof.validation.soak.watch"),
+    *("cdcproof.validation.baseline.recording", "cdcproof.reconcile.engine", "cdcproof.cli.reconcile.inputs"),
+    *(
+        "cdcproof.maintenance.checklist",
+        "cdcproof.maintenance.remedies",
+        "cdcproof.connectors.deployment.gate",
+        "docker",
+    ),
+    *(
+        "cdcproof.monitoring.monthly",
+        "cdcproof.monitoring.dashboards.page",
+        "cdcproof.observations.weeks.metrics_reading",
+    ),
+    *(
+        "cdcproof.observations.images.images_reading",
+        "cdcproof.observations.images.advisories_reading",
+        "cdcproof.observations.lag.source_reading",
+    ),
+    *("cdcproof.validation.round_trip.canary", "cdcproof.connectors.settings.rules", "cdcproof.oncall.notify"),
     *("cdcproof.backup.looks", "cdcproof.history.weekly_sizes", "cdcproof.databases.postgresql.sessions.health"),
     *("cdcproof.reporting.publish", "cdcproof.reporting.judge", "allure_commons", "attr", "execnet", "unittest", "pdb"),
     *("cdcproof.diagnostics.collect", "cdcproof.backup.run", "cdcproof.maintenance.drill_reports"),
-    *("cdcproof.observations.recovery_drill", "cdcproof.operations.reconciliation", "cdcproof.operations.capture_job"),
+    *(
+        "cdcproof.observations.weeks.recovery_drill",
+        "cdcproof.validation.reconciliation",
+        "cdcproof.observations.databases.capture_job_reading",
+    ),
 )
 """None that pytest rewrites."""
 _MOST_SECONDS = 300

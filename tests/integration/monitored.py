@@ -16,15 +16,15 @@ from typing import Self
 import pytest
 
 from cdcproof.clients.prometheus_server import PrometheusServer
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.embedded.environment import Embedded
-from cdcproof.errors import CouldNotLookError
-from cdcproof.monitoring.connectors import ConnectorCollector
 from cdcproof.monitoring.dashboards import answers
 from cdcproof.monitoring.dashboards.answers import Scope
-from cdcproof.monitoring.reconciliation import ReconciliationCollector
-from cdcproof.monitoring.series import Collector, Metric, gauge
-from cdcproof.monitoring.server import bind
-from cdcproof.pipeline import HttpService
+from cdcproof.monitoring.exporter.connectors import ConnectorCollector
+from cdcproof.monitoring.exporter.reconciliation import ReconciliationCollector
+from cdcproof.monitoring.exporter.series import Collector, Metric, gauge
+from cdcproof.monitoring.exporter.server import bind
+from cdcproof.pipeline.model import HttpService
 from tests.integration.conftest import INSTANCE, ROOT, Pipelines, eventually, free_ports
 
 SCRAPE_SECONDS = 2

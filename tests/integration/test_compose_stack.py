@@ -19,18 +19,18 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.containers import Engine
+from cdcproof.clients.containers.engine import Engine
+from cdcproof.core.errors import CouldNotLookError, UnreachableError
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import wait_until
 from cdcproof.databases.connections import connect
 from cdcproof.databases.names import TableName
 from cdcproof.environments.compose import Compose
 from cdcproof.environments.disk import measure
 from cdcproof.environments.embedded import artifacts, folders
-from cdcproof.errors import CouldNotLookError, UnreachableError
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import load
-from cdcproof.progress import Progress
+from cdcproof.pipeline.model import load
 from cdcproof.reporting.record import Run
-from cdcproof.waiting import wait_until
 from tests.integration.conftest import free_ports
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]

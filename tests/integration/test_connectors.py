@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.prometheus import scrape
+from cdcproof.connectors.journal import Journal
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import connectors, databases, lifecycle, state, supervision
-from cdcproof.operations.connectors.journal import Journal
-from cdcproof.progress import Progress
 from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, Pipelines, eventually
 
 pytestmark = pytest.mark.integration

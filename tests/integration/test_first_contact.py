@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.pipeline import load
+from cdcproof.pipeline.model import load
 from tests.integration.conftest import PASSWORDS, Pipelines
 
 pytestmark = pytest.mark.integration

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.containers import Engine
-from cdcproof.errors import CouldNotLookError
+from cdcproof.clients.containers.engine import Engine
+from cdcproof.core.errors import CouldNotLookError
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

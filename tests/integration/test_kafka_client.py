@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Producer
 
-from cdcproof.clients.connect import Connect
-from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.connect.client import Connect
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.environments.embedded import databases
-from cdcproof.errors import UnexpectedAnswerError
 from tests.integration.conftest import Pipelines, eventually
 
 pytestmark = pytest.mark.integration

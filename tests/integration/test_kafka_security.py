@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from cdcproof.clients import kafka_session
-from cdcproof.clients.dead_letters import Record
-from cdcproof.clients.kafka import Kafka
-from cdcproof.clients.kafka_log_dirs import log_dirs
-from cdcproof.clients.kafka_writes import KafkaWriter
-from cdcproof.errors import CdcproofError, ConfigError, CouldNotLookError, RefusedError, UsageError
-from cdcproof.pipeline import Kafka as Cluster
+from cdcproof.clients.kafka import session as kafka_session
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.dead_letters import Record
+from cdcproof.clients.kafka.log_dirs import log_dirs
+from cdcproof.clients.kafka.writes import KafkaWriter
+from cdcproof.core.errors import CdcproofError, ConfigError, CouldNotLookError, RefusedError, UsageError
+from cdcproof.pipeline.model import Kafka as Cluster
 from tests.certificates import Authority
 from tests.kafka_broker import PLAIN_PASSWORD, SCRAM_PASSWORD, Broker, broker
 

@@ -19,11 +19,11 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 
-from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.prometheus import scrape
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import connectors, databases, lifecycle, services, state
 from cdcproof.findings import Verdict
-from cdcproof.progress import Progress
 from cdcproof.reconcile.report.result import TableStatus
 from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, eventually
 

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.backup import restore, restore_connectors
 from cdcproof.backup import run as backup
-from cdcproof.backup.positions import SinkStep, SourceStep
-from cdcproof.backup.restore import Outcome
-from cdcproof.clients.dead_letters import Record
-from cdcproof.clients.kafka import Kafka
-from cdcproof.clients.kafka_writes import KafkaWriter
+from cdcproof.backup.parts.positions import SinkStep, SourceStep
+from cdcproof.backup.restore import connectors as restore_connectors
+from cdcproof.backup.restore import run as restore
+from cdcproof.backup.restore.run import Outcome
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.dead_letters import Record
+from cdcproof.clients.kafka.writes import KafkaWriter
+from cdcproof.core.errors import UsageError
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import connectors, databases
-from cdcproof.errors import UsageError
-from cdcproof.progress import Progress
 from tests.integration.conftest import ROOT, Pipelines, eventually
 
 pytestmark = pytest.mark.integration

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE
-from cdcproof.pipeline_choice import VARIABLE
+from cdcproof.pipeline.choice import VARIABLE
 from tests.crontab import Line, parse
 from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, Pipelines
 from tests.s3mock import S3Mock

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.kafka.client import Kafka
 from cdcproof.environments.embedded import connectors, databases
-from cdcproof.operations import looks
-from cdcproof.pipeline import load
+from cdcproof.observations import readings as looks
+from cdcproof.pipeline.model import load
 from tests.integration.conftest import Pipelines, eventually
 
 pytestmark = pytest.mark.integration

@@ -16,7 +16,7 @@ import yaml
 
 from cdcproof.environments.embedded import connectors
 from cdcproof.findings import Verdict
-from cdcproof.pipeline_choice import VARIABLE
+from cdcproof.pipeline.choice import VARIABLE
 from cdcproof.reporting.record import Run
 from tests.drills.detections import DETECTIONS
 from tests.integration.conftest import ROOT, Pipelines

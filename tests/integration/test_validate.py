@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import connectors, databases, lifecycle
 from cdcproof.findings import Verdict
-from cdcproof.progress import Progress
 from cdcproof.reporting.record import Run
 from tests.drills.detections import DETECTIONS
 from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, Outcome, Pipelines, eventually

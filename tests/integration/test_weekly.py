@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.kafka import Kafka
-from cdcproof.clients.kafka_log_dirs import log_dirs
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.log_dirs import log_dirs
 from cdcproof.findings import Verdict
 from tests.integration.conftest import Pipelines
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.maintenance import finish, rollback, start
+from cdcproof.connectors import acts, undo
+from cdcproof.connectors.retention import Retention
 from cdcproof.maintenance.journal import Actor
-from cdcproof.maintenance.steps import Steps, Told
+from cdcproof.maintenance.rollback import run as rollback
+from cdcproof.maintenance.steps import finish, start
+from cdcproof.maintenance.steps.steps import Steps, Told
 from cdcproof.maintenance.window import Window, Windows
-from cdcproof.operations.connectors import acts, undo
-from cdcproof.operations.connectors.retention import Retention
 from tests.maintenance.model import ModelSite, Pipe
 
 CHANGE = """summary = "larger batches at the sink"

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from cdcproof.clients.connect import Connect, ConnectorStates
-from cdcproof.errors import CouldNotLookError, UnreachableError
+from cdcproof.clients.connect.client import Connect, ConnectorStates
+from cdcproof.connectors.hand import Hand
+from cdcproof.core.errors import CouldNotLookError, UnreachableError
+from cdcproof.core.waiting import Deadline
 from cdcproof.findings import Verdict
-from cdcproof.maintenance.drain import Drained
-from cdcproof.maintenance.validation import Validation
-from cdcproof.observations.baseline import Facts
-from cdcproof.operations.baseline import Baseline
-from cdcproof.operations.connectors.hand import Hand
-from cdcproof.pipeline import Pipeline
-from cdcproof.waiting import Deadline
-from tests.operations.connectors.worker import Worker
+from cdcproof.maintenance.steps.drain import Drained
+from cdcproof.maintenance.steps.validation import Validation
+from cdcproof.pipeline.model import Pipeline
+from cdcproof.validation.baseline.comparison import Facts
+from cdcproof.validation.baseline.recording import Baseline
+from tests.connectors.worker import Worker
 from tests.pipelines import pipeline_of
 from tests.reporting.runs import record_of
 

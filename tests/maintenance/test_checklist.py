@@ -16,10 +16,10 @@ from cdcproof.maintenance import checklist, confirmations, drill_reports, go
 from cdcproof.maintenance.checklist import KeptDiagnostics, People, Restorable, RollbackFiles, Staged
 from cdcproof.maintenance.drill_reports import DrillReport
 from cdcproof.maintenance.remedies import WindowRemedies
-from cdcproof.observations.baseline import Change
-from cdcproof.observations.risk import Risk
 from cdcproof.reporting import journal
 from cdcproof.reporting.record import Run
+from cdcproof.validation.baseline.comparison import Change
+from cdcproof.validation.change.risk import Risk
 from checks.premaintenance.test_5_last_quarter import test_diagnostics_are_kept_as_the_baseline as diagnostics_check
 from tests.backup.made import committed
 from tests.check_in_process import judged

@@ -12,12 +12,12 @@ from typing import cast
 
 import pytest
 
-from cdcproof.clients.compose_config import tool
-from cdcproof.clients.containers import Engine
+from cdcproof.clients.containers.compose_config import tool
+from cdcproof.clients.containers.engine import Engine
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.live import Live
-from cdcproof.errors import CouldNotLookError
-from cdcproof.maintenance import services
-from cdcproof.maintenance.services import Services
+from cdcproof.maintenance.steps import services
+from cdcproof.maintenance.steps.services import Services
 from cdcproof.maintenance.window import Windows
 from tests.maintenance.conftest import ANN, CHANGE, Room
 from tests.maintenance.model import ModelServices, ModelSite, Pipe

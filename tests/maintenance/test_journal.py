@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.errors import OperationError, UsageError
+from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.core.secrets import known
 from cdcproof.maintenance.journal import Actor, Journal, held_by, holding
-from cdcproof.secrets import known
 
 ANN, BEN = Actor("ann", "here", 1), Actor("ben", "here", 2)
 

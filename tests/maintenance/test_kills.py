@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from cdcproof.maintenance import finish, rollback, start
 from cdcproof.maintenance.journal import Journal
-from cdcproof.maintenance.steps import Told
+from cdcproof.maintenance.rollback import run as rollback
+from cdcproof.maintenance.steps import finish, start
+from cdcproof.maintenance.steps.steps import Told
 from cdcproof.maintenance.window import Phase
 from tests.maintenance.conftest import Room
 

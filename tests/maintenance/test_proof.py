@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cdcproof.errors import ConfigError, OperationError, UsageError
+from cdcproof.core.errors import ConfigError, OperationError, UsageError
+from cdcproof.core.progress import Progress
 from cdcproof.maintenance import proof
-from cdcproof.progress import Progress
 from tests.backup import made
 from tests.backup.made import committed
 from tests.pipelines import pipeline_of

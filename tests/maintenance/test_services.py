@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.containers import Engine
+from cdcproof.clients.containers.engine import Engine
+from cdcproof.core.errors import DeadlineError, OperationError, UsageError
 from cdcproof.environments.base import ServiceState
 from cdcproof.environments.live import Live
-from cdcproof.errors import DeadlineError, OperationError, UsageError
-from cdcproof.maintenance import services
-from cdcproof.pipeline import Pipeline
+from cdcproof.maintenance.steps import services
+from cdcproof.pipeline.model import Pipeline
 from tests.engine import container, engine_with, made_by_compose
 from tests.pipelines import pipeline_of
 

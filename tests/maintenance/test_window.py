@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.errors import ConfigError, CouldNotLookError, OperationError, UsageError
+from cdcproof.connectors import acts
+from cdcproof.connectors.retention import Retention
+from cdcproof.core.errors import ConfigError, CouldNotLookError, OperationError, UsageError
 from cdcproof.findings import Verdict
-from cdcproof.maintenance import confirmations, go, saved, standing
+from cdcproof.maintenance import confirmations, go, standing
 from cdcproof.maintenance.go import Go
-from cdcproof.maintenance.steps import Told
+from cdcproof.maintenance.rollback import saved
+from cdcproof.maintenance.steps.steps import Told
 from cdcproof.maintenance.window import Phase
-from cdcproof.observations.baseline import Facts
-from cdcproof.operations import baseline
-from cdcproof.operations.connectors import acts
-from cdcproof.operations.connectors.retention import Retention
 from cdcproof.reporting.record import Run, StepRecord
+from cdcproof.validation.baseline import recording as baseline
+from cdcproof.validation.baseline.comparison import Facts
 from tests.maintenance.conftest import Room
 from tests.maintenance.model import BEFORE, at
 from tests.reporting.runs import record_of, run_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from cdcproof.monitoring.alerts import ALERTS
 from cdcproof.monitoring.catalogue import CHECKS
+from cdcproof.monitoring.rules.alerts import ALERTS
 
 Value = float | None | Callable[[], float]
 """None: absent."""

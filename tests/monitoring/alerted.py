@@ -19,14 +19,14 @@ import yaml
 from prometheus_client.core import GaugeMetricFamily
 
 from cdcproof.clients.http import Http
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.services import alertmanager, pushgateway
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import CouldNotLookError
-from cdcproof.monitoring.series import Collector, Metric
-from cdcproof.monitoring.server import bind
-from cdcproof.pipeline import HttpService
-from cdcproof.waiting import wait_until
+from cdcproof.monitoring.exporter.series import Collector, Metric
+from cdcproof.monitoring.exporter.server import bind
+from cdcproof.pipeline.model import HttpService
 from tests.canned import Canned, serving
 from tests.monitoring.test_rules import ROOT
 from tests.programs import program

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.clients.consumer_groups import PartitionLag, Place
-from cdcproof.clients.topic_states import PartitionState, TopicState
-from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.clients.kafka.consumer_groups import PartitionLag, Place
+from cdcproof.clients.kafka.topic_states import PartitionState, TopicState
+from cdcproof.core.errors import UnexpectedAnswerError, UnreachableError
 
 
 @dataclass

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from cdcproof.core.errors import CdcproofError, UnexpectedAnswerError, UnreachableError
 from cdcproof.databases.contracts.health import Health, Reader, SlotRoom, Unread
 from cdcproof.databases.names import TableName
-from cdcproof.errors import CdcproofError, UnexpectedAnswerError, UnreachableError
 
 
 @dataclass

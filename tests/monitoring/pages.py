@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import generate_latest
 
 from cdcproof.clients.prometheus import Metrics, parse
-from cdcproof.monitoring.series import Collector, registry_of
+from cdcproof.monitoring.exporter.series import Collector, registry_of
 
 
 def scraped(collector: Collector) -> Metrics:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from cdcproof.monitoring.alerts import every_alert
+from cdcproof.monitoring.rules.alerts import every_alert
 from tests.monitoring.alert_proofs import BROKEN, HERE, LOADED, MADE, PUSHED, table
 
 ROOT = Path(__file__).parents[2]

@@ -14,18 +14,18 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.prometheus_server import PrometheusServer
+from cdcproof.core.waiting import wait_until
 from cdcproof.findings import Verdict
-from cdcproof.monitoring import identity
 from cdcproof.monitoring.catalogue import CHECKS
-from cdcproof.monitoring.check_rules import severity_of
-from cdcproof.monitoring.reconciliation import ReconciliationCollector
-from cdcproof.monitoring.series import Collector, gauge
-from cdcproof.pipeline import HttpService, Pipeline
+from cdcproof.monitoring.exporter import identity
+from cdcproof.monitoring.exporter.reconciliation import ReconciliationCollector
+from cdcproof.monitoring.exporter.series import Collector, gauge
+from cdcproof.monitoring.rules.check_rules import severity_of
+from cdcproof.pipeline.model import HttpService, Pipeline
 from cdcproof.reconcile.report.ownership import place_of
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from cdcproof.reporting import metrics, scheduled
 from cdcproof.reporting.record import StepRecord
-from cdcproof.waiting import wait_until
 from tests.canned import Canned
 from tests.monitoring.alert_proofs import LOADED, MADE, Value
 from tests.monitoring.alerted import HEARTBEAT, Alerted, Message, messages, receiving

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.connect import Connector, ConnectorStates, Task
+from cdcproof.clients.connect.client import Connector, ConnectorStates, Task
 from cdcproof.clients.prometheus import Metrics
+from cdcproof.connectors.journal import Before, Change, Journal
+from cdcproof.core.errors import UsageError
+from cdcproof.core.waiting import within
 from cdcproof.databases.contracts.health import Health, Unread
 from cdcproof.environments.live import Live
-from cdcproof.errors import UsageError
-from cdcproof.monitoring import connectors, probe
-from cdcproof.monitoring.connect_metrics import connector_states, task_states
-from cdcproof.monitoring.connectors import ConnectorCollector
-from cdcproof.observations.exporter_page import UP
-from cdcproof.operations.connectors.journal import Before, Change, Journal
-from cdcproof.pipeline import Connector as Expected
-from cdcproof.waiting import within
+from cdcproof.monitoring.exporter import connectors, probe
+from cdcproof.monitoring.exporter.connect_metrics import connector_states, task_states
+from cdcproof.monitoring.exporter.connectors import ConnectorCollector
+from cdcproof.observations.reconciliation.exporter_page import UP
+from cdcproof.pipeline.model import Connector as Expected
 from tests.canned import EXPANDED, connector, serving
 from tests.monitoring.brokers import Broker
 from tests.monitoring.databases import FakeDatabase

@@ -14,13 +14,13 @@ import pytest
 
 from cdcproof.cli.main import main
 from cdcproof.clients.prometheus_server import PrometheusServer
-from cdcproof.errors import CouldNotLookError, UnreachableError, UsageError
+from cdcproof.core.errors import CouldNotLookError, UnreachableError, UsageError
 from cdcproof.monitoring.dashboards import DASHBOARDS, answers
 from cdcproof.monitoring.dashboards.answers import Series
 from cdcproof.monitoring.dashboards.chart import MOST_LINES, chart
 from cdcproof.monitoring.dashboards.model import Colour, Level, Look, State, Unit, filled
 from cdcproof.monitoring.dashboards.written import written
-from cdcproof.pipeline import HttpService
+from cdcproof.pipeline.model import HttpService
 from tests.monitoring.fake_prometheus import Found, answering
 
 ABOUT = "last_over_time(cdcproof_exporter_info"

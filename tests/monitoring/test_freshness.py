@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.health import Health
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.monitoring import freshness
-from cdcproof.monitoring.freshness import TargetReading
-from cdcproof.monitoring.source_metrics import SourceReading
-from cdcproof.pipeline import Freshness
+from cdcproof.monitoring.exporter import freshness
+from cdcproof.monitoring.exporter.freshness import TargetReading
+from cdcproof.monitoring.exporter.source_metrics import SourceReading
+from cdcproof.pipeline.model import Freshness
 from tests.monitoring.databases import FakeDatabase
 
 BEAT = Freshness(source="dbo.cdcproof_heartbeat", target="public.cdcproof_heartbeat")

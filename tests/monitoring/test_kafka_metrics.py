@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from cdcproof.clients.connect import Connector, ConnectorStates, Task
-from cdcproof.clients.dead_letters import TOPIC_KEY
-from cdcproof.monitoring import kafka_metrics
-from cdcproof.monitoring.kafka_metrics import KafkaReading
-from cdcproof.pipeline import Pipeline
+from cdcproof.clients.connect.client import Connector, ConnectorStates, Task
+from cdcproof.clients.kafka.dead_letters import TOPIC_KEY
+from cdcproof.monitoring.exporter import kafka_metrics
+from cdcproof.monitoring.exporter.kafka_metrics import KafkaReading
+from cdcproof.pipeline.model import Pipeline
 from tests.monitoring.brokers import Broker
 from tests.pipelines import pipeline_of
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.monitoring import server as serving
-from cdcproof.monitoring.identity import up
-from cdcproof.monitoring.landing import Landing, is_loopback
-from cdcproof.monitoring.probe import Line
-from cdcproof.monitoring.series import Collector, Metric
-from cdcproof.pipeline import Pipeline
+from cdcproof.monitoring.exporter import server as serving
+from cdcproof.monitoring.exporter.identity import up
+from cdcproof.monitoring.exporter.landing import Landing, is_loopback
+from cdcproof.monitoring.exporter.probe import Line
+from cdcproof.monitoring.exporter.series import Collector, Metric
+from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from tests.pipelines import pipeline_of
 

@@ -12,7 +12,7 @@ import pytest
 
 from cdcproof.findings import Verdict
 from cdcproof.monitoring import monthly
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from checks.monthly import test_2_performance as checks
 from tests.backfilled_prometheus import Backfill, prometheus
 from tests.check_in_process import judged

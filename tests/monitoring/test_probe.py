@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from cdcproof.errors import CdcproofError, DeadlineError, UnexpectedAnswerError, UnreachableError
-from cdcproof.monitoring.probe import Probe
-from cdcproof.secrets import known
-from cdcproof.waiting import Deadline, wait_until
+from cdcproof.core.errors import CdcproofError, DeadlineError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import known
+from cdcproof.core.waiting import Deadline, wait_until
+from cdcproof.monitoring.exporter.probe import Probe
 
 
 class Service:

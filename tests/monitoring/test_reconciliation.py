@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.errors import ConfigError
-from cdcproof.monitoring import reconciliation, totals
-from cdcproof.monitoring.reconciliation import ReconciliationCollector
-from cdcproof.monitoring.totals import Totals
-from cdcproof.observations.exporter_page import UP
+from cdcproof.core.errors import ConfigError
+from cdcproof.core.waiting import wait_until, within
+from cdcproof.monitoring.exporter import reconciliation, totals
+from cdcproof.monitoring.exporter.reconciliation import ReconciliationCollector
+from cdcproof.monitoring.exporter.totals import Totals
+from cdcproof.observations.reconciliation.exporter_page import UP
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
-from cdcproof.waiting import wait_until, within
 from tests.monitoring.pages import scraped
 from tests.pipelines import pipeline_of
 

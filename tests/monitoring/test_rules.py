@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cdcproof.monitoring.alerts import ALERTS, Alert, causes, every_alert, step_behind
 from cdcproof.monitoring.catalogue import BY_STEP, CHECKS
-from cdcproof.monitoring.check_rules import SCHEDULED, severity_of
+from cdcproof.monitoring.rules.alerts import ALERTS, Alert, causes, every_alert, step_behind
+from cdcproof.monitoring.rules.check_rules import SCHEDULED, severity_of
 from tests.programs import program
 
 ROOT = Path(__file__).parents[2]

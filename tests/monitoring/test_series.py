@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
 from cdcproof.clients.prometheus import parse
-from cdcproof.monitoring.series import Collector, Metric, counter, gauge, registry_of
+from cdcproof.monitoring.exporter.series import Collector, Metric, counter, gauge, registry_of
 
 
 class Fixed(Collector):

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from cdcproof.clients.connect import Connector, ConnectorStates
+from cdcproof.clients.connect.client import Connector, ConnectorStates
+from cdcproof.core.errors import UnreachableError
 from cdcproof.databases.contracts.health import Reader, SlotRoom, Unread
 from cdcproof.databases.names import TableName
-from cdcproof.errors import UnreachableError
-from cdcproof.monitoring import source_metrics
-from cdcproof.monitoring.series import Metric
-from cdcproof.monitoring.source_metrics import Rests
-from cdcproof.pipeline import Pipeline
+from cdcproof.monitoring.exporter import source_metrics
+from cdcproof.monitoring.exporter.series import Metric
+from cdcproof.monitoring.exporter.source_metrics import Rests
+from cdcproof.pipeline.model import Pipeline
 from tests.monitoring.databases import FakeDatabase
 from tests.pipelines import pipeline_of
 
@@ -136,7 +136,7 @@ def test_a_count_that_took_long_and_came_to_nothing_is_not_tried_at_each_scrape(
     monkeypatch: pytest.MonkeyPatch, found: Unread, seconds: float, rests: bool
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("cdcproof.waiting.time.monotonic", lambda: now)
+    monkeypatch.setattr("cdcproof.core.waiting.time.monotonic", lambda: now)
     kept = Rests()
     kept.counted("a", found, seconds)
     assert bool(kept.of("a")) is rests

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cdcproof.monitoring.alerts import ALERTS
+from cdcproof.monitoring.rules.alerts import ALERTS
 from tests.monitoring.test_rules import ALERT_RULES, CASES, ROOT, TESTS
 from tests.programs import program
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cdcproof.environments.base import BackupFile
-from cdcproof.observations.backup_folders import Backup, backups_of, own_name
+from cdcproof.observations.backups.folders import Backup, backups_of, own_name
 
 TAKEN = datetime(2026, 11, 18, 2, tzinfo=UTC).timestamp()
 COPIED = TAKEN + 86_400 * 5

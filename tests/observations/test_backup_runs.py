@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import BackupFile
-from cdcproof.errors import CouldNotLookError
-from cdcproof.observations.backup_logs import last_run, read
-from cdcproof.observations.backup_runs import COMPLETE, FRESH, BackupRuns, GoodBackups, Run
+from cdcproof.observations.backups.logs import last_run, read
+from cdcproof.observations.backups.runs import COMPLETE, FRESH, BackupRuns, GoodBackups, Run
 
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC).timestamp()
 LOG = "2026-11-29 02:00:01 ✓ connectors: 2 connectors\n2026-11-29 02:03:00 ✓ warehouse_20261129_020000: 9 files, verified\n"

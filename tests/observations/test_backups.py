@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from cdcproof.backup.folders import damage
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import BackupFile
 from cdcproof.environments.disk import files_below
-from cdcproof.errors import CouldNotLookError
-from cdcproof.observations.backups import FRESH, Backups
-from cdcproof.operations.remedies import Remedies
+from cdcproof.observations.backups.morning import FRESH, Backups
+from cdcproof.remedies.checks import Remedies
 from tests.backup.made import committed
 
 NOW = 1_795_000_000.0

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import FileSystem
-from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Verdict
-from cdcproof.observations.capacity import DaysUntilFull, Growth
+from cdcproof.observations.weeks.capacity import DaysUntilFull, Growth
 from checks.weekly import test_3_capacity as checks
 from tests.check_in_process import judged
 from tests.pipelines import pipeline_of

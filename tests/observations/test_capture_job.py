@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.deployment import CaptureHealth, CaptureJob
 from cdcproof.databases.sqlserver.queries import deployment
 from cdcproof.databases.sqlserver.queries.catalogue import USER
 from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
-from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Concern, Finding, Verdict
-from cdcproof.observations.capture_job import CaptureJobs
-from cdcproof.operations import capture_job
-from cdcproof.operations.remedies import Remedies
+from cdcproof.observations.databases import capture_job_reading as capture_job
+from cdcproof.observations.databases.capture_job import CaptureJobs
+from cdcproof.remedies.checks import Remedies
 from cdcproof.reporting.judge import EvidenceBook, judge
 from cdcproof.reporting.steps import Step
-from cdcproof.secrets import Secret
 from checks.morning.test_7_lag import test_the_log_is_captured as check
-from tests.operations.test_remedies import Environment
 from tests.pipelines import pipeline_of
+from tests.remedies.test_remedies import Environment
 
 CAPTURE = CaptureJob("capture", "cdc.w_capture", enabled=True, running=True, continuous=True, retention_minutes=0)
 CLEANUP = CaptureJob(

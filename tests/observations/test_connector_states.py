@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.observations.connector_states import PageBesideConnect, settled
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.observations.reconciliation.connector_page import PageBesideConnect, settled
 
 UP, DOWN = {"sink": 1.0}, {"sink": 0.0}
 

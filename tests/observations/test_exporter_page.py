@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.prometheus import Metrics, Sample
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.monitoring.connectors import ConnectorCollector
-from cdcproof.monitoring.reconciliation import ReconciliationCollector
-from cdcproof.observations.exporter_page import demand_counted, demand_own
-from cdcproof.pipeline import Pipeline
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.monitoring.exporter.connectors import ConnectorCollector
+from cdcproof.monitoring.exporter.reconciliation import ReconciliationCollector
+from cdcproof.observations.reconciliation.exporter_page import demand_counted, demand_own
+from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from tests.monitoring.pages import scraped
 from tests.pipelines import pipeline_of

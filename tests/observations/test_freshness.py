@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cdcproof import pipeline as model
 from cdcproof.databases.contracts.health import HealthDatabase
 from cdcproof.findings import Verdict
-from cdcproof.monitoring import freshness
 from cdcproof.monitoring.catalogue import BY_STEP
-from cdcproof.pipeline import Freshness
+from cdcproof.monitoring.exporter import freshness
+from cdcproof.pipeline import model
+from cdcproof.pipeline.model import Freshness
 from cdcproof.reporting.record import StepRecord
 from checks.morning.test_7_lag import test_the_target_is_fresh as check
 from tests.check_in_process import judged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.observations.image_tags import is_version, newest
+from cdcproof.observations.images.tags import is_version, newest
 
 POSTGRES = ("9.6.24", "15.4", "15.14", "16.1", "18.1", "18rc1", "15", "16", "18", "20231120", "latest", "alpine", "15.4-alpine3.18",
             "15.5-alpine3.19", "16.10-alpine3.20", "16.1-bookworm")  # fmt: skip

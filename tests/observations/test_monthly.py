@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.containers import Image
-from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.clients.containers.engine import Image
+from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.findings import Verdict
-from cdcproof.observations.advisories import Advisories, Audited
-from cdcproof.observations.images import Images, NewerImages, Running
-from cdcproof.observations.performance import Average, Performance
-from cdcproof.observations.recovery_drill import Drill, RecoveryDrill, read
-from cdcproof.observations.two_weeks import STEP_SECONDS
+from cdcproof.observations.images.advisories import Advisories, Audited
+from cdcproof.observations.images.images import Images, NewerImages, Running
+from cdcproof.observations.weeks.performance import Average, Performance
+from cdcproof.observations.weeks.recovery_drill import Drill, RecoveryDrill, read
+from cdcproof.observations.weeks.two_weeks import STEP_SECONDS
 from cdcproof.reporting.record import StepRecord
 from checks.monthly import test_1_security as security
 from checks.monthly import test_2_performance as monthly

@@ -10,10 +10,10 @@ import pytest
 
 from cdcproof.clients.registry import Registry, Schema
 from cdcproof.environments.live import Live
-from cdcproof.observations.next_schema import NextSchemas, Subject, with_another_column
-from cdcproof.operations import looks
-from cdcproof.operations.remedies import Remedies
-from cdcproof.pipeline import HttpService
+from cdcproof.observations import readings as looks
+from cdcproof.observations.schema.next_schema import NextSchemas, Subject, with_another_column
+from cdcproof.pipeline.model import HttpService
+from cdcproof.remedies.checks import Remedies
 from tests.canned import serving
 from tests.pipelines import pipeline_of
 

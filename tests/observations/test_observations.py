@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.consumer_groups import Group, PartitionLag
+from cdcproof.clients.kafka.consumer_groups import Group, PartitionLag
+from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column, TableName
 from cdcproof.environments.base import FileSystem, ServiceState, Taken
-from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.findings import Concern, Finding, require_at_most, require_below, require_equal, warn_if_any
-from cdcproof.observations.columns import ColumnSets
+from cdcproof.observations.databases.slots import Slots
 from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.disks import Disks, OldFiles, size
-from cdcproof.observations.lag import SinkLag
-from cdcproof.observations.metrics import MismatchMetrics
+from cdcproof.observations.lag.sink import SinkLag
+from cdcproof.observations.reconciliation.metrics import MismatchMetrics
+from cdcproof.observations.schema.columns import ColumnSets
+from cdcproof.observations.schema.tables import TableSets
 from cdcproof.observations.services import Services
-from cdcproof.observations.slots import Slots
-from cdcproof.observations.tables import TableSets
-from cdcproof.pipeline import Freshness
+from cdcproof.pipeline.model import Freshness
 from tests.pipelines import pipeline_of
 
 MEBIBYTE = 1024 * 1024

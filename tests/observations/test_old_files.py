@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdcproof.observations.old_files import OldFile, old_backups, old_reports
+from cdcproof.observations.backups.old_files import OldFile, old_backups, old_reports
 from cdcproof.reconcile.report.history import Seen, finished, history
 from cdcproof.reconcile.report.result import Report, Scrubbed, TableResult, TableStatus
 

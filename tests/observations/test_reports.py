@@ -12,8 +12,8 @@ import pytest
 
 from cdcproof.databases.contracts.identity import Identity
 from cdcproof.findings import Finding, require_equal
-from cdcproof.observations import reports
-from cdcproof.pipeline import Pipeline
+from cdcproof.observations.reconciliation import reports
+from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.report.ownership import is_same_place
 from cdcproof.reconcile.report.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus, write
 from tests.pipelines import pipeline_of

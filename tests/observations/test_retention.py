@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.observations.retention import judge
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.observations.backups.retention import judge
 
 
 @pytest.mark.parametrize("words", ["30d", "720h", "4w2d", "30d or 5GiB", "30d or 512MB"])

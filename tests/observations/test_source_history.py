@@ -11,8 +11,8 @@ import pytest
 
 from cdcproof.databases.contracts.identity import Identity
 from cdcproof.findings import Finding, require_equal
-from cdcproof.observations.report_files import ReportFile
-from cdcproof.observations.source_history import SourceHistory
+from cdcproof.observations.reconciliation.report_files import ReportFile
+from cdcproof.observations.reconciliation.source_history import SourceHistory
 from cdcproof.reconcile.report.result import Report, Scrubbed, TableResult, TableStatus
 from tests.pipelines import pipeline_of
 

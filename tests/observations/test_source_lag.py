@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.databases.contracts.deployment import LogReading
-from cdcproof.errors import CouldNotLookError
 from cdcproof.findings import Finding, require_at_most
-from cdcproof.observations.source_lag import Progress, SourceLag
+from cdcproof.observations.lag.source import Progress, SourceLag
 
 MEBIBYTE = 1024 * 1024
 

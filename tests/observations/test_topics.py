@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.clients.topic_states import PartitionState, TopicState
-from cdcproof.errors import UnreachableError
-from cdcproof.observations.topics import IN_ORDER, Topics, connects_own
+from cdcproof.clients.kafka.topic_states import PartitionState, TopicState
+from cdcproof.core.errors import UnreachableError
+from cdcproof.observations.schema.topics import IN_ORDER, Topics, connects_own
 
 GOOD = PartitionState(0, True, 3, 3)
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from cdcproof.clients.object_store import StoredObject
-from cdcproof.observations.uploads import FRESH, UPLOADED, Uploads, prefixes
+from cdcproof.clients.object_store.client import StoredObject
+from cdcproof.observations.backups.uploads import FRESH, UPLOADED, Uploads, prefixes
 
 NOW = datetime(2026, 11, 30, 7, tzinfo=UTC)  # a Monday
 TODAY = NOW.date()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cdcproof.cli.main import main
-from cdcproof.pipeline import load
-from cdcproof.pipeline_choice import VARIABLE, chosen, resolve
+from cdcproof.pipeline.choice import VARIABLE, chosen, resolve
+from cdcproof.pipeline.model import load
 from tests.crontab import parse
 
 ROOT = Path(__file__).parents[2]

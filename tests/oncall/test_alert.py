@@ -12,8 +12,8 @@ import yaml
 
 from cdcproof.cli import oncall
 from cdcproof.clients import alert_rules
-from cdcproof.errors import UsageError
-from cdcproof.monitoring.alerts import every_alert
+from cdcproof.core.errors import UsageError
+from cdcproof.monitoring.rules.alerts import every_alert
 from cdcproof.oncall.alert import find, labels_of
 
 ROOT = Path(__file__).parents[2]

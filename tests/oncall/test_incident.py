@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.errors import OperationError, UsageError
+from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.core.secrets import known
 from cdcproof.oncall import incident
 from cdcproof.oncall.alert import Alert, find
 from cdcproof.oncall.incident import DONE, OBSERVED, Records, open_incident, with_entry
-from cdcproof.secrets import known
 
 BEGAN = datetime(2026, 11, 29, 6, 0, 5, tzinfo=UTC)
 ALERT = find("ConnectorDown", {"connector": "odd sink", "task": "0"}, {})

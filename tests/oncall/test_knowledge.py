@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cdcproof.contacts import Contacts
 from cdcproof.findings import Verdict
 from cdcproof.monitoring.catalogue import BY_STEP
 from cdcproof.oncall import knowledge
 from cdcproof.oncall.alert import find
 from cdcproof.oncall.briefing import Briefing
+from cdcproof.pipeline.contacts import Contacts
 from cdcproof.reporting.record import StepRecord
 from tests.reporting.runs import record_of
 

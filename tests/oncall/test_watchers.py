@@ -8,7 +8,7 @@ from typing import Any
 
 from cdcproof.oncall.alert import find
 from cdcproof.oncall.watchers import states
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from tests.canned import serving
 from tests.pipelines import pipeline_of
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.condition import Unsteady
 from cdcproof.databases.contracts.database import Isolation
 from cdcproof.databases.contracts.identity import Identity
@@ -16,8 +17,7 @@ from cdcproof.databases.table_read import WHOLE, Chunking, ChunkSum, LiteralForm
 from cdcproof.databases.values import canonical
 from cdcproof.databases.values.canonical import frame, row_hash
 from cdcproof.databases.values.types import Form, Kind
-from cdcproof.engines import Engine
-from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.engine import Endpoint
 from tests.reconcile.canonical_rows import Cell, forms
 

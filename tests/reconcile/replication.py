@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from cdcproof.core.errors import DeadlineError
 from cdcproof.databases.table_read import Row
-from cdcproof.errors import DeadlineError
 from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.in_flight.fence import Crossing, Method
 from tests.reconcile.canonical_rows import forms

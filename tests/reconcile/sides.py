@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg import sql
 
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.names import TableName
@@ -19,7 +20,6 @@ from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence, Method
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.report.result import TableResult
-from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
 
 

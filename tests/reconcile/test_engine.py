@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cdcproof.core.waiting import wait_until
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Options, Run, reconcile
 from cdcproof.reconcile.report.result import TableStatus
-from cdcproof.waiting import wait_until
 from tests.reconcile.sides import FenceThen, Sides, Unwatched
 
 pytest_plugins = ["tests.postgres_server"]

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from cdcproof.core.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import ChunkSum
 from cdcproof.databases.values import canonical
 from cdcproof.databases.values.types import Form, Kind
-from cdcproof.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile.engine import Endpoint, Options, Run, method, reconcile
 from cdcproof.reconcile.in_flight.fence import Crossing, Method
 from cdcproof.reconcile.plan.columns import TablePair

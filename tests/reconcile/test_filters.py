@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import TableName
-from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.engine import Options
 from cdcproof.reconcile.report.result import TableStatus
-from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD
 from tests.reconcile.sides import Sides
 

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from cdcproof.cli.main import main
+from cdcproof.core.secrets import Secret
 from cdcproof.findings import Verdict
 from cdcproof.reporting import annotations, journal
-from cdcproof.secrets import Secret
 from tests.reporting.runs import record_of, run_of
 
 RUN = run_of(

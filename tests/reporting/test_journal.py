@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.errors import CouldNotLookError
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.findings import Verdict
 from cdcproof.reporting import journal
 from cdcproof.reporting.files import write_whole

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from cdcproof.core.secrets import REDACTED, known
 from cdcproof.findings import Verdict
-from cdcproof.notification import Notify
+from cdcproof.pipeline.notification import Notify
 from cdcproof.reporting.message import MOST_CHARACTERS, is_wanted, message
-from cdcproof.secrets import REDACTED, known
 from tests.reporting.runs import record_of, run_of
 
 RULES = Notify(urls_env="URLS")

@@ -14,12 +14,12 @@ import requests
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from cdcproof.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.core.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.core.waiting import wait_until
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import HttpService
+from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting.metrics import push, registry_of, write_text_file
 from cdcproof.reporting.record import Run
-from cdcproof.waiting import wait_until
 from tests.plugin_project import FINE, SERVICES_DOWN, Project
 from tests.reporting.runs import record_of, run_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.errors import ConfigError
+from cdcproof.core.errors import ConfigError
 from cdcproof.findings import Verdict
 from cdcproof.reporting.publish import publish
 from tests.plugin_project import FINE, SERVICES_DOWN, Project

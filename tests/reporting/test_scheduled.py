@@ -12,9 +12,9 @@ import requests
 from cdcproof.cli import schedule
 from cdcproof.cli.main import run_safely
 from cdcproof.clients.prometheus import parse
-from cdcproof.errors import CouldNotLookError, OperationError
+from cdcproof.core.errors import CouldNotLookError, OperationError
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import HttpService
+from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting import scheduled
 from cdcproof.reporting.publish import publish
 from tests.reporting.runs import record_of, run_of

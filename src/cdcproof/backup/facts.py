@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cdcproof.backup.connectors import SavedConnector
-from cdcproof.backup.databases import address, maintenance
 from cdcproof.backup.manifest import Manifest
-from cdcproof.backup.offsets import Saved, SavedParts
-from cdcproof.backup.positions import Facts, SinkPlace
-from cdcproof.clients.consumer_groups import Place
-from cdcproof.clients.kafka import Kafka
+from cdcproof.backup.parts.connectors import SavedConnector
+from cdcproof.backup.parts.databases import address, maintenance
+from cdcproof.backup.parts.offsets import Saved, SavedParts
+from cdcproof.backup.parts.positions import Facts, SinkPlace
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.consumer_groups import Place
+from cdcproof.connectors import retention
+from cdcproof.connectors.settings import config as connector_config
+from cdcproof.core.errors import CdcproofError
 from cdcproof.databases.connections import connect, connect_to_restore
-from cdcproof.errors import CdcproofError
-from cdcproof.operations import connector_config
-from cdcproof.operations.connectors import retention
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 
 _UPSERTS = "upsert"
 

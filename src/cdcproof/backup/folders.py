@@ -17,8 +17,8 @@ from pathlib import Path
 
 from cdcproof.backup import manifest
 from cdcproof.backup.manifest import Manifest, StoredFile
-from cdcproof.errors import ConfigError, OperationError, UsageError
-from cdcproof.observations.backup_folders import MANIFEST, SUMS
+from cdcproof.core.errors import ConfigError, OperationError, UsageError
+from cdcproof.observations.backups.folders import MANIFEST, SUMS
 from cdcproof.reporting.files import sha256_of, synchronise
 
 try:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cdcproof.errors import CdcproofError
-from cdcproof.progress import Progress
-from cdcproof.secrets import scrub
+from cdcproof.core.errors import CdcproofError
+from cdcproof.core.progress import Progress
+from cdcproof.core.secrets import scrub
 
 DONE, FAILED = "✓", "✗"
 

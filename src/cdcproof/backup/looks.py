@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from cdcproof.backup.folders import damage
-from cdcproof.clients.object_store import ObjectStore
+from cdcproof.clients.object_store.client import ObjectStore
+from cdcproof.core.errors import CouldNotLookError, UsageError
 from cdcproof.environments.base import BackupFile
 from cdcproof.environments.disk import files_below
-from cdcproof.errors import CouldNotLookError, UsageError
-from cdcproof.observations import backup_logs, uploads
-from cdcproof.observations.backup_folders import backups_of
-from cdcproof.observations.backup_runs import BackupRuns, GoodBackups, Run
-from cdcproof.observations.uploads import Uploads
-from cdcproof.pipeline import Pipeline
+from cdcproof.observations.backups import logs as backup_logs
+from cdcproof.observations.backups import uploads
+from cdcproof.observations.backups.folders import backups_of
+from cdcproof.observations.backups.runs import BackupRuns, GoodBackups, Run
+from cdcproof.observations.backups.uploads import Uploads
+from cdcproof.pipeline.model import Pipeline
 
 _MOST_BYTES = 1 << 20
 """Of a log, its end."""

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cdcproof.core.errors import ConfigError
 from cdcproof.databases.contracts.backup import DatabaseState, TableSum
 from cdcproof.databases.contracts.identity import Identity, identity_of
-from cdcproof.errors import ConfigError
-from cdcproof.observations.backup_folders import MANIFEST, SUMS
+from cdcproof.observations.backups.folders import MANIFEST, SUMS
 from cdcproof.reporting.files import sha256_of
 
 FORMAT = 1

@@ -11,10 +11,10 @@ from pathlib import Path
 from cdcproof.backup.folders import taken_at
 from cdcproof.backup.manifest import Manifest, StoredFile, parse
 from cdcproof.backup.retention import Candidate
-from cdcproof.clients.object_store import StoredObject
-from cdcproof.clients.object_uploads import TakenError, Uploads
-from cdcproof.errors import CdcproofError, UsageError
-from cdcproof.observations.backup_folders import MANIFEST, SUMS
+from cdcproof.clients.object_store.client import StoredObject
+from cdcproof.clients.object_store.uploads import TakenError, Uploads
+from cdcproof.core.errors import CdcproofError, UsageError
+from cdcproof.observations.backups.folders import MANIFEST, SUMS
 from cdcproof.reporting.files import sha256_of
 
 _CENTURY = "20"

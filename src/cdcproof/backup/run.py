@@ -15,23 +15,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cdcproof import __version__
-from cdcproof.backup import connectors, databases, folders, manifest, offsets, registry, schema_history
-from cdcproof.backup.databases import Orders
+from cdcproof.backup import folders, manifest
 from cdcproof.backup.folders import Directory, Kept, Unfinished
 from cdcproof.backup.log import Log
 from cdcproof.backup.manifest import DatabaseBackup, Manifest
-from cdcproof.backup.part import Part
+from cdcproof.backup.parts import connectors, databases, offsets, registry, schema_history
+from cdcproof.backup.parts.databases import Orders
+from cdcproof.backup.parts.part import Part
 from cdcproof.backup.remote import Remote
 from cdcproof.backup.retention import Candidate, to_delete
-from cdcproof.clients.connect import Connect
-from cdcproof.clients.kafka import Kafka
-from cdcproof.clients.object_store import ObjectStore
-from cdcproof.clients.object_uploads import Uploads
+from cdcproof.clients.connect.client import Connect
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.object_store.client import ObjectStore
+from cdcproof.clients.object_store.uploads import Uploads
 from cdcproof.clients.registry import Registry
-from cdcproof.errors import UsageError
+from cdcproof.core.errors import UsageError
+from cdcproof.core.progress import Progress
 from cdcproof.observations.disks import size
-from cdcproof.pipeline import Pipeline
-from cdcproof.progress import Progress
+from cdcproof.pipeline.model import Pipeline
 
 _CONNECT_SECONDS = (3.0, 30.0)
 _LOGS_KEPT_DAYS = 90

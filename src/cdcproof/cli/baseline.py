@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cdcproof.cli.options import add_pipeline, open_pipeline
 
 if TYPE_CHECKING:
-    from cdcproof.observations.baseline import Comparison
-    from cdcproof.operations.baseline import Baseline
+    from cdcproof.validation.baseline.comparison import Comparison
+    from cdcproof.validation.baseline.recording import Baseline
 
 EXAMPLE = """cdcproof baseline save --pipeline warehouse
   cdcproof baseline compare --pipeline warehouse
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _save(arguments: argparse.Namespace) -> int:
-    from cdcproof.operations import baseline
+    from cdcproof.validation.baseline import recording as baseline
 
     environment, pipeline = open_pipeline(arguments)
     path = arguments.file or baseline.place(pipeline)
@@ -89,9 +89,9 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     from cdcproof.cli.tables import as_json
-    from cdcproof.observations.baseline import Comparison
-    from cdcproof.operations import baseline
-    from cdcproof.operations.change_file import expectations
+    from cdcproof.validation.baseline import recording as baseline
+    from cdcproof.validation.baseline.comparison import Comparison
+    from cdcproof.validation.change.change_file import expectations
 
     intended = expectations(arguments.change, arguments.expect)
     environment, pipeline = open_pipeline(arguments)
@@ -130,7 +130,7 @@ def _nothing(recorded: Baseline) -> str:
 
 
 def _recorded(arguments: argparse.Namespace) -> Baseline:
-    from cdcproof.operations import baseline
+    from cdcproof.validation.baseline import recording as baseline
 
     if arguments.file:
         return baseline.load(arguments.file)

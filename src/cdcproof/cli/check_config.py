@@ -10,10 +10,10 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, open_pipeline
-from cdcproof.secrets import scrub
+from cdcproof.core.secrets import scrub
 
 if TYPE_CHECKING:
-    from cdcproof.operations.access import Item
+    from cdcproof.onboarding.access import Item
 
 EXAMPLE = "cdcproof check-config --pipeline fixtures/pipelines/warehouse.toml"
 _WIDTH = 80
@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain and try; the exit status says what is missing."""
-    from cdcproof.operations.access import exit_status, look
-    from cdcproof.operations.explanation import explain
+    from cdcproof.onboarding.access import exit_status, look
+    from cdcproof.onboarding.explanation import explain
 
     environment, pipeline = open_pipeline(arguments)
     if not arguments.json:

@@ -14,8 +14,8 @@ from cdcproof.cli import schedule
 from cdcproof.cli.options import add_pipeline, open_pipeline
 
 if TYPE_CHECKING:
-    from cdcproof.observations.old_files import Sorted
-    from cdcproof.pipeline import Pipeline
+    from cdcproof.observations.backups.old_files import Sorted
+    from cdcproof.pipeline.model import Pipeline
 
 EXAMPLE = """cdcproof cleanup                      # prints what would be deleted, and what it would free
   cdcproof cleanup --delete             # deletes it
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what is old, or delete it. 1: Prometheus' retention is another one, or something could not be deleted."""
     from cdcproof.cli.tables import as_json
-    from cdcproof.errors import UsageError
+    from cdcproof.core.errors import UsageError
 
     unknown = [what for what in arguments.what if what not in WHAT]
     if unknown:
@@ -85,8 +85,8 @@ def _alone(what: str, directory: Path, pipeline: Pipeline) -> AbstractContextMan
 
 
 def _cleaned(what: str, directory: Path, pipeline: Pipeline, *, delete: bool) -> dict[str, Any]:
-    from cdcproof.operations import cleanup
-    from cdcproof.operations.acts import write_down
+    from cdcproof.core.acts import write_down
+    from cdcproof.observations.backups import cleanup
 
     found = _JUDGES[what](directory, pipeline)
     days = pipeline.thresholds.report_keep_days if what == "reports" else pipeline.thresholds.backup_keep_days
@@ -107,9 +107,9 @@ def _cleaned(what: str, directory: Path, pipeline: Pipeline, *, delete: bool) ->
 
 
 def _old_reports(directory: Path, pipeline: Pipeline) -> Sorted:
-    from cdcproof.errors import UnexpectedAnswerError
-    from cdcproof.observations.old_files import old_reports
-    from cdcproof.operations.cleanup import files_of
+    from cdcproof.core.errors import UnexpectedAnswerError
+    from cdcproof.observations.backups.cleanup import files_of
+    from cdcproof.observations.backups.old_files import old_reports
     from cdcproof.reconcile.report.result import PREFIX, read
 
     files = [
@@ -127,10 +127,10 @@ def _old_reports(directory: Path, pipeline: Pipeline) -> Sorted:
 
 def _old_backups(directory: Path, pipeline: Pipeline) -> Sorted:
     from cdcproof.backup.folders import damage
-    from cdcproof.observations import backup_logs
-    from cdcproof.observations.backup_folders import MANIFEST
-    from cdcproof.observations.old_files import old_backups
-    from cdcproof.operations.cleanup import files_of
+    from cdcproof.observations.backups import logs as backup_logs
+    from cdcproof.observations.backups.cleanup import files_of
+    from cdcproof.observations.backups.folders import MANIFEST
+    from cdcproof.observations.backups.old_files import old_backups
 
     listed = files_of(directory)
     there = {file.path for file in listed}
@@ -162,7 +162,7 @@ _JUDGES: dict[str, Callable[[Path, Pipeline], Sorted]] = {"reports": _old_report
 
 def _of_prometheus(pipeline: Pipeline) -> dict[str, Any]:
     from cdcproof.clients.prometheus_server import PrometheusServer
-    from cdcproof.observations.retention import judge
+    from cdcproof.observations.backups.retention import judge
 
     if pipeline.prometheus is None:
         return _answer("prometheus", "The pipeline file names no Prometheus.")

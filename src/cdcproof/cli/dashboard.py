@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof import shipped
-from cdcproof.errors import ConfigError, CouldNotLookError, OperationError, UsageError
-from cdcproof.pipeline_choice import VARIABLE, chosen
+from cdcproof.core.errors import ConfigError, CouldNotLookError, OperationError, UsageError
+from cdcproof.pipeline.choice import VARIABLE, chosen
 
 if TYPE_CHECKING:
-    from cdcproof.pipeline import HttpService
+    from cdcproof.pipeline.model import HttpService
 
 EXAMPLE = (
     "cdcproof dashboard --pipeline warehouse --output today.html\n"
@@ -90,7 +90,7 @@ def _service(arguments: argparse.Namespace) -> tuple[HttpService, str]:
     from pydantic import ValidationError
 
     from cdcproof.cli.options import open_pipeline
-    from cdcproof.pipeline import HttpService
+    from cdcproof.pipeline.model import HttpService
 
     given = None
     if arguments.prometheus is not None:

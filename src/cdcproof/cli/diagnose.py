@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cdcproof.cli import schedule
 from cdcproof.cli.options import add_pipeline, open_even_if_down, seconds
-from cdcproof.errors import CouldNotLookError
-from cdcproof.progress import Progress
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.progress import Progress
 
 EXAMPLE = "cdcproof diagnose --pipeline warehouse --since 4h --output-dir /var/tmp/incident"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cdcproof.cli.instance import add_instance
-from cdcproof.errors import UsageError
+from cdcproof.core.errors import UsageError
 
 EXAMPLE = "cdcproof down"
 
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Stop every process of the instance; its data stays unless `--remove` is given."""
+    from cdcproof.core.progress import Progress
     from cdcproof.environments.embedded import evidence, folders, lifecycle
-    from cdcproof.progress import Progress
 
     names = _names(arguments)
     end = lifecycle.remove if arguments.remove else lifecycle.down

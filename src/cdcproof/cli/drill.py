@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from cdcproof.cli.instance import add_instance
-from cdcproof.errors import UsageError
+from cdcproof.core.errors import UsageError
 
 EXAMPLE = "cdcproof drill disaster-recovery --scenario target-lost"
 _NAMES = ("complete-data-loss", "target-lost", "source-restored", "kafka-lost", "connect-lost")
@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Refuse what is not embedded, then do it."""
+    from cdcproof.core.progress import Progress
+    from cdcproof.core.secrets import scrub
     from cdcproof.emergency.drill import SCENARIOS, Drill
     from cdcproof.environments.embedded import folders, state
     from cdcproof.environments.embedded.environment import Embedded
     from cdcproof.maintenance import drill_reports
-    from cdcproof.pipeline import load
-    from cdcproof.pipeline_choice import DEFAULT, resolve
-    from cdcproof.progress import Progress
-    from cdcproof.secrets import scrub
+    from cdcproof.pipeline.choice import DEFAULT, resolve
+    from cdcproof.pipeline.model import load
 
     pipeline = load(resolve(arguments.pipeline or DEFAULT))
     environment = arguments.env or pipeline.environment

@@ -8,12 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, demand_permission, seconds
-from cdcproof.errors import CdcproofError, ConfigError, UsageError
+from cdcproof.core.errors import CdcproofError, ConfigError, UsageError
 
 if TYPE_CHECKING:
     from cdcproof.emergency.incident import Incident, Result
     from cdcproof.environments.base import Environment
-    from cdcproof.pipeline import Pipeline
+    from cdcproof.pipeline.model import Pipeline
 
 EXAMPLE = """cdcproof emergency data-loss --pipeline warehouse --allow-acts
   cdcproof emergency security-incident --pipeline warehouse --dry-run"""
@@ -78,8 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _opened(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:
     """The pipeline, as its file has it where its environment does not answer: what is down must not keep the rest from being kept."""
     from cdcproof.environments import select
-    from cdcproof.pipeline import load
-    from cdcproof.pipeline_choice import chosen, resolve
+    from cdcproof.pipeline.choice import chosen, resolve
+    from cdcproof.pipeline.model import load
 
     pipeline = load(resolve(chosen(arguments.pipeline)))
     environment = select(arguments.env or pipeline.environment)
@@ -95,10 +95,10 @@ def _opened(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:
 
 
 def _incident(arguments: argparse.Namespace, environment: Environment, pipeline: Pipeline) -> Incident:
+    from cdcproof.core.progress import Progress
+    from cdcproof.core.secrets import scrub
     from cdcproof.emergency.incident import Incident
     from cdcproof.maintenance.journal import Actor
-    from cdcproof.progress import Progress
-    from cdcproof.secrets import scrub
 
     progress = Progress()
     return Incident(
@@ -137,7 +137,7 @@ def _print_result(result: Result) -> None:
 
 
 def _print_contacts(kind: str, pipeline: Pipeline) -> None:
-    from cdcproof.contacts import NONE_NAMED
+    from cdcproof.pipeline.contacts import NONE_NAMED
 
     contacts = pipeline.contacts
     lines = []

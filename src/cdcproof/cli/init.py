@@ -58,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file; 0 also when something could not be learned, which is said."""
-    from cdcproof.operations.discovery import Asked, discover
-    from cdcproof.operations.pairing import Choice
-    from cdcproof.operations.pipeline_file import text_of, write
+    from cdcproof.onboarding.discovery import Asked, discover
+    from cdcproof.onboarding.pairing import Choice
+    from cdcproof.onboarding.pipeline_file import text_of, write
 
     found = discover(
         Asked(
@@ -99,7 +99,7 @@ def _default_path(name: str) -> Path:
 
 
 def _address(text: str) -> str:
-    from cdcproof.pipeline import http_url
+    from cdcproof.pipeline.model import http_url
 
     if "@" in text:  # a password in it must not be quoted; `discover` says where it belongs
         return text

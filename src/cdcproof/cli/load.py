@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Insert the rows at the source and follow them; those that are there already stay as they are."""
+    from cdcproof.core.progress import Progress
     from cdcproof.environments.embedded import databases, folders, replication, state
-    from cdcproof.progress import Progress
 
     instance = state.running(folders.instance_name(arguments.instance))
     with Progress() as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cdcproof.cli.instance import add_instance
-from cdcproof.secrets import scrub
+from cdcproof.core.secrets import scrub
 
 EXAMPLE = "cdcproof logs kafka-connect --lines 200"
 

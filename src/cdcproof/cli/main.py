@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
-from cdcproof import __version__, output, shipped, stopping
+from cdcproof import __version__, shipped
 from cdcproof.cli import schedule
-from cdcproof.errors import CdcproofError, CouldNotLookError
-from cdcproof.secrets import scrub
-from cdcproof.time_limit import end_at_once_if_stuck, time_limit
+from cdcproof.core import output, stopping
+from cdcproof.core.errors import CdcproofError, CouldNotLookError
+from cdcproof.core.secrets import scrub
+from cdcproof.core.time_limit import end_at_once_if_stuck, time_limit
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""

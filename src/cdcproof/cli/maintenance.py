@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, demand_permission, open_pipeline, seconds
-from cdcproof.errors import UsageError
+from cdcproof.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cdcproof.core.progress import Progress
     from cdcproof.environments.base import Environment
     from cdcproof.maintenance.site import RunningSite
-    from cdcproof.maintenance.steps import Steps, Told
+    from cdcproof.maintenance.steps.steps import Steps, Told
     from cdcproof.maintenance.window import Window, Windows
-    from cdcproof.pipeline import Pipeline
-    from cdcproof.progress import Progress
+    from cdcproof.pipeline.model import Pipeline
 
 EXAMPLE = """cdcproof maintenance plan --change change.toml --begins 2026-12-06T02:00Z --compose docker-compose.yml
   cdcproof maintenance confirm announced --by "Ann, to all on 28 November"
@@ -137,10 +137,10 @@ def _windows(pipeline: Pipeline) -> Windows:
 
 def _read_pipeline(arguments: argparse.Namespace) -> Pipeline:
     """The pipeline by its file alone where it does not run: what is kept of a window must be read all the same."""
+    from cdcproof.core.errors import CdcproofError
     from cdcproof.environments import select
-    from cdcproof.errors import CdcproofError
-    from cdcproof.pipeline import load
-    from cdcproof.pipeline_choice import chosen, resolve
+    from cdcproof.pipeline.choice import chosen, resolve
+    from cdcproof.pipeline.model import load
 
     pipeline = load(resolve(chosen(arguments.pipeline)))
     environment = select(arguments.env or pipeline.environment)
@@ -194,9 +194,9 @@ def _confirm(arguments: argparse.Namespace) -> int:
 def _prove(arguments: argparse.Namespace) -> int:
     from cdcproof.backup.run import directory_of
     from cdcproof.cli.backup import DIRECTORY
+    from cdcproof.core.progress import Progress
     from cdcproof.maintenance import confirmations, proof
     from cdcproof.maintenance.journal import holding
-    from cdcproof.progress import Progress
 
     environment, pipeline = open_pipeline(arguments)
     demand_permission(
@@ -229,9 +229,9 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _act(arguments: argparse.Namespace) -> int:
+    from cdcproof.core.progress import Progress
+    from cdcproof.core.secrets import scrub
     from cdcproof.maintenance.journal import holding
-    from cdcproof.progress import Progress
-    from cdcproof.secrets import scrub
 
     if arguments.verb == "start" and arguments.force is not bool(arguments.reason):
         raise UsageError("--force and --reason belong together.", 'For example: --force --reason "the sink is broken"')
@@ -252,9 +252,9 @@ def _act(arguments: argparse.Namespace) -> int:
 
 
 def _verb(arguments: argparse.Namespace, window: Window, site: RunningSite, steps: Steps, progress: Progress) -> int:
-    from cdcproof.maintenance.finish import finish
-    from cdcproof.maintenance.rollback import rollback
-    from cdcproof.maintenance.start import start
+    from cdcproof.maintenance.rollback.run import rollback
+    from cdcproof.maintenance.steps.finish import finish
+    from cdcproof.maintenance.steps.start import start
 
     if arguments.verb == "start":
         start(window, site, steps, forced=arguments.reason or "", services_down=arguments.services_down)
@@ -289,11 +289,11 @@ def _print_not_green(window: Window) -> None:
 
 def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progress) -> Callable[[], Told]:
     """Both databases of the named backup, the connectors' positions as that demands, and their start."""
-    from cdcproof.backup import restore
+    from cdcproof.backup.restore import run as restore
     from cdcproof.backup.run import directory_of
     from cdcproof.cli.backup import BUCKET, DIRECTORY
-    from cdcproof.errors import OperationError
-    from cdcproof.maintenance.steps import Told
+    from cdcproof.core.errors import OperationError
+    from cdcproof.maintenance.steps.steps import Told
 
     bucket = pipeline.backup.s3_bucket or os.environ.get(BUCKET, "")
     request = restore.Request(
@@ -320,9 +320,9 @@ def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progre
 def _site(
     arguments: argparse.Namespace, environment: Environment, pipeline: Pipeline, progress: Progress
 ) -> RunningSite:
+    from cdcproof.core.secrets import scrub
     from cdcproof.maintenance.site import RunningSite
-    from cdcproof.pipeline_choice import chosen, resolve
-    from cdcproof.secrets import scrub
+    from cdcproof.pipeline.choice import chosen, resolve
 
     return RunningSite(
         environment,
@@ -336,6 +336,6 @@ def _site(
 
 
 def _steps(window: Window, command: str, tell: Callable[[str], None]) -> Steps:
-    from cdcproof.maintenance.steps import Steps
+    from cdcproof.maintenance.steps.steps import Steps
 
     return Steps(window.journal, command, tell)

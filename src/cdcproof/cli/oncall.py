@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 from cdcproof import shipped
 from cdcproof.cli.options import add_pipeline, open_even_if_down
-from cdcproof.errors import OperationError, UsageError
-from cdcproof.pipeline_choice import chosen, resolve
-from cdcproof.progress import Progress
-from cdcproof.secrets import scrub
+from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.core.progress import Progress
+from cdcproof.core.secrets import scrub
+from cdcproof.pipeline.choice import chosen, resolve
 
 if TYPE_CHECKING:
     from cdcproof.clients.alert_rules import AlertRule
+    from cdcproof.core.errors import CdcproofError
     from cdcproof.environments.base import Environment
-    from cdcproof.errors import CdcproofError
     from cdcproof.oncall.alert import Alert
     from cdcproof.oncall.incident import Incident, Records
-    from cdcproof.pipeline import Pipeline
+    from cdcproof.pipeline.model import Pipeline
 
 EXAMPLE = """cdcproof oncall ConnectorDown connector=postgres-sink-connector
   cdcproof oncall ConnectorDown connector=postgres-sink-connector \\

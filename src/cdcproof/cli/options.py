@@ -8,12 +8,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdcproof.errors import CdcproofError, ConfigError, UsageError
-from cdcproof.pipeline_choice import ELSE, VARIABLE, chosen, resolve
+from cdcproof.core.errors import CdcproofError, ConfigError, UsageError
+from cdcproof.pipeline.choice import ELSE, VARIABLE, chosen, resolve
 
 if TYPE_CHECKING:
     from cdcproof.environments.base import Environment
-    from cdcproof.pipeline import Pipeline
+    from cdcproof.pipeline.model import Pipeline
 
 
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -70,7 +70,7 @@ def add_reports(parser: argparse.ArgumentParser) -> None:
 
 def reports_of(arguments: argparse.Namespace) -> Path:
     """The folder that these options mean. Raises `ConfigError`."""
-    from cdcproof.pipeline import load
+    from cdcproof.pipeline.model import load
     from cdcproof.reporting import places
 
     named = arguments.pipeline or os.environ.get(VARIABLE)
@@ -82,7 +82,7 @@ def reports_of(arguments: argparse.Namespace) -> Path:
 def open_even_if_down(arguments: argparse.Namespace) -> tuple[Environment, Pipeline, CdcproofError | None]:
     """The same for those who look at what is down: why it could not be found out where it is served. Raises `ConfigError`."""
     from cdcproof.environments import select
-    from cdcproof.pipeline import load
+    from cdcproof.pipeline.model import load
 
     pipeline = load(resolve(chosen(arguments.pipeline)))
     environment = select(arguments.env or pipeline.environment)
@@ -105,7 +105,7 @@ def demand_permission(
 def open_pipeline(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:
     """Read the pipeline and find out where its environment serves it. Raises `ConfigError` and `UsageError`."""
     from cdcproof.environments import select
-    from cdcproof.pipeline import load  # what reads files takes a tenth of a second: flags do without
+    from cdcproof.pipeline.model import load  # what reads files takes a tenth of a second: flags do without
 
     pipeline = load(resolve(chosen(arguments.pipeline)))
     environment = select(arguments.env or pipeline.environment)

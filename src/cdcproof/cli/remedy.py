@@ -8,7 +8,7 @@ import sys
 from functools import partial
 
 from cdcproof.cli.options import add_reports, reports_of
-from cdcproof.errors import OperationError, UsageError
+from cdcproof.core.errors import OperationError, UsageError
 
 EXAMPLE = "cdcproof remedy morning.2-connectors\n  cdcproof remedy morning.2-connectors --allow-acts"
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the steps; with --allow-acts, ask for each command and run what is confirmed."""
-    from cdcproof.operations.acts import write_down, written_down
+    from cdcproof.core.acts import write_down, written_down
     from cdcproof.reporting import journal
     from cdcproof.reporting.text import wrapped
 

@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Stop one service, start it, and wait until it answers and the connectors replicate again."""
+    from cdcproof.core.progress import Progress
     from cdcproof.environments.embedded import folders, lifecycle
-    from cdcproof.progress import Progress
 
     with Progress() as progress:
         lifecycle.restart(folders.instance_name(arguments.instance), arguments.service, progress)

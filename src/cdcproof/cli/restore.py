@@ -9,14 +9,14 @@ import shlex
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.backup import BUCKET, DIRECTORY, bucket_of
-from cdcproof.cli.connectors_opening import add_acting
+from cdcproof.cli.connectors.opening import add_acting
 from cdcproof.cli.options import add_pipeline, open_pipeline
-from cdcproof.errors import CouldNotLookError, UsageError
+from cdcproof.core.errors import CouldNotLookError, UsageError
 
 if TYPE_CHECKING:
-    from cdcproof.backup.restore import Outcome
+    from cdcproof.backup.restore.run import Outcome
     from cdcproof.environments.base import Environment
-    from cdcproof.pipeline import Pipeline
+    from cdcproof.pipeline.model import Pipeline
 
 EXAMPLE = """cdcproof restore                                  # lists the backups
   cdcproof restore --timestamp 20261129_020000 --stop-connectors"""
@@ -49,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List, or restore."""
-    from cdcproof.backup import restore
+    from cdcproof.backup.restore import run as restore
     from cdcproof.backup.run import directory_of
-    from cdcproof.progress import Progress
+    from cdcproof.core.progress import Progress
 
     environment, pipeline = open_pipeline(arguments)
     directory = directory_of(pipeline, os.environ.get(DIRECTORY, ""))
@@ -124,9 +124,9 @@ def _say_what_follows(
     arguments: argparse.Namespace, environment: Environment, pipeline: Pipeline, outcome: Outcome
 ) -> None:
     """What proves that the pipeline replicates again, and what may go once it does."""
-    from cdcproof.backup.databases import maintenance
-    from cdcproof.operations.commands import CommandLine
-    from cdcproof.pipeline_choice import chosen
+    from cdcproof.backup.parts.databases import maintenance
+    from cdcproof.pipeline.choice import chosen
+    from cdcproof.remedies.commands import CommandLine
 
     plan = outcome.plan
     if plan is None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdcproof.secrets import scrub
+from cdcproof.core.secrets import scrub
 
 if TYPE_CHECKING:
-    from cdcproof.pipeline import HttpService
+    from cdcproof.pipeline.model import HttpService
 
 
 @dataclass

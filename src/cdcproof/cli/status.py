@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def table(states: tuple[ServiceState, ...]) -> str:
     """An aligned table that fits 80 columns."""
-    from cdcproof.durations import clock
+    from cdcproof.core.durations import clock
 
     rows = [("service", "state", "up for", "restarts 24 h", "")]
     rows += [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_reports, reports_of
-from cdcproof.errors import CouldNotLookError, OperationError
+from cdcproof.core.errors import CouldNotLookError, OperationError
 
 if TYPE_CHECKING:
     from cdcproof.reporting.record import Run

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import TextIO
 
-from cdcproof.secrets import scrub
+from cdcproof.core.secrets import scrub
 
 WIDTH = 80
 _GAP = 2

@@ -21,11 +21,11 @@ import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from cdcproof import tls
-from cdcproof.errors import CouldNotLookError, DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.pipeline import HttpService
-from cdcproof.secrets import Secret, from_environment, scrub
-from cdcproof.waiting import Deadline, wait_until, within
+from cdcproof.core import tls
+from cdcproof.core.errors import CouldNotLookError, DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import Secret, from_environment, scrub
+from cdcproof.core.waiting import Deadline, wait_until, within
+from cdcproof.pipeline.model import HttpService
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from cdcproof.clients.http import Answer, Http
-from cdcproof.errors import RefusedError, UnexpectedAnswerError
-from cdcproof.waiting import Deadline
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError
+from cdcproof.core.waiting import Deadline
 
 _HUB = "registry-1.docker.io"
 _HUB_NAMES = ("docker.io", "index.docker.io")

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
-from cdcproof.errors import CouldNotLookError
-from cdcproof.secrets import REDACTED, Secret, scrub
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.secrets import REDACTED, Secret, scrub
 
 INSTALL = "pip install 'cdcproof[notify]'"
 _LOGGER = "apprise"

@@ -10,8 +10,8 @@ from prometheus_client import parser
 from prometheus_client.metrics_core import Metric
 
 from cdcproof.clients.http import Http, shown
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.secrets import scrub
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.secrets import scrub
 
 Labels = tuple[tuple[str, str], ...]
 

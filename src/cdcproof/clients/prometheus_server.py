@@ -6,8 +6,8 @@ from typing import Any
 
 from cdcproof.clients.http import Http
 from cdcproof.clients.prometheus import Labels
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.pipeline import HttpService
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.pipeline.model import HttpService
 
 
 class PrometheusServer:

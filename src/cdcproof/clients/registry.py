@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from cdcproof.clients.http import Http, NotFoundError
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.pipeline import HttpService
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.pipeline.model import HttpService
 
 SERVICE_NAME = "Schema registry"
 

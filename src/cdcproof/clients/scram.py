@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from cdcproof.secrets import Secret
+from cdcproof.core.secrets import Secret
 
 _MOST_ITERATIONS = 1_000_000
 """A server that asks for more would keep us computing for minutes."""

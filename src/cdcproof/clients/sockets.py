@@ -6,7 +6,7 @@ import socket
 
 import psutil
 
-from cdcproof.patience import stretched
+from cdcproof.core.patience import stretched
 
 _ACCEPT_SECONDS = 1.5
 

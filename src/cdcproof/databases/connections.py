@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from cdcproof.core.secrets import Secret, from_environment
 from cdcproof.databases.contracts.backup import BackupSession, RestoreServer
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.contracts.deployment import DeploymentDatabase
 from cdcproof.databases.contracts.diagnosis import DiagnosisDatabase
 from cdcproof.databases.contracts.health import HealthDatabase
-from cdcproof.engines import WITHOUT_PASSWORD, DatabaseAddress
-from cdcproof.secrets import Secret, from_environment
+from cdcproof.pipeline.engines import WITHOUT_PASSWORD, DatabaseAddress
 
 # ruff: noqa: PLC0415  each engine takes a tenth of a second, and most runs need only one of them
 

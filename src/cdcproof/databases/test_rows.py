@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Self, TypeVar
 
-from cdcproof import pipeline
+from cdcproof.core.errors import UnreachableError
 from cdcproof.databases.connections import password_of
 from cdcproof.databases.contracts.test_rows import Holds, Rows, SingleRow, Values, Writer
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.postgresql.sessions.test_rows import PostgreSQLRows, PostgreSQLWriter
 from cdcproof.databases.sqlserver.sessions.test_rows import SQLServerRows, SQLServerWriter
-from cdcproof.errors import UnreachableError
-from cdcproof.pipeline import Account, Value
+from cdcproof.pipeline import model as pipeline
+from cdcproof.pipeline.model import Account, Value
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cdcproof.core.errors import OperationError
+from cdcproof.core.secrets import scrub
 from cdcproof.diagnostics.parts import File, Missing
-from cdcproof.errors import OperationError
-from cdcproof.secrets import scrub
 
 MOST_FILE_BYTES = 2 << 20
 MOST_BYTES = 32 << 20

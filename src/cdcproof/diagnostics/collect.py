@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cdcproof.core.errors import CdcproofError
+from cdcproof.core.secrets import known, learn_environment, scrub
+from cdcproof.core.waiting import Deadline
 from cdcproof.diagnostics import archive, page
 from cdcproof.diagnostics.archive import Archive
 from cdcproof.diagnostics.items import items
 from cdcproof.diagnostics.parts import File, Item, Missing, Part, Remark, Scope, file_name
 from cdcproof.environments.base import Environment
-from cdcproof.errors import CdcproofError
-from cdcproof.pipeline import Pipeline
-from cdcproof.secrets import known, learn_environment, scrub
-from cdcproof.waiting import Deadline
+from cdcproof.pipeline.model import Pipeline
 
 DEADLINE_SECONDS = 60.0
 SINCE_SECONDS = 2 * 3600.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from cdcproof.clients.connect import Connect, Connector
+from cdcproof.clients.connect.client import Connect, Connector
+from cdcproof.core.secrets import redact
 from cdcproof.diagnostics.parts import File, Part, Remark, Scope, as_json, attempt, file_name
 from cdcproof.reporting.record import table
-from cdcproof.secrets import redact
 
 
 def worker(scope: Scope) -> Iterator[Part]:

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Literal
 
-from cdcproof import pipeline as model
+from cdcproof.core.secrets import REDACTED, is_secret_key
 from cdcproof.databases.connections import connect, connect_for_diagnosis
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.contracts.diagnosis import BLOCKED_BY, SESSIONS, DiagnosisDatabase, Question, Rows
 from cdcproof.databases.names import Column, TableName
 from cdcproof.diagnostics.parts import File, Missing, Part, Remark, Scope, attempt, file_name
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline import model
+from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting.record import table
-from cdcproof.secrets import REDACTED, is_secret_key
 
 Side = Literal["source", "target"]
 SIDES: tuple[Side, ...] = ("source", "target")

@@ -6,7 +6,7 @@ from functools import partial
 
 from cdcproof.diagnostics import connect, databases, kafka, machine, metrics, registry, reports, services
 from cdcproof.diagnostics.parts import Item
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 
 _JAVA = ("zookeeper", "kafka", "registry", "connect")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.kafka.client import Kafka
 from cdcproof.diagnostics.parts import File, Part, Remark, Scope, as_json
-from cdcproof.pipeline import Connector
+from cdcproof.pipeline.model import Connector
 from cdcproof.reporting.record import table
 
 

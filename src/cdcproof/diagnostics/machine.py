@@ -13,7 +13,7 @@ from importlib import metadata
 import psutil
 
 from cdcproof import __version__
-from cdcproof.clients.containers import Container, Engine
+from cdcproof.clients.containers.engine import Container, Engine
 from cdcproof.diagnostics.parts import File, Part, Remark, Scope
 from cdcproof.reporting.record import table
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cdcproof.diagnostics.parts import File, Item, Missing
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting.pages import rendered
 
 _SHOWN = ("services/states.txt", "connect/states.txt", "kafka/lag-of-", "system/disks.txt")

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cdcproof.core.errors import CdcproofError
+from cdcproof.core.waiting import Deadline
 from cdcproof.environments.base import Environment
-from cdcproof.errors import CdcproofError
-from cdcproof.pipeline import Pipeline
-from cdcproof.waiting import Deadline
+from cdcproof.pipeline.model import Pipeline
 
 _LONGEST_NAME = 100
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from cdcproof.core.secrets import scrub
 from cdcproof.diagnostics.archive import MOST_FILE_BYTES
 from cdcproof.diagnostics.parts import File, Missing, Part, Remark, Scope, as_json, file_name
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting import journal, places
 from cdcproof.reporting.text import needing_attention
-from cdcproof.secrets import scrub
 
 _MOST_BYTES = 16 << 20
 _NEWEST = 3

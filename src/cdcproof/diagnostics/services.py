@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cdcproof.core.secrets import learn, redact
 from cdcproof.diagnostics.parts import File, Part, Remark, Scope, as_json, file_name
 from cdcproof.environments.base import ServiceState
 from cdcproof.reporting.record import table
-from cdcproof.secrets import learn, redact
 
 _MOST_LINES = 20_000
 _LEAST_LINES = 200

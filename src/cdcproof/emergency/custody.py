@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof import __version__
-from cdcproof.errors import OperationError
+from cdcproof.core.errors import OperationError
 from cdcproof.maintenance.journal import Actor
 from cdcproof.reporting.files import sha256_of
 

@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cdcproof.connectors import acts
+from cdcproof.connectors.hand import Hand
+from cdcproof.core.errors import OperationError
+from cdcproof.core.secrets import scrub
+from cdcproof.core.waiting import Deadline, wait_until
 from cdcproof.environments.embedded import connectors, databases, lifecycle
 from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import OperationError
 from cdcproof.maintenance.drill_reports import DrillReport
-from cdcproof.operations.connectors import acts
-from cdcproof.operations.connectors.hand import Hand
-from cdcproof.pipeline import Pipeline
-from cdcproof.secrets import scrub
-from cdcproof.waiting import Deadline, wait_until
+from cdcproof.pipeline.model import Pipeline
 
 _STEP_SECONDS = 900.0
 _FIRST_ID = 880_000

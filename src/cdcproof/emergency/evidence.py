@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 
-from cdcproof.clients.connect import Connect
+from cdcproof.clients.connect.client import Connect
+from cdcproof.core.errors import CdcproofError, OperationError
+from cdcproof.core.secrets import learn, scrub
 from cdcproof.diagnostics.collect import collect
 from cdcproof.emergency.suspects import VOLATILE, Suspect
 from cdcproof.environments.base import Environment
-from cdcproof.errors import CdcproofError, OperationError
-from cdcproof.pipeline import Pipeline
-from cdcproof.secrets import learn, scrub
+from cdcproof.pipeline.model import Pipeline
 
 ORIGINALS, REDACTED = "originals", "redacted"
 _SINCE_SECONDS = 24 * 3600.0

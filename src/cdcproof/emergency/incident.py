@@ -9,21 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from cdcproof.clients.connect import Connect
-from cdcproof.clients.connector_states import ConnectorStates
+from cdcproof.clients.connect.client import Connect
+from cdcproof.clients.connect.states import ConnectorStates
+from cdcproof.connectors.hand import Hand
+from cdcproof.connectors.states import PAUSED, STOPPED, Aim, Watch
+from cdcproof.core.acts import write_down
+from cdcproof.core.errors import CdcproofError, OperationError
+from cdcproof.core.waiting import Deadline
 from cdcproof.emergency import suspects as suspects_
 from cdcproof.emergency.custody import Custody
 from cdcproof.emergency.evidence import Evidence
 from cdcproof.emergency.parts import Part, Parts
 from cdcproof.emergency.suspects import Measure, Suspect
 from cdcproof.environments.base import Environment
-from cdcproof.errors import CdcproofError, OperationError
 from cdcproof.maintenance.journal import Actor, Journal
-from cdcproof.operations.acts import write_down
-from cdcproof.operations.connectors.hand import Hand
-from cdcproof.operations.connectors.states import PAUSED, STOPPED, Aim, Watch
-from cdcproof.pipeline import Pipeline
-from cdcproof.waiting import Deadline
+from cdcproof.pipeline.model import Pipeline
 
 Kind = Literal["data-loss", "security-incident"]
 _TIMEOUT_SECONDS = (3.0, 30.0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from cdcproof.errors import CdcproofError, OperationError
+from cdcproof.core.errors import CdcproofError, OperationError
 from cdcproof.maintenance.journal import Journal
 
 

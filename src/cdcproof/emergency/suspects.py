@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from cdcproof.clients.containers import Engine
+from cdcproof.clients.containers.engine import Engine
+from cdcproof.core.errors import OperationError
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.base import Environment
 from cdcproof.environments.embedded import folders, processes, state
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import OperationError
-from cdcproof.pipeline import Pipeline
-from cdcproof.waiting import wait_until
+from cdcproof.pipeline.model import Pipeline
 
 _LOG_SECONDS = 300.0
 _FREEZE_SECONDS = 5.0

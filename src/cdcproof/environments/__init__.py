@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cdcproof.core.errors import UsageError
 from cdcproof.environments.base import Environment
-from cdcproof.errors import UsageError
 
 NAMES = ("live", "compose", "embedded")
 

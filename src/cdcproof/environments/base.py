@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from cdcproof.pipeline import Pipeline, Role
+from cdcproof.pipeline.model import Pipeline, Role
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,16 @@ from urllib.parse import urlsplit
 
 from testcontainers.compose import DockerCompose
 
-from cdcproof.clients.containers import Container, Engine
+from cdcproof.clients.containers.engine import Container, Engine
+from cdcproof.core.errors import CouldNotLookError, OperationError, UnreachableError
+from cdcproof.core.progress import Progress
+from cdcproof.core.secrets import scrub
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.base import FileSystem, ServiceState
 from cdcproof.environments.disk import WALK_SECONDS
 from cdcproof.environments.endpoints import side_by_side
 from cdcproof.environments.live import Live, log_command
-from cdcproof.errors import CouldNotLookError, OperationError, UnreachableError
-from cdcproof.pipeline import Database, HttpService, Pipeline
-from cdcproof.progress import Progress
-from cdcproof.secrets import scrub
-from cdcproof.waiting import wait_until
+from cdcproof.pipeline.model import Database, HttpService, Pipeline
 
 _DEFAULT_FILE = "docker-compose.yml"
 _HOST = "127.0.0.1"

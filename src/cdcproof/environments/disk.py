@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.waiting import Deadline
 from cdcproof.environments.base import BackupFile, FileSystem, Taken
-from cdcproof.errors import CouldNotLookError
-from cdcproof.waiting import Deadline
 
 WALK_SECONDS = 2.0
 """How long the files below one path are counted: who reads the check waits for it, and `du` is there for the rest."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from cdcproof import tls
-from cdcproof.patience import stretched
-from cdcproof.waiting import Deadline
+from cdcproof.core import tls
+from cdcproof.core.patience import stretched
+from cdcproof.core.waiting import Deadline
 
 T = TypeVar("T")
 

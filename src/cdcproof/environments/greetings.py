@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from cdcproof.pipeline import Pipeline, Service
+from cdcproof.pipeline.model import Pipeline, Service
 
 ZOOKEEPER = b"ruok"
 KAFKA = struct.pack("!ihhih", 18, 18, 0, 1, 8) + b"cdcproof"

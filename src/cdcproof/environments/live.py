@@ -12,14 +12,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
-from cdcproof.clients.containers import Container, Engine, restarts_24h
+from cdcproof.clients.containers.engine import Container, Engine, restarts_24h
+from cdcproof.core.errors import ConfigError, CouldNotLookError
+from cdcproof.core.patience import stretched
 from cdcproof.environments.base import FileSystem, ServiceState
 from cdcproof.environments.disk import WALK_SECONDS, measure
 from cdcproof.environments.endpoints import Answer, probe, side_by_side
 from cdcproof.environments.greetings import greeting
-from cdcproof.errors import ConfigError, CouldNotLookError
-from cdcproof.patience import stretched
-from cdcproof.pipeline import Pipeline, Service
+from cdcproof.pipeline.model import Pipeline, Service
 
 _LOOK_SECONDS = 3.0
 _DAY_SECONDS = 86_400

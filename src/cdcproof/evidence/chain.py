@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.core.errors import UnexpectedAnswerError
 
 _FIRST = "0" * 64
 _END = "end"

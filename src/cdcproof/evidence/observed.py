@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cdcproof.clients.connect import ConnectorStates
+from cdcproof.clients.connect.client import ConnectorStates
+from cdcproof.connectors.prerequisites import Look
+from cdcproof.connectors.settings.rules import Settings
 from cdcproof.evidence.values import Values, classes_within
-from cdcproof.observations.advisories import Advisories
-from cdcproof.observations.backup_runs import BackupRuns, GoodBackups
-from cdcproof.observations.backups import Backups
-from cdcproof.observations.capacity import DaysUntilFull, Growth
-from cdcproof.observations.capture_job import CaptureJobs
-from cdcproof.observations.columns import ColumnSets
-from cdcproof.observations.connector_states import PageBesideConnect
+from cdcproof.observations.backups.morning import Backups
+from cdcproof.observations.backups.runs import BackupRuns, GoodBackups
+from cdcproof.observations.backups.uploads import Uploads
+from cdcproof.observations.databases.capture_job import CaptureJobs
+from cdcproof.observations.databases.own_rights import OwnRights
+from cdcproof.observations.databases.slots import Slots
 from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.disks import Disks
-from cdcproof.observations.freshness import Freshness
-from cdcproof.observations.image_tags import NewerTags
-from cdcproof.observations.images import Images, NewerImages
-from cdcproof.observations.lag import SinkLag
-from cdcproof.observations.metrics import MismatchMetrics
-from cdcproof.observations.next_schema import NextSchemas
-from cdcproof.observations.own_rights import OwnRights
-from cdcproof.observations.performance import Performance
-from cdcproof.observations.recovery_drill import RecoveryDrill
-from cdcproof.observations.reports import Reports
+from cdcproof.observations.images.advisories import Advisories
+from cdcproof.observations.images.images import Images, NewerImages
+from cdcproof.observations.images.tags import NewerTags
+from cdcproof.observations.lag.freshness import Freshness
+from cdcproof.observations.lag.sink import SinkLag
+from cdcproof.observations.lag.source import SourceLag
+from cdcproof.observations.lag.weekly import WeeklyLag
+from cdcproof.observations.reconciliation.connector_page import PageBesideConnect
+from cdcproof.observations.reconciliation.metrics import MismatchMetrics
+from cdcproof.observations.reconciliation.reports import Reports
+from cdcproof.observations.reconciliation.source_history import SourceHistory
+from cdcproof.observations.schema.columns import ColumnSets
+from cdcproof.observations.schema.next_schema import NextSchemas
+from cdcproof.observations.schema.tables import TableSets
+from cdcproof.observations.schema.topics import Topics
 from cdcproof.observations.services import Services
-from cdcproof.observations.slots import Slots
-from cdcproof.observations.source_history import SourceHistory
-from cdcproof.observations.source_lag import SourceLag
-from cdcproof.observations.tables import TableSets
-from cdcproof.observations.topics import Topics
-from cdcproof.observations.uploads import Uploads
-from cdcproof.observations.weekly_failures import WeeklyFailures
-from cdcproof.observations.weekly_lag import WeeklyLag
-from cdcproof.operations.connectors.prerequisites import Look
-from cdcproof.operations.connectors.settings import Settings
-from cdcproof.pipeline import Pipeline
+from cdcproof.observations.weeks.capacity import DaysUntilFull, Growth
+from cdcproof.observations.weeks.failures import WeeklyFailures
+from cdcproof.observations.weeks.performance import Performance
+from cdcproof.observations.weeks.recovery_drill import RecoveryDrill
+from cdcproof.pipeline.model import Pipeline
 
 SUITES = ("morning", "weekly", "monthly")
 """Those that can be replayed: their checks look by fixtures alone, and change nothing."""

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cdcproof import __version__, errors
-from cdcproof.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError, UsageError
+from cdcproof import __version__
+from cdcproof.core import errors
+from cdcproof.core.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError, UsageError
+from cdcproof.core.secrets import scrub
 from cdcproof.evidence import chain
 from cdcproof.evidence.surroundings import Surroundings
 from cdcproof.evidence.values import NotReadableError, NotWritableError, Values
 from cdcproof.findings import Verdict
 from cdcproof.reporting.record import StepRecord
 from cdcproof.reporting.summary import local_time
-from cdcproof.secrets import scrub
 
 FORMAT = 1
 HEAD, SURROUNDINGS, OBSERVATION, VERDICT = "head", "surroundings", "observation", "verdict"

@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from cdcproof.core.errors import CdcproofError
 from cdcproof.environments.base import Environment
-from cdcproof.errors import CdcproofError
 from cdcproof.evidence import observed, time_zone
 from cdcproof.evidence.values import Values
-from cdcproof.operations.remedies import Remedies
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
+from cdcproof.remedies.checks import Remedies
 
 _COMMAND = "THE-COMMAND"
 _EXPORTER = "exporter"

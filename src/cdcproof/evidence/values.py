@@ -18,7 +18,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from cdcproof.secrets import redact, scrub
+from cdcproof.core.secrets import redact, scrub
 
 _TAG = "!"
 _TEXTS: Mapping[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {

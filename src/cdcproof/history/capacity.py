@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from cdcproof.errors import ConfigError
-from cdcproof.locking import only_one
-from cdcproof.progress import Progress
+from cdcproof.core.errors import ConfigError
+from cdcproof.core.locking import only_one
+from cdcproof.core.progress import Progress
 from cdcproof.reporting.files import write_whole
 
 FORMAT = 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from cdcproof.clients.kafka import Kafka
-from cdcproof.clients.kafka_log_dirs import log_dirs
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.log_dirs import log_dirs
 from cdcproof.databases.connections import connect, connect_for_health
 from cdcproof.environments.base import Environment
 from cdcproof.history import capacity
-from cdcproof.observations.capacity import DaysUntilFull, Growth
-from cdcproof.pipeline import Pipeline
+from cdcproof.observations.weeks.capacity import DaysUntilFull, Growth
+from cdcproof.pipeline.model import Pipeline
 
 ALL_TOPICS = "all topics together"
 _STATEMENT_SECONDS = 60.0

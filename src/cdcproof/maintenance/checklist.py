@@ -9,17 +9,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cdcproof.backup import manifest
+from cdcproof.core.errors import CdcproofError, ConfigError
 from cdcproof.diagnostics.archive import Archive
 from cdcproof.environments.base import Environment
-from cdcproof.errors import CdcproofError, ConfigError
 from cdcproof.maintenance import confirmations
 from cdcproof.maintenance.confirmations import Confirmation
 from cdcproof.maintenance.window import Window, sha256
-from cdcproof.observations.baseline import DEPLOYMENT, Change
-from cdcproof.operations import wanted
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting import journal
 from cdcproof.reporting.record import Run
+from cdcproof.validation.baseline.comparison import DEPLOYMENT, Change
+from cdcproof.validation.change import wanted
 
 _ANNOUNCED_BEFORE = timedelta(days=7)
 _PROOF_HOLDS = timedelta(days=92)

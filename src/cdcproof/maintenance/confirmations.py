@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from cdcproof.errors import UsageError
+from cdcproof.core.errors import UsageError
 from cdcproof.maintenance.window import Phase, Window
 
 What = Literal["announced", "approved", "restored"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cdcproof.errors import OperationError
+from cdcproof.core.errors import OperationError
 from cdcproof.reporting.files import write_whole
 
 _PROOF_HOLDS = timedelta(days=92)

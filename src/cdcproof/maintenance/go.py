@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cdcproof.errors import ConfigError, OperationError
+from cdcproof.core.errors import ConfigError, OperationError
 from cdcproof.findings import Verdict
 from cdcproof.maintenance.window import Window, sha256
 from cdcproof.reporting.files import write_whole

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from cdcproof.errors import ConfigError, DeadlineError, OperationError, UsageError
-from cdcproof.locking import only_one
-from cdcproof.progress import Progress
+from cdcproof.core.errors import ConfigError, DeadlineError, OperationError, UsageError
+from cdcproof.core.locking import only_one
+from cdcproof.core.progress import Progress
+from cdcproof.core.secrets import scrub
 from cdcproof.reporting.files import synchronise, write_whole
-from cdcproof.secrets import scrub
 
 Event = Literal["begun", "done", "failed", "noted"]
 _FILE = "journal.jsonl"

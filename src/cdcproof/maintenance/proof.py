@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from cdcproof.backup import manifest, restore_database
-from cdcproof.backup.databases import maintenance
+from cdcproof.backup import manifest
 from cdcproof.backup.folders import Directory
 from cdcproof.backup.log import Log
 from cdcproof.backup.manifest import DatabaseBackup
-from cdcproof.backup.restore_plan import SidePlan
+from cdcproof.backup.parts.databases import maintenance
+from cdcproof.backup.restore import database as restore_database
+from cdcproof.backup.restore.plan import SidePlan
+from cdcproof.core.errors import CdcproofError, OperationError, UsageError
+from cdcproof.core.progress import Progress
 from cdcproof.databases.connections import connect_to_restore
-from cdcproof.errors import CdcproofError, OperationError, UsageError
-from cdcproof.pipeline import Pipeline
-from cdcproof.progress import Progress
+from cdcproof.pipeline.model import Pipeline
 
 _SUFFIX = "_proof"
 

@@ -6,8 +6,8 @@ import shlex
 from dataclasses import dataclass
 
 from cdcproof.environments.base import Environment
-from cdcproof.operations.commands import CommandLine, Commands
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
+from cdcproof.remedies.commands import CommandLine, Commands
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cdcproof.durations import exact
-from cdcproof.errors import CdcproofError, CouldNotLookError, OperationError
-from cdcproof.maintenance import saved
+from cdcproof.core.durations import exact
+from cdcproof.core.errors import CdcproofError, CouldNotLookError, OperationError
 from cdcproof.maintenance.journal import Entry
+from cdcproof.maintenance.rollback import saved
 from cdcproof.maintenance.site import Site
 from cdcproof.maintenance.window import Plan, Window, broken_off, ends
-from cdcproof.observations.baseline import Change, Comparison, Expectation
-from cdcproof.operations import baseline
 from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.pages import rendered
+from cdcproof.validation.baseline import recording as baseline
+from cdcproof.validation.baseline.comparison import Change, Comparison, Expectation
 
 _LESSONS = "(to be written by those who were there)"
 

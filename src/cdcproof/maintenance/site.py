@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cdcproof.clients.connect import Connect
+from cdcproof.clients.connect.client import Connect
+from cdcproof.connectors.hand import Hand
+from cdcproof.core.acts import write_down
+from cdcproof.core.errors import CdcproofError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.connections import connect_for_health as open_database
 from cdcproof.environments.base import Environment
 from cdcproof.environments.embedded.folders import checkout
-from cdcproof.errors import CdcproofError
-from cdcproof.maintenance import drain, services, validation
-from cdcproof.maintenance.drain import Drained
-from cdcproof.maintenance.services import Services
-from cdcproof.maintenance.validation import Validation
-from cdcproof.monitoring import freshness
-from cdcproof.observations.baseline import Facts
-from cdcproof.operations import baseline
-from cdcproof.operations.acts import write_down
-from cdcproof.operations.baseline import Baseline
-from cdcproof.operations.connectors.hand import Hand
-from cdcproof.pipeline import Pipeline
-from cdcproof.waiting import Deadline
+from cdcproof.maintenance.steps import drain, services, validation
+from cdcproof.maintenance.steps.drain import Drained
+from cdcproof.maintenance.steps.services import Services
+from cdcproof.maintenance.steps.validation import Validation
+from cdcproof.monitoring.exporter import freshness
+from cdcproof.pipeline.model import Pipeline
+from cdcproof.validation.baseline import recording as baseline
+from cdcproof.validation.baseline.comparison import Facts
+from cdcproof.validation.baseline.recording import Baseline
 
 _TIMEOUT_SECONDS = (3.0, 30.0)
 """Connect validates a configuration while it holds the request, which on a cold worker takes long."""

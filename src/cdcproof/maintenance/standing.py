@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cdcproof.clients.connect import Connect
-from cdcproof.errors import CdcproofError
+from cdcproof.clients.connect.client import Connect
+from cdcproof.core.errors import CdcproofError
 from cdcproof.maintenance import confirmations, go
 from cdcproof.maintenance.journal import Entry, held_by
 from cdcproof.maintenance.window import Phase, Window, Windows, ends, unfinished
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 
 _NEXT = {
     Phase.PLANNED: ("pytest -m premaintenance", "cdcproof maintenance start"),

@@ -12,11 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from cdcproof.errors import ConfigError, OperationError, UsageError
+from cdcproof.core.errors import ConfigError, OperationError, UsageError
 from cdcproof.maintenance.journal import Actor, Entry, Journal
-from cdcproof.operations import change_file
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting.files import sha256_of, write_whole
+from cdcproof.validation.change import change_file
 
 CLOSED = "closed"
 OPENED = "opened"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from cdcproof.pipeline import Pipeline
+from cdcproof.pipeline.model import Pipeline
 
 Severity = Literal["critical", "major", "minor"]
 

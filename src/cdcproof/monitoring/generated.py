@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from cdcproof.monitoring import alert_table, check_rules, check_tables, inhibition
+from cdcproof.monitoring import check_tables
 from cdcproof.monitoring.catalogue import CHECKS
 from cdcproof.monitoring.dashboards import DASHBOARDS
 from cdcproof.monitoring.dashboards.grafana import grafana_json
+from cdcproof.monitoring.rules import alert_table, check_rules, inhibition
 
 RUNBOOK = "docs/RUNBOOK.md"
 Titles = Mapping[str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.errors import CouldNotLookError
+from cdcproof.core.errors import CouldNotLookError
 
 _NONE = "no records"
 

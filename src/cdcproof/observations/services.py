@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from cdcproof.durations import clock
+from cdcproof.core.durations import clock
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import ServiceState
-from cdcproof.errors import CouldNotLookError
 
 
 @dataclass(frozen=True)

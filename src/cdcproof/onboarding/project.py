@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from cdcproof.errors import UsageError
-from cdcproof.pipeline_choice import PROJECT_FILE
+from cdcproof.core.errors import UsageError
+from cdcproof.pipeline.choice import PROJECT_FILE
 from cdcproof.reporting.files import write_whole
 
 _AS_THEY_ARE = {

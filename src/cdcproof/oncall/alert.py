@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cdcproof.clients.alert_rules import AlertRule
-from cdcproof.errors import UsageError
-from cdcproof.monitoring.alerts import every_alert, step_behind
+from cdcproof.core.errors import UsageError
 from cdcproof.monitoring.catalogue import BY_STEP, CHECKS, Check
+from cdcproof.monitoring.rules.alerts import every_alert, step_behind
 
 _LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)[^}]*\}\}")
 _WITH = re.compile(r"\{\{\s*with \$labels\.(\w+)\s*\}\}(.*?)(?:\{\{\s*else\s*\}\}(.*?))?\{\{\s*end\s*\}\}")

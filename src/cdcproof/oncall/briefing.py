@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cdcproof.contacts import NONE_NAMED, Contacts
-from cdcproof.durations import rough
+from cdcproof.core.durations import rough
 from cdcproof.oncall import knowledge
 from cdcproof.oncall.alert import Alert
+from cdcproof.pipeline.contacts import NONE_NAMED, Contacts
 from cdcproof.reporting.record import StepRecord
 from cdcproof.reporting.summary import local_time
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cdcproof.errors import OperationError, UsageError
-from cdcproof.locking import only_one
+from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.core.locking import only_one
+from cdcproof.core.progress import Progress
+from cdcproof.core.secrets import scrub
 from cdcproof.oncall.alert import Alert
-from cdcproof.progress import Progress
 from cdcproof.reporting.files import write_whole
-from cdcproof.secrets import scrub
 
 FOLDER = "incidents"
 OBSERVED, DONE, RESOLVED = "Observed", "Done", "Resolved"

@@ -8,11 +8,11 @@ from typing import Any
 
 from cdcproof.clients.http import Http
 from cdcproof.clients.prometheus_server import PrometheusServer
+from cdcproof.core.errors import CdcproofError
+from cdcproof.core.patience import stretched
 from cdcproof.environments.endpoints import side_by_side
-from cdcproof.errors import CdcproofError
 from cdcproof.oncall.alert import Alert
-from cdcproof.patience import stretched
-from cdcproof.pipeline import HttpService, Pipeline
+from cdcproof.pipeline.model import HttpService, Pipeline
 
 _TIMEOUT_SECONDS = (2.0, 3.0)
 _SECONDS = 5.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdcproof.databases.contracts.database import Database
-from cdcproof.engines import Engine
+from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.in_flight.fence import Fence
 from cdcproof.reconcile.plan.calibration import Calibration

@@ -10,11 +10,12 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.names import TableName
-from cdcproof.engines import Engine
-from cdcproof.errors import CouldNotLookError
+from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.checksums.checkpoint import Unfinished
 from cdcproof.reconcile.checksums.parts import Sessions
 from cdcproof.reconcile.checksums.strategy import Means, Strategy
@@ -29,7 +30,6 @@ from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.recognised import Recognised
 from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.reconcile.rows.differing_chunks import DIFFERENCES_HELD
-from cdcproof.waiting import Deadline
 
 SESSIONS = 2
 """To each side at once, unless `--max-parallel` says otherwise: a scan keeps a core of the server busy, and the source has other work."""

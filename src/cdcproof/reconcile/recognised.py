@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.database import Isolation
 from cdcproof.databases.contracts.identity import Identity
-from cdcproof.errors import UnexpectedAnswerError
 
 
 class Recognised:

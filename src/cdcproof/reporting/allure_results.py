@@ -13,11 +13,11 @@ import allure
 import allure_commons
 import attr
 
+from cdcproof.core.secrets import scrub
 from cdcproof.findings import Difference, Verdict
 from cdcproof.reporting import text
 from cdcproof.reporting.judge import TRACEBACK
 from cdcproof.reporting.record import StepRecord
-from cdcproof.secrets import scrub
 
 _STEP_LABEL = "step"
 _SEVERITY = {

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 
+from cdcproof.core.secrets import scrub
 from cdcproof.findings import Verdict
 from cdcproof.reporting import text
 from cdcproof.reporting.record import Run, StepRecord
-from cdcproof.secrets import scrub
 
 _LEVELS = {
     Verdict.FAILED: "error",

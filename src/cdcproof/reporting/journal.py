@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cdcproof.errors import CouldNotLookError
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.record import Run, StepRecord
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from cdcproof.errors import CdcproofError
+from cdcproof.core.errors import CdcproofError
+from cdcproof.core.secrets import scrub
 from cdcproof.findings import Concern, Difference, Finding, Verdict
-from cdcproof.pipeline import Waiver
+from cdcproof.pipeline.model import Waiver
 from cdcproof.reporting.record import Evidence, StepRecord, table
 from cdcproof.reporting.steps import Step
-from cdcproof.secrets import scrub
 
 TRACEBACK = "Traceback"
 """Title of the evidence that holds the traceback of an error of our own; shown in the HTML report only."""

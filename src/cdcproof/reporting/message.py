@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdcproof.notification import Notify
+from cdcproof.core.secrets import scrub
+from cdcproof.pipeline.notification import Notify
 from cdcproof.reporting import text
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.reporting.summary import local_time, summarize
-from cdcproof.secrets import scrub
 
 MOST_CHARACTERS = 3_000
 """What the narrowest chats take in one piece, with room for what they add."""

@@ -11,13 +11,13 @@ from urllib.request import HTTPSHandler, Request, build_opener
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest, pushadd_to_gateway
 
-from cdcproof import tls
-from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core import tls
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import from_environment
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import HttpService
+from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.record import StepRecord
-from cdcproof.secrets import from_environment
 
 PUSH_TIMEOUT_SECONDS = 5.0
 

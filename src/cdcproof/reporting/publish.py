@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from cdcproof.core.secrets import scrub
 from cdcproof.findings import Verdict
-from cdcproof.pipeline import HttpService
+from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting import files, journal, metrics, pages, places, scheduled
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.reporting.summary import summarize
 from cdcproof.reporting.text import NO_CHANGE, changes
-from cdcproof.secrets import scrub
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from cdcproof.errors import CouldNotLookError
-from cdcproof.pipeline import HttpService
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting import metrics, places
 from cdcproof.reporting.files import write_whole
 

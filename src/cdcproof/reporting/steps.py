@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from cdcproof.findings import NOT_EXPECTED, Verdict
-from cdcproof.pipeline import Waiver
+from cdcproof.pipeline.model import Waiver
 from cdcproof.reporting.record import StepRecord
 
 SEVERITIES = ("critical", "major", "minor")

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from cdcproof.cli.main import main
-from cdcproof.errors import DeadlineError
+from cdcproof.core.errors import DeadlineError
+from cdcproof.core.waiting import wait_until
 from cdcproof.reconcile.report.result import read
-from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, USER, Server, Servers
 from tests.reconcile.schema import validate
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from cdcproof.cli.main import main
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer, Repair
 from cdcproof.databases.table_read import Chunking, ColumnRead, Row, TableRead
 from cdcproof.databases.values.reading import How, Reading
 from cdcproof.databases.values.types import Form, Kind
-from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, USER, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]

@@ -15,6 +15,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import Secret
+from cdcproof.core.waiting import wait_until
 from cdcproof.databases.connections import connect
 from cdcproof.databases.duckdb import engine
 from cdcproof.databases.duckdb.engine import NoStreamError
@@ -23,10 +26,7 @@ from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.database import PostgreSQL
 from cdcproof.databases.table_read import WHOLE, Chunking, ChunkSum, ColumnRead, Segment, TableRead
 from cdcproof.databases.values.types import Form, Kind, form_of
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile.plan.edge_values import literals
-from cdcproof.secrets import Secret
-from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]

@@ -8,14 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError, UsageError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import ColumnRead
 from cdcproof.databases.values.types import form_of
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError, UsageError
 from cdcproof.reconcile.plan.calibration import Calibration
-from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import UnreachableError
+from cdcproof.core.secrets import Secret
+from cdcproof.core.waiting import Deadline, within
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.contracts.test_rows import SingleRow
@@ -21,9 +24,6 @@ from cdcproof.databases.postgresql.database import PostgreSQL
 from cdcproof.databases.table_read import WHOLE, Chunking, ColumnRead, TableRead
 from cdcproof.databases.test_rows import connect_to_write
 from cdcproof.databases.values.types import form_of
-from cdcproof.errors import UnreachableError
-from cdcproof.secrets import Secret
-from cdcproof.waiting import Deadline, within
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]

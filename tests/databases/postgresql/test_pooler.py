@@ -15,13 +15,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from cdcproof.core.errors import CdcproofError, RefusedError, UnreachableError
+from cdcproof.core.secrets import Secret
+from cdcproof.core.waiting import wait_until
 from cdcproof.databases.connections import connect
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.postgresql.database import PostgreSQL
 from cdcproof.databases.postgresql.settings import SETTINGS
-from cdcproof.errors import CdcproofError, RefusedError, UnreachableError
-from cdcproof.secrets import Secret
-from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, USER, Server, Servers, _free_port
 
 pytest_plugins = ["tests.postgres_server"]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from cdcproof.backup import postgresql_programs
+from cdcproof.backup.parts import postgresql_programs
+from cdcproof.core.errors import RefusedError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect, connect_for_diagnosis, connect_for_health
 from cdcproof.databases.duckdb.stream import Columnar
-from cdcproof.errors import RefusedError
-from cdcproof.pipeline import Database
-from cdcproof.secrets import Secret
+from cdcproof.pipeline.model import Database
 from tests.certificates import Authority
 from tests.postgres_server import PASSWORD, Servers
 from tests.tls_proxy import encrypting

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.names import Column, TableName
@@ -22,7 +23,6 @@ from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.report.result import TableResult
-from cdcproof.secrets import Secret
 from tests import tsql_values as values
 from tests.databases.sqlserver.test_drivers import ID, TABLE, StandIn, _catalogued, _config, standing_in
 from tests.postgres_server import PASSWORD, Server, Servers

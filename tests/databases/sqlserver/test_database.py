@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from cdcproof import pipeline
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError, UsageError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect, password_of
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.sqlserver import odbc, session
@@ -35,8 +36,7 @@ from cdcproof.databases.table_read import (
 )
 from cdcproof.databases.values import canonical
 from cdcproof.databases.values.types import Fidelity, Form, Kind, entry_of
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError, UsageError
-from cdcproof.secrets import Secret
+from cdcproof.pipeline import model as pipeline
 from tests import tsql_values
 from tests.tsql_engine import run
 

@@ -21,7 +21,9 @@ import sqlglot
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from cdcproof import pipeline
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import Secret
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.stream import Columnar, ColumnarSide
@@ -32,7 +34,7 @@ from cdcproof.databases.sqlserver.queries import catalogue
 from cdcproof.databases.table_read import WHOLE, Chunking, ColumnRead, Segment, TableRead
 from cdcproof.databases.values import canonical
 from cdcproof.databases.values.types import Form, Kind
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.pipeline import model as pipeline
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.checksums.sums import PushDown
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
@@ -40,8 +42,6 @@ from cdcproof.reconcile.plan.calibration import Calibration
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.plan.edge_values import literals
 from cdcproof.reconcile.report.result import TableResult, TableStatus
-from cdcproof.secrets import Secret
-from cdcproof.waiting import Deadline
 from tests import tsql_values
 from tests.databases.sqlserver.columns import ID, IN_POSTGRESQL, NAMES, SORTS, added, scans
 from tests.postgres_server import PASSWORD, Server, Servers

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cdcproof import pipeline
+from cdcproof.core.secrets import Secret
+from cdcproof.core.waiting import wait_until
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.stream import Columnar
@@ -22,11 +23,10 @@ from cdcproof.databases.sqlserver.queries import catalogue, column_sql
 from cdcproof.databases.table_read import WHOLE, Chunking, ColumnRead, TableRead
 from cdcproof.databases.values import canonical
 from cdcproof.databases.values.types import Form, Kind
+from cdcproof.pipeline import model as pipeline
 from cdcproof.reconcile.checksums.sums import PushDown
 from cdcproof.reconcile.plan.calibration import Calibration
 from cdcproof.reconcile.plan.edge_values import Literal, literals
-from cdcproof.secrets import Secret
-from cdcproof.waiting import wait_until
 from tests.databases.sqlserver.columns import IN_POSTGRESQL, NAMES, SORTS, added, scans
 from tests.postgres_server import PASSWORD as POSTGRES_PASSWORD
 from tests.postgres_server import Server, Servers

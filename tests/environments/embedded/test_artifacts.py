@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import OperationError
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import artifacts
 from cdcproof.environments.embedded.artifacts import Artifact
-from cdcproof.errors import OperationError
-from cdcproof.progress import Progress
 
 GOOD = b"the pinned file"
 

@@ -16,6 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cdcproof.core.errors import OperationError
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import (
     databases,
     lifecycle,
@@ -30,9 +33,6 @@ from cdcproof.environments.embedded.environment import Embedded
 from cdcproof.environments.embedded.processes import Process
 from cdcproof.environments.embedded.services import postgres
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import OperationError
-from cdcproof.progress import Progress
-from cdcproof.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 

@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
+from cdcproof.core.errors import UsageError
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import lifecycle, ports
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import UsageError
-from cdcproof.progress import Progress
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cdcproof.core.errors import OperationError
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import log_writer, processes
 from cdcproof.environments.embedded.processes import Process
 from cdcproof.environments.embedded.services import postgres
-from cdcproof.errors import OperationError
-from cdcproof.waiting import wait_until
 
 SLEEPER = [sys.executable, "-c", "print('on', flush=True); import time; time.sleep(60)"]
 STUBBORN = [

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import replication
-from cdcproof.progress import Progress
 
 INSTANCE: Any = object()
 

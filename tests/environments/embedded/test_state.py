@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import OperationError, UsageError
 from cdcproof.environments.embedded import folders, passwords, state
 from cdcproof.environments.embedded.processes import Process
 from cdcproof.environments.embedded.state import Instance, Restart
-from cdcproof.errors import OperationError, UsageError
 
 
 @pytest.fixture(autouse=True)

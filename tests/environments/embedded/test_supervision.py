@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import OperationError
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import artifacts, folders, ports, processes, services, state, supervision
 from cdcproof.environments.embedded.services import java
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import OperationError
-from cdcproof.progress import Progress
 
 pytestmark = pytest.mark.integration
 

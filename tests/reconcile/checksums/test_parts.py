@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import WHOLE, Chunking, ChunkSum, ColumnRead, Segment, TableRead
 from cdcproof.databases.values.types import Form, Kind
-from cdcproof.errors import RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile.checksums.parts import Part, Scanned, Sessions, divided, rows_a_part, sum_up
 from cdcproof.reconcile.concurrency import Stop, StoppedError
 from cdcproof.reconcile.plan.plan import Plan

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from cdcproof import waiting
+from cdcproof.core import waiting
+from cdcproof.core.errors import CouldNotLookError, DeadlineError, UnreachableError
 from cdcproof.databases.contracts.database import Database
-from cdcproof.errors import CouldNotLookError, DeadlineError, UnreachableError
 from cdcproof.reconcile.checksums import throttle
 from cdcproof.reconcile.checksums.throttle import Throttle
 from cdcproof.reconcile.concurrency import Stop, StoppedError

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cdcproof.errors import DeadlineError
+from cdcproof.core.errors import DeadlineError
 from cdcproof.reconcile.in_flight.fence import Crossing, Method, SharedFence, weakest
 
 THREADS = 8

@@ -11,18 +11,18 @@ from typing import Any, Self
 
 import pytest
 
-from cdcproof import waiting
-from cdcproof.clients.connect import Connector, ConnectorStates, Task
-from cdcproof.clients.consumer_groups import Place, Positions
-from cdcproof.clients.topic_states import PartitionState, TopicState
+from cdcproof.clients.connect.client import Connector, ConnectorStates, Task
+from cdcproof.clients.kafka.consumer_groups import Place, Positions
+from cdcproof.clients.kafka.topic_states import PartitionState, TopicState
+from cdcproof.core import waiting
+from cdcproof.core.errors import CouldNotLookError, DeadlineError, UnexpectedAnswerError, UnreachableError
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import LogPosition
-from cdcproof.errors import CouldNotLookError, DeadlineError, UnexpectedAnswerError, UnreachableError
-from cdcproof.pipeline import Connector as Expected
+from cdcproof.pipeline.model import Connector as Expected
 from cdcproof.reconcile.in_flight.fence import Crossing
 from cdcproof.reconcile.in_flight.position_fence import PositionFence, SourceFence, fences
+from tests.core.test_waiting import Clock
 from tests.pipelines import pipeline_of
-from tests.test_waiting import Clock
 
 URL = "http://connect:8083"
 ORDERS, MORE_ORDERS, ITEMS = ("wh.public.orders", 0), ("wh.public.orders", 1), ("wh.public.items", 0)

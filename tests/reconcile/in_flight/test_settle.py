@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdcproof.errors import DeadlineError
+from cdcproof.core.errors import DeadlineError
 from cdcproof.reconcile.in_flight import settle as settling
 from cdcproof.reconcile.in_flight.settle import MOST_CROSSINGS, Seen, Settled, settle
 from cdcproof.reconcile.rows.compare import by_key

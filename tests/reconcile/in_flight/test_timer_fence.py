@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof import waiting
+from cdcproof.core import waiting
 from cdcproof.reconcile.in_flight.fence import Crossing
 from cdcproof.reconcile.in_flight.timer_fence import TimerFence
-from tests.test_waiting import Clock
+from tests.core.test_waiting import Clock
 
 
 def test_it_waits_for_as_long_as_it_is_told_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

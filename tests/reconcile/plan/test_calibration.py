@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.stream import Columnar, ColumnarSide
@@ -17,12 +19,10 @@ from cdcproof.databases.table_read import ColumnRead, LiteralForm
 from cdcproof.databases.values.canonical import digest, frame
 from cdcproof.databases.values.reading import EPOCHS, How
 from cdcproof.databases.values.types import CONTRACT, Form, Kind, form_of, ways_of
-from cdcproof.errors import UnexpectedAnswerError, UnreachableError
 from cdcproof.reconcile.plan.calibration import Calibration, calibrated
 from cdcproof.reconcile.plan.columns import Structure, TablePair
 from cdcproof.reconcile.plan.edge_values import literals
 from cdcproof.reconcile.plan.plan import plan, without
-from cdcproof.secrets import Secret
 from tests import tsql_values as tsql
 from tests.databases.sqlserver.columns import SORTS
 from tests.postgres_server import PASSWORD, Server, Servers

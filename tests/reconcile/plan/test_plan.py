@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import Chunking
 from cdcproof.databases.values.types import Form, Kind
-from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.plan.chunking import MOST_CHUNKS, chunked
 from cdcproof.reconcile.plan.columns import Structure, TablePair
 from cdcproof.reconcile.plan.plan import Plan, plan, pushed_down, without

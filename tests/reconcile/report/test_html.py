@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.secrets import Secret
 from cdcproof.reconcile.report import html
 from cdcproof.reconcile.report.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus
-from cdcproof.secrets import Secret
 
 HOSTILE = "<script>alert(1)</script>"
 

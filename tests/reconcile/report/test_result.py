@@ -9,10 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.identity import Identity
-from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.report.result import KeyDifference, Report, TableResult, TableStatus, read, write, write_partial
-from cdcproof.secrets import Secret
 from tests.reconcile.schema import SCHEMA, validate
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.identity import Identity
 from cdcproof.reconcile.report.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus
 from cdcproof.reconcile.report.screen import of_report, of_table
-from cdcproof.secrets import Secret
 
 MATCH = TableResult("customers", TableStatus.MATCH, 1_200, 1_200, True, 0, 0, 0, seconds=1.25)
 KEYS = tuple(KeyDifference("missing", {"id": str(i)}, (), 1, 0) for i in range(8))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdcproof.errors import CouldNotLookError
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.reconcile.scrub import proofs
 from cdcproof.reconcile.scrub.proofs import SLICE_ROWS, Latest, Logs, Proofs, Proven
 

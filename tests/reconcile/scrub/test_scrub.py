@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.core.errors import UnreachableError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.change_feed import ChangeFeed
 from cdcproof.databases.postgresql.log.change_feed import PostgreSQLChanges
-from cdcproof.errors import UnreachableError
 from cdcproof.reconcile.engine import Options
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence, Method
 from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.reconcile.scrub import proofs, scrub
 from cdcproof.reconcile.scrub.scrub import Budget
-from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD
 from tests.reconcile.sides import Sides
 

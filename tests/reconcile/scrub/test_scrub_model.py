@@ -16,10 +16,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from cdcproof.core.errors import UnreachableError
 from cdcproof.databases.contracts.change_feed import Changes, Followed, Following
 from cdcproof.databases.contracts.identity import Identity
 from cdcproof.databases.names import Column, TableName
-from cdcproof.errors import UnreachableError
 from cdcproof.reconcile.engine import Options, Run
 from cdcproof.reconcile.in_flight.fence import Crossing, Method
 from cdcproof.reconcile.plan.columns import TablePair

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TextIO
 from cdcproof.cli import schedule
 from cdcproof.cli.main import run_safely
 from cdcproof.cli.options import add_pipeline, seconds, seconds_or_none
-from cdcproof.errors import DeadlineError
-from cdcproof.time_limit import time_limit
+from cdcproof.core.errors import DeadlineError
+from cdcproof.core.time_limit import time_limit
 
 if TYPE_CHECKING:
     from cdcproof.cli.reconcile.inputs import Inputs
@@ -213,7 +213,7 @@ def _loading(arguments: argparse.Namespace) -> Loading | None:
 
 
 def _demand_sane(arguments: argparse.Namespace) -> None:
-    from cdcproof.errors import UsageError
+    from cdcproof.core.errors import UsageError
 
     if arguments.settle_seconds is not None and not arguments.settle_seconds >= 0:
         raise UsageError("--settle-seconds must not be below 0.")
@@ -228,7 +228,7 @@ def _demand_sane(arguments: argparse.Namespace) -> None:
 def _budget(arguments: argparse.Namespace, inputs: Inputs, directory: Path) -> Budget | None:
     if not arguments.budget:
         return None
-    from cdcproof.pipeline import Thresholds
+    from cdcproof.pipeline.model import Thresholds
     from cdcproof.reconcile.scrub.scrub import Budget
 
     age_hours = inputs.proof_age_hours or Thresholds().proof_age_hours
@@ -366,7 +366,7 @@ def _keep(report: Report, directory: Path) -> None:
 
 
 def _written(report: Report, directory: Path) -> tuple[Path, Path]:
-    from cdcproof.errors import CouldNotLookError
+    from cdcproof.core.errors import CouldNotLookError
     from cdcproof.reconcile.report import html
     from cdcproof.reconcile.report.result import write
 

@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import open_pipeline
+from cdcproof.core.errors import UsageError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect, password_of
 from cdcproof.databases.names import TableName
-from cdcproof.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, DatabaseAddress, Engine
-from cdcproof.errors import UsageError
+from cdcproof.pipeline.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, DatabaseAddress, Engine
 from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.engine import KEY_LIMIT, Endpoint
 from cdcproof.reconcile.in_flight.fence import Fence
 from cdcproof.reconcile.in_flight.timer_fence import TimerFence
 from cdcproof.reconcile.plan.columns import TablePair
-from cdcproof.secrets import Secret
 
 if TYPE_CHECKING:
-    from cdcproof import pipeline
-    from cdcproof.pipeline import HttpService
+    from cdcproof.pipeline import model as pipeline
+    from cdcproof.pipeline.model import HttpService
     from cdcproof.reconcile.scrub.scrub import Feed
 
 DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
@@ -197,7 +197,7 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
 
 def _contents_compared(located: pipeline.Pipeline, names: Sequence[str], directory: Path) -> tuple[str, ...]:
     """What the reports say of contents, for a run that only counts rows."""
-    from cdcproof.observations import reports
+    from cdcproof.observations.reconciliation import reports
 
     return reports.look(located, datetime.now().astimezone(), directory).newest().contents_compared(names)
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, open_pipeline, seconds_or_none
-from cdcproof.errors import CouldNotLookError, UnreachableError, UsageError
+from cdcproof.core.errors import CouldNotLookError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer, Repair
-    from cdcproof.observations.report_files import ReportFile
-    from cdcproof.pipeline import Database, Pipeline
+    from cdcproof.observations.reconciliation.report_files import ReportFile
+    from cdcproof.pipeline.model import Database, Pipeline
     from cdcproof.reconcile.comparison import Comparison
     from cdcproof.reconcile.repair import Repairs
     from cdcproof.reconcile.report.result import TableResult
@@ -116,7 +116,7 @@ def _results(arguments: argparse.Namespace, pipeline: Pipeline) -> tuple[Path, l
 
 def _newest(pipeline: Pipeline, wanted: Collection[str] | None) -> Path:
     """The newest report of this pipeline that names differing keys, of these tables where some are named; else the newest."""
-    from cdcproof.observations import reports
+    from cdcproof.observations.reconciliation import reports
 
     files = [file for file in reports.look(pipeline, datetime.now().astimezone()).files if file.counts and file.report]
     if not files:
@@ -134,9 +134,9 @@ def _newest(pipeline: Pipeline, wanted: Collection[str] | None) -> Path:
 
 def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:
     """Print each statement, and run it where that is allowed; returns how many rows still differ."""
+    from cdcproof.core.acts import write_down, written_down
     from cdcproof.databases.connections import password_of
     from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer
-    from cdcproof.operations.acts import write_down, written_down
     from cdcproof.reconcile.contents import look_again
     from cdcproof.reconcile.in_flight.settle import Settled
 
@@ -193,7 +193,7 @@ def _without_values(pipeline: Pipeline, repairs: Repairs, repair: Repair) -> str
 def _signalled(pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:
     import uuid
 
-    from cdcproof.clients.connect import Connect
+    from cdcproof.clients.connect.client import Connect
     from cdcproof.databases.postgresql.sessions.repair import condition_of
 
     states = Connect(pipeline.connect).states()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 from cdcproof.databases.names import Column, TableName
-from cdcproof.pipeline import Value
+from cdcproof.pipeline.model import Value
 
 Values = tuple[Any, ...]
 """A row's values, in the order of the columns asked for, as the driver gives them."""

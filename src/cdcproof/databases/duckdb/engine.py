@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.secrets import scrub
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.secrets import scrub
 
 MEMORY_MEGABYTES = 64
 """For everything that DuckDB holds; with the program itself a run stays below 200 MB."""

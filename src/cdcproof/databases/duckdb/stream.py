@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import scrub
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb import row_hash
 from cdcproof.databases.duckdb.engine import MEMORY_MEGABYTES, Loading, module, quoted
@@ -19,8 +21,6 @@ from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.database import PostgreSQL
 from cdcproof.databases.table_read import ChunkSum, ColumnRead, Segment, Stream, TableRead
 from cdcproof.databases.values import canonical
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.secrets import scrub
 
 if TYPE_CHECKING:
     from cdcproof.databases.sqlserver.database import SQLServer

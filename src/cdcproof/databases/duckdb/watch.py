@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.postgresql import connection as limits
 from cdcproof.databases.postgresql.database import PostgreSQL
-from cdcproof.errors import CouldNotLookError
-from cdcproof.waiting import Deadline
 
 _LAST_DATA_RECEIVED = struct.Struct("=52xI")
 """Where Linux's tcp_info has the milliseconds since data came."""

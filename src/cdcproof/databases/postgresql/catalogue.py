@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.column_data import columns_found
 from cdcproof.databases.contracts.condition import Unsteady
 from cdcproof.databases.names import Column, TableName
@@ -13,7 +14,6 @@ from cdcproof.databases.postgresql.conditions import Conditions
 from cdcproof.databases.postgresql.queries import catalogue, statements
 from cdcproof.databases.postgresql.queries.statements import condition, table_name
 from cdcproof.databases.postgresql.session import Session
-from cdcproof.errors import UnexpectedAnswerError
 
 
 class Catalogue:

@@ -9,11 +9,11 @@ from typing import LiteralString
 from psycopg import sql
 from psycopg.errors import Diagnostic
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.condition import LITERAL_DATE, LITERAL_VALUE, OWN_ROW, Unsteady
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.queries import parse_tree
 from cdcproof.databases.postgresql.session import Session
-from cdcproof.errors import UnexpectedAnswerError
 
 # Types of which a text may stand for another value at another time, by their input function; the labels of an enum do not.
 _FUNCTIONS: LiteralString = """

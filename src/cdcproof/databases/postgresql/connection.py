@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 import psycopg
 
-from cdcproof.waiting import Deadline
+from cdcproof.core.waiting import Deadline
 
 T = TypeVar("T")
 

@@ -11,15 +11,15 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import Secret, scrub
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql import settings, tls
 from cdcproof.databases.postgresql.connection import Connection, NoAnswerError
 from cdcproof.databases.postgresql.queries.column_sql import Server
 from cdcproof.databases.postgresql.queries.statements import table_name
 from cdcproof.databases.postgresql.settings import LOCK_TIMEOUT_SECONDS
-from cdcproof.engines import DatabaseAddress
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.secrets import Secret, scrub
+from cdcproof.pipeline.engines import DatabaseAddress
 
 CONNECT_TIMEOUT_SECONDS = 5
 

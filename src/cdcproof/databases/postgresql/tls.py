@@ -14,7 +14,7 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from cdcproof.engines import DatabaseAddress
+from cdcproof.pipeline.engines import DatabaseAddress
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")

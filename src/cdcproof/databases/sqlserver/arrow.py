@@ -10,6 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.secrets import Secret, scrub
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver import odbc
 from cdcproof.databases.sqlserver.errors import LOCK_TIMEOUT_SECONDS, TIMED_OUT, DriverError, Errors, without_makers
@@ -17,10 +20,7 @@ from cdcproof.databases.sqlserver.queries import catalogue
 from cdcproof.databases.sqlserver.session import LOGIN_TIMEOUT_SECONDS, demand_port
 from cdcproof.databases.table_read import TEXT_IN_LONG_FORM, Stream
 from cdcproof.databases.values.types import TOLD_WHOLE
-from cdcproof.engines import DatabaseAddress
-from cdcproof.errors import CouldNotLookError
-from cdcproof.secrets import Secret, scrub
-from cdcproof.waiting import Deadline
+from cdcproof.pipeline.engines import DatabaseAddress
 
 _VALUES_PER_BATCH = 200_000
 _CONNECTION_TIMEOUT = 113  # SQL_ATTR_CONNECTION_TIMEOUT

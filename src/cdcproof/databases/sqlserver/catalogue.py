@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.column_data import columns_found
 from cdcproof.databases.contracts.condition import Unsteady
 from cdcproof.databases.names import Column, TableName
@@ -13,7 +14,6 @@ from cdcproof.databases.sqlserver.conditions import Conditions
 from cdcproof.databases.sqlserver.queries import catalogue, column_sql
 from cdcproof.databases.sqlserver.session import Session
 from cdcproof.databases.table_read import ColumnRead
-from cdcproof.errors import UnexpectedAnswerError
 
 _CHARACTERS_OF_TWO_BYTES = ("nchar", "nvarchar", "sysname")
 _LIMITED_BYTES = ("char", "varchar", "binary", "varbinary")

@@ -7,11 +7,11 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.secrets import scrub
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.queries import catalogue
-from cdcproof.engines import DatabaseAddress
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
-from cdcproof.secrets import scrub
+from cdcproof.pipeline.engines import DatabaseAddress
 
 LOCK_TIMEOUT_SECONDS = 5
 TIMED_OUT = "HYT00"

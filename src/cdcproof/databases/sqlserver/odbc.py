@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdcproof.engines import WITHOUT_PASSWORD, DatabaseAddress
-from cdcproof.errors import CouldNotLookError
-from cdcproof.secrets import Secret
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.secrets import Secret
+from cdcproof.pipeline.engines import WITHOUT_PASSWORD, DatabaseAddress
 
 _MICROSOFT = ("ODBC Driver 18 for SQL Server", "ODBC Driver 17 for SQL Server")
 _FREETDS = "FreeTDS"

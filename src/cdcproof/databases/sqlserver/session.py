@@ -16,14 +16,14 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
 
+from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.database import Isolation
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver import odbc
 from cdcproof.databases.sqlserver.errors import LOCK_TIMEOUT_SECONDS, Errors, of_pyodbc
 from cdcproof.databases.sqlserver.queries import catalogue
-from cdcproof.engines import DatabaseAddress
-from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
-from cdcproof.secrets import Secret
+from cdcproof.pipeline.engines import DatabaseAddress
 
 LOGIN_TIMEOUT_SECONDS = 5
 _DATETIMEOFFSET = -155  # SQL_SS_TIMESTAMPOFFSET, which pyodbc does not know

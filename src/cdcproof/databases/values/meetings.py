@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from cdcproof.databases.names import Column
 from cdcproof.databases.values.reading import UNITS, How, Reading
-from cdcproof.engines import Engine
+from cdcproof.pipeline.engines import Engine
 
 ISO_LENGTH = 34
 """``2024-01-31 23:59:59.1234567 +05:30``"""

@@ -34,7 +34,7 @@ from enum import StrEnum
 from cdcproof.databases.names import Column
 from cdcproof.databases.values.meetings import Meeting, meetings, read
 from cdcproof.databases.values.reading import EPOCHS, How
-from cdcproof.engines import Engine
+from cdcproof.pipeline.engines import Engine
 
 FORM_BYTES = 8000
 """No form has more: as much as a varbinary of SQL Server holds that is no large object, which its drivers fetch one by one."""

@@ -8,7 +8,7 @@ from cdcproof.databases.names import Column
 from cdcproof.databases.values import types
 from cdcproof.databases.values.reading import EPOCHS, How
 from cdcproof.databases.values.types import CONTRACT, Entry, Fidelity, ways_of
-from cdcproof.engines import Engine
+from cdcproof.pipeline.engines import Engine
 
 _HEAD = """# What equal means, type by type
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from cdcproof.errors import OperationError, UnreachableError
-from cdcproof.locking import only_one
-from cdcproof.progress import Progress
+from cdcproof.core.errors import OperationError, UnreachableError
+from cdcproof.core.locking import only_one
+from cdcproof.core.progress import Progress
 from cdcproof.reporting.files import sha256_of
 
 _LOCK_WAIT_SECONDS = 600.0

@@ -8,21 +8,21 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from cdcproof.clients.connect import Connect, Connector, ConnectorStates
+from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates
 from cdcproof.clients.http import NotFoundError
-from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.core.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
+from cdcproof.core.patience import stretched
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import Deadline, wait_until
 from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.concurrently import side_by_side
 from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.ports import HOST
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
-from cdcproof.patience import stretched
-from cdcproof.pipeline import HttpService, group_of
-from cdcproof.pipeline import Kafka as Cluster
-from cdcproof.progress import Progress
+from cdcproof.pipeline.model import HttpService, group_of
+from cdcproof.pipeline.model import Kafka as Cluster
 from cdcproof.reporting.files import write_whole
-from cdcproof.waiting import Deadline, wait_until
 
 SOURCE = "postgres-source-connector"
 SINK = "postgres-sink-connector"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from cdcproof.core.errors import OperationError
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import folders, passwords
 from cdcproof.environments.embedded.psql import run_sql
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import OperationError
-from cdcproof.waiting import wait_until
 
 Side = Literal["source", "target"]
 SOURCE_DATABASE = "warehouse_source"

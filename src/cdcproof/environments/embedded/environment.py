@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import time
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments import disk, log_times
 from cdcproof.environments.base import FileSystem, ServiceState
 from cdcproof.environments.embedded import connectors, folders, passwords, services, state, thread_dumps
 from cdcproof.environments.embedded.services import postgres_cluster, programs
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import CouldNotLookError
-from cdcproof.pipeline import Account, HttpService, Pipeline
+from cdcproof.pipeline.model import Account, HttpService, Pipeline
 
 
 class Embedded:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdcproof import shipped
-from cdcproof.errors import OperationError, UsageError
-from cdcproof.pipeline_choice import project_file
+from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.pipeline.choice import project_file
 from cdcproof.reporting.files import write_whole
 
 INSTANCE_VARIABLE = "CDCPROOF_INSTANCE"

@@ -12,6 +12,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
+from cdcproof.core.errors import DeadlineError, OperationError, UsageError
+from cdcproof.core.locking import only_one
+from cdcproof.core.patience import stretched
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import Deadline, wait_until
 from cdcproof.environments.embedded import (
     artifacts,
     connectors,
@@ -31,11 +36,6 @@ from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.services import java, postgres_cluster
 from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import DeadlineError, OperationError, UsageError
-from cdcproof.locking import only_one
-from cdcproof.patience import stretched
-from cdcproof.progress import Progress
-from cdcproof.waiting import Deadline, wait_until
 
 _RECONNECT_SECONDS = 2.0
 _MONITORING_TRIES = 2

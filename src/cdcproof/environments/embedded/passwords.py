@@ -9,10 +9,10 @@ import os
 import secrets
 from dataclasses import dataclass
 
+from cdcproof.core.errors import UsageError
+from cdcproof.core.secrets import Secret
 from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import UsageError
-from cdcproof.secrets import Secret
 
 SOURCE_VARIABLE = "POSTGRES_SOURCE_PASSWORD"
 TARGET_VARIABLE = "POSTGRES_PASSWORD"

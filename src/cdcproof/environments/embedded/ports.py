@@ -6,7 +6,7 @@ import random
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 
-from cdcproof.errors import OperationError
+from cdcproof.core.errors import OperationError
 
 HOST = "127.0.0.1"
 # Below what systems hand out to clients: a service that is down must find its port free when it comes back.

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import psutil
 
+from cdcproof.core.errors import CouldNotLookError, OperationError
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import log_writer
 from cdcproof.environments.embedded.folders import Account
-from cdcproof.errors import CouldNotLookError, OperationError
-from cdcproof.waiting import wait_until
 
 MARK = "CDCPROOF_SERVICE"
 _FAULTS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)

@@ -7,11 +7,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cdcproof.core.errors import OperationError
+from cdcproof.core.secrets import Secret
 from cdcproof.environments.embedded.ports import HOST
 from cdcproof.environments.embedded.services.postgres_cluster import SUPERUSER, programs
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import OperationError
-from cdcproof.secrets import Secret
 
 _TIMEOUT_SECONDS = 300
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from cdcproof.clients.connect import root_cause
+from cdcproof.clients.connect.client import root_cause
+from cdcproof.core.errors import DeadlineError, OperationError
+from cdcproof.core.patience import stretched
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import connectors, databases
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import DeadlineError, OperationError
-from cdcproof.patience import stretched
-from cdcproof.progress import Progress
-from cdcproof.waiting import wait_until
 
 _FEW_ROWS = 10_000
 _YOUNG_SECONDS, _HEARTBEAT_SECONDS = 30.0, 30.0

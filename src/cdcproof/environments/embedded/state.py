@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import time
 
+from cdcproof.core.errors import OperationError, UsageError
 from cdcproof.environments.embedded import folders, processes
 from cdcproof.environments.embedded.folders import Folders
 from cdcproof.environments.embedded.ports import HOST
 from cdcproof.environments.embedded.processes import Process
-from cdcproof.errors import OperationError, UsageError
 
 _DAY_SECONDS = 86_400.0
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
+from cdcproof.core.errors import CouldNotLookError, DeadlineError, OperationError
+from cdcproof.core.patience import stretched
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import ports, processes, services, state
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.processes import Process
 from cdcproof.environments.embedded.services import class_archives, postgres
 from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import CouldNotLookError, DeadlineError, OperationError
-from cdcproof.patience import stretched
-from cdcproof.progress import Progress
-from cdcproof.waiting import wait_until
 
 START_SECONDS = 90.0
 """On a machine that is not busy with other work."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+from cdcproof.core.errors import CouldNotLookError, DeadlineError
+from cdcproof.core.patience import stretched
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import processes, services
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import CouldNotLookError, DeadlineError
-from cdcproof.patience import stretched
-from cdcproof.waiting import wait_until
 
 _SECONDS = 5.0
 _BEGINS, _ENDS = "Full thread dump", "JNI global ref"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from cdcproof.clients.prometheus import Labels
 from cdcproof.clients.prometheus_server import PrometheusServer
-from cdcproof.errors import CouldNotLookError, UnreachableError, UsageError
+from cdcproof.core.errors import CouldNotLookError, UnreachableError, UsageError
 from cdcproof.monitoring.dashboards.model import Dashboard, Panel, filled
-from cdcproof.observations.exporter_page import INFO
+from cdcproof.observations.reconciliation.exporter_page import INFO
 
 _POINTS = 240
 _LEAST_STEP_SECONDS = 15.0

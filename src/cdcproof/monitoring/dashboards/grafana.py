@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from cdcproof.monitoring.dashboards.model import Colour, Dashboard, Kind, Look, Panel, Unit
-from cdcproof.observations.exporter_page import INFO
+from cdcproof.observations.reconciliation.exporter_page import INFO
 
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_VALUE = "no data"

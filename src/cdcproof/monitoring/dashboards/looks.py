@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cdcproof.monitoring.dashboards.model import Colour, Level, Look, State, Unit
-from cdcproof.pipeline import Freshness, Thresholds
+from cdcproof.pipeline.model import Freshness, Thresholds
 
 LIMITS = Thresholds()
 FRESHNESS_SECONDS: float = Freshness.model_fields["target_seconds"].default

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import zip_longest
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.databases.table_read import WHOLE, ChunkSum, Segment, TableRead
-from cdcproof.errors import CouldNotLookError
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.sums import Summing
 from cdcproof.reconcile.concurrency import Stop, both, both_scans, ended_by

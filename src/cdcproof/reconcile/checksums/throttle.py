@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
+from cdcproof.core.errors import CouldNotLookError, DeadlineError
+from cdcproof.core.waiting import wait_until
 from cdcproof.databases.contracts.database import Database
-from cdcproof.errors import CouldNotLookError, DeadlineError
 from cdcproof.reconcile.concurrency import Stop
-from cdcproof.waiting import wait_until
 
 SLOW_SECONDS = 0.5
 """A server that takes longer for a statement that reads nothing is busy: the way there and back takes less around the world."""

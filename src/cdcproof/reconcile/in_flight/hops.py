@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from cdcproof.clients.connect import Connect, Connector, ConnectorStates, Offset, root_cause
-from cdcproof.clients.consumer_groups import Place, Positions
-from cdcproof.clients.kafka import Kafka
-from cdcproof.clients.transforms import drops_tombstones
+from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates, Offset, root_cause
+from cdcproof.clients.connect.transforms import drops_tombstones
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.consumer_groups import Place, Positions
+from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import LogPosition
-from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.reconcile.in_flight.put_aside import in_dead_letter_topics
-from cdcproof.waiting import Deadline
 
 QUIET_SECONDS = 10.0
 _MARKS_SECONDS = 2.0

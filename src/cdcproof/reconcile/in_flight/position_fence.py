@@ -18,15 +18,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from cdcproof.clients.connect import Connect
-from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.connect.client import Connect
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.core.errors import CouldNotLookError, DeadlineError
+from cdcproof.core.waiting import Deadline, wait_until
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import TableName
-from cdcproof.errors import CouldNotLookError, DeadlineError
-from cdcproof.pipeline import Connector, Pipeline
+from cdcproof.pipeline.model import Connector, Pipeline
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence, Method, SharedFence
 from cdcproof.reconcile.in_flight.hops import Sight, SinkHop, SourceHop
-from cdcproof.waiting import Deadline, wait_until
 
 _INTERVAL_SECONDS = 0.5
 """Connect reads its topic of offsets from the start for every question."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cdcproof.clients.connect import Connect, ConnectorStates
-from cdcproof.clients.dead_letters import counted
-from cdcproof.clients.kafka import Kafka
-from cdcproof.errors import CouldNotLookError
-from cdcproof.pipeline import Pipeline
+from cdcproof.clients.connect.client import Connect, ConnectorStates
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.dead_letters import counted
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.pipeline.model import Pipeline
 
 
 def put_aside(pipeline: Pipeline) -> tuple[str, ...]:

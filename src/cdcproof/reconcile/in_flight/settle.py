@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from cdcproof.core.waiting import Deadline, pause
 from cdcproof.databases.table_read import Row
 from cdcproof.reconcile.differences import Difference, Key
 from cdcproof.reconcile.in_flight.fence import Crossing, Fence
-from cdcproof.waiting import Deadline, pause
 
 MOST_CROSSINGS = 5
 _MOST_LOOKS = 8

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdcproof.core.waiting import pause
 from cdcproof.reconcile.in_flight.fence import Crossing, Method
-from cdcproof.waiting import pause
 
 
 @dataclass(frozen=True)

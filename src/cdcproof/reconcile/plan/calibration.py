@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.postgresql.queries import row_hash
 from cdcproof.databases.table_read import ColumnRead, LiteralForm
 from cdcproof.databases.values import canonical
-from cdcproof.engines import Engine
-from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.plan.edge_values import Literal, literals
 from cdcproof.reconcile.plan.plan import Plan
 

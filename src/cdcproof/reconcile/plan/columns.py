@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.values.meetings import Meeting
 from cdcproof.databases.values.types import Form, entry_of, form_of, ways_of
-from cdcproof.engines import Engine
-from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.pipeline.engines import Engine
 
 _EXCLUDED = "excluded in the pipeline file"
 ONLY_AT_TARGET = "only at the target"

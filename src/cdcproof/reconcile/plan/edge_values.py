@@ -16,7 +16,7 @@ from cdcproof.databases.table_read import ColumnRead
 from cdcproof.databases.values import canonical
 from cdcproof.databases.values.reading import EPOCHS, How, Reading
 from cdcproof.databases.values.types import LONG_BYTES, Form, Kind, entry_of
-from cdcproof.engines import Engine
+from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.plan.edge_values_as_read import LISTED, converted, known
 
 _INTEGERS = {

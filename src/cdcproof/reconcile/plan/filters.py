@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.condition import Unsteady
 from cdcproof.databases.contracts.database import Database
-from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.concurrency import Stop, both
 from cdcproof.reconcile.plan.columns import TablePair
 

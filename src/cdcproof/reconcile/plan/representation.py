@@ -15,7 +15,7 @@ from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.table_read import ColumnRead, Row, TableRead
 from cdcproof.databases.values.meetings import Meeting
 from cdcproof.databases.values.types import form_of
-from cdcproof.engines import Engine
+from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.plan.plan import Plan, lost
 
 SAMPLE_ROWS = 200

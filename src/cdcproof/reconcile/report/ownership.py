@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cdcproof.engines import DatabaseAddress
-from cdcproof.pipeline import Pipeline, Table
+from cdcproof.pipeline.engines import DatabaseAddress
+from cdcproof.pipeline.model import Pipeline, Table
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus
 
 _PLACE = re.compile(r"(\w+)://(.+):(\d+)/(.+)")

@@ -15,11 +15,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.secrets import scrub
 from cdcproof.databases.contracts.identity import Identity, identity_of
-from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.differences import Word
 from cdcproof.reporting.files import write_whole
-from cdcproof.secrets import scrub
 
 FORMAT_VERSION = 3
 PREFIX = "reconciliation_report_"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cdcproof.core.secrets import scrub
+from cdcproof.pipeline.toml_text import array
 from cdcproof.reconcile.report.result import BY_URGENCY, Report, Scrubbed, TableResult, TableStatus
 from cdcproof.reporting.text import COLUMNS, folded
-from cdcproof.secrets import scrub
-from cdcproof.toml_text import array
 
 _INDENT = " " * 10
 _KEYS = 5

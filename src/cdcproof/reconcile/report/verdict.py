@@ -10,13 +10,13 @@ from typing import NamedTuple
 from cdcproof.databases.table_read import TableRead
 from cdcproof.databases.values import canonical, stored_value
 from cdcproof.databases.values.types import TOLD_BY_HASH, Kind, declared, holds
+from cdcproof.pipeline.toml_text import inline_table
 from cdcproof.reconcile.differences import Difference, Differences, Key
 from cdcproof.reconcile.in_flight.fence import weakest
 from cdcproof.reconcile.in_flight.settle import Settled
 from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.report import spelling
 from cdcproof.reconcile.report.result import EXAMPLES, KeyDifference, TableResult, TableStatus
-from cdcproof.toml_text import inline_table
 
 _STATUS = {True: TableStatus.MATCH, False: TableStatus.MISMATCH, None: TableStatus.ERROR}
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.table_read import Row
 from cdcproof.databases.values import canonical
-from cdcproof.errors import UnexpectedAnswerError
 from cdcproof.reconcile.checksums.balance import Balance, Group
 from cdcproof.reconcile.concurrency import Stop, both_scans
 from cdcproof.reconcile.differences import Difference, Differences

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from cdcproof.errors import CouldNotLookError
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.reporting.files import write_whole
 
 try:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.change_feed import ChangeFeed
-from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.reconcile.comparison import Comparison, Side
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.contents import unseen
@@ -30,7 +31,6 @@ from cdcproof.reconcile.scrub import changes
 from cdcproof.reconcile.scrub import proofs as proofs_file
 from cdcproof.reconcile.scrub.proofs import SOURCE, Proofs
 from cdcproof.reconcile.scrub.table import Work
-from cdcproof.waiting import Deadline
 
 _CLOCK_SKEW = timedelta(minutes=5)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.table_read import Slice
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError
 from cdcproof.reconcile.checksums.narrowing import narrowed
 from cdcproof.reconcile.checksums.parts import Part, sum_up
 from cdcproof.reconcile.checksums.sums import PushDown
@@ -23,7 +24,6 @@ from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.rows.differing_chunks import DIFFERENCES_HELD, ByValue
 from cdcproof.reconcile.scrub import proofs as proofs_file
 from cdcproof.reconcile.scrub.proofs import Logs, Proofs, Proven
-from cdcproof.waiting import Deadline
 
 _KEYS_PER_READING = 5_000
 

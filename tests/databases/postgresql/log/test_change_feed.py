@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError, UsageError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.change_feed import Followed
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.log.change_feed import PostgreSQLChanges
 from cdcproof.databases.postgresql.log.pgoutput import KeyCollector
-from cdcproof.errors import UnexpectedAnswerError, UsageError
-from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]

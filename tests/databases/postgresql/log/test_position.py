@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.postgresql.log.wal import committed, end_of_log
 from cdcproof.databases.table_read import LogPosition
-from cdcproof.secrets import Secret
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]

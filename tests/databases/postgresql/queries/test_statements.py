@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 from psycopg import RawCursor, sql
 
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.postgresql.database import PostgreSQL
@@ -25,7 +26,6 @@ from cdcproof.databases.table_read import WHOLE, Chunking, ChunkSum, ColumnRead,
 from cdcproof.databases.values.canonical import chunk_of, encode
 from cdcproof.databases.values.reading import How, Reading
 from cdcproof.databases.values.types import Form, Kind, form_of
-from cdcproof.secrets import Secret
 from tests.databases.row_hashes import chunk_in, hash_in, hashed_by
 from tests.postgres_server import PASSWORD, Server, Servers
 

@@ -10,14 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.secrets import Secret
+from cdcproof.core.waiting import wait_until
 from cdcproof.databases.connections import connect_for_deployment
 from cdcproof.databases.contracts.deployment import CapturedTable, LogStart, Needs, Rights
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.sessions.deployment import PostgreSQLDeployment
 from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.secrets import Secret
-from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]

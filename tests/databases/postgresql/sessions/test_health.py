@@ -9,12 +9,12 @@ from contextlib import closing, contextmanager
 import psycopg
 import pytest
 
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError
+from cdcproof.core.waiting import wait_until
 from cdcproof.databases.connections import connect_for_health
 from cdcproof.databases.contracts.health import Reader, Unread
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.sessions.health import PostgreSQLHealth
-from cdcproof.errors import RefusedError, UnexpectedAnswerError
-from cdcproof.waiting import wait_until
 from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.change_feed import Changes, Followed
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.sqlserver.log import change_feed, lsn
 from cdcproof.databases.sqlserver.log.change_feed import SQLServerChanges
 from cdcproof.databases.sqlserver.queries import catalogue
-from cdcproof.errors import UnexpectedAnswerError
-from cdcproof.secrets import Secret
 from tests import tsql_values
 from tests.databases.sqlserver.test_database import PASSWORD, Answers, _config
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.database import SQLServer
 from cdcproof.databases.sqlserver.log import lsn
 from cdcproof.databases.sqlserver.queries import catalogue
 from cdcproof.databases.table_read import LogPosition
-from cdcproof.errors import UnexpectedAnswerError
 from tests import tsql_values
 from tests.databases.sqlserver.test_database import _door
 

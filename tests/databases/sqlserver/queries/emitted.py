@@ -17,6 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 from cdcproof import databases
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.deployment import CaptureHealth, CaptureJob, Needs
 from cdcproof.databases.contracts.test_rows import SingleRow
 from cdcproof.databases.names import Column, TableName
@@ -30,11 +31,10 @@ from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
 from cdcproof.databases.table_read import WHOLE, Chunking, ColumnRead, Segment, Since, Slice, TableRead
 from cdcproof.databases.values.types import CONTRACT, Form, form_of, ways_of
 from cdcproof.environments.live import Live
-from cdcproof.observations.capture_job import CaptureJobs
-from cdcproof.operations.commands import CommandLine
-from cdcproof.operations.database_remedies import DatabaseRemedies
-from cdcproof.pipeline import Database
-from cdcproof.secrets import Secret
+from cdcproof.observations.databases.capture_job import CaptureJobs
+from cdcproof.pipeline.model import Database
+from cdcproof.remedies.commands import CommandLine
+from cdcproof.remedies.databases import DatabaseRemedies
 from tests.databases.sqlserver.queries.judges import Known
 from tests.pipelines import pipeline_of
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from cdcproof import pipeline
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError, UsageError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.deployment import CaptureHealth, CaptureJob, CaptureState, LogStart, Needs, Rights
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.log import lsn
 from cdcproof.databases.sqlserver.queries import catalogue as door_tsql
 from cdcproof.databases.sqlserver.queries import deployment
 from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
-from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
-from cdcproof.secrets import Secret
+from cdcproof.pipeline import model as pipeline
 from tests import tsql_engine, tsql_values
 
 ORDERS = TableName("dbo", "orders")

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect_for_health
 from cdcproof.databases.contracts.health import Health, Reader, Unread
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.queries import catalogue, deployment, health
 from cdcproof.databases.sqlserver.sessions.health import SQLServerHealth
-from cdcproof.errors import RefusedError, UnexpectedAnswerError
-from cdcproof.secrets import Secret
 from tests import tsql_values
 from tests.databases.sqlserver.log.test_position import at, offset
 from tests.databases.sqlserver.test_database import Answers, _config

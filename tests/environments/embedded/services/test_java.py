@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import lifecycle, processes, services, state
 from cdcproof.environments.embedded.services import java
 from cdcproof.environments.embedded.services.java import Java
-from cdcproof.progress import Progress
 
 NAME = "test-java"
 ROOT = Path(__file__).parents[4]

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from cdcproof.clients.connect import Connect
+from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.http import Http
+from cdcproof.core.progress import Progress
+from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import connectors, lifecycle, processes, services, state
 from cdcproof.environments.embedded.environment import Embedded
 from cdcproof.environments.embedded.services import alertmanager
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.pipeline import load
-from cdcproof.progress import Progress
-from cdcproof.waiting import wait_until
+from cdcproof.pipeline.model import load
 from tests.canned import Canned, serving
 from tests.programs import program
 

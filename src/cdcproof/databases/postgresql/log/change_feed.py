@@ -12,14 +12,14 @@ from typing import LiteralString, NamedTuple
 import psycopg
 from psycopg import errors, sql
 
+from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError, UsageError
+from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.change_feed import MOST_KEYS, TOO_MANY_KEYS, Changes, Followed, Following
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.database import PostgreSQL
 from cdcproof.databases.postgresql.log.pgoutput import KeyCollector
 from cdcproof.databases.postgresql.queries.statements import table_name
-from cdcproof.engines import DatabaseAddress
-from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError, UsageError
-from cdcproof.secrets import Secret
+from cdcproof.pipeline.engines import DatabaseAddress
 
 _MESSAGES_PER_FETCH = 5_000
 

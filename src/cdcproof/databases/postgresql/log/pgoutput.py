@@ -9,8 +9,8 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import TableName
-from cdcproof.errors import UnexpectedAnswerError
 
 Values = tuple[str | None, ...]
 

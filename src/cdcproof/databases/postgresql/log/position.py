@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cdcproof.core.errors import UnexpectedAnswerError, UsageError
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.log import wal
@@ -12,7 +13,6 @@ from cdcproof.databases.postgresql.log.wal import Reader
 from cdcproof.databases.postgresql.queries import catalogue
 from cdcproof.databases.postgresql.session import Session
 from cdcproof.databases.table_read import LogPosition
-from cdcproof.errors import UnexpectedAnswerError, UsageError
 
 
 class Log:

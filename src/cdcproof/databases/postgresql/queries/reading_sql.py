@@ -12,9 +12,9 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import Column
 from cdcproof.databases.values.reading import How, Reading
-from cdcproof.errors import UnexpectedAnswerError
 
 _BYTEA_IS_BIGINT, _KNOWS_VALID = 180_000, 160_000
 _CLOCK = r"\d\d:\d\d(:\d\d(\.\d{1,7}0*)?)?"

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from cdcproof.core.errors import UnexpectedAnswerError, UsageError
 from cdcproof.databases.contracts.deployment import (
     CapturedTable,
     CaptureHealth,
@@ -27,7 +28,6 @@ from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.postgresql.log import wal
 from cdcproof.databases.postgresql.queries import deployment as queries
 from cdcproof.databases.postgresql.session import Session
-from cdcproof.errors import UnexpectedAnswerError, UsageError
 
 _WRITING = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 

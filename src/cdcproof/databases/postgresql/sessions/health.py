@@ -12,13 +12,13 @@ from typing import Any
 
 from psycopg import sql
 
+from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError
 from cdcproof.databases.contracts.health import Health, Reader, SlotRoom, Unread
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.log import wal
 from cdcproof.databases.postgresql.queries import health as queries
 from cdcproof.databases.postgresql.queries.statements import table_name
 from cdcproof.databases.postgresql.sessions.deployment import PostgreSQLDeployment
-from cdcproof.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError
 
 _STATES = ("active", "idle", "idle in transaction")
 _MICROSECONDS = 1_000_000

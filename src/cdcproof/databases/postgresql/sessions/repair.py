@@ -11,6 +11,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.database import PostgreSQL
 from cdcproof.databases.postgresql.queries import catalogue
@@ -19,8 +20,7 @@ from cdcproof.databases.sqlserver.queries.catalogue import quoted as bracketed
 from cdcproof.databases.table_read import ColumnRead, Row, TableRead
 from cdcproof.databases.values import canonical, stored_value
 from cdcproof.databases.values.types import TOLD_BY_HASH, Kind
-from cdcproof.engines import Engine
-from cdcproof.errors import UnexpectedAnswerError
+from cdcproof.pipeline.engines import Engine
 
 
 @dataclass(frozen=True)

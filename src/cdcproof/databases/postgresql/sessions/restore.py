@@ -13,10 +13,10 @@ from typing import Any, LiteralString, Self
 import psycopg
 from psycopg import errors, sql
 
+from cdcproof.core.errors import OperationError
+from cdcproof.core.secrets import scrub
 from cdcproof.databases.contracts.backup import DatabaseState
 from cdcproof.databases.postgresql.session import Session
-from cdcproof.errors import OperationError
-from cdcproof.secrets import scrub
 
 _LONGEST_NAME = 63
 _TRIES = 5

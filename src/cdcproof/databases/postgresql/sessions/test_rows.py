@@ -13,7 +13,7 @@ from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.postgresql.catalogue import Catalogue
 from cdcproof.databases.postgresql.queries.statements import condition
 from cdcproof.databases.postgresql.session import Session
-from cdcproof.pipeline import Value
+from cdcproof.pipeline.model import Value
 
 _PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
 

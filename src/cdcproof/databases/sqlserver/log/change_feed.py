@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.change_feed import MOST_KEYS, TOO_MANY_KEYS, Changes, Followed, Following, Keys
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.database import SQLServer
 from cdcproof.databases.sqlserver.log import lsn
 from cdcproof.databases.sqlserver.queries import catalogue
-from cdcproof.errors import UnexpectedAnswerError
 
 
 class SQLServerChanges(SQLServer):

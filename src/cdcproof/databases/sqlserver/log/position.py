@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.log import capture_job, lsn
 from cdcproof.databases.sqlserver.queries import catalogue
 from cdcproof.databases.sqlserver.session import Session
 from cdcproof.databases.table_read import LogPosition
-from cdcproof.errors import UnexpectedAnswerError
 
 T = TypeVar("T")
 N = TypeVar("N")

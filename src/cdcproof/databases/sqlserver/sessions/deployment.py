@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
 
+from cdcproof.core.errors import RefusedError, UnexpectedAnswerError, UsageError
 from cdcproof.databases.contracts.deployment import (
     CapturedTable,
     CaptureHealth,
@@ -23,7 +24,6 @@ from cdcproof.databases.sqlserver.log.position import Log
 from cdcproof.databases.sqlserver.queries import deployment
 from cdcproof.databases.sqlserver.queries.catalogue import CAPTURED_TO, constant, enable_table, name, quoted
 from cdcproof.databases.sqlserver.session import Session
-from cdcproof.errors import RefusedError, UnexpectedAnswerError, UsageError
 
 _WRITING = ("INSERT", "UPDATE", "DELETE", "ALTER")
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.databases.contracts.health import Health, Reader, SlotRoom, Unread
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.log import capture_job, lsn
 from cdcproof.databases.sqlserver.log.position import ChangeTable
 from cdcproof.databases.sqlserver.queries import catalogue, deployment, health
 from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
-from cdcproof.errors import CouldNotLookError, UnexpectedAnswerError
 
 _UNIT_BYTES = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _STATES = ("active", "idle", "idle in transaction")

@@ -11,11 +11,11 @@ import posixpath
 from pathlib import PurePath
 from typing import Any, Self
 
+from cdcproof.core.errors import CdcproofError, OperationError
 from cdcproof.databases.contracts.backup import DatabaseState
 from cdcproof.databases.sqlserver.queries import backup
 from cdcproof.databases.sqlserver.session import Session
 from cdcproof.databases.sqlserver.sessions.backup_runs import run, to_the_primary
-from cdcproof.errors import CdcproofError, OperationError
 
 _LONGEST_NAME = 128
 _JOBS = ("capture", "cleanup")

@@ -17,7 +17,7 @@ from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.sqlserver.catalogue import Catalogue
 from cdcproof.databases.sqlserver.queries import catalogue
 from cdcproof.databases.sqlserver.session import Session
-from cdcproof.pipeline import Value
+from cdcproof.pipeline.model import Value
 
 
 class SQLServerRows(Session):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.embedded import processes
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.services import jvm
@@ -23,8 +24,7 @@ from cdcproof.environments.embedded.services.registry import REGISTRY
 from cdcproof.environments.embedded.services.service import Service, Start, log_file
 from cdcproof.environments.embedded.services.zookeeper import ZOOKEEPER
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import CouldNotLookError
-from cdcproof.pipeline import Role
+from cdcproof.pipeline.model import Role
 
 _ALL = (SOURCE, TARGET, ZOOKEEPER, KAFKA, REGISTRY, CONNECT, EXPORTER, PROMETHEUS, ALERTMANAGER, PUSHGATEWAY)
 """In the order in which `status` lists them."""

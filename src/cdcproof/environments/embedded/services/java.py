@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cdcproof.errors import UsageError
+from cdcproof.core.errors import UsageError
 
 OLDEST = 17
 WRITE_ARCHIVE = "-XX:ArchiveClassesAtExit="

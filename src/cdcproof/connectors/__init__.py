@@ -1,0 +1,1 @@
+"""Connectors: what orders they take, and what follows from their states."""

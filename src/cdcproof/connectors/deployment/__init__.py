@@ -1,0 +1,1 @@
+"""From a connector's file to a connector that runs."""

@@ -1,0 +1,1 @@
+"""One tool each, imported by all the others."""

@@ -1,0 +1,1 @@
+"""Putting everything back as it was."""

@@ -1,0 +1,1 @@
+"""How far sink, source and heartbeat are behind."""

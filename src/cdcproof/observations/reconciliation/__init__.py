@@ -1,0 +1,1 @@
+"""Reports of reconciliations, and the exporters' pages about them."""

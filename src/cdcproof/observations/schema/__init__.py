@@ -1,0 +1,1 @@
+"""Tables, columns, topics and schemas."""

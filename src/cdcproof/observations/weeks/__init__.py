@@ -1,0 +1,1 @@
+"""What weeks of metrics and drills show."""

@@ -1,1 +1,0 @@
-"""Connectors: their files, what differs from what runs, and everything that is done to them."""

@@ -1,0 +1,1 @@
+"""The expected state: its file, and the words in it."""

@@ -1,0 +1,1 @@
+"""What to do next: commands to paste. Nothing here acts."""

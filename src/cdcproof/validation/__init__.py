@@ -1,0 +1,1 @@
+"""What is validated after a maintenance."""

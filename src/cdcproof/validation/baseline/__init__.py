@@ -1,0 +1,1 @@
+"""The state before a change, and what differs from it."""

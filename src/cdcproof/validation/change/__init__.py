@@ -1,0 +1,1 @@
+"""A planned change: its file, its risk, what it will edit."""

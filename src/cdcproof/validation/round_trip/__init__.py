@@ -1,0 +1,1 @@
+"""A test row from the source to the target."""
