@@ -216,7 +216,7 @@ def _filter(session: Database, section: str, table: model.Table, name: TableName
         yield Item(section, Outcome.WRONG, error.message, error.remedy or correct)
         return
     if parts:
-        yield Item(section, Outcome.WRONG, *refusal(section, table.name, parts))
+        yield Item(section, Outcome.WRONG, *refusal(f"tables.{section}_filter of {table.name}", parts))
 
 
 def _captured(session: Database, database: model.Database, tables: dict[model.Table, TableName]) -> Items:

@@ -206,6 +206,13 @@ def test_passwords_may_be_in_other_variables(servers: Servers, tmp_path: Path, m
         (["--pipeline", "x"], {}, "--source-type and --pipeline exclude each other"),
         (["--env", "live"], {}, "--source-type and --env exclude each other"),
         (["--output-dir", "/dev/null/reports"], {}, "/dev/null/reports"),
+        (["--exclude", "name"], {}, "--exclude name: not a column of a table that is compared"),
+        (["--exclude", "products.name"], {}, "The tables: customers, orders"),
+        (["--exclude", "orders.total,orders.total"], {}, "orders.total is named twice"),
+        (["--where", "total > 5"], {}, "Write TABLE:CONDITION"),
+        (["--where", "orders:"], {}, "not a condition"),
+        (["--where", "products:a = 1"], {}, "The tables: customers, orders"),
+        (["--where", "orders:a=1", "--target-where", "orders:b=1"], {}, "orders has two conditions for the target"),
     ],
 )
 def test_a_mistake_in_the_flags_is_named_with_status_2(
@@ -215,6 +222,63 @@ def test_a_mistake_in_the_flags_is_named_with_status_2(
     assert done.returncode == 2
     assert words in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_by_flag_is_not_compared_and_the_report_says_so(servers: Servers, tmp_path: Path) -> None:
+    servers.target.execute("UPDATE customers SET name = 'x' WHERE customer_id = 7", database="shop")
+    try:
+        compared = _run(servers, tmp_path / "all", "--validate-checksums")
+        excluding = _run(servers, tmp_path, "--validate-checksums", "--exclude", "customers.name")
+    finally:
+        servers.target.execute("UPDATE customers SET name = 'name 7' WHERE customer_id = 7", database="shop")
+    assert compared.returncode == 1
+    assert excluding.returncode == 0, excluding.stdout
+    report = read(Path(excluding.stdout.splitlines()[-1]))
+    customers = next(table for table in report.tables if table.table == "customers")
+    assert customers.not_compared == ("name (excluded by --exclude)",)
+    assert customers.compared is not None
+    assert customers.compared["exclude"] == ["name"]
+    wrong = _run(servers, tmp_path / "wrong", "--validate-checksums", "--exclude", "customers.Name")
+    assert wrong.returncode == 3
+    assert "exclude names the column Name, which is not there" in wrong.stdout
+    assert "Correct --exclude" in wrong.stdout
+
+
+def test_rows_by_flag_are_all_that_is_compared(servers: Servers, tmp_path: Path) -> None:
+    servers.target.execute(
+        "INSERT INTO orders VALUES (900, 1)", "UPDATE orders SET total = 0 WHERE order_id = 5", database="shop"
+    )
+    try:
+        found = {
+            "all": _run(servers, tmp_path / "all", "--validate-checksums"),
+            "both": _run(
+                servers, tmp_path / "b", "--validate-checksums", "--where", "orders: order_id::int BETWEEN 10 AND 99"
+            ),
+            "target": _run(servers, tmp_path / "t", "--target-where", "orders:order_id < 900"),
+            "half": _run(servers, tmp_path / "h", "--validate-checksums", "--where", "orders:order_id < 900"),
+        }
+        unsteady = _run(servers, tmp_path / "u", "--validate-checksums", "--where", "orders:random() < 2")
+    finally:
+        servers.target.execute(
+            "DELETE FROM orders WHERE order_id = 900", "UPDATE orders SET total = 5 WHERE order_id = 5", database="shop"
+        )
+    assert {which: done.returncode for which, done in found.items()} == {"all": 1, "both": 0, "target": 0, "half": 1}
+    assert "orders 41 rows" in " ".join(found["both"].stdout.split())
+    assert "changed 5 (total)" in found["half"].stdout
+    report = read(Path(found["target"].stdout.splitlines()[-1]))
+    orders = next(table for table in report.tables if table.table == "orders")
+    assert orders.compared is not None
+    assert (orders.compared["source_filter"], orders.compared["target_filter"]) == ("", "order_id < 900")
+    assert unsteady.returncode == 3
+    assert "--where (or --source-where) of orders may let a row through" in " ".join(unsteady.stdout.split())
+
+
+def test_what_a_pipeline_file_says_is_not_said_by_flag(
+    servers: Servers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more, keys in ((["--exclude", "customers.name"], "exclude"), (["--where", "customers:true"], "source_filter")):
+        assert main(["reconcile", "--pipeline", "embedded", *more]) == 2
+        assert f"write {keys}" in capsys.readouterr().err
 
 
 def test_a_missing_password_names_its_variable(servers: Servers, tmp_path: Path) -> None:

@@ -83,6 +83,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="accept a database server's certificate that no known authority signed",
     )
     parser.add_argument("--tables", metavar="A,B,C", help="tables to compare (default with a pipeline: all of it)")
+    parser.add_argument(
+        "--exclude",
+        metavar="TABLE.COLUMN,…",
+        action="append",
+        help="columns that are not compared; the report names them (with a pipeline: exclude in its file)",
+    )
+    for flag, which in (("--where", "both sides"), ("--source-where", "the source"), ("--target-where", "the target")):
+        parser.add_argument(
+            flag,
+            metavar="TABLE:SQL",
+            action="append",
+            help=f"compare only rows of {which} for which this condition holds; once for each table",
+        )
     parser.add_argument("--validate-checksums", action="store_true", help="compare contents, not only row counts")
     parser.add_argument(
         "--settle-seconds",

@@ -36,6 +36,7 @@ DEFAULT_SETTLE_SECONDS = 10.0
 STATEMENT_TIMEOUT_SECONDS = 3600.0
 _SIDES = ("source", "target")
 _REQUIRED = ("type", "host", "database", "user")
+_WHERE = {"where": _SIDES, "source_where": ("source",), "target_where": ("target",)}
 _OPTIONAL = ("port", "schema", "password", "password_env")
 
 
@@ -91,6 +92,13 @@ def read(arguments: argparse.Namespace) -> Inputs:
         for name in (*_REQUIRED, *_OPTIONAL)
         if getattr(arguments, f"{side}_{name}") is not None
     ]
+    of_flags = [flag for flag in ("exclude", *_WHERE) if getattr(arguments, flag)]
+    if of_flags and not given:
+        keys = "exclude" if of_flags[0] == "exclude" else "source_filter and target_filter"
+        raise UsageError(
+            f"--{of_flags[0].replace('_', '-')} is for databases that flags name.",
+            f"With a pipeline file, write {keys} into the table's section: every check then goes by it.",
+        )
     if given and (arguments.pipeline or arguments.env):
         raise UsageError(
             f"{given[0]} and {'--pipeline' if arguments.pipeline else '--env'} exclude each other.",
@@ -145,12 +153,22 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
     places = [(d.type, d.host, d.port, d.database, d.schema_name) for d in (source, target)]
     if places[0] == places[1]:
         raise UsageError("Source and target are the same schema of the same database: that would always match.")
+    excluded, filters = excluded_of(arguments.exclude or (), names), _filters(arguments, names)
     fence = _timer(arguments)
     return Inputs(
         _endpoint(source, _password(arguments, "source", source)),
         _endpoint(target, _password(arguments, "target", target)),
         tuple(
-            TablePair(name, TableName(source.schema_name, name), TableName(target.schema_name, name)) for name in names
+            TablePair(
+                name,
+                TableName(source.schema_name, name),
+                TableName(target.schema_name, name),
+                exclude=excluded.get(name, ()),
+                source_filter=filters["source"].get(name, ""),
+                target_filter=filters["target"].get(name, ""),
+                by_flags=True,
+            )
+            for name in names
         ),
         lambda _: fence,
         f"timer: {fence.seconds:g} s",
@@ -158,6 +176,47 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
         None,
         None,
     )
+
+
+def excluded_of(given: Sequence[str], tables: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Table to the columns that `--exclude` names. Raises `UsageError` for what is no TABLE.COLUMN of the tables compared."""
+    found: dict[str, tuple[str, ...]] = {}
+    for word in (word.strip() for text in given for word in text.split(",")):
+        table, dot, column = word.partition(".")
+        if not (table and dot and column) or table not in tables:
+            raise UsageError(
+                f"--exclude {word}: not a column of a table that is compared.",
+                f"Write TABLE.COLUMN, several with commas between. The tables: {', '.join(tables)}",
+            )
+        if column in found.get(table, ()):
+            raise UsageError(f"--exclude: {word} is named twice.")
+        found[table] = (*found.get(table, ()), column)
+    return found
+
+
+def _filters(arguments: argparse.Namespace, tables: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Side to the condition of each table. `--where` counts for both sides."""
+    found: dict[str, dict[str, str]] = {side: {} for side in _SIDES}
+    for flag, sides in _WHERE.items():
+        for text in getattr(arguments, flag) or ():
+            table, condition = filter_of(text, f"--{flag.replace('_', '-')}", tables)
+            twice = [side for side in sides if table in found[side]]
+            if twice:
+                raise UsageError(f"--{flag.replace('_', '-')}: {table} has two conditions for the {twice[0]}.")
+            for side in sides:
+                found[side][table] = condition
+    return found
+
+
+def filter_of(text: str, flag: str, tables: Sequence[str]) -> tuple[str, str]:
+    """The table and its condition. Raises `UsageError` for what is not TABLE:CONDITION of a table that is compared."""
+    table, _, condition = (part.strip() for part in text.partition(":"))
+    if table not in tables or not condition:
+        raise UsageError(
+            f"{flag} {text!r}: not a condition for a table that is compared.",
+            f"Write TABLE:CONDITION, for example \"{tables[0]}:region = 'EU'\". The tables: {', '.join(tables)}",
+        )
+    return table, condition
 
 
 def _from_pipeline(arguments: argparse.Namespace) -> Inputs:

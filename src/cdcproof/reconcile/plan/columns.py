@@ -12,7 +12,8 @@ from cdcproof.databases.values.meetings import Meeting
 from cdcproof.databases.values.types import Form, entry_of, form_of, ways_of
 from cdcproof.pipeline.engines import Engine
 
-_EXCLUDED = "excluded in the pipeline file"
+EXCLUDED = "excluded in the pipeline file"
+EXCLUDED_BY_FLAG = "excluded by --exclude"
 ONLY_AT_TARGET = "only at the target"
 
 
@@ -35,6 +36,19 @@ class TablePair:
     written_as: Mapping[str, str] = field(default_factory=dict)
     row_policies: tuple[str, ...] = ()
     """Those that are known to hide no row."""
+    by_flags: bool = False
+    """Whether flags of the command say all that, and no pipeline file."""
+
+    @property
+    def excluded(self) -> str:
+        """Why a column of `exclude` is left out, as reports have it."""
+        return EXCLUDED_BY_FLAG if self.by_flags else EXCLUDED
+
+    def where(self, side: str) -> str:
+        """What says which rows of a side count, for messages."""
+        if self.by_flags:
+            return f"--where (or --{side}-where) of {self.name}"
+        return f"tables.{side}_filter of {self.name}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,7 @@ def demand_known(table: TablePair, source: Structure, target: Structure) -> None
         if unknown:
             raise UnexpectedAnswerError(
                 f"{table.name}: {what} names the column {unknown[0]}, which is not there.",
-                f"Correct tables.{what} in the pipeline file; names are case-sensitive there.",
+                f"Correct {'--exclude' if table.by_flags else f'tables.{what} in the pipeline file'}; names are case-sensitive there.",
             )
 
 
@@ -122,7 +136,7 @@ def match(table: TablePair, source: Structure, target: Structure) -> tuple[list[
         else:
             counterpart = remaining.pop(_counterpart(column, unrenamed, remaining), None)
         if column.name in table.exclude:
-            left_out.append(LeftOut(column.name, _EXCLUDED, at_target=counterpart.name if counterpart else ""))
+            left_out.append(LeftOut(column.name, table.excluded, at_target=counterpart.name if counterpart else ""))
         elif column.computed and (counterpart is None or counterpart.computed):
             left_out.append(LeftOut(column.name, "computed"))
         elif reason := _never_compared(source.engine, column):
@@ -138,7 +152,7 @@ def match(table: TablePair, source: Structure, target: Structure) -> tuple[list[
             said = "".join(f'; {column.name} = "{way.written_as}" in written_as would compare it' for way in found)
             reason = f"{column.type} at the source, {counterpart.type} at the target{said}"
             left_out.append(LeftOut(column.name, reason, column, counterpart))
-    left_out += [LeftOut(name, _EXCLUDED if name in table.exclude else ONLY_AT_TARGET) for name in remaining]
+    left_out += [LeftOut(name, table.excluded if name in table.exclude else ONLY_AT_TARGET) for name in remaining]
     return pairs, left_out, absent
 
 

@@ -20,15 +20,14 @@ def demand_steady(table: TablePair, source: Database, target: Database, stop: St
     )
     for side, parts in zip(("source", "target"), found, strict=True):
         if parts:
-            raise UnexpectedAnswerError(*refusal(side, table.name, parts))
+            raise UnexpectedAnswerError(*refusal(table.where(side), parts))
 
 
-def refusal(side: str, table: str, parts: Sequence[Unsteady]) -> tuple[str, str]:
-    """What is wrong with a side's filter in the pipeline file, and what to write instead."""
-    key = f"tables.{side}_filter of {table}"
+def refusal(key: str, parts: Sequence[Unsteady]) -> tuple[str, str]:
+    """What is wrong with a side's filter, by the key or the flag that it stands in, and what to write instead."""
     instead = " ".join(dict.fromkeys(part.instead for part in parts))
     return (
-        f"{key} in the pipeline file may let a row through at one look and not at the next, so rows that are equal would prove nothing: "
+        f"{key} may let a row through at one look and not at the next, so rows that are equal would prove nothing: "
         f"{'; '.join(map(str, parts))}.",
         f"Correct {key}. {instead}",
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from cdcproof.pipeline.engines import DatabaseAddress
 from cdcproof.pipeline.model import Pipeline, Table
+from cdcproof.reconcile.plan.columns import EXCLUDED, EXCLUDED_BY_FLAG, ONLY_AT_TARGET
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus
 
 _PLACE = re.compile(r"(\w+)://(.+):(\d+)/(.+)")
@@ -86,7 +87,7 @@ def _excluded(result: TableResult) -> list[str]:
 def _left_out_unlooked(result: TableResult) -> list[str]:
     if result.columns_compared is not None or not result.checksums_match:
         return []
-    harmless = ("(excluded in the pipeline file)", "(only at the target)", "(computed)")
+    harmless = tuple(f"({reason})" for reason in (EXCLUDED, EXCLUDED_BY_FLAG, ONLY_AT_TARGET, "computed"))
     return [
         text.partition(" (")[0]
         for text in result.not_compared
