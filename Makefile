@@ -69,7 +69,7 @@ pictures: $(INSTALLED) ## draw docs/pictures anew with Grafana's own panels; nee
 lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	    --no-emit-find-links --extra embedded --extra sqlserver --extra stream \
-	    --extra s3 --extra notify --extra dev --output-file requirements.lock pyproject.toml
+	    --extra s3 --extra notify --extra cluster --extra dev --output-file requirements.lock pyproject.toml
 
 clean: ## remove what this checkout made: its embedded pipeline with its reports, environment, tools' caches
 	@if [ -x $(BIN)/cdcproof ]; then $(BIN)/cdcproof down --here --remove; fi

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from typing import NoReturn
 from urllib.parse import quote, quote_plus, unquote
 
 from cdcproof.core.errors import UsageError
@@ -73,6 +74,10 @@ class Secret:
     def reveal(self) -> str:
         """Return the value itself; call it in the line that hands it to a driver."""
         return self._value
+
+    def __reduce__(self) -> NoReturn:
+        """A secret stays in its process: another one reads its own environment."""
+        raise TypeError("A secret is not pickled: each process reads it from its own environment.")
 
     def __repr__(self) -> str:
         return f"Secret({REDACTED!r})"

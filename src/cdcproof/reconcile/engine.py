@@ -15,10 +15,10 @@ from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.names import TableName
-from cdcproof.pipeline.engines import Engine
+from cdcproof.pipeline.engines import DatabaseAddress, Engine
 from cdcproof.reconcile.checksums.checkpoint import Unfinished
 from cdcproof.reconcile.checksums.parts import Sessions
-from cdcproof.reconcile.checksums.strategy import Means, Strategy
+from cdcproof.reconcile.checksums.strategy import Means, Sliced, Strategy
 from cdcproof.reconcile.checksums.throttle import Throttle
 from cdcproof.reconcile.comparison import Comparison, Side
 from cdcproof.reconcile.concurrency import Stop, both, ended_by
@@ -44,6 +44,8 @@ class Endpoint:
     engine: Engine
     place: str
     open: Callable[[], Database]
+    address: DatabaseAddress | None = None
+    """By which other machines open it; None where only this process can."""
     calibration: Calibration = field(init=False, compare=False)
     """What this run learned of how its server writes values."""
     recognised: Recognised = field(init=False, compare=False)
@@ -95,6 +97,8 @@ class Run:
     watch: Watch
     columnar: Columnar | None = None
     unfinished: Unfinished | None = None
+    slices: Sliced | None = None
+    """Other machines, which read the slices of tables."""
 
 
 def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
@@ -112,7 +116,7 @@ def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
     throttle = Throttle(run.source.open)
     at_once = min(run.options.max_parallel, len(tables))
     sessions = Sessions(run.options.max_parallel - at_once)
-    means = Means(run.columnar, run.options.strategy, sessions, throttle)
+    means = Means(run.columnar, run.options.strategy, sessions, run.slices, throttle)
     stop = Stop()
     todo: queue.SimpleQueue[TablePair] = queue.SimpleQueue()
     done: queue.SimpleQueue[TableResult | BaseException] = queue.SimpleQueue()
@@ -243,8 +247,11 @@ def _about(run: Run, table: TablePair, sides: Sides) -> dict[str, str]:
     }
 
 
-def method(options: Options, fence: str) -> str:
-    """What a run does, as its report says it. `fence` names how it knows that all changes have arrived."""
+def method(options: Options, fence: str, slices_by: str = "") -> str:
+    """What a run does, as its report says it. `fence` names how it knows that all changes have arrived.
+
+    `slices_by` names who reads the slices of tables; empty where this process reads them.
+    """
     if not options.validate_checksums:
         return (
             f"row counts only. Counts that differ are counted again behind a fence ({fence}). "
@@ -258,4 +265,10 @@ def method(options: Options, fence: str) -> str:
         f"Keys that differ are read again behind a fence ({fence}), and count when they stood still. "
         f"Beyond {DIFFERENCES_HELD:,} differing keys of a table (fewer where rows are wide), the rest is counted as first read. "
         "The target's rows are the source's, less the missing, plus the extra ones"
+        + (
+            f". Sums were made slice by slice by {slices_by}: each slice of the key is of a moment of its own, so that row counts of a "
+            "table that changes are of no single moment"
+            if slices_by
+            else ""
+        )
     )

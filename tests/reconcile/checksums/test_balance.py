@@ -6,6 +6,8 @@ import random
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cdcproof.databases.table_read import Chunking, ChunkSum
 from cdcproof.reconcile.checksums.balance import Balance, Extent
@@ -118,3 +120,34 @@ def test_both_sides_may_be_added_from_several_threads() -> None:
         thread.join()
     assert _differing(balance) == []
     assert balance.source_rows == balance.target_rows == 40_000
+
+
+_hashes = st.integers(0, 2**64 - 1)
+_sums = st.lists(st.builds(ChunkSum, st.integers(-3, 3), st.integers(1, 3), _hashes), max_size=6)
+
+
+@given(st.lists(st.tuples(_sums, _sums), max_size=5), st.randoms(use_true_random=False))
+def test_balances_of_slices_come_to_the_balance_of_the_table_in_any_order_and_in_any_tree(
+    slices: list[tuple[list[ChunkSum], list[ChunkSum]]], order: random.Random
+) -> None:
+    whole, parts = Balance(), list[Balance]()
+    for number, sides in enumerate(slices):
+        source, target = ([one._replace(chunk=one.chunk + 10 * number) for one in side] for side in sides)
+        parts.append(Balance())
+        for balance in (whole, parts[-1]):
+            balance.add_source(source)
+            balance.add_target(target)
+    while len(parts) > 1:
+        order.shuffle(parts)
+        one = parts.pop()
+        parts[0].merge(one.left(), one.source_rows, one.target_rows)
+    merged = parts[0] if parts else Balance()
+    assert sorted(merged.left()) == sorted(whole.left())
+    assert (merged.source_rows, merged.target_rows) == (whole.source_rows, whole.target_rows)
+
+
+def test_what_one_balance_lacks_and_another_has_too_much_of_comes_to_nothing() -> None:
+    balance = Balance.restored([(4, 1, 2**64 - 1, 1)], 1, 0)
+    balance.merge([(4, -1, 1, 0)], 0, 1)
+    assert balance.left() == []
+    assert (balance.source_rows, balance.target_rows) == (1, 1)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cdcproof.reconcile.plan.columns import TablePair
     from cdcproof.reconcile.report.result import Report, TableResult
     from cdcproof.reconcile.scrub.scrub import Budget
+    from cdcproof.reconcile.slices.distribution import Distribution
 
 EXAMPLE = """cdcproof reconcile --pipeline warehouse --validate-checksums
 
@@ -115,6 +116,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("stream", "push-down"),
         help="where rows are hashed: here, or by the servers (default: by a rule, which the report names)",
     )
+    parser.add_argument(
+        "--executor",
+        metavar="MODULE:FACTORY",
+        help="let the workers of this concurrent.futures.Executor read the tables, slice by slice; FACTORY makes it. "
+        "--max-parallel is then how many slices are read at once by all of them. "
+        "cdcproof.reconcile.slices.processes:processes are processes of this machine",
+    )
     parser.add_argument("--fresh", action="store_true", help="begin anew, and ignore the results of an interrupted run")
     parser.add_argument(
         "--max-keys",
@@ -182,6 +190,7 @@ def run(arguments: argparse.Namespace) -> int:
     gc.set_threshold(100_000)  # rows make no cycles, and looking for some among so many takes a twentieth of a run
     loading = _loading(arguments)  # before all that takes time
     from cdcproof.cli.reconcile.inputs import demand_writable, read
+    from cdcproof.cli.reconcile.workers import distributed, workers
     from cdcproof.reconcile.checksums.strategy import Strategy
     from cdcproof.reconcile.engine import Options
     from cdcproof.reconcile.report import screen as lines
@@ -189,17 +198,19 @@ def run(arguments: argparse.Namespace) -> int:
     pinned = Strategy(arguments.strategy) if arguments.strategy else None
     options = Options(arguments.validate_checksums, arguments.max_parallel, arguments.max_keys, pinned)
     _demand_sane(arguments)
+    slices_by, executor = workers(arguments)
     inputs = read(arguments)
     directory = arguments.output_dir or inputs.directory
     demand_writable(directory)
     screen = sys.stderr if arguments.json else sys.stdout
-    asked = _Work(inputs, options, _budget(arguments, inputs, directory))
+    asked = _Work(inputs, options, _budget(arguments, inputs, directory), slices_by=slices_by)
     if not arguments.output_dir and (arguments.tables is None or not inputs.pipeline):
         # a run of some tables, or with a report that no check reads, is none of the schedule
         schedule.note(arguments, "reconcile", inputs.pipeline, directory.parent / "reports", inputs.pushgateway)
     with ExitStack() as stack:
         with time_limit(_PREPARING_SECONDS, f"The databases were not ready to be read after {_PREPARING_SECONDS:g} s."):
-            work = stack.enter_context(_prepared(asked, loading, directory, arguments.fresh))
+            slices = stack.enter_context(distributed(inputs, executor, arguments.max_parallel)) if executor else None
+            work = stack.enter_context(_prepared(replace(asked, slices=slices), loading, directory, arguments.fresh))
         report, interrupted = _reconciled(work, directory, screen, arguments.time_limit)
         path, page = _written(report, directory)
         if report.complete and work.unfinished:
@@ -264,6 +275,8 @@ class _Work:
     budget: Budget | None
     columnar: Columnar | None = None
     unfinished: Unfinished | None = None
+    slices: Distribution | None = None
+    slices_by: str = ""
 
 
 @contextmanager
@@ -326,7 +339,9 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: flo
         )
 
     with Screen(sys.stderr) as watch:
-        run = engine.Run(inputs.source, inputs.target, inputs.fence, options, watch, work.columnar, work.unfinished)
+        run = engine.Run(
+            inputs.source, inputs.target, inputs.fence, options, watch, work.columnar, work.unfinished, work.slices
+        )
         found = begin(run, inputs.tables)
         try:
             with time_limit(limit_seconds, over):
@@ -359,7 +374,7 @@ def _way(work: _Work) -> tuple[str, Callable[[Run, Sequence[TablePair]], Generat
         return scrub.method(budget, fence), lambda run, tables: scrub.scrub(run, tables, budget)
     from cdcproof.reconcile import engine
 
-    return engine.method(work.options, fence), engine.reconcile
+    return engine.method(work.options, fence, work.slices_by), engine.reconcile
 
 
 def _isolations(inputs: Inputs) -> list[str]:

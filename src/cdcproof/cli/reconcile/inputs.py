@@ -353,4 +353,5 @@ def _endpoint(database: DatabaseAddress, password: Secret) -> Endpoint:
         database.type,
         f"{database.type}://{database.host}:{database.port}/{database.database}",
         lambda: connect(database, password, STATEMENT_TIMEOUT_SECONDS),
+        database,
     )

@@ -54,6 +54,19 @@ class Balance:
         with self._lock:
             self.target_rows += self._add(sums, -1)
 
+    def merge(self, left: Iterable[Sequence[int]], source_rows: int, target_rows: int) -> None:
+        """Take in what another balance had left. Chunks that only one of them has may come in any order."""
+        with self._lock:
+            self.source_rows += source_rows
+            self.target_rows += target_rows
+            for chunk, rows, hashes, at_source in left:
+                lacking, rest, before = self._chunks.get(chunk, _NOTHING)
+                lacking, rest = lacking + rows, (rest + hashes) & _64_BITS
+                if lacking or rest:
+                    self._chunks[chunk] = (lacking, rest, before + at_source)
+                else:
+                    self._chunks.pop(chunk, None)
+
     def doubt(self, chunks: Iterable[int]) -> None:
         """Let these chunks be read by value, whatever their sums are."""
         with self._lock:

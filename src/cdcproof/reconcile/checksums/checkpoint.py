@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TextIO
 
-from cdcproof.databases.table_read import Chunking, Segment
+from cdcproof.databases.table_read import Chunking, Segment, Slice
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.parts import Part, Scanned
 from cdcproof.reconcile.checksums.strategy import Strategy
@@ -34,7 +34,7 @@ FOLDER = ".unfinished"
 MOST_HOURS = 4.0
 """What is older is not built upon: the report would speak of another day."""
 SAVE_SECONDS = 5.0
-_VERSION = 5  # another one, too, when a row gets another hash
+_VERSION = 6  # another one, too, when a row gets another hash
 
 Fingerprint = Mapping[str, str]
 """What was asked, in parts that have names: a file is used only where every part is the same."""
@@ -42,7 +42,10 @@ Fingerprint = Mapping[str, str]
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """A table that is being scanned: since when, which way, in which chunks and parts, by which marks, and how far."""
+    """A table that is being scanned: since when, which way, in which chunks and parts, by which marks, and how far.
+
+    `by_key`: the parts are slices of the key, which a row does not leave, each of a moment of its own; the marks are the tables' identities.
+    """
 
     began: str
     strategy: Strategy
@@ -51,6 +54,12 @@ class ResumePoint:
     target_mark: str
     parts: tuple[Part, ...]
     scanned: Scanned = field(default_factory=Scanned)
+    by_key: bool = False
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The parts, where they are slices."""
+        return tuple(Slice(part.source.low, part.source.high) for part in self.parts if part.source)
 
 
 def _clock() -> datetime:
@@ -98,6 +107,7 @@ class Checkpoint:
             left["target_mark"],
             tuple(Part(_segment(ours), _segment(theirs)) for ours, theirs in left["parts"]),
             Scanned(Balance.restored(scanned["balance"], *scanned["rows"]), set(scanned["done"])),
+            left["by_key"],
         )
 
     def keep(self, about: Fingerprint, left: ResumePoint) -> None:
@@ -118,6 +128,7 @@ class Checkpoint:
                 "parts": [
                     [side and (side.low, side.high) for side in (part.source, part.target)] for part in left.parts
                 ],
+                "by_key": left.by_key,
             },
             "scanned": {
                 "balance": balance.left(),

@@ -7,14 +7,17 @@ streamed, which asks the least of the source. `--strategy` leaves no choice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
+from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.engine import NoStreamError
 from cdcproof.databases.duckdb.stream import Columnar, ColumnarSide
-from cdcproof.databases.table_read import RowHash
-from cdcproof.reconcile.checksums.parts import Sessions
+from cdcproof.databases.table_read import RowHash, Slice
+from cdcproof.reconcile.checksums.parts import Scanned, Sessions
 from cdcproof.reconcile.checksums.sums import PushDown, Summing
 from cdcproof.reconcile.checksums.throttle import Throttle
 from cdcproof.reconcile.comparison import Progress, Side
@@ -41,16 +44,49 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class SlicedTable:
+    """A table whose slices are read by others. Both databases are open here; `scanned` is how far an earlier run came.
+
+    `hold` is called before each slice but the first, and may take its time; `keep` after each.
+    """
+
+    plan: Plan
+    strategy: Strategy
+    source: Database
+    target: Database
+    slices: tuple[Slice, ...]
+    scanned: Scanned
+    stop: Stop
+    progress: Callable[[int], None]
+    hold: Callable[[], None]
+    keep: Callable[[Scanned], None]
+
+
+class Sliced(Protocol):
+    """Who reads the slices of tables, in place of the sessions that are open here."""
+
+    @property
+    def rows_a_slice(self) -> int:
+        """About how many rows a slice has."""
+        ...
+
+    def sum_up(self, table: SlicedTable) -> None:
+        """Read those of the slices whose numbers `scanned` does not have, into it. Raises as `parts.sum_up`."""
+        ...
+
+
+@dataclass(frozen=True)
 class Means:
     """What a run has for reading a table, beside the two sides.
 
     Without `columnar` there is no stream; `pinned` leaves no choice. `sessions` are for the parts of large tables.
-    `progress` receives the progress.
+    With `slices` other machines read them. `progress` receives the progress.
     """
 
     columnar: Columnar | None = None
     pinned: Strategy | None = None
     sessions: Sessions | None = None
+    slices: Sliced | None = None
     throttle: Throttle | None = None
     progress: Progress = lambda *_: None
 

@@ -11,12 +11,13 @@ from cdcproof.databases.duckdb.stream import TooWideError
 from cdcproof.databases.table_read import Segment, TableRead
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.checkpoint import Checkpoint, ResumePoint
-from cdcproof.reconcile.checksums.parts import Part, divided, rows_a_part, sum_up
-from cdcproof.reconcile.checksums.strategy import Choice, Means, Way, chosen, push_down
+from cdcproof.reconcile.checksums.parts import Part, Scanned, divided, rows_a_part, sum_up
+from cdcproof.reconcile.checksums.strategy import Choice, Means, SlicedTable, Way, chosen, push_down
 from cdcproof.reconcile.comparison import Side
 from cdcproof.reconcile.concurrency import Stop, both
 from cdcproof.reconcile.plan.chunking import rechunked
 from cdcproof.reconcile.plan.plan import Plan, described
+from cdcproof.reconcile.slices.beginning import begun_by_key, identities
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,11 @@ class _Table:
         left = self.checkpoint.left(described(self.plan))
         if left is None:
             return None
-        if self.means.pinned not in (None, left.strategy):
-            self._refuse(f"it was read by {left.strategy}")
+        if why := self._unusable(left):
+            self._refuse(why)
             return None
+        if left.by_key:
+            return left
         plan = rechunked(self.plan, left.chunking)
         read = [left.parts[number] for number in sorted(left.scanned.done)]
         moved = both(
@@ -94,27 +97,58 @@ class _Table:
             left.scanned.balance.doubt(chunks)
         return left
 
+    def _unusable(self, left: ResumePoint) -> str:
+        """Why the way in which it was read does not go together with how this run reads; empty where it does."""
+        if self.means.pinned not in (None, left.strategy):
+            return f"it was read by {left.strategy}"
+        if left.by_key != (self.means.slices is not None):
+            return f"it was {'' if left.by_key else 'not '}read by the workers of an executor"
+        if left.by_key and (left.source_mark, left.target_mark) != identities(self.plan, self.source, self.target):
+            return "the table was rewritten since"
+        return ""
+
     def read(self, way: Way, left: ResumePoint | None) -> Summed:
         """Sum up what is not in `left`."""
         means, stop, throttle = self.means, self.stop, self.means.throttle
         plan = rechunked(way.plan, left.chunking) if left else way.plan  # a table that grows would get others
         resumed = f"goes on from an interrupted run: parts of it were read from {left.began} on" if left else ""
         begun = left or self._begun(way)
+
+        def progress(through: int) -> None:
+            means.progress("reading", through, self.rows)
+
+        def hold() -> None:
+            if throttle:
+                throttle.hold(stop, lambda what: means.progress(what, 0, 0))
+
+        def keep(scanned: Scanned) -> None:
+            self.checkpoint.keep(described(self.plan), replace(begun, scanned=scanned))
+
+        if means.slices:
+            whole = SlicedTable(
+                *(plan, way.choice.strategy, self.source, self.target, begun.slices, begun.scanned),
+                *(stop, progress, hold, keep),
+            )
+            means.slices.sum_up(whole)
+            return Summed(plan, begun.scanned.balance, way.choice, resumed or self.checkpoint.refused)
         balance = sum_up(
             plan,
             way.source,
             way.target,
             begun.parts,
             Stop(stop),  # what fails here may be tried another way
-            progress=lambda through: means.progress("reading", through, self.rows),
+            progress=progress,
             scanned=begun.scanned,
             sessions=means.sessions,
-            hold=lambda: throttle.hold(stop, lambda what: means.progress(what, 0, 0)) if throttle else None,
-            keep=lambda scanned: self.checkpoint.keep(described(self.plan), replace(begun, scanned=scanned)),
+            hold=hold,
+            keep=keep,
         )
         return Summed(plan, balance, way.choice, resumed or self.checkpoint.refused)
 
     def _begun(self, way: Way) -> ResumePoint:
+        if self.means.slices:
+            number = -(-self.rows // self.means.slices.rows_a_slice)
+            return begun_by_key(way, self.source, self.target, number=number, began=self.checkpoint.now())
         plan, parts = way.plan, self._parts(way.plan)
         marks = ("", "")
         if len(parts) > 1:  # else there is nothing to go on from

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.waiting import Deadline
-from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.table_read import Slice
 from cdcproof.reconcile.checksums.narrowing import narrowed
-from cdcproof.reconcile.checksums.parts import Part, sum_up
 from cdcproof.reconcile.checksums.sums import PushDown
 from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.contents import canonical_keys, look_again
@@ -24,6 +22,8 @@ from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.rows.differing_chunks import DIFFERENCES_HELD, ByValue
 from cdcproof.reconcile.scrub import proofs as proofs_file
 from cdcproof.reconcile.scrub.proofs import Logs, Proofs, Proven
+from cdcproof.reconcile.slices.division import within
+from cdcproof.reconcile.slices.reading import balance_of, log_end
 
 _KEYS_PER_READING = 5_000
 
@@ -126,13 +126,11 @@ class Work:
     def prove_slice(self, which: Proven) -> None:
         """Prove a slice, or find what differs in it."""
         comparison, at = self.comparison, self.now().isoformat(timespec="seconds")
-        within = Slice(which.low, which.high)
-        plan = self.plan
-        if within != (None, None):
-            plan = replace(plan, source=replace(plan.source, slice=within), target=replace(plan.target, slice=within))
+        part = Slice(which.low, which.high)
+        plan = within(self.plan, part)
         comparison.progress(f"proving slice {self.slices_proven + 1}", 0, 0)
         source, target, stop = comparison.source.database, comparison.target.database, comparison.stop
-        balance = sum_up(plan, PushDown(source), PushDown(target), [Part()], stop)
+        balance = balance_of(self.plan, part, PushDown(source), PushDown(target), stop)
         smaller, left = narrowed(plan, balance, source, target, stop)
         found = ByValue(smaller, source, target, stop).differences(left, lambda what: comparison.progress(what, 0, 0))
         settled = self._settle(plan, [difference.key for difference in found.found])
@@ -155,12 +153,4 @@ class Work:
         return settled
 
     def _logs(self) -> Logs:
-        return Logs(_log_end(self.comparison.source.database), _log_end(self.comparison.target.database))
-
-
-def _log_end(database: Database) -> int | None:
-    """None where the server does not show it: a standby, a SQL Server without capture, an account without the permission."""
-    try:
-        return database.log.position().value
-    except (RefusedError, UnexpectedAnswerError):
-        return None
+        return Logs(log_end(self.comparison.source.database), log_end(self.comparison.target.database))

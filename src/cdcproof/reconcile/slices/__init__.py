@@ -1,0 +1,1 @@
+"""Slices: ranges of a table's key that are read one by one, here or by other machines."""

@@ -1,0 +1,63 @@
+"""Slices of databases in memory, read in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any
+
+from cdcproof.cli.reconcile.inputs import GivenDatabase
+from cdcproof.databases.names import Column, TableName
+from cdcproof.reconcile.engine import Options, Run, reconcile
+from cdcproof.reconcile.in_flight.fence import Fence
+from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.reconcile.report.result import TableResult
+from cdcproof.reconcile.slices.distribution import Addresses, Distribution
+from cdcproof.reconcile.slices.reading import SliceRead, SliceSums, sums_of
+from tests.reconcile.fake import FakeDatabase, FakeTable
+from tests.reconcile.sides import FenceThen, Unwatched
+
+COLUMNS = (Column("id", "bigint", nullable=False), Column("v", "bigint", nullable=True))
+ADDRESS = GivenDatabase(
+    type="postgresql",
+    host="nowhere",
+    port=1,
+    database="d",
+    user="u",
+    schema_name="s",
+    password_env="NO_PASSWORD",
+    trust_server_certificate=False,
+)
+ADDRESSES = Addresses(ADDRESS, ADDRESS)
+PAIR = TablePair("t", TableName("s", "t"), TableName("s", "t"))
+
+
+class AtOnce(Executor):
+    """Does what is submitted before `submit` returns."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  whoever waits for it gets it
+            future.set_exception(error)
+        return future
+
+
+def side(*rows: tuple[int, int | None]) -> FakeDatabase:
+    return FakeDatabase({"t": FakeTable(COLUMNS, ("id",), list(rows))})
+
+
+def reads(source: FakeDatabase, target: FakeDatabase) -> Callable[[SliceRead], SliceSums]:
+    """What a worker does, of these databases."""
+    return lambda read: sums_of(read, source, target)
+
+
+def compared(
+    source: FakeDatabase, target: FakeDatabase, slices: Distribution | None, fence: Fence | None = None
+) -> TableResult:
+    """The table compared, its slices read by these workers, or by this process."""
+    crossed = fence or FenceThen()
+    run = Run(source.endpoint(), target.endpoint(), lambda _: crossed, Options(True), Unwatched(), slices=slices)
+    (result,) = reconcile(run, [PAIR])
+    return result
