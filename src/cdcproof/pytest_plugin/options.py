@@ -77,6 +77,12 @@ def add(parser: pytest.Parser) -> None:
         help="how long -m validate and -m staging watch for flaps: 90s, 30m, 2h (default: 5s; the runbook: 30m)",
     )
     add_option(
+        "ctrf",
+        dest="cdcproof_ctrf",
+        metavar="FILE",
+        help="write the verdicts as a CTRF report too (Common Test Report Format, JSON)",
+    )
+    add_option(
         "time-limit",
         dest="cdcproof_time_limit",
         metavar="TIME",
@@ -96,6 +102,12 @@ def reports_dir(config: pytest.Config) -> Path | None:
     """The directory that `--reports-dir` names; None where the option is not given."""
     named = config.getoption("cdcproof_reports")
     return config.rootpath / named if named else None
+
+
+def ctrf_file(config: pytest.Config) -> Path | None:
+    """The file that `--ctrf` names, from where pytest was started; None where the option is not given."""
+    named = config.getoption("cdcproof_ctrf")
+    return config.invocation_params.dir / named if named else None
 
 
 def replayed_file(config: pytest.Config) -> Path | None:

@@ -30,7 +30,7 @@ from cdcproof.pytest_plugin.xdist import PLAN, PlanScheduling
 from cdcproof.reporting import places, text
 from cdcproof.reporting.journal import suite_name
 from cdcproof.reporting.judge import EvidenceBook, judge
-from cdcproof.reporting.publish import Published, publish, publish_replay
+from cdcproof.reporting.publish import Published, publish, publish_replay, write_ctrf
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.reporting.suites import coverage
 
@@ -149,6 +149,9 @@ class Reporter:
         elif self._records:
             self._run = self._as_run()
             self._published = self._publish(self._run, self._config.rootpath)
+            if file := pytest_options.ctrf_file(self._config):
+                failures = (*self._published.failures, *write_ctrf(self._run, file))
+                self._published = replace(self._published, failures=failures)
             interrupted = self._selected - self._records.keys()
             bad = not self._run.is_right or interrupted or self._published.failures
             if bad and session.exitstatus == pytest.ExitCode.OK:

@@ -11,7 +11,7 @@ from pathlib import Path
 from cdcproof.core.secrets import scrub
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import HttpService
-from cdcproof.reporting import files, journal, metrics, pages, places, scheduled
+from cdcproof.reporting import ctrf, files, journal, metrics, pages, places, scheduled
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.reporting.summary import summarize
 from cdcproof.reporting.text import NO_CHANGE, changes
@@ -127,6 +127,18 @@ def publish_replay(run: Run, before: Sequence[StepRecord], name: str, root: Path
 
     done = unwritten.attempt("The reports of the replay", write_all)
     return Published(html if done else None, tuple(changed), tuple(unwritten.problems), ())
+
+
+def write_ctrf(run: Run, file: Path) -> tuple[str, ...]:
+    """Write the run as a CTRF report; why it could not be, else nothing."""
+    unwritten = _Attempts("could not be written")
+
+    def write() -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        files.write_whole(file, ctrf.of_run(run))
+
+    unwritten.attempt("The CTRF report", write)
+    return tuple(unwritten.problems)
 
 
 class _Attempts:
