@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from threading import Barrier, Event
+
 import pytest
 
 from cdcproof.core import waiting
 from cdcproof.core.errors import DeadlineError, UnreachableError, UsageError
 from cdcproof.core.patience import stretched
-from cdcproof.core.waiting import Deadline, last_look, pause, wait_until
+from cdcproof.core.waiting import Deadline, last_look, pause, side_by_side, wait_until
 
 
 class Clock:
@@ -126,3 +128,28 @@ def test_the_last_look_is_the_first_that_holds_or_the_one_when_the_time_is_up(cl
 
 def unreachable() -> int:
     raise UnreachableError("no answer")
+
+
+def test_jobs_run_side_by_side_and_each_has_its_result() -> None:
+    both = Barrier(2)  # breaks where one of them waits for the other to end
+    assert side_by_side({"a": lambda: both.wait(5) >= 0, "b": lambda: both.wait(5) >= 0}) == {"a": True, "b": True}
+
+
+def test_a_job_that_is_late_is_left_out() -> None:
+    stays = Event()
+    assert side_by_side({"quick": lambda: 1, "late": lambda: stays.wait(60)}, 0.2) == {"quick": 1}
+    stays.set()
+
+
+def test_the_error_of_a_job_is_raised_once_all_are_over() -> None:
+    done = []
+
+    def fails() -> None:
+        raise KeyError("a")
+
+    def goes_on() -> None:
+        done.append(1)
+
+    with pytest.raises(KeyError):
+        side_by_side({"fails": fails, "goes on": goes_on})
+    assert done == [1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import TypeVar
@@ -115,3 +115,28 @@ def within(seconds: float, work: Callable[[], T], *, what: str) -> T:
     if error is not None:
         raise error
     return result  # type: ignore[return-value]  # None only where T has it
+
+
+def side_by_side(jobs: Mapping[str, Callable[[], T]], seconds: float | None = None) -> dict[str, T]:
+    """Run all jobs at once and wait for them; a job that has no result within `seconds` is left out. A job's error is raised here.
+
+    Daemon threads, because looking up a name cannot be interrupted and must not hold up the end of the program.
+    """
+    results: dict[str, T] = {}
+    errors: list[BaseException] = []
+
+    def run(name: str, job: Callable[[], T]) -> None:
+        try:
+            results[name] = job()
+        except Exception as error:  # noqa: BLE001  handed to the caller's thread
+            errors.append(error)
+
+    deadline = None if seconds is None else Deadline(seconds)
+    threads = [Thread(target=run, args=item, daemon=True) for item in jobs.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(deadline.remaining_seconds if deadline else None)
+    if errors:
+        raise errors[0]
+    return dict(results)

@@ -22,10 +22,9 @@ from cdcproof.clients.containers.engine import Container, Engine
 from cdcproof.core.errors import CouldNotLookError, OperationError, UnreachableError
 from cdcproof.core.progress import Progress
 from cdcproof.core.secrets import scrub
-from cdcproof.core.waiting import wait_until
+from cdcproof.core.waiting import side_by_side, wait_until
 from cdcproof.environments.base import FileSystem, ServiceState
 from cdcproof.environments.disk import WALK_SECONDS
-from cdcproof.environments.endpoints import side_by_side
 from cdcproof.environments.live import Live, log_command
 from cdcproof.pipeline.model import Database, HttpService, Pipeline
 

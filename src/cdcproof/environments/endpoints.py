@@ -5,19 +5,13 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from cdcproof.core import tls
 from cdcproof.core.patience import stretched
-from cdcproof.core.waiting import Deadline
-
-T = TypeVar("T")
 
 # Connecting and answering may each take this long; together they stay below the 3 seconds a service is given.
 _STEP_TIMEOUT_SECONDS = 1.4
@@ -50,31 +44,6 @@ def probe(endpoint: str, greeting: bytes = b"", ca_file: Path | None = None) -> 
         return Answer(up=False, healthy=None, detail=f"{endpoint} is no address: {error}")
     except OSError as error:
         return Answer(up=False, healthy=None, detail=f"{endpoint}: {_reason(error)}")
-
-
-def side_by_side(jobs: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T]:
-    """Run all jobs at once; a job that has no result within `seconds` is left out. A job's error is raised here.
-
-    Daemon threads, because looking up a name cannot be interrupted and must not hold up the end of the program.
-    """
-    results: dict[str, T] = {}
-    errors: list[BaseException] = []
-
-    def run(name: str, job: Callable[[], T]) -> None:
-        try:
-            results[name] = job()
-        except Exception as error:  # noqa: BLE001  handed to the caller's thread
-            errors.append(error)
-
-    deadline = Deadline(seconds)
-    threads = [threading.Thread(target=run, args=item, daemon=True) for item in jobs.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(deadline.remaining_seconds)
-    if errors:
-        raise errors[0]
-    return dict(results)
 
 
 def _ask(address: SplitResult, greeting: bytes, ca_file: Path | None) -> Answer:

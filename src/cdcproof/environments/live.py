@@ -15,9 +15,10 @@ from functools import partial
 from cdcproof.clients.containers.engine import Container, Engine, restarts_24h
 from cdcproof.core.errors import ConfigError, CouldNotLookError
 from cdcproof.core.patience import stretched
+from cdcproof.core.waiting import side_by_side
 from cdcproof.environments.base import FileSystem, ServiceState
 from cdcproof.environments.disk import WALK_SECONDS, measure
-from cdcproof.environments.endpoints import Answer, probe, side_by_side
+from cdcproof.environments.endpoints import Answer, probe
 from cdcproof.environments.greetings import greeting
 from cdcproof.pipeline.model import Pipeline, Service
 

@@ -21,6 +21,7 @@ from cdcproof.clients.registry import Registry
 from cdcproof.connectors.settings.config import consumer_group
 from cdcproof.core.errors import CdcproofError, ConfigError, CouldNotLookError, UnexpectedAnswerError, UsageError
 from cdcproof.core.secrets import inline_secrets
+from cdcproof.core.waiting import side_by_side
 from cdcproof.databases.connections import connect as open_database
 from cdcproof.databases.connections import connect_for_deployment as open_deployment
 from cdcproof.databases.connections import connect_for_health as open_health
@@ -29,7 +30,6 @@ from cdcproof.databases.contracts.health import Reader
 from cdcproof.databases.names import TableName
 from cdcproof.databases.test_rows import connect_to_write
 from cdcproof.environments.base import Environment
-from cdcproof.environments.endpoints import side_by_side
 from cdcproof.observations.reconciliation.exporter_page import INFO, UP, not_own
 from cdcproof.oncall.notify import addresses
 from cdcproof.pipeline import model

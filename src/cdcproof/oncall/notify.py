@@ -10,7 +10,7 @@ from functools import partial
 from cdcproof.clients import notifier
 from cdcproof.core.errors import CdcproofError
 from cdcproof.core.secrets import Secret, learn
-from cdcproof.environments.endpoints import side_by_side
+from cdcproof.core.waiting import side_by_side
 from cdcproof.pipeline.notification import Notify
 from cdcproof.reporting.message import is_wanted, message
 from cdcproof.reporting.record import Run

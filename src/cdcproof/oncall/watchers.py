@@ -10,7 +10,7 @@ from cdcproof.clients.http import Http
 from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.core.errors import CdcproofError
 from cdcproof.core.patience import stretched
-from cdcproof.environments.endpoints import side_by_side
+from cdcproof.core.waiting import side_by_side
 from cdcproof.oncall.alert import Alert
 from cdcproof.pipeline.model import HttpService, Pipeline
 
