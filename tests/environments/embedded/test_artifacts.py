@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.core.errors import OperationError
+from cdcproof.core.errors import OperationError, UnreachableError
 from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import artifacts
 from cdcproof.environments.embedded.artifacts import Artifact
+from tests.canned import serving
 
 GOOD = b"the pinned file"
 
@@ -124,3 +125,23 @@ def test_a_fetch_that_is_interrupted_goes_on_where_it_stopped(tmp_path: Path) ->
     repository = Repository()
     fetch(tmp_path, repository, *wanted)
     assert repository.asked == ["second"]
+
+
+def test_what_is_missing_comes_from_the_mirror_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = "/maven/org/example/part/1.0/part-1.0.jar"
+    with serving({f"GET {place}": (200, GOOD)}) as repository:
+        monkeypatch.setenv(artifacts.MIRROR_VARIABLE, f"{repository.url}/maven/")
+        artifacts.fetch_all([an_artifact()], tmp_path, artifacts._fetch_with_jgo, Progress(io.StringIO()))
+
+    assert (tmp_path / "part-1.0.jar").read_bytes() == GOOD
+    assert f"GET {place}" in repository.requests
+
+
+def test_a_mirror_that_has_it_not_is_an_error_that_names_the_mirror_and_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving({}) as repository:
+        monkeypatch.setenv(artifacts.MIRROR_VARIABLE, repository.url)
+        with pytest.raises(UnreachableError, match="part:1") as raised:
+            artifacts.fetch_all([an_artifact()], tmp_path, artifacts._fetch_with_jgo, Progress(io.StringIO()))
+    assert artifacts.MIRROR_VARIABLE in raised.value.remedy

@@ -2,12 +2,14 @@
 
 An artifact appears in the cache under its own name only after its checksum was right, and an unpacked archive only
 after all of it is there, so that whatever interrupts a fetch leaves nothing that could be mistaken for a whole file.
-jgo is the only client used to fetch: it knows the user's Maven settings.
+jgo is the only client used to fetch: from Maven Central, or from the mirror that `MIRROR_VARIABLE` names. It asks
+through the proxy of HTTPS_PROXY, and with the account of ~/.netrc; it does not read ~/.m2/settings.xml.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import tarfile
@@ -20,8 +22,11 @@ from pathlib import Path
 from cdcproof.core.errors import OperationError, UnreachableError
 from cdcproof.core.locking import only_one
 from cdcproof.core.progress import Progress
+from cdcproof.environments.embedded import folders
 from cdcproof.reporting.files import sha256_of
 
+MIRROR_VARIABLE = "CDCPROOF_MAVEN_MIRROR"
+"""The address of a repository that has what Maven Central has. The checksums stay the same."""
 _LOCK_WAIT_SECONDS = 600.0
 _FETCH_TIMEOUT_SECONDS = 60
 _SECTIONS = ("kafka", "plugins", "converter", "registry")
@@ -117,7 +122,7 @@ def ready(cache: Path, progress: Progress) -> Parts:
         except OSError as error:
             raise OperationError(
                 f"The parts of the embedded pipeline cannot be kept in {cache}: {error.strerror or error}.",
-                "About 450 MB are needed there; free them, or name another place with XDG_CACHE_HOME.",
+                f"{folders.way_out(error)} 400 MB are needed there; XDG_CACHE_HOME names another place.",
             ) from None
     jars = tuple(cache / "artifacts" / a.file_name for a in artifacts if a.used_for == "kafka")
     plugins = unpacked / "plugins"
@@ -158,7 +163,12 @@ def fetch_all(artifacts: Sequence[Artifact], folder: Path, fetch: Fetch, progres
 def _fetch_with_jgo(artifact: Artifact, folder: Path) -> Path:
     from jgo.maven import MavenContext  # noqa: PLC0415  slow to import, and rarely needed
 
-    context = MavenContext(repo_cache=folder, timeout=_FETCH_TIMEOUT_SECONDS)
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    context = MavenContext(
+        repo_cache=folder,
+        remote_repos={"mirror": mirror.rstrip("/")} if mirror else None,
+        timeout=_FETCH_TIMEOUT_SECONDS,
+    )
     component = context.project(artifact.group, artifact.name).at_version(artifact.version)
     try:
         return Path(component.artifact(classifier=artifact.classifier, packaging=artifact.type).resolve())
@@ -171,7 +181,8 @@ def _fetch_with_jgo(artifact: Artifact, folder: Path) -> Path:
 
 
 _FETCH_REMEDY = (
-    "Check that Maven artifacts can be reached from here, and run the command again: it goes on where it stopped."
+    "Check that Maven artifacts can be reached from here, and run the command again: it goes on where it stopped. "
+    f"A proxy is named by HTTPS_PROXY, a mirror so: export {MIRROR_VARIABLE}=https://nexus.example.com/repository/maven-central"
 )
 
 
