@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from cdcproof.cli.instance import add_instance
 
@@ -23,9 +24,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     instance = state.running(folders.instance_name(arguments.instance))
     with Progress() as progress:
-        progress.waiting("inserting rows at the source")
-        databases.insert_rows(instance, databases.LOAD)
-        progress.done("the rows are at the source")
-        rows = replication.follow(instance, progress, what="replicated", deadline_seconds=_DEADLINE_SECONDS)
+        try:
+            progress.waiting("inserting rows at the source")
+            databases.insert_rows(instance, databases.LOAD)
+            progress.done("the rows are at the source")
+            rows = replication.follow(instance, progress, what="replicated", deadline_seconds=_DEADLINE_SECONDS)
+        except KeyboardInterrupt:
+            progress.clear()
+            print(
+                f"cdcproof: interrupted. The pipeline goes on running, and what is at the source goes on to the target: "
+                f"`cdcproof load{instance.option}` loads the rest, `cdcproof down{instance.option}` stops it.",
+                file=sys.stderr,
+            )
+            return 130
         progress.done(f"all {rows:,} rows are in the target")
     return 0

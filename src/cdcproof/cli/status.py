@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from cdcproof.environments.base import ServiceState
 
 EXAMPLE = "cdcproof status --json | jq '.[] | select(.up | not)'"
-_WIDTH = 80
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +33,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([{**asdict(state), "verdict": state.verdict} for state in states], indent=2))
     else:
-        print(table(states))
+        print(table(states, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     return 0 if all(state.verdict == "up" for state in states) else 1
 
 
-def table(states: tuple[ServiceState, ...]) -> str:
-    """An aligned table that fits 80 columns."""
+def table(states: tuple[ServiceState, ...], width: int | None) -> str:
+    """An aligned table; what is wider than `width` is cut, and says so."""
     from cdcproof.core.durations import clock
 
     rows = [("service", "state", "up for", "restarts 24 h", "")]
@@ -52,7 +53,8 @@ def table(states: tuple[ServiceState, ...]) -> str:
         for s in states
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]).rstrip()[:_WIDTH]
+    lines = (
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]).rstrip()
         for row in rows
     )
+    return "\n".join(line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in lines)

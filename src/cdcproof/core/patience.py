@@ -9,8 +9,17 @@ _MOST = 8.0
 
 def stretched(seconds: float) -> float:
     """The limit times the number of programs that want a core, for each core there is; at most eight times the limit."""
+    return seconds * min(_MOST, max(1.0, _load() / (os.cpu_count() or 1)))
+
+
+def busy() -> str:
+    """What to say beside a limit that was stretched, empty where it was not: `` on a machine with a load of 21 on 2 cores``."""
+    cores = os.cpu_count() or 1
+    return f" on a machine with a load of {_load():.0f} on {cores} cores" if _load() > cores else ""
+
+
+def _load() -> float:
     try:
-        wanted = os.getloadavg()[0]
+        return os.getloadavg()[0]
     except (AttributeError, OSError):  # not every system knows its load
-        return seconds
-    return seconds * min(_MOST, max(1.0, wanted / (os.cpu_count() or 1)))
+        return 0.0

@@ -199,6 +199,24 @@ def test_a_process_nobody_wrote_down_is_stopped_too() -> None:
     up()
 
 
+def test_without_the_source_that_somebody_removed_the_instance_starts_anew(told: io.StringIO) -> None:
+    """Its offsets would be of a log that is gone: the source connector fails for ever."""
+    instance = up()
+    databases.source(instance, "DELETE FROM shipments WHERE shipment_id < 10")
+    lifecycle.kill(NAME, "postgres-source")
+    shutil.rmtree(instance.folders.postgres / "postgres-source")
+
+    again = up(told)
+
+    assert f"postgres-source ({instance.folders.postgres / 'postgres-source'})" in told.getvalue()
+    assert (
+        databases.counts(again, "target")
+        == databases.counts(again, "source")
+        == {**vars(databases.SEED), "inventory": 50}
+    )
+    require_a_new_row_to_arrive(again)
+
+
 def ports_in_use(instance: Instance) -> set[int]:
     return {instance.ports[name] for service in instance.processes for name in services.ports_of(service)}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -71,7 +70,6 @@ def supervised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
     process = made.instance.processes.get(ZOOKEEPER)
     if process:
         processes.kill(process)
-    shutil.rmtree(folders.folders(NAME).postgres)  # may lie outside tmp_path
 
 
 def test_the_archive_that_is_missing_is_written_also_when_the_instance_goes_for_good(supervised: Services) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates
+from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates, root_cause
 from cdcproof.clients.http import NotFoundError
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.core.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
 from cdcproof.core.patience import stretched
 from cdcproof.core.progress import Progress
-from cdcproof.core.waiting import Deadline, wait_until
+from cdcproof.core.waiting import Deadline, side_by_side, wait_until
 from cdcproof.environments.embedded import folders
-from cdcproof.environments.embedded.concurrently import side_by_side
 from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.ports import HOST
 from cdcproof.environments.embedded.state import Instance
@@ -28,6 +28,9 @@ SOURCE = "postgres-source-connector"
 SINK = "postgres-sink-connector"
 _FILES = {SOURCE: "embedded-source.json", SINK: "embedded-sink.json"}
 _OF_SIDE: Mapping[Side, str] = {"source": SOURCE, "target": SINK}
+_FORGET_SECONDS = 60.0
+_BELIEF_SECONDS = 5.0
+_TRIES = 3
 _EXPECTED = {SOURCE: "RUNNING", f"{SOURCE}/0": "RUNNING", SINK: "RUNNING", f"{SINK}/0": "RUNNING"}
 
 
@@ -60,7 +63,7 @@ def files(instance: Instance) -> Path:
 def ensure(instance: Instance) -> None:
     """Create what is missing, correct what differs, and start again what has failed. Write each to its file as well."""
     found = door(instance).states()
-    side_by_side(*(partial(_ensure, instance, name, found.get(name)) for name in _FILES))
+    side_by_side({name: partial(_ensure, instance, name, found.get(name)) for name in _FILES})
 
 
 def restart(instance: Instance, sides: Iterable[Side]) -> None:
@@ -70,17 +73,44 @@ def restart(instance: Instance, sides: Iterable[Side]) -> None:
         connect.restart(_OF_SIDE[side], include_tasks=True)
 
 
+def read_tables_again(instance: Instance) -> None:
+    """Forget the source connector's position, so that it takes a new snapshot."""
+    connect = door(instance)
+    connect.stop(SOURCE)
+
+    def forget() -> bool:
+        connect.reset_offsets(SOURCE)
+        return True
+
+    wait_until(
+        forget,
+        bool,
+        what="Kafka Connect to forget the source connector's position",
+        deadline_seconds=_FORGET_SECONDS,
+        patience=stretched,
+    )
+    connect.resume(SOURCE)
+
+
 def delete(instance: Instance) -> None:
     """Delete both; their topics stay."""
-    side_by_side(*(partial(_delete, instance, name) for name in _FILES))
+    side_by_side({name: partial(_delete, instance, name) for name in _FILES})
 
 
 def wait_until_consuming(instance: Instance, progress: Progress, *, deadline_seconds: float) -> None:
     """Wait until the sink is in its consumer group: after all was killed at once, Connect tells RUNNING from before, for a while."""
     kafka = Kafka(Cluster(bootstrap_servers=instance.address("kafka")))
+    failures = Failures(instance)
+
+    def look() -> int:
+        members = kafka.group(group_of(SINK)).members
+        if not members:
+            failures.restarted()
+        return members
+
     wait_until(
-        lambda: kafka.group(group_of(SINK)),
-        lambda group: group.members > 0,
+        look,
+        lambda members: members > 0,
         what="the sink to read its topics",
         deadline_seconds=deadline_seconds,
         patience=stretched,
@@ -89,25 +119,11 @@ def wait_until_consuming(instance: Instance, progress: Progress, *, deadline_sec
 
 
 def wait_until_running(instance: Instance, progress: Progress, *, deadline_seconds: float) -> None:
-    """Wait until both connectors and their tasks run, starting a failed task again while there is time.
+    """Wait until both connectors and their tasks run; what failed is restarted.
 
-    Raises `OperationError` with the cause of a task that keeps failing.
+    Raises `OperationError` with the cause as soon as something fails again for the same one.
     """
-    connect = door(instance)
-    deadline = Deadline(deadline_seconds)
-    restarted = 0
-
-    def look() -> ConnectorStates:
-        nonlocal restarted
-        seen = connect.states()
-        failed = sorted(
-            {s.partition("/")[0] for s, state in seen.states.items() if state == "FAILED" and s in _EXPECTED}
-        )
-        if failed and restarted < 1 + deadline.elapsed_seconds // 5:
-            restarted += 1
-            for name in failed:
-                connect.restart(name, only_failed=True)
-        return seen
+    failures = Failures(instance)
 
     def tell(seen: ConnectorStates | CouldNotLookError) -> None:
         states = seen.states if isinstance(seen, ConnectorStates) else {}
@@ -117,7 +133,7 @@ def wait_until_running(instance: Instance, progress: Progress, *, deadline_secon
 
     try:
         wait_until(
-            look,
+            failures.restarted,
             lambda seen: {s: seen.states.get(s) for s in _EXPECTED} == _EXPECTED,
             what="both connectors to run",
             deadline_seconds=deadline_seconds,
@@ -125,12 +141,52 @@ def wait_until_running(instance: Instance, progress: Progress, *, deadline_secon
             tell=tell,
         )
     except DeadlineError:
-        seen = connect.states()
+        seen = door(instance).states()
         told = "; ".join(f"{s} {state} ({seen.details[s]})" for s, state in seen.states.items() if state != "RUNNING")
         raise OperationError(
-            f"The connectors do not run after {deadline_seconds:g} s: {told or 'they are not there'}",
-            "cdcproof logs kafka-connect",
+            f"The connectors do not run after {stretched(deadline_seconds):.0f} s: {told or 'they are not there'}",
+            _way_out(instance),
         ) from None
+
+
+@dataclass
+class Failures:
+    """The failures during one wait. The first may be left of a fault that is over, so what failed is restarted; the next is no chance."""
+
+    instance: Instance
+    _tried: dict[str, tuple[Deadline, list[str]]] = field(default_factory=dict)
+    """Connector to the time for which Connect may still report what was before its restart, and the causes so far."""
+
+    def restarted(self) -> ConnectorStates:
+        """Look at the connectors, and restart those that failed. Raises `OperationError` for one that failed again for the same cause."""
+        connect = door(self.instance)
+        seen = connect.states()
+        for name in self._to_restart(seen):
+            connect.restart(name, only_failed=True)
+        return seen
+
+    def _to_restart(self, seen: ConnectorStates) -> list[str]:
+        failed = {s.partition("/")[0]: s for s in _EXPECTED if seen.states.get(s) == "FAILED"}
+        for name in self._tried.keys() - failed.keys():
+            self._tried[name] = Deadline(0), self._tried[name][1]  # it was restarted: what fails now is new
+        restart = []
+        for name, subject in failed.items():
+            believed, causes = self._tried.get(name, (Deadline(0), []))
+            if not believed.passed:
+                continue
+            cause = root_cause(seen.traces.get(subject, ""))
+            if cause in causes or len(causes) == _TRIES:
+                raise OperationError(f"{subject} failed, and again after a restart: {cause}", _way_out(self.instance))
+            self._tried[name] = Deadline(_BELIEF_SECONDS), [*causes, cause]
+            restart.append(name)
+        return restart
+
+
+def _way_out(instance: Instance) -> str:
+    return (
+        f"cdcproof logs kafka-connect{instance.option}   # the whole trace; `cdcproof up{instance.option}` restarts what failed; "
+        f"anew, with test data: cdcproof down --remove{instance.option}; cdcproof up{instance.option}"
+    )
 
 
 def _ensure(instance: Instance, name: str, present: Connector | None) -> None:
@@ -163,6 +219,8 @@ def _put(connect: Connect, name: str, wanted: Mapping[str, str]) -> None:
             return refusal
         return None
 
-    refusal = wait_until(look, lambda _: True, what=f"Kafka Connect to take {name}", deadline_seconds=60)
+    refusal = wait_until(
+        look, lambda _: True, what=f"Kafka Connect to take {name}", deadline_seconds=60, patience=stretched
+    )
     if refusal:
         raise refusal

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cdcproof.core.errors import OperationError
+from cdcproof.core.patience import stretched
 from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import folders, passwords
 from cdcproof.environments.embedded.psql import run_sql
@@ -99,6 +100,7 @@ def empty(instance: Instance, side: Side) -> None:
         bool,
         what="the source connector's connection to end",
         deadline_seconds=10,
+        patience=stretched,
         interval_seconds=0.05,
     )
     source(instance, _EMPTY)

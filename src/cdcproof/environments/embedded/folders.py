@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -16,6 +17,7 @@ from cdcproof.reporting.files import write_whole
 INSTANCE_VARIABLE = "CDCPROOF_INSTANCE"
 DEFAULT_INSTANCE = "default"
 _UNPRIVILEGED = "nobody"
+_DURABLE = Path("/var/lib/cdcproof")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def folders(instance: str) -> Folders:
         return Folders(state, state / "postgres")
     # A home directory closed to other accounts: the database files go beside it, no permission is changed.
     # Its name tells apart instances of one name that have different state folders.
-    return Folders(state, shared_folder() / f"{instance}-{hashlib.sha256(str(state).encode()).hexdigest()[:8]}")
+    name = f"{instance}-{hashlib.sha256(str(state).encode()).hexdigest()[:8]}"
+    before = _temporary_folder() / name  # where instances were before there was a durable place for them
+    return Folders(state, before if before.is_dir() else shared_folder() / name)
 
 
 def instances() -> tuple[str, ...]:
@@ -101,7 +105,21 @@ def instances() -> tuple[str, ...]:
 
 
 def shared_folder() -> Path:
-    """The place outside our closed home directory; `make` checks whose it is."""
+    """The place outside our closed home directory; `make` checks whose it is.
+
+    Below /var/lib, where nothing is cleaned away: systemd-tmpfiles deletes what is older than 30 days below /var/tmp.
+    """
+    if _DURABLE.exists() or (os.access(_DURABLE.parent, os.W_OK) and is_traversable(_DURABLE)):
+        return _DURABLE
+    return _temporary_folder()
+
+
+def shared_folders() -> tuple[Path, ...]:
+    """Every place that is, or was, the shared one."""
+    return (_DURABLE, _temporary_folder())
+
+
+def _temporary_folder() -> Path:
     return Path("/var/tmp") / f"cdcproof-{os.getuid()}"  # noqa: S108
 
 
@@ -122,21 +140,38 @@ def server_account() -> Account | None:
 
 
 def make(instance: str) -> Folders:
-    """Create the instance's folders. Raises `OperationError` where that cannot be done (read-only, full, not ours)."""
+    """Create the instance's folders, but for that of the databases. Raises `OperationError` where that cannot be done (read-only, full, not ours)."""
     try:
         folders(instance).state.mkdir(mode=0o711, parents=True, exist_ok=True)
         made = folders(instance)  # again: whether other accounts may pass is only now certain
         for folder in (made.logs, made.settings, made.data, made.backups):
             folder.mkdir(exist_ok=True)
-        if made.postgres.parent != made.state:
-            make_owned(made.postgres.parent)
-        made.postgres.mkdir(mode=0o711, exist_ok=True)
     except OSError as error:
         raise OperationError(
             f"The state folder cannot be made: {error.strerror}: {error.filename}.",
-            "Free space there, or name another place with XDG_STATE_HOME.",
+            f"{way_out(error)} Or name another place with XDG_STATE_HOME.",
         ) from None
     return made
+
+
+def way_out(error: OSError) -> str:
+    """What to do about a file that cannot be written or read; `cdcproof up` goes on where it stopped."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "Free space there, then run `cdcproof up` again: it goes on where it stopped."
+        case errno.EACCES | errno.EPERM:
+            return "It belongs to another account: run cdcproof as that one, or hand it over with chown."
+        case errno.EROFS:
+            return "The file system is read-only: mount it for writing."
+    return "Mend that, then run `cdcproof up` again: it goes on where it stopped."
+
+
+def make_for_databases(instance: str) -> None:
+    """Create the folder that the two servers' data folders lie in."""
+    made = folders(instance)
+    if made.postgres.parent != made.state:
+        make_owned(made.postgres.parent)
+    made.postgres.mkdir(mode=0o711, exist_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:

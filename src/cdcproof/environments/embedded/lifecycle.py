@@ -7,16 +7,15 @@ between two of its lines: whatever is interrupted, the next `up` finishes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
-from cdcproof.core.errors import DeadlineError, OperationError, UsageError
+from cdcproof.core.errors import OperationError, UsageError
 from cdcproof.core.locking import only_one
-from cdcproof.core.patience import stretched
 from cdcproof.core.progress import Progress
-from cdcproof.core.waiting import Deadline, wait_until
+from cdcproof.core.waiting import side_by_side
 from cdcproof.environments.embedded import (
     artifacts,
     connectors,
@@ -27,17 +26,18 @@ from cdcproof.environments.embedded import (
     replication,
     services,
     state,
+    stores,
     supervision,
 )
+from cdcproof.environments.embedded import logs as logs_
 from cdcproof.environments.embedded import ports as ports_
 from cdcproof.environments.embedded.artifacts import Parts
-from cdcproof.environments.embedded.concurrently import side_by_side
 from cdcproof.environments.embedded.databases import Side
 from cdcproof.environments.embedded.services import java, postgres_cluster
 from cdcproof.environments.embedded.services.java import Java
+from cdcproof.environments.embedded.services.service import log_file
 from cdcproof.environments.embedded.state import Instance
 
-_RECONNECT_SECONDS = 2.0
 _MONITORING_TRIES = 2
 """Its port may be taken while it starts, by another instance's."""
 
@@ -67,6 +67,8 @@ def up(
         for service in died:
             progress.done(f"{service} is not running any more: starting it again")
             instance = instance.with_restart(service, "found dead")
+        lost = stores.gone(instance)
+        instance = stores.rid_of_orphans(instance, lost, progress)
         state.save(instance)
         passwords.make(instance)
         sides = _preparations(instance)
@@ -76,7 +78,7 @@ def up(
             if not instance.is_alive(service):
                 with suppress(OperationError):  # which is met again, and told, below
                     instance = supervision.launch(instance, service, parts, java_)
-        instance = _replicate(instance, progress, new=died)
+        instance = replication.establish(instance, progress, new=died, lost=lost)
         for service in beside:
             instance = _start_if_it_will(instance, service, parts, java_, progress)
     return instance
@@ -96,8 +98,9 @@ def stop_services(name: str, progress: Progress) -> None:
 def start_services(name: str, progress: Progress) -> Instance:
     """Start what does not run, and wait until it answers. Unlike `up`, it leaves the connectors as they are: paused, or changed."""
     with _changing(name, progress):
-        parts, java_ = _ready(progress)
         instance = supervision.adopt(state.running(name))
+        stores.require_all(instance)
+        parts, java_ = _ready(progress)
         instance = supervision.start(instance, services.CORE, parts, java_, progress)
         for service in services.wanted(instance):
             if service not in services.CORE and not instance.is_alive(service):
@@ -115,22 +118,27 @@ def remove(name: str, progress: Progress) -> bool:
 
 
 def remove_shared() -> None:
-    """Delete what all instances share outside the cache; none may be left."""
-    shutil.rmtree(folders.shared_folder(), ignore_errors=True)
+    """Delete what all instances share outside the cache, unless one is left: also of another state folder, which is not known here."""
+    if folders.server_account() is None or processes.marked(""):
+        return
+    for folder in folders.shared_folders():
+        if folder.exists() and all(postgres_cluster.is_shared(entry) for entry in folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def restart(name: str, service: str, progress: Progress) -> Instance:
     """Stop one service and start it again."""
     with _changing(name, progress):
         instance = supervision.adopt(state.running(name))
-        _must_be_known(service)
+        _must_be_there(instance, service)
+        stores.require_all(instance)
         parts, java_ = _ready(progress)
         supervision.stop(instance, ((service,),), progress)
         instance = instance.with_restart(service, "restarted")
         instance = supervision.start(instance, (service,), parts, java_, progress)
         if service in services.CORE and all(instance.is_alive(s) for s in services.CORE):
-            side_by_side(*_preparations(instance).values())
-            instance = _replicate(instance, progress, new=(service,))
+            side_by_side(_preparations(instance))
+            instance = replication.establish(instance, progress, new=(service,))
     return instance
 
 
@@ -149,16 +157,22 @@ def logs(name: str, service: str, lines: int) -> str:
     return services.last_lines(instance, service, lines)
 
 
+def followed_log(name: str, service: str, lines: int) -> Iterator[str]:
+    """The end of a service's log, then what is written, for ever."""
+    _must_be_known(service)
+    return logs_.follow(log_file(state.load(name) or state.running(name), service), lines)
+
+
 def reset(name: str, progress: Progress) -> Instance:
     """Both databases as after the first start, new topics, a new snapshot; the processes stay as they are."""
     with _changing(name, progress):
         instance = state.running(name)
         connectors.delete(instance)
-        side_by_side(*(partial(databases.empty, instance, side) for side in databases.SERVICES))
+        side_by_side({side: partial(databases.empty, instance, side) for side in databases.SERVICES})
         instance = replace(instance, generation=instance.generation + 1, prepared=False)
         state.save(instance)
-        side_by_side(*_preparations(instance).values())
-        return _replicate(instance, progress)
+        side_by_side(_preparations(instance))
+        return replication.establish(instance, progress)
 
 
 def _stop(name: str, progress: Progress, *, for_good: bool) -> bool:
@@ -195,48 +209,6 @@ def _prepare(instance: Instance, side: Side) -> None:
     databases.prepare(instance, side)
     if side == "source" and not instance.prepared:
         databases.insert_rows(instance, databases.SEED)
-
-
-def _replicate(instance: Instance, progress: Progress, new: Collection[str] = ()) -> Instance:
-    """See that both connectors replicate. `new` are the services whose processes were replaced."""
-    connectors.ensure(instance)
-    if databases.SERVICES["target"] in new and instance.prepared:  # a write that it interrupted fails seconds later
-        connectors.restart(instance, ("target",))
-    connectors.wait_until_running(instance, progress, deadline_seconds=supervision.START_SECONDS)
-    if instance.prepared:
-        _connect_to_databases(instance, progress)
-        connectors.wait_until_consuming(instance, progress, deadline_seconds=supervision.START_SECONDS)
-    else:  # rows that arrive prove both connections
-        rows = replication.follow(instance, progress, what="snapshot", deadline_seconds=supervision.START_SECONDS)
-        progress.done(f"both connectors run; the snapshot of {rows} rows is in the target")
-        instance = replace(instance, prepared=True)
-        state.save(instance)
-    replication.wait_for_heartbeat(instance, progress)
-    return instance
-
-
-def _connect_to_databases(instance: Instance, progress: Progress) -> None:
-    """Wait until both connectors have a connection to their database.
-
-    An idle sink does not notice that its database was away, and would fail with the next row: it is restarted.
-    """
-    deadline = Deadline(stretched(supervision.START_SECONDS))
-    while True:
-        try:
-            wait_until(
-                lambda: databases.disconnected(instance),
-                lambda missing: not missing,
-                what="both connectors to be connected to their database",
-                deadline_seconds=min(_RECONNECT_SECONDS, deadline.remaining_seconds),
-                tell=lambda _: progress.waiting("the connectors connect to their databases"),
-            )
-        except DeadlineError:
-            if deadline.passed:
-                raise
-            connectors.restart(instance, databases.disconnected(instance))
-            connectors.wait_until_running(instance, progress, deadline_seconds=supervision.START_SECONDS)
-        else:
-            return
 
 
 def _start_if_it_will(instance: Instance, service: str, parts: Parts, java_: Java, progress: Progress) -> Instance:
@@ -295,8 +267,19 @@ def _changing(name: str, progress: Progress) -> Iterator[None]:
     except OSError as error:
         raise OperationError(
             f"A file of the instance {name!r} cannot be read or written: {error.strerror or error}: {error.filename}.",
-            "Free space there when it is full, then run `cdcproof up` again: it goes on where it stopped.",
+            folders.way_out(error),
         ) from None
+
+
+def _must_be_there(instance: Instance, service: str) -> None:
+    """A service that `status` lists."""
+    _must_be_known(service)
+    if service not in services.wanted(instance):
+        why = services.missing().get(service)
+        raise UsageError(
+            f"{service} is no service of this instance: {why or 'monitoring was not asked for'}.",
+            f"cdcproof up --monitoring{instance.option}",
+        )
 
 
 def _must_be_known(service: str) -> None:

@@ -40,7 +40,7 @@ def of(instance: Instance) -> Passwords:
     except (OSError, KeyError, ValueError):
         raise UsageError(
             f"The passwords of the embedded pipeline cannot be read from {path}.",
-            f"Remove the instance and start anew: cdcproof down; rm -r {path.parent}; cdcproof up",
+            "Remove the instance and start anew: cdcproof down --remove; cdcproof up",
         ) from None
 
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cdcproof.core.errors import OperationError
+from cdcproof.core.patience import busy, stretched
 from cdcproof.core.secrets import Secret
 from cdcproof.environments.embedded.ports import HOST
 from cdcproof.environments.embedded.services.postgres_cluster import SUPERUSER, programs
 from cdcproof.environments.embedded.state import Instance
 
-_TIMEOUT_SECONDS = 300
+_TIMEOUT_SECONDS = 300.0
 
 
 def run_sql(
@@ -46,6 +47,7 @@ def run_sql(
         "PGAPPNAME": "cdcproof",
         **{name: secret.reveal() for name, secret in (secret_variables or {}).items()},
     }
+    seconds = stretched(_TIMEOUT_SECONDS)
     what = ", ".join(map(str, files)) or "a statement"
     try:
         done = subprocess.run(
@@ -55,11 +57,11 @@ def run_sql(
             text=True,
             encoding="utf-8",
             env=environment,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise OperationError(f"{service} did not finish {what} in {_TIMEOUT_SECONDS} s.") from None
+        raise OperationError(f"{service} did not finish {what} within {seconds:.0f} s{busy()}.") from None
     if done.returncode:
         said = next(
             (line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line), done.stderr.strip()

@@ -46,11 +46,18 @@ class Instance:
     restarts: tuple[Restart, ...] = ()
     monitoring: bool = False
     """Prometheus, Alertmanager and the Pushgateway were asked for, and run where their programs are there, until `down`."""
+    identity: str = ""
+    """Stands in each of its `stores` once it has replicated."""
 
     @property
     def topic_prefix(self) -> str:
         """The prefix of the source connector's topics; Avro's namespaces allow no hyphen in it."""
         return "warehouse" if self.generation == 1 else f"warehouse_{self.generation}"
+
+    @property
+    def option(self) -> str:
+        """What a command needs so that this instance is meant: nothing for the one most people have."""
+        return "" if self.name == folders.DEFAULT_INSTANCE else f" --instance {self.name}"
 
     @property
     def folders(self) -> Folders:
@@ -105,6 +112,7 @@ def load(name: str) -> Instance | None:
             checkout=str(told.get("checkout", "")),
             processes={k: Process(int(v["pid"]), float(v["started"])) for k, v in told["processes"].items()},
             monitoring=bool(told.get("monitoring", False)),
+            identity=str(told.get("identity", "")),
             restarts=tuple(Restart(str(r["service"]), float(r["at"]), str(r["why"])) for r in told["restarts"]),
         )
     except FileNotFoundError:
@@ -127,7 +135,7 @@ def save(instance: Instance) -> None:
     except OSError as error:
         raise OperationError(
             f"{instance.folders.instance_file} cannot be written: {error.strerror or error}.",
-            "Free space there, then run `cdcproof up` again.",
+            folders.way_out(error),
         ) from None
 
 

@@ -7,10 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
 from cdcproof.core.errors import CouldNotLookError, DeadlineError, OperationError
-from cdcproof.core.patience import stretched
+from cdcproof.core.patience import busy, stretched
 from cdcproof.core.progress import Progress
 from cdcproof.core.waiting import wait_until
-from cdcproof.environments.embedded import ports, processes, services, state
+from cdcproof.environments.embedded import folders, ports, processes, services, state
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.processes import Process
 from cdcproof.environments.embedded.services import class_archives, postgres
@@ -83,7 +83,7 @@ def start(
         except DeadlineError:
             silent = next(s for s in names if not services.answers(instance, s))
             raise _did_not_start(
-                instance, silent, f"It does not answer after {stretched(START_SECONDS):.0f} s."
+                instance, silent, f"It does not answer after {stretched(START_SECONDS):.0f} s{busy()}."
             ) from None
         for prepared in preparing.values():
             prepared.result()
@@ -158,8 +158,7 @@ def _started(instance: Instance, service: str, parts: Parts, java_: Java) -> Pro
         )
     except OSError as error:
         raise OperationError(
-            f"{service} cannot be started: {error.strerror or error}: {error.filename}.",
-            "Free space there when it is full, then run `cdcproof up` again: it goes on where it stopped.",
+            f"{service} cannot be started: {error.strerror or error}: {error.filename}.", folders.way_out(error)
         ) from None
 
 
@@ -172,7 +171,11 @@ def _did_not_start(instance: Instance, service: str, what: str) -> OperationErro
     if taken:
         what += f" Something else listens on port {', '.join(taken)}: `cdcproof up` then chooses another one."
     said = "\n".join(f"  {line}" for line in services.last_lines(instance, service, _LOG_LINES).splitlines())
+    log, up = f"cdcproof logs {service}{instance.option}", f"cdcproof up{instance.option}"
+    still_starts = processes.is_alive(process) and not taken
     return OperationError(
         f"{service} did not start. {what}" + (f" Its log ends with:\n{said}" if said else ""),
-        f"cdcproof logs {service}   # then: cdcproof up",
+        f"{up}   # waits on for it: what has started keeps running; its log: {log}"
+        if still_starts
+        else f"{log}   # then: {up}",
     )

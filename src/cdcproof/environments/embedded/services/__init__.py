@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cdcproof.core.errors import CouldNotLookError
-from cdcproof.environments.embedded import processes
+from cdcproof.environments.embedded import logs, processes
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.services import jvm
 from cdcproof.environments.embedded.services.alertmanager import ALERTMANAGER
@@ -45,8 +44,6 @@ STOP_ORDER = (
     (ZOOKEEPER.name, TARGET.name, SOURCE.name),
 )
 """Groups to stop one after the other: Connect hangs without its broker, the broker without ZooKeeper."""
-
-_LONGEST_TAIL_BYTES = 4_000_000
 
 
 def wanted(instance: Instance) -> tuple[str, ...]:
@@ -96,17 +93,7 @@ def answers(instance: Instance, service: str) -> bool:
 def last_lines(instance: Instance, service: str, lines: int) -> str:
     """The end of a service's log: of what it printed when it never came to write one."""
     for path in (log_file(instance, service), output_file(instance, service)):
-        try:
-            with path.open("rb") as file:
-                left_out = max(0, path.stat().st_size - _LONGEST_TAIL_BYTES)
-                file.seek(left_out)
-                if left_out:
-                    file.readline()  # of half a line, and of half a secret in it, nothing is known
-                text = file.read().decode("utf-8", errors="replace")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise CouldNotLookError(f"The log {path} cannot be read: {error.strerror}.") from None
+        text = logs.last_lines(path, lines)
         if text.strip():
-            return "\n".join(text.splitlines()[-lines:])
+            return text
     return ""

