@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 
 from cdcproof.cli.instance import add_instance
 from cdcproof.core.errors import UsageError
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     from cdcproof.emergency.drill import SCENARIOS, Drill
     from cdcproof.environments.embedded import folders, state
     from cdcproof.environments.embedded.environment import Embedded
+    from cdcproof.history import database, entries
+    from cdcproof.history.keep import keep
     from cdcproof.maintenance import drill_reports
     from cdcproof.pipeline.choice import DEFAULT, resolve
     from cdcproof.pipeline.model import load
@@ -54,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     name = folders.instance_name(arguments.instance)
     located = Embedded(name).locate(pipeline)
+    began = time.time()
     with Progress() as progress:
         drill = Drill(
             SCENARIOS[arguments.scenario],
@@ -64,6 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
         report = drill.run()
     path = drill_reports.write(report, located.paths.reports)
+    entry = entries.of_drill(report, began, time.time() - began)
+    if problem := keep(located.paths.reports / database.FILE, entry, located.thresholds.history_keep_days):
+        print(problem, file=sys.stderr)
     for note in report.notes:
         print(scrub(f"✗ {note}"), file=sys.stderr)
     word = "proven" if report.proven else "NOT PROVEN"

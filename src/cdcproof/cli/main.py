@@ -53,6 +53,7 @@ COMMANDS = {
     "restore": "restore a backup, prove it, and set the connectors' positions as it demands",
     "reconcile": "compare source and target, table by table",
     "summary": "print the latest daily summary",
+    "history": "print what earlier runs say: since when, how often, how long, and trends",
     "cleanup": "delete old reports and backups, and look at Prometheus' retention",
     "drill": "destroy the embedded pipeline for real, and recover it by the documented commands",
     "emergency": "data loss or a security incident: preserve, halt, say whom to call",

@@ -416,6 +416,8 @@ class Thresholds(Model):
     disk_fail_percent: float = Field(default=80, gt=0, le=100)
     backup_keep_days: float = Field(default=7, gt=0)
     report_keep_days: float = Field(default=90, gt=0)
+    history_keep_days: float = Field(default=400, gt=0)
+    """How long `reports/history.sqlite3` knows a run."""
     backup_age_hours: float = Field(default=26, gt=0)
     """The runbook backs up daily at 02:00: a night that was missed is seen in the morning."""
     failures_7d: int = Field(default=3, ge=0)

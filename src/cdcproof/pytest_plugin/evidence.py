@@ -16,6 +16,7 @@ from cdcproof.evidence import recording
 from cdcproof.evidence.recording import OBSERVATION, SURROUNDINGS, VERDICT, Recording
 from cdcproof.evidence.surroundings import Surroundings
 from cdcproof.evidence.values import NotWritableError
+from cdcproof.history.entries import Measure, measured
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting.record import StepRecord
 from cdcproof.reporting.steps import Step
@@ -50,6 +51,7 @@ class Recorder:
         self._where = select(environment)
         self._fixtures: dict[str, Any] = {}
         self._given: Lines = []
+        self._measures: list[Measure] = []
         self._known: Surroundings | None = None
         self._said: Surroundings | None = None
 
@@ -71,11 +73,17 @@ class Recorder:
         given: dict[str, object] = getattr(item, "funcargs", {})
         names = [name for name in _asks_for(item) if name in given and name not in _NOT_OBSERVED]
         try:
+            self._measures = [measure for name in names for measure in measured(given[name])]
             values = self._surroundings().values()
         except Exception as error:  # noqa: BLE001  the same
             self._given = [(OBSERVATION, _unwritten(step.id, error))]
         else:
             self._given = [(OBSERVATION, recording.observation(step.id, name, given[name], values)) for name in names]
+
+    def measures(self) -> list[tuple[str, str, float]]:
+        """The numbers in what the check was given that was run last; each is returned once."""
+        found, self._measures = self._measures, []
+        return [(one.name, one.subject, one.value) for one in found]
 
     def lines(self, record: StepRecord, when: str, raised: BaseException | None) -> Lines:
         """What there is to say of a check that was judged just now."""

@@ -131,7 +131,8 @@ def pytest_configure(config: pytest.Config) -> None:
                 lambda: expected_pipeline(config).pushgateway,
                 lambda: config.stash[_KNOWN_KEY].plan,
                 lambda run, changes, page: notify(expected_pipeline(config).notify, run, changes, page),
-                config.stash.get(_REPLAYED_KEY, None),
+                replayed=config.stash.get(_REPLAYED_KEY, None),
+                history_keep_days=lambda: expected_pipeline(config).thresholds.history_keep_days,
             ),
             "cdcproof_reporter",
         )
@@ -371,11 +372,17 @@ def pytest_runtest_makereport(
         "pipeline": expected_pipeline(item.config).name,
         "environment": environment_name(item.config),
         "header": known.header,
-        "evidence": json.dumps(item.config.stash[_RECORDER_KEY].lines(record, call.when, raised))
-        if not replayed
-        else "[]",
+        **({} if replayed else _told_of(item.config.stash[_RECORDER_KEY], record, call.when, raised)),
     }
     return report
+
+
+def _told_of(recorder: Recorder, record: StepRecord, when: str, raised: BaseException | None) -> dict[str, str]:
+    """What the controller keeps of a check beside its verdict, as JSON: xdist carries no numbers that are long."""
+    return {
+        "evidence": json.dumps(recorder.lines(record, when, raised)),
+        "measures": json.dumps(recorder.measures()),
+    }
 
 
 def _in_our_words(raised: BaseException) -> BaseException:

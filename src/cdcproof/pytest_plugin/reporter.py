@@ -22,12 +22,16 @@ from cdcproof.core.output import Sturdy
 from cdcproof.evidence.journal import Journal
 from cdcproof.evidence.recording import Recording
 from cdcproof.findings import Verdict
+from cdcproof.history import database
+from cdcproof.history.entries import Measure
+from cdcproof.history.keep import remember
 from cdcproof.pipeline.model import HttpService
 from cdcproof.pytest_plugin import options as pytest_options
 from cdcproof.pytest_plugin import plan as pytest_plan
 from cdcproof.pytest_plugin.plan import Plan
 from cdcproof.pytest_plugin.xdist import PLAN, PlanScheduling
 from cdcproof.reporting import places, text
+from cdcproof.reporting.chart import Recalled
 from cdcproof.reporting.journal import suite_name
 from cdcproof.reporting.judge import EvidenceBook, judge
 from cdcproof.reporting.publish import Published, publish, publish_replay, write_ctrf
@@ -56,13 +60,17 @@ class Reporter:
         pushgateway: Callable[[], HttpService | None],
         collected: Callable[[], Plan],
         notify: Callable[[Run, Sequence[str], str], Sequence[str]],
+        *,
         replayed: Recording | None,
+        history_keep_days: Callable[[], float],
     ) -> None:
         self._config = config
         self._notify = notify
         self._pushgateway = pushgateway
         self._collected = collected
         self._replayed = replayed
+        self._history_keep_days = history_keep_days
+        self._measures: list[Measure] = []
         self._evidence: Journal | None = None
         self._started_at = time.time()
         self._records: dict[str, StepRecord] = {}
@@ -124,6 +132,7 @@ class Reporter:
             record = StepRecord.from_dict(told["record"])
             self._told = {**self._told, **told}
             self._records[record.step] = record
+            self._measures += [Measure(*one) for one in json.loads(told.get("measures", "[]"))]
             if not self._replayed:
                 self._keep_evidence(json.loads(told.get("evidence", "[]")))
 
@@ -204,9 +213,12 @@ class Reporter:
             return publish_replay(run, then, self._replayed.path.stem, root, self._reports)
         kept = self._evidence.end(suite_name(run)) if self._evidence else ""
         self._run = replace(run, header=(*run.header, *filter(None, [kept])))
-        published = publish(self._run, root, self._reports, self._pushgateway, self._notify)
+        published = publish(self._run, root, self._reports, self._pushgateway, self._notify, remember=self._remember)
         problem = self._evidence.problem if self._evidence and self._reports.is_dir() else ""  # else that is said
         return replace(published, failures=(*published.failures, *filter(None, [problem])))
+
+    def _remember(self, run: Run) -> Recalled:
+        return remember(self._reports / database.FILE, run, self._measures, self._history_keep_days())
 
     @property
     def _reports(self) -> Path:

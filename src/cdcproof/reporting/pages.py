@@ -9,14 +9,22 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cdcproof.reporting import text
+from cdcproof.reporting.chart import NOTHING, Recalled
 from cdcproof.reporting.record import Run
 from cdcproof.reporting.summary import Summary, local_time
 
 
-def report_page(run: Run, changes: Sequence[str], runbook: str, undelivered: Sequence[str] = ()) -> str:
+def report_page(
+    run: Run,
+    changes: Sequence[str],
+    runbook: str,
+    undelivered: Sequence[str] = (),
+    recalled: Recalled = NOTHING,
+) -> str:
     """The report of a run: what needs attention first, then every check with its evidence.
 
-    `runbook` is the path from the page to the directory that holds ``docs/``; `undelivered` are messages that did not arrive.
+    `runbook` is the path from the page to the directory that holds ``docs/``; `undelivered` are messages that did not arrive; `recalled` is what
+    the history knows.
     """
     return rendered(
         "report.html",
@@ -27,6 +35,7 @@ def report_page(run: Run, changes: Sequence[str], runbook: str, undelivered: Seq
         totals=text.totals(run),
         runbook=runbook,
         undelivered=undelivered,
+        recalled=recalled,
     )
 
 

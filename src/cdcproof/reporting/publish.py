@@ -12,6 +12,7 @@ from cdcproof.core.secrets import scrub
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting import ctrf, files, journal, metrics, pages, places, scheduled
+from cdcproof.reporting.chart import NOTHING, Recalled
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.reporting.summary import summarize
 from cdcproof.reporting.text import NO_CHANGE, changes
@@ -36,12 +37,14 @@ def publish(
     reports: Path,
     pushgateway: Callable[[], HttpService | None],
     notify: Callable[[Run, Sequence[str], str], Sequence[str]] = lambda _run, _changes, _page: (),
+    *,
+    remember: Callable[[Run], Recalled] = lambda _run: NOTHING,
 ) -> Published:
     """Write every report of a run below `reports`; what fails is told in a sentence each, and never raised.
 
     A run of a part has a page of its own, and leaves the page and the summary of the whole alone.
     `root` holds ``docs/``, to which the report links. `notify` sends the run to whoever wants to hear of it, and tells of
-    each delivery that failed: that stands in the report too.
+    each delivery that failed: that stands in the report too. `remember` keeps the run in the history, and returns what that knows.
     """
     reports = places.folder_of(run.pipeline, reports)
     html = reports / f"{journal.suite_name(run)}.html"
@@ -57,8 +60,10 @@ def publish(
     )
     unwritten.attempt("The journal of runs", lambda: journal.write(run, reports))
 
+    recalled = remember(run)
+
     def write_summary() -> None:
-        summary = summarize(run, changed, str(html))
+        summary = summarize(run, changed, str(html), recalled)
         files.write_whole(reports / "summary.txt", summary.as_text())
         files.write_whole(reports / "summary.md", summary.as_markdown())
         files.write_whole(reports / "summary.html", pages.summary_page(summary))
@@ -70,7 +75,7 @@ def publish(
 
     def write_html() -> None:
         files.write_whole(
-            html, pages.report_page(run, changed, pages.way_up(html, root), unsent.problems + undelivered)
+            html, pages.report_page(run, changed, pages.way_up(html, root), unsent.problems + undelivered, recalled)
         )
 
     if "morning" in run.suites and "morning" not in run.parts:
@@ -104,7 +109,7 @@ def publish(
         html if has_html else None,
         tuple(changed),
         tuple(unwritten.problems),
-        (*unsent.problems, *undelivered, *unpushed.problems),
+        (*unsent.problems, *undelivered, *unpushed.problems, *filter(None, [recalled.problem])),
     )
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cdcproof.reporting import text
+from cdcproof.reporting.chart import NOTHING, Chart, Recalled
 from cdcproof.reporting.record import Run, StepRecord
 
 _RUNBOOK_STEPS = ("1", "2", "3", "4", "5")
+_MOST_CHARTS = 6
 _MOST_LINES = 8
 """Lines of evidence shown per step: the page is to be read in a chat window."""
 
@@ -32,6 +34,7 @@ class Summary:
     sections: tuple[Section, ...]
     others: tuple[str, ...]
     more: tuple[str, ...]
+    recalled: Recalled = NOTHING
 
     @property
     def title(self) -> str:
@@ -57,6 +60,7 @@ class Summary:
             lines += [line for shown in section.seen for line in text.indented(shown)]
         if self.others:
             lines += ["", "Further checks", *(line for other in self.others for line in text.indented(other))]
+        lines += [line for part in self._trends() for line in ("", *part)]
         return "\n".join([*lines, "", *self.more]) + "\n"
 
     def as_markdown(self) -> str:
@@ -73,11 +77,24 @@ class Summary:
             ]
         if self.others:
             lines += ["", "## Further checks", "", *(f"- {other}" for other in self.others)]
+        for head, *trends in self._trends():
+            lines += ["", f"## {head}", "", *(f"    {line.strip()}" for line in trends)]
         return "\n".join([*lines, "", *(f"- {line}" for line in self.more)]) + "\n"
 
+    def _trends(self) -> list[list[str]]:
+        """Heading and lines, set in, of what the history knows."""
+        notes = [line for note in self.recalled.notes for line in text.wrapped(note, 2)]
+        lines = [line for chart in self.charts for line in text.indented(f"{chart.blocks():<20} {chart.words}")]
+        return [["Trends", *notes, *lines]] if notes or lines else []
 
-def summarize(run: Run, changes: Sequence[str], report: str) -> Summary:
-    """The summary of a run; `report` is the path of its HTML report."""
+    @property
+    def charts(self) -> tuple[Chart, ...]:
+        """Those that are shown here."""
+        return self.recalled.charts[:_MOST_CHARTS]
+
+
+def summarize(run: Run, changes: Sequence[str], report: str, recalled: Recalled = NOTHING) -> Summary:
+    """The summary of a run; `report` is the path of its HTML report, `recalled` what the history knows."""
     runbook = [r for r in run.steps if _number(r) in _RUNBOOK_STEPS]
     others = [r for r in run.steps if r not in runbook]
     return Summary(
@@ -86,6 +103,7 @@ def summarize(run: Run, changes: Sequence[str], report: str) -> Summary:
         tuple(Section(record, tuple(_found(record)), tuple(_seen(record))) for record in runbook),
         tuple(line for record in others for line in [_in_columns(record, others), *(f"  {f}" for f in _found(record))]),
         (f"The whole report: {report}", "What to do about a finding: cdcproof remedy STEP"),
+        recalled,
     )
 
 

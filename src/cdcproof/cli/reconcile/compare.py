@@ -215,6 +215,8 @@ def run(arguments: argparse.Namespace) -> int:
         path, page = _written(report, directory)
         if report.complete and work.unfinished:
             work.unfinished.complete()
+    if inputs.pipeline and not arguments.output_dir:
+        _remember(report, directory, inputs)
     if arguments.json:
         print(path.read_text(encoding="utf-8"), end="")
     aside = inputs.put_aside() if report.exit_status else ()
@@ -406,6 +408,19 @@ def _written(report: Report, directory: Path) -> tuple[Path, Path]:
             f"The report could not be written to {directory}: {error.strerror}. The lines above are all there is.",
             "Make room there, or name another directory with --output-dir.",
         ) from None
+
+
+def _remember(report: Report, directory: Path, inputs: Inputs) -> None:
+    """Keep it in the history; what is wrong with that is printed, and changes nothing."""
+    from cdcproof.history import database, entries
+    from cdcproof.history.keep import keep
+
+    started = datetime.fromisoformat(report.started_at)
+    seconds = (datetime.fromisoformat(report.finished_at) - started).total_seconds()
+    entry = entries.of_reconciliation(report, started.timestamp(), seconds)
+    problem = keep(directory.parent / "reports" / database.FILE, entry, inputs.history_keep_days)
+    if problem:
+        print(problem, file=sys.stderr)
 
 
 def _now() -> str:

@@ -61,6 +61,8 @@ class Inputs:
     contents_compared: Callable[[Path], tuple[str, ...]] = lambda _: ()
     """What the reports of a directory say of contents, for a run that only counts rows."""
     pushgateway: HttpService | None = None
+    history_keep_days: float = 0.0
+    """By the pipeline file's threshold; of no use where there is no file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +253,7 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
         lambda: put_aside(located),
         lambda directory: _contents_compared(located, names, directory),
         located.pushgateway,
+        located.thresholds.history_keep_days,
     )
 
 

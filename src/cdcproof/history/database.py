@@ -1,0 +1,153 @@
+"""The history of all runs: one SQLite file, which several processes read and write at the same time.
+
+Write-ahead logging lets readers read while one writes. A run is one transaction, so a process that is killed leaves all of it or nothing.
+Not for a network file system: SQLite's locks do not hold there.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Verdict
+from cdcproof.history.entries import Entry, Look, Measure
+
+FILE = "history.sqlite3"
+_FORMAT = 1
+_LOCK_SECONDS = 5.0
+_DAY_SECONDS = 86_400.0
+_SCHEMA = """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, pipeline TEXT NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, verdict TEXT NOT NULL,
+    started_at REAL NOT NULL, duration_seconds REAL NOT NULL
+);
+CREATE TABLE looks (
+    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, step TEXT NOT NULL, verdict TEXT NOT NULL,
+    duration_seconds REAL NOT NULL, differences INTEGER NOT NULL, PRIMARY KEY (run, step)
+) WITHOUT ROWID;
+CREATE TABLE measures (
+    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, name TEXT NOT NULL, subject TEXT NOT NULL, value REAL NOT NULL,
+    PRIMARY KEY (run, name, subject)
+) WITHOUT ROWID;
+CREATE INDEX runs_by_time ON runs (pipeline, started_at);
+"""
+
+
+def add(path: Path, entry: Entry, keep_days: float) -> None:
+    """Keep a run, and forget those that are older than `keep_days` before it. Raises `CouldNotLookError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CouldNotLookError(f"The history {path} cannot be written: {error.strerror}.") from None
+    with _opened(path, "rwc") as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        _prepare(connection, path)
+        connection.execute(
+            "DELETE FROM runs WHERE pipeline = ? AND started_at < ?",
+            (entry.pipeline, entry.started_at - keep_days * _DAY_SECONDS),
+        )
+        run = connection.execute(
+            "INSERT INTO runs (pipeline, kind, what, verdict, started_at, duration_seconds) VALUES (?, ?, ?, ?, ?, ?)",
+            (entry.pipeline, entry.kind, entry.what, entry.verdict, entry.started_at, entry.duration_seconds),
+        ).lastrowid
+        connection.executemany(
+            "INSERT INTO looks VALUES (?, ?, ?, ?, ?)",
+            [(run, look.step, str(look.verdict), look.duration_seconds, look.differences) for look in entry.looks],
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?)",
+            [(run, one.name, one.subject, one.value) for one in entry.measures],
+        )
+        connection.execute("COMMIT")
+
+
+def pipelines(path: Path) -> tuple[str, ...]:
+    """The pipelines that have runs here, the one that ran last first. Raises `CouldNotLookError`."""
+    with _opened(path, "ro") as connection:
+        rows = connection.execute("SELECT pipeline FROM runs GROUP BY pipeline ORDER BY max(started_at) DESC")
+        return tuple(str(name) for (name,) in rows)
+
+
+def read(path: Path, pipeline: str, since: float = 0.0) -> tuple[Entry, ...]:
+    """The runs of a pipeline that were started since then, the oldest first. Raises `CouldNotLookError`."""
+    with _opened(path, "ro") as connection:
+        connection.execute("BEGIN")  # all of it as it is at one moment
+        looks: dict[int, list[Look]] = {}
+        of_these = "FROM {} JOIN runs ON runs.id = run WHERE pipeline = ? AND started_at >= ?"
+        for run, step, verdict, duration_seconds, differences in connection.execute(
+            f"SELECT run, step, looks.verdict, looks.duration_seconds, differences {of_these.format('looks')}",
+            (pipeline, since),
+        ):
+            looks.setdefault(run, []).append(Look(step, Verdict(verdict), duration_seconds, differences))
+        measures: dict[int, list[Measure]] = {}
+        for run, name, subject, value in connection.execute(
+            f"SELECT run, name, subject, value {of_these.format('measures')}",
+            (pipeline, since),
+        ):
+            measures.setdefault(run, []).append(Measure(name, subject, value))
+        runs = connection.execute(
+            "SELECT id, kind, what, verdict, started_at, duration_seconds FROM runs "
+            "WHERE pipeline = ? AND started_at >= ? ORDER BY started_at, id",
+            (pipeline, since),
+        )
+        return tuple(
+            Entry(pipeline, kind, what, verdict, at, seconds, tuple(looks.get(run, ())), tuple(measures.get(run, ())))
+            for run, kind, what, verdict, at, seconds in runs
+        )
+
+
+@contextmanager
+def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    """A connection without a transaction of its own. What SQLite raises becomes `CouldNotLookError`."""
+    connection: sqlite3.Connection | None = None
+    try:
+        uri = f"{path.absolute().as_uri()}?mode={mode}"
+        connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA foreign_keys = ON")
+        if mode != "ro":
+            with suppress(
+                sqlite3.OperationalError
+            ):  # another process is just doing the same; without it all is as safe, and slower
+                connection.execute("PRAGMA journal_mode = WAL")
+        if mode == "ro":
+            _demand_format(connection, path)
+        yield connection
+    except (sqlite3.Error, ValueError) as error:
+        if mode == "ro" and not path.exists():
+            raise CouldNotLookError(
+                f"There is no history {path} yet.", "Run the checks or a reconciliation first, or name --reports-dir."
+            ) from None
+        remedy = "Move the file away: a new history is then begun." if _is_broken(error) else "Try again in a moment."
+        raise CouldNotLookError(f"The history {path} cannot be used: {error}.", remedy) from None
+    finally:
+        if connection:
+            connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables in a new file."""
+    if (
+        connection.execute("PRAGMA user_version").fetchone()[0]
+        or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    ):
+        _demand_format(connection, path)
+        return
+    for statement in filter(str.strip, _SCHEMA.split(";")):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {_FORMAT}")
+
+
+def _demand_format(connection: sqlite3.Connection, path: Path) -> None:
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found != _FORMAT:
+        raise CouldNotLookError(
+            f"The history {path} has the format {found}, and this version of cdcproof reads {_FORMAT}.",
+            "Use the version that made it, or move the file away.",
+        )
+
+
+def _is_broken(error: Exception) -> bool:
+    return not isinstance(error, sqlite3.OperationalError) or "locked" not in str(error)
