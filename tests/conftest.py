@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +12,9 @@ from hypothesis import HealthCheck, settings
 from cdcproof.core import secrets
 from tests.drills.detections import DETECTIONS
 from tests.plugin_project import Project
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Pipelines
 
 _TESTS = Path(__file__).parent
 LONGEST_FIRST = (
@@ -57,6 +61,22 @@ def _own_secrets() -> Iterator[None]:
     yield
     secrets._known.clear()
     secrets._known.update(before)
+
+
+@pytest.fixture(scope="session")
+def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelines]:
+    """The embedded pipeline that the integration tests and the drills of a worker share."""
+    from tests.integration.conftest import started  # no other test needs what it loads
+
+    yield from started(tmp_path_factory)
+
+
+@pytest.fixture
+def healthy(pipelines: Pipelines) -> Iterator[Pipelines]:
+    """That pipeline, healthy before the test; green again once the test has healed it."""
+    from tests.integration.conftest import kept_healthy
+
+    yield from kept_healthy(pipelines)
 
 
 @pytest.fixture

@@ -144,6 +144,20 @@ FAULTS: tuple[Fault, ...] = (
         ("test_topics_that_take_no_records_and_forget", "morning.9-topics", "A topic below its least in-sync replicas; Connect's offsets are deleted by age", "both topics", (18,), True),
     ),
     *_shown(
+        "drills/test_faults.py", Shown.PIPELINE,
+        ("test_a_slot_that_has_lost_its_log", "morning.8-replication-slots", "A slot that nobody reads has lost its log", "the slot: WAL lost", (4,), True),
+        ("test_a_transaction_that_stays_open_holds_back_the_log", "morning.8-replication-slots", "A transaction at the source stays open, and the log grows", "the slot; the Action shows the transaction", (14, 20), True),
+        ("test_a_source_whose_history_was_not_reconciled", "morning.7-source-lag", "The reports are of another history of the source than it is in", "the source, both histories, the tables", (10,), True),
+        ("test_records_that_were_deleted_before_the_sink_read_them", "morning.7-sink-lag", "Seven records are deleted before the sink reads them", "the group and their number; to resume it is refused", (15,), False),
+        ("test_a_heartbeat_of_the_future", "morning.7-freshness", "A heartbeat of a clock that was two hours ahead", "how far it is ahead", (25,), False),
+    ),
+    *_shown(
+        "drills/test_long_faults.py", Shown.PIPELINE,
+        ("test_a_schema_history_that_would_be_forgotten", "morning.9-topics", "A schema history that is compacted, and kept for a week", "the topic and each setting", (13,), True),
+        ("test_a_source_that_skips_what_it_cannot_process", "morning.9-connector-settings", "A source skips events that it cannot process, and deletes", "connector and setting", (12, 16), True),
+        ("test_a_position_beyond_the_end_of_the_log", "morning.7-source-lag", "Connect's position is beyond the end of the source's log", "the connector", (10,), False),
+    ),
+    *_shown(
         "integration/test_source_faults.py", Shown.PIPELINE,
         ("test_a_source_that_stands_still_while_everything_says_running", "morning.7-source-lag", "The connector's session at the source hangs", "the connector and its session", (1, 11), True),
         ("test_slots_that_nobody_reads_of_whatever_database", "morning.8-replication-slots", "Slots that nobody reads: logical, physical, of another database", "each slot", (14, "slots_unseen"), True),

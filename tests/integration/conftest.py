@@ -211,6 +211,15 @@ class Pipelines:
         page = scrape(self.located().exporters.reconciliation_url)
         return any(page.labelled("reconciliation_last_mismatch_timestamp_seconds", "table").values())
 
+    def forget_the_past(self) -> None:
+        """No report, restart or mismatch of an earlier test counts any more."""
+        self.forget_reports()
+        self.forget_restarts()
+        if self.has_counted_a_mismatch():
+            self.count_afresh()
+        else:
+            self.report()
+
     def count_afresh(self) -> None:
         """Heal the metrics: counters never forget a mismatch, so an exporter without a past takes over."""
         lifecycle.kill(INSTANCE, "exporter")
@@ -226,8 +235,7 @@ def free_ports(number: int) -> list[int]:
         return [server.getsockname()[1] for server in servers]
 
 
-@pytest.fixture(scope="session")
-def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelines]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelines]:
     """The pipeline, up for the whole session, with passwords that every test can search for."""
     before = {name: os.environ.get(name) for name in PASSWORDS}
     os.environ.update(PASSWORDS)
@@ -250,15 +258,9 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelines]:
             os.environ[name] = value
 
 
-@pytest.fixture
-def healthy(pipelines: Pipelines) -> Iterator[Pipelines]:
+def kept_healthy(pipelines: Pipelines) -> Iterator[Pipelines]:
     """A pipeline that is healthy before the test, and must be green again once the test has healed it."""
-    pipelines.forget_reports()
-    pipelines.forget_restarts()
-    if pipelines.has_counted_a_mismatch():
-        pipelines.count_afresh()
-    else:
-        pipelines.report()
+    pipelines.forget_the_past()
     yield pipelines
     pipelines.assert_healthy(pipelines.morning())
 

@@ -146,8 +146,7 @@ def test_a_failed_task_is_told_and_restarted(pipe: Pipelines) -> None:
 
 
 def test_a_resume_over_a_gap_is_refused(pipe: Pipelines) -> None:
-    pipe.forget_reports()
-    pipe.report()
+    pipe.forget_the_past()
     call(pipe, "stop", SOURCE)
     settings = pipe.instance, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'"
     databases.source(*settings)

@@ -369,6 +369,18 @@ def test_a_slot_that_a_connector_reads_is_never_offered_to_be_dropped(remedies):
     assert "drop" not in str(remedies.databases.look_at_slots(slots_of(remedies, forgotten, readers=None)))
 
 
+def test_a_slot_that_is_read_and_keeps_too_much_leads_to_the_transaction_that_stays_open(remedies):
+    def offered(**slot):
+        database = remedies.pipeline.source.database
+        own = Slot("cdc", slot.get("active", True), slot.get("status", "reserved"), 2**31, database)
+        return remedies.databases.look_at_slots(slots_of(remedies, own, readers={"cdc": "c"}))
+
+    assert [line for line in offered() if "backend_xid IS NOT NULL" in line]
+    [end] = [line for line in offered() if "pg_terminate_backend(PID)" in line]
+    assert end.partition(": ")[2].startswith("psql ")
+    assert not [line for line in offered(active=False) + offered(status="lost") if "backend" in line]
+
+
 def test_a_slot_that_is_gone_asks_for_a_new_snapshot(remedies):
     assert "new snapshot" in str(remedies.databases.look_at_slots(slots_of(remedies, readers={})))
 

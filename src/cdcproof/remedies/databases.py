@@ -20,6 +20,12 @@ _LARGER_ON_PURPOSE = (
     "# where it grows on purpose: plan for the room, and raise thresholds.growth_percent_7d in the pipeline file"
 )
 
+_OPEN_TRANSACTIONS = (
+    "SELECT pid, usename, application_name, state, xact_start, left(query, 60) AS last_query "
+    "FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start LIMIT 5"
+)
+"""Those that have written: one that only reads keeps no log."""
+
 
 @dataclass(frozen=True)
 class DatabaseRemedies:
@@ -111,6 +117,13 @@ class DatabaseRemedies:
                 f"# {slots.source.slot} is gone, and the log that it kept: its connector needs a new snapshot"
             )
             commands.append(self.line.cdcproof("connectors", "status"))
+        elif not slots.failing():  # each is read and whole: one keeps more than it may
+            commands.append(self.line.psql(source, _OPEN_TRANSACTIONS))
+            end = self.line.administer(source, "SELECT pg_terminate_backend(PID)")
+            commands.append(
+                "# a transaction that stays open keeps the log from its beginning on. "
+                f"Where nobody needs it, end it by its pid: {end}"
+            )
         return tuple(dict.fromkeys(commands))
 
     def look_at_tables(self, tables: TableSets) -> Commands:
