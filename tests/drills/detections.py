@@ -34,13 +34,13 @@ class Watch:
     """One test, from its start."""
 
     node: str
-    began: float = field(default_factory=time.monotonic)
+    began: float
     seen: dict[str, Detected] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
 
-    def saw(self, run: Run) -> None:
+    def saw(self, run: Run, now: float) -> None:
         """Note the steps that this run is the first of the test to see; what could not be looked at before counts only where it stays so."""
-        seconds = round(time.monotonic() - self.began, 1)
+        seconds = round(now - self.began, 1)
         for step in run.steps:
             if step.verdict in _SEEN and (step.step not in self.seen or self._is_first_failure(step)):
                 self.seen[step.step] = Detected(seconds, round(step.duration_seconds, 2))
@@ -57,12 +57,12 @@ class Detections:
 
     def begin(self, node: str) -> None:
         """A test begins."""
-        self.watch = Watch(node) if os.environ.get(VARIABLE) else None
+        self.watch = Watch(node, time.monotonic()) if os.environ.get(VARIABLE) else None
 
     def saw(self, run: Run) -> None:
         """A run of checks has ended."""
         if self.watch:
-            self.watch.saw(run)
+            self.watch.saw(run, time.monotonic())
 
     def keep(self) -> None:
         """The test has passed."""
