@@ -129,7 +129,7 @@ INJECTIONS = (
         {"morning.2-connectors": (FAILED, SOURCE), "morning.7-source-lag": (NOT_CHECKED, SOURCE)},
     ),
     Injection(
-        "there is no report", no_report, {"morning.3-reconciliation": (FAILED, "orders")},
+        "there is no report", no_report, {"morning.3-reconciliation": (FAILED, "no report")},
         frozenset({"morning.4-metrics-reconciliation"}),
     ),
     Injection(

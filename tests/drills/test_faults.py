@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from cdcproof.clients.kafka import Kafka
+from cdcproof.clients.kafka.client import Kafka
 from cdcproof.databases.connections import connect
 from cdcproof.environments.embedded import connectors, databases, passwords
 from cdcproof.findings import Verdict
@@ -89,13 +89,14 @@ def test_a_transaction_that_stays_open_holds_back_the_log(healthy: Pipelines) ->
     source = healthy.located().source
     login = {"host": source.host, "port": source.port, "dbname": source.database, "user": "postgres"}
     with closing(psycopg.connect(**login, password=passwords.of(healthy.instance).superuser.reveal())) as forgotten:
+        pid = str(forgotten.info.backend_pid)
         forgotten.execute("UPDATE public.inventory SET quantity = quantity WHERE product_id = 1")
         switch(healthy, 5)
         databases.source(healthy.instance, "CHECKPOINT")
         step = healthy.assert_only(healthy.morning(f"--pipeline={file}"), "morning.8-replication-slots")
         shown = healthy.paste(next(line for line in step.action if "backend_xid" in line))
         end = next(line for line in step.action if "pg_terminate_backend" in line).partition(": ")[2]
-        ended = healthy.paste(end.replace("PID", str(forgotten.info.backend_pid)))
+        ended = healthy.paste(end.replace("PID", pid))
     eventually(
         lambda: databases.source(healthy.instance, "CHECKPOINT; SELECT 1") and behind_bytes(healthy, "cdcproof"),
         lambda kept: kept < 40 * 1024**2,
@@ -103,7 +104,7 @@ def test_a_transaction_that_stays_open_holds_back_the_log(healthy: Pipelines) ->
     )
 
     assert list(found(step)) == ["cdcproof"]
-    assert f"| {forgotten.info.backend_pid} |" in f"| {' '.join(shown.stdout.split())} |"
+    assert f"| {pid} |" in f"| {' '.join(shown.stdout.split())} |"
     assert ended.returncode == 0, ended.stderr
 
 

@@ -7,8 +7,8 @@ import os
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import connectors, databases, lifecycle
-from cdcproof.progress import Progress
 from tests.drills.test_faults import found
 from tests.integration.conftest import INSTANCE, Pipelines, eventually
 from tests.integration.test_morning_faults import follow, kafka_tool, states
@@ -74,14 +74,17 @@ def test_a_source_that_skips_what_it_cannot_process(healthy: Pipelines) -> None:
 
 def test_a_position_beyond_the_end_of_the_log(healthy: Pipelines) -> None:
     """As after a restore of the source that Connect does not know of."""
-    own = healthy.connect.offsets(SOURCE)
+    [own] = healthy.connect.offsets(SOURCE)
     positions = ("lsn", "lsn_proc", "lsn_commit")
-    ahead = {k: v + AHEAD_BYTES if k in positions else v for k, v in own[0]["offset"].items()}
+    ahead = {k: v + AHEAD_BYTES if k in positions else v for k, v in own["offset"].items()}
     try:
-        go_on_from(healthy, [{**own[0], "offset": ahead}])
+        go_on_from(healthy, [{**own, "offset": ahead}])
         step = healthy.assert_only(healthy.morning(), "morning.7-source-lag")
     finally:
-        lifecycle.reset(INSTANCE, Progress())  # what the Action advises: a new snapshot
+        healthy.connect.stop(SOURCE)  # what the Action advises: a new snapshot
+        eventually(lambda: f"{SOURCE}/0" not in states(healthy), what="the stop")
+        healthy.connect.reset_offsets(SOURCE)
+        lifecycle.reset(INSTANCE, Progress())
 
     assert found(step) == {SOURCE: "beyond the end of the source's log"}
     assert "new snapshot" in str(step.action)
