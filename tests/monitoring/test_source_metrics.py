@@ -44,7 +44,7 @@ def states(**configs: Mapping[str, str]) -> ConnectorStates:
     return ConnectorStates(tuple(Connector(n, "source", "RUNNING", "w", (), config) for n, config in configs.items()))
 
 
-def no_offsets(name: str, database: str | None) -> dict[str, Any]:
+def no_offsets(name: str, database: str | None, config: object) -> dict[str, Any]:
     raise AssertionError(f"PostgreSQL has its position in the slot: {name}, {database}")
 
 
@@ -61,7 +61,7 @@ def test_a_connector_reads_by_its_own_slot_and_publication_and_the_beat_is_no_la
 
 
 def test_a_connector_of_sql_server_reads_from_its_offset_in_the_pipelines_database() -> None:
-    def offsets(name: str, database: str | None) -> dict[str, Any]:
+    def offsets(name: str, database: str | None, config: object) -> dict[str, Any]:
         return {"of": (name, database)}
 
     [reader] = readers(pipeline("sqlserver"), states(source=SQLSERVER), offsets).values()

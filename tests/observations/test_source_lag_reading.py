@@ -133,3 +133,35 @@ def test_a_position_beyond_the_log_and_an_age_need_no_second_look(looked: Callab
     aged = Log(lambda *_: reading(20, unread_seconds=1.0))
     assert looked(aged, RUNNING).seconds() == {"c": 1.0}
     assert (beyond.looks, aged.looks) == (1, 1)
+
+
+class Positions:
+    """A Connect that has kept these offsets."""
+
+    def __init__(self, *partitions: dict[str, str]) -> None:
+        self.partitions = partitions
+
+    def offsets(self, name: str) -> tuple[dict[str, Any], ...]:
+        assert name == "c"
+        return tuple({"partition": one, "offset": {"at": number}} for number, one in enumerate(self.partitions))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "partitions", "at"),
+    [
+        ("new", [{"server": "old"}, {"server": "new"}], 1),  # of an earlier prefix, which Connect never forgets
+        ("new", [{"server": "old", "database": "w"}, {"server": "new", "database": "w"}], 1),
+        ("new", [{"server": "new", "database": "v"}, {"server": "new", "database": "w"}], 1),
+        ("old", [{"server": "old"}, {"server": "new"}], 0),
+        ("", [{"server": "old"}], 0),  # Debezium 1 has another key
+        ("${env:PREFIX}", [{"server": "old"}], 0),
+        ("new", [{}], 0),
+        ("new", [{"server": "old"}], None),
+    ],
+)
+def test_the_position_is_that_of_todays_prefix(prefix: str, partitions: list[dict[str, str]], at: int | None) -> None:
+    config = {"topic.prefix": prefix} if prefix else {}
+
+    found = source_lag.offset_of(cast(Connect, Positions(*partitions)), "c", "w", config)
+
+    assert found == ({} if at is None else {"at": at})

@@ -156,8 +156,8 @@ class ConnectorCollector(Collector):
         return kafka_metrics.read(self._kafka(), self._pipeline, self._states(connect))
 
     def _ask_source(self, connect: Future[ConnectorStates]) -> SourceReading:
-        def offsets(name: str, database: str | None) -> Mapping[str, Any]:
-            return offset_of(self._connect(), name, database)
+        def offsets(name: str, database: str | None, config: Mapping[str, str]) -> Mapping[str, Any]:
+            return offset_of(self._connect(), name, database, config)
 
         readers = source_metrics.readers(self._pipeline, self._states(connect), offsets)
         return source_metrics.read(open_database(self._pipeline.source), readers, self._rests)

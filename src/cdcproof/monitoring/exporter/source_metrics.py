@@ -27,7 +27,7 @@ _REST_FACTOR = 20.0
 """A count that took so long and came to nothing, as of one huge transaction, is tried again after so many times as long: it then
 takes a twentieth of a processor at most."""
 
-Offsets = Callable[[str, str | None], Mapping[str, Any]]
+Offsets = Callable[[str, str | None, Config], Mapping[str, Any]]
 """A connector and its database to the committed offset in it."""
 
 
@@ -162,7 +162,7 @@ def _reader(name: str, config: Config, database: str, beat: str, offsets: Offset
     address = connector_config.source_address(config)
     if address and address.engine == "postgresql":
         return Reader(is_captured, address.slot or "", address.publication or "")
-    return Reader(is_captured, offset=offsets(name, database))
+    return Reader(is_captured, offset=offsets(name, database, config))
 
 
 def _database(config: Config, source: model.Database) -> str | None:

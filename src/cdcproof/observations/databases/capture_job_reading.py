@@ -30,7 +30,7 @@ def look(accounts: Iterable[Account], connect: Connect, pipeline: Pipeline) -> C
             address = connector_config.source_address(account.config)
             tables = [TableName.parse(table.source) for table in account.tables]
             try:
-                offset = offset_of(connect, account.connector, address.database if address else None)
+                offset = offset_of(connect, account.connector, address.database if address else None, account.config)
                 seconds = source.log_reading("", offset, tables).unread_seconds
             except CouldNotLookError:
                 continue

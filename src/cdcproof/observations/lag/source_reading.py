@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cdcproof.clients.connect.client import Connect
@@ -55,7 +55,7 @@ def _progress(source: DeploymentDatabase, account: Account, connect: Connect) ->
     address = connector_config.source_address(account.config)
     slot, database = (address.slot or "", address.database) if address else ("", None)
     tables = [TableName.parse(table.source) for table in account.tables]
-    offset = offset_of(connect, account.connector, database)
+    offset = offset_of(connect, account.connector, database, account.config)
     first = source.log_reading(slot, offset, tables)
     if first.unread_seconds is not None or Progress(first, first, 0).word().startswith("beyond"):
         return Progress(first, first, 0)
@@ -67,7 +67,7 @@ def _progress(source: DeploymentDatabase, account: Account, connect: Connect) ->
         nonlocal furthest, advances, still, over, offset
         over = still.passed
         if over:
-            offset = offset_of(connect, account.connector, database)
+            offset = offset_of(connect, account.connector, database, account.config)
         found: LogReading = source.log_reading(slot, offset, tables)
         if found.read > furthest:
             furthest, advances, still, over = found.read, advances + 1, Deadline(patience), False
@@ -81,9 +81,14 @@ def _progress(source: DeploymentDatabase, account: Account, connect: Connect) ->
     )
 
 
-def offset_of(connect: Connect, name: str, database: str | None) -> dict[str, Any]:
-    """The connector's committed offset in this database; an empty one where it has none."""
+def offset_of(connect: Connect, name: str, database: str | None, config: Mapping[str, str]) -> dict[str, Any]:
+    """The connector's committed offset in this database; an empty one where it has none.
+
+    Connect keeps that of an earlier `topic.prefix` for good, beside the one of today.
+    """
+    prefix = config.get("topic.prefix", "${")
     for told in connect.offsets(name):
-        if told["partition"].get("database", database) in (database, None) and told.get("offset"):
+        of_today = "${" in prefix or told["partition"].get("server", prefix) == prefix
+        if of_today and told["partition"].get("database", database) in (database, None) and told.get("offset"):
             return dict(told["offset"])
     return {}
