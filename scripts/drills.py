@@ -37,6 +37,8 @@ def main() -> int:
         drills = [sys.executable, "-m", "pytest", *nodes, "tests/drills", "-m", "not drill"]
         done = subprocess.run(drills, cwd=ROOT, env=environment, check=False)
         seen = detections.slowest(lines.read_text().splitlines())
+    listed = {test: {fault.check for fault in FAULTS if fault.test == test} for test in seen}
+    seen = {test: {s: t for s, t in steps.items() if s in listed[test]} for test, steps in seen.items() if listed[test]}
     record = json.loads(detections.RECORD.read_text()) if detections.RECORD.exists() else {"seconds": {}}
     machine = f"{os.cpu_count()} cores, load {before:.1f} before and {os.getloadavg()[1]:.1f} after"
     record["measured"] = {"when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "machine": machine}

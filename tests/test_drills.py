@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cdcproof.monitoring.catalogue import BY_STEP, CHECKS
+from tests.drills import detections
 from tests.drills.catalogue import CASES, CLASSES, COMMANDS, FAULTS, GREEN, Fault, Shown
 from tests.drills.document import document
 from tests.drills.evidence import judges_of, reached
@@ -97,6 +98,18 @@ def test_what_is_called_injected_is_and_nothing_else() -> None:
     for file in {fault.file for fault in FAULTS}:
         of_a_pipeline = {fault.shown is Shown.PIPELINE for fault in FAULTS if fault.file == file}
         assert of_a_pipeline == {"pytest.mark.integration" in (ROOT / "tests" / file).read_text()}, file
+
+
+def test_each_injected_fault_of_a_check_was_measured() -> None:
+    """`make drills` writes the record; what a drill did not see red is not in it."""
+    _, seconds = detections.recorded()
+    injected = {
+        (fault.test, fault.check)
+        for fault in FAULTS
+        if fault.shown is Shown.PIPELINE and fault.check in BY_STEP and fault.names != GREEN
+    }
+
+    assert injected <= seconds.keys(), "run: make drills"
 
 
 def test_the_document_follows_from_the_table() -> None:
