@@ -32,7 +32,7 @@ from cdcproof.databases.table_read import (
     Segment,
     TableRead,
 )
-from cdcproof.databases.values.canonical import chunk_of, told
+from cdcproof.databases.values.canonical import as_text, chunk_of
 from cdcproof.databases.values.types import form_of
 from tests.databases.row_hashes import chunk_in, hash_in, hashed_by
 from tests.postgres_server import PASSWORD, USER, Servers
@@ -193,7 +193,7 @@ def test_a_filter_holds_for_counts_sums_and_rows_alike(database: Database) -> No
     assert database.catalogue.count_rows(TABLE, scan.predicate) == 400
     assert sum(one.rows for one in _sums(database, scan)) == 400
     assert len(_rows(database, scan, [0, 1])) == 99
-    key = told(scan.forms[0], _rows(database, scan, [1])[0].forms[0] or b"")
+    key = as_text(scan.forms[0], _rows(database, scan, [1])[0].forms[0] or b"")
     assert 100 < int(key) < 200
 
 

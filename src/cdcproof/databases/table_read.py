@@ -23,7 +23,7 @@ class RowHash(StrEnum):
 
 @dataclass(frozen=True)
 class ColumnRead:
-    """A column and the form that both sides tell it in."""
+    """A column and the form in which both sides encode it."""
 
     column: Column
     form: Form
@@ -95,7 +95,7 @@ class TableRead:
     @property
     def forms(self) -> tuple[Form, ...]:
         """The columns' forms."""
-        return tuple(told.form for told in self.columns)
+        return tuple(field.form for field in self.columns)
 
     @property
     def chained_in_key(self) -> tuple[int, ...]:
@@ -123,7 +123,7 @@ WHOLE = Segment()
 
 
 TEXT_IN_LONG_FORM = "VARCHAR, to be a BLOB"
-"""A text that is short, told in the long form because the other side's column may hold long ones: here it gets its first byte."""
+"""A text that is short, encoded in the long form because the other side's column may hold long ones: here it gets its first byte."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class LiteralForm(NamedTuple):
 class Row(NamedTuple):
     """A row by its columns' canonical bytes, None for NULL.
 
-    `version` changes whenever the row is written, even with the same values; empty where the engine cannot tell.
+    `version` changes whenever the row is written, even with the same values; empty where the engine does not know.
     """
 
     version: bytes

@@ -200,7 +200,7 @@ def _told(name: str, value: Any) -> str | None:
     if isinstance(value, tsql_values.Text | tsql_values.Binary):  # the long form may be a hash
         return value.text if isinstance(value, tsql_values.Text) else f"\\x{value.data.hex()}"
     sort = SORTS[name]
-    return canonical.told(sort.told.form, sort.form(value) or b"")
+    return canonical.as_text(sort.told.form, sort.form(value) or b"")
 
 
 EDGES: dict[str, Any] = {

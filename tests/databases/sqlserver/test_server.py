@@ -127,7 +127,7 @@ def _in_postgresql(name: str, value: Literal) -> str | None:
         return value.text.ljust(told.column.length or 0) if name in ("char", "nchar") else value.text
     if told.form.kind == "binary":
         return f"\\x{value.text.ljust(2 * (told.column.length or 0), '0') if name == 'binary' else value.text}"
-    return canonical.told(told.form, value.part)
+    return canonical.as_text(told.form, value.part)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from cdcproof.databases.table_read import Chunking
-from cdcproof.databases.values.canonical import chunk_of, digest, encode, frame, literal, row_hash, told
+from cdcproof.databases.values.canonical import as_text, chunk_of, digest, encode, frame, literal, row_hash
 from cdcproof.databases.values.types import Form, Kind
 
 EAST = timezone(timedelta(hours=5, minutes=30))
@@ -148,13 +148,13 @@ def test_a_long_value_is_told_whole_up_to_the_limit_and_by_its_hash_beyond() -> 
     ],
 )
 def test_bytes_are_told_as_text(kind: Kind, part: str, expected: str) -> None:
-    assert told(Form(kind), bytes.fromhex(part)) == expected
+    assert as_text(Form(kind), bytes.fromhex(part)) == expected
 
 
 def test_a_long_value_is_told_by_itself_or_by_size_and_hash() -> None:
     form = Form(Kind.TEXT, long=True)
-    assert told(form, b"\x00abc") == "abc"
-    assert told(form, encode(form, "x" * 100_000)) == (
+    assert as_text(form, b"\x00abc") == "abc"
+    assert as_text(form, encode(form, "x" * 100_000)) == (
         f"100,000 bytes with SHA-256 {hashlib.sha256(b'x' * 100_000).hexdigest()}"
     )
 

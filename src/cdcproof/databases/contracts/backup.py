@@ -91,11 +91,11 @@ class BackupSession(Protocol):
         """PostgreSQL's major version, which the program that dumps must not be older than; SQL Server's."""
         ...
 
-    def state(self, tell: Callable[[str], None]) -> DatabaseState:
-        """Everything that the manifest says of the database. `tell` is given the table that is read."""
+    def state(self, report: Callable[[str], None]) -> DatabaseState:
+        """Everything that the manifest says of the database. `report` receives the table that is read."""
         ...
 
-    def table_sums(self, tell: Callable[[str], None]) -> tuple[TableSum, ...]:
+    def table_sums(self, report: Callable[[str], None]) -> tuple[TableSum, ...]:
         """Rows and checksum of every table, within `moment`."""
         ...
 

@@ -80,7 +80,7 @@ class Database(Protocol):
         ...
 
     def reads_chunks_of_a_moment(self) -> bool:
-        """Whether `chunk_rows` tells the rows as they were when it was entered."""
+        """Whether `chunk_rows` returns the rows as they were when it was entered."""
         ...
 
     def beside(self) -> Callable[[], AbstractContextManager[Self]]:

@@ -164,11 +164,11 @@ class DeploymentDatabase(Protocol):
     def obstacles(self, account: str, *, writes: bool) -> Mapping[str, str]:
         """What keeps an account from its next login, or from every write where it `writes`: by subject, with what mends it.
 
-        A session that is open does not show it: the next restart of the connector does. SQL Server tells another account's login
+        A session that is open does not show it: the next restart of the connector does. SQL Server shows another account's login
         to whom may view its definition.
         """
         ...
 
     def rights(self, account: str, needs: Needs) -> Rights:
-        """The rights of an account. SQL Server tells only those of the session's own: any other is a `UsageError`."""
+        """The rights of an account. SQL Server returns only those of the session's own: any other is a `UsageError`."""
         ...

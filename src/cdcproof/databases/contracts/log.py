@@ -34,7 +34,7 @@ class Log(Protocol):
     def read_by(self, position: LogPosition, offset: Mapping[str, Any], tables: Sequence[TableName] = ()) -> bool:
         """Whether the source connector, whose committed offset this is, has read all changes before `position`.
 
-        Only changes of `tables` count (none: of all that are captured) where the engine can tell them apart: SQL Server can,
+        Only changes of `tables` count (none: of all that are captured) where the engine can distinguish them: SQL Server can,
         whose offset stands still while only tables change that this connector does not read.
         """
         ...

@@ -37,19 +37,19 @@ def sums(scan: TableRead, relation: str) -> str:
 def each(columns: Sequence[ColumnRead], relation: str) -> str:
     """For calibration: of every row, in the order of ``chunk``, the hash of each column by itself."""
     hashes = ", ".join(
-        _twice([*_values([(f"c{place}", told.form)]), f"(c{place} IS NULL)::BIGINT"])
-        for place, told in enumerate(columns)
+        _twice([*_values([(f"c{place}", field.form)]), f"(c{place} IS NULL)::BIGINT"])
+        for place, field in enumerate(columns)
     )
     return f"SELECT {hashes} FROM ({_typed(columns, relation, 'chunk, ')}) ORDER BY chunk"  # noqa: S608  only names of ours
 
 
 def row_hash(columns: Sequence[ColumnRead]) -> str:
     """The hash of a row with the columns ``c0``, ``c1`` …"""
-    return _twice([*_values([(f"c{place}", told.form) for place, told in enumerate(columns)]), *_flags(columns)])
+    return _twice([*_values([(f"c{place}", field.form) for place, field in enumerate(columns)]), *_flags(columns)])
 
 
 def _typed(columns: Sequence[ColumnRead], relation: str, chunk: str) -> str:
-    typed = ", ".join(f"c{place}::{told.form.columnar} AS c{place}" for place, told in enumerate(columns))
+    typed = ", ".join(f"c{place}::{field.form.columnar} AS c{place}" for place, field in enumerate(columns))
     return f"SELECT {chunk}{typed} FROM {relation}"  # noqa: S608  only names of ours
 
 
@@ -63,8 +63,8 @@ def _flags(columns: Sequence[ColumnRead]) -> list[str]:
     for start in range(0, len(columns), _COLUMNS_A_FLAG):
         bits = [
             f"((c{start + bit} IS NULL)::BIGINT << {bit})"
-            for bit, told in enumerate(columns[start : start + _COLUMNS_A_FLAG])
-            if told.column.nullable
+            for bit, field in enumerate(columns[start : start + _COLUMNS_A_FLAG])
+            if field.column.nullable
         ]
         flags.append(" | ".join(bits) or "0::BIGINT")
     return flags

@@ -117,7 +117,7 @@ class Columnar:
         self, columns: Sequence[ColumnRead], parts: Sequence[Sequence[bytes | None]]
     ) -> list[tuple[int, ...]]:
         """What `literal_hashes` must be: the hashes of values from here, given by their canonical bytes, a list for each column."""
-        values = [[_value(told, part) for part in one] for told, one in zip(columns, parts, strict=True)]
+        values = [[_value(field, part) for part in one] for field, one in zip(columns, parts, strict=True)]
         lists = ", ".join(f"unnest(?) AS c{place}" for place in range(len(columns)))
         numbered = f"(SELECT unnest(range({max(map(len, parts))})) AS chunk, {lists})"
         with our_errors(), self._loading.cursor() as cursor:
@@ -246,20 +246,20 @@ def our_errors(table: TableName | None = None, hidden: str = "") -> Iterator[Non
 
 def _translated(text: str, table: TableName | None) -> CouldNotLookError:
     answer = re.search(r"\w+:  (.*)", text)  # a server's own words: "SEVERITY:  text", whatever its language
-    told = scrub(answer[1] if answer else text.rpartition('": ')[2].partition("\n")[0])
+    message = scrub(answer[1] if answer else text.rpartition('": ')[2].partition("\n")[0])
     place = f"{table}: " if table else ""
     if "connection to server" in text or "server closed the connection" in text:
-        return UnreachableError(f"{place}{told}", "Read the server's log.")
-    if "permission denied" in told:
-        return RefusedError(f"{place}{told}", "GRANT SELECT on it to the account that cdcproof uses.")
-    return UnexpectedAnswerError(f"{place}{told}")
+        return UnreachableError(f"{place}{message}", "Read the server's log.")
+    if "permission denied" in message:
+        return RefusedError(f"{place}{message}", "GRANT SELECT on it to the account that cdcproof uses.")
+    return UnexpectedAnswerError(f"{place}{message}")
 
 
-def _value(told: ColumnRead, part: bytes | None) -> str | bytes | None:
+def _value(field: ColumnRead, part: bytes | None) -> str | bytes | None:
     """What DuckDB casts to `Form.columnar` to have the value of these canonical bytes."""
-    form = told.form
+    form = field.form
     if part is None or form.columnar == "BLOB":
         return part
     if form.columnar.startswith("DECIMAL") and part == b"NaN":
         return str(10 ** (form.precision - form.scale))
-    return canonical.told(form, part)
+    return canonical.as_text(form, part)

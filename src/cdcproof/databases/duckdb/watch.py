@@ -82,5 +82,5 @@ def _silence_seconds(link: socket.socket) -> float:
         socket, "TCP_INFO"
     ):  # not every system says it: what is asked then is only whether the server takes a session
         return limits.SILENCE_SECONDS
-    told = link.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECEIVED.size)
-    return float(_LAST_DATA_RECEIVED.unpack(told)[0]) / 1000
+    answer = link.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECEIVED.size)
+    return float(_LAST_DATA_RECEIVED.unpack(answer)[0]) / 1000

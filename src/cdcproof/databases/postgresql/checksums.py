@@ -87,7 +87,7 @@ class Checksums:
         """What is done to its SQL, for the whole table, chunk 0 and one key."""
         server = self._session.dialect()
         versioned = self._catalogue.storage(scan.table).is_heap
-        names = [sql.Identifier(told.column.name) for told in scan.key]
+        names = [sql.Identifier(field.column.name) for field in scan.key]
         equal = [sql.SQL(f"{{}} = ${number}").format(name) for number, name in enumerate(names, start=1)]
         narrowing = {"narrowing": statements.sums_of_chunks(scan, [0], 1, server)} if scan.chunking.width else {}
         found = {
@@ -107,7 +107,7 @@ class Checksums:
     def stream_literals(self, columns: Sequence[ColumnRead], literals: Sequence[Sequence[str | None]]) -> Stream:
         """Rows of literals as `stream_select` would give them, a list of them for each column; ``chunk`` is the row's number."""
         select = statements.stream_literals(columns, literals, self._session.dialect()).as_string(self._session.driver)
-        return Stream(select, tuple(told.form.columnar for told in columns))
+        return Stream(select, tuple(field.form.columnar for field in columns))
 
     def _reads_pages(self) -> bool:
         """Whether the server reads a range of pages without the others."""

@@ -77,5 +77,5 @@ class Rows:
 
 def _rows_at_once(scan: TableRead) -> int:
     """As many as take no more than `_BYTES_AT_ONCE`, if every value were as long as it may be."""
-    longest = sum(FORM_BYTES if told.form.long else (told.column.length or 8) * 4 for told in scan.columns)
+    longest = sum(FORM_BYTES if field.form.long else (field.column.length or 8) * 4 for field in scan.columns)
     return max(1, min(_ROWS_PER_FETCH, _BYTES_AT_ONCE // longest))

@@ -144,7 +144,7 @@ class Session:
     def interrupt(self) -> None:
         """End the statement that runs, at the server too."""
         if self._connection is not None:
-            with suppress(psycopg.Error):  # it has ended, or there is nobody left to tell
+            with suppress(psycopg.Error):  # it has ended, or there is no session left to end
                 self._connection.cancel_safe(timeout=CONNECT_TIMEOUT_SECONDS)
 
     def interrupt_session(self, backend: int) -> None:

@@ -19,7 +19,7 @@ from cdcproof.databases.sqlserver.errors import LOCK_TIMEOUT_SECONDS, TIMED_OUT,
 from cdcproof.databases.sqlserver.queries import catalogue
 from cdcproof.databases.sqlserver.session import LOGIN_TIMEOUT_SECONDS, demand_port
 from cdcproof.databases.table_read import TEXT_IN_LONG_FORM, Stream
-from cdcproof.databases.values.types import TOLD_WHOLE
+from cdcproof.databases.values.types import ENCODED_WHOLE
 from cdcproof.pipeline.engines import DatabaseAddress
 
 _VALUES_PER_BATCH = 200_000
@@ -61,7 +61,7 @@ class ArrowSession:
         try:
             self._connection = driver.connect(text, autocommit=True, timeout=LOGIN_TIMEOUT_SECONDS)
         except (driver.Error, RuntimeError) as error:
-            raise self._errors.not_connected(_told(error)) from None
+            raise self._errors.not_connected(_reported(error)) from None
         self._connection.timeout = seconds = round(self._statement_timeout_seconds)
         # else it waits for ever for a server that does not even end the statement
         self._connection.set_attr(_CONNECTION_TIMEOUT, seconds)
@@ -151,15 +151,15 @@ class ArrowSession:
 
     @contextmanager
     def _our_errors(self, table: TableName | None = None, deadline: Deadline | None = None) -> Iterator[None]:
-        """`deadline` is the statement's, which tells the cause where the driver tells none."""
+        """`deadline` is the statement's, which shows the cause where the driver names none."""
         driver = _driver()
         try:
             yield
         except (driver.Error, RuntimeError) as error:
-            told = _told(error)
-            if told.state in _NO_CAUSE and deadline and deadline.passed:
-                told = replace(told, state=TIMED_OUT)
-            raise self._errors.translated(told, table) from None
+            reported = _reported(error)
+            if reported.state in _NO_CAUSE and deadline and deadline.passed:
+                reported = replace(reported, state=TIMED_OUT)
+            raise self._errors.translated(reported, table) from None
 
 
 def rows_per_batch(types: tuple[str, ...]) -> int:
@@ -191,7 +191,7 @@ def adapter(schema: Any, types: tuple[str, ...]) -> Callable[[Any], Any]:
         if place in as_type:
             return array.view(as_type[place])
         if place in as_form:
-            return compute.binary_join_element_wise(TOLD_WHOLE, array.cast(pyarrow.binary()), b"")
+            return compute.binary_join_element_wise(ENCODED_WHOLE, array.cast(pyarrow.binary()), b"")
         return array
 
     def adapt(batch: Any) -> Any:
@@ -201,7 +201,7 @@ def adapter(schema: Any, types: tuple[str, ...]) -> Callable[[Any], Any]:
     return adapt
 
 
-def _told(error: Exception) -> DriverError:
+def _reported(error: Exception) -> DriverError:
     state = _STATES.get(getattr(error, "driver_error", ""), "")
     text = without_makers(getattr(error, "ddbc_error", "") or str(error)).strip().partition("\n")[0]
     return DriverError(state, 0, scrub(text or type(error).__name__))

@@ -114,7 +114,7 @@ class Catalogue:
 
     def demand_utf8(self, columns: Iterable[ColumnRead]) -> None:
         """Raise `UnexpectedAnswerError` where a column must be hashed in UTF-8, and the server has no such collation."""
-        names = [told.column.name for told in columns if column_sql.needs_utf8(told)]
+        names = [field.column.name for field in columns if column_sql.needs_utf8(field)]
         if names and not self.has_utf8:
             raise UnexpectedAnswerError(
                 f"{self._session.place} has no collation in UTF-8 (SQL Server 2019 has them) and cannot hash text: {', '.join(names)}.",

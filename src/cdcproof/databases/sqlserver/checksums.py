@@ -63,15 +63,15 @@ class Checksums:
     def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
         """Calibration. Without UTF-8, text has no MD5 and long text no form either."""
         utf8 = self._catalogue.has_utf8
-        told = ColumnRead(column, form)
-        if column_sql.may_be_hashed(told) and column_sql.needs_utf8(told) and not utf8:
+        field = ColumnRead(column, form)
+        if column_sql.may_be_hashed(field) and column_sql.needs_utf8(field) and not utf8:
             return tuple(LiteralForm(None, b"") for _ in literals)
         forms: list[LiteralForm] = []
         for start in range(0, len(literals), _PARAMETERS_PER_QUERY):  # a scrub has as many as keys that were changed
             some = literals[start : start + _PARAMETERS_PER_QUERY]
             statement = statements.literal_forms(column, form, [text is not None for text in some], utf8=utf8)
             found = self._session.query(statement, *(text for text in some if text is not None))
-            forms += [LiteralForm(form_bytes(told, part), bytes(md5)) for part, md5 in found]
+            forms += [LiteralForm(form_bytes(field, part), bytes(md5)) for part, md5 in found]
         return tuple(forms)
 
     def statements(self, scan: TableRead) -> dict[str, str]:

@@ -52,68 +52,72 @@ class Errors:
         """What our messages call the database."""
         return f"SQL Server database {self.database.database} at {self.database.host}:{self.database.port}"
 
-    def not_connected(self, told: DriverError) -> CouldNotLookError:
+    def not_connected(self, reported: DriverError) -> CouldNotLookError:
         """Of a login that failed."""
-        if "certificate" in told.text.lower() or "SSL" in told.text:
+        if "certificate" in reported.text.lower() or "SSL" in reported.text:
             return RefusedError(
-                f"{self.place}: TLS was refused: {told.text}",
+                f"{self.place}: TLS was refused: {reported.text}",
                 "Install the authority that signed the server's certificate, or accept it unseen with trust_server_certificate = true "
                 "in the pipeline file (--trust-server-certificate on the command line).",
             )
-        if told.state.startswith("28") or told.number in _LOGIN_REFUSED or _LOGIN_WORDS in told.text.lower():
+        if (
+            reported.state.startswith("28")
+            or reported.number in _LOGIN_REFUSED
+            or _LOGIN_WORDS in reported.text.lower()
+        ):
             return RefusedError(
-                f"{self.place} refused user {self.database.user}: {told.text}",
+                f"{self.place} refused user {self.database.user}: {reported.text}",
                 f"Check the account, its password ({self.database.password_env}) and the database's name.",
             )
-        if _NO_TLS_WORDS in told.text:
+        if _NO_TLS_WORDS in reported.text:
             return RefusedError(
-                f"{self.place} offers no TLS: {told.text}",
+                f"{self.place} offers no TLS: {reported.text}",
                 "Let it offer TLS, or do without: encrypt = false in the pipeline file (the flags of the command line have no such one).",
             )
-        if told.state in ("01000", "IM002", "IM003", "IM004"):
+        if reported.state in ("01000", "IM002", "IM003", "IM004"):
             return CouldNotLookError(
-                f"The ODBC driver for SQL Server cannot be loaded: {told.text}",
+                f"The ODBC driver for SQL Server cannot be loaded: {reported.text}",
                 "Reinstall it: pip install --force-reinstall mssql-python-odbc   (it needs libkrb5: apt-get install libgssapi-krb5-2)",
             )
         return UnreachableError(
-            f"{self.place} does not answer: {told.text}", "Check that it runs, and host and port in what you gave."
+            f"{self.place} does not answer: {reported.text}", "Check that it runs, and host and port in what you gave."
         )
 
     def translated(
-        self, told: DriverError, table: TableName | None, grant: Callable[[], str] = str
+        self, reported: DriverError, table: TableName | None, grant: Callable[[], str] = str
     ) -> CouldNotLookError:
         """Of a statement that failed. `grant` is what allows it, when that is not SELECT on the table."""
-        if known := self._that_reading_meets(told, table):
+        if known := self._that_reading_meets(reported, table):
             return known
-        if told.state == _NO_TABLE and table:
+        if reported.state == _NO_TABLE and table:
             return self.no_such_table(table)
-        if told.number in _DENIED or told.state == "42501" or _DENIED_WORDS.search(told.text):
+        if reported.number in _DENIED or reported.state == "42501" or _DENIED_WORDS.search(reported.text):
             select = self._grant_of_select(table) if table else ""
             return RefusedError(
-                f"{self.place} refused user {self.database.user}: {told.text}",
+                f"{self.place} refused user {self.database.user}: {reported.text}",
                 grant() or select or "Grant it to this account.",
             )
-        if told.state in _CONNECTION_LOST:
-            return UnreachableError(f"{self.place} closed the connection: {told.text}", "Read the server's log.")
-        return UnexpectedAnswerError(f"{self.place}: {told.text}")
+        if reported.state in _CONNECTION_LOST:
+            return UnreachableError(f"{self.place} closed the connection: {reported.text}", "Read the server's log.")
+        return UnexpectedAnswerError(f"{self.place}: {reported.text}")
 
-    def _that_reading_meets(self, told: DriverError, table: TableName | None) -> UnexpectedAnswerError | None:
-        if view := _SYSTEM_VIEW.search(told.text):
+    def _that_reading_meets(self, reported: DriverError, table: TableName | None) -> UnexpectedAnswerError | None:
+        if view := _SYSTEM_VIEW.search(reported.text):
             return UnexpectedAnswerError(
                 f"{self.place} has no {view[1]}.",
                 "SQL Server 2016 SP2 and newer have it: install the service pack, or upgrade.",
             )
-        if told.state == TIMED_OUT:
+        if reported.state == TIMED_OUT:
             limit = f"{self.statement_timeout_seconds:g} s"
             return UnexpectedAnswerError(
                 f"{self.place}: a statement{f' on {table}' if table else ''} took over {limit}."
             )
-        if told.number == _LOCKED or _LOCKED_WORDS in told.text:
+        if reported.number == _LOCKED or _LOCKED_WORDS in reported.text:
             return UnexpectedAnswerError(
                 f"{self.place}: {table or 'an object'} was locked for more than {LOCK_TIMEOUT_SECONDS} s.",
                 "See who holds it: SELECT * FROM sys.dm_tran_locks;",
             )
-        if told.number == _MEMORY_OPTIMISED or _MEMORY_OPTIMISED_WORDS in told.text:
+        if reported.number == _MEMORY_OPTIMISED or _MEMORY_OPTIMISED_WORDS in reported.text:
             return UnexpectedAnswerError(
                 f"{self.place}: {table or 'a table'} is memory-optimised and cannot be read under SNAPSHOT isolation.",
                 "Leave it out of the comparison (tables in the pipeline file, or --tables): CDC captures no such table.",

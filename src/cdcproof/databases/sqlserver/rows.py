@@ -16,7 +16,7 @@ from cdcproof.databases.sqlserver.queries import catalogue, column_sql, statemen
 from cdcproof.databases.sqlserver.session import Session
 from cdcproof.databases.table_read import ColumnRead, Row, TableRead
 from cdcproof.databases.values import canonical
-from cdcproof.databases.values.types import TOLD_WHOLE
+from cdcproof.databases.values.types import ENCODED_WHOLE
 
 _CHUNKS_PER_QUERY = 500
 _KEYS_PER_QUERY = 100
@@ -79,7 +79,7 @@ class Rows:
     def by_value(self, scan: TableRead) -> bool:
         """Whether keys are asked for by their values. Whole rows (a multiset) rather by their hash: no index helps there."""
         is_part = scan.key_width < len(scan.columns) or not self._catalogue.has_utf8
-        return is_part and all(column_sql.found_by_value(told) for told in scan.key)
+        return is_part and all(column_sql.found_by_value(field) for field in scan.key)
 
     def _rows_by_value(self, scan: TableRead, keys: Sequence[tuple[bytes | None, ...]], version: str) -> Iterator[Row]:
         self._catalogue.demand_utf8(filter(column_sql.may_be_hashed, scan.columns))
@@ -98,23 +98,23 @@ class Rows:
         self, scan: TableRead, keys: Sequence[tuple[bytes | None, ...]], statement: str
     ) -> Iterator[Row]:
         bound = [
-            column_sql.key_text(told, part)
+            column_sql.key_text(field, part)
             for key in keys
-            for told, part in zip(scan.key, key, strict=True)
+            for field, part in zip(scan.key, key, strict=True)
             if part is not None
         ]
         return _rows(scan, self._session.streamed(scan.table, statement, *bound))
 
     def collations(self, scan: TableRead) -> dict[str, str]:
         """The table's text columns and their collations, where text is looked for."""
-        if not any(told.column.type in catalogue.TEXTS for told in scan.key):
+        if not any(field.column.type in catalogue.TEXTS for field in scan.key):
             return {}
         return dict(self._session.query(catalogue.COLLATIONS, scan.table.schema, scan.table.table))
 
     def _rows_by_hash(self, scan: TableRead, keys: Sequence[tuple[bytes | None, ...]], version: str) -> Iterator[Row]:
         self._catalogue.demand_utf8(scan.columns)
         statement = statements.rows_by_hash(scan, len(keys), version)
-        forms = [told.form for told in scan.key]
+        forms = [field.form for field in scan.key]
         bound = [canonical.digest(canonical.frame(forms, key)) for key in keys]
         return _rows(scan, self._session.streamed(scan.table, statement, *bound))
 
@@ -130,8 +130,8 @@ def _rows(scan: TableRead, found: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
         yield Row(bytes(version), tuple(map(form_bytes, scan.columns, parts)))
 
 
-def form_bytes(told: ColumnRead, part: str | bytes | None) -> bytes | None:
+def form_bytes(field: ColumnRead, part: str | bytes | None) -> bytes | None:
     """A form as the server made it, or text that it cannot make it of. Half a surrogate pair stays what it is."""
     if not isinstance(part, str):
         return part
-    return (TOLD_WHOLE if told.form.long else b"") + part.encode("utf-8", "surrogatepass")
+    return (ENCODED_WHOLE if field.form.long else b"") + part.encode("utf-8", "surrogatepass")

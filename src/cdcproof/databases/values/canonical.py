@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from cdcproof.databases.table_read import Chunking
-from cdcproof.databases.values.types import LONG_BYTES, TOLD_BY_HASH, TOLD_WHOLE, Form, Kind
+from cdcproof.databases.values.types import ENCODED_BY_HASH, ENCODED_WHOLE, LONG_BYTES, Form, Kind
 
 _DAYS_TO_2000 = date(2000, 1, 1).toordinal()
 _DAYS_IN_400_YEARS = 146_097
@@ -32,12 +32,12 @@ def encode(form: Form, value: Any) -> bytes:
     return _long(part) if form.long else part
 
 
-def told(form: Form, part: bytes) -> str:
+def as_text(form: Form, part: bytes) -> str:
     """Canonical bytes as text: what both engines read as a value of the kind (binary: hexadecimal digits).
 
-    A long value that was hashed is told by its size and SHA-256, for people only.
+    A long value that was hashed is written as its size and SHA-256, for people only.
     """
-    if form.long and part[:1] == TOLD_BY_HASH:
+    if form.long and part[:1] == ENCODED_BY_HASH:
         return f"{int.from_bytes(part[1:9]):,} bytes with SHA-256 {part[9:].hex()}"
     return _TELL[form.kind](part[1:] if form.long else part)
 
@@ -123,8 +123,8 @@ def _endless(layout: str, bits: int, value: Any) -> bytes:
 
 def _long(part: bytes) -> bytes:
     if len(part) <= LONG_BYTES:
-        return TOLD_WHOLE + part
-    return TOLD_BY_HASH + struct.pack(">q", len(part)) + hashlib.sha256(part).digest()
+        return ENCODED_WHOLE + part
+    return ENCODED_BY_HASH + struct.pack(">q", len(part)) + hashlib.sha256(part).digest()
 
 
 def _told_float(value: float, finite: Callable[[float], str]) -> str:
@@ -147,7 +147,7 @@ def _as_single(text: str) -> float:
 
 
 def _infinite(part: bytes) -> str:
-    """A date or moment that is infinite, as both are told; empty for all others."""
+    """A date or moment that is infinite, as both are written; empty for all others."""
     number, most = int.from_bytes(part, signed=True), 2 ** (len(part) * 8 - 1)
     return "infinity" if number == most - 1 else "-infinity" if number == -most else ""
 

@@ -10,7 +10,7 @@ from decimal import Context, Decimal
 from cdcproof.databases.table_read import ColumnRead
 from cdcproof.databases.values import canonical
 from cdcproof.databases.values.reading import EPOCHS, How
-from cdcproof.databases.values.types import TOLD_WHOLE, Form, Kind
+from cdcproof.databases.values.types import ENCODED_WHOLE, Form, Kind
 
 _DAYS_TO_2000, _MICROSECONDS_TO_2000 = 10_957, 946_684_800_000_000
 _NANOSECONDS = {
@@ -25,12 +25,12 @@ _ISO = re.compile(r"(?P<seconds>(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d)\.(?P<fraction
 _MOST_MICROSECONDS = 200_000_000_000_000_000
 
 
-def told(one: ColumnRead, part: bytes) -> str:
-    """A column's value as text that its own type reads, as `canonical.told` has it of a column that is taken as it is."""
+def as_text(one: ColumnRead, part: bytes) -> str:
+    """A column's value as text that its own type reads, as `canonical.as_text` has it of a column that is taken as it is."""
     made = one.column.reading
     if made is not None and made.how in EPOCHS:
-        return _moment(one, int.from_bytes(part, signed=True)) or canonical.told(one.form, part)
-    return canonical.told(one.form, part)
+        return _moment(one, int.from_bytes(part, signed=True)) or canonical.as_text(one.form, part)
+    return canonical.as_text(one.form, part)
 
 
 def found_by(one: ColumnRead, part: bytes) -> tuple[str, ...] | None:
@@ -41,14 +41,14 @@ def found_by(one: ColumnRead, part: bytes) -> tuple[str, ...] | None:
     made = one.column.reading
     if made is None:
         return None
-    value = part[1:] if one.form.long and part.startswith(TOLD_WHOLE) else part
+    value = part[1:] if one.form.long and part.startswith(ENCODED_WHOLE) else part
     match made.how:
         case How.WORD_OF_UUID | How.UUID_WORD:
             text = value.decode("utf-8", "replace")
             if _UUID.fullmatch(text):
                 return (text,) if made.how is How.WORD_OF_UUID else (text, text.upper())
             return () if made.how is How.WORD_OF_UUID else None
-        case How.TRIMMED if not one.form.long or part.startswith(TOLD_WHOLE):
+        case How.TRIMMED if not one.form.long or part.startswith(ENCODED_WHOLE):
             text = value.decode("utf-8", "replace")
             return None if "\ufffd" in text or "\x00" in text else tuple(dict.fromkeys((text, text.ljust(made.size))))
         case _ if made.how in EPOCHS and _is_exact(one):
@@ -70,7 +70,7 @@ def written(one: ColumnRead, part: bytes, *, upper: bool = False) -> str:
     """A value as a sink writes it into this column. `upper`: a uuid in capitals, as SQL Server has it. Bytes in hexadecimal digits."""
     made = one.column.reading
     if made is None or made.how not in _WRITTEN:
-        return told(one, part)
+        return as_text(one, part)
     text = _WRITTEN[made.how](one.form, part, made.size)
     return text.upper() if upper and made.how is How.UUID_WORD else text
 
@@ -91,26 +91,26 @@ def _moment(one: ColumnRead, number: int) -> str:
         return ""
     if made.how is How.DAYS:
         days = number - _DAYS_TO_2000
-        return canonical.told(Form(Kind.DATE), days.to_bytes(4, signed=True)) if abs(days) < 1 << 30 else ""
+        return canonical.as_text(Form(Kind.DATE), days.to_bytes(4, signed=True)) if abs(days) < 1 << 30 else ""
     microseconds = number * _NANOSECONDS[made.how] // 1_000
     if column.type == "date":
         days = microseconds // 86_400_000_000 - _DAYS_TO_2000
-        return canonical.told(Form(Kind.DATE), days.to_bytes(4, signed=True)) if abs(days) < 1 << 30 else ""
+        return canonical.as_text(Form(Kind.DATE), days.to_bytes(4, signed=True)) if abs(days) < 1 << 30 else ""
     if column.type.partition(" ")[0] == "time":
         in_a_day = 0 <= microseconds <= 86_400_000_000
-        return canonical.told(Form(Kind.TIME), microseconds.to_bytes(8)) if in_a_day else ""
+        return canonical.as_text(Form(Kind.TIME), microseconds.to_bytes(8)) if in_a_day else ""
     since = microseconds - _MICROSECONDS_TO_2000
     kind = Kind.INSTANT if column.type in ("timestamp with time zone", "datetimeoffset") else Kind.TIMESTAMP
-    return canonical.told(Form(kind), since.to_bytes(8, signed=True)) if abs(since) < _MOST_MICROSECONDS else ""
+    return canonical.as_text(Form(kind), since.to_bytes(8, signed=True)) if abs(since) < _MOST_MICROSECONDS else ""
 
 
 def _text(form: Form, part: bytes, _: int) -> str:
-    return canonical.told(form, part)
+    return canonical.as_text(form, part)
 
 
 def _iso(form: Form, part: bytes, _: int) -> str:
     """As Java writes it: T, no zeros at the end of the fraction, Z for the offset 0 where there is an offset."""
-    text = canonical.told(form, part)
+    text = canonical.as_text(form, part)
     found = _ISO.fullmatch(text)
     if not found:
         return text
@@ -124,7 +124,7 @@ def _iso(form: Form, part: bytes, _: int) -> str:
 
 
 def _unscaled(form: Form, part: bytes, size: int) -> str:
-    number = int(Context(prec=100).scaleb(Decimal(canonical.told(form, part)), size))
+    number = int(Context(prec=100).scaleb(Decimal(canonical.as_text(form, part)), size))
     return number.to_bytes(((number if number >= 0 else ~number).bit_length()) // 8 + 1, signed=True).hex()
 
 
@@ -141,5 +141,5 @@ _WRITTEN: dict[How, Callable[[Form, bytes, int], str]] = {
     How.UNSCALED: _unscaled,
     How.BASE64: lambda form, part, _: base64.b64encode(_bytes(form, part)).decode(),
     How.HEXADECIMAL: lambda form, part, _: _bytes(form, part).hex(),
-    How.UTC: lambda form, part, _: f"{canonical.told(form, part)}+00:00",
+    How.UTC: lambda form, part, _: f"{canonical.as_text(form, part)}+00:00",
 }

@@ -39,8 +39,8 @@ from cdcproof.pipeline.engines import Engine
 FORM_BYTES = 8000
 """No form has more: as much as a varbinary of SQL Server holds that is no large object, which its drivers fetch one by one."""
 LONG_BYTES = FORM_BYTES - 1
-"""Of a long value, what is told whole: its form has one byte more."""
-TOLD_WHOLE, TOLD_BY_HASH = b"\x00", b"\x01"
+"""The longest value that is encoded whole: its form has one byte more."""
+ENCODED_WHOLE, ENCODED_BY_HASH = b"\x00", b"\x01"
 """The first byte of a long form: the value comes behind it, or its length and hash."""
 
 
@@ -115,7 +115,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Form:
-    """How both sides of a column are told: the same on source and target."""
+    """How both sides of a column are encoded: the same on source and target."""
 
     kind: Kind
     scale: int = 0
@@ -123,7 +123,7 @@ class Form:
     precision: int = 0
     """Number, integer: digits, with `scale` of them after the point, that hold every value of both columns; 0 without a limit."""
     long: bool = False
-    """Text and binary that may take more than `FORM_BYTES`: values above `LONG_BYTES` are told by length and SHA-256."""
+    """Text and binary that may take more than `FORM_BYTES`: values above `LONG_BYTES` are encoded by length and SHA-256."""
 
     @property
     def oid(self) -> int:
@@ -281,7 +281,7 @@ def _hows(*columns: Column) -> list[How]:
 
 
 def _digits_before_the_point(column: Column) -> int | None:
-    """None where there is no limit. PostgreSQL's catalogue tells an integer's precision in bits, so its name decides."""
+    """None where there is no limit. PostgreSQL's catalogue gives an integer's precision in bits, so its name decides."""
     if column.type in INTEGER_DIGITS:
         return INTEGER_DIGITS[column.type]
     return None if column.precision is None else max(column.precision - (column.scale or 0), 0)

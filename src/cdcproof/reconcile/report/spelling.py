@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cdcproof.databases.table_read import ColumnRead
 from cdcproof.databases.values import stored_value
-from cdcproof.databases.values.types import TOLD_BY_HASH, Kind
+from cdcproof.databases.values.types import ENCODED_BY_HASH, Kind
 from cdcproof.reconcile.differences import Key
 
 Value = str | int | None
@@ -103,7 +103,7 @@ def _divided(read: ColumnRead, place: int, key: Key) -> tuple[str, Key]:
     part = key[place]
     if part is None or _is_hashed(read, part):
         return "", key
-    return stored_value.told(read, part), (*key[:place], *key[place + 1 :])
+    return stored_value.as_text(read, part), (*key[:place], *key[place + 1 :])
 
 
 def _never(_: tuple[Value, Value]) -> bool:
@@ -116,7 +116,7 @@ def _value(read: ColumnRead, part: bytes | None) -> Value:
         return None
     if read.form.kind in (Kind.TIMESTAMP, Kind.INSTANT, Kind.INTEGER):
         return int.from_bytes(part, signed=True)
-    return stored_value.told(read, part)
+    return stored_value.as_text(read, part)
 
 
 def _tests(source: ColumnRead) -> Iterator[tuple[str, Callable[[tuple[Value, Value]], bool]]]:
@@ -145,7 +145,7 @@ def _is_an_offset_apart(pair: tuple[Value, Value]) -> bool:
 
 def _is_hashed(read: ColumnRead, *parts: bytes | None) -> bool:
     """Whether one of the values is known by its hash alone."""
-    return read.form.long and any(part is not None and part[:1] == TOLD_BY_HASH for part in parts)
+    return read.form.long and any(part is not None and part[:1] == ENCODED_BY_HASH for part in parts)
 
 
 def _said(what: str, explained: int, of: int) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cdcproof.databases.table_read import TableRead
 from cdcproof.databases.values import canonical, stored_value
-from cdcproof.databases.values.types import TOLD_BY_HASH, Kind, declared, holds
+from cdcproof.databases.values.types import ENCODED_BY_HASH, Kind, declared, holds
 from cdcproof.pipeline.toml_text import inline_table
 from cdcproof.reconcile.differences import Difference, Differences, Key
 from cdcproof.reconcile.in_flight.fence import weakest
@@ -155,8 +155,8 @@ def _is_cut(plan: Plan, name: str, differences: Sequence[Difference]) -> bool:
     read, target = plan.source.columns[place], plan.target.columns[place].column
     parts = (row.forms[place] for one in differences for row in one.source)
     return any(
-        (read.form.long and part[:1] == TOLD_BY_HASH)
-        or not holds(target, read.form.kind, stored_value.told(read, part))
+        (read.form.long and part[:1] == ENCODED_BY_HASH)
+        or not holds(target, read.form.kind, stored_value.as_text(read, part))
         for part in parts
         if part is not None
     )
@@ -164,7 +164,7 @@ def _is_cut(plan: Plan, name: str, differences: Sequence[Difference]) -> bool:
 
 def _values_of(scan: TableRead, key: Key) -> dict[str, str | None]:
     return {
-        read.column.name: None if part is None else stored_value.told(read, part)
+        read.column.name: None if part is None else stored_value.as_text(read, part)
         for read, part in zip(scan.key, key, strict=True)
     }
 

@@ -58,7 +58,7 @@ class ByValue:
                 break  # else a row was seen twice, because it moved: that happens where there are no snapshots
         forms = self.plan.source.forms
         values = key_for_people(
-            [None if part is None else canonical.told(form, part) for form, part in zip(forms, key, strict=False)]
+            [None if part is None else canonical.as_text(form, part) for form, part in zip(forms, key, strict=False)]
         )
         raise UnexpectedAnswerError(
             f"Two rows of {self.plan.source.table} have the same key {values}.",

@@ -246,7 +246,7 @@ def test_literals_are_told_as_python_tells_them(name: str) -> None:
         }[name]
         texts = made
         values = [sort.form(tsql.cast(tsql.Text(text), column.type, column.scale)) or b"" for text in made]
-        assert [canonical.told(form, value) for value in values] == made
+        assert [canonical.as_text(form, value) for value in values] == made
     statement = statements.literal_forms(column, form, [True] * len(texts) + [False])
     found = [parts(row) for row in run(statement, {}, [tsql.Text(text) for text in texts])]
     frames = [canonical.frame([form], [part]) for part in (*values, None)]

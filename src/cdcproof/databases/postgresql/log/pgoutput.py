@@ -20,15 +20,15 @@ class _Relation:
     table: TableName
     columns: tuple[str, ...]
     identity: frozenset[str]
-    """The columns that an old row is told by."""
+    """The columns that identify an old row."""
 
 
 @dataclass
 class KeyCollector:
     """Gathers, message by message, the keys of rows that were written: old and new ones.
 
-    `keys` are the columns to gather of each table, in order; other tables are passed over. A table whose keys cannot be
-    told (truncated, or its replica identity lacks a key column) goes to `unknown`.
+    `keys` are the columns to gather of each table, in order; other tables are passed over. A table whose keys are
+    unknown (truncated, or its replica identity lacks a key column) goes to `unknown`.
     """
 
     keys: Mapping[TableName, tuple[str, ...]]

@@ -67,6 +67,6 @@ class Reader:
 
 
 def reader(row: Sequence[Any]) -> Reader:
-    """A row of `READER`. Without the role pg_monitor the session of another account does not tell its positions."""
+    """A row of `READER`. Without the role pg_monitor the session of another account does not show its positions."""
     confirmed, written, session = row
     return Reader(confirmed or 0, written or 0, session)

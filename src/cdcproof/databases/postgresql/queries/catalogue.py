@@ -105,7 +105,7 @@ STORAGE: LiteralString = (
 
 
 class Storage(NamedTuple):
-    """What `STORAGE` tells: how many tables it is, whether a row has a place and a writer (`ctid`, `xmin`), pages of the largest part."""
+    """What `STORAGE` returns: how many tables it is, whether a row has a place and a writer (`ctid`, `xmin`), pages of the largest part."""
 
     number: int
     is_heap: bool

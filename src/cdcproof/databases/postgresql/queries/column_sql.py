@@ -58,36 +58,36 @@ class Server:
         return self.encoding in ("UTF8", "SQL_ASCII")
 
 
-def sent(told: ColumnRead, server: Server) -> sql.Composed:
+def sent(field: ColumnRead, server: Server) -> sql.Composed:
     """The canonical bytes of a column, as bytea."""
-    send = _SENDS[Kind.BINARY if told.form.long else told.form.kind]
-    return sql.SQL("{}({})").format(sql.SQL(send), as_sent(told, server))
+    send = _SENDS[Kind.BINARY if field.form.long else field.form.kind]
+    return sql.SQL("{}({})").format(sql.SQL(send), as_sent(field, server))
 
 
-def value(told: ColumnRead, server: Server) -> sql.Composed:
+def value(field: ColumnRead, server: Server) -> sql.Composed:
     """A column's value as it is read (`Column.reading`)."""
-    return value_read(told.column, server.version, told.form.scale)
+    return value_read(field.column, server.version, field.form.scale)
 
 
-def as_sent(told: ColumnRead, server: Server) -> sql.Composed:
+def as_sent(field: ColumnRead, server: Server) -> sql.Composed:
     """A column as a value of the type whose send function gives its canonical bytes."""
-    name, kind = value(told, server), told.form.kind
+    name, kind = value(field, server), field.form.kind
     if kind is Kind.NUMBER:
-        return _digits(told, name)
+        return _digits(field, name)
     if kind in (Kind.FLOAT, Kind.SINGLE):  # of a NaN there are many, and some come from arithmetic
         return sql.SQL("CASE WHEN {0} = 'NaN' THEN 'NaN' ELSE {0} END::{1}").format(name, sql.SQL(_TYPES[kind]))
     made = sql.SQL("{}::{}").format(name, sql.SQL(_TYPES[kind]))
-    if kind is Kind.TEXT and told.read.type == "character":  # a cast to text would cut the padding off
+    if kind is Kind.TEXT and field.read.type == "character":  # a cast to text would cut the padding off
         made = sql.SQL("textin(bpcharout({}))").format(name)
-    return _long(told, made, server) if told.form.long else made
+    return _long(field, made, server) if field.form.long else made
 
 
-def _digits(told: ColumnRead, name: sql.Composed) -> sql.Composed:
-    scale, column = sql.Literal(told.form.scale), told.read
-    if told.column.reading and told.column.reading.how in (How.DIGITS, How.UNSCALED):
+def _digits(field: ColumnRead, name: sql.Composed) -> sql.Composed:
+    scale, column = sql.Literal(field.form.scale), field.read
+    if field.column.reading and field.column.reading.how in (How.DIGITS, How.UNSCALED):
         return name
     if column.type in INTEGER_DIGITS or (column.scale is not None and column.scale >= 0):
-        if (column.scale or 0) == told.form.scale:
+        if (column.scale or 0) == field.form.scale:
             return sql.SQL("{}::text").format(name)
         return sql.SQL("round({}::numeric, {})::text").format(name, scale)
     return sql.SQL(
@@ -95,25 +95,25 @@ def _digits(told: ColumnRead, name: sql.Composed) -> sql.Composed:
     ).format(name, scale)
 
 
-def _long(told: ColumnRead, value: sql.Composed, server: Server) -> sql.Composed:
-    raw = value if told.form.kind is Kind.BINARY else sql.SQL("textsend({})").format(value)
+def _long(field: ColumnRead, value: sql.Composed, server: Server) -> sql.Composed:
+    raw = value if field.form.kind is Kind.BINARY else sql.SQL("textsend({})").format(value)
     length = sql.SQL("octet_length({})").format(value if server.counts_utf8 else raw)
     return sql.SQL(
         "CASE WHEN {0} <= {1} THEN '\\x00'::bytea || {2} ELSE '\\x01'::bytea || int8send({0}) || sha256({2}) END"
     ).format(length, sql.Literal(LONG_BYTES), raw)
 
 
-def columnar(told: ColumnRead, server: Server) -> sql.Composed:
+def columnar(field: ColumnRead, server: Server) -> sql.Composed:
     """A column as a value of a type that DuckDB reads without loss (`Form.columnar`)."""
-    form, name = told.form, value(told, server)
+    form, name = field.form, value(field, server)
     if form.kind is Kind.INTEGER:
         return sql.SQL("{}").format(name)  # as narrow as it is
     if form.kind in (Kind.FLOAT, Kind.SINGLE):
-        return sent(told, server)
+        return sent(field, server)
     if form.kind is not Kind.NUMBER or form.columnar == "VARCHAR":
-        return as_sent(told, server)
+        return as_sent(field, server)
     decimal = sql.SQL("numeric({}, {})").format(sql.Literal(form.precision + 1), sql.Literal(form.scale))
-    if told.read.type in INTEGER_DIGITS:
+    if field.read.type in INTEGER_DIGITS:
         return sql.SQL("{}::{}").format(name, decimal)
     beyond = sql.Literal(10 ** (form.precision - form.scale))
     return sql.SQL("CASE WHEN {0} = 'NaN' THEN {1} ELSE {0} END::{2}").format(name, beyond, decimal)

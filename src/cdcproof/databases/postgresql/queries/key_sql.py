@@ -15,7 +15,7 @@ from psycopg import sql
 from cdcproof.databases.postgresql.queries.column_sql import Server, sent
 from cdcproof.databases.table_read import ColumnRead
 from cdcproof.databases.values import canonical, stored_value
-from cdcproof.databases.values.types import INTEGER_DIGITS, TOLD_WHOLE, Kind
+from cdcproof.databases.values.types import ENCODED_WHOLE, INTEGER_DIGITS, Kind
 
 _CASTS: dict[Kind, LiteralString] = {
     Kind.BOOLEAN: "::boolean",
@@ -51,7 +51,9 @@ def one_of(
     bound: list[Bound] = []
     conditions = []
     for parts in keys:
-        columns = (_is(told, part, bound, server, as_written=as_written) for told, part in zip(key, parts, strict=True))
+        columns = (
+            _is(field, part, bound, server, as_written=as_written) for field, part in zip(key, parts, strict=True)
+        )
         conditions.append(sql.SQL("({})").format(sql.SQL(" AND ").join(columns)))
     return sql.SQL("({})").format(sql.SQL(" OR ").join(conditions)), bound
 
@@ -61,66 +63,66 @@ def integers(values: Iterable[int]) -> str:
     return f"{{{','.join(map(str, values))}}}"
 
 
-def _array_of(told: ColumnRead) -> sql.SQL:
-    return sql.SQL(_CASTS[told.form.kind].removeprefix("::") or "text")
+def _array_of(field: ColumnRead) -> sql.SQL:
+    return sql.SQL(_CASTS[field.form.kind].removeprefix("::") or "text")
 
 
-def _array(told: ColumnRead, parts: Sequence[bytes | None], server: Server) -> Bound:
+def _array(field: ColumnRead, parts: Sequence[bytes | None], server: Server) -> Bound:
     """All values for one parameter, which takes a tenth of the time of as many conditions; none where one of them needs its own."""
-    kind = told.form.kind
+    kind = field.form.kind
     if kind is Kind.INTEGER and None not in parts:
         return integers(int.from_bytes(part, signed=True) for part in parts if part)
-    if kind is Kind.BINARY or (kind is Kind.NUMBER and told.column.type in INTEGER_DIGITS):
+    if kind is Kind.BINARY or (kind is Kind.NUMBER and field.column.type in INTEGER_DIGITS):
         return []
-    if kind is Kind.TEXT and told.column.type not in ("text", "character varying"):
+    if kind is Kind.TEXT and field.column.type not in ("text", "character varying"):
         return []  # a type of its own compares, and is indexed, in a way of its own
-    values = [None if part is None else _by_value(told, part, server) for part in parts]
+    values = [None if part is None else _by_value(field, part, server) for part in parts]
     texts = [value for value in values if isinstance(value, str)]
     return texts if len(texts) == len(parts) else []
 
 
 def _one_of_read(
-    told: ColumnRead, parts: Sequence[bytes], server: Server, *, as_written: bool
+    field: ColumnRead, parts: Sequence[bytes], server: Server, *, as_written: bool
 ) -> tuple[sql.Composed, list[Bound]]:
-    found = [_texts(told, part, as_written=as_written) for part in parts]
+    found = [_texts(field, part, as_written=as_written) for part in parts]
     if None in found:
-        return sql.SQL("{} = ANY ($1::bytea[])").format(sent(told, server)), [list(parts)]
+        return sql.SQL("{} = ANY ($1::bytea[])").format(sent(field, server)), [list(parts)]
     texts = [text for some in found for text in some or ()]
-    return sql.SQL("{} = ANY ({})").format(sql.Identifier(told.column.name), _cast(told, "$1", "[]")), [texts]
+    return sql.SQL("{} = ANY ({})").format(sql.Identifier(field.column.name), _cast(field, "$1", "[]")), [texts]
 
 
-def _texts(told: ColumnRead, part: bytes, *, as_written: bool) -> tuple[str, ...] | None:
+def _texts(field: ColumnRead, part: bytes, *, as_written: bool) -> tuple[str, ...] | None:
     """What the column holds where the key is this; None where only reading every row shows it."""
-    return stored_value.found_by(told, part) if as_written or stored_value.is_found_for_sure(told) else None
+    return stored_value.found_by(field, part) if as_written or stored_value.is_found_for_sure(field) else None
 
 
-def _cast(told: ColumnRead, bound: str, array: str = "") -> sql.SQL:
+def _cast(field: ColumnRead, bound: str, array: str = "") -> sql.SQL:
     """A bound text as a value of the column's own type, by which an index finds it."""
     types = {"character": "bpchar", "citext": "text"}
-    return sql.SQL(f"{bound}::text{array}::{types.get(told.column.type, told.column.type)}{array}")
+    return sql.SQL(f"{bound}::text{array}::{types.get(field.column.type, field.column.type)}{array}")
 
 
 def _is(
-    told: ColumnRead, part: bytes | None, bound: list[Bound], server: Server, *, as_written: bool
+    field: ColumnRead, part: bytes | None, bound: list[Bound], server: Server, *, as_written: bool
 ) -> sql.Composable:
-    name = sql.Identifier(told.column.name)
+    name = sql.Identifier(field.column.name)
     if part is None:
         return sql.SQL("{} IS NULL").format(name)
-    if told.column.reading:
-        texts = _texts(told, part, as_written=as_written)
+    if field.column.reading:
+        texts = _texts(field, part, as_written=as_written)
         if texts is None:
             bound.append(part)
-            return sql.SQL("{} = {}").format(sent(told, server), _last(bound))
+            return sql.SQL("{} = {}").format(sent(field, server), _last(bound))
         bound.append(list(texts))
-        return sql.SQL("{} = ANY ({})").format(name, _cast(told, f"${len(bound)}", "[]"))
-    if told.form.kind is Kind.NUMBER and told.column.type in INTEGER_DIGITS:
+        return sql.SQL("{} = ANY ({})").format(name, _cast(field, f"${len(bound)}", "[]"))
+    if field.form.kind is Kind.NUMBER and field.column.type in INTEGER_DIGITS:
         return _is_integer(name, Decimal(part.decode()), bound)
-    value = _by_value(told, part, server)
+    value = _by_value(field, part, server)
     if value is None:
         bound.append(part)
-        return sql.SQL("{} = {}").format(sent(told, server), _last(bound))
+        return sql.SQL("{} = {}").format(sent(field, server), _last(bound))
     bound.append(value)
-    return sql.SQL("{} = {}{}").format(name, _last(bound), sql.SQL(_CASTS[told.form.kind]))
+    return sql.SQL("{} = {}{}").format(name, _last(bound), sql.SQL(_CASTS[field.form.kind]))
 
 
 def _is_integer(name: sql.Identifier, number: Decimal, bound: list[Bound]) -> sql.Composable:
@@ -131,17 +133,17 @@ def _is_integer(name: sql.Identifier, number: Decimal, bound: list[Bound]) -> sq
     return sql.SQL("{} = {}::bigint").format(name, _last(bound))
 
 
-def _by_value(told: ColumnRead, part: bytes, server: Server) -> str | bytes | None:
-    """What to bind; None where only the canonical bytes tell the value, or the server would refuse to read it."""
-    form = told.form
+def _by_value(field: ColumnRead, part: bytes, server: Server) -> str | bytes | None:
+    """What to bind; None where only the canonical bytes identify the value, or the server would refuse to read it."""
+    form = field.form
     if form.kind not in (Kind.TEXT, Kind.BINARY):
-        return canonical.told(form, part)
-    if form.long and not part.startswith(TOLD_WHOLE):
+        return canonical.as_text(form, part)
+    if form.long and not part.startswith(ENCODED_WHOLE):
         return None
     value = part[1:] if form.long else part
     if form.kind is Kind.BINARY:
         return value
-    if told.column.type == "enum" or server.encoding != "UTF8" or b"\x00" in value:
+    if field.column.type == "enum" or server.encoding != "UTF8" or b"\x00" in value:
         return None
     try:
         return value.decode()

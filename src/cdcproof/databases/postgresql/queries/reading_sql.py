@@ -261,7 +261,7 @@ def _document(text: sql.Composed) -> sql.Composed:
 
 
 def _json_word(text: sql.Composed, column: Column, version: int) -> sql.Composed:
-    """A text that is no JSON stays as it is; no pattern tells one from the other."""
+    """A text that is no JSON stays as it is; no pattern distinguishes them."""
     if version < _KNOWS_VALID:
         raise UnexpectedAnswerError(
             f"{column.name} is written_as json, and whether a text is JSON only PostgreSQL 16 and newer can say.",

@@ -8,7 +8,7 @@ every processor that stores the low byte first: hash partitions on disk depend o
 | boolean | what `hashint8` makes of 0 or 1: a constant |
 | integer | the number; of what may need more than 32 bits the upper half too, with the number's hash for a seed: `hashint8` alone knows no more than lower xor upper half |
 | number of a limit | whether it is below zero, with its own hash for a seed: `hash_numeric` knows digits and weight, no sign, and says s - 1 of zero, s of a NaN |
-| everything else | the canonical bytes; of a long value that is told whole, without the 00 before them |
+| everything else | the canonical bytes; of a long value that is encoded whole, without the 00 before them |
 | NULL | 0 |
 
 Some columns of a row are chained: each is hashed with the hash so far for its seed, which costs a server less than anything that
@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
 
-from cdcproof.databases.values.types import INTEGER_DIGITS, TOLD_WHOLE, Form, Kind
+from cdcproof.databases.values.types import ENCODED_WHOLE, INTEGER_DIGITS, Form, Kind
 
 MOST_CHAINED = 50
 """In a statement they are calls within calls, and a server's stack is limited."""
@@ -76,7 +76,7 @@ def column_hash(form: Form, part: bytes | None, with_seed: int) -> int:
     if form.kind is Kind.NUMBER and form.precision:
         number = Decimal(part.decode())
         return _of_integer(int(number < 0) if number.is_finite() else 0, _of_number(number, with_seed))
-    return _of_bytes(part[1:] if form.long and part[:1] == TOLD_WHOLE else part, with_seed)
+    return _of_bytes(part[1:] if form.long and part[:1] == ENCODED_WHOLE else part, with_seed)
 
 
 def is_wide(form: Form) -> bool:

@@ -75,7 +75,7 @@ def hashed(scan: TableRead, conditions: Sequence[sql.Composable], server: Server
 
 def stream(scan: TableRead, segment: Segment, server: Server) -> sql.Composed:
     """Every column as a type that DuckDB reads without loss (`table_read.Stream`)."""
-    columns = [_named(told, f"c{i}", server) for i, told in enumerate(scan.columns)]
+    columns = [_named(field, f"c{i}", server) for i, field in enumerate(scan.columns)]
     if not scan.chunking.width:
         columns.insert(0, sql.SQL("{} AS chunk").format(_chunk(scan, server)))
     return sql.SQL("SELECT {} FROM {}{}").format(
@@ -108,36 +108,36 @@ def sample(scan: TableRead, rows: int, server: Server) -> sql.Composed:
 
 def literal_forms(column: Column, form: Form, server: Server) -> sql.Composed:
     """A `LiteralForm` of each literal of the array $1."""
-    told = _as_column(ColumnRead(column, form), "v")
-    native = _native([told], (), server) if server.version >= _HASHES_RECORDS else sql.SQL("NULL")
+    field = _as_column(ColumnRead(column, form), "v")
+    native = _native([field], (), server) if server.version >= _HASHES_RECORDS else sql.SQL("NULL")
     return sql.SQL(
         "SELECT {}, decode({}, 'hex'), {} FROM (SELECT {}, n FROM unnest($1::text[]) WITH ORDINALITY AS l (v, n)) AS t ORDER BY n"
-    ).format(sent(told, server), _md5([told], server), native, _read(told))
+    ).format(sent(field, server), _md5([field], server), native, _read(field))
 
 
 def stream_literals(
     columns: Sequence[ColumnRead], literals: Sequence[Sequence[str | None]], server: Server
 ) -> sql.Composed:
     """Rows of literals, one list for each column, as `stream` would send them; ``chunk`` is a row's number, from 1."""
-    cast = [_as_column(told, f"v{i}") for i, told in enumerate(columns)]
+    cast = [_as_column(field, f"v{i}") for i, field in enumerate(columns)]
     lists = sql.SQL(", ").join(sql.SQL("{}::text[]").format(sql.Literal(list(one))) for one in literals)
-    names = sql.SQL(", ").join(sql.Identifier(told.column.name) for told in cast)
+    names = sql.SQL(", ").join(sql.Identifier(field.column.name) for field in cast)
     return sql.SQL(
         "SELECT n AS chunk, {} FROM (SELECT {}, n FROM unnest({}) WITH ORDINALITY AS l ({}, n)) AS t"
     ).format(
-        sql.SQL(", ").join(_named(told, f"c{i}", server) for i, told in enumerate(cast)),
-        sql.SQL(", ").join(_read(told) for told in cast),
+        sql.SQL(", ").join(_named(field, f"c{i}", server) for i, field in enumerate(cast)),
+        sql.SQL(", ").join(_read(field) for field in cast),
         lists,
         names,
     )
 
 
-def _named(told: ColumnRead, name: str, server: Server) -> sql.Composed:
-    return sql.SQL("{} AS {}").format(columnar(told, server), sql.Identifier(name))
+def _named(field: ColumnRead, name: str, server: Server) -> sql.Composed:
+    return sql.SQL("{} AS {}").format(columnar(field, server), sql.Identifier(name))
 
 
 def _md5(columns: Sequence[ColumnRead], server: Server) -> sql.Composed:
-    values = sql.SQL(", ").join(as_sent(told, server) for told in columns)
+    values = sql.SQL(", ").join(as_sent(field, server) for field in columns)
     return sql.SQL("md5(record_send(ROW({})))").format(values)
 
 
@@ -151,8 +151,8 @@ def row_hash(scan: TableRead, server: Server) -> sql.Composable:
 def _native(columns: Sequence[ColumnRead], chained: Sequence[int], server: Server) -> sql.Composable:
     """`native_hash.row_hash`."""
     others = [
-        _or_zero(told, _native_column(told, place, sql.Literal(native_hash.seed(place)), server))
-        for place, told in enumerate(columns)
+        _or_zero(field, _native_column(field, place, sql.Literal(native_hash.seed(place)), server))
+        for place, field in enumerate(columns)
         if place not in chained
     ]
     hashed: sql.Composable = sql.SQL("({})").format(sql.SQL(" # ").join(others)) if others else sql.SQL("0")
@@ -161,9 +161,9 @@ def _native(columns: Sequence[ColumnRead], chained: Sequence[int], server: Serve
     return hashed if chained else sql.SQL("hashint8extended(0, {})").format(hashed)
 
 
-def _native_column(told: ColumnRead, place: int, seed: sql.Composable, server: Server) -> sql.Composed:
+def _native_column(field: ColumnRead, place: int, seed: sql.Composable, server: Server) -> sql.Composed:
     """`native_hash.column_hash`: the dearest part of a scan, so each kind by the cheapest function that loses nothing."""
-    name, form = value(told, server), told.form
+    name, form = value(field, server), field.form
     if native_hash.is_wide(form):
         return sql.SQL("hashint8extended({0}::bigint >> 32, hashint8extended({0}::bigint, {1}))").format(name, seed)
     if form.kind is Kind.INTEGER:
@@ -176,28 +176,28 @@ def _native_column(told: ColumnRead, place: int, seed: sql.Composable, server: S
         return sql.SQL(hashed).format(name, seed)
     if form.kind is Kind.UUID:
         return sql.SQL("uuid_hash_extended({0}, {1})").format(name, seed)
-    return _native_bytes(told, seed, server)
+    return _native_bytes(field, seed, server)
 
 
-def _native_bytes(told: ColumnRead, seed: sql.Composable, server: Server) -> sql.Composed:
+def _native_bytes(field: ColumnRead, seed: sql.Composable, server: Server) -> sql.Composed:
     bytea = sql.SQL(
         "hashbyteaextended({}, {})" if server.version >= _HASHES_BYTEA else "hash_record_extended(ROW({}), {})"
     )
-    whole = ColumnRead(told.column, replace(told.form, long=False))
-    if told.form.kind in (Kind.TEXT, Kind.NUMBER) and server.encoding == "UTF8":
+    whole = ColumnRead(field.column, replace(field.form, long=False))
+    if field.form.kind in (Kind.TEXT, Kind.NUMBER) and server.encoding == "UTF8":
         hashed = sql.SQL('hashtextextended({} COLLATE "C", {})').format(as_sent(whole, server), seed)
     else:
         hashed = bytea.format(sent(whole, server), seed)
-    if not told.form.long:
+    if not field.form.long:
         return hashed
     length = sql.SQL("octet_length({})").format((as_sent if server.counts_utf8 else sent)(whole, server))
     return sql.SQL("CASE WHEN {} <= {} THEN {} ELSE {} END").format(
-        length, sql.Literal(LONG_BYTES), hashed, bytea.format(sent(told, server), seed)
+        length, sql.Literal(LONG_BYTES), hashed, bytea.format(sent(field, server), seed)
     )
 
 
-def _or_zero(told: ColumnRead, hashed: sql.Composed) -> sql.Composed:
-    return sql.SQL("coalesce({}, 0)").format(hashed) if told.column.nullable else hashed
+def _or_zero(field: ColumnRead, hashed: sql.Composed) -> sql.Composed:
+    return sql.SQL("coalesce({}, 0)").format(hashed) if field.column.nullable else hashed
 
 
 def _first_bytes(count: int, md5: sql.Composed, server: Server) -> sql.Composed:
@@ -235,7 +235,7 @@ def _in_chunks(scan: TableRead, chunks: Sequence[int], server: Server) -> list[s
 
 def _rows(scan: TableRead, server: Server, conditions: Sequence[sql.Composable], *, versioned: bool) -> sql.Composed:
     version = sql.SQL("xidsend(xmin)" if versioned else "''::bytea")
-    forms = sql.SQL(", ").join(sent(told, server) for told in scan.columns)
+    forms = sql.SQL(", ").join(sent(field, server) for field in scan.columns)
     return sql.SQL("SELECT {}, {} FROM {}{}").format(version, forms, table_name(scan.table), where(scan, conditions))
 
 
@@ -270,17 +270,17 @@ def where(scan: TableRead, conditions: Sequence[sql.Composable]) -> sql.Composab
     return sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(found)) if found else sql.SQL("")
 
 
-def _as_column(told: ColumnRead, name: str) -> ColumnRead:
-    return ColumnRead(replace(told.column, name=name), told.form)
+def _as_column(field: ColumnRead, name: str) -> ColumnRead:
+    return ColumnRead(replace(field.column, name=name), field.form)
 
 
-def _read(told: ColumnRead) -> sql.Composed:
+def _read(field: ColumnRead) -> sql.Composed:
     """A literal in a column of this name, cast to its type, under the same name."""
-    name = sql.Identifier(told.column.name)
-    text = sql.SQL("decode({}, 'hex')").format(name) if told.column.type == "bytea" else sql.SQL("{}").format(name)
-    if told.column.type == "money":
+    name = sql.Identifier(field.column.name)
+    text = sql.SQL("decode({}, 'hex')").format(name) if field.column.type == "bytea" else sql.SQL("{}").format(name)
+    if field.column.type == "money":
         text = sql.SQL("{}::numeric").format(name)  # its text is written in a server's own way
-    return sql.SQL("({}::{}) AS {}").format(text, _declared(told.column), name)
+    return sql.SQL("({}::{}) AS {}").format(text, _declared(field.column), name)
 
 
 def _declared(column: Column) -> sql.SQL:

@@ -51,7 +51,7 @@ class PostgreSQLBackup(PostgreSQL):
         """18 of 18.3."""
         return self.dialect().version // 10_000
 
-    def state(self, tell: Callable[[str], None]) -> DatabaseState:
+    def state(self, report: Callable[[str], None]) -> DatabaseState:
         """Of the snapshot, within `moment`."""
         position = self.log.position()
         identity, version, properties = self.identity(), self.version(), self._properties()
@@ -62,16 +62,16 @@ class PostgreSQLBackup(PostgreSQL):
             position.value,
             position.text,
             METHOD,
-            self.table_sums(tell),
+            self.table_sums(report),
             properties,
         )
 
-    def table_sums(self, tell: Callable[[str], None]) -> tuple[TableSum, ...]:
+    def table_sums(self, report: Callable[[str], None]) -> tuple[TableSum, ...]:
         """Rows and sum of each table whose rows a dump holds, within a transaction."""
         self.query(_SETTINGS)
         found = []
         for schema, table in self.query(_TABLES):
-            tell(f"{schema}.{table}")
+            report(f"{schema}.{table}")
             name = TableName(schema, table)
             with self.our_errors(name):
                 [(rows, total)] = self.driver.execute(_sum(name)).fetchall()

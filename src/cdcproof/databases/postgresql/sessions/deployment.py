@@ -1,7 +1,7 @@
 """PostgreSQL: slots, publications, and what a role may do.
 
 Predefined roles and what they allow: PostgreSQL's manual, "Predefined Roles". A superuser has every privilege, so that
-only its being one is told of it.
+only this is reported of it.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from cdcproof.databases.postgresql.queries.column_sql import Server, sent
 from cdcproof.databases.sqlserver.queries.catalogue import quoted as bracketed
 from cdcproof.databases.table_read import ColumnRead, Row, TableRead
 from cdcproof.databases.values import canonical, stored_value
-from cdcproof.databases.values.types import TOLD_BY_HASH, Kind
+from cdcproof.databases.values.types import ENCODED_BY_HASH, Kind
 from cdcproof.pipeline.engines import Engine
 
 
@@ -64,7 +64,7 @@ class PostgreSQLRepairer(PostgreSQL):
         if lost:
             act = "inserted" if repair.target is None else "deleted"
             key = ", ".join(
-                "NULL" if part is None else stored_value.told(one, part)
+                "NULL" if part is None else stored_value.as_text(one, part)
                 for one, part in zip(scan.key, repair.key, strict=True)
             )
             raise UnexpectedAnswerError(
@@ -116,14 +116,14 @@ class _TargetTable:
 
     def has_identity(self, scan: TableRead) -> bool:
         """Whether a value that is inserted has to override one of the system's."""
-        names = {told.column.name for told in scan.columns}
+        names = {field.column.name for field in scan.columns}
         return any(column.is_identity and column.name in names for column in self.columns)
 
     def lost(self, scan: TableRead, repair: Repair) -> str:
         """What a row would be without that its sink writes; empty where it would be whole. An UPDATE leaves all else as it is."""
         if repair.source is not None and repair.target is not None:
             return ""
-        names = {told.column.name for told in scan.columns}
+        names = {field.column.name for field in scan.columns}
         others = [column for column in self.columns if column.name not in names and not column.is_generated]
         flags = [column.name for column in others if column.name in _FLAGS or _is_in(column.name, scan.predicate)]
         if repair.source is None:
@@ -152,17 +152,17 @@ def _composed(scan: TableRead, repair: Repair, server: Server, *, upper: bool, o
     if repair.source is not None and repair.target is None:
         return sql.SQL("INSERT INTO {} ({}){}\nSELECT {}\n WHERE NOT EXISTS (SELECT FROM {} WHERE {});").format(
             table,
-            sql.SQL(", ").join(_name(told) for told in scan.columns),
+            sql.SQL(", ").join(_name(field) for field in scan.columns),
             sql.SQL(" OVERRIDING SYSTEM VALUE" if overriding else ""),
-            sql.SQL(", ").join(_value(scan, told, part, upper=upper) for told, part in _pairs(scan, repair.source)),
+            sql.SQL(", ").join(_value(scan, field, part, upper=upper) for field, part in _pairs(scan, repair.source)),
             table,
-            sql.SQL(" AND ").join(_is(told, part, server) for told, part in zip(scan.key, repair.key, strict=True)),
+            sql.SQL(" AND ").join(_is(field, part, server) for field, part in zip(scan.key, repair.key, strict=True)),
         )
     if repair.source is None or repair.target is None:
         raise ValueError("a repair needs a row at one side")
     changes = [
-        sql.SQL("{} = {}").format(_name(told), _value(scan, told, ours, upper=upper))
-        for told, ours, theirs in zip(scan.columns, repair.source.forms, repair.target.forms, strict=True)
+        sql.SQL("{} = {}").format(_name(field), _value(scan, field, ours, upper=upper))
+        for field, ours, theirs in zip(scan.columns, repair.source.forms, repair.target.forms, strict=True)
         if ours != theirs
     ]
     return sql.SQL("UPDATE {}\n   SET {}\n WHERE {};").format(
@@ -171,61 +171,61 @@ def _composed(scan: TableRead, repair: Repair, server: Server, *, upper: bool, o
 
 
 def _as_seen(scan: TableRead, row: Row, server: Server) -> sql.Composed:
-    return sql.SQL("\n   AND ").join(_is(told, part, server) for told, part in _pairs(scan, row))
+    return sql.SQL("\n   AND ").join(_is(field, part, server) for field, part in _pairs(scan, row))
 
 
-def _is(told: ColumnRead, part: bytes | None, server: Server) -> sql.Composed:
+def _is(field: ColumnRead, part: bytes | None, server: Server) -> sql.Composed:
     """A condition that holds for just this value, to the last bit: floats and long values by their canonical bytes."""
     if part is None:
-        return sql.SQL("{} IS NULL").format(_name(told))
-    by_bytes = told.form.kind in (Kind.FLOAT, Kind.SINGLE) or told.form.long or told.column.reading
-    if by_bytes or told.column.type in ("character", "citext", "money", "json", "xml"):
+        return sql.SQL("{} IS NULL").format(_name(field))
+    by_bytes = field.form.kind in (Kind.FLOAT, Kind.SINGLE) or field.form.long or field.column.reading
+    if by_bytes or field.column.type in ("character", "citext", "money", "json", "xml"):
         # the first two take other texts for equal, the others have no sign for it or a text of a server's own
-        return sql.SQL("{} = {}").format(sent(told, server), sql.Literal(f"\\x{part.hex()}"))
-    return sql.SQL("{} = {}").format(_name(told), sql.Literal(_text(told, part)))
+        return sql.SQL("{} = {}").format(sent(field, server), sql.Literal(f"\\x{part.hex()}"))
+    return sql.SQL("{} = {}").format(_name(field), sql.Literal(_text(field, part)))
 
 
-def _value(scan: TableRead, told: ColumnRead, part: bytes | None, *, upper: bool) -> sql.Composable:
+def _value(scan: TableRead, field: ColumnRead, part: bytes | None, *, upper: bool) -> sql.Composable:
     if part is None:
         return sql.SQL("NULL")
-    if told.form.long and part[:1] == TOLD_BY_HASH:
+    if field.form.long and part[:1] == ENCODED_BY_HASH:
         raise UnexpectedAnswerError(
-            f"{scan.table}: a value of {told.column.name} is too long to be written here: {canonical.told(told.form, part)}.",
+            f"{scan.table}: a value of {field.column.name} is too long to be written here: {canonical.as_text(field.form, part)}.",
             "Let Debezium send the row again: cdcproof reconcile repair --signal",
         )
-    text = stored_value.written(told, part, upper=upper)
-    if told.column.type == "bytea":
+    text = stored_value.written(field, part, upper=upper)
+    if field.column.type == "bytea":
         return sql.Literal(f"\\x{text}")
-    return sql.SQL("{}::numeric").format(sql.Literal(text)) if told.column.type == "money" else sql.Literal(text)
+    return sql.SQL("{}::numeric").format(sql.Literal(text)) if field.column.type == "money" else sql.Literal(text)
 
 
-def _text(told: ColumnRead, part: bytes) -> str:
-    text = stored_value.told(told, part)
-    return f"\\x{text}" if told.column.type == "bytea" else text
+def _text(field: ColumnRead, part: bytes) -> str:
+    text = stored_value.as_text(field, part)
+    return f"\\x{text}" if field.column.type == "bytea" else text
 
 
 def _pairs(scan: TableRead, row: Row) -> Sequence[tuple[ColumnRead, bytes | None]]:
     return list(zip(scan.columns, row.forms, strict=True))
 
 
-def _name(told: ColumnRead) -> sql.Identifier:
-    return sql.Identifier(told.column.name)
+def _name(field: ColumnRead) -> sql.Identifier:
+    return sql.Identifier(field.column.name)
 
 
 def condition_of(engine: Engine, scan: TableRead, keys: Sequence[tuple[bytes | None, ...]]) -> str:
     """SQL of the source that holds for the rows of these keys."""
     return " OR ".join(
-        " AND ".join(_equals(engine, told, part) for told, part in zip(scan.key, key, strict=True)) for key in keys
+        " AND ".join(_equals(engine, field, part) for field, part in zip(scan.key, key, strict=True)) for key in keys
     )
 
 
-def _equals(engine: Engine, told: ColumnRead, part: bytes | None) -> str:
+def _equals(engine: Engine, field: ColumnRead, part: bytes | None) -> str:
     if engine == "sqlserver":
-        name = bracketed(told.column.name)
-        return f"{name} IS NULL" if part is None else f"{name} = {_national(stored_value.told(told, part))}"
+        name = bracketed(field.column.name)
+        return f"{name} IS NULL" if part is None else f"{name} = {_national(stored_value.as_text(field, part))}"
     if part is None:
-        return sql.SQL("{} IS NULL").format(_name(told)).as_string()
-    return sql.SQL("{} = {}").format(_name(told), sql.Literal(_text(told, part))).as_string()
+        return sql.SQL("{} IS NULL").format(_name(field)).as_string()
+    return sql.SQL("{} = {}").format(_name(field), sql.Literal(_text(field, part))).as_string()
 
 
 def _national(text: str) -> str:

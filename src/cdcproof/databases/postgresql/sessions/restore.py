@@ -132,32 +132,32 @@ class PostgreSQLServer(Session):
         return OperationError(f"{self.place}: {said}", remedy)
 
 
-def create(name: str, told: Mapping[str, Any]) -> sql.Composed:
+def create(name: str, stored: Mapping[str, Any]) -> sql.Composed:
     """CREATE DATABASE with what cannot be changed later, from `PostgreSQLBackup`'s properties."""
-    options = [sql.SQL("TEMPLATE template0"), sql.SQL("ENCODING {}").format(sql.Literal(told["encoding"]))]
-    options.append(sql.SQL("OWNER {}").format(sql.Identifier(told["owner"])))
+    options = [sql.SQL("TEMPLATE template0"), sql.SQL("ENCODING {}").format(sql.Literal(stored["encoding"]))]
+    options.append(sql.SQL("OWNER {}").format(sql.Identifier(stored["owner"])))
     options += [
-        sql.SQL(f"{word} {{}}").format(sql.Literal(told[key]))
+        sql.SQL(f"{word} {{}}").format(sql.Literal(stored[key]))
         for word, key in (("LC_COLLATE", "datcollate"), ("LC_CTYPE", "datctype"))
-        if told.get(key)
+        if stored.get(key)
     ]
-    locale = told.get("datlocale") or told.get("daticulocale")
-    provider = {"i": "icu", "b": "builtin"}.get(str(told.get("datlocprovider")))
+    locale = stored.get("datlocale") or stored.get("daticulocale")
+    provider = {"i": "icu", "b": "builtin"}.get(str(stored.get("datlocprovider")))
     if provider and locale:
         word = "ICU_LOCALE" if provider == "icu" else "BUILTIN_LOCALE"
         options.append(sql.SQL(f"LOCALE_PROVIDER {provider} {word} {{}}").format(sql.Literal(locale)))
-    if provider == "icu" and told.get("daticurules"):
-        options.append(sql.SQL("ICU_RULES {}").format(sql.Literal(told["daticurules"])))
-    if told.get("tablespace") not in (None, "pg_default"):
-        options.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(told["tablespace"])))
-    options.append(sql.SQL("CONNECTION LIMIT {}").format(sql.Literal(told.get("datconnlimit", -1))))
+    if provider == "icu" and stored.get("daticurules"):
+        options.append(sql.SQL("ICU_RULES {}").format(sql.Literal(stored["daticurules"])))
+    if stored.get("tablespace") not in (None, "pg_default"):
+        options.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(stored["tablespace"])))
+    options.append(sql.SQL("CONNECTION LIMIT {}").format(sql.Literal(stored.get("datconnlimit", -1))))
     return sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), sql.SQL(" ").join(options))
 
 
-def properties(name: str, told: Mapping[str, Any]) -> Iterator[sql.Composed]:
+def properties(name: str, stored: Mapping[str, Any]) -> Iterator[sql.Composed]:
     """The rights in a database, and its settings, for everybody or for a role."""
     database = sql.Identifier(name)
-    acl: Sequence[Sequence[Any]] | None = told.get("acl")
+    acl: Sequence[Sequence[Any]] | None = stored.get("acl")
     if acl is not None:
         yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
         for grantee, privilege, may_grant in acl:
@@ -167,7 +167,7 @@ def properties(name: str, told: Mapping[str, Any]) -> Iterator[sql.Composed]:
                 sql.Identifier(grantee) if grantee else sql.SQL("PUBLIC"),
                 sql.SQL(" WITH GRANT OPTION" if may_grant else ""),
             )
-    for role, settings in told.get("settings") or ():
+    for role, settings in stored.get("settings") or ():
         whose = sql.SQL("ROLE {} IN DATABASE {}").format(sql.Identifier(role), database)
         for setting in settings:
             key, _, value = setting.partition("=")

@@ -48,8 +48,8 @@ def passed(scans: Sequence[LogScan], position: int) -> bool:
 def drained(before: Sequence[LogScan], after: Sequence[LogScan]) -> bool:
     """Whether a session that began after `before` was seen found nothing: all that was committed then is captured.
 
-    A session may have been under way then: only the second one to end since is sure to have begun later. Not told by the
-    clock, since the view's times and the server's need not be of one zone.
+    A session may have been under way then: only the second one to end since is sure to have begun later. The clock does not
+    show it, since the view's times and the server's need not be of one zone.
     """
     if not after:
         return False

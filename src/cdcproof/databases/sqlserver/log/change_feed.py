@@ -102,6 +102,6 @@ class SQLServerChanges(SQLServer):
         return self.query(statement, lsn.binary(begun), lsn.binary(until), grant=self.grant_of_cdc)
 
 
-def _read(told: str | bytes | None) -> str | None:
+def _read(text: str | bytes | None) -> str | None:
     """A part of a key as `catalogue.changed_keys_statement` gives it."""
-    return told.decode("utf-16-le") if isinstance(told, bytes) else told
+    return text.decode("utf-16-le") if isinstance(text, bytes) else text

@@ -17,10 +17,10 @@ SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT"
 READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
 _MOMENTS = ("date", "datetime", "smalldatetime", "datetime2", "datetimeoffset")
-# CONVERT's: ISO 8601 with all digits in any language; as many digits as tell a number; all four places of an amount.
+# CONVERT's: ISO 8601 with all digits in any language; as many digits as identify a number; all four places of an amount.
 _STYLES = dict.fromkeys((*_MOMENTS, "time"), 126) | {"float": 3, "real": 3, "money": 2, "smallmoney": 2}
 RISING = (*_MOMENTS, "timestamp", "tinyint", "smallint", "int", "bigint", "decimal", "numeric")
-"""Types whose greatest value `latest_statement` tells without loss."""
+"""Types whose greatest value `latest_statement` returns without loss."""
 
 TEXTS = ("char", "varchar", "nchar", "nvarchar", "sysname")
 

@@ -63,9 +63,9 @@ def declared(column: Column) -> str:
     return column.type
 
 
-def value(told: ColumnRead, stored: str) -> str:
+def value(field: ColumnRead, stored: str) -> str:
     """`stored`, an expression of the column's type, as the column is read."""
-    return reading_sql.value(told.column, stored)
+    return reading_sql.value(field.column, stored)
 
 
 def fixed_length(form: Form) -> int | None:
@@ -73,30 +73,30 @@ def fixed_length(form: Form) -> int | None:
     return None if form.long else _LENGTHS.get(form.kind)
 
 
-def may_be_hashed(told: ColumnRead) -> bool:
+def may_be_hashed(field: ColumnRead) -> bool:
     """Whether a value may be so long that its form is a hash: where the other side's column alone is long, none is."""
-    return told.form.long and may_be_long(told.column)
+    return field.form.long and may_be_long(field.column)
 
 
-def most_bytes(told: ColumnRead) -> int | None:
+def most_bytes(field: ColumnRead) -> int | None:
     """How many bytes the canonical form has at most; None where it takes a (max) type."""
-    if may_be_hashed(told):
+    if may_be_hashed(field):
         return None
-    if told.form.kind is Kind.NUMBER:
-        return _DIGITS + 1 + told.form.scale
-    if told.form.kind in (Kind.TEXT, Kind.BINARY):
-        return _most_raw_bytes(told) + (1 if told.form.long else 0)
-    return _LENGTHS[told.form.kind]
+    if field.form.kind is Kind.NUMBER:
+        return _DIGITS + 1 + field.form.scale
+    if field.form.kind in (Kind.TEXT, Kind.BINARY):
+        return _most_raw_bytes(field) + (1 if field.form.long else 0)
+    return _LENGTHS[field.form.kind]
 
 
-def _most_raw_bytes(told: ColumnRead) -> int:
-    return (told.read.length or 0) * (_UTF8_BYTES if told.form.kind is Kind.TEXT else 1)
+def _most_raw_bytes(field: ColumnRead) -> int:
+    return (field.read.length or 0) * (_UTF8_BYTES if field.form.kind is Kind.TEXT else 1)
 
 
-def canonical(told: ColumnRead, value: str) -> str:
+def canonical(field: ColumnRead, value: str) -> str:
     """The canonical bytes of `value`, an expression of the column's type; all its bytes where they may be hashed. NULL for NULL."""
-    made = _CANONICAL[told.form.kind](told, value)
-    return f"0x00 + {made}" if told.form.long and not may_be_hashed(told) else made
+    made = _CANONICAL[field.form.kind](field, value)
+    return f"0x00 + {made}" if field.form.long and not may_be_hashed(field) else made
 
 
 def long_form(whole: str) -> str:
@@ -108,20 +108,20 @@ def long_form(whole: str) -> str:
     )
 
 
-def columnar(told: ColumnRead, value: str) -> str:
+def columnar(field: ColumnRead, value: str) -> str:
     """`value`, which is never hashed, as it is streamed (`streamed_type`): dates and times as numbers of days and microseconds since 1970 or midnight.
 
     `sqlserver.arrow` takes those for what they are, so that no driver's idea of a date comes between; the rest is cast
     by DuckDB to `Form.columnar`.
     """
-    made = _COLUMNAR.get(told.form.kind)
-    return made(told, value) if made else value
+    made = _COLUMNAR.get(field.form.kind)
+    return made(field, value) if made else value
 
 
-def streamed_type(told: ColumnRead) -> str:
+def streamed_type(field: ColumnRead) -> str:
     """What `columnar` is to become (`table_read.Stream`): text stays text until it is here, whatever its form, so that the server has no work with it."""
-    is_text = told.form.kind is Kind.TEXT and told.form.long and not may_be_hashed(told)
-    return TEXT_IN_LONG_FORM if is_text else told.form.columnar
+    is_text = field.form.kind is Kind.TEXT and field.form.long and not may_be_hashed(field)
+    return TEXT_IN_LONG_FORM if is_text else field.form.columnar
 
 
 def unicode_text(column: Column, value: str) -> str:
@@ -135,13 +135,13 @@ def unicode_text(column: Column, value: str) -> str:
     return f"CAST({value} AS nvarchar({size}))"
 
 
-def needs_utf8(told: ColumnRead) -> bool:
+def needs_utf8(field: ColumnRead) -> bool:
     """Whether a server without a UTF-8 collation cannot make the form: of letters that every code page has, it can."""
-    return told.form.kind is Kind.TEXT and not _is_ascii(told)
+    return field.form.kind is Kind.TEXT and not _is_ascii(field)
 
 
-def _is_ascii(told: ColumnRead) -> bool:
-    return told.column.reading is not None and told.column.reading.how is not How.TRIMMED
+def _is_ascii(field: ColumnRead) -> bool:
+    return field.column.reading is not None and field.column.reading.how is not How.TRIMMED
 
 
 def wide(column: Column, form: Form) -> Column:
@@ -168,37 +168,37 @@ def literal(column: Column, form: Form, text: str = "?", *, utf8: bool = True) -
     return f"CAST({text} AS {declared(column)})"
 
 
-def sought(told: ColumnRead, collation: str) -> str:
+def sought(field: ColumnRead, collation: str) -> str:
     """A key's bound text (`key_text`) as something of the column's own type, so that an index finds it. `collation` is the column's.
 
     TRY_: what the target has need not be a value of this type, and is then nobody's key. What the collation's code page cannot
     hold becomes another text, and what is too long is cut off: they find other rows, or none.
     """
-    if told.form.kind is Kind.TEXT and told.column.type != "uniqueidentifier":
+    if field.form.kind is Kind.TEXT and field.column.type != "uniqueidentifier":
         text = f"? COLLATE {collation}"
-        return f"CAST({text} AS varchar({told.column.length}))" if told.column.type in ("char", "varchar") else text
-    if told.form.kind is Kind.BINARY:
-        return f"TRY_CONVERT(varbinary({told.column.length}), ?, 2)"
-    return f"TRY_CAST(? AS {declared(told.column)})"
+        return f"CAST({text} AS varchar({field.column.length}))" if field.column.type in ("char", "varchar") else text
+    if field.form.kind is Kind.BINARY:
+        return f"TRY_CONVERT(varbinary({field.column.length}), ?, 2)"
+    return f"TRY_CAST(? AS {declared(field.column)})"
 
 
-def key_text(told: ColumnRead, part: bytes) -> str:
+def key_text(field: ColumnRead, part: bytes) -> str:
     """A key's canonical bytes as the text to be bound. An integer does not read a point: of 5.5 it is asked for 5."""
-    text = stored_value.told(told, part)
-    return text.partition(".")[0] if told.column.type in INTEGER_DIGITS else text
+    text = stored_value.as_text(field, part)
+    return text.partition(".")[0] if field.column.type in INTEGER_DIGITS else text
 
 
-def found_by_value(told: ColumnRead) -> bool:
+def found_by_value(field: ColumnRead) -> bool:
     """Whether ``=`` finds a value by what the contract keeps of it, so that an index can be used.
 
     Not a value of which there may be only a hash, nor one whose seventh digit is rounded, nor a float, which text
     may miss by a bit.
     """
-    column, form = told.column, told.form
+    column, form = field.column, field.form
     if column.reading and column.reading.how not in (How.WORD_OF_UUID, How.TRIMMED):
         return False
     rounded = column.type in _WITH_SCALE and (column.scale or 0) > _SECONDS_DIGITS
-    return not (may_be_hashed(told) or rounded or form.kind in (Kind.FLOAT, Kind.SINGLE))
+    return not (may_be_hashed(field) or rounded or form.kind in (Kind.FLOAT, Kind.SINGLE))
 
 
 def integer(value: int) -> str:
@@ -206,15 +206,15 @@ def integer(value: int) -> str:
     return str(value) if -(1 << 31) < value < 1 << 31 else f"CAST({value} AS bigint)"
 
 
-def _number(told: ColumnRead, value: str) -> str:
-    if told.form.columnar == "VARCHAR":
-        return _digits(told.read, told.form.scale, value)
-    return f"CAST({value} AS decimal(19, 4))" if told.read.type in _MONEY else value
+def _number(field: ColumnRead, value: str) -> str:
+    if field.form.columnar == "VARCHAR":
+        return _digits(field.read, field.form.scale, value)
+    return f"CAST({value} AS decimal(19, 4))" if field.read.type in _MONEY else value
 
 
-def _sized(told: ColumnRead, value: str, first: str | None) -> str:
+def _sized(field: ColumnRead, value: str, first: str | None) -> str:
     """As varbinary, by way of the type `first`."""
-    size = "max" if may_be_hashed(told) else _most_raw_bytes(told)
+    size = "max" if may_be_hashed(field) else _most_raw_bytes(field)
     return f"CAST({f'CAST({value} AS {first}({size}))' if first else value} AS varbinary({size}))"
 
 
@@ -257,31 +257,31 @@ def _seventh(column: Column, value: str) -> str:
 _CANONICAL: dict[Kind, Callable[[ColumnRead, str], str]] = {
     Kind.BOOLEAN: lambda _, value: f"CAST({value} AS binary(1))",
     Kind.INTEGER: lambda _, value: f"CAST(CAST({value} AS bigint) AS binary(8))",
-    Kind.NUMBER: lambda told, value: (
-        f"CAST({_digits(told.read, told.form.scale, value)} AS varbinary({most_bytes(told)}))"
+    Kind.NUMBER: lambda field, value: (
+        f"CAST({_digits(field.read, field.form.scale, value)} AS varbinary({most_bytes(field)}))"
     ),
     Kind.FLOAT: lambda _, value: f"CAST(CAST({value} AS float) AS binary(8))",
     Kind.SINGLE: lambda _, value: f"CAST(CAST({value} AS real) AS binary(4))",
-    Kind.TEXT: lambda told, value: (
-        f"CAST({value} AS varbinary({told.read.length}))"
-        if _is_ascii(told)
-        else _sized(told, f"{unicode_text(told.read, value)} COLLATE {UTF8}", "varchar")
+    Kind.TEXT: lambda field, value: (
+        f"CAST({value} AS varbinary({field.read.length}))"
+        if _is_ascii(field)
+        else _sized(field, f"{unicode_text(field.read, value)} COLLATE {UTF8}", "varchar")
     ),
-    Kind.BINARY: lambda told, value: _sized(told, value, None),
+    Kind.BINARY: lambda field, value: _sized(field, value, None),
     Kind.UUID: lambda _, value: _uuid(f"CAST({value} AS binary(16))"),
     Kind.DATE: lambda _, value: f"CAST(DATEDIFF(day, '20000101', {value}) AS binary(4))",
-    Kind.TIME: lambda told, value: f"CAST({_microseconds_of_day(told.read, value)} AS binary(8))",
-    Kind.TIMESTAMP: lambda told, value: f"CAST({_microseconds_since('20000101', told.read, value)} AS binary(8))",
-    Kind.INSTANT: lambda told, value: f"CAST({_microseconds_since('20000101', told.read, value)} AS binary(8))",
+    Kind.TIME: lambda field, value: f"CAST({_microseconds_of_day(field.read, value)} AS binary(8))",
+    Kind.TIMESTAMP: lambda field, value: f"CAST({_microseconds_since('20000101', field.read, value)} AS binary(8))",
+    Kind.INSTANT: lambda field, value: f"CAST({_microseconds_since('20000101', field.read, value)} AS binary(8))",
 }
 _COLUMNAR: dict[Kind, Callable[[ColumnRead, str], str]] = {
     Kind.NUMBER: _number,
-    Kind.TEXT: lambda told, value: unicode_text(told.read, value),
-    Kind.BINARY: lambda told, value: canonical(told, value) if told.form.long else value,
+    Kind.TEXT: lambda field, value: unicode_text(field.read, value),
+    Kind.BINARY: lambda field, value: canonical(field, value) if field.form.long else value,
     Kind.FLOAT: canonical,
     Kind.SINGLE: canonical,
     Kind.DATE: lambda _, value: f"DATEDIFF(day, '19700101', {value})",
-    Kind.TIME: lambda told, value: _microseconds_of_day(told.read, value),
-    Kind.TIMESTAMP: lambda told, value: _microseconds_since("19700101", told.read, value),
-    Kind.INSTANT: lambda told, value: _microseconds_since("19700101", told.read, value),
+    Kind.TIME: lambda field, value: _microseconds_of_day(field.read, value),
+    Kind.TIMESTAMP: lambda field, value: _microseconds_since("19700101", field.read, value),
+    Kind.INSTANT: lambda field, value: _microseconds_since("19700101", field.read, value),
 }

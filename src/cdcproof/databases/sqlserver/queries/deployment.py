@@ -1,7 +1,7 @@
 """The T-SQL that is asked of SQL Server about a deployment. Nothing is asked here.
 
 `sys.fn_cdc_get_min_lsn` answers 0x00000000000000000000 to an account that may not read the capture instance, as
-Microsoft's reference says. HAS_PERMS_BY_NAME, IS_SRVROLEMEMBER and IS_ROLEMEMBER tell of the session's own account.
+Microsoft's reference says. HAS_PERMS_BY_NAME, IS_SRVROLEMEMBER and IS_ROLEMEMBER answer for the session's own account.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def sums_of_chunks(scan: TableRead, chunks: Sequence[int], width: int) -> str:
 def stream(scan: TableRead, segment: Segment) -> Stream:
     """A segment's rows as `sqlserver.arrow` reads them."""
     hashed = 0 if scan.chunking.width else scan.chunking.columns
-    values = [f"{_streamed(told, i, _value(told))} AS c{i}" for i, told in enumerate(scan.columns)]
+    values = [f"{_streamed(field, i, _value(field))} AS c{i}" for i, field in enumerate(scan.columns)]
     if hashed:
         values.insert(0, f"{_chunk(scan)} AS chunk")
     select = f"SELECT {', '.join(values)}{_from(scan, _within(scan, segment), hashed)}{catalogue.SCAN}"
@@ -63,9 +63,9 @@ def rows_by_value(scan: TableRead, keys: int, collations: Mapping[str, str], ver
     equal in either case, and trailing blanks never count. DISTINCT compares as the join does, so that no row is found twice.
     """
     names = ", ".join(f"k{i}" for i in range(scan.key_width))
-    values = ", ".join(column_sql.sought(told, collations.get(told.column.name, _ANY)) for told in scan.key)
+    values = ", ".join(column_sql.sought(field, collations.get(field.column.name, _ANY)) for field in scan.key)
     rows = ", ".join([f"({values})"] * keys)
-    same = " AND ".join(f"{_stored(told)} = k.k{i}" for i, told in enumerate(scan.key))
+    same = " AND ".join(f"{_stored(field)} = k.k{i}" for i, field in enumerate(scan.key))
     found = ", ".join(f"v.k{i}" for i in range(scan.key_width))
     joined = f" JOIN (SELECT DISTINCT {found} FROM (VALUES {rows}) AS v ({names})) AS k ON {same}"  # noqa: S608  made of constants
     return _rows(scan, version, "", "", joined, utf8=utf8)
@@ -77,9 +77,9 @@ def rows_by_value_or_null(
     """`rows_by_value` of keys that hold NULLs: `nulls` says of each key which are NULL and not bound."""
     keys = (
         " AND ".join(
-            f"{catalogue.quoted(told.column.name)} "
-            f"{'IS NULL' if null else f'= {column_sql.sought(told, collations.get(told.column.name, _ANY))}'}"
-            for told, null in zip(scan.key, key, strict=True)
+            f"{catalogue.quoted(field.column.name)} "
+            f"{'IS NULL' if null else f'= {column_sql.sought(field, collations.get(field.column.name, _ANY))}'}"
+            for field, null in zip(scan.key, key, strict=True)
         )
         for key in nulls
     )
@@ -103,13 +103,13 @@ def literal_forms(column: Column, form: Form, bound: Sequence[bool], *, utf8: bo
 
     Without UTF-8 at the server, text comes as text and there is no MD5.
     """
-    told = ColumnRead(column_sql.wide(column, form), form)
-    null = f"CAST(NULL AS {column_sql.declared(told.column)})"
-    value = column_sql.literal(told.column, form, utf8=utf8)
+    field = ColumnRead(column_sql.wide(column, form), form)
+    null = f"CAST(NULL AS {column_sql.declared(field.column)})"
+    value = column_sql.literal(field.column, form, utf8=utf8)
     rows = ", ".join(f"({i}, {value if is_bound else null})" for i, is_bound in enumerate(bound))
-    as_text = not utf8 and column_sql.needs_utf8(told)
-    hashed = "0x" if as_text else f"HASHBYTES('MD5', {frame([told])})"
-    applied = _applied([told], [column_sql.value(told, "l.v")], 1, utf8=utf8)
+    as_text = not utf8 and column_sql.needs_utf8(field)
+    hashed = "0x" if as_text else f"HASHBYTES('MD5', {frame([field])})"
+    applied = _applied([field], [column_sql.value(field, "l.v")], 1, utf8=utf8)
     return f"SELECT f.c0, {hashed} FROM (VALUES {rows}) AS l (n, v){applied} ORDER BY l.n"  # noqa: S608  made of constants
 
 
@@ -120,13 +120,13 @@ def stream_literals(
 
     Without UTF-8 at the server the literals of long text are NULL: it cannot be streamed.
     """
-    wide = [ColumnRead(column_sql.wide(told.column, told.form), told.form) for told in columns]
+    wide = [ColumnRead(column_sql.wide(field.column, field.form), field.form) for field in columns]
     rows = ", ".join(
-        f"({', '.join([str(number), *(_constant(told, text, utf8=utf8) for told, text in zip(wide, row, strict=True))])})"
+        f"({', '.join([str(number), *(_constant(field, text, utf8=utf8) for field, text in zip(wide, row, strict=True))])})"
         for number, row in enumerate(zip(*literals, strict=True), start=1)
     )
-    values = [column_sql.value(told, f"l.v{i}") for i, told in enumerate(wide)]
-    made = ", ".join(f"{_streamed(told, i, values[i])} AS c{i}" for i, told in enumerate(wide))
+    values = [column_sql.value(field, f"l.v{i}") for i, field in enumerate(wide)]
+    made = ", ".join(f"{_streamed(field, i, values[i])} AS c{i}" for i, field in enumerate(wide))
     source = f"(VALUES {rows}) AS l (n, {', '.join(f'v{i}' for i in range(len(wide)))})"
     select = f"SELECT l.n AS chunk, {made} FROM {source}{_applied(wide, values, 0, utf8=utf8)}"  # noqa: S608  quoted
     return Stream(select, tuple(map(column_sql.streamed_type, columns)))
@@ -134,9 +134,9 @@ def stream_literals(
 
 def frame(columns: Sequence[ColumnRead]) -> str:
     """The frame of the first columns of ``f``."""
-    pieces = [_piece(told, f"f.c{i}") for i, told in enumerate(columns)]
+    pieces = [_piece(field, f"f.c{i}") for i, field in enumerate(columns)]
     count = f"0x{len(columns):08X}"
-    sizes = [column_sql.most_bytes(told) for told in columns]
+    sizes = [column_sql.most_bytes(field) for field in columns]
     if None not in sizes and 4 + sum(8 + (size or 0) for size in sizes) <= _MOST_BYTES:
         return " + ".join([count, *pieces])
     groups = [pieces[at : at + _PIECES_IN_A_GROUP] for at in range(0, len(pieces), _PIECES_IN_A_GROUP)]
@@ -150,9 +150,9 @@ def _sums(scan: TableRead, where: str) -> str:
     return f"SELECT {sums} FROM ({rows}) AS q GROUP BY q.chunk{catalogue.SCAN}"  # noqa: S608  made of quoted names
 
 
-def _piece(told: ColumnRead, form: str) -> str:
-    oid = f"0x{told.form.oid:08X}"
-    length = column_sql.fixed_length(told.form)
+def _piece(field: ColumnRead, form: str) -> str:
+    oid = f"0x{field.form.oid:08X}"
+    length = column_sql.fixed_length(field.form)
     if length is None:
         whole = f"{oid} + CAST(CAST(DATALENGTH({form}) AS int) AS binary(4)) + {form}"
     else:
@@ -177,19 +177,21 @@ def _rows(scan: TableRead, version: str, where: str, having: str, joined: str = 
 
 def _from(scan: TableRead, where: str, formed: int, version: str = "", joined: str = "", *, utf8: bool = True) -> str:
     """The table, what is `joined` with and applied to it, the forms of the first `formed` columns among it."""
-    columns = dict.fromkeys(catalogue.quoted(told.column.name) for told in scan.columns)
+    columns = dict.fromkeys(catalogue.quoted(field.column.name) for field in scan.columns)
     names = [*columns, *([catalogue.quoted(version)] if version else [])]
     conditions = [f"({condition}\n)" for condition in (scan.predicate, *_limits(scan), where) if condition]
     filtered = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     read = f"SELECT {', '.join(names)} FROM {catalogue.name(scan.table)}{filtered}"  # noqa: S608  quoted
-    return f" FROM ({read}) AS t{joined}{_applied(scan.columns, [_value(told) for told in scan.columns], formed, utf8=utf8)}"
+    return f" FROM ({read}) AS t{joined}{_applied(scan.columns, [_value(field) for field in scan.columns], formed, utf8=utf8)}"
 
 
 def _applied(columns: Sequence[ColumnRead], values: Sequence[str], formed: int, *, utf8: bool) -> str:
     wholes = {
-        f"c{i}": _whole(told, values[i], utf8=utf8) for i, told in enumerate(columns) if column_sql.may_be_hashed(told)
+        f"c{i}": _whole(field, values[i], utf8=utf8)
+        for i, field in enumerate(columns)
+        if column_sql.may_be_hashed(field)
     }
-    forms = {f"c{i}": _form(told, i, values[i], utf8=utf8) for i, told in enumerate(columns[:formed])}
+    forms = {f"c{i}": _form(field, i, values[i], utf8=utf8) for i, field in enumerate(columns[:formed])}
     return "".join(
         f" CROSS APPLY (VALUES ({', '.join(made.values())})) AS {alias} ({', '.join(made)})"
         for alias, made in (("w", wholes), ("f", forms))
@@ -197,29 +199,29 @@ def _applied(columns: Sequence[ColumnRead], values: Sequence[str], formed: int, 
     )
 
 
-def _whole(told: ColumnRead, value: str, *, utf8: bool) -> str:
-    is_made = utf8 or not column_sql.needs_utf8(told)
-    return column_sql.canonical(told, value) if is_made else "CAST(NULL AS varbinary(max))"
+def _whole(field: ColumnRead, value: str, *, utf8: bool) -> str:
+    is_made = utf8 or not column_sql.needs_utf8(field)
+    return column_sql.canonical(field, value) if is_made else "CAST(NULL AS varbinary(max))"
 
 
-def _form(told: ColumnRead, place: int, value: str, *, utf8: bool) -> str:
-    if column_sql.may_be_hashed(told):
+def _form(field: ColumnRead, place: int, value: str, *, utf8: bool) -> str:
+    if column_sql.may_be_hashed(field):
         return column_sql.long_form(f"w.c{place}")
-    if not utf8 and column_sql.needs_utf8(told):
-        return column_sql.unicode_text(told.read, value)
-    return column_sql.canonical(told, value)
+    if not utf8 and column_sql.needs_utf8(field):
+        return column_sql.unicode_text(field.read, value)
+    return column_sql.canonical(field, value)
 
 
-def _streamed(told: ColumnRead, place: int, value: str) -> str:
-    if not column_sql.may_be_hashed(told):
-        return column_sql.columnar(told, value)
+def _streamed(field: ColumnRead, place: int, value: str) -> str:
+    if not column_sql.may_be_hashed(field):
+        return column_sql.columnar(field, value)
     return f"CAST({column_sql.long_form(f'w.c{place}')} AS varbinary({FORM_BYTES}))"
 
 
-def _constant(told: ColumnRead, text: str | None, *, utf8: bool) -> str:
+def _constant(field: ColumnRead, text: str | None, *, utf8: bool) -> str:
     if text is None:
-        return f"CAST(NULL AS {column_sql.declared(told.column)})"
-    return column_sql.literal(told.column, told.form, catalogue.constant(text), utf8=utf8)
+        return f"CAST(NULL AS {column_sql.declared(field.column)})"
+    return column_sql.literal(field.column, field.form, catalogue.constant(text), utf8=utf8)
 
 
 def _within(scan: TableRead, bounds: Segment | Slice) -> str:
@@ -250,9 +252,9 @@ def _in_ranges(scan: TableRead, chunks: Sequence[int]) -> str:
     return " OR ".join(found)
 
 
-def _value(told: ColumnRead) -> str:
-    return column_sql.value(told, _stored(told))
+def _value(field: ColumnRead) -> str:
+    return column_sql.value(field, _stored(field))
 
 
-def _stored(told: ColumnRead) -> str:
-    return f"t.{catalogue.quoted(told.column.name)}"
+def _stored(field: ColumnRead) -> str:
+    return f"t.{catalogue.quoted(field.column.name)}"

@@ -34,7 +34,7 @@ class SQLServerBackup(SQLServer):
         """16 of SQL Server 2022."""
         return int(self.query(backup.EDITION)[0][1] or 0)
 
-    def state(self, tell: Callable[[str], None]) -> DatabaseState:
+    def state(self, report: Callable[[str], None]) -> DatabaseState:
         """As it is now."""
         [(owner, recovery, collation, is_captured)] = self.query(backup.PROPERTIES)
         captured = sorted(map(str, self.log.captured_tables()))
@@ -46,7 +46,7 @@ class SQLServerBackup(SQLServer):
             position.value if position else 0,
             position.text if position else "",
             METHOD,
-            self.table_sums(tell),
+            self.table_sums(report),
             {
                 "owner": str(owner or ""),
                 "recovery": str(recovery),
@@ -56,11 +56,11 @@ class SQLServerBackup(SQLServer):
             },
         )
 
-    def table_sums(self, tell: Callable[[str], None]) -> tuple[TableSum, ...]:
+    def table_sums(self, report: Callable[[str], None]) -> tuple[TableSum, ...]:
         """Rows and checksum of each table of users."""
         found = []
         for schema, table in self.query(backup.TABLES):
-            tell(f"{schema}.{table}")
+            report(f"{schema}.{table}")
             name = TableName(schema, table)
             with self.our_errors(name):
                 rows, total = self.driver.execute(backup.sum_statement(name)).fetchone()

@@ -79,7 +79,7 @@ class SQLServerWriter(SQLServerRows):
 
     @contextmanager
     def _transaction(self) -> Iterator[Callable[[bool], bool]]:
-        """A transaction that is taken back unless the function it gives is told to keep it."""
+        """A transaction that is taken back unless the function it gives is called to keep it."""
         kept: list[bool] = []
 
         def keep(good: bool) -> bool:
