@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
-.PHONY: help morning up down status test test-unit drills alerts lint format generate pictures lock clean
+.PHONY: help morning up down status test test-unit drills alerts lint format generate pictures lock sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	    --no-emit-find-links --extra embedded --extra sqlserver --extra stream \
 	    --extra s3 --extra notify --extra cluster --extra dev --output-file requirements.lock pyproject.toml
+
+sbom: $(INSTALLED) ## write the bill of materials of a release (CycloneDX) to dist/cdcproof.cdx.json
+	@$(BIN)/python scripts/sbom.py dist/cdcproof.cdx.json
 
 clean: ## remove what this checkout made: its embedded pipeline with its reports, environment, tools' caches
 	@if [ -x $(BIN)/cdcproof ]; then $(BIN)/cdcproof down --here --remove; fi

@@ -42,6 +42,16 @@ def test_both_run_the_same_gate() -> None:
     assert {"staging", "--allow-acts", '--pipeline="$PIPELINE"', "--junitxml=reports/junit.xml"} <= set(ours)
 
 
+def test_both_look_for_known_vulnerabilities_and_take_what_could_not_be_looked_up_for_no_answer() -> None:
+    """pip-audit without --strict passes over packages that its index does not know, and calls them free of faults."""
+    for command in (
+        GITHUB["jobs"]["known-vulnerabilities"]["steps"][-1]["run"],
+        GITLAB["known-vulnerabilities"]["script"][-1],
+    ):
+        assert {"--strict", "--require-hashes"} <= set(command.split())
+        assert command.endswith("requirements.lock")
+
+
 def test_reports_and_findings_are_kept_whatever_the_gate_says() -> None:
     for name in ("Gate", "Annotate", "Keep the reports"):
         assert STEPS[name]["if"] == "${{ !cancelled() }}"
