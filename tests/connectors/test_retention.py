@@ -221,3 +221,14 @@ def test_a_connect_that_tells_no_offsets_and_a_source_that_refuses_are_unknown(m
 
 def test_a_sink_whose_broker_is_gone_is_unknown() -> None:
     assert "Kafka does not answer" in look({}, (200, {}), kind="sink").unknown
+
+
+def test_a_position_of_an_earlier_prefix_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    log_of(monkeypatch, (LogStart("s", 101),))
+    config = {**POSTGRES, "topic.prefix": "today"}
+    offsets = [*streamed(100), {**streamed(101)[0], "partition": {"server": "today"}}]
+    pipeline = pipeline_of("orders", source_type="postgresql")
+
+    assert of_source(config, offsets, pipeline).verdict == "kept"
+    assert of_source(config, offsets[1:] + streamed(100), pipeline).verdict == "kept"
+    assert of_source({**config, "topic.prefix": "w"}, offsets, pipeline).verdict == "passed"

@@ -54,6 +54,7 @@ def of_source(config: Config, offsets: Sequence[Offset], pipeline: Pipeline) -> 
         )
     if (address.engine, (address.database or "").lower()) != (pipeline.source.type, pipeline.source.database.lower()):
         return Retention(unknown="it reads another database than the source of the pipeline file.")
+    offsets = [each for each in offsets if connector_config.is_of_today(each["partition"], config)]
     if not offsets:
         return Retention()
     with open_database(pipeline.source) as database:

@@ -82,13 +82,12 @@ def _progress(source: DeploymentDatabase, account: Account, connect: Connect) ->
 
 
 def offset_of(connect: Connect, name: str, database: str | None, config: Mapping[str, str]) -> dict[str, Any]:
-    """The connector's committed offset in this database; an empty one where it has none.
-
-    Connect keeps that of an earlier `topic.prefix` for good, beside the one of today.
-    """
-    prefix = config.get("topic.prefix", "${")
+    """The connector's committed offset in this database; an empty one where it has none."""
     for told in connect.offsets(name):
-        of_today = "${" in prefix or told["partition"].get("server", prefix) == prefix
-        if of_today and told["partition"].get("database", database) in (database, None) and told.get("offset"):
+        partition = told["partition"]
+        is_ours = partition.get("database", database) in (database, None) and connector_config.is_of_today(
+            partition, config
+        )
+        if is_ours and told.get("offset"):
             return dict(told["offset"])
     return {}
