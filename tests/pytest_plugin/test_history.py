@@ -28,11 +28,11 @@ def lag():
 CHECK = "evidence.saw('lag', lag.rows()); require_at_most(lag.seconds(), 10, unit='s')"
 
 
-def lag(project: Project, *seconds: float, workers: tuple[str, ...] = ()) -> pytest.RunResult:
+def lag(project: Project, *seconds: float) -> pytest.RunResult:
     project.checks(LAG, project.check(CHECK, "morning.7-lag", "", "lag, evidence"), FINE)
     for each in seconds:
         (project.path / "seconds").write_text(str(each))
-        result = project.run("-m", "morning", *workers)
+        result = project.run("-m", "morning")
     return result
 
 
@@ -56,8 +56,8 @@ def test_charts_and_notes_stand_in_the_report_and_the_summary(project: Project) 
     assert "▁▆▁█" in (project.reports / "summary.md").read_text()
 
 
-def test_measures_come_from_the_workers_too(project: Project) -> None:
-    lag(project, 4, workers=("-n", "2"))
+def test_looks_and_measures_are_kept(project: Project) -> None:
+    lag(project, 4)
 
     (run,) = database.read(project.reports / database.FILE, "example")
     assert {(one.name, one.subject): one.value for one in run.measures} == {

@@ -130,14 +130,19 @@ def test_a_replay_says_everywhere_that_it_is_one_and_leaves_what_was_looked_at_a
     recording = record(project)
     before = {path: path.read_bytes() for path in project.written()}
 
-    result, run = replayed(project, recording, "--junitxml=junit.xml", "--alluredir=allure")
+    result, run = replayed(project, recording, "--junitxml=junit.xml", "--alluredir=allure", "--ctrf=ctrf.json")
 
     assert {path: path.read_bytes() for path in before} == before
     new = {path.relative_to(project.path) for path in project.written()} - {p.relative_to(project.path) for p in before}
     reports = {Path("reports/replays") / f"{recording.stem}{suffix}" for suffix in (".html", ".txt", ".json")}
     assert {path for path in new if path.parts[0] == "reports"} == reports
     assert run["replay"]
-    for path in (*(p for p in reports if p.suffix != ".json"), Path("junit.xml"), *Path().glob("allure/*-result.json")):
+    for path in (
+        *(p for p in reports if p.suffix != ".json"),
+        Path("junit.xml"),
+        Path("ctrf.json"),
+        *Path().glob("allure/*-result.json"),
+    ):
         assert "replay" in (project.path / path).read_text().lower(), path
     assert "REPLAY, NOT GREEN: " in result.stdout.str()
     assert "REPLAY of " in result.stdout.str().partition("collected")[0]

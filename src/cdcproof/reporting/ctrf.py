@@ -43,10 +43,13 @@ def of_run(run: Run) -> str:
                 "suites": len(run.suites),
                 "start": start,
                 "stop": start + _milliseconds(run.duration_seconds),
-                "extra": {"verdict": run.word},
+                "extra": {"verdict": run.word, **({"replay": run.replay} if run.replay else {})},
             },
             "tests": tests,
-            "environment": {"appName": run.pipeline, "testEnvironment": run.environment},
+            "environment": {
+                "appName": run.pipeline,
+                "testEnvironment": f"{run.environment}{', REPLAY' if run.replay else ''}",
+            },
         },
     }
     return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
