@@ -26,6 +26,7 @@ def _start(service: str, instance: Instance, parts: Parts, java_: Java) -> Start
     data = instance.folders.postgres / service
     if not postgres_cluster.is_whole(data):
         folders.make_for_databases(instance.name)
+        postgres_cluster.ready()  # again: `down --remove` of another state folder may have taken it away
         postgres_cluster.make(bin_folder, data, account, passwords.of(instance).superuser)
     forget_a_dead_server(data)
     (data / "postgresql.conf").write_text(
