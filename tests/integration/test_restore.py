@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ from cdcproof.clients.kafka.writes import KafkaWriter
 from cdcproof.core.errors import UsageError
 from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import connectors, databases
+from cdcproof.findings import Verdict
+from tests.backup.made import committed
 from tests.integration.conftest import ROOT, Pipelines, eventually
 
 pytestmark = pytest.mark.integration
@@ -126,6 +130,29 @@ def steps(outcome: Outcome) -> tuple[SourceStep, SinkStep]:
     assert outcome.plan is not None
     assert outcome.plan.decision is not None
     return outcome.plan.decision.source, outcome.plan.decision.sink
+
+
+def test_a_night_without_a_backup_of_ours_is_made_up_for_by_the_command(pipelines: Pipelines, tmp_path: Path) -> None:
+    """Nobody backs an embedded pipeline up, so the file calls it live."""
+    text = (ROOT / "fixtures/pipelines/embedded.toml").read_text()
+    file = tmp_path / "p.toml"
+    file.write_text(text.replace('environment = "embedded"', 'environment = "live"'))
+    directory = pipelines.instance.folders.backups
+    for earlier in directory.glob("embedded_*"):
+        shutil.rmtree(earlier)
+    stale = committed(directory, "embedded", datetime.now(UTC) - timedelta(days=3))
+    options = (f"--pipeline={file}", "--env=embedded", "-k", "newest_backups")
+
+    red = pipelines.morning(*options)
+    commands = [command for command in red.step("morning.5-backups").action if not command.startswith("#")]
+    done = [pipelines.paste(command) for command in commands]
+    green = pipelines.morning(*options)
+
+    assert red.verdicts() == {"morning.5-backups": Verdict.FAILED}, red.output
+    assert [difference.subject for difference in red.step("morning.5-backups").differences] == [str(stale.folder)]
+    assert [one.returncode for one in done] == [0, 0], done
+    assert stale.folder.is_dir()
+    assert green.verdicts() == {"morning.5-backups": Verdict.PASSED}, green.output
 
 
 def test_a_running_pipeline_is_refused(pipelines: Pipelines, kept: tuple[Path, str]) -> None:

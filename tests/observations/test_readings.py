@@ -226,6 +226,48 @@ def test_a_slot_need_be_read_only_while_the_pipelines_connector_runs(
     assert tuple(slot.name for slot in found.failing()) == failing
 
 
+class Leaving(Source):
+    """A source whose slots are read by these in turn, and by the last from then on; `looks` counts how often they were asked for."""
+
+    def __init__(self, *active: bool, name: str = "cdc") -> None:
+        self.active, self.name, self.looks = active, name, 0
+
+    def slots(self) -> tuple[Slot, ...]:
+        active = self.active[min(self.looks, len(self.active) - 1)]
+        self.looks += 1
+        return (Slot(self.name, active, "reserved", 0, "warehouse_source"),)
+
+
+@pytest.mark.parametrize(
+    ("source", "failing", "looks_taken"),
+    [
+        (Leaving(True), [], 1),
+        (Leaving(False, True), [], 2),
+        (Leaving(False, name="forgotten"), ["forgotten"], 1),
+    ],
+    ids=["it is read", "its connector restarts", "no connector reads it"],
+)
+def test_a_slot_that_its_connector_has_left_for_a_moment_is_looked_at_again(
+    source: Leaving, failing: list[str], looks_taken: int
+) -> None:
+    pipeline = pipeline_of("orders", source_type="postgresql")
+    named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
+    with serving({EXPANDED: (200, {"source": connector("source", {"name": "source", **DEBEZIUM})})}) as server:
+        found = looks.settled_slots(source, Connect(HttpService(url=server.url)), Broker(), named)  # type: ignore[arg-type]
+    assert ([slot.name for slot in found.failing()], source.looks) == (failing, looks_taken)
+
+
+def test_a_slot_that_nobody_comes_back_to_is_shown_after_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "_A_RESTART_SECONDS", 0.2)
+    pipeline = pipeline_of("orders", source_type="postgresql")
+    named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
+    source = Leaving(False)
+    with serving({EXPANDED: (200, {"source": connector("source", {"name": "source", **DEBEZIUM})})}) as server:
+        found = looks.settled_slots(source, Connect(HttpService(url=server.url)), Broker(), named)  # type: ignore[arg-type]
+    assert [slot.name for slot in found.failing()] == ["cdc"]
+    assert source.looks > 1
+
+
 def test_a_slot_need_not_be_read_where_connect_does_not_answer() -> None:
     pipeline = pipeline_of("orders", source_type="postgresql")
     named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})

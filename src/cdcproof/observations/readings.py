@@ -205,6 +205,11 @@ def slots(source: Database, connect: Connect, kafka: Kafka, pipeline: Pipeline) 
     return Slots(source.log.slots(), pipeline.source, readers, unread)
 
 
+def settled_slots(source: Database, connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Slots:
+    """The same once no connector has left its slot for a moment, else after some seconds."""
+    return settled(lambda: slots(source, connect, kafka, pipeline), lambda found: not found.is_on_the_way)
+
+
 def _answers(kafka: Kafka) -> bool:
     try:
         return kafka.brokers() > 0

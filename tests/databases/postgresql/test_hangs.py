@@ -20,6 +20,7 @@ from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.contracts.test_rows import SingleRow
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.names import TableName
+from cdcproof.databases.postgresql.connection import stuck
 from cdcproof.databases.postgresql.database import PostgreSQL
 from cdcproof.databases.table_read import WHOLE, Chunking, ColumnRead, TableRead
 from cdcproof.databases.test_rows import connect_to_write
@@ -120,6 +121,42 @@ def test_one_session_that_is_stopped_while_its_server_works_is_not_waited_for_as
             pytest.raises(UnreachableError, match=f"its session {process} at the server is stopped, 3 times in a row"),
         ):
             within(60, lambda: database.catalogue.columns(TABLE), what="the columns")
+
+
+def test_a_session_that_does_not_begin_a_statement_is_seen_by_any_account(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdcproof.databases.postgresql.connection.SILENCE_SECONDS", 0.2)
+    server.execute("CREATE ROLE plain LOGIN PASSWORD 'only reading'", f"GRANT SELECT ON {TABLE} TO plain")
+    try:
+        with connect(server.config(user="plain"), Secret("only reading"), statement_timeout_seconds=3600) as database:
+            database.catalogue.columns(TABLE)
+            why = "has not begun the statement, 3 times in a row"
+            with (
+                stopped(server) as [process],
+                pytest.raises(UnreachableError, match=f"no answer, and its session {process} at the server {why}"),
+            ):
+                within(60, lambda: database.catalogue.columns(TABLE), what="the columns")
+    finally:
+        server.execute(f"REVOKE ALL ON {TABLE} FROM plain", "DROP ROLE plain")
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "why"),
+    [
+        ("idle", "ClientRead", "has not begun the statement"),
+        ("idle in transaction", "ClientRead", "has not begun the statement"),
+        ("idle in transaction (aborted)", "", "has not begun the statement"),
+        ("active", "ClientWrite", "does not send what it has"),
+        ("active", "", ""),
+        ("active", "DataFileRead", ""),
+        ("active", "ClientRead", ""),
+        ("disabled", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_what_of_a_session_shows_that_nothing_will_come(state: str, event: str, why: str) -> None:
+    assert stuck(state, event) == why
 
 
 def test_a_statement_that_takes_long_is_waited_for_while_its_server_takes_sessions(

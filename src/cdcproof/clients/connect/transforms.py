@@ -91,16 +91,13 @@ class Transform:
 
     def applies_to(self, topic: str) -> bool | None:
         """Whether it changes a topic's rows; a predicate may keep it from that."""
-        predicate = self.settings.get("predicate")
-        if not predicate:
+        if not self.settings.get("predicate"):
             return True
-        negated = self.settings.get("negate", "false").lower() == "true"
-        kind = self.config.get(f"predicates.{predicate}.type", "")
-        if kind == f"{_PREDICATES}RecordIsTombstone":
-            return negated
-        if kind == f"{_PREDICATES}TopicNameMatches":
+        if self._predicate("type") == f"{_PREDICATES}RecordIsTombstone":
+            return self._is_negated
+        if self._predicate("type") == f"{_PREDICATES}TopicNameMatches":
             try:
-                return (match(self.config.get(f"predicates.{predicate}.pattern", ""), topic) is not None) != negated
+                return (match(self._predicate("pattern"), topic) is not None) != self._is_negated
             except UnreadableError:
                 return None
         return None
@@ -108,14 +105,20 @@ class Transform:
     @property
     def is_for_tombstones(self) -> bool:
         """Whether its predicate leaves it tombstones alone."""
-        kind = self.config.get(f"predicates.{self.settings.get('predicate', '')}.type", "")
-        return kind == f"{_PREDICATES}RecordIsTombstone" and self.settings.get("negate", "false").lower() != "true"
+        return self._predicate("type") == f"{_PREDICATES}RecordIsTombstone" and not self._is_negated
 
     @property
     def predicate_place(self) -> str:
         """How a sentence names its predicate."""
-        name = self.settings.get("predicate", "")
-        return f"predicates.{name} ({self.config.get(f'predicates.{name}.type') or 'of no type'})"
+        return f"predicates.{self.settings.get('predicate', '')} ({self._predicate('type') or 'of no type'})"
+
+    def _predicate(self, setting: str) -> str:
+        """A setting of its predicate; empty where it has none."""
+        return self.config.get(f"predicates.{self.settings.get('predicate', '')}.{setting}", "")
+
+    @property
+    def _is_negated(self) -> bool:
+        return self.settings.get("negate", "false").lower() == "true"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """A connection to PostgreSQL on which no answer is waited for longer than its server should take.
 
 The server's statement_timeout ends a statement only while the server runs: one that is stopped, or whose machine hangs, says
-nothing more, and the network between keeps the connection open. One session alone may be stopped, while the server takes others:
-they see it as active, like one that works. Only its process says it, to an account that may read the server's files.
+nothing more, and the network between keeps the connection open. One session alone may be stopped, while the server takes others.
+They see that it has not begun the statement, or does not send what it has. In the midst of a statement it looks to them like one that works:
+only its process says it then, to an account that may read the server's files.
 """
 
 from __future__ import annotations
@@ -28,15 +29,17 @@ TRIES = 3
 """So often in a row it must not: a server that is busy may be slow once."""
 
 _ASK_SECONDS = 5.0
-_PROCESSES = """
-    SELECT pid, CASE WHEN has_function_privilege('pg_catalog.pg_read_file(text, bigint, bigint, boolean)', 'EXECUTE')
-                      AND pg_has_role('pg_read_server_files', 'MEMBER')
-                     THEN pg_read_file('/proc/' || pid || '/stat', 0, 1000, true) END
+_SESSIONS = """
+    SELECT pid, coalesce(state, ''), coalesce(wait_event, ''),
+           has_function_privilege('pg_catalog.pg_read_file(text, bigint, bigint, boolean)', 'EXECUTE')
+           AND pg_has_role('pg_read_server_files', 'MEMBER')
     FROM pg_stat_activity
     WHERE client_port = ANY(%s) AND client_addr IS NOT DISTINCT FROM inet_client_addr() AND usename = current_user"""
 """Ours by their end here: behind a pooler or a translation of addresses none is found, and nothing is concluded."""
 _STOPPED = re.compile(r"\) [Tt] [^)]*$")
 """Linux's /proc/PID/stat: number, (name), state."""
+_PROCESS = "SELECT pg_read_file('/proc/' || %s || '/stat', 0, 1000, true)"
+"""A statement of its own: PostgreSQL asks for the right to a function before it knows whether a CASE comes to it."""
 
 logging.getLogger("psycopg").addHandler(logging.NullHandler())  # else Python prints its warnings: the error says it all
 
@@ -80,7 +83,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
                 if news:
                     silence, failed = Deadline(SILENCE_SECONDS), 0
                 elif silence.passed:
-                    trouble = self.trouble([_port(self.fileno())])
+                    trouble = self.trouble([_port(self.fileno())], reading=self.info.backend_pid)
                     failed = failed + 1 if trouble else 0
                     silence = Deadline(SILENCE_SECONDS)
                     if failed == TRIES:
@@ -89,20 +92,36 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 
-    def trouble(self, ports: Sequence[int]) -> str:
+    def trouble(self, ports: Sequence[int], *, reading: int | None = None) -> str:
         """Why no answer will come to these ports of this machine, as far as another session can see; empty where it sees no reason.
 
-        That the server has no session left says that it runs.
+        `reading` is the server's process of which somebody here waits for an answer and takes whatever comes. That the server has no
+        session left says that it runs.
         """
         try:
             with type(self).to(self.address, _ASK_SECONDS) as other:
-                found = other.execute(_PROCESSES, [list(ports)]).fetchall()
+                for process, state, event, may_read in other.execute(_SESSIONS, [list(ports)]).fetchall():
+                    why = stuck(state, event) if process == reading else ""
+                    if may_read and _is_stopped(other.execute(_PROCESS, [process]).fetchone()):
+                        why = "is stopped"
+                    if why:
+                        return f"its session {process} at the server {why}"
         except psycopg.errors.ConnectionTimeout:
             return "no new session either"
         except psycopg.Error:
             return ""
-        stopped = [str(process) for process, state in found if state and _STOPPED.search(state)]
-        return f"its session {stopped[0]} at the server is stopped" if stopped else ""
+        return ""
+
+
+def stuck(state: str, wait_event: str) -> str:
+    """Why a session will send nothing of which an answer is waited for here, by `pg_stat_activity`; empty where it may."""
+    if state.startswith("idle"):
+        return "has not begun the statement"
+    return "does not send what it has" if wait_event == "ClientWrite" else ""
+
+
+def _is_stopped(found: tuple[Any, ...] | None) -> bool:
+    return bool(found and found[0] and _STOPPED.search(found[0]))
 
 
 def _port(descriptor: int) -> int:

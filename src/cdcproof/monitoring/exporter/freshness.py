@@ -65,7 +65,6 @@ def beat_seconds(value: object, column: str, side: str = "target") -> float:
 
 
 _REMEDY = "See [freshness] in docs/PIPELINE.md: how the beat is written, and as what."
-_NO_BEAT = "Have Debezium write one, and name its table: [freshness] in docs/PIPELINE.md says how."
 
 
 def age_seconds(source: SourceReading | None, target: TargetReading | None, skew_seconds: float) -> float | None:
@@ -77,13 +76,12 @@ def age_seconds(source: SourceReading | None, target: TargetReading | None, skew
     return max(0.0, age) if age >= -skew_seconds else None
 
 
-def look(pipeline: model.Pipeline, open_one: Callable[[model.Database], HealthDatabase] = open_database) -> Freshness:
-    """Both sides, for the check. Raises `CouldNotLookError` without a heartbeat, or where the target's cannot be read."""
-    beat = pipeline.freshness
-    if beat is None:
-        raise CouldNotLookError(
-            "The pipeline file names no heartbeat, so how old the target is is not known.", _NO_BEAT
-        )
+def look(
+    pipeline: model.Pipeline,
+    beat: model.Freshness,
+    open_one: Callable[[model.Database], HealthDatabase] = open_database,
+) -> Freshness:
+    """Both sides, for the check. Raises `CouldNotLookError` where the target's heartbeat cannot be read."""
     table = TableName.parse(beat.target)
     unknown, at_source = "", None
     with open_one(pipeline.source) as source:

@@ -52,6 +52,11 @@ class Slots:
             return (self.readers or {}).get(slot.name) or "the pipeline's source connector"
         return None if self.readers is None else self.readers.get(slot.name, "")
 
+    @property
+    def is_on_the_way(self) -> bool:
+        """Whether a slot is not as it must be that a connector reads: one that restarts has left it for a moment."""
+        return any(map(self.reader, self.failing()))
+
     def retained_mebibytes(self) -> dict[str, float]:
         """Slot to the log it holds back, in MiB."""
         return {s.name: s.retained_bytes / _MEBIBYTE for s in self.seen}
