@@ -201,7 +201,7 @@ def _limit(limit: float) -> str:
 
 
 def _number(value: float, limit: float) -> str:
-    """A measured value with one digit, or as many as it takes to tell it from the limit that it misses, unless it is that limit."""
+    """A measured value with one digit, or as many as it takes to distinguish it from the limit that it misses, unless it is that limit."""
     if math.isnan(value):
         return "no number (NaN)"
     texts = [f"{value:,.{digits}f}".rstrip("0").rstrip(".") for digits in (1, 3, 6)]

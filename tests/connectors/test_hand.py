@@ -20,7 +20,7 @@ PAUSE, DELETE = "PUT /connectors/c/pause", "DELETE /connectors/c"
 BUSY = (409, {"message": "rebalance in progress"})
 
 
-class Told(list[str]):
+class StepResult(list[str]):
     """What was written down and told."""
 
     def hand(self, server: Canned, seconds: float = 10) -> Hand:
@@ -41,7 +41,7 @@ def seen(state: str, *tasks: str) -> tuple[int, Any]:
 
 
 def test_an_order_is_written_down_before_it_is_given_and_once_more_when_it_was_taken() -> None:
-    told = Told()
+    told = StepResult()
     with serving({PAUSE: [BUSY, BUSY, (202, b"")]}) as server:
         pause(told.hand(server))
         assert server.requests == [PAUSE] * 3
@@ -67,12 +67,12 @@ def test_a_rebalance_that_does_not_end_is_said_as_such() -> None:
         serving({PAUSE: BUSY}) as server,
         pytest.raises(DeadlineError, match=r"within 0\.4 s\. .*is rebalancing") as raised,
     ):
-        pause(Told().hand(server, 0.4))
+        pause(StepResult().hand(server, 0.4))
     assert raised.value.exit_status == 3
 
 
 def test_a_worker_that_is_gone_for_a_while_and_then_starts_is_waited_for() -> None:
-    told = Told()
+    told = StepResult()
     starting = (404, b"")
     answers = [None, (500, {"message": "Request timed out"}), starting, (202, b"")]
     with serving({PAUSE: answers}) as server:
@@ -86,7 +86,7 @@ def test_a_worker_that_does_not_come_back_is_told_with_its_reason() -> None:
     with serving({}) as server:
         pass
     with pytest.raises(DeadlineError, match=r"within 0\.4 s\. .*connection refused"):
-        pause(Told().hand(server, 0.4))
+        pause(StepResult().hand(server, 0.4))
 
 
 @pytest.mark.parametrize(
@@ -96,27 +96,27 @@ def test_a_worker_that_does_not_come_back_is_told_with_its_reason() -> None:
 def test_a_refusal_is_told_at_once(answer: Any, error: type[Exception]) -> None:
     with serving({PAUSE: answer}) as server:
         with pytest.raises(error):
-            pause(Told().hand(server, 60))
+            pause(StepResult().hand(server, 60))
         assert server.requests == [PAUSE]
 
 
 def test_a_deletion_whose_answer_was_lost_was_taken() -> None:
     absent = (404, {"message": "Connector c not found"})
     with serving({DELETE: [None, absent]}) as server:
-        Told().hand(server).delete("c")
+        StepResult().hand(server).delete("c")
         assert server.requests == [DELETE] * 2
     with serving({DELETE: absent}) as server, pytest.raises(NotFoundError):
-        Told().hand(server).delete("c")
+        StepResult().hand(server).delete("c")
 
 
 def test_a_deletion_is_not_taken_for_done_while_the_worker_starts() -> None:
     with serving({DELETE: [None, (404, b""), (204, b"")]}) as server:
-        Told().hand(server).delete("c")
+        StepResult().hand(server).delete("c")
         assert server.requests == [DELETE] * 3
 
 
 def test_it_follows_until_the_state_holds_and_tells_what_is_missing() -> None:
-    told = Told()
+    told = StepResult()
     with serving(
         {EXPANDED: [seen("RUNNING", "RUNNING"), None, seen("PAUSED", "RUNNING"), seen("PAUSED", "PAUSED")]}
     ) as server:
@@ -136,21 +136,21 @@ def test_what_held_before_connect_was_silent_must_hold_anew() -> None:
 
     watch = Noting(Aim(PAUSED, 1))
     with serving({EXPANDED: [None, None, seen("PAUSED", "PAUSED")]}) as server:
-        assert Told().hand(server).follow({"c": watch})["c"].held
+        assert StepResult().hand(server).follow({"c": watch})["c"].held
     assert watch.missed == 2
 
 
 def test_each_connector_has_its_own_outcome() -> None:
     with serving({EXPANDED: seen("PAUSED", "PAUSED")}) as server:
         watches = {"c": Watch(Aim(PAUSED, 1)), "gone": Watch(Aim(DELETED)), "absent": Watch(Aim(PAUSED))}
-        outcomes = Told().hand(server, 0.5).follow(watches)
+        outcomes = StepResult().hand(server, 0.5).follow(watches)
     assert {name: outcome.held for name, outcome in outcomes.items()} == {"c": True, "gone": True, "absent": False}
     assert "there is no such connector" in outcomes["absent"].text
 
 
 def test_connect_that_is_silent_at_the_end_is_unknown_and_not_wrong() -> None:
     with serving({EXPANDED: [seen("RUNNING", "RUNNING"), None]}) as server:
-        [outcome] = Told().hand(server, 0.6).follow({"c": Watch(Aim(PAUSED, 1))}).values()
+        [outcome] = StepResult().hand(server, 0.6).follow({"c": Watch(Aim(PAUSED, 1))}).values()
     assert (outcome.held, outcome.unknown) == (False, True)
 
 

@@ -166,7 +166,7 @@ def test_accounts_that_are_as_they_should_be_are_something_to_compare() -> None:
         assert look.found == look.expected == {"cdc of c0": "as needed", "sink of c1": "as needed"}
 
 
-class Told:
+class StepResult:
     """A database that tells rights, and notes what it was asked."""
 
     asked: list[tuple[str, Needs]]
@@ -174,7 +174,7 @@ class Told:
     def __init__(self) -> None:
         self.asked = []
 
-    def __enter__(self) -> Told:
+    def __enter__(self) -> StepResult:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -196,9 +196,9 @@ def test_postgresql_is_asked_by_the_account_of_the_checks_and_sql_server_by_its_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened: list[tuple[str, bool]] = []
-    told = Told()
+    told = StepResult()
 
-    def open_database(database: Any, password: object = None) -> Told:
+    def open_database(database: Any, password: object = None) -> StepResult:
         opened.append((database.user, password is not None))
         return told
 
@@ -229,7 +229,7 @@ BY_PARTS = CaptureState({}, {}, partitions={ORDERS: PARTS})
 def test_the_partitions_that_a_connector_reads_are_asked_for_by_their_own_names(
     settings: dict[str, str], read: list[TableName], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Partitioned(Told):
+    class Partitioned(StepResult):
         def capture_state(self, publication: str, slot: str) -> CaptureState:
             assert (publication, slot) == ("p", "s")
             return BY_PARTS
@@ -253,7 +253,7 @@ def test_a_sql_server_account_whose_password_is_unknown_is_not_judged() -> None:
 def test_of_a_sql_server_account_whose_password_is_unknown_only_its_login_is_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Seen(Told):
+    class Seen(StepResult):
         def obstacles(self, account: str, *, writes: bool) -> dict[str, str]:
             return {f"login of {account}, {writes}": "# a new password"}
 

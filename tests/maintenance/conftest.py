@@ -14,7 +14,7 @@ from cdcproof.connectors.retention import Retention
 from cdcproof.maintenance.journal import Actor
 from cdcproof.maintenance.rollback import run as rollback
 from cdcproof.maintenance.steps import finish, start
-from cdcproof.maintenance.steps.steps import Steps, Told
+from cdcproof.maintenance.steps.steps import StepResult, Steps
 from cdcproof.maintenance.window import Window, Windows
 from tests.maintenance.model import ModelSite, Pipe
 
@@ -58,7 +58,7 @@ class Room:
         window = self.window
         return finish.finish(window, self.site, Steps(window.journal, "finish", lambda _: None))
 
-    def rollback(self, restore: Callable[[], Told] | None = None) -> bool:
+    def rollback(self, restore: Callable[[], StepResult] | None = None) -> bool:
         window = self.window
         return rollback.rollback(window, self.site, Steps(window.journal, "rollback", lambda _: None), restore)
 

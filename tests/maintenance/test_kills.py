@@ -11,7 +11,7 @@ import pytest
 from cdcproof.maintenance.journal import Journal
 from cdcproof.maintenance.rollback import run as rollback
 from cdcproof.maintenance.steps import finish, start
-from cdcproof.maintenance.steps.steps import Told
+from cdcproof.maintenance.steps.steps import StepResult
 from cdcproof.maintenance.window import Phase
 from tests.maintenance.conftest import Room
 
@@ -73,13 +73,13 @@ def test_an_entry_that_was_half_written_is_passed_over(room: Room, command: str,
 def test_a_rollback_from_a_backup_that_is_killed_goes_on(room: Room, step: str, moment: str) -> None:
     done: list[str] = []
 
-    def restore() -> Told:
+    def restore() -> StepResult:
         told = room.pipe.read()
         assert set(told["states"].values()) == {"STOPPED"}
         assert told["configs"]["sink"].get("drops.deletes") is None, "it would start with what broke it"
         room.pipe.restore()
         done.append("restored")
-        return Told("restored")
+        return StepResult("restored")
 
     room.start()
     room.change(batch__size="500", drops__deletes="true")

@@ -15,7 +15,7 @@ from cdcproof.findings import Verdict
 from cdcproof.maintenance import confirmations, go, standing
 from cdcproof.maintenance.go import Go
 from cdcproof.maintenance.rollback import saved
-from cdcproof.maintenance.steps.steps import Told
+from cdcproof.maintenance.steps.steps import StepResult
 from cdcproof.maintenance.window import Phase
 from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.validation.baseline import recording as baseline
@@ -156,9 +156,9 @@ def test_a_rollback_from_a_backup_leaves_the_baseline_of_the_start_for_the_resto
     baseline_of(room, "saved within the window")
     room.pipe.change(up=told["up"])
 
-    def restore() -> Told:
+    def restore() -> StepResult:
         room.pipe.restore()
-        return Told("restored")
+        return StepResult("restored")
 
     assert room.rollback(restore)
     after = baseline.load(at)
@@ -188,7 +188,7 @@ def test_a_baseline_that_cannot_be_written_keeps_no_rollback_open_and_is_said(
         raise OperationError("No space left on device.")
 
     monkeypatch.setattr(baseline, "save", refuse)
-    assert room.rollback(lambda: room.pipe.restore() or Told("restored"))
+    assert room.rollback(lambda: room.pipe.restore() or StepResult("restored"))
     assert "NOT WRITTEN: No space left on device. Once it can be: cdcproof baseline save" in report(room)
 
 
@@ -196,11 +196,11 @@ def test_a_restore_that_leaves_the_start_to_people_is_not_done_twice_and_starts_
     """As where a sink only inserts: what is delivered again would double rows."""
     done: list[str] = []
 
-    def restore() -> Told:
+    def restore() -> StepResult:
         room.pipe.restore()
         room.pipe.change(states=dict.fromkeys(room.pipe.read()["states"], "STOPPED"))
         done.append("restored")
-        return Told("restored", {"waits": "The sink only inserts."})
+        return StepResult("restored", {"waits": "The sink only inserts."})
 
     room.start()
     for _ in range(2):

@@ -59,14 +59,14 @@ class Remote:
         """Those that are whole, as `retention` takes them."""
         return tuple(Candidate(one.name, one.taken_at, good=True) for one in self.backups() if one.complete)
 
-    def upload(self, folder: Path, manifest: Manifest, taken: datetime, tell: Callable[[str], None]) -> str:
+    def upload(self, folder: Path, manifest: Manifest, taken: datetime, report: Callable[[str], None]) -> str:
         """Upload a whole backup; its prefix. What arrived of one that fails is deleted again."""
         prefix = prefix_of(manifest.name, taken)
         files = [*manifest.files, *(StoredFile(name, 0, sha256_of(folder / name)) for name in (SUMS, MANIFEST))]
         sent: list[str] = []
         try:
             for number, file in enumerate(files, 1):
-                tell(f"uploading {number} of {len(files)}: {file.path}")
+                report(f"uploading {number} of {len(files)}: {file.path}")
                 sent.append(f"{prefix}{file.path}")
                 self.uploads.put(folder / file.path, sent[-1], file.sha256)
         except BaseException as error:
@@ -98,7 +98,7 @@ class Remote:
                     self.uploads.delete([own])
                 self.uploads.delete([key for key in one.keys if key != own])
 
-    def download(self, timestamp: str, folder: Path, tell: Callable[[str], None]) -> Manifest:
+    def download(self, timestamp: str, folder: Path, report: Callable[[str], None]) -> Manifest:
         """Download a whole backup into a new folder. Raises `UsageError` where there is none, `OSError` where it cannot be written."""
         found = {f"{one.taken_at:%Y%m%d_%H%M%S}": one for one in self.backups() if one.complete}
         if timestamp not in found:
@@ -109,7 +109,7 @@ class Remote:
         one = found[timestamp]
         manifest = parse(self.uploads.read(f"{one.prefix}{MANIFEST}"), Path(f"{one.prefix}{MANIFEST}"))
         for number, name in enumerate((*(file.path for file in manifest.files), SUMS, MANIFEST), 1):
-            tell(f"downloading {number} of {len(manifest.files) + 2}: {name}")
+            report(f"downloading {number} of {len(manifest.files) + 2}: {name}")
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             self.uploads.get(f"{one.prefix}{name}", path)

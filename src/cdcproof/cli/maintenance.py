@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cdcproof.core.progress import Progress
     from cdcproof.environments.base import Environment
     from cdcproof.maintenance.site import RunningSite
-    from cdcproof.maintenance.steps.steps import Steps, Told
+    from cdcproof.maintenance.steps.steps import StepResult, Steps
     from cdcproof.maintenance.window import Window, Windows
     from cdcproof.pipeline.model import Pipeline
 
@@ -287,13 +287,13 @@ def _print_not_green(window: Window) -> None:
             print(f"  {row['verdict'].upper()}  {row['check']}  {row['found']}".rstrip())
 
 
-def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progress) -> Callable[[], Told]:
+def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progress) -> Callable[[], StepResult]:
     """Both databases of the named backup, the connectors' positions as that demands, and their start."""
     from cdcproof.backup.restore import run as restore
     from cdcproof.backup.run import directory_of
     from cdcproof.cli.backup import BUCKET, DIRECTORY
     from cdcproof.core.errors import OperationError
-    from cdcproof.maintenance.steps.steps import Told
+    from cdcproof.maintenance.steps.steps import StepResult
 
     bucket = pipeline.backup.s3_bucket or os.environ.get(BUCKET, "")
     request = restore.Request(
@@ -305,14 +305,14 @@ def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progre
         deadline_seconds=arguments.deadline,
     )
 
-    def act() -> Told:
+    def act() -> StepResult:
         outcome = restore.run(request, progress)
         if outcome.failures:
             raise OperationError(f"The databases were not restored: {'; '.join(outcome.failures)}")
         decision = outcome.plan.decision if outcome.plan else None
         why = decision.why if decision else ""
         waits = why if decision and not decision.start else ""
-        return Told(f"restored from {arguments.backup}. {why}".strip(), {"waits": waits})
+        return StepResult(f"restored from {arguments.backup}. {why}".strip(), {"waits": waits})
 
     return act
 

@@ -29,7 +29,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What one scrape told. A series that was not told is absent: it is never zero."""
+    """What one scrape returned. A series that was not returned is absent: it is never zero."""
 
     url: str
     samples: tuple[Sample, ...]

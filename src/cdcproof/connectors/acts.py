@@ -90,7 +90,7 @@ def restart(hand: Hand, name: str, pipeline: Pipeline, settle_seconds: float, *,
 
 
 def delete(hand: Hand, name: str) -> Done:
-    """Delete it, and tell what stays."""
+    """Delete it, and report what stays."""
     before = named(hand, name)
     notes = []
     topics: tuple[str, ...] = ()

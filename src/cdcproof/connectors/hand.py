@@ -26,13 +26,13 @@ _INTERVAL_SECONDS = 0.25
 class Hand:
     """Acts on one Connect, whose door must not wait by itself (`patience_seconds=0`).
 
-    `write_down` is given each order before it goes out, and then how it ended; `tell` what is being waited for.
+    `write_down` is given each order before it goes out, and then how it ended; `report` what is being waited for.
     """
 
     connect: Connect
     deadline: Deadline
     write_down: Callable[[str], None]
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
     def order(self, what: str, request: Callable[[], T]) -> T:
         """Give an order until Connect takes it. Every order here may be repeated: it says what shall be, not what to change.
@@ -55,10 +55,10 @@ class Hand:
 
         last: list[CouldNotLookError] = []
 
-        def tell(seen: object) -> None:
+        def report(seen: object) -> None:
             if isinstance(seen, CouldNotLookError):
                 last.append(seen)
-                self.tell(f"{what}: {_reason(seen)}")
+                self.report(f"{what}: {_reason(seen)}")
 
         try:
             seen = wait_until(
@@ -67,7 +67,7 @@ class Hand:
                 what=what,
                 deadline_seconds=self.deadline.remaining_seconds,
                 interval_seconds=_INTERVAL_SECONDS,
-                tell=tell,
+                tell=report,
             )
         except DeadlineError as error:
             reason = _reason(last[-1]) if last else error.message
@@ -95,7 +95,7 @@ class Hand:
         self.order(f"delete {name}", request)
 
     def states(self, *names: str) -> ConnectorStates:
-        """What Connect tells now, as soon as it answers; of these names absence is certain."""
+        """What Connect reports now, as soon as it answers; of these names absence is certain."""
         return self.ask("the connectors' states", lambda: self.connect.states(names))
 
     def follow(self, watches: Mapping[str, Watch]) -> dict[str, Outcome]:
@@ -115,17 +115,17 @@ class Hand:
                 unseen = _reason(error)
                 for watch in watches.values():
                     watch.miss(seconds())
-                self.tell(unseen)
+                self.report(unseen)
                 return False
             unseen = ""
             for name, watch in watches.items():
                 watch.see(states.get(name), seconds())
             waiting = _waiting(watches, states)
             if waiting:
-                self.tell(waiting)
+                self.report(waiting)
             return not waiting
 
-        with suppress(DeadlineError):  # what was seen last is told for each
+        with suppress(DeadlineError):  # what was seen last is reported for each
             wait_until(
                 look,
                 bool,

@@ -1,7 +1,7 @@
 """What was deployed when, and how each connector was before: one file per deployment, readable by its owner only.
 
 A file is written before anything is changed, whole, and again when it is known how it ended. It holds configurations as
-Connect tells them, secrets included, because `undo` has to put them back.
+Connect returns them, secrets included, because `undo` has to put them back.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def of_sink(lags: Iterable[PartitionLag]) -> Retention:
 
 
 def of_sink_at(offsets: Iterable[Offset], lags: Iterable[PartitionLag]) -> Retention:
-    """The same for positions that a sink does not have now; `lags` tells where each partition's log begins."""
+    """The same for positions that a sink does not have now; `lags` says where each partition's log begins."""
     begins = {(lag.topic, lag.partition): lag.log_start for lag in lags}
     passed = []
     for told in offsets:

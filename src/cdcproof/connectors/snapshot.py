@@ -1,6 +1,6 @@
 """Follow a source connector's initial snapshot to its end: rows at the target against rows at the source, table by table.
 
-Whether it is over is told by the connector's committed position alone. Seen with Debezium 3.4: no position before the
+Only the connector's committed position shows whether it is over. Seen with Debezium 3.4: no position before the
 first flush, then one with `snapshot` and `snapshot_completed: false` that stays the same throughout, and one without
 `snapshot` once streaming has begun and every record of the snapshot is in its topic. A snapshot that fails (a table that
 may not be read) is begun anew for ever, RUNNING all the time: only its position, another one each time, shows it.
@@ -109,7 +109,7 @@ class Following:
         self._begun_at: tuple[str, ...] = ()
         self._beginnings = 0
 
-    def to_streaming(self, tell: Tell) -> Seen:
+    def to_streaming(self, report: Tell) -> Seen:
         """Look until streaming has begun.
 
         Raises `OperationError` when the connector fails, was halted or begins anew again and again, `DeadlineError` when
@@ -146,11 +146,11 @@ class Following:
             what="the end of the snapshot",
             deadline_seconds=float("inf"),
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda seen: tell(seen) if isinstance(seen, Seen) else None,
+            tell=lambda seen: report(seen) if isinstance(seen, Seen) else None,
         )
 
     def look(self) -> Seen:
-        """Look once. What cannot be seen now is told as trouble: a worker may be gone for a while."""
+        """Look once. What cannot be seen now is reported as trouble: a worker may be gone for a while."""
         troubles = []
         now = Phase.WAITING
         try:

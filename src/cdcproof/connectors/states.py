@@ -1,7 +1,7 @@
-"""When an order to a connector has been carried out. Pure: it is told what was seen and when.
+"""When an order to a connector has been carried out. Pure: it receives what was seen and when.
 
-A state that Connect tells is only as fresh as the worker behind it. Seen on Connect 3.9: after a new configuration the
-old state, RUNNING or FAILED, is told for up to 0.3 s; a sink with a wrong password is RUNNING for 0.7 s (by its default
+A state that Connect reports is only as fresh as the worker behind it. Seen on Connect 3.9: after a new configuration the
+old state, RUNNING or FAILED, is reported for up to 0.3 s; a sink with a wrong password is RUNNING for 0.7 s (by its default
 settings, 31 s) before its task fails. Hence a failure is believed only once something has changed or a few seconds have
 passed, and RUNNING only when it still holds at a second look.
 """
@@ -86,7 +86,7 @@ class Watch:
             if self._held_since is None:
                 self._held_since = seconds
             if seconds - self._held_since >= self.aim.settle_seconds:
-                self.outcome = Outcome(True, self._told(), seconds)
+                self.outcome = Outcome(True, self._described(), seconds)
             return
         self._held_since = None
         failure = self.aim.failure(seen)
@@ -94,7 +94,7 @@ class Watch:
             self.outcome = Outcome(False, failure, seconds)
 
     def miss(self, seconds: float) -> None:
-        """Connect did not answer: what held may not hold any more, and what is told next may be from before."""
+        """Connect did not answer: what held may not hold any more, and what is reported next may be from before."""
         self._held_since = None
         self._stale_until = seconds + _STALE_SECONDS
         self.before = self._last or self.before
@@ -106,7 +106,7 @@ class Watch:
             self.outcome = Outcome(False, f"not within {seconds:.0f} s: {text}", seconds, unknown=bool(unseen))
         return self.outcome
 
-    def _told(self) -> str:
+    def _described(self) -> str:
         return {DELETED: "gone", RUNNING: "connector and tasks RUNNING"}.get(self.aim.state, self.aim.state)
 
 
@@ -115,5 +115,5 @@ def _tasks(count: int) -> str:
 
 
 def _signs(connector: Connector | None) -> object:
-    """What Connect tells of states, without the configuration."""
+    """What Connect reports of states, without the configuration."""
     return connector and (connector.state, connector.trace, connector.tasks)

@@ -29,7 +29,7 @@ from cdcproof.pipeline.model import Pipeline
 def undo(
     deployment: Deployment, hand: Hand, journal: Journal, pipeline: Pipeline, settle_seconds: float
 ) -> tuple[Result, ...]:
-    """Take it back, the last connector first, and tell of each whether it is as it was.
+    """Take it back, the last connector first, and report of each whether it is as it was.
 
     Raises `OperationError`, and changes nothing, when a connector was changed by somebody else since.
     """
@@ -208,11 +208,11 @@ class _Undoing:
         try:
             return self._hand.connect.topics(self._name)
         except CouldNotLookError:
-            return ()  # they stay whether they are told or not
+            return ()  # they stay whether they are reported or not
 
 
 def _alike(one: Sequence[Offset], other: Sequence[Offset]) -> bool:
-    """Whether the positions are the same, in whatever order they are told."""
+    """Whether the positions are the same, in whatever order they are reported."""
     return sorted(map(_text, one)) == sorted(map(_text, other))
 
 

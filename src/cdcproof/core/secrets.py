@@ -198,7 +198,7 @@ def _may_be_secret(text: str) -> bool:
 
 
 def known(values: Iterable[str]) -> None:
-    """Tell the scrubber about values that are secret but never were a `Secret` (e.g. read from Connect)."""
+    """Make known to the scrubber values that are secret but never were a `Secret` (e.g. read from Connect)."""
     _known.update(v for v in values if v)
 
 

@@ -37,7 +37,7 @@ class Custody:
         path = self.folder / RECORDS
         try:
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-            told: dict[str, Any] = {
+            entry: dict[str, Any] = {
                 "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "who": self.actor.who,
                 "host": self.actor.host,
@@ -47,7 +47,7 @@ class Custody:
                 **facts,
                 "previous": _sha256_of_bytes(lines[-1].encode()) if lines else _FIRST,
             }
-            line = json.dumps(told, ensure_ascii=False)
+            line = json.dumps(entry, ensure_ascii=False)
             with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:  # noqa: PTH123  pathlib takes no mode
                 file.write(line + "\n")
                 file.flush()

@@ -134,13 +134,13 @@ SCENARIOS = {
 
 @dataclass
 class Drill:
-    """One drill. `tell` is given a line for each step."""
+    """One drill. `report` is given a line for each step."""
 
     scenario: Scenario
     pipeline: Pipeline
     instance: Instance
     root: Path
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     steps: list[tuple[str, float]] = field(default_factory=list)
 
     def run(self) -> DrillReport:
@@ -149,9 +149,9 @@ class Drill:
         written = self._write()
         started = datetime.now(UTC)
         clock = Deadline(0)
-        self.tell(f"now: {self.scenario.what}")
+        self.report(f"now: {self.scenario.what}")
         self.scenario.destroy(self.instance)
-        self.tell("destroyed; recovering by the documented commands")
+        self.report("destroyed; recovering by the documented commands")
         problem = self._recover(backup)
         rto = clock.elapsed_seconds
         lost = self._lost(written) if not problem else dict(written)
@@ -215,7 +215,7 @@ class Drill:
             clock = Deadline(0)
             done = self._call(command)
             self.steps.append((_line(command), round(clock.elapsed_seconds, 1)))
-            self.tell(f"{_line(command)}: status {done.returncode}, {clock.elapsed_seconds:.0f} s")
+            self.report(f"{_line(command)}: status {done.returncode}, {clock.elapsed_seconds:.0f} s")
             differs = done.returncode == _DIFFERENT and template in self.scenario.may_differ and not last
             if command == RECONCILE and done.returncode == 0:
                 return ""  # every row is the same: what would repair has nothing left to do
@@ -229,8 +229,8 @@ class Drill:
         return {number: at for number, at in written.items() if number not in there}
 
     def _ours(self, side: Callable[[Instance, str], str]) -> set[int]:
-        told = side(self.instance, f"SELECT customer_id FROM public.customers WHERE customer_id >= {_FIRST_ID}")  # noqa: S608
-        return {int(line) for line in told.split()}
+        answer = side(self.instance, f"SELECT customer_id FROM public.customers WHERE customer_id >= {_FIRST_ID}")  # noqa: S608
+        return {int(line) for line in answer.split()}
 
     def _call(self, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         try:

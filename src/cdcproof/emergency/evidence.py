@@ -83,11 +83,11 @@ class Evidence:
         to.mkdir(exist_ok=True, mode=0o700)
         connect = Connect(pipeline.connect)
         found = connect.states().connectors
-        told = [
+        answer = [
             {"name": c.name, "state": c.state, "config": dict(c.config), "tasks": [vars(t) for t in c.tasks]}
             for c in found
         ]
-        _write(to / "connectors.json", told)
+        _write(to / "connectors.json", answer)
         missed = []
         for connector in found:
             try:
@@ -98,10 +98,10 @@ class Evidence:
             raise OperationError(f"not preserved: {', '.join(missed)}")
         return f"{len(found)} connectors with their configurations and positions"
 
-    def diagnostics(self, pipeline: Pipeline, environment: Environment, tell: Callable[[str], None]) -> str:
+    def diagnostics(self, pipeline: Pipeline, environment: Environment, report: Callable[[str], None]) -> str:
         """The redacted archive of `cdcproof diagnose`."""
         made = collect(
-            pipeline, environment, output_dir=self.folder / REDACTED, since_seconds=_SINCE_SECONDS, report=tell
+            pipeline, environment, output_dir=self.folder / REDACTED, since_seconds=_SINCE_SECONDS, report=report
         )
         missing = f"; not collected: {', '.join(one.what for one in made.missing)}" if made.missing else ""
         return f"{made.path.name}, {len(made.files)} files{missing}"
@@ -132,22 +132,22 @@ def _learn(path: Path) -> None:
         return
 
 
-def _walk(told: object) -> None:
-    if isinstance(told, dict):
-        learn({str(key): str(value) for key, value in told.items() if isinstance(value, str)})
-        for value in told.values():
+def _walk(answer: object) -> None:
+    if isinstance(answer, dict):
+        learn({str(key): str(value) for key, value in answer.items() if isinstance(value, str)})
+        for value in answer.values():
             _walk(value)
-    elif isinstance(told, list):
-        pairs = [entry.partition("=")[::2] for entry in told if isinstance(entry, str) and "=" in entry]
+    elif isinstance(answer, list):
+        pairs = [entry.partition("=")[::2] for entry in answer if isinstance(entry, str) and "=" in entry]
         learn({key: value for key, value in pairs if value})
-        flags = [pair for pair in pairwise(map(str, told)) if pair[0].startswith("-")]  # of a command line
+        flags = [pair for pair in pairwise(map(str, answer)) if pair[0].startswith("-")]  # of a command line
         learn({flag.lstrip("-"): value for flag, value in flags})
-        for value in told:
+        for value in answer:
             _walk(value)
 
 
-def _write(to: Path, told: object) -> None:
-    to.write_text(json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
+def _write(to: Path, answer: object) -> None:
+    to.write_text(json.dumps(answer, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _file_name(name: str) -> str:

@@ -50,7 +50,7 @@ class Incident:
     pipeline: Pipeline
     actor: Actor
     seconds: float
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     waiting: Callable[[str], None]
     reports: Path | None = None
     _frozen: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Incident:
         """Do it. Raises `OperationError` only where there is no place for the evidence; the parts that fail are in the result."""
         Evidence(self.folder).make()
         custody = Custody(self.folder, self.actor)
-        parts = Parts(Journal(self.folder, self.actor), self.kind, self.tell)
+        parts = Parts(Journal(self.folder, self.actor), self.kind, self.report)
         custody.record(f"{self.kind} of {self.pipeline.name}: evidence is collected")
         seal: list[tuple[Path, str]] = []
         for part in self.plan():

@@ -30,11 +30,11 @@ class Outcome:
 
 @dataclass
 class Parts:
-    """Takes them one after the other. `tell` is given a line for each."""
+    """Takes them one after the other. `report` is given a line for each."""
 
     journal: Journal
     command: str
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     outcomes: list[Outcome] = field(default_factory=list)
 
     def take(self, part: Part) -> None:
@@ -50,7 +50,7 @@ class Parts:
         with suppress(OperationError):
             self.journal.append(self.command, part.name, "done" if outcome.held else "failed", outcome.text)
         self.outcomes.append(outcome)
-        self.tell(f"{'✓' if outcome.held else '✗'} {part.name}: {outcome.text}")
+        self.report(f"{'✓' if outcome.held else '✗'} {part.name}: {outcome.text}")
 
     @property
     def failed(self) -> tuple[Outcome, ...]:

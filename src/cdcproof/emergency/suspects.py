@@ -128,19 +128,21 @@ class ContainerSuspect:
 
     def _cut_off(self) -> Done:
         with Engine() as engine:
-            told = engine.inspect(self.name)
-            mode = str(told.get("HostConfig", {}).get("NetworkMode", ""))
+            answer = engine.inspect(self.name)
+            mode = str(answer.get("HostConfig", {}).get("NetworkMode", ""))
             if mode == "host" or mode.startswith("container:"):
                 raise OperationError(
                     f"{self.name} has the network of {mode.removeprefix('container:')}: cut that by hand."
                 )
-            networks = {n: e for n, e in (told.get("NetworkSettings", {}).get("Networks") or {}).items() if n != "none"}
+            networks = {
+                n: e for n, e in (answer.get("NetworkSettings", {}).get("Networks") or {}).items() if n != "none"
+            }
             for network in networks:
                 engine.disconnect(self.name, network)
             left = set(engine.inspect(self.name).get("NetworkSettings", {}).get("Networks") or {}) - {"none"}
         if left:
             raise OperationError(f"{self.name} is still on {', '.join(sorted(left))}.")
-        back = tuple(_connect(self.name, network, end, str(told.get("Id"))) for network, end in networks.items())
+        back = tuple(_connect(self.name, network, end, str(answer.get("Id"))) for network, end in networks.items())
         return Done(f"off {', '.join(networks) or 'no network, which it had none of'}", back)
 
     def _sockets(self, to: Path) -> None:
@@ -231,8 +233,8 @@ def of(environment: Environment, pipeline: Pipeline) -> tuple[tuple[Suspect, ...
     return tuple(ContainerSuspect(name, name in ours) for name in sorted(every)), by_hand
 
 
-def _write(to: Path, told: object) -> None:
-    to.write_text(json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
+def _write(to: Path, answer: object) -> None:
+    to.write_text(json.dumps(answer, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _copy(log: Path, to: Path) -> None:

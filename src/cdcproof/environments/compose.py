@@ -136,7 +136,7 @@ class Compose:
         ]
 
     def services(self, pipeline: Pipeline) -> tuple[ServiceState, ...]:
-        """Every expected service, as the container engine tells it."""
+        """Every expected service, as the container engine reports it."""
         return self._live.services(pipeline)
 
     def logs(self, pipeline: Pipeline, service: str, lines: int = 50, since: float = 0.0) -> str:

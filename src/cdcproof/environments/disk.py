@@ -1,4 +1,4 @@
-"""Disk space as `df` and `du` tell it, on this machine. Looks only, and never for long."""
+"""Disk space as `df` and `du` report it, on this machine. Looks only, and never for long."""
 
 from __future__ import annotations
 

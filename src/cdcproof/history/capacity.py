@@ -45,8 +45,8 @@ def add(path: Path, at: float, sizes: Mapping[str, float]) -> dict[str, Series]:
 
 def _read(path: Path) -> dict[str, Series]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        sizes = {FORMAT: told["sizes"]}[told["format"]]
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        sizes = {FORMAT: stored["sizes"]}[stored["format"]]
         return {str(name): tuple((float(at), float(value)) for at, value in values) for name, values in sizes.items()}
     except FileNotFoundError:
         return {}

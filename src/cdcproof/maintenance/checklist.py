@@ -235,9 +235,9 @@ class Restorable:
                 taken, wrong = datetime.fromisoformat(made.finished_at).timestamp(), ""
             except ConfigError as error:
                 wrong = error.message
-        told = [*proofs, *_confirmed(window)]
+        reasons = [*proofs, *_confirmed(window)]
         limit = pipeline.maintenance.backup_age_hours
-        return cls(newest, taken, wrong, told[0] if told else "", time.time(), limit)
+        return cls(newest, taken, wrong, reasons[0] if reasons else "", time.time(), limit)
 
     def found(self) -> dict[str, str]:
         """What is wrong with it, by what must hold."""

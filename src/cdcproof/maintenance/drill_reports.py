@@ -62,10 +62,10 @@ def proofs(reports: Path, pipeline: str) -> tuple[str, ...]:
     limit = datetime.now(UTC) - _PROOF_HOLDS
     for path in sorted((reports / "drills").glob("*.json"), reverse=True):
         try:
-            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            at = datetime.fromisoformat(told["finished_at"])
-            if told["pipeline"] == pipeline and told["proven"] is True and told["backup"] and at >= limit:
-                found.append(f"drill {told['scenario']} of {told['finished_at']} restored {told['backup']}")
+            stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            at = datetime.fromisoformat(stored["finished_at"])
+            if stored["pipeline"] == pipeline and stored["proven"] is True and stored["backup"] and at >= limit:
+                found.append(f"drill {stored['scenario']} of {stored['finished_at']} restored {stored['backup']}")
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return tuple(found)

@@ -74,8 +74,8 @@ def read(window: Window) -> Go | None:
     """The newest one of this window; None where nothing was checked. Raises `ConfigError` for a file that cannot be read."""
     path = window.folder / _FILE
     try:
-        told: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Go(**{**told, "reasons": tuple(told["reasons"]), "notes": tuple(told["notes"])})
+        stored: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Go(**{**stored, "reasons": tuple(stored["reasons"]), "notes": tuple(stored["notes"])})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -160,34 +160,34 @@ def held_by(folder: Path) -> str:
 
 
 def _patience(holder: Path) -> float:
-    told = _told(holder)
-    return _GLANCE_SECONDS if told and _is_alive(told) else _DYING_SECONDS
+    stored = _told(holder)
+    return _GLANCE_SECONDS if stored and _is_alive(stored) else _DYING_SECONDS
 
 
 def _holder(holder: Path) -> str:
-    told = _told(holder)
-    if not told:
+    stored = _told(holder)
+    if not stored:
         return "Somebody else is at work on this already; who it is was not written down yet."
     return (
-        f"{told.get('who')} on {told.get('host')} (process {told.get('pid')}) is running "
-        f"`{told.get('command')}` here since {told.get('since')}."
+        f"{stored.get('who')} on {stored.get('host')} (process {stored.get('pid')}) is running "
+        f"`{stored.get('command')}` here since {stored.get('since')}."
     )
 
 
 def _told(holder: Path) -> dict[str, Any]:
     try:
-        told = json.loads(holder.read_text(encoding="utf-8"))
+        stored = json.loads(holder.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return stored if isinstance(stored, dict) else {}
 
 
-def _is_alive(told: Mapping[str, Any]) -> bool:
+def _is_alive(stored: Mapping[str, Any]) -> bool:
     """Whether the holder's process may be there: on another machine it cannot be known."""
-    if told.get("host") != socket.gethostname():
+    if stored.get("host") != socket.gethostname():
         return True
     try:
-        os.kill(int(told.get("pid", 0)), 0)
+        os.kill(int(stored.get("pid", 0)), 0)
     except ProcessLookupError:
         return False
     except (ValueError, OSError):

@@ -39,8 +39,8 @@ def prove(pipeline: Pipeline, directory: Path, progress: Progress) -> str:
                     f"Of {whole.name} nothing can be proven: every table of the {one.side} was written to while it was backed up.",
                     "Make one while less is written: cdcproof backup",
                 )
-        told = [_proven(pipeline, one, folder, lock, log) for one in whole.databases]
-    return f"{whole.name} was restored beside: {'; '.join(told)}"
+        proven = [_proven(pipeline, one, folder, lock, log) for one in whole.databases]
+    return f"{whole.name} was restored beside: {'; '.join(proven)}"
 
 
 def _proven(pipeline: Pipeline, backup: DatabaseBackup, folder: Path, lock: int, log: Log) -> str:

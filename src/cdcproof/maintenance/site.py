@@ -84,7 +84,7 @@ class RunningSite:
     name: str
     seconds: float
     soak_seconds: float
-    tell: Tell
+    report: Tell
     allowed: bool = True
 
     def hand(self) -> Hand:
@@ -94,7 +94,7 @@ class RunningSite:
         def announce(what: str) -> None:
             write_down(self.pipeline.paths.reports, "maintenance", what)
 
-        return Hand(connect, Deadline(self.seconds), announce, self.tell)
+        return Hand(connect, Deadline(self.seconds), announce, self.report)
 
     def record(self) -> Baseline:
         """Versions, configurations, schemas, counts."""
@@ -106,11 +106,11 @@ class RunningSite:
 
     def drain(self) -> Drained:
         """By positions."""
-        return drain.drain(self.pipeline, self.seconds, self.tell)
+        return drain.drain(self.pipeline, self.seconds, self.report)
 
     def caught_up(self) -> tuple[str, Drained]:
         """By positions."""
-        return drain.caught_up(self.pipeline, self.seconds, self.tell)
+        return drain.caught_up(self.pipeline, self.seconds, self.report)
 
     def newest_beat(self) -> float | None:
         """By `[freshness]`."""
@@ -127,7 +127,7 @@ class RunningSite:
 
     def wait_until_up(self) -> Mapping[str, str]:
         """By the environment."""
-        return services.wait_until_up(self.environment, self.pipeline, self.seconds, self.tell)
+        return services.wait_until_up(self.environment, self.pipeline, self.seconds, self.report)
 
     def validate(self, reports: Path, change: Path | None, expect: tuple[str, ...] = ()) -> Validation:
         """In a process of its own."""

@@ -223,8 +223,8 @@ class Windows:
     def _read(self, path: Path) -> Window:
         try:
             text = path.read_bytes()
-            told: dict[str, Any] = json.loads(text)
-            plan = Plan(**{**told, "expect": tuple(told["expect"]), "compose": _files(told["compose"])})
+            stored: dict[str, Any] = json.loads(text)
+            plan = Plan(**{**stored, "expect": tuple(stored["expect"]), "compose": _files(stored["compose"])})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"This plan cannot be read: {type(error).__name__} {error}", "Move its folder away.", path
@@ -255,5 +255,5 @@ def _kept(folder: Path, files: Iterable[Path]) -> tuple[KeptFile, ...]:
     return tuple(kept)
 
 
-def _files(told: Iterable[Mapping[str, str]]) -> tuple[KeptFile, ...]:
-    return tuple(KeptFile(**file) for file in told)
+def _files(stored: Iterable[Mapping[str, str]]) -> tuple[KeptFile, ...]:
+    return tuple(KeptFile(**file) for file in stored)

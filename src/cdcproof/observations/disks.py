@@ -66,13 +66,13 @@ class Disks:
         if not old:
             return "this pipeline has no backup directory here"
         count, freed = (
-            _counted(told, complete=old.complete) for told in (f"{old.count:,} files", size(old.size_bytes))
+            _counted(text, complete=old.complete) for text in (f"{old.count:,} files", size(old.size_bytes))
         )
         return f"{count} in {old.directory} are older than {old.days:g} days: {freed}"
 
 
-def _counted(told: str, *, complete: bool) -> str:
-    return told if complete else f"at least {told}"
+def _counted(text: str, *, complete: bool) -> str:
+    return text if complete else f"at least {text}"
 
 
 def size(size_bytes: float) -> str:

@@ -233,7 +233,7 @@ class Table(Model):
     """Schema-qualified name at the target: ``public.customers``."""
     topic: Name
     key: tuple[Name, ...]
-    """Columns by their names at the source; empty for a table whose rows nothing tells apart."""
+    """Columns by their names at the source; empty for a table whose rows nothing distinguishes."""
     exclude: tuple[Name, ...] = ()
     """Columns of the source, or of the target alone, that are not compared."""
     rename: dict[Name, Name] = Field({})
@@ -338,7 +338,7 @@ class RoundTrip(Model):
     hop_seconds: float = Field(default=30, gt=0)
     """A change must be at the target within this time; the runbook waits 30 s."""
     deadline_seconds: float = Field(default=120, gt=0)
-    """How long a change is waited for, to tell one that is late from one that never comes."""
+    """How long a change is waited for, to distinguish one that is late from one that never comes."""
     source: Account | None = None
     target: Account | None = None
     canary: Canary | None = None
@@ -433,7 +433,7 @@ class Thresholds(Model):
     slot_retained_mebibytes: float = Field(default=1024, gt=0)
     restarts_24h: int = Field(default=3, ge=0)
     fence_seconds: float = Field(default=90, gt=0)
-    """How long a connector may take to commit what it has done: a worker does it every 60 s unless it was told otherwise."""
+    """How long a connector may take to commit what it has done: a worker does it every 60 s unless its configuration says otherwise."""
     proof_age_hours: float = Field(default=168, gt=0)
     """How long ago a row may have been proven, where tables are proven in parts (`reconcile --budget`)."""
 

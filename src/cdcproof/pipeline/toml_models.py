@@ -1,4 +1,4 @@
-"""TOML files read into models: frozen, and whatever is wrong is told with file, line and key."""
+"""TOML files read into models: frozen, and an error names file, line and key."""
 
 from __future__ import annotations
 

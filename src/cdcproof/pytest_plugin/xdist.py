@@ -16,7 +16,7 @@ from cdcproof.pytest_plugin import plan as pytest_plan
 from cdcproof.reporting.steps import groups
 
 PLAN = "cdcproof_plan"
-"""Key under which the controller tells workers the plan's path."""
+"""Key under which the controller passes the plan's path to workers."""
 
 
 class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

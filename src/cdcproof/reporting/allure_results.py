@@ -64,7 +64,7 @@ class Scrubber:
 
     @allure_commons.hookimpl(tryfirst=True)
     def report_container(self, container: Any) -> None:
-        """Clean what is told of fixtures."""
+        """Clean what is reported of fixtures."""
         for fixture in (*container.befores, *container.afters):
             if fixture.statusDetails:
                 fixture.statusDetails.trace = None

@@ -47,8 +47,8 @@ def reconcile_now(pipeline: Pipeline, pipeline_name: str, environment_name: str)
         check=False,  # it has no deadline: whole tables are read, and each statement has one
     )
     if done.returncode not in (0, _DIFFERENT) and not _is_incomplete(done.stdout):
-        told = (done.stderr or "see what it said above").strip().splitlines()[-_MOST_LINES:]
-        raise CouldNotLookError("The reconciliation could not look at every table:\n" + scrub("\n".join(told)))
+        errors = (done.stderr or "see what it said above").strip().splitlines()[-_MOST_LINES:]
+        raise CouldNotLookError("The reconciliation could not look at every table:\n" + scrub("\n".join(errors)))
     run_id = json.loads(done.stdout)["run_id"]
     found = reports.look(pipeline, datetime.now().astimezone())
     return found.of_run(run_id)

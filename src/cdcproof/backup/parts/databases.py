@@ -21,13 +21,13 @@ LOCK_WAIT_SECONDS = 30
 class Orders:
     """Where a database is backed up to: the backup's folder as we see it, and as SQL Server's machine does.
 
-    `tell` is given the table that is read; `keep_open` is the lock, which programs hold until they end.
+    `report` is given the table that is read; `keep_open` is the lock, which programs hold until they end.
     """
 
     folder: Path
     as_server: str
     timestamp: str
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     keep_open: tuple[int, ...] = ()
 
 
@@ -84,7 +84,7 @@ def _by_program(session: BackupSession, database: Database, folder: Path, jobs: 
             database,
             password,
             session.ping,
-            lambda: found.append(session.state(orders.tell)),
+            lambda: found.append(session.state(orders.report)),
             keep_open=orders.keep_open,
         )
     contents = [str(program.path.with_name("pg_restore")), "--list", str(folder)]
@@ -97,9 +97,9 @@ def _by_server(session: BackupSession, name: str, orders: Orders) -> DatabaseSta
     file = orders.folder / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.parent.chmod(0o777)
-    before = session.state(orders.tell)
+    before = session.state(orders.report)
     session.back_up(server_path(orders.as_server, name))
-    after = session.state(orders.tell)
+    after = session.state(orders.report)
     if not file.is_file():
         raise OperationError(
             f"SQL Server has written {server_path(orders.as_server, name)}, and it is not at {file} here.",

@@ -31,7 +31,7 @@ def add_validate(parser: argparse.ArgumentParser) -> None:
 
 
 def run_validate(arguments: argparse.Namespace) -> int:
-    """Tell what is wrong, by field."""
+    """Print what is wrong, by field."""
     from cdcproof.connectors.deployment import definition
 
     asked = definition.read(arguments.file)
@@ -178,7 +178,7 @@ def run_status(arguments: argparse.Namespace) -> int:
     states = here.connect.states([arguments.name] if arguments.name else ())
     if arguments.name and arguments.name not in {c.name for c in here.pipeline.connectors}:
         named(states, arguments.name)
-    # what is expected and is not there is told as well; of others, whatever there is must run
+    # what is expected and is not there is reported as well; of others, whatever there is must run
     wanted = {**dict.fromkeys(states.states, "RUNNING"), **here.pipeline.expected_states}
     name = arguments.name
     subjects = [s for s in sorted(wanted) if name is None or s == name or s.startswith(f"{name}/")]
@@ -210,6 +210,6 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 
 def warn(warnings: Sequence[str]) -> None:
-    """Tell what works, but should not be."""
+    """Print what works, but should not be."""
     for warning in warnings:
         print_hanging("warning: ", warning, to=sys.stderr)

@@ -48,7 +48,7 @@ def run_snapshot(arguments: argparse.Namespace) -> int:
     here = opened(arguments)
     connector = named(here.connect.states([arguments.name]), arguments.name)
     tables = snapshot.tables_of(connector, here.pipeline)
-    here.connect.offsets(connector.name)  # a Connect that cannot tell them is found out now
+    here.connect.offsets(connector.name)  # a Connect that cannot return them is found out now
     following = snapshot.Following(here.connect, connector.name, here.pipeline, tables, arguments.deadline)
     with ExitStack() as stack:
         progress = stack.enter_context(Progress())

@@ -25,14 +25,14 @@ __all__ = ["Connect", "Connector", "ConnectorStates", "Offset", "Plugin", "Task"
 
 T = TypeVar("T")
 Offset = dict[str, Any]
-"""A committed position as Connect tells it: ``{"partition": {…}, "offset": {…}}``."""
+"""A committed position as Connect returns it: ``{"partition": {…}, "offset": {…}}``."""
 
 SERVICE_NAME = "Kafka Connect"
 
 
 @dataclass(frozen=True)
 class Version:
-    """What `GET /` tells; `kafka_cluster_id` is empty where Connect does not say."""
+    """What `GET /` returns; `kafka_cluster_id` is empty where Connect does not say."""
 
     version: str
     kafka_cluster_id: str
@@ -76,9 +76,9 @@ class Connect:
         """Every connector, its tasks and its configuration, by one request (Connect 2.3 or newer).
 
         A worker that is starting leaves out what it has not loaded yet; while it reads its log of configurations past a
-        deletion it tells `"info": null`, and so it does of a connector that is deleted while it answers: both are left out
+        deletion it returns `"info": null`, and so it does of a connector that is deleted while it answers: both are left out
         here. So `sure_of` names those whose absence must mean that they do not exist: it is asked of the herder, which has
-        read all configurations before it answers. Raises `UnreachableError` when one of them exists and its state is not told.
+        read all configurations before it answers. Raises `UnreachableError` when one of them exists and its state is not returned.
         """
         answer = self._object(
             self._http.get_json("/connectors", {"expand": ["status", "info"]}), "/connectors?expand=status&expand=info"

@@ -1,7 +1,7 @@
-"""Connectors and their tasks, as Kafka Connect told them.
+"""Connectors and their tasks, as Kafka Connect reported them.
 
 Connect judges a connector apart from its tasks: a connector stays RUNNING when every task has failed. Hence the
-states here are always told for both.
+states here are always reported for both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Connector:
-    """One connector. `config` is as Connect tells it, secrets included: redact before it is shown anywhere."""
+    """One connector. `config` is as Connect returns it, secrets included: redact before it is shown anywhere."""
 
     name: str
     kind: str
@@ -46,7 +46,7 @@ class Connector:
 
 @dataclass(frozen=True)
 class ConnectorStates:
-    """Every connector of one Connect cluster, as one answer told them. A task's subject is ``connector/id``."""
+    """Every connector of one Connect cluster, as one answer reported them. A task's subject is ``connector/id``."""
 
     connectors: tuple[Connector, ...]
 

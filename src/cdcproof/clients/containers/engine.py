@@ -58,7 +58,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Container:
-    """What the engine tells about a container. Times are Unix seconds; None where there is none.
+    """What the engine reports about a container. Times are Unix seconds; None where there is none.
 
     `state` is the engine's word (running, exited, restarting, paused, created, dead); `healthy` is None
     without a health check and False while it has not passed yet. `restart_count` counts the restarts by the
@@ -127,7 +127,7 @@ class Engine:
     def __init__(self, timeout_seconds: float | None = None) -> None:
         seconds = timeout_seconds or stretched(TIMEOUT_SECONDS)
         self._answer_seconds = 3 * seconds
-        # the engine's version is asked at once, so that a missing engine is told here
+        # the engine's version is asked at once, so that a missing engine is reported here
         self._client = self._ask(lambda: docker.from_env(version="auto", timeout=cast(int, seconds)))
 
     def __enter__(self) -> Engine:

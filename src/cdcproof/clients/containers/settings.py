@@ -40,7 +40,7 @@ class Settings:
 
 
 def read_settings(answer: Mapping[str, Any]) -> Settings:
-    """Read the engine's answer; what it does not tell is as if it were not set."""
+    """Read the engine's answer; what it leaves out counts as not set."""
     config, host = answer.get("Config") or {}, answer.get("HostConfig") or {}
     project = (config.get("Labels") or {}).get(_PROJECT_LABEL, "")
     networks = (answer.get("NetworkSettings") or {}).get("Networks") or {}

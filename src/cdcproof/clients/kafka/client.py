@@ -37,7 +37,7 @@ class Kafka(Session):
         return len(self._metadata(self._deadline()).brokers)
 
     def cluster_id(self) -> str:
-        """The cluster's own id, empty where the brokers do not tell it."""
+        """The cluster's own id, empty where the brokers do not return it."""
         return str(self._metadata(self._deadline()).cluster_id or "")
 
     def addresses(self) -> dict[int, tuple[str, int]]:
@@ -50,7 +50,7 @@ class Kafka(Session):
         return {name: len(metadata.topics[name].partitions) for name in sorted(metadata.topics)}
 
     def broker_setting(self, name: str) -> str:
-        """A setting of the brokers, as one of them tells it. Raises `UnexpectedAnswerError` for one that it does not have."""
+        """A setting of the brokers, as one of them returns it. Raises `UnexpectedAnswerError` for one that it does not have."""
         deadline = self._deadline()
         resource = ConfigResource(ConfigResource.Type.BROKER, str(min(self._metadata(deadline).brokers)))
         futures = self._call(lambda: self._client().describe_configs([resource], request_timeout=left(deadline)))

@@ -1,4 +1,4 @@
-"""A consumer group and how far it is behind, as Kafka told it."""
+"""A consumer group and how far it is behind, as Kafka reported it."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def _replicas(answer: Answer, broker: str) -> Iterator[Replica]:
                 answer.number("q")  # how far it lags
                 answer.number("b")  # whether it is on the way to this folder
                 yield Replica(broker, folder, topic, partition, size)
-    if not folders:  # so brokers answer whom they may not tell: KIP-113 has no error of its own in version 1
+    if not folders:  # so brokers answer an account without the permission: KIP-113 has no error of its own in version 1
         raise _refused(broker)
 
 

@@ -56,7 +56,7 @@ def validate(steps: Sequence[Step], hand: Hand) -> dict[str, tuple[FieldError, .
 def apply(
     steps: Sequence[Step], hand: Hand, journal: Journal, pipeline: Pipeline, *, settle_seconds: float, command: str
 ) -> tuple[Result, ...]:
-    """Make what runs equal to the files, and tell of every connector of theirs whether it runs.
+    """Make what runs equal to the files, and report of every connector of theirs whether it runs.
 
     What is equal already is left alone. Raises `OperationError`, and has changed nothing, when the journal cannot be
     written, or a connector is there that the plan takes for new.

@@ -159,7 +159,7 @@ def _side(config: Config, pipeline: Pipeline) -> tuple[str, Database]:
 
 
 def password_of(value: str) -> Secret | None:
-    """The password that a configuration tells or refers to; None where it is the worker's alone.
+    """The password that a configuration holds or refers to; None where it is the worker's alone.
 
     ``${env:NAME}`` is taken from the environment here, and ``${file:PATH:KEY}`` from the file, if they are here as well.
     """

@@ -20,7 +20,7 @@ from cdcproof.maintenance.rollback import kept_baseline, saved
 from cdcproof.maintenance.rollback.saved import Saved
 from cdcproof.maintenance.site import Site
 from cdcproof.maintenance.steps.finish import caught_up, conclude, resume, services_up
-from cdcproof.maintenance.steps.steps import Steps, Told, ended
+from cdcproof.maintenance.steps.steps import StepResult, Steps, ended
 from cdcproof.maintenance.window import Phase, Window, sha256
 
 COMMAND = "rollback"
@@ -37,7 +37,7 @@ STEPS = (
     "report",
 )
 _SETTLE_SECONDS = 1.0
-Restore = Callable[[], Told]
+Restore = Callable[[], StepResult]
 
 
 def rollback(window: Window, site: Site, steps: Steps, restore: Restore | None = None) -> bool:
@@ -59,13 +59,13 @@ def rollback(window: Window, site: Site, steps: Steps, restore: Restore | None =
         _back(window, site, steps, kept, restore)
     _demand_decision(window, site)
     steps.again("caught-up", lambda: caught_up(site))
-    steps.again("baseline", lambda: Told(_written_or_said(lambda: kept_baseline.put_back(site, window.folder))))
+    steps.again("baseline", lambda: StepResult(_written_or_said(lambda: kept_baseline.put_back(site, window.folder))))
     if not restore:
         return conclude(window, site, steps, None)
 
     def adopt() -> None:
         steps.again(
-            "baseline", lambda: Told(_written_or_said(lambda: kept_baseline.adopt_databases(site, window.folder)))
+            "baseline", lambda: StepResult(_written_or_said(lambda: kept_baseline.adopt_databases(site, window.folder)))
         )
 
     return conclude(window, site, steps, None, expect=kept_baseline.DATABASES, proven=adopt)
@@ -114,34 +114,34 @@ def _touches_services(window: Window, restore: Restore | None) -> bool:
     return went_down or bool(window.plan.compose) or restore is not None
 
 
-def _halt(site: Site, steps: Steps) -> Told:
+def _halt(site: Site, steps: Steps) -> StepResult:
     """Stop what runs with the configuration that is to go: else Connect would start it once more when it comes back."""
-    told = []
+    parts = []
     try:
         hand = site.hand()
         found = hand.states(*(connector.name for connector in site.pipeline.connectors))
         for connector in site.pipeline.connectors:
             seen = found.get(connector.name)
             if seen is None or seen.state == STOPPED:
-                told.append(f"{connector.name} {'is not at Connect' if seen is None else STOPPED}")
+                parts.append(f"{connector.name} {'is not at Connect' if seen is None else STOPPED}")
                 continue
             can_stop = hand.ask(f"whether {seen.name} can be stopped", lambda n=seen.name: hand.connect.can_stop(n))  # type: ignore[misc]
             done = acts.stop(hand, seen.name) if can_stop else acts.pause(hand, seen.name)
-            told.append(f"{seen.name} {done.outcome.text}")
+            parts.append(f"{seen.name} {done.outcome.text}")
     except CouldNotLookError as error:  # the change may have broken Connect: its services come back with what they were
         steps.note("halt", f"Kafka Connect could not be asked, so its connectors were not halted: {error.message}")
-    return Told("; ".join(told))
+    return StepResult("; ".join(parts))
 
 
-def _down(site: Site) -> Told:
+def _down(site: Site) -> StepResult:
     services = site.services()
     services.down()
-    return Told(f"down: {services.describe()}")
+    return StepResult(f"down: {services.describe()}")
 
 
-def _files_back(window: Window) -> Told:
+def _files_back(window: Window) -> StepResult:
     """Put the planned files back in their places; what stands there now is kept beside the copies."""
-    told = []
+    parts = []
     for number, file in enumerate(window.plan.compose, start=1):
         kept, original = window.folder / file.kept, Path(file.original)
         if sha256(kept) != file.sha256:
@@ -149,7 +149,7 @@ def _files_back(window: Window) -> Told:
                 f"{kept} is not what was kept when the window was planned.", "Put the file back by hand."
             )
         if original.exists() and sha256(original) == file.sha256:
-            told.append(f"{original} is as it was")
+            parts.append(f"{original} is as it was")
             continue
         try:
             if original.exists():
@@ -159,15 +159,15 @@ def _files_back(window: Window) -> Told:
             shutil.copy2(kept, original)
         except OSError as error:
             raise OperationError(f"{original} cannot be written: {error.strerror}.") from None
-        told.append(f"{original} put back")
-    return Told("; ".join(told) or "no file was planned to change")
+        parts.append(f"{original} put back")
+    return StepResult("; ".join(parts) or "no file was planned to change")
 
 
-def _configurations_alone(kept: Saved, site: Site) -> Told:
+def _configurations_alone(kept: Saved, site: Site) -> StepResult:
     """Give each connector that is there the configuration that it had, and leave it stopped. A restore makes those that are lost."""
     hand = site.hand()
     found = hand.states(*kept.connectors)
-    told = []
+    parts = []
     for name, before in kept.connectors.items():
         now = found.get(name)
         if now is None or before.config is None:
@@ -176,11 +176,11 @@ def _configurations_alone(kept: Saved, site: Site) -> Told:
             raise OperationError(f"{name} is {now.state}, and has to be stopped before the databases are restored.")
         if differences(now.config, before.config):
             deploy.put(hand, name, before.config)
-            told.append(f"{name} has its configuration again")
-    return Told("; ".join(told) or "every configuration is as it was")
+            parts.append(f"{name} has its configuration again")
+    return StepResult("; ".join(parts) or "every configuration is as it was")
 
 
-def _configurations(kept: Saved, site: Site, steps: Steps) -> Told:
+def _configurations(kept: Saved, site: Site, steps: Steps) -> StepResult:
     """Give each connector what it had. Positions go back too, where delivering once more does no harm."""
     hand = site.hand()
     found = hand.states(*kept.connectors)
@@ -205,12 +205,12 @@ def _configurations(kept: Saved, site: Site, steps: Steps) -> Told:
     wrong = [f"{result.name}: {result.text}" for result in results if result.status != "success"]
     if wrong:
         raise OperationError(f"Not every connector is as it was: {'; '.join(wrong)}", "cdcproof connectors status")
-    told = [
+    parts = [
         f"{r.name}: "
         + "; ".join([r.text, *(note for note in r.notes if not left.get(r.name)), *filter(None, [left.get(r.name)])])
         for r in results
     ]
-    return Told(". ".join(told))
+    return StepResult(". ".join(parts))
 
 
 def _config(now: Connector | None) -> dict[str, str]:

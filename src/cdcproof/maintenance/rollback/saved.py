@@ -45,9 +45,9 @@ def of(connectors: Iterable[Connector], hand: Hand, pipeline: Pipeline) -> Saved
 
 def write(saved: Saved, folder: Path) -> Path:
     """Keep it in the window's folder; secrets are in it, so that only its owner may read it. Raises `OperationError`."""
-    told = {"connectors": {name: asdict(before) for name, before in saved.connectors.items()}}
+    stored = {"connectors": {name: asdict(before) for name, before in saved.connectors.items()}}
     try:
-        write_whole(folder / _FILE, json.dumps(told, indent=1), mode=0o600)
+        write_whole(folder / _FILE, json.dumps(stored, indent=1), mode=0o600)
     except OSError as error:
         raise OperationError(
             f"{folder / _FILE} cannot be written: {error.strerror}.", "Make room: without it nothing could be put back."
@@ -59,8 +59,8 @@ def read(folder: Path) -> Saved:
     """What was kept. Raises `ConfigError` where it is missing or cannot be read."""
     path = folder / _FILE
     try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = {name: _before(each) for name, each in told["connectors"].items()}
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = {name: _before(each) for name, each in stored["connectors"].items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"How the connectors were before the window cannot be read: {type(error).__name__} {error}",
@@ -72,9 +72,9 @@ def read(folder: Path) -> Saved:
     return Saved(found)
 
 
-def _before(told: Mapping[str, Any]) -> Before:
-    offsets = told["offsets"]
-    return Before(**{**told, "offsets": None if offsets is None else tuple(offsets)})
+def _before(stored: Mapping[str, Any]) -> Before:
+    offsets = stored["offsets"]
+    return Before(**{**stored, "offsets": None if offsets is None else tuple(offsets)})
 
 
 def _as_offsets(committed: Mapping[Place, int]) -> tuple[Offset, ...]:

@@ -29,7 +29,7 @@ class Drained:
     aside: str = ""
 
 
-def drain(pipeline: Pipeline, seconds: float, tell: Callable[[str], None]) -> Drained:
+def drain(pipeline: Pipeline, seconds: float, report: Callable[[str], None]) -> Drained:
     """Wait until it is so. Raises `CouldNotLookError` with what is stuck: a sink that failed or does not move in time."""
     connect, kafka = Connect(pipeline.connect), Kafka(pipeline.kafka)
     groups = {sink.name: sink.consumer_group for sink in pipeline.sinks}
@@ -37,7 +37,7 @@ def drain(pipeline: Pipeline, seconds: float, tell: Callable[[str], None]) -> Dr
     deadline = Deadline(seconds)
     while True:
         ends = kafka.end_offsets(topics) if topics else {}
-        sight = waited(SinkHop(connect, kafka, groups, ends), max(1.0, deadline.remaining_seconds), tell)
+        sight = waited(SinkHop(connect, kafka, groups, ends), max(1.0, deadline.remaining_seconds), report)
         if not topics or kafka.end_offsets(topics) == ends:
             committed = {name: kafka.positions(group).committed for name, group in groups.items()}
             return Drained(committed, ends, sight.text.strip("; "))
@@ -48,7 +48,7 @@ def drain(pipeline: Pipeline, seconds: float, tell: Callable[[str], None]) -> Dr
             )
 
 
-def caught_up(pipeline: Pipeline, seconds: float, tell: Callable[[str], None]) -> tuple[str, Drained]:
+def caught_up(pipeline: Pipeline, seconds: float, report: Callable[[str], None]) -> tuple[str, Drained]:
     """Wait until the target has all that the source had committed at the time of the call; that position, and the sinks'.
 
     Raises `CouldNotLookError` with what is stuck.
@@ -56,5 +56,5 @@ def caught_up(pipeline: Pipeline, seconds: float, tell: Callable[[str], None]) -
     known = fences(pipeline, pipeline.table_names, lambda: connect_to(pipeline.source))
     fence = next(iter(known.values()))
     assert isinstance(fence, PositionFence)  # noqa: S101  `fences` makes no others
-    crossing = fence.source.cross(tell)
-    return crossing.position, drain(pipeline, seconds, tell)
+    crossing = fence.source.cross(report)
+    return crossing.position, drain(pipeline, seconds, report)

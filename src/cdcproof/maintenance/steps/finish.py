@@ -11,7 +11,7 @@ from cdcproof.core.errors import ConfigError, OperationError, UsageError
 from cdcproof.maintenance import go, report
 from cdcproof.maintenance.rollback import saved
 from cdcproof.maintenance.site import Site
-from cdcproof.maintenance.steps.steps import Steps, Told
+from cdcproof.maintenance.steps.steps import StepResult, Steps
 from cdcproof.maintenance.steps.validation import Validation
 from cdcproof.maintenance.window import CLOSED, Phase, Window
 
@@ -52,21 +52,23 @@ def conclude(
     """Validate, write the report, and close the window where all is green. `proven` is called before that, where it is."""
     found: list[Validation] = []
 
-    def validated() -> Told:
+    def validated() -> StepResult:
         found.append(site.validate(window.folder / f"validation-{steps.command}", change, expect))
-        return Told(f"{found[-1].word}: {found[-1].page}", {"green": found[-1].is_green, "rows": found[-1].rows()})
+        return StepResult(
+            f"{found[-1].word}: {found[-1].page}", {"green": found[-1].is_green, "rows": found[-1].rows()}
+        )
 
     steps.again("validate", validated)
     is_green = found[-1].is_green
     if is_green:
         proven()
-    steps.again("report", lambda: Told(str(report.write(window, site, is_over=is_green))))
+    steps.again("report", lambda: StepResult(str(report.write(window, site, is_over=is_green))))
     if is_green:
         window.journal.append(steps.command, CLOSED, "done", "the window is over")
     return is_green
 
 
-def services_up(window: Window, site: Site) -> Told:
+def services_up(window: Window, site: Site) -> StepResult:
     """Start what the window brought down, and wait until everything is up."""
     taken = {(entry.command, entry.step) for entry in window.journal.entries()}
     started = ""
@@ -75,23 +77,23 @@ def services_up(window: Window, site: Site) -> Told:
         services.up()
         started = f"started: {services.describe()}; "
     up = site.wait_until_up()
-    return Told(f"{started}up: {', '.join(up)}")
+    return StepResult(f"{started}up: {', '.join(up)}")
 
 
-def caught_up(site: Site) -> Told:
+def caught_up(site: Site) -> StepResult:
     """Wait until the target has all that the source had committed."""
     position, drained = site.caught_up()
     more = f"; {drained.aside}" if drained.aside else ""
-    return Told(
+    return StepResult(
         f"the target has all that the source had committed at {position}{more}",
         {"position": position, "beat": site.newest_beat()},
     )
 
 
-def resume(window: Window, site: Site, steps: Steps, kind: str) -> Told:
+def resume(window: Window, site: Site, steps: Steps, kind: str) -> StepResult:
     """Resume the connectors that ran before the window; one that somebody had halted before stays as it was, and is named."""
     before = _states_before(window)
-    told = []
+    parts = []
     for connector in site.pipeline.connectors:
         if connector.kind != kind:
             continue
@@ -106,10 +108,10 @@ def resume(window: Window, site: Site, steps: Steps, kind: str) -> Told:
                 f"{connector.name} does not run: {done.outcome.text}",
                 "Mend it and give the command again, or go back: cdcproof maintenance rollback",
             )
-        told.append(f"{connector.name} {done.outcome.text}")
+        parts.append(f"{connector.name} {done.outcome.text}")
         for note in done.notes:
             steps.note(f"resume-{kind}", f"{connector.name}: {note}")
-    return Told("; ".join(told))
+    return StepResult("; ".join(parts))
 
 
 def _states_before(window: Window) -> dict[str, str]:

@@ -102,7 +102,7 @@ def of(environment: Environment, pipeline: Pipeline) -> Services:
     return Composed(projects)
 
 
-def wait_until_up(environment: Environment, pipeline: Pipeline, seconds: float, tell: Tell) -> Mapping[str, str]:
+def wait_until_up(environment: Environment, pipeline: Pipeline, seconds: float, report: Tell) -> Mapping[str, str]:
     """Wait until every service is up and healthy and Connect reports connectors; service to what was seen of it."""
 
     def look() -> tuple[ServiceState, ...]:
@@ -123,7 +123,7 @@ def wait_until_up(environment: Environment, pipeline: Pipeline, seconds: float, 
         deadline_seconds=seconds,
         interval_seconds=0.5,
         patience=stretched,
-        tell=lambda seen: tell(f"waiting: {down(seen) or 'Kafka Connect'}"),
+        tell=lambda seen: report(f"waiting: {down(seen) or 'Kafka Connect'}"),
     )
     return {state.name: state.detail for state in states}
 

@@ -11,7 +11,7 @@ from cdcproof.maintenance import go
 from cdcproof.maintenance.rollback import kept_baseline, saved
 from cdcproof.maintenance.site import Site
 from cdcproof.maintenance.steps.drain import Drained
-from cdcproof.maintenance.steps.steps import Steps, Told, ended
+from cdcproof.maintenance.steps.steps import StepResult, Steps, ended
 from cdcproof.maintenance.window import OPENED, Phase, Window
 from cdcproof.validation.baseline import recording as baseline
 
@@ -55,14 +55,14 @@ def start(window: Window, site: Site, steps: Steps, *, forced: str = "", service
         window.journal.append(COMMAND, OPENED, "done", "the maintenance may begin")
 
 
-def _passed(window: Window, refused: tuple[str, ...], forced: str) -> Told:
+def _passed(window: Window, refused: tuple[str, ...], forced: str) -> StepResult:
     if not refused:
         given = go.read(window)
-        return Told(f"GO of {given.checked_at}, by {given.by}" if given else "")
-    return Told(f"FORCED ({forced}), although {'; '.join(refused)}", {"forced": forced, "refused": list(refused)})
+        return StepResult(f"GO of {given.checked_at}, by {given.by}" if given else "")
+    return StepResult(f"FORCED ({forced}), although {'; '.join(refused)}", {"forced": forced, "refused": list(refused)})
 
 
-def _save(window: Window, site: Site, steps: Steps, *, is_forced: bool) -> Told:
+def _save(window: Window, site: Site, steps: Steps, *, is_forced: bool) -> StepResult:
     hand = site.hand()
     connectors = hand.states(*(connector.name for connector in site.pipeline.connectors)).connectors
     kept = saved.of(connectors, hand, site.pipeline)
@@ -74,49 +74,49 @@ def _save(window: Window, site: Site, steps: Steps, *, is_forced: bool) -> Told:
         if not is_forced:
             raise
         steps.note("save", f"Versions, schemas and counts were not recorded: {error.message}")
-        return Told(f"{len(kept.connectors)} connectors")
+        return StepResult(f"{len(kept.connectors)} connectors")
     baseline.save(recorded, window.folder / saved.FACTS)
-    return Told(f"{len(kept.connectors)} connectors with their positions, {len(recorded.facts.values)} facts")
+    return StepResult(f"{len(kept.connectors)} connectors with their positions, {len(recorded.facts.values)} facts")
 
 
-def _pause(site: Site, kind: str) -> Told:
+def _pause(site: Site, kind: str) -> StepResult:
     """Pause the connectors of a kind, but for those that somebody had halted before."""
     hand = site.hand()
     names = [connector.name for connector in site.pipeline.connectors if connector.kind == kind]
     found = hand.states(*names)
-    told = []
+    parts = []
     for name in names:
         connector = found.get(name)
         if connector is None:
-            told.append(f"{name} is not at Connect")
+            parts.append(f"{name} is not at Connect")
         elif connector.state == STOPPED:
-            told.append(f"{name} STOPPED already")
+            parts.append(f"{name} STOPPED already")
         else:
             done = acts.pause(hand, name)
             if not done.outcome.held:
                 raise OperationError(f"{name} could not be paused: {done.outcome.text}")
-            told.append(f"{name} {done.outcome.text}")
-    return Told("; ".join(told))
+            parts.append(f"{name} {done.outcome.text}")
+    return StepResult("; ".join(parts))
 
 
-def _drain(site: Site, steps: Steps, *, is_forced: bool) -> Told:
+def _drain(site: Site, steps: Steps, *, is_forced: bool) -> StepResult:
     try:
         drained = site.drain()
     except CouldNotLookError as error:
         if not is_forced:
             raise
         steps.note("drain", f"The sinks were not drained: {error.message}")
-        return Told(_UNDRAINED, {"drained": False})
-    return _told(drained)
+        return StepResult(_UNDRAINED, {"drained": False})
+    return _described(drained)
 
 
-def _told(drained: Drained) -> Told:
+def _described(drained: Drained) -> StepResult:
     where = ", ".join(f"{topic}/{partition} {end:,}" for (topic, partition), end in sorted(drained.ends.items()))
     text = f"every sink has written all that is in the topics ({where or 'there are none'})"
-    return Told(text + (f"; {drained.aside}" if drained.aside else ""), {"drained": True})
+    return StepResult(text + (f"; {drained.aside}" if drained.aside else ""), {"drained": True})
 
 
-def _prove(window: Window, site: Site) -> Told:
+def _prove(window: Window, site: Site) -> StepResult:
     """Every connector is PAUSED with each task, and, where it was drained, nothing has come into the topics since."""
     for kind in ("source", "sink"):
         _pause(site, kind)
@@ -125,7 +125,7 @@ def _prove(window: Window, site: Site) -> Told:
     words = ", ".join(f"{subject} {state}" for subject, state in sorted(states.items()) if _is_ours(site, subject))
     entry = ended(window.journal.entries(), COMMAND, "drain")
     if not entry or not entry.facts.get("drained"):
-        return Told(f"{words}; {_UNDRAINED}", {"drained": False, "beat": site.newest_beat()})
+        return StepResult(f"{words}; {_UNDRAINED}", {"drained": False, "beat": site.newest_beat()})
     try:
         drained = site.drain()
     except CouldNotLookError:  # the source handed over more before the sink was paused
@@ -137,14 +137,14 @@ def _prove(window: Window, site: Site) -> Told:
         drained = site.drain()
     if not ended(window.journal.entries(), COMMAND, "prove"):  # a rollback delivers again from the first proof on
         saved.write(saved.read(window.folder).with_sink_positions(drained.committed), window.folder)
-    return Told(f"{words}; {_told(drained).text}", {"drained": True, "beat": site.newest_beat()})
+    return StepResult(f"{words}; {_described(drained).text}", {"drained": True, "beat": site.newest_beat()})
 
 
 def _is_ours(site: Site, subject: str) -> bool:
     return subject.partition("/")[0] in {connector.name for connector in site.pipeline.connectors}
 
 
-def _down(site: Site) -> Told:
+def _down(site: Site) -> StepResult:
     services = site.services()
     services.down()
-    return Told(f"down: {services.describe()}")
+    return StepResult(f"down: {services.describe()}")

@@ -12,7 +12,7 @@ from cdcproof.maintenance.journal import Entry, Journal
 
 
 @dataclass(frozen=True)
-class Told:
+class StepResult:
     """What a step has to say of itself: a sentence, and facts for those that come later."""
 
     text: str = ""
@@ -29,34 +29,34 @@ def ended(entries: tuple[Entry, ...], command: str, step: str) -> Entry | None:
 
 @dataclass(frozen=True)
 class Steps:
-    """Takes the steps of one command. `tell` is given a line for each."""
+    """Takes the steps of one command. `report` is given a line for each."""
 
     journal: Journal
     command: str
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
-    def once(self, step: str, act: Callable[[], Told]) -> Entry:
+    def once(self, step: str, act: Callable[[], StepResult]) -> Entry:
         """Take it, unless it was done before: then its entry from that time is returned."""
         before = ended(self.journal.entries(), self.command, step)
         if before:
-            self.tell(f"{step}: done already, {before.at} by {before.who}")
+            self.report(f"{step}: done already, {before.at} by {before.who}")
             return before
         return self.again(step, act)
 
-    def again(self, step: str, act: Callable[[], Told]) -> Entry:
+    def again(self, step: str, act: Callable[[], StepResult]) -> Entry:
         """Take it, whether it was done before or not. What it raises is journalled and raised again."""
         self.journal.append(self.command, step, "begun")
         try:
-            told = act()
+            result = act()
         except BaseException as error:
             with suppress(OperationError):  # a journal that is full by now hides no reason
                 self.journal.append(self.command, step, "failed", " ".join(str(error).split()) or type(error).__name__)
             raise
-        entry = self.journal.append(self.command, step, "done", told.text, told.facts)
-        self.tell(f"{step}: {told.text or 'done'}")
+        entry = self.journal.append(self.command, step, "done", result.text, result.facts)
+        self.report(f"{step}: {result.text or 'done'}")
         return entry
 
     def note(self, step: str, text: str) -> None:
         """Journal an issue that does not end the command."""
         self.journal.append(self.command, step, "noted", text)
-        self.tell(f"{step}: {text}")
+        self.report(f"{step}: {text}")

@@ -71,11 +71,11 @@ def _needed(reports: dict[str, Report]) -> dict[str, str]:
             results[about].append(_Named(result, finished(report), path))
     needed: dict[str, str] = {}
     for (*_, table), seen in results.items():
-        told = history(seen)
+        past = history(seen)
         for one, why in (
-            (told and told.newest, "the newest report"),
-            (told and told.contents, "the newest comparison of contents"),
-            (told and told.mismatch, "the difference that stands"),
+            (past and past.newest, "the newest report"),
+            (past and past.contents, "the newest comparison of contents"),
+            (past and past.mismatch, "the difference that stands"),
         ):
             if isinstance(one, _Named):
                 needed.setdefault(one.path, f"{why} of {table}")

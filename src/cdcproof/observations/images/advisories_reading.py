@@ -43,14 +43,14 @@ def audit() -> Advisories:
         ) from None
 
 
-def _audited(told: dict[str, object]) -> Audited:
-    vulnerabilities = told.get("vulns", ())
-    if "skip_reason" not in told and not isinstance(vulnerabilities, list):
+def _audited(answer: dict[str, object]) -> Audited:
+    vulnerabilities = answer.get("vulns", ())
+    if "skip_reason" not in answer and not isinstance(vulnerabilities, list):
         raise TypeError("neither audited nor skipped")
     return Audited(
-        str(told["name"]),
-        str(told.get("version", "")),
-        str(told.get("skip_reason", "")),
+        str(answer["name"]),
+        str(answer.get("version", "")),
+        str(answer.get("skip_reason", "")),
         tuple(
             (str(one["id"]), ", ".join(one.get("fix_versions", ())) or "no version")
             for one in (vulnerabilities if isinstance(vulnerabilities, list) else ())

@@ -65,9 +65,9 @@ class NewerTags:
         if not self.running:
             raise CouldNotLookError("No container runs an image of the compose files.", "See monthly.1-images.")
         if self.unknown:
-            told = " ".join(f"{image}: {why}" for image, (why, _) in self.unknown.items())
+            reasons = " ".join(f"{image}: {why}" for image, (why, _) in self.unknown.items())
             remedies = dict.fromkeys(remedy for _, remedy in self.unknown.values() if remedy)
-            raise CouldNotLookError(f"Whether there are newer versions is not known. {told}", "\n".join(remedies))
+            raise CouldNotLookError(f"Whether there are newer versions is not known. {reasons}", "\n".join(remedies))
 
     def rows(self) -> list[dict[str, object]]:
         """One row per image, for the report."""

@@ -68,8 +68,10 @@ class SinkLag:
             )
             for group, parts in self.partitions.items()
         }
-        told = {group: "; ".join(filter(None, (self.aside.get(group), ahead.get(group)))) for group in self.partitions}
-        return dict(self.aside) | {group: text for group, text in told.items() if text}
+        reasons = {
+            group: "; ".join(filter(None, (self.aside.get(group), ahead.get(group)))) for group in self.partitions
+        }
+        return dict(self.aside) | {group: text for group, text in reasons.items() if text}
 
     def _age_seconds(self, partition: PartitionLag) -> float:
         age_seconds = partition.lag_seconds

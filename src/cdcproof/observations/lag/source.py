@@ -104,7 +104,7 @@ class SourceLag:
 
     def rows(self) -> list[dict[str, object]]:
         """One row per connector, for the report."""
-        told: list[dict[str, object]] = [
+        seen_rows: list[dict[str, object]] = [
             {
                 "connector": name,
                 "seen": one.word(),
@@ -114,4 +114,4 @@ class SourceLag:
             }
             for name, one in self.seen.items()
         ]
-        return told + [{"connector": name, "seen": f"not: {why}"} for name, (why, _) in self.unseen.items()]
+        return seen_rows + [{"connector": name, "seen": f"not: {why}"} for name, (why, _) in self.unseen.items()]

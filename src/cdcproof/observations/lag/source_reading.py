@@ -83,11 +83,11 @@ def _progress(source: DeploymentDatabase, account: Account, connect: Connect) ->
 
 def offset_of(connect: Connect, name: str, database: str | None, config: Mapping[str, str]) -> dict[str, Any]:
     """The connector's committed offset in this database; an empty one where it has none."""
-    for told in connect.offsets(name):
-        partition = told["partition"]
+    for committed in connect.offsets(name):
+        partition = committed["partition"]
         is_ours = partition.get("database", database) in (database, None) and connector_config.is_of_today(
             partition, config
         )
-        if is_ours and told.get("offset"):
-            return dict(told["offset"])
+        if is_ours and committed.get("offset"):
+            return dict(committed["offset"])
     return {}

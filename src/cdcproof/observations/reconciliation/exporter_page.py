@@ -51,12 +51,12 @@ def not_own(scraped: Metrics, pipeline: Pipeline) -> str:
     infos = [dict(labels) for labels in scraped.series(INFO)]
     if len(infos) != 1:
         return f"they do not say whose they are ({INFO}): another program serves them, or an older cdcproof"
-    (told,) = infos
-    if told.get("pipeline") != pipeline.name:
-        return f"they are of pipeline {told.get('pipeline')}, not {pipeline.name}"
+    (info,) = infos
+    if info.get("pipeline") != pipeline.name:
+        return f"they are of pipeline {info.get('pipeline')}, not {pipeline.name}"
     for side, database in (("source", pipeline.source), ("target", pipeline.target)):
-        if not is_same_place(told.get(side, ""), place_of(database)):
-            return f"they are of the {side} {told.get(side)}, not {place_of(database)}"
+        if not is_same_place(info.get(side, ""), place_of(database)):
+            return f"they are of the {side} {info.get(side)}, not {place_of(database)}"
     return ""
 
 

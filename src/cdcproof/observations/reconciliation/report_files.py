@@ -66,11 +66,11 @@ def _read_back(named: Sequence[tuple[str, Path]], pipeline: Pipeline, now: datet
             return
         file = _read(path, pipeline, now)
         yield file
-        for told in file.report.tables if file.report and file.counts else ():
-            result = as_declared(told, tables[told.table]) if told.table in tables else None
+        for reported in file.report.tables if file.report and file.counts else ():
+            result = as_declared(reported, tables[reported.table]) if reported.table in tables else None
             since = proven_since(Seen(result, file.at)) if result else None
             if since and since.year > 1:
-                proven[told.table] = max(since, proven.get(told.table, since))
+                proven[reported.table] = max(since, proven.get(reported.table, since))
 
 
 def _latest(stamp: str) -> datetime:

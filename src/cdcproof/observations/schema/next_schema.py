@@ -76,22 +76,22 @@ def with_another_column(schema: Schema) -> Schema | None:
     if schema.kind != "AVRO":
         return None
     try:
-        told = json.loads(schema.text)
+        stored = json.loads(schema.text)
     except ValueError:
         return None
-    row = _row(told)
+    row = _row(stored)
     if row is None:
         return None
     row["fields"] = [*row["fields"], _ADDED]
-    return replace(schema, text=json.dumps(told))
+    return replace(schema, text=json.dumps(stored))
 
 
-def _row(told: Any) -> dict[str, Any] | None:
-    if not isinstance(told, dict) or told.get("type") != "record" or not isinstance(told.get("fields"), list):
+def _row(stored: Any) -> dict[str, Any] | None:
+    if not isinstance(stored, dict) or stored.get("type") != "record" or not isinstance(stored.get("fields"), list):
         return None
-    for field in told["fields"]:
+    for field in stored["fields"]:
         if isinstance(field, dict) and field.get("name") in ("before", "after"):
             choices = field["type"] if isinstance(field.get("type"), list) else [field.get("type")]
             rows = [one for one in choices if isinstance(one, dict) and isinstance(one.get("fields"), list)]
             return rows[0] if rows else None
-    return told
+    return stored

@@ -125,7 +125,7 @@ class Topics:
 
 def _differs(topic: TopicState, key: str, right: str) -> bool:
     """Whether a setting that is known is not what it must be. Debezium makes its history with the longest time there is."""
-    told = topic.settings.get(key, right).replace(" ", "")
-    if key == "retention.ms" and told.isdigit() and int(told) >= _YEARS_MS:
+    setting = topic.settings.get(key, right).replace(" ", "")
+    if key == "retention.ms" and setting.isdigit() and int(setting) >= _YEARS_MS:
         return False
-    return told != right
+    return setting != right

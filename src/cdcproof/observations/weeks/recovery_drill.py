@@ -43,8 +43,8 @@ class RecoveryDrill:
         """Both targets are kept, by a drill of this quarter that was proven."""
         if not self.drills:
             return {"last drill": _LATELY}
-        told = {"result": _PROVEN} if self.drills[0].proven is not None else {}
-        return {"last drill": _LATELY, "recovery time": self._rto, "lost changes": self._rpo, **told}
+        stored = {"result": _PROVEN} if self.drills[0].proven is not None else {}
+        return {"last drill": _LATELY, "recovery time": self._rto, "lost changes": self._rpo, **stored}
 
     def found(self) -> dict[str, str]:
         """That, or the actual figures."""
@@ -102,9 +102,9 @@ def read(folder: Path, pipeline: str) -> tuple[Drill, ...]:
     drills = []
     for path, text in records:
         try:
-            told: dict[str, Any] = json.loads(text)
-            if told.get("pipeline", pipeline) == pipeline:
-                drills.append(_drill(path, told))
+            stored: dict[str, Any] = json.loads(text)
+            if stored.get("pipeline", pipeline) == pipeline:
+                drills.append(_drill(path, stored))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UnexpectedAnswerError(
                 f"{path} is no record of a drill: {type(error).__name__} {error}.", "Correct it, or move it away."
@@ -112,11 +112,11 @@ def read(folder: Path, pipeline: str) -> tuple[Drill, ...]:
     return tuple(sorted(drills, key=lambda drill: drill.finished_at, reverse=True))
 
 
-def _drill(path: Path, told: dict[str, Any]) -> Drill:
-    started, finished = (datetime.fromisoformat(told[name]).timestamp() for name in ("started_at", "finished_at"))
-    rto, rpo = (float(told[name]) for name in ("rto_seconds", "rpo_seconds"))
+def _drill(path: Path, stored: dict[str, Any]) -> Drill:
+    started, finished = (datetime.fromisoformat(stored[name]).timestamp() for name in ("started_at", "finished_at"))
+    rto, rpo = (float(stored[name]) for name in ("rto_seconds", "rpo_seconds"))
     if not (finished >= started and 0 <= rto < math.inf and 0 <= rpo < math.inf):
         raise ValueError("its times contradict each other")
-    if told.get("proven") not in (None, True, False):
+    if stored.get("proven") not in (None, True, False):
         raise ValueError("proven is neither true nor false")
-    return Drill(str(path), str(told["scenario"]), started, finished, rto, rpo, told.get("proven"))
+    return Drill(str(path), str(stored["scenario"]), started, finished, rto, rpo, stored.get("proven"))

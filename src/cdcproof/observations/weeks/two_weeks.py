@@ -104,10 +104,10 @@ def demand_no_gaps(series: Mapping[str, Samples], week: Stretch, gap_minutes: fl
         elif sum(gap.minutes for gap in gaps) > gap_minutes:
             wrong[name] = f"no samples for {sum(gap.minutes for gap in gaps) / 60:.1f} h, the longest from {gaps[0]}"
     if wrong:
-        told = "; ".join(f"{name}: {why}" for name, why in list(wrong.items())[:3])
+        reasons = "; ".join(f"{name}: {why}" for name, why in list(wrong.items())[:3])
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise CouldNotLookError(
-            f"{source} has gaps in the last 7 days: {told}{more}.",
+            f"{source} has gaps in the last 7 days: {reasons}{more}.",
             "See in Prometheus' targets whether the exporter is scraped (up), and since when; Prometheus' retention must be 14 days or more.",
         )
 

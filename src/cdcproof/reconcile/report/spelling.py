@@ -111,7 +111,7 @@ def _never(_: tuple[Value, Value]) -> bool:
 
 
 def _value(read: ColumnRead, part: bytes | None) -> Value:
-    """Canonical bytes as what spellings are told by."""
+    """Canonical bytes as what distinguishes spellings."""
     if part is None:
         return None
     if read.form.kind in (Kind.TIMESTAMP, Kind.INSTANT, Kind.INTEGER):

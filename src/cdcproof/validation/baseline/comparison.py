@@ -133,7 +133,7 @@ class Comparison:
         return values[0] if values else change.before
 
     def _unfulfilled(self) -> Sequence[Expectation]:
-        """Declared, and nothing of it happened; one whose value is the wrong one is told by its subject."""
+        """Declared, and nothing of it happened; one whose value is the wrong one is named by its subject."""
         changed = {change.subject for change in self.changes()}
         now = self.after.values
         return [

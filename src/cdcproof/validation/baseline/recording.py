@@ -1,6 +1,6 @@
 """Collecting what a pipeline is made of, and keeping it in a file.
 
-No secret is kept: in its place stands a fingerprint, which tells whether it changed. It is made slowly (scrypt), with a salt of
+No secret is kept: in its place stands a fingerprint, which shows whether it changed. It is made slowly (scrypt), with a salt of
 the file's own, so that a weak password is not easily found out from it.
 """
 
@@ -138,7 +138,7 @@ def facts_since(baseline: Baseline, environment: Environment, pipeline: Pipeline
 
 def save(baseline: Baseline, path: Path) -> None:
     """Keep it. Raises `OperationError`."""
-    told = {
+    stored = {
         "version": _VERSION,
         "pipeline": baseline.pipeline,
         "taken_at": baseline.taken_at,
@@ -147,7 +147,7 @@ def save(baseline: Baseline, path: Path) -> None:
         "unknown": dict(baseline.facts.unknown),
     }
     try:
-        write_whole(path, json.dumps(told, indent=1, ensure_ascii=False) + "\n", mode=0o640)
+        write_whole(path, json.dumps(stored, indent=1, ensure_ascii=False) + "\n", mode=0o640)
     except OSError as error:
         raise OperationError(
             f"{path} cannot be written: {error.strerror}.", "Name another file with --file, or paths.baselines."
@@ -157,8 +157,8 @@ def save(baseline: Baseline, path: Path) -> None:
 def load(path: Path) -> Baseline:
     """Read it. Raises `CouldNotLookError` when there is none, or what is there is not one."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return _from_dict(told)
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return _from_dict(stored)
     except FileNotFoundError:
         raise CouldNotLookError(
             f"No baseline is recorded: there is no {path}.",
@@ -171,15 +171,15 @@ def load(path: Path) -> Baseline:
         ) from None
 
 
-def _from_dict(told: Mapping[str, Any]) -> Baseline:
-    if told["version"] != _VERSION:
-        raise ValueError(f"format version {told['version']}, this program reads {_VERSION}")
-    bytes.fromhex(told["salt"])
+def _from_dict(stored: Mapping[str, Any]) -> Baseline:
+    if stored["version"] != _VERSION:
+        raise ValueError(f"format version {stored['version']}, this program reads {_VERSION}")
+    bytes.fromhex(stored["salt"])
     facts = Facts(
-        {str(subject): str(value) for subject, value in told["facts"].items()},
-        {str(group): str(why) for group, why in told["unknown"].items()},
+        {str(subject): str(value) for subject, value in stored["facts"].items()},
+        {str(group): str(why) for group, why in stored["unknown"].items()},
     )
-    return Baseline(str(told["pipeline"]), str(told["taken_at"]), str(told["salt"]), facts)
+    return Baseline(str(stored["pipeline"]), str(stored["taken_at"]), str(stored["salt"]), facts)
 
 
 def _table_facts(place: str, table: TableName, door: Database) -> dict[str, str]:
@@ -194,5 +194,5 @@ def _column_told(column: Column) -> str:
     size = [part for part in (column.precision, column.scale) if part is not None] or [
         part for part in (column.length,) if part is not None
     ]
-    told = column.type + (f"({', '.join(map(str, size))})" if size else "")
-    return told + ("" if column.nullable else " not null") + (" computed" if column.computed else "")
+    stored = column.type + (f"({', '.join(map(str, size))})" if size else "")
+    return stored + ("" if column.nullable else " not null") + (" computed" if column.computed else "")

@@ -14,7 +14,7 @@ from cdcproof.validation.round_trip.journey import ARRIVED, Hop, Journey, is_lat
 _INTERVAL_SECONDS = 0.02
 
 
-def follow(canary: Canary, pipeline: Pipeline, source: Rows, target: Rows, tell: Callable[[str], None]) -> Journey:
+def follow(canary: Canary, pipeline: Pipeline, source: Rows, target: Rows, report: Callable[[str], None]) -> Journey:
     """Wait for a beat at the source, and see it, or a later one, at the target.
 
     Raises `CouldNotLookError` for a canary that does not beat, or is not there.
@@ -42,7 +42,7 @@ def follow(canary: Canary, pipeline: Pipeline, source: Rows, target: Rows, tell:
             what="the canary's next beat",
             deadline_seconds=limits.deadline_seconds,
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda _: tell("waiting for the canary's next beat"),
+            tell=lambda _: report("waiting for the canary's next beat"),
         )[0][0]
     except DeadlineError:
         raise CouldNotLookError(
@@ -58,7 +58,7 @@ def follow(canary: Canary, pipeline: Pipeline, source: Rows, target: Rows, tell:
             what="the beat at the target",
             deadline_seconds=limits.deadline_seconds,
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda _: tell("waiting for the canary's beat at the target"),
+            tell=lambda _: report("waiting for the canary's beat at the target"),
         )
         seconds = clock.elapsed_seconds
     except DeadlineError:

@@ -31,13 +31,13 @@ _REMOVING_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Ends:
-    """Both databases. `write_down` is given each act before it is done, then how it ended; `tell` what is being waited for."""
+    """Both databases. `write_down` is given each act before it is done, then how it ended; `report` what is being waited for."""
 
     source: Writer
     target: Writer
     limits: RoundTrip
     write_down: Callable[[str], None]
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
 
 def travel(travellers: Sequence[Traveller], ends: Ends) -> Journey:
@@ -168,7 +168,7 @@ def _watch(
             what=f"the {act}",
             deadline_seconds=deadline_seconds,
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda seen: ends.tell(f"{act}: {', '.join(seen) if isinstance(seen, list) else seen}"),
+            tell=lambda seen: ends.report(f"{act}: {', '.join(seen) if isinstance(seen, list) else seen}"),
         )
     except DeadlineError:
         look()  # what could not be asked must not be called missing

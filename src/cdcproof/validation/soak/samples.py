@@ -10,7 +10,7 @@ from cdcproof.core.errors import UnreachableError
 from cdcproof.findings import ABSENT
 
 _UPTIME_SLACK_SECONDS = 5.0
-"""A clock that is told in whole seconds is no restart."""
+"""A start time that is rounded to whole seconds shows no restart."""
 _ANSWERS = "answers"
 
 
@@ -103,7 +103,7 @@ class Part:
     def _word(self, subject: str, look: Seen | None) -> str:
         if subject == self.name:
             return _ANSWERS if look else "no answer"
-        # that it could not be asked is told once, as the part's own story
+        # that it could not be asked is reported once, as the part's own story
         return look.words.get(subject, ABSENT) if look else self.expected.get(subject, ABSENT)
 
     def _restarts(self) -> dict[str, str]:

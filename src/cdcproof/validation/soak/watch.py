@@ -48,8 +48,8 @@ class Watched:
     optional: bool = False
 
 
-def watch(parts: Sequence[Watched], seconds: float, tell: Callable[[float], None]) -> Soak:
-    """Look at every part again and again, all side by side; `tell` is given the seconds that are over."""
+def watch(parts: Sequence[Watched], seconds: float, report: Callable[[float], None]) -> Soak:
+    """Look at every part again and again, all side by side; `report` is given the seconds that are over."""
     clock = Deadline(seconds)
     stop = threading.Event()
     with ThreadPoolExecutor(len(parts)) as pool:
@@ -61,7 +61,7 @@ def watch(parts: Sequence[Watched], seconds: float, tell: Callable[[float], None
                 what="the end of the soak",
                 deadline_seconds=seconds + _PATIENCE_SECONDS,
                 interval_seconds=min(_TELL_SECONDS, seconds / 10),
-                tell=lambda _: tell(min(seconds, clock.elapsed_seconds)),
+                tell=lambda _: report(min(seconds, clock.elapsed_seconds)),
             )
             return Soak(tuple(future.result() for future in futures), seconds)
         finally:
@@ -153,7 +153,9 @@ def _sinks(pipeline: Pipeline) -> Watched:
 
 def _exporter(name: str, url: str) -> Watched:
     def look() -> Seen:
-        return Seen(counters={_told(s.name, s.labels): s.value for s in scrape(url, name).samples if _counts_errors(s)})
+        return Seen(
+            counters={_series_name(s.name, s.labels): s.value for s in scrape(url, name).samples if _counts_errors(s)}
+        )
 
     return Watched(name, look, _SELDOM_SECONDS, optional=True)
 
@@ -188,12 +190,12 @@ def _counts_errors(sample: Sample) -> bool:
 def _alert(labels: Mapping[str, str]) -> str:
     all_have = ("__name__", "alertname", "alertstate", "severity", "job", "pipeline")
     own = {k: v for k, v in labels.items() if k not in all_have}
-    return _told(f"alert {labels.get('alertname', 'without a name')}", tuple(own.items()))
+    return _series_name(f"alert {labels.get('alertname', 'without a name')}", tuple(own.items()))
 
 
 def _series(labels: Labels) -> str:
-    return _told(dict(labels).get("__name__", ""), tuple(label for label in labels if label[0] != "__name__"))
+    return _series_name(dict(labels).get("__name__", ""), tuple(label for label in labels if label[0] != "__name__"))
 
 
-def _told(name: str, labels: Labels) -> str:
+def _series_name(name: str, labels: Labels) -> str:
     return f"{name}{{{', '.join(f'{key}={value}' for key, value in labels)}}}" if labels else name
