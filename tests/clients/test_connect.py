@@ -143,7 +143,10 @@ def test_a_rejected_configuration_is_told_without_its_password() -> None:
         (TRACE, 'org.postgresql.util.PSQLException: ERROR: relation "orders" does not exist'),
         ("java.lang.OutOfMemoryError: heap\n\tat x", "java.lang.OutOfMemoryError: heap"),
         ("", ""),
-        ("E: " + "x" * 1000, "E: " + "x" * 297 + "…"),
+        (
+            "E: " + "x" * 1000 + " is no longer available",
+            "E: " + "x" * 197 + " … " + "x" * 77 + " is no longer available",
+        ),
     ],
 )
 def test_the_root_cause_is_the_last_cause(trace: str, line: str) -> None:

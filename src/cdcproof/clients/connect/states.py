@@ -14,7 +14,8 @@ from cdcproof.clients.kafka.dead_letters import TOPIC_KEY
 from cdcproof.core.secrets import inline_secrets
 
 _CAUSE = "Caused by: "
-_LONGEST_CAUSE = 300
+_BEGINNING, _END = 200, 100
+"""Characters of a long cause that are shown: Debezium prints a whole offset before it says what is wrong with it."""
 _KINDS = ("source", "sink")
 _ON_THE_WAY = ("UNASSIGNED", "RESTARTING")
 """States that Connect leaves by itself: it assigns and starts what has them. Kafka's `AbstractStatus.State`."""
@@ -121,7 +122,7 @@ def root_cause(trace: str) -> str:
     lines = [line.strip() for line in trace.splitlines() if line.strip()]
     causes = [line.removeprefix(_CAUSE) for line in lines if line.startswith(_CAUSE)]
     line = causes[-1] if causes else lines[0] if lines else ""
-    return line[:_LONGEST_CAUSE] + "…" if len(line) > _LONGEST_CAUSE else line
+    return f"{line[:_BEGINNING]} … {line[-_END:]}" if len(line) > _BEGINNING + _END else line
 
 
 def read(name: str, told: Mapping[str, Any]) -> Connector:
