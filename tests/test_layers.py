@@ -58,6 +58,7 @@ DOORS = {
         "monitoring/exporter/series.py",
         "monitoring/exporter/server.py",
     },
+    "distributed": {"clients/dask_cluster.py"},
     "boto3": {"clients/object_store/client.py"},
     "botocore": {"clients/object_store/client.py"},
     "allure": {"reporting/allure_results.py"},

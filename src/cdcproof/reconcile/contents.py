@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from cdcproof.reconcile.checksums.checkpoint import Checkpoint
+from cdcproof.reconcile.checksums.checkpoint import Kept
 from cdcproof.reconcile.checksums.narrowing import narrowed
 from cdcproof.reconcile.checksums.strategy import Means, Strategy
 from cdcproof.reconcile.checksums.table import summed
@@ -22,9 +22,7 @@ from cdcproof.reconcile.report.verdict import Rows, judged
 from cdcproof.reconcile.rows.differing_chunks import ByValue
 
 
-def compare_contents(
-    comparison: Comparison, means: Means | None = None, checkpoint: Checkpoint | None = None
-) -> TableResult:
+def compare_contents(comparison: Comparison, means: Means | None = None, checkpoint: Kept | None = None) -> TableResult:
     """Compare every row of both sides. Raises `CouldNotLookError` when that cannot be done."""
     source, target, stop = comparison.source, comparison.target, comparison.stop
     seconds: dict[str, float] = {}

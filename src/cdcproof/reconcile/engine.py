@@ -16,7 +16,7 @@ from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.names import TableName
 from cdcproof.pipeline.engines import DatabaseAddress, Engine
-from cdcproof.reconcile.checksums.checkpoint import Unfinished
+from cdcproof.reconcile.checksums.checkpoint import Kept, Unfinished
 from cdcproof.reconcile.checksums.parts import Sessions
 from cdcproof.reconcile.checksums.strategy import Means, Sliced, Strategy
 from cdcproof.reconcile.checksums.throttle import Throttle
@@ -99,6 +99,8 @@ class Run:
     unfinished: Unfinished | None = None
     slices: Sliced | None = None
     """Other machines, which read the slices of tables."""
+    kept: Callable[[str], Kept] | None = None
+    """What others have read of a table, to be gone on from, in place of an interrupted run."""
 
 
 def reconcile(run: Run, tables: Sequence[TablePair]) -> Generator[TableResult]:
@@ -216,7 +218,8 @@ def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue
                 stop,
             )
             if run.options.validate_checksums:
-                checkpoint = run.unfinished.of(table.name) if run.unfinished else None
+                of = run.kept or (run.unfinished.of if run.unfinished else None)
+                checkpoint: Kept | None = of(table.name) if of else None
                 result = compare_contents(comparison, replace(means, progress=comparison.progress), checkpoint)
             else:
                 result = compare_counts(comparison)

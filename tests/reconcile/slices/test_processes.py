@@ -92,21 +92,25 @@ def test_processes_give_the_result_of_one_machine(tables: Sides) -> None:
     assert theirs[1].example_keys == ("changed 17 (amount)", "missing 9000", "extra 999999")
 
 
+def waits_at_door(tables: Sides) -> str:
+    """A filter that lets every row of the source through, as soon as it gets this test's lock."""
+    name = sql.Identifier(tables.schema, "waits").as_string()
+    tables.source.execute(
+        f"CREATE OR REPLACE FUNCTION {name}(bigint) RETURNS boolean IMMUTABLE LANGUAGE plpgsql SET lock_timeout = 0 AS "
+        f"'BEGIN PERFORM pg_advisory_xact_lock_shared({DOOR}); RETURN true; END'"
+    )
+    return f"{name}(id)"
+
+
 def test_a_worker_that_is_killed_while_it_reads_costs_its_slice(tables: Sides) -> None:
     """Each row waits at a lock of this test's, so that a worker is in the midst of its slice when it is killed."""
     before = set(multiprocessing.active_children())
     made: list[Executor] = []
     found: list[TableResult] = []
-    waits = sql.Identifier(tables.schema, "waits").as_string()
-    tables.source.execute(
-        f"CREATE FUNCTION {waits}(bigint) RETURNS boolean IMMUTABLE LANGUAGE plpgsql SET lock_timeout = 0 AS "
-        f"'BEGIN PERFORM pg_advisory_xact_lock_shared({DOOR}); RETURN true; END'"
-    )
+    waits = waits_at_door(tables)
     with _workers(tables, made, at_once=1) as slices, tables.source.connect() as door:
         door.execute("SELECT pg_advisory_lock(%s)", [DOOR])
-        thread = threading.Thread(
-            target=lambda: found.extend(_results(tables, slices, "equal", source_filter=f"{waits}(id)"))
-        )
+        thread = threading.Thread(target=lambda: found.extend(_results(tables, slices, "equal", source_filter=waits)))
         thread.start()
         wait_until(
             lambda: door.execute(

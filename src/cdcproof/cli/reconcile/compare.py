@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from cdcproof.cli.reconcile.inputs import Inputs
     from cdcproof.databases.duckdb.engine import Loading
     from cdcproof.databases.duckdb.stream import Columnar
-    from cdcproof.reconcile.checksums.checkpoint import Unfinished
+    from cdcproof.reconcile.checksums.checkpoint import Kept, Unfinished
+    from cdcproof.reconcile.checksums.strategy import Sliced
     from cdcproof.reconcile.engine import Options, Run
     from cdcproof.reconcile.plan.columns import TablePair
     from cdcproof.reconcile.report.result import Report, TableResult
     from cdcproof.reconcile.scrub.scrub import Budget
-    from cdcproof.reconcile.slices.distribution import Distribution
 
 EXAMPLE = """cdcproof reconcile --pipeline warehouse --validate-checksums
 
@@ -123,6 +123,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-parallel is then how many slices are read at once by all of them. "
         "cdcproof.reconcile.slices.processes:processes are processes of this machine",
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="the same by the workers of a Dask cluster, tls://HOST:PORT or tcp://127.0.0.1:PORT (pip install 'cdcproof[cluster]')",
+    )
+    parser.add_argument(
+        "--slice",
+        metavar="I/N",
+        help="read the I-th of N shares of the tables into the folder of --output-dir, which all N processes share; "
+        "no report is written (for an indexed Kubernetes Job)",
+    )
+    parser.add_argument(
+        "--merge", metavar="DIR", type=Path, help="write the report of what N processes have read into DIR by --slice"
+    )
     parser.add_argument("--fresh", action="store_true", help="begin anew, and ignore the results of an interrupted run")
     parser.add_argument(
         "--max-keys",
@@ -189,6 +203,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare, write the report, return the exit status."""
     gc.set_threshold(100_000)  # rows make no cycles, and looking for some among so many takes a twentieth of a run
     loading = _loading(arguments)  # before all that takes time
+    from cdcproof.cli.reconcile import shares
     from cdcproof.cli.reconcile.inputs import demand_writable, read
     from cdcproof.cli.reconcile.workers import distributed, workers
     from cdcproof.reconcile.checksums.strategy import Strategy
@@ -199,11 +214,14 @@ def run(arguments: argparse.Namespace) -> int:
     options = Options(arguments.validate_checksums, arguments.max_parallel, arguments.max_keys, pinned)
     _demand_sane(arguments)
     slices_by, executor = workers(arguments)
+    share = shares.wanted(arguments)
     inputs = read(arguments)
     directory = arguments.output_dir or inputs.directory
     demand_writable(directory)
     screen = sys.stderr if arguments.json else sys.stdout
-    asked = _Work(inputs, options, _budget(arguments, inputs, directory), slices_by=slices_by)
+    if share:
+        return shares.run(inputs, options, share, directory, loading, limit_seconds=arguments.time_limit)
+    asked = _Work(inputs, options, _budget(arguments, inputs, directory), slices_by=slices_by, merge=arguments.merge)
     if not arguments.output_dir and (arguments.tables is None or not inputs.pipeline):
         # a run of some tables, or with a report that no check reads, is none of the schedule
         schedule.note(arguments, "reconcile", inputs.pipeline, directory.parent / "reports", inputs.pushgateway)
@@ -277,8 +295,10 @@ class _Work:
     budget: Budget | None
     columnar: Columnar | None = None
     unfinished: Unfinished | None = None
-    slices: Distribution | None = None
+    slices: Sliced | None = None
     slices_by: str = ""
+    kept: Callable[[str], Kept] | None = None
+    merge: Path | None = None
 
 
 @contextmanager
@@ -294,6 +314,14 @@ def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool
     name = {"pipeline": work.inputs.pipeline} | {side: end.place for side, end in ends.items()}
     engine.recognise(work.inputs.source, work.inputs.target)
     about = {f"{side}'s database": repr(end.recognised.identity) for side, end in ends.items()}
+    if work.merge:
+        from cdcproof.reconcile.slices.folder import SliceFolder
+        from cdcproof.reconcile.slices.merging import Merged
+
+        merged = Merged(SliceFolder(work.merge, about))
+        with Columnar(loading) as columnar:
+            yield replace(work, columnar=columnar, slices=merged, kept=merged.of)
+        return
     with Columnar(loading) as columnar, Unfinished(directory, name, about, fresh=fresh) as unfinished:
         yield replace(work, columnar=columnar, unfinished=unfinished)
 
@@ -342,7 +370,8 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: flo
 
     with Screen(sys.stderr) as watch:
         run = engine.Run(
-            inputs.source, inputs.target, inputs.fence, options, watch, work.columnar, work.unfinished, work.slices
+            *(inputs.source, inputs.target, inputs.fence, options, watch, work.columnar, work.unfinished),
+            *(work.slices, work.kept),
         )
         found = begin(run, inputs.tables)
         try:

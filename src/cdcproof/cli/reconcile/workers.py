@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from cdcproof.cli.reconcile.inputs import STATEMENT_TIMEOUT_SECONDS, Inputs
+from cdcproof.clients import dask_cluster
 from cdcproof.core.errors import CdcproofError, UsageError
 from cdcproof.core.secrets import scrub
 from cdcproof.reconcile.slices.distribution import Addresses, Distribution
@@ -21,6 +22,19 @@ def workers(arguments: argparse.Namespace) -> tuple[str, Workers | None]:
 
     Raises `UsageError` for flags that contradict each other, and a factory that is not there.
     """
+    given = [flag for flag in ("executor", "cluster", "slice", "merge") if getattr(arguments, flag)]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]} exclude each other.")
+    if arguments.merge:
+        demand_contents(arguments, "--merge")
+        if not arguments.merge.is_dir():
+            raise UsageError(f"--merge {arguments.merge}: there is no such folder.", "Name the folder of --slice.")
+        return "other processes (--slice)", None
+    if arguments.cluster:
+        demand_contents(arguments, "--cluster")
+        dask_cluster.demand_safe(arguments.cluster)
+        dask_cluster.demand_installed()
+        return f"the cluster {arguments.cluster}", lambda: dask_cluster.connected(arguments.cluster)
     if not arguments.executor:
         return "", None
     demand_contents(arguments, "--executor")
@@ -36,7 +50,7 @@ def demand_contents(arguments: argparse.Namespace, flag: str) -> None:
     for side in ("source", "target"):
         if getattr(arguments, f"{side}_password") is not None:
             raise UsageError(
-                f"{flag} and --{side}-password exclude each other.",
+                f"{flag} cannot be given with --{side}-password.",
                 f"A password never travels: export it on every machine, as the variable that --{side}-password-env names.",
             )
 

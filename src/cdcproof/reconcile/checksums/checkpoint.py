@@ -12,11 +12,11 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from cdcproof.databases.table_read import Chunking, Segment, Slice
 from cdcproof.reconcile.checksums.balance import Balance
@@ -55,6 +55,10 @@ class ResumePoint:
     parts: tuple[Part, ...]
     scanned: Scanned = field(default_factory=Scanned)
     by_key: bool = False
+    reason: str = ""
+    """Why by this strategy, where that is kept."""
+    read_by: str = ""
+    """Who has read it, where that was not an interrupted run."""
 
     @property
     def slices(self) -> tuple[Slice, ...]:
@@ -64,6 +68,52 @@ class ResumePoint:
 
 def _clock() -> datetime:
     return datetime.now().astimezone()
+
+
+def data_of(point: ResumePoint) -> dict[str, Any]:
+    """For JSON: all but how far it is, and who has read it."""
+    return {
+        "began": point.began,
+        "strategy": point.strategy,
+        "chunking": asdict(point.chunking),
+        "source_mark": point.source_mark,
+        "target_mark": point.target_mark,
+        "parts": [[side and (side.low, side.high) for side in (part.source, part.target)] for part in point.parts],
+        "by_key": point.by_key,
+        "reason": point.reason,
+    }
+
+
+def point_of(data: Mapping[str, Any]) -> ResumePoint:
+    """A point from what JSON made of it."""
+    return ResumePoint(
+        data["began"],
+        Strategy(data["strategy"]),
+        Chunking(**data["chunking"]),
+        data["source_mark"],
+        data["target_mark"],
+        tuple(Part(_segment(ours), _segment(theirs)) for ours, theirs in data["parts"]),
+        by_key=data["by_key"],
+        reason=data["reason"],
+    )
+
+
+class Kept(Protocol):
+    """What is kept of a table that is being scanned. `refused` says why something is not used."""
+
+    refused: str
+
+    def now(self) -> str:
+        """The time, as the report writes it."""
+        ...
+
+    def left(self, about: Fingerprint) -> ResumePoint | None:
+        """What to go on from; None when there is nothing. Raises `CouldNotLookError` where there has to be something."""
+        ...
+
+    def keep(self, about: Fingerprint, left: ResumePoint) -> None:
+        """Keep how far it is."""
+        ...
 
 
 class Checkpoint:
@@ -98,17 +148,9 @@ class Checkpoint:
         self.refused = _refusal(data, {**about, **self._of}, self._clock())
         if self.refused:
             return None
-        left, scanned = data["left"], data["scanned"]
-        return ResumePoint(
-            left["began"],
-            Strategy(left["strategy"]),
-            Chunking(**left["chunking"]),
-            left["source_mark"],
-            left["target_mark"],
-            tuple(Part(_segment(ours), _segment(theirs)) for ours, theirs in left["parts"]),
-            Scanned(Balance.restored(scanned["balance"], *scanned["rows"]), set(scanned["done"])),
-            left["by_key"],
-        )
+        scanned = data["scanned"]
+        balance = Balance.restored(scanned["balance"], *scanned["rows"])
+        return replace(point_of(data["left"]), scanned=Scanned(balance, set(scanned["done"])))
 
     def keep(self, about: Fingerprint, left: ResumePoint) -> None:
         """Write how far a scan is, at most every few seconds. A disk that is full does not end a run."""
@@ -119,17 +161,7 @@ class Checkpoint:
             "version": _VERSION,
             "saved": self.now(),
             "about": {**about, **self._of},
-            "left": {
-                "began": left.began,
-                "strategy": left.strategy,
-                "chunking": asdict(left.chunking),
-                "source_mark": left.source_mark,
-                "target_mark": left.target_mark,
-                "parts": [
-                    [side and (side.low, side.high) for side in (part.source, part.target)] for part in left.parts
-                ],
-                "by_key": left.by_key,
-            },
+            "left": data_of(left),
             "scanned": {
                 "balance": balance.left(),
                 "rows": [balance.source_rows, balance.target_rows],
@@ -269,9 +301,9 @@ def _segment(bounds: list[int | None] | None) -> Segment | None:
 
 
 def _refusal(data: Mapping[str, Any], about: Fingerprint, now: datetime) -> str:
-    changed = _changed(data["about"], about)
-    if changed:
-        return changed
+    different = _changed(data["about"], about)
+    if different:
+        return different
     hours = (now - datetime.fromisoformat(data["saved"])).total_seconds() / 3600
     if not 0 <= hours <= MOST_HOURS:
         return f"what an interrupted run had read is not used: it is of {data['saved'][:16]}, more than {MOST_HOURS:g} hours ago"
@@ -279,8 +311,8 @@ def _refusal(data: Mapping[str, Any], about: Fingerprint, now: datetime) -> str:
 
 
 def _changed(before: Fingerprint, now: Fingerprint) -> str:
-    changed = sorted(name for name in {**before, **now} if before.get(name) != now.get(name))
-    return f"what an interrupted run had read is not used: {', '.join(changed)} changed since" if changed else ""
+    different = sorted(name for name in {**before, **now} if before.get(name) != now.get(name))
+    return f"what an interrupted run had read is not used: {', '.join(different)} changed since" if different else ""
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.stream import TooWideError
 from cdcproof.databases.table_read import Segment, TableRead
 from cdcproof.reconcile.checksums.balance import Balance
-from cdcproof.reconcile.checksums.checkpoint import Checkpoint, ResumePoint
+from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Kept, ResumePoint
 from cdcproof.reconcile.checksums.parts import Part, Scanned, divided, rows_a_part, sum_up
 from cdcproof.reconcile.checksums.strategy import Choice, Means, SlicedTable, Way, chosen, push_down
 from cdcproof.reconcile.comparison import Side
@@ -41,7 +41,7 @@ def summed(
     stop: Stop,
     *,
     rows: int,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Kept | None = None,
 ) -> Summed:
     """Sum up both sides of a table of about so many `rows`. Raises as `parts.sum_up`.
 
@@ -51,7 +51,7 @@ def summed(
     left = table.left()
     pinned = Choice(means.pinned, "asked for") if means.pinned else None
     if left and not pinned:
-        pinned = Choice(left.strategy, "as the run that it goes on from")
+        pinned = Choice(left.strategy, left.reason if left.read_by else "as the run that it goes on from")
     with ExitStack() as stack:
         way = chosen(plan, source, target, means.columnar, stop, rows=rows, pinned=pinned, stack=stack)
         try:
@@ -71,7 +71,7 @@ class _Table:
     target: Database
     means: Means
     stop: Stop
-    checkpoint: Checkpoint
+    checkpoint: Kept
 
     def left(self) -> ResumePoint | None:
         """What an interrupted run left, if it can be built upon; the chunks that rows have come into since are in doubt."""
@@ -111,7 +111,7 @@ class _Table:
         """Sum up what is not in `left`."""
         means, stop, throttle = self.means, self.stop, self.means.throttle
         plan = rechunked(way.plan, left.chunking) if left else way.plan  # a table that grows would get others
-        resumed = f"goes on from an interrupted run: parts of it were read from {left.began} on" if left else ""
+        resumed = _resumed(left) if left else ""
         begun = left or self._begun(way)
 
         def progress(through: int) -> None:
@@ -170,6 +170,12 @@ class _Table:
 
     def _refuse(self, reason: str) -> None:
         self.checkpoint.refused = f"what an interrupted run had read is not used: {reason}"
+
+
+def _resumed(left: ResumePoint) -> str:
+    if left.read_by:
+        return f"its slices were read by {left.read_by} from {left.began} on"
+    return f"goes on from an interrupted run: parts of it were read from {left.began} on"
 
 
 def _written(database: Database, mark: str, scan: TableRead, read: Sequence[Segment | None]) -> frozenset[int] | None:

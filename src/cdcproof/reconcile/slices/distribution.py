@@ -84,7 +84,7 @@ class Distribution:
         """Let go of what has not begun. A slice that is being read is read to its end, which takes seconds."""
         with self._lock:
             if self._executor:
-                self._executor.shutdown(wait=False, cancel_futures=True)
+                self._executor.shutdown(wait=False)
                 self._executor = None
 
     def sum_up(self, table: SlicedTable) -> None:
@@ -153,7 +153,7 @@ class Distribution:
         with self._lock:
             if broken is not None and self._executor is broken:
                 with suppress(Exception):
-                    broken.shutdown(wait=False, cancel_futures=True)
+                    broken.shutdown(wait=False)
                 self._executor = None
 
 
