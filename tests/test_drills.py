@@ -18,7 +18,6 @@ from tests.drills.evidence import judges_of, reached
 
 ROOT = Path(__file__).parent.parent
 ADVICE = {
-    "morning.5-backups",
     "morning.6-source-answers",
     "morning.6-target-answers",
     "morning.6-kafka-answers",

@@ -191,6 +191,10 @@ FAULTS: tuple[Fault, ...] = (
         ("test_a_service_that_was_restarted_fails_the_soak", "validate.6-soak", "A service is restarted while it is watched", "the service", (19,), False),
     ),
     *_shown(
+        "integration/test_restore.py", Shown.PIPELINE,
+        ("test_a_night_without_a_backup_of_ours_is_made_up_for_by_the_command", "morning.5-backups", "The newest backup of ours is three days old", "the backup", (), True),
+    ),
+    *_shown(
         "integration/test_staging_gate.py", Shown.PIPELINE,
         ("test_a_change_that_connect_refuses_is_stopped_before_it_is_applied", "staging.1-connector-files", "A connector's file that Connect refuses", "the file's key", (), False),
         ("test_a_change_whose_connector_fails_is_stopped_and_can_be_undone", "staging.2-connectors-applied", "A connector's file with which the task fails", "the task", (7,), True),
