@@ -13,7 +13,8 @@ import pytest
 
 from cdcproof.core.progress import Progress
 from cdcproof.core.waiting import wait_until
-from cdcproof.environments.embedded import artifacts, folders, java
+from cdcproof.environments.embedded import artifacts, folders
+from cdcproof.environments.embedded.services import java
 from tests.certificates import Authority
 
 PLAIN_PASSWORD, SCRAM_PASSWORD = "plain-secret-1", "scram-secret-2"
