@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from cdcproof.pipeline.choice import VARIABLE, resolve
@@ -104,7 +105,6 @@ def _print_all(
     pipeline: str, entries: Sequence[Entry], checks: Sequence[CheckHistory], trends: Sequence[Chart]
 ) -> None:
     from cdcproof.cli.tables import print_hanging, table
-    from cdcproof.reporting.chart import number
     from cdcproof.reporting.summary import local_time
 
     kinds = Counter(entry.kind for entry in entries)
@@ -113,35 +113,38 @@ def _print_all(
     if checks:
         print()
         print(table([_row(check) for check in checks]))
-        print_hanging(
-            "",
-            "detected: mean time from the last green look to the one that found it failed; red: mean time until it was green again",
-        )
+        _print_means(checks)
     if trends:
         print()
-        rows = [
-            {
-                "measured": chart.name,
-                "of": chart.subject,
-                "now": number(chart.values[-1]),
-                "least": number(min(chart.values)),
-                "most": number(max(chart.values)),
-                "trend": chart.blocks(12),
-            }
-            for chart in trends
-        ]
-        print(table(rows))
+    for chart in trends:
+        print_hanging(f"{chart.blocks(12):<12}  ", chart.words)
+
+
+def _print_means(checks: Sequence[CheckHistory]) -> None:
+    """Of all checks together; --check and --json have those of each."""
+    from cdcproof.cli.tables import print_hanging
+
+    flaky = [check.step for check in checks if check.is_flaky]
+    detected = [seconds for check in checks if (seconds := check.detected_within_seconds) is not None]
+    red = [seconds for check in checks if (seconds := check.red_seconds) is not None]
+    if flaky:
+        print_hanging("flaky: ", ", ".join(flaky))
+    if detected:
+        print_hanging(
+            "mean time to detect: ",
+            f"{_long(mean(detected))}, from the last green look to the one that found it failed",
+        )
+    if red:
+        print_hanging("mean time until it was green again: ", str(_long(mean(red))))
 
 
 def _row(check: CheckHistory) -> dict[str, object]:
     return {
         "check": check.step,
         "looks": len(check.looks),
-        "times red": check.times_red,
-        "now": f"{check.now}{', flaky' if check.is_flaky else ''}",
+        "red": check.times_red,
+        "now": check.now,
         "since": _day(check.since),
-        "detected": _long(check.detected_within_seconds),
-        "red": _long(check.red_seconds),
         "takes": f"{check.median_seconds:.1f} s",
     }
 
@@ -150,14 +153,14 @@ def _print_check(check: CheckHistory) -> None:
     from cdcproof.cli.tables import print_hanging, table
     from cdcproof.reporting.summary import local_time
 
-    row = _row(check)
     print_hanging(
-        f"{check.step}: ", f"{row['now']} since {local_time(check.since)}, first seen {local_time(check.first_seen)}"
+        f"{check.step}: ",
+        f"{check.now}{', flaky' if check.is_flaky else ''}, since {local_time(check.since)}, first seen {local_time(check.first_seen)}",
     )
     print_hanging(
         "",
-        f"{len(check.looks):,} looks, {check.times_red} times red; detected within {row['detected'] or '-'}, red for "
-        f"{row['red'] or '-'} (means)",
+        f"{len(check.looks):,} looks, {check.times_red} times red; detected within "
+        f"{_long(check.detected_within_seconds) or '-'}, red for {_long(check.red_seconds) or '-'} (means)",
     )
     print()
     newest = list(reversed(check.looks))

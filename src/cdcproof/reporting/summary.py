@@ -84,7 +84,11 @@ class Summary:
     def _trends(self) -> list[list[str]]:
         """Heading and lines, set in, of what the history knows."""
         notes = [line for note in self.recalled.notes for line in text.wrapped(note, 2)]
-        lines = [line for chart in self.charts for line in text.indented(f"{chart.blocks():<20} {chart.words}")]
+        lines = [
+            line
+            for chart in self.charts
+            for line in text.folded(f"{chart.blocks():<20} {chart.words}", first="  ", rest=" " * 23)
+        ]
         return [["Trends", *notes, *lines]] if notes or lines else []
 
     @property
