@@ -147,7 +147,10 @@ def _comparable(value: Any) -> Any:
 def _column(_: _Engine, node: exp.Column, row: Row) -> Any:
     if node.name == "0x":  # an empty binary constant, which sqlglot takes for a name
         return Binary(b"")
-    return row[node.table, node.name]
+    if node.table:
+        return row[node.table, node.name]
+    (found,) = (value for (_, name), value in row.items() if name == node.name)  # else it would be ambiguous
+    return found
 
 
 def _literal(_: _Engine, node: exp.Literal, __: Row) -> Any:

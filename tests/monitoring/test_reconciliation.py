@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from cdcproof.monitoring.exporter import reconciliation, totals
 from cdcproof.monitoring.exporter.reconciliation import ReconciliationCollector
 from cdcproof.monitoring.exporter.totals import Totals
 from cdcproof.observations.reconciliation.exporter_page import UP
-from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
+from cdcproof.reconcile.report.result import MutantResult, Report, SelfProof, TableResult, TableStatus, write
 from tests.monitoring.pages import scraped
 from tests.pipelines import pipeline_of
 
@@ -373,3 +374,19 @@ def test_a_state_of_before_the_duration_was_kept_is_read(reports: Path, state: P
     del data["duration_seconds"]
     state.write_text(json.dumps(data))
     assert scraped(metrics(reports, state)).labelled(ROWS, "table")["orders"] == 1
+
+
+def test_mutants_are_those_of_the_newest_comparison_of_contents(reports: Path, state: Path) -> None:
+    """A run that only counted rows planted none, and leaves what the last comparison of contents showed."""
+    fates = ("caught", "caught", "not applicable", "survived")
+    proof = SelfProof(9, "equal", tuple(MutantResult(f"m{i}", fate) for i, fate in enumerate(fates)))  # type: ignore[arg-type]
+    whole = replace(proof, mutants=proof.mutants[:2])
+    name = "cdcproof_reconciliation_mutants"
+    assert scraped(metrics(reports, state)).series(name) == {}
+    report(reports, replace(match(), self_proof=whole))
+    report(reports, replace(match(), self_proof=proof), at=START + timedelta(hours=1))
+    report(reports, match(), at=START + timedelta(hours=2))
+    fate_of = {"caught": 2.0, "not applicable": 1.0, "survived": 1.0}
+    found = {(("result", fate), ("table", "orders")): number for fate, number in fate_of.items()}
+    assert scraped(metrics(reports, state)).series(name) == found
+    assert scraped(metrics(reports, state)).series(name) == found  # from the state file

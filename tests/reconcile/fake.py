@@ -48,7 +48,8 @@ class FakeTable:
 
 @dataclass
 class FakeDatabase:
-    """Both what is opened and what is asked. `before` is called with a method's name before it does anything.
+    """Both what is opened and what is asked. `before` is called with a method's name before it does anything, behind ``planted`` where
+    rows are read that are planted in place of the table's.
 
     `predicates` says what each filter means that a scan may have, `unsteady_parts` what of it is not steady; `log_end` is where the log is.
     """
@@ -162,12 +163,12 @@ class FakeDatabase:
         return frozenset()
 
     def chunk_sums(self, scan: TableRead, segment: Segment) -> Iterator[ChunkSum]:
-        held = self._table(scan.table, "chunk_sums")
+        held = self._read(scan, "chunk_sums")
         for row in self._rows(held, scan, segment):
             yield ChunkSum(chunk_of(row, scan), 1, row_hash(frame(scan.forms, row.forms)))
 
     def sums_of_chunks(self, scan: TableRead, chunks: Sequence[int], width: int) -> Iterator[ChunkSum]:
-        held = self._table(scan.table, "sums_of_chunks")
+        held = self._read(scan, "sums_of_chunks")
         smaller = replace(scan, chunking=Chunking(width=width))
         for row in self._rows(held, scan):
             if chunk_of(row, scan) in chunks:
@@ -175,7 +176,7 @@ class FakeDatabase:
 
     @contextmanager
     def chunk_rows(self, scan: TableRead, chunks: Sequence[int]) -> Iterator[Iterator[Row]]:
-        held = self._table(scan.table, "chunk_rows")
+        held = self._read(scan, "chunk_rows")
         rows = self._rows(held, scan)
         yield (row for row in rows if chunk_of(row, scan) in chunks)
 
@@ -186,14 +187,13 @@ class FakeDatabase:
         *,
         as_written: bool = False,
     ) -> Iterator[Row]:
-        held = self._table(scan.table, "rows_by_key")
+        held = self._read(scan, "rows_by_key")
         rows = self._rows(held, scan)
         yield from (row for row in rows if row.forms[: scan.key_width] in keys)
 
     def literal_forms(self, column: Column, form: Form, literals: Sequence[str | None]) -> tuple[LiteralForm, ...]:
         self.before("literal_forms")
-        read = int if form.kind is Kind.INTEGER else str
-        parts = [None if text is None else canonical.encode(form, read(text)) for text in literals]
+        parts = [_part(form, text) for text in literals]
         return tuple(LiteralForm(part, self.digest(frame([form], [part]))) for part in parts)
 
     def position(self) -> LogPosition:
@@ -206,6 +206,8 @@ class FakeDatabase:
         first = held.place(scan.columns[0].column.name)
         holds = self._predicate(scan.predicate)
         since = (held.place(scan.since.column), int(scan.since.value)) if scan.since else None
+        if scan.planted is not None:
+            return self._planted(held, scan, segment)
         return [
             held.row(cells, scan)
             for cells in held.rows[segment.low : segment.high]
@@ -215,8 +217,20 @@ class FakeDatabase:
             and (since is None or _number(cells[since[0]]) >= since[1])
         ]
 
+    def _planted(self, held: FakeTable, scan: TableRead, segment: Segment) -> list[Row]:
+        """Rows in place of the table's: of even number where it begins, the others where it ends."""
+        ends = 0, max(len(held.rows) - 1, 0)
+        return [
+            Row(b"", tuple(_part(told.form, text) for told, text in zip(scan.columns, texts, strict=True)))
+            for number, texts in enumerate(scan.planted or ())
+            if (segment.low or 0) <= ends[number % 2] and (segment.high is None or ends[number % 2] < segment.high)
+        ]
+
     def _predicate(self, predicate: str) -> Callable[[tuple[Cell, ...]], bool]:
         return self.predicates[predicate] if predicate else lambda _: True
+
+    def _read(self, scan: TableRead, method: str) -> FakeTable:
+        return self._table(scan.table, method if scan.planted is None else f"planted {method}")
 
     def _table(self, name: TableName, method: str) -> FakeTable:
         self.before(method)
@@ -224,6 +238,11 @@ class FakeDatabase:
             return self.tables_held[name.table]
         except KeyError:
             raise UnexpectedAnswerError(f"There is no table {name}.") from None
+
+
+def _part(form: Form, text: str | None) -> bytes | None:
+    read = int if form.kind is Kind.INTEGER else str
+    return None if text is None else canonical.encode(form, read(text))
 
 
 def _number(cell: Cell) -> int:

@@ -100,7 +100,7 @@ def test_equal_sides_match_and_no_fence_is_needed() -> None:
     result = _one(_run(_side(*rows), _side(*reversed(rows)), fence))
     assert (result.status, result.checksums_match, result.method) == (TableStatus.MATCH, True, "none needed")
     assert (result.source_rows, result.target_rows, result.strategy) == (60, 60, "push-down")
-    assert set(result.timings) == {"plan", "sums", "rows", "settle"}
+    assert set(result.timings) == {"plan", "sums", "self-proof", "rows", "settle"}
     assert (fence.crossed, result.positions) == (0, ())
 
 

@@ -80,6 +80,9 @@ class TableRead:
     The first `key_width` columns are the key. In a table that has none (a multiset) they are all columns, and rows may repeat.
     `predicate` is the pipeline's filter, in the side's own SQL, empty for all rows. `chained` are the places of columns that
     `RowHash.NATIVE` chains, the same on both sides.
+
+    With `planted` these rows are read in place of the table's, by the same statements: a text of each column that its type reads
+    (binary: hexadecimal digits), None for NULL. Rows of even number lie where the table begins, the others where it ends. They have no version.
     """
 
     table: TableName
@@ -91,6 +94,7 @@ class TableRead:
     since: Since | None = None
     row_hash: RowHash = RowHash.MD5
     chained: tuple[int, ...] = ()
+    planted: tuple[tuple[str | None, ...], ...] | None = None
 
     @property
     def forms(self) -> tuple[Form, ...]:

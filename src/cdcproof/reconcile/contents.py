@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from cdcproof.reconcile.checksums.checkpoint import Kept
 from cdcproof.reconcile.checksums.narrowing import narrowed
-from cdcproof.reconcile.checksums.strategy import Means, Strategy
+from cdcproof.reconcile.checksums.parts import Part
+from cdcproof.reconcile.checksums.strategy import Means, Strategy, Way
 from cdcproof.reconcile.checksums.table import summed
 from cdcproof.reconcile.comparison import Comparison, Side
 from cdcproof.reconcile.concurrency import both
@@ -17,9 +18,12 @@ from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.in_flight.settle import Seen, Settled, settle
 from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.plan.planning import planned
-from cdcproof.reconcile.report.result import TableResult
+from cdcproof.reconcile.report.result import SelfProof, TableResult
 from cdcproof.reconcile.report.verdict import Rows, judged
 from cdcproof.reconcile.rows.differing_chunks import ByValue
+from cdcproof.reconcile.self_proof.proof import Prover, judged_by
+
+_SELF_PROOF = "self-proof"
 
 
 def compare_contents(comparison: Comparison, means: Means | None = None, checkpoint: Kept | None = None) -> TableResult:
@@ -30,8 +34,16 @@ def compare_contents(comparison: Comparison, means: Means | None = None, checkpo
         first, rows = planned(comparison.table, source, target, stop)
     with _phase("sums", seconds):
         read = summed(
-            first, source, target, means or Means(progress=comparison.progress), stop, rows=rows, checkpoint=checkpoint
+            first,
+            source,
+            target,
+            means or Means(progress=comparison.progress),
+            stop,
+            rows=rows,
+            checkpoint=checkpoint,
+            prove=lambda way, parts: _proven(Prover(source, target, stop), way, parts, seconds),
         )
+    seconds["sums"] = round(max(0.0, seconds["sums"] - seconds.get(_SELF_PROOF, 0.0)), 3)
     plan, balance = read.plan, read.balance
     with _phase("rows", seconds):
         smaller, left = plan, balance
@@ -52,9 +64,15 @@ def compare_contents(comparison: Comparison, means: Means | None = None, checkpo
         unseen=unseen(comparison, plan),
         key_limit=comparison.key_limit,
     )
+    result = judged_by(result, read.proof)
     return replace(
         result, strategy=read.choice.strategy, reason=read.choice.reason, resumed=read.resumed, timings=seconds
     )
+
+
+def _proven(prover: Prover, way: Way, parts: Sequence[Part], seconds: dict[str, float]) -> SelfProof:
+    with _phase(_SELF_PROOF, seconds):
+        return prover.prove(way, parts)
 
 
 def unseen(comparison: Comparison, plan: Plan) -> tuple[str, ...]:

@@ -18,11 +18,12 @@ from cdcproof.databases.connections import connect
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.sqlserver.database import SQLServer
-from cdcproof.databases.sqlserver.queries import catalogue
+from cdcproof.databases.sqlserver.queries import catalogue, reading_sql
+from cdcproof.reconcile import contents
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.engine import Endpoint, Options, Run, reconcile
 from cdcproof.reconcile.plan.columns import TablePair
-from cdcproof.reconcile.report.result import TableResult
+from cdcproof.reconcile.report.result import TableResult, TableStatus
 from tests import tsql_values as values
 from tests.databases.sqlserver.test_drivers import ID, TABLE, StandIn, _catalogued, _config, standing_in
 from tests.postgres_server import PASSWORD, Server, Servers
@@ -174,9 +175,33 @@ def test_exactly_the_one_value_that_is_another_is_named_in_every_column(
         filled.execute(f"UPDATE {TARGET} SET {name} = '{one.other}' WHERE id = {row}")
     result = _compared(stand_in, filled, strategy)
     assert (result.error, list(result.not_compared), result.strategy) == ("", [], strategy)
+    assert result.self_proof
+    assert (result.self_proof.control, result.self_proof.survivors) == ("equal", ())
     assert {(*one.key.values(), *one.columns) for one in result.differences} == {
         (str(row), name) for row, name in enumerate(MADE)
     }
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_what_only_its_t_sql_loses_is_not_checked(stand_in: StandIn, filled: Server, strategy: Strategy) -> None:
+    """Behind the calibration, which would leave the column out: all letters small, as a collation would compare them."""
+    value, planned = reading_sql.value, contents.planned  # type: ignore[attr-defined]
+
+    def small(column: Column, stored: str) -> str:
+        return f"LOWER({value(column, stored)})" if column.name == "cut" else value(column, stored)
+
+    with pytest.MonkeyPatch.context() as patched:
+
+        def then(*of: Any) -> Any:
+            found = planned(*of)
+            patched.setattr(reading_sql, "value", small)
+            return found
+
+        patched.setattr(contents, "planned", then)
+        result = _compared(stand_in, filled, strategy)
+    assert result.status is TableStatus.ERROR
+    assert result.self_proof
+    assert result.self_proof.survivors == ("letter case (cut)",)
 
 
 def test_keys_as_sinks_write_them_are_found_by_value(stand_in: StandIn, filled: Server) -> None:

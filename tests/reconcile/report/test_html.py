@@ -9,7 +9,15 @@ import pytest
 
 from cdcproof.core.secrets import Secret
 from cdcproof.reconcile.report import html
-from cdcproof.reconcile.report.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus
+from cdcproof.reconcile.report.result import (
+    KeyDifference,
+    MutantResult,
+    Report,
+    Scrubbed,
+    SelfProof,
+    TableResult,
+    TableStatus,
+)
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -93,3 +101,20 @@ def test_nothing_is_taken_for_markup_and_no_secret_is_told(where: str, tmp_path:
     assert path.name == "reconciliation_report_1.html"
     assert HOSTILE not in text
     assert "correct horse" not in text
+
+
+def test_the_kill_matrix_is_on_the_page() -> None:
+    mutants = (
+        MutantResult("a row dropped", "caught"),
+        MutantResult("one microsecond", "not applicable"),
+        MutantResult("letter case", "survived", ("name", HOSTILE)),
+    )
+    proven = TableResult(*("t", TableStatus.ERROR), error="Not checked", self_proof=SelfProof(9, "different", mutants))
+    counted = TableResult("other", TableStatus.MATCH, 1, 1)
+    text = html.page(_report(proven, counted))
+
+    assert "<td>a row dropped</td><td>caught</td>" in text
+    assert "<td>one microsecond</td><td>not applicable</td>" in text
+    assert "<td>letter case</td><td>SURVIVED name, &lt;script&gt;" in text
+    assert "<td>rows that are equal</td><td>different</td>" in text
+    assert "Self-proof" not in html.page(_report(counted))

@@ -12,7 +12,17 @@ import pytest
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.identity import Identity
-from cdcproof.reconcile.report.result import KeyDifference, Report, TableResult, TableStatus, read, write, write_partial
+from cdcproof.reconcile.report.result import (
+    KeyDifference,
+    MutantResult,
+    Report,
+    SelfProof,
+    TableResult,
+    TableStatus,
+    read,
+    write,
+    write_partial,
+)
 from tests.reconcile.schema import SCHEMA, validate
 
 
@@ -27,9 +37,18 @@ def _table(name: str, status: TableStatus, **more: object) -> TableResult:
 
 CHANGED = KeyDifference("changed", {"id": "1", "part": None}, ("name",), 1, 1)
 MISSING = KeyDifference("missing", {}, source_rows=2, target_rows=1, row="0" * 32)
+PROOF = SelfProof(
+    9, "equal", (MutantResult("a row dropped", "caught"), MutantResult("letter case", "survived", ("name",)))
+)
 FULL = _report(
     _table(
-        "a", TableStatus.MATCH, checksums_match=True, strategy="push-down", method="none needed", timings={"sums": 0.1}
+        "a",
+        TableStatus.MATCH,
+        checksums_match=True,
+        self_proof=PROOF,
+        strategy="push-down",
+        method="none needed",
+        timings={"sums": 0.1},
     ),
     _table(
         "b",

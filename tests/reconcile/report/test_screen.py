@@ -8,8 +8,16 @@ import pytest
 
 from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.identity import Identity
-from cdcproof.reconcile.report.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus
-from cdcproof.reconcile.report.screen import of_report, of_table
+from cdcproof.reconcile.report.result import (
+    KeyDifference,
+    MutantResult,
+    Report,
+    Scrubbed,
+    SelfProof,
+    TableResult,
+    TableStatus,
+)
+from cdcproof.reconcile.report.screen import of_report, of_table, totals_of
 
 MATCH = TableResult("customers", TableStatus.MATCH, 1_200, 1_200, True, 0, 0, 0, seconds=1.25)
 KEYS = tuple(KeyDifference("missing", {"id": str(i)}, (), 1, 0) for i in range(8))
@@ -126,3 +134,12 @@ def test_the_totals_name_again_what_needs_somebody() -> None:
     assert of_report(replace(report, tables=(counted, counted))) == "0 MISMATCH, 0 ERROR, 2 MATCH, counted only"
     assert of_report(replace(report, tables=(counted, MATCH))) == "0 MISMATCH, 0 ERROR, 2 MATCH; 1 counted only"
     assert of_report(replace(report, complete=False)).startswith("This run was interrupted: the report is partial.")
+
+
+def test_only_mutants_that_survived_are_in_the_totals() -> None:
+    caught = SelfProof(9, "equal", (MutantResult("a row dropped", "caught"), MutantResult("one microsecond", "caught")))
+    survived = replace(caught, mutants=(*caught.mutants, MutantResult("letter case", "survived", ("name",))))
+    when = "2026-11-23T06:00:00+00:00"
+    tables = [replace(MATCH, self_proof=proof) for proof in (caught, survived)]
+    assert totals_of(Report("r", when, when, "s", "t", "m", (tables[0],))) == "0 MISMATCH, 0 ERROR, 1 MATCH"
+    assert totals_of(Report("r", when, when, "s", "t", "m", (tables[1],))).endswith("; 1 mutant survived")

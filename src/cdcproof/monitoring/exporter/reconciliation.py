@@ -109,6 +109,18 @@ class ReconciliationCollector(Collector):
                 {(): totals.duration_seconds},
             ),
             gauge(
+                "cdcproof_reconciliation_mutants",
+                "Differences planted by the newest comparison of a table's contents, by what became of them; absent before the first.",
+                {
+                    (table, result): number
+                    for table, results in totals.mutants.items()
+                    if table in self._tables
+                    for result, number in results.items()
+                },
+                "table",
+                "result",
+            ),
+            gauge(
                 LAST_REPORT,
                 "When the newest run of this pipeline that was counted was finished; 0: none.",
                 {(): totals.last_report},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from cdcproof.core.errors import ConfigError
 from cdcproof.reconcile.report.history import Seen, compares_contents, proven_since
 from cdcproof.reconcile.report.ownership import is_same_place
-from cdcproof.reconcile.report.result import Report, TableResult, TableStatus
+from cdcproof.reconcile.report.result import MUTANT_RESULTS, Report, TableResult, TableStatus
 from cdcproof.reporting.files import write_whole
 
 SUCCESS, FAILURE = "success", "failure"
@@ -47,6 +48,8 @@ class Totals:
     """Of the newest whole report; 0 before the first."""
     duration_seconds: float | None = None
     """Of the newest whole report; None before the first."""
+    mutants: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Table to result (caught, survived, not applicable) to how many mutants, of the table's newest comparison of contents."""
     newest_report: str = ""
     counted: set[str] = field(default_factory=set)
     """File names of the reports that are in the totals, whether they still exist or not."""
@@ -79,6 +82,9 @@ class Totals:
         self.last_report = max(finished, self.last_report)
         for table in report.tables:
             self._count_contents(table, finished)
+            if table.self_proof and name >= self.newest_report:
+                results = Counter(one.result for one in table.self_proof.mutants)
+                self.mutants[table.table] = {result: results[result] for result in MUTANT_RESULTS}
             if table.status is TableStatus.MATCH:
                 self.last_match[table.table] = max(finished, self.last_match.get(table.table, 0.0))
             elif table.status is TableStatus.MISMATCH:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,11 @@ from cdcproof.reconcile.comparison import Side
 from cdcproof.reconcile.concurrency import Stop, both
 from cdcproof.reconcile.plan.chunking import rechunked
 from cdcproof.reconcile.plan.plan import Plan, described
+from cdcproof.reconcile.report.result import SelfProof
 from cdcproof.reconcile.slices.beginning import begun_by_key, identities
+
+Prove = Callable[[Way, Sequence[Part]], SelfProof]
+"""What plants mutants, by the way by which a table was read, in its parts."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Summed:
     balance: Balance
     choice: Choice
     resumed: str = ""
+    proof: SelfProof | None = None
 
 
 def summed(
@@ -42,12 +47,13 @@ def summed(
     *,
     rows: int,
     checkpoint: Kept | None = None,
+    prove: Prove | None = None,
 ) -> Summed:
     """Sum up both sides of a table of about so many `rows`. Raises as `parts.sum_up`.
 
-    `checkpoint` keeps how far it is; without one an interrupted run begins anew.
+    `checkpoint` keeps how far it is; without one an interrupted run begins anew. `prove` is called while the sides are open.
     """
-    table = _Table(plan, rows, source.database, target.database, means, stop, checkpoint or Checkpoint())
+    table = _Table(plan, rows, source.database, target.database, means, stop, checkpoint or Checkpoint(), prove)
     left = table.left()
     pinned = Choice(means.pinned, "asked for") if means.pinned else None
     if left and not pinned:
@@ -72,6 +78,7 @@ class _Table:
     means: Means
     stop: Stop
     checkpoint: Kept
+    prove: Prove | None = None
 
     def left(self) -> ResumePoint | None:
         """What an interrupted run left, if it can be built upon; the chunks that rows have come into since are in doubt."""
@@ -130,7 +137,8 @@ class _Table:
                 *(stop, progress, hold, keep),
             )
             means.slices.sum_up(whole)
-            return Summed(plan, begun.scanned.balance, way.choice, resumed or self.checkpoint.refused)
+            # workers run the same program: what this one proves holds for them
+            return self._summed(replace(way, plan=plan), begun.scanned.balance, resumed, (Part(),))
         balance = sum_up(
             plan,
             way.source,
@@ -143,7 +151,11 @@ class _Table:
             hold=hold,
             keep=keep,
         )
-        return Summed(plan, balance, way.choice, resumed or self.checkpoint.refused)
+        return self._summed(replace(way, plan=plan), balance, resumed, begun.parts)
+
+    def _summed(self, way: Way, balance: Balance, resumed: str, parts: Sequence[Part]) -> Summed:
+        proof = self.prove(way, parts) if self.prove else None
+        return Summed(way.plan, balance, way.choice, resumed or self.checkpoint.refused, proof)
 
     def _begun(self, way: Way) -> ResumePoint:
         if self.means.slices:

@@ -95,6 +95,14 @@ class _Watched:
         return True
 
 
+def differing(
+    keys: Sequence[Key], key_width: int, read_source: ReadRows, read_target: ReadRows
+) -> tuple[Difference, ...]:
+    """Those of the keys that one look finds different, for rows that do not move."""
+    looks = _looks(keys, key_width, read_source, read_target)
+    return tuple(Difference(key, look.source, look.target) for key, look in looks if not look.is_equal)
+
+
 def settle(
     keys: Sequence[Key],
     key_width: int,

@@ -19,7 +19,7 @@ from cdcproof.databases.values.types import LONG_BYTES, Form, Kind, entry_of
 from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.plan.edge_values_as_read import LISTED, converted, known
 
-_INTEGERS = {
+INTEGERS = {
     "tinyint": (0, 2**8 - 1),
     "smallint": (-(2**15), 2**15 - 1),
     **dict.fromkeys(("int", "integer"), (-(2**31), 2**31 - 1)),
@@ -115,7 +115,7 @@ def _values(engine: Engine, column: Column, kind: Kind, *, long: bool) -> Iterat
         case Kind.BOOLEAN:
             yield from (True, False)
         case Kind.INTEGER:
-            yield from {*_INTEGERS[column.type], 0, 1, 7}
+            yield from {*INTEGERS[column.type], 0, 1, 7}
         case Kind.NUMBER:
             yield from _numbers(engine, column)
         case Kind.FLOAT | Kind.SINGLE:

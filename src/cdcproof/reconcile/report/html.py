@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from cdcproof.reconcile.report.result import BY_URGENCY, Report, TableResult, TableStatus, scrubbed
+from cdcproof.reconcile.report.result import BY_URGENCY, MutantResult, Report, TableResult, TableStatus, scrubbed
 from cdcproof.reconcile.report.screen import contents_equal, rows_unseen, totals_of, unseen_columns
 from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.pages import rendered
@@ -31,6 +32,7 @@ def page(report: Report) -> str:
     """The page: what differs first, then what could not be looked at, then the rest."""
     tables = sorted(scrubbed(report).tables, key=lambda table: BY_URGENCY.index(table.status))
     totals = totals_of(report)
+    proven = [table for table in tables if table.self_proof]
     return rendered(
         "reconciliation.html",
         report=report,
@@ -43,6 +45,8 @@ def page(report: Report) -> str:
         unseen=unseen_columns,
         rows_unseen=rows_unseen,
         most=MOST_KEYS,
+        proven=proven,
+        mutants=_mutants(proven),
         when=_when,
     )
 
@@ -57,6 +61,21 @@ def _contents(table: TableResult) -> str:
     return {None: "not compared", True: contents_equal(table).removeprefix("contents "), False: "differ"}[
         table.checksums_match
     ]
+
+
+def _mutants(tables: Sequence[TableResult]) -> dict[str, list[str]]:
+    """The kill matrix: what became of each mutant in each table, and of rows that are the same on both sides."""
+    proofs = [table.self_proof for table in tables if table.self_proof]
+    names = dict.fromkeys(one.mutant for proof in proofs for one in proof.mutants)
+    found = [{one.mutant: one for one in proof.mutants} for proof in proofs]
+    matrix = {name: [_fate(of_table.get(name)) for of_table in found] for name in names}
+    return {**matrix, "rows that are equal": [proof.control for proof in proofs]} if proofs else {}
+
+
+def _fate(mutant: MutantResult | None) -> str:
+    if mutant is None:
+        return ""
+    return "SURVIVED " + ", ".join(mutant.columns) if mutant.result == "survived" else mutant.result
 
 
 def _when(at: str) -> str:

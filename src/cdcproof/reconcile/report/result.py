@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.core.secrets import scrub
@@ -95,6 +95,47 @@ class Scrubbed:
     """Why proofs of earlier scrubs are not used."""
 
 
+MutantFate = Literal["caught", "not applicable", "survived"]
+MUTANT_RESULTS: tuple[MutantFate, ...] = get_args(MutantFate)
+Control = Literal["equal", "different", "not read whole", "not planted"]
+
+
+@dataclass(frozen=True)
+class MutantResult:
+    """What became of a mutant: ``caught``, ``not applicable`` (it fits no column), or ``survived`` in these columns."""
+
+    mutant: str
+    result: MutantFate
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SelfProof:
+    """Whether the comparison would have seen a difference: mutants that went the way of the table's rows."""
+
+    planted: int
+    """Rows at the target, those that both sides have among them."""
+    control: Control
+    """How rows were seen that are the same on both sides; ``not planted``: the table's key or columns have no values for any."""
+    mutants: tuple[MutantResult, ...]
+    reason: str = ""
+    """Why nothing was planted, or what of the control is wrong."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether every mutant that fits was caught, and nothing else."""
+        return self.control in ("equal", "not planted") and not self.survivors
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """As ``a trailing blank (name, email)``."""
+        return tuple(
+            one.mutant + (f" ({', '.join(one.columns)})" if one.columns else "")
+            for one in self.mutants
+            if one.result == "survived"
+        )
+
+
 @dataclass(frozen=True)
 class TableResult:
     """One table. Row counts are None when they could not be read; checksums None when not asked for."""
@@ -136,7 +177,7 @@ class TableResult:
     positions: tuple[str, ...] = ()
     """The source's log positions that the target had reached before what differs was confirmed."""
     timings: dict[str, float] = field(default_factory=dict)
-    """Phase to seconds: ``plan``, ``sums``, ``rows``, ``settle``."""
+    """Phase to seconds: ``plan``, ``sums``, ``self-proof``, ``rows``, ``settle``."""
     differences: tuple[KeyDifference, ...] = ()
     """Keys that differ, up to the report's `key_limit`; the counts are of all."""
     unconfirmed: int = 0
@@ -145,6 +186,8 @@ class TableResult:
     """What was compared: `source` and `target` table, both filters, `rename` and `exclude`. None where that is not known."""
     scrubbed: Scrubbed | None = None
     """Of a scrub; its row counts are of the slices that were looked at."""
+    self_proof: SelfProof | None = None
+    """Whether a difference would have been seen; None where contents were not compared, and in reports of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -278,8 +321,20 @@ def table_of(data: Mapping[str, Any]) -> TableResult:
     )
     proven = {name: _frozen(value) for name, value in (data.get("scrubbed") or {}).items()}
     scrubbed = Scrubbed(**proven) if proven else None
-    changed = {"status": TableStatus(data["status"]), "differences": differences, "scrubbed": scrubbed}
+    changed = {
+        "status": TableStatus(data["status"]),
+        "differences": differences,
+        "scrubbed": scrubbed,
+        "self_proof": _self_proof_of(data.get("self_proof")),
+    }
     return TableResult(**{**fields, **changed})
+
+
+def _self_proof_of(data: Mapping[str, Any] | None) -> SelfProof | None:
+    if not data:
+        return None
+    mutants = (MutantResult(**{name: _frozen(value) for name, value in one.items()}) for one in data["mutants"])
+    return SelfProof(**{**data, "mutants": tuple(mutants)})
 
 
 def _frozen(value: Any) -> Any:

@@ -60,7 +60,15 @@ def of_report(report: Report) -> str:
 
 
 def totals_of(report: Report) -> str:
-    """``1 MISMATCH, 0 ERROR, 4 MATCH``; INCOMPLETE is named where there is one, and so is that rows were only counted."""
+    """``1 MISMATCH, 0 ERROR, 4 MATCH``; INCOMPLETE is named where there is one, and so is that rows were only counted.
+
+    So are planted differences that were not seen.
+    """
+    survivors = sum(len(table.self_proof.survivors) for table in report.tables if table.self_proof)
+    return _statuses(report) + (f"; {survivors} mutant{'s' if survivors > 1 else ''} survived" if survivors else "")
+
+
+def _statuses(report: Report) -> str:
     numbers = [(sum(table.status is status for table in report.tables), status) for status in BY_URGENCY]
     totals = ", ".join(f"{n} {status}" for n, status in numbers if n or status is not TableStatus.INCOMPLETE)
     counted = sum(table.strategy == "counts" for table in report.tables)

@@ -16,6 +16,8 @@ from pathlib import Path
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.change_feed import ChangeFeed
+from cdcproof.reconcile.checksums.parts import Part
+from cdcproof.reconcile.checksums.strategy import push_down
 from cdcproof.reconcile.comparison import Comparison, Side
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.contents import unseen
@@ -31,6 +33,7 @@ from cdcproof.reconcile.scrub import changes
 from cdcproof.reconcile.scrub import proofs as proofs_file
 from cdcproof.reconcile.scrub.proofs import SOURCE, Proofs
 from cdcproof.reconcile.scrub.table import Work
+from cdcproof.reconcile.self_proof.proof import Prover, judged_by
 
 _CLOCK_SKEW = timedelta(minutes=5)
 
@@ -104,9 +107,16 @@ class _Scrub:
         works: list[Work] = []
         for table in tables:
             try:
-                works.append(self._planned(table))
+                work = self._planned(table)
             except CouldNotLookError as error:
                 results[table.name] = _error(table, error)
+                continue
+            if work.proof and not work.proof.holds:  # nothing is proven by a comparison that does not see
+                results[table.name] = judged_by(
+                    TableResult(table.name, TableStatus.MATCH, strategy="scrub"), work.proof
+                )
+            else:
+                works.append(work)
         changes.follow(works, self.feed)
         for work in works:
             with work.failing():
@@ -146,7 +156,9 @@ class _Scrub:
         whole, rows = planned(table, self.source, self.target, comparison.stop)
         plan = pushed_down(whole)
         path = proofs_file.path_of(self.folder, table.name)
-        return Work(comparison, plan, rows, path, self.budget.now, unseen=unseen(comparison, plan))
+        way = push_down(whole, self.source, self.target, "")
+        proof = Prover(self.source, self.target, comparison.stop).prove(way, (Part(),))
+        return Work(comparison, plan, rows, path, self.budget.now, unseen=unseen(comparison, plan), proof=proof)
 
     def _about(self, work: Work) -> dict[str, str]:
         """What the proofs are of. Chunks follow the number of rows, and mean nothing to a proof."""
@@ -202,7 +214,9 @@ def _result(work: Work, budget: Budget) -> TableResult:
         oldest_proof_at=work.proofs.oldest_at,
         not_used=tuple(work.not_used),
     )
-    result = replace(result, strategy="scrub", scrubbed=scrubbed, seconds=round(work.clock.elapsed_seconds, 3))
+    result = replace(
+        result, strategy="scrub", scrubbed=scrubbed, self_proof=work.proof, seconds=round(work.clock.elapsed_seconds, 3)
+    )
     unknown = work.error or work.not_followed or _too_old(work.proofs, unproven, budget)
     if result.status in (TableStatus.MATCH, TableStatus.INCOMPLETE) and unknown:
         return replace(result, status=TableStatus.ERROR, error=unknown)

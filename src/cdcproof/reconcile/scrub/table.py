@@ -19,6 +19,7 @@ from cdcproof.reconcile.differences import Differences, Key
 from cdcproof.reconcile.in_flight.fence import Crossing
 from cdcproof.reconcile.in_flight.settle import Settled
 from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.report.result import SelfProof
 from cdcproof.reconcile.rows.differing_chunks import DIFFERENCES_HELD, ByValue
 from cdcproof.reconcile.scrub import proofs as proofs_file
 from cdcproof.reconcile.scrub.proofs import Logs, Proofs, Proven
@@ -40,6 +41,8 @@ class Work:
     proofs: Proofs = field(default_factory=Proofs)
     unseen: tuple[str, ...] = ()
     """Columns with data that are not compared."""
+    proof: SelfProof | None = None
+    """Whether its comparison sees differences."""
     changes_by: str = ""
     """What shows its changes."""
     not_followed: str = ""

@@ -69,7 +69,7 @@ def summed(rows: sql.Composable) -> sql.Composed:
 def hashed(scan: TableRead, conditions: Sequence[sql.Composable], server: Server) -> sql.Composed:
     """Chunk and hash of every row for which these conditions hold, to be selected from."""
     return sql.SQL("(SELECT {} AS chunk, {} AS hash FROM {}{} OFFSET '0') AS hashed").format(
-        _chunk(scan, server), row_hash(scan, server), table_name(scan.table), where(scan, conditions)
+        _chunk(scan, server), row_hash(scan, server), _relation(scan), where(scan, conditions)
     )
 
 
@@ -79,7 +79,7 @@ def stream(scan: TableRead, segment: Segment, server: Server) -> sql.Composed:
     if not scan.chunking.width:
         columns.insert(0, sql.SQL("{} AS chunk").format(_chunk(scan, server)))
     return sql.SQL("SELECT {} FROM {}{}").format(
-        sql.SQL(", ").join(columns), table_name(scan.table), where(scan, within(segment))
+        sql.SQL(", ").join(columns), _relation(scan), where(scan, within(segment))
     )
 
 
@@ -234,9 +234,45 @@ def _in_chunks(scan: TableRead, chunks: Sequence[int], server: Server) -> list[s
 
 
 def _rows(scan: TableRead, server: Server, conditions: Sequence[sql.Composable], *, versioned: bool) -> sql.Composed:
-    version = sql.SQL("xidsend(xmin)" if versioned else "''::bytea")
+    version = sql.SQL("xidsend(xmin)" if versioned and scan.planted is None else "''::bytea")
     forms = sql.SQL(", ").join(sent(field, server) for field in scan.columns)
-    return sql.SQL("SELECT {}, {} FROM {}{}").format(version, forms, table_name(scan.table), where(scan, conditions))
+    return sql.SQL("SELECT {}, {} FROM {}{}").format(version, forms, _relation(scan), where(scan, conditions))
+
+
+def _relation(scan: TableRead) -> sql.Composable:
+    """What is read: the table, or a subquery of the rows that are planted in its place, with its columns' names and types."""
+    if scan.planted is None:
+        return table_name(scan.table)
+    places = range(len(scan.columns))
+    texts = (_by_row([row[place] for row in scan.planted]) + sql.SQL(f" AS c{place}") for place in places)
+    return sql.SQL(
+        "(SELECT {}, CASE WHEN n % 2 = 0 THEN '(0,1)' ELSE '(' || greatest(pg_relation_size({}::regclass) "
+        "/ current_setting('block_size')::bigint, 1) - 1 || ',1)' END::tid AS ctid "
+        "FROM (SELECT n, {} FROM generate_series(0, {}) AS g (n)) AS texts) AS planted"
+    ).format(
+        sql.SQL(", ").join(_read(field, f"c{place}") for place, field in enumerate(scan.columns)),
+        sql.Literal(table_name(scan.table).as_string()),
+        sql.SQL(", ").join(texts),
+        sql.Literal(len(scan.planted) - 1),
+    )
+
+
+def _by_row(texts: Sequence[str | None]) -> sql.Composed:
+    """The text of row ``n``."""
+    rows: dict[str | None, list[int]] = {}
+    for number, text in enumerate(texts):
+        rows.setdefault(text, []).append(number)
+    most = max(rows, key=lambda text: len(rows[text]), default=None)
+    cases = [
+        sql.SQL("WHEN n = ANY ({}::int[]) THEN {}").format(
+            sql.Literal(f"{{{','.join(map(str, numbers))}}}"), sql.Literal(text)
+        )
+        for text, numbers in rows.items()
+        if text != most
+    ]
+    if not cases:
+        return sql.SQL("{}::text").format(sql.Literal(most))
+    return sql.SQL("CASE {} ELSE {}::text END").format(sql.SQL(" ").join(cases), sql.Literal(most))
 
 
 def within(segment: Segment) -> list[sql.Composable]:
@@ -274,13 +310,13 @@ def _as_column(field: ColumnRead, name: str) -> ColumnRead:
     return ColumnRead(replace(field.column, name=name), field.form)
 
 
-def _read(field: ColumnRead) -> sql.Composed:
-    """A literal in a column of this name, cast to its type, under the same name."""
-    name = sql.Identifier(field.column.name)
+def _read(field: ColumnRead, literal: str = "") -> sql.Composed:
+    """A literal in a column of this name, the column's own where none is given, cast to its type, under the column's name."""
+    name = sql.Identifier(literal or field.column.name)
     text = sql.SQL("decode({}, 'hex')").format(name) if field.column.type == "bytea" else sql.SQL("{}").format(name)
     if field.column.type == "money":
         text = sql.SQL("{}::numeric").format(name)  # its text is written in a server's own way
-    return sql.SQL("({}::{}) AS {}").format(text, _declared(field.column), name)
+    return sql.SQL("({}::{}) AS {}").format(text, _declared(field.column), sql.Identifier(field.column.name))
 
 
 def _declared(column: Column) -> sql.SQL:

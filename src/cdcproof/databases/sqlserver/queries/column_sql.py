@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cdcproof.databases.names import Column
-from cdcproof.databases.sqlserver.queries import reading_sql
+from cdcproof.databases.sqlserver.queries import catalogue, reading_sql
 from cdcproof.databases.table_read import TEXT_IN_LONG_FORM, ColumnRead
 from cdcproof.databases.values import stored_value
 from cdcproof.databases.values.reading import How
@@ -166,6 +166,15 @@ def literal(column: Column, form: Form, text: str = "?", *, utf8: bool = True) -
         wide_text = f"CAST({text} AS nvarchar(max))"
         return f"CAST({wide_text} COLLATE {UTF8} AS varchar({most}))" if utf8 else wide_text
     return f"CAST({text} AS {declared(column)})"
+
+
+def stored_literal(column: Column, text: str | None) -> str:
+    """A text of letters that every code page has (binary: hexadecimal digits; None for NULL) as the column stores it, padding included."""
+    if text is None:
+        return f"CAST(NULL AS {declared(column)})"
+    if column.type in ("binary", "varbinary", "image"):
+        return f"CONVERT({declared(column)}, {catalogue.constant(text)}, 2)"
+    return f"CAST({catalogue.constant(text)} AS {declared(column)})"
 
 
 def sought(field: ColumnRead, collation: str) -> str:

@@ -169,6 +169,7 @@ def _chunk(scan: TableRead) -> str:
 
 
 def _rows(scan: TableRead, version: str, where: str, having: str, joined: str = "", *, utf8: bool = True) -> str:
+    version = "" if scan.planted is not None else version
     versioned = f"CAST(t.{catalogue.quoted(version)} AS binary(8))" if version else "0x"
     forms = ", ".join(f"f.c{i}" for i in range(len(scan.columns)))
     source = _from(scan, where, len(scan.columns), version, joined, utf8=utf8)
@@ -181,8 +182,35 @@ def _from(scan: TableRead, where: str, formed: int, version: str = "", joined: s
     names = [*columns, *([catalogue.quoted(version)] if version else [])]
     conditions = [f"({condition}\n)" for condition in (scan.predicate, *_limits(scan), where) if condition]
     filtered = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    read = f"SELECT {', '.join(names)} FROM {catalogue.name(scan.table)}{filtered}"  # noqa: S608  quoted
+    read = f"SELECT {', '.join(names)} FROM {_relation(scan)}{filtered}"  # noqa: S608  quoted
     return f" FROM ({read}) AS t{joined}{_applied(scan.columns, [_value(field) for field in scan.columns], formed, utf8=utf8)}"
+
+
+def _relation(scan: TableRead) -> str:
+    """What is read: the table, or a derived table of the rows that are planted in its place, with its columns' names and types."""
+    if scan.planted is None:
+        return catalogue.name(scan.table)
+    columns = ", ".join(
+        f"{_by_row(field, [row[i] for row in scan.planted])} AS {catalogue.quoted(field.column.name)}"
+        for i, field in enumerate(scan.columns)
+    )
+    numbers = ", ".join(f"({number})" for number in range(len(scan.planted)))
+    return f"(SELECT {columns} FROM (VALUES {numbers}) AS l (n)) AS p"  # noqa: S608  made of constants
+
+
+def _by_row(field: ColumnRead, texts: Sequence[str | None]) -> str:
+    """The value of row ``l.n``."""
+    rows: dict[str | None, list[int]] = {}
+    for number, text in enumerate(texts):
+        rows.setdefault(text, []).append(number)
+    most = max(rows, key=lambda text: len(rows[text]))
+    cases = "".join(
+        f" WHEN l.n IN ({', '.join(map(str, numbers))}) THEN {column_sql.stored_literal(field.column, text)}"
+        for text, numbers in rows.items()
+        if text != most
+    )
+    value = column_sql.stored_literal(field.column, most)
+    return f"CASE{cases} ELSE {value} END" if cases else value
 
 
 def _applied(columns: Sequence[ColumnRead], values: Sequence[str], formed: int, *, utf8: bool) -> str:

@@ -1,0 +1,161 @@
+"""Planting mutants beside a table's comparison, by the same code, sessions and statements, and what that says of its verdict.
+
+Nothing is written: the statements that read the table read the planted rows in its place.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from cdcproof.reconcile.checksums.narrowing import narrowed
+from cdcproof.reconcile.checksums.parts import Part, sum_up
+from cdcproof.reconcile.checksums.strategy import Strategy, Way
+from cdcproof.reconcile.comparison import Side
+from cdcproof.reconcile.concurrency import Stop
+from cdcproof.reconcile.differences import Difference, Key
+from cdcproof.reconcile.in_flight.settle import differing
+from cdcproof.reconcile.report.result import Control, MutantResult, SelfProof, TableResult, TableStatus
+from cdcproof.reconcile.rows.differing_chunks import ByValue
+from cdcproof.reconcile.self_proof.mutants import Mutant, Specimen, columns_of, specimens
+from cdcproof.reconcile.self_proof.planting import Planting, Seeded, plantings
+
+_NOTHING_FITS = "the key, or a column that is never NULL, has no two values that both sides hold"
+
+
+@dataclass(frozen=True)
+class Prover:
+    """Both open sides of the table whose comparison is to be proven."""
+
+    source: Side
+    target: Side
+    stop: Stop
+
+    def prove(self, way: Way, parts: Sequence[Part]) -> SelfProof:
+        """Plant every mutant that the plan admits in the first and last of the parts. Raises as `sum_up`."""
+        columns = columns_of(way.plan, self.source.engine, self.target.engine)
+        admitted = list(specimens(way.plan, columns))
+        made = plantings(way.plan, columns, admitted)
+        if not made:
+            return SelfProof(0, "not planted", _matrix(admitted=(), survived={}), _NOTHING_FITS)
+        ends = parts if len(parts) <= 2 else (parts[0], parts[-1])
+        seen = [_Seen(one, *self._found(one, way, ends)) for one in made]
+        planted = [specimen for one in made for specimen in (seeded.specimen for seeded in one.seeded)]
+        wrong = next(filter(None, (one.control for one in seen)), None)
+        control: Control = wrong[0] if wrong else "equal"
+        reason = wrong[1] if wrong else ""
+        survived: dict[Mutant, list[str]] = defaultdict(list)
+        for one in seen:
+            for specimen in one.survivors:
+                survived[specimen.mutant] += [way.plan.names[place] for place in specimen.columns]
+        rows = sum(one.target_rows for one in made)
+        return SelfProof(rows, control, _matrix(planted, survived), reason)
+
+    def _found(
+        self, planting: Planting, way: Way, parts: Sequence[Part]
+    ) -> tuple[bool, tuple[int, int], list[Difference]]:
+        """Whether the sums differ, how many rows were read, and what differs by value, then by key."""
+        plan = planting.plan
+        balance = sum_up(plan, way.source, way.target, parts, self.stop)
+        read = balance.source_rows, balance.target_rows
+        differs = bool(balance.extent().chunks)
+        if planting.by_sums:
+            return differs, read, []
+        source, target = self.source.database, self.target.database
+        smaller = plan
+        if way.choice.strategy is Strategy.PUSH_DOWN:
+            smaller, balance = narrowed(plan, balance, source, target, self.stop)
+        found = ByValue(smaller, source, target, self.stop).differences(balance, lambda _: None).found
+        again = differing(
+            [one.key for one in found],
+            plan.source.key_width,
+            lambda keys: source.rows.rows_by_key(plan.source, keys),
+            lambda keys: target.rows.rows_by_key(plan.target, keys),
+        )
+        return differs, read, list(again)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was found of a planting."""
+
+    planting: Planting
+    sums_differ: bool
+    rows: tuple[int, int]
+    found: Sequence[Difference]
+
+    @property
+    def survivors(self) -> list[Specimen]:
+        """What was not found, by each of its keys and in its columns."""
+        if self.planting.by_sums:
+            return [] if self.sums_differ else [one.specimen for one in self.planting.seeded]
+        found = {one.key: one.columns(self.planting.plan.names) for one in self.found}
+        return [one.specimen for one in self.planting.seeded if not _is_found(one, found)]
+
+    @property
+    def control(self) -> tuple[Control, str] | None:
+        """What is wrong with rows that are equal, or with how many were read; None where nothing is."""
+        planned = self.planting.source_rows, self.planting.target_rows
+        if self.rows != planned:
+            return (
+                "not read whole",
+                f"{self.rows[0]} and {self.rows[1]} rows were read of {planned[0]} and {planned[1]}",
+            )
+        meant = {key: columns for one in self.planting.seeded for key, columns in one.keys.items()}
+        for one in self.found:
+            columns = one.columns(self.planting.plan.names)
+            if one.key not in meant:
+                return "different", "a row that both sides have was seen as different"
+            if others := [name for name in columns if name not in meant[one.key]]:
+                return "different", f"values that both sides have were seen as different: {', '.join(others)}"
+        return None
+
+
+def _is_found(seeded: Seeded, found: dict[Key, tuple[str, ...]]) -> bool:
+    return all(key in found and set(columns) <= set(found[key]) for key, columns in seeded.keys.items())
+
+
+def _matrix(admitted: Iterable[Specimen], survived: dict[Mutant, list[str]]) -> tuple[MutantResult, ...]:
+    planted = {one.mutant for one in admitted}
+    return tuple(
+        MutantResult(mutant, "not applicable")
+        if mutant not in planted
+        else MutantResult(mutant, "survived", tuple(dict.fromkeys(survived[mutant])))
+        if mutant in survived
+        else MutantResult(mutant, "caught")
+        for mutant in Mutant
+    )
+
+
+def judged_by(result: TableResult, proof: SelfProof | None) -> TableResult:
+    """The result with its proof. Where that fails, what was seen as equal is not checked; what was seen to differ by value still differs.
+
+    A difference does not count either where rows that are equal were seen as different.
+    """
+    result = replace(result, self_proof=proof)
+    if proof is None or proof.holds or result.status is TableStatus.ERROR:
+        return result
+    if result.status is TableStatus.MISMATCH and proof.control == "equal":
+        return replace(result, causes=(*result.causes, f"there may be more differences: {_said(proof)}"))
+    return replace(
+        result,
+        status=TableStatus.ERROR,
+        checksums_match=None,
+        missing_at_target=None,
+        extra_at_target=None,
+        changed=None,
+        error=f"Not checked: {_said(proof)}.\nThis comparison cannot be trusted. Report it, with the output of: cdcproof reconcile explain",
+    )
+
+
+def _said(proof: SelfProof) -> str:
+    said = []
+    if proof.control != "equal":
+        said.append(f"rows planted on both sides alike were {_CONTROLS[proof.control]} ({proof.reason})")
+    if proof.survivors:
+        said.append(f"the comparison did not see differences that were planted: {', '.join(proof.survivors)}")
+    return "; ".join(said)
+
+
+_CONTROLS = {"different": "seen as different", "not read whole": "not all read"}
