@@ -127,7 +127,7 @@ def _status_of(arguments: argparse.Namespace) -> int:
         with limit:
             ended = arguments.run(arguments)
     except CdcproofError as error:
-        print(scrub(f"cdcproof: {error}"), file=sys.stderr)
+        print(output.harmless(scrub(f"cdcproof: {error}")), file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("cdcproof: interrupted", file=sys.stderr)
@@ -137,7 +137,10 @@ def _status_of(arguments: argparse.Namespace) -> int:
         return CouldNotLookError.exit_status
     except Exception as error:  # noqa: BLE001  a defect of ours: no traceback on an operator's screen
         report = _kept()
-        print(scrub(f"cdcproof: internal error: {type(error).__name__}: {error}\n{report}"), file=sys.stderr)
+        print(
+            output.harmless(scrub(f"cdcproof: internal error: {type(error).__name__}: {error}\n{report}")),
+            file=sys.stderr,
+        )
         return 3
     finally:
         schedule.keep(arguments, ended)

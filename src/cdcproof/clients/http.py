@@ -67,8 +67,11 @@ class Answer:
         return self.body.decode(self.encoding, errors="replace")
 
     def json(self) -> Any:
-        """The decoded body. Raises `ValueError` for what is not JSON."""
-        return json.loads(self.body)
+        """The decoded body. Raises `ValueError` for what is not JSON, or nested more deeply than Python follows."""
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 class _Adapter(HTTPAdapter):

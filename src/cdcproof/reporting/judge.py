@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cdcproof.core.errors import CdcproofError
+from cdcproof.core.output import harmless
 from cdcproof.core.secrets import scrub
 from cdcproof.findings import Concern, Difference, Finding, Verdict
 from cdcproof.pipeline.model import Waiver
@@ -90,17 +91,22 @@ def failed_afterwards(record: StepRecord, raised: BaseException) -> StepRecord:
 
 
 def scrubbed(record: StepRecord) -> StepRecord:
-    """The record without secrets in any of its texts."""
+    """The record without secrets in any of its texts, and without what a terminal would obey: traces and names come from outside."""
     return replace(
         record,
-        title=scrub(record.title),
+        title=_clean(record.title),
         differences=tuple(
-            Difference(scrub(d.subject), scrub(d.expected), scrub(d.found), scrub(d.detail)) for d in record.differences
+            Difference(_clean(d.subject), _clean(d.expected), _clean(d.found), _clean(d.detail))
+            for d in record.differences
         ),
-        action=tuple(scrub(command) for command in record.action),
-        reason=scrub(record.reason),
-        evidence=tuple(Evidence(scrub(e.title), scrub(e.text)) for e in record.evidence),
+        action=tuple(_clean(command) for command in record.action),
+        reason=_clean(record.reason),
+        evidence=tuple(Evidence(_clean(e.title), _clean(e.text)) for e in record.evidence),
     )
+
+
+def _clean(text: str) -> str:
+    return harmless(scrub(text))
 
 
 _COMMANDS = ("psql ", "sqlcmd ", "cdcproof ", "#")

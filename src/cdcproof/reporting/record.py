@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cdcproof.core.output import harmless
 from cdcproof.findings import Difference, Verdict
 
 
@@ -122,7 +123,7 @@ def table(rows: Iterable[Mapping[str, object]]) -> str:
     if not rows:
         return ""
     columns = list(rows[0])
-    cells = [columns, *[["-" if row.get(c) is None else str(row.get(c)) for c in columns] for row in rows]]
+    cells = [columns, *[["-" if row.get(c) is None else harmless(str(row.get(c))) for c in columns] for row in rows]]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
