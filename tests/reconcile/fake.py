@@ -111,6 +111,10 @@ class FakeDatabase:
         self._table(table, "unsteady")
         return self.unsteady_parts.get(predicate, ())
 
+    def unsteady_view(self, table: TableName) -> tuple[Unsteady, ...]:
+        self._table(table, "unsteady_view")
+        return ()
+
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         holds = self._predicate(predicate)
         return sum(map(holds, self._table(table, "count_rows").rows))

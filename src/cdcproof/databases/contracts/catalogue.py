@@ -36,6 +36,10 @@ class Catalogue(Protocol):
         """Parts of a condition in the side's own SQL by which it may hold of a row at one look and not at the next. Not within a snapshot."""
         ...
 
+    def unsteady_view(self, table: TableName) -> tuple[Unsteady, ...]:
+        """Parts of a view's definition by which it may show a row at one look and not at the next; none of a table."""
+        ...
+
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         """Exact number of rows, of those that a condition in the side's own SQL holds for when there is one."""
         ...

@@ -57,6 +57,10 @@ class Catalogue:
         """By the tree that the server makes of the condition."""
         return Conditions(self._session).unsteady(table, predicate)
 
+    def unsteady_view(self, table: TableName) -> tuple[Unsteady, ...]:
+        """By the tree that the server keeps of a view's definition."""
+        return Conditions(self._session).unsteady_view(table)
+
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         """Exact number of rows, of those that the condition holds for when there is one."""
         statement = sql.SQL("SELECT count(*) FROM {}").format(table_name(table))

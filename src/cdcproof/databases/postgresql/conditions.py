@@ -28,6 +28,17 @@ _TYPES: LiteralString = """
     JOIN pg_proc p ON p.oid = e.typinput
     WHERE t.oid = ANY(%s::oid[]) AND p.provolatile <> 'i' AND e.typtype NOT IN ('e', 'd') ORDER BY 1"""
 
+# Of a view and of the views that it reads; what a materialized view holds stays as it is.
+_VIEWS: LiteralString = """
+    WITH RECURSIVE views (oid) AS (
+        SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'v'
+        UNION
+        SELECT c.oid FROM views v JOIN pg_rewrite r ON r.ev_class = v.oid
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+        JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'v')
+    SELECT v.oid::regclass::text, r.ev_action::text FROM views v JOIN pg_rewrite r ON r.ev_class = v.oid AND r.ev_type = '1' ORDER BY 1"""
+
 _BY_SETTINGS = re.compile(
     r"(date|timestamp|timestamptz)_(cmp|eq|ge|gt|le|lt|ne)_(date|timestamp|timestamptz)"
     r"|interval_pl_timestamptz|timestamptz_(pl|mi)_interval|overlaps|date_(add|subtract|part|trunc)|extract"
@@ -37,6 +48,7 @@ _BY_SETTINGS = re.compile(
     r"|enum_(first|last|range)"
 )
 """Functions of PostgreSQL that are stable because of settings alone, as TimeZone and DateStyle, which every session of ours sets alike."""
+_THE_TABLE = "Compare the table that the view reads, or exclude the view from the tables."
 _CLOCK = re.compile(r"now|clock_timestamp|(transaction|statement)_timestamp|timeofday|age")
 
 
@@ -49,6 +61,27 @@ class Conditions:
     def unsteady(self, table: TableName, predicate: str) -> tuple[Unsteady, ...]:
         """The parts that may answer otherwise at the next look. Not within a snapshot: a setting would stay until its end."""
         return tuple(self._judged(parse_tree.parts(self._tree(table, predicate), predicate)))
+
+    def unsteady_view(self, table: TableName) -> tuple[Unsteady, ...]:
+        """The parts by which a view, or one that it reads, may show a row at one look and not at the next; none of a table.
+
+        What other rows of the database decide is not among them: the connector or the sink moves those, and a fence waits for them.
+        """
+        trees = self._session.query(_VIEWS, (table.schema, table.table))
+        return tuple(part for view, tree in trees for part in self._judged_view(view, parse_tree.without_output(tree)))
+
+    def _judged_view(self, view: str, tree: str) -> Iterator[Unsteady]:
+        found = parse_tree.parts(tree, "")
+        if parse_tree.is_sampled(tree):
+            yield Unsteady(f"TABLESAMPLE in the view {view}", "reads other rows at each look", _THE_TABLE)
+        for name in found.clocks:
+            yield Unsteady(f"{name} in the view {view}", "goes with the clock", _THE_TABLE)
+        for signature, name, is_volatile, is_ours in self._session.query(
+            _FUNCTIONS, (list(found.functions), list(found.operators))
+        ):
+            if is_volatile or (is_ours and _CLOCK.fullmatch(name)):
+                part = _of_function(signature, name, is_volatile=is_volatile, is_ours=is_ours)
+                yield part._replace(part=f"{part.part} in the view {view}", instead=_THE_TABLE)
 
     def _tree(self, table: TableName, predicate: str) -> str:
         trees: list[str] = []

@@ -48,7 +48,7 @@ class TablePair:
         """What says which rows of a side count, for messages."""
         if self.by_flags:
             return f"--where (or --{side}-where) of {self.name}"
-        return f"tables.{side}_filter of {self.name}"
+        return f"tables.{side}_filter of {self.name} in the pipeline file"
 
 
 @dataclass(frozen=True)

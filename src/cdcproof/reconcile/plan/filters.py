@@ -12,7 +12,7 @@ from cdcproof.reconcile.plan.columns import TablePair
 
 
 def demand_steady(table: TablePair, source: Database, target: Database, stop: Stop) -> None:
-    """Raise `UnexpectedAnswerError` where a filter may let a row through at one look and not at the next, and where that is not known."""
+    """Raise `UnexpectedAnswerError` where a filter or a view may show a row at one look and not at the next, and where that is not known."""
     found = both(
         stop,
         lambda: source.catalogue.unsteady(table.source, table.source_filter) if table.source_filter else (),
@@ -21,6 +21,18 @@ def demand_steady(table: TablePair, source: Database, target: Database, stop: St
     for side, parts in zip(("source", "target"), found, strict=True):
         if parts:
             raise UnexpectedAnswerError(*refusal(table.where(side), parts))
+    views = both(
+        stop,
+        lambda: source.catalogue.unsteady_view(table.source),
+        lambda: target.catalogue.unsteady_view(table.target),
+    )
+    for side, name, parts in zip(("source", "target"), (table.source, table.target), views, strict=True):
+        if parts:
+            raise UnexpectedAnswerError(
+                f"{name} at the {side} may show a row at one look and not at the next, so rows that are equal would prove nothing: "
+                f"{'; '.join(map(str, parts))}.",
+                " ".join(dict.fromkeys(part.instead for part in parts)),
+            )
 
 
 def refusal(key: str, parts: Sequence[Unsteady]) -> tuple[str, str]:

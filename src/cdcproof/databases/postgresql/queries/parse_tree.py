@@ -37,7 +37,12 @@ _SESSION_VALUES = (
 _CLOCKS = 9
 """So many of them are of the clock."""
 
+_SAMPLE = re.compile(r"(?<!\\)\{TABLESAMPLECLAUSE\s")
+_OUTPUT = ":targetList "
+
 _WORD = re.compile(r"\b(now|today|tomorrow|yesterday)\b", re.IGNORECASE)
+_OF_THE_QUERY = 2
+"""A rule's action is a list of queries: ``({QUERY …})``."""
 _LEXEME = re.compile(
     r"--[^\n]*|/\*.*?\*/|\"(?:[^\"]|\"\")*\"|(?P<literal>'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)", re.DOTALL
 )
@@ -89,6 +94,44 @@ def parts(tree: str, predicate: str) -> Parts:
         _days(tree, predicate),
         _SUBQUERY.search(tree) is not None,
     )
+
+
+def is_sampled(tree: str) -> bool:
+    """Whether a query reads a sample of a table."""
+    return _SAMPLE.search(tree) is not None
+
+
+def without_output(tree: str) -> str:
+    """The tree of a query without what it selects, queries within it left whole: the rest decides which rows there are."""
+    depth = 0
+    places = iter(range(len(tree)))
+    for place in places:
+        if tree[place] == "\\":  # the next character is part of a name
+            next(places, None)
+        elif tree[place] in "({":
+            depth += 1
+        elif tree[place] in ")}":
+            depth -= 1
+        elif depth == _OF_THE_QUERY and tree.startswith(_OUTPUT, place):
+            end = _end(tree, place + len(_OUTPUT))
+            return tree[:place] + tree[end:]
+    return tree
+
+
+def _end(tree: str, start: int) -> int:
+    """Where the list that begins at `start` ends."""
+    depth = 0
+    places = iter(range(start, len(tree)))
+    for place in places:
+        if tree[place] == "\\":
+            next(places, None)
+        elif tree[place] in "({":
+            depth += 1
+        elif tree[place] in ")}":
+            depth -= 1
+        if not depth:
+            return place + 1
+    return len(tree)
 
 
 def _days(tree: str, predicate: str) -> tuple[str, ...]:
