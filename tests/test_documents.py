@@ -55,6 +55,17 @@ def test_documents_of_a_wheel_link_to_what_is_in_the_wheel() -> None:
     assert left_out == set()
 
 
+def test_the_build_of_an_image_gets_all_that_a_wheel_is_made_of() -> None:
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] == "!"]
+    shipped = [path.relative_to(ROOT) for path in SHIPPED]
+    left_out = [
+        path
+        for path in shipped
+        if not any(one.match(kept_one) for one in (path, *path.parents[:-1]) for kept_one in kept)
+    ]
+    assert left_out == []
+
+
 def test_there_are_links_to_look_at() -> None:
     assert len([link for document in DOCUMENTS for link in _links(document)]) > 100
 

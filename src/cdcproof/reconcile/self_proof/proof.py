@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cdcproof.reconcile.checksums.narrowing import narrowed
-from cdcproof.reconcile.checksums.parts import Part, sum_up
+from cdcproof.reconcile.checksums.parts import Part, divided, sum_up
 from cdcproof.reconcile.checksums.strategy import Strategy, Way
 from cdcproof.reconcile.comparison import Side
 from cdcproof.reconcile.concurrency import Stop
@@ -39,8 +39,7 @@ class Prover:
         made = plantings(way.plan, columns, admitted)
         if not made:
             return SelfProof(0, "not planted", _matrix(admitted=(), survived={}), _NOTHING_FITS)
-        ends = parts if len(parts) <= 2 else (parts[0], parts[-1])
-        seen = [_Seen(one, *self._found(one, way, ends)) for one in made]
+        seen = [_Seen(one, *self._found(one, way, _ends(parts))) for one in made]
         planted = [specimen for one in made for specimen in (seeded.specimen for seeded in one.seeded)]
         wrong = next(filter(None, (one.control for one in seen)), None)
         control: Control = wrong[0] if wrong else "equal"
@@ -110,6 +109,13 @@ class _Seen:
             if others := [name for name in columns if name not in meant[one.key]]:
                 return "different", f"values that both sides have were seen as different: {', '.join(others)}"
         return None
+
+
+def _ends(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The first and the last part of each side: one side may have more parts than the other."""
+    source = [part.source for part in parts if part.source is not None]
+    target = [part.target for part in parts if part.target is not None]
+    return divided(*(side if len(side) <= 2 else [side[0], side[-1]] for side in (source, target)))
 
 
 def _is_found(seeded: Seeded, found: dict[Key, tuple[str, ...]]) -> bool:
