@@ -38,7 +38,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with running_servers(buffers_mebibytes(arguments.rows)) as servers, tempfile.TemporaryDirectory() as folder:
         fill(servers, arguments.rows)
-        plant(servers, cases(arguments.rows)[0])
+        plant(servers.target, cases(arguments.rows)[0])
         proven = peers.ours(servers, arguments.strategy, Path(folder))
         bare = without(proven)
         pairs = []
