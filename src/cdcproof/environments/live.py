@@ -45,12 +45,12 @@ class Live:
         return pipeline
 
     def header(self, pipeline: Pipeline) -> list[str]:
-        """Where the two databases and Connect are, and how services are looked at."""
+        """Where the two databases and Connect are, and by what the pipeline file names the services."""
         ends = [f"{d.type} {d.host}:{d.port}/{d.database}" for d in (pipeline.source, pipeline.target)]
         contained = sum(service.container is not None for service in pipeline.services)
         return [
             f"{pipeline.name}: {ends[0]} to {ends[1]}, Kafka Connect {pipeline.connect.url}",
-            f"services: {contained} by the container engine, {len(pipeline.services) - contained} by their address",
+            f"services: {contained} named by a container, {len(pipeline.services) - contained} by an address alone",
         ]
 
     def services(self, pipeline: Pipeline) -> tuple[ServiceState, ...]:
