@@ -141,6 +141,8 @@ def views(filtered: Sides) -> Sides:
         "of_drawn": "SELECT d.id, d.word FROM {0}.drawn d JOIN {0}.t USING (id)",
         "recent": "SELECT id, word FROM {0}.t WHERE at > now() - INTERVAL '99 years'",
         "sampled": "SELECT id, word FROM {0}.t TABLESAMPLE BERNOULLI (50)",
+        "any_of_it": "SELECT id, word FROM {0}.t ORDER BY random() LIMIT 30",
+        "one_a_word": "SELECT DISTINCT ON (word) id, word FROM {0}.t ORDER BY word, random()",
         "counted": "SELECT id, word FROM {0}.t WHERE {0}.undeclared(word)",
         "plain": 'SELECT id, word, random() AS "a (lot {{" FROM {0}.t WHERE id > 5 AND id IN (SELECT id FROM {0}.t)',
     }
@@ -158,6 +160,8 @@ def views(filtered: Sides) -> Sides:
         ("of_drawn", ["random() in the view test_filters.drawn is VOLATILE"]),
         ("recent", ["now() in the view test_filters.recent goes with the clock"]),
         ("sampled", ["TABLESAMPLE in the view test_filters.sampled reads other rows"]),
+        ("any_of_it", ["random() in the view test_filters.any_of_it is VOLATILE"]),
+        ("one_a_word", ["random() in the view test_filters.one_a_word is VOLATILE"]),
         ("counted", ["test_filters.undeclared(text) in the view test_filters.counted is VOLATILE"]),
         ("plain", []),
         ("of_kept", []),

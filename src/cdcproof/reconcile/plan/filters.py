@@ -28,18 +28,17 @@ def demand_steady(table: TablePair, source: Database, target: Database, stop: St
     )
     for side, name, parts in zip(("source", "target"), (table.source, table.target), views, strict=True):
         if parts:
-            raise UnexpectedAnswerError(
-                f"{name} at the {side} may show a row at one look and not at the next, so rows that are equal would prove nothing: "
-                f"{'; '.join(map(str, parts))}.",
-                " ".join(dict.fromkeys(part.instead for part in parts)),
-            )
+            raise UnexpectedAnswerError(_unproven(f"{name} at the {side} may show a row", parts), _instead(parts))
 
 
 def refusal(key: str, parts: Sequence[Unsteady]) -> tuple[str, str]:
     """What is wrong with a side's filter, by the key or the flag that it stands in, and what to write instead."""
-    instead = " ".join(dict.fromkeys(part.instead for part in parts))
-    return (
-        f"{key} may let a row through at one look and not at the next, so rows that are equal would prove nothing: "
-        f"{'; '.join(map(str, parts))}.",
-        f"Correct {key}. {instead}",
-    )
+    return _unproven(f"{key} may let a row through", parts), f"Correct {key}. {_instead(parts)}"
+
+
+def _unproven(what: str, parts: Sequence[Unsteady]) -> str:
+    return f"{what} at one look and not at the next, so rows that are equal would prove nothing: {'; '.join(map(str, parts))}."
+
+
+def _instead(parts: Sequence[Unsteady]) -> str:
+    return " ".join(dict.fromkeys(part.instead for part in parts))

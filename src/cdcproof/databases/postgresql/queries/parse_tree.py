@@ -7,6 +7,7 @@ account may, on a standby too. It is the text of nodes of PostgreSQL's source, n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -39,6 +40,7 @@ _CLOCKS = 9
 
 _SAMPLE = re.compile(r"(?<!\\)\{TABLESAMPLECLAUSE\s")
 _OUTPUT = ":targetList "
+_BY_OUTPUT = re.compile(r":(?:group|distinct|sort)Clause \(")
 
 _WORD = re.compile(r"\b(now|today|tomorrow|yesterday)\b", re.IGNORECASE)
 _OF_THE_QUERY = 2
@@ -102,36 +104,26 @@ def is_sampled(tree: str) -> bool:
 
 
 def without_output(tree: str) -> str:
-    """The tree of a query without what it selects, queries within it left whole: the rest decides which rows there are."""
-    depth = 0
-    places = iter(range(len(tree)))
-    for place in places:
-        if tree[place] == "\\":  # the next character is part of a name
-            next(places, None)
-        elif tree[place] in "({":
-            depth += 1
-        elif tree[place] in ")}":
-            depth -= 1
-        elif depth == _OF_THE_QUERY and tree.startswith(_OUTPUT, place):
-            end = _end(tree, place + len(_OUTPUT))
-            return tree[:place] + tree[end:]
-    return tree
+    """The tree of a query without what it selects, queries within it left whole: the rest decides which rows there are.
+
+    Whole where rows are sorted, grouped or made distinct: by what, stands in the same list.
+    """
+    start = next((at for at, depth in _walk(tree) if depth == _OF_THE_QUERY and tree.startswith(_OUTPUT, at)), None)
+    if start is None:
+        return tree
+    end = next(at for at, depth in _walk(tree, start + len(_OUTPUT)) if not depth) + 1
+    return tree if _BY_OUTPUT.search(tree, end) else tree[:start] + tree[end:]
 
 
-def _end(tree: str, start: int) -> int:
-    """Where the list that begins at `start` ends."""
+def _walk(tree: str, start: int = 0) -> Iterator[tuple[int, int]]:
+    """Each place from `start` on, and how many brackets are open behind it."""
     depth = 0
     places = iter(range(start, len(tree)))
     for place in places:
-        if tree[place] == "\\":
+        if tree[place] == "\\":  # the next character is part of a name
             next(places, None)
-        elif tree[place] in "({":
-            depth += 1
-        elif tree[place] in ")}":
-            depth -= 1
-        if not depth:
-            return place + 1
-    return len(tree)
+        depth += (tree[place] in "({") - (tree[place] in ")}")
+        yield place, depth
 
 
 def _days(tree: str, predicate: str) -> tuple[str, ...]:
