@@ -56,8 +56,8 @@ def killed(service: str) -> Callable[[Pipelines], AbstractContextManager[None]]:
 def paused(connector: str) -> Callable[[Pipelines], AbstractContextManager[None]]:
     @contextmanager
     def pause(pipelines: Pipelines) -> Iterator[None]:
-        pipelines.connect.pause(connector)
         try:
+            pipelines.connect.pause(connector)
             eventually(lambda: states(pipelines)[f"{connector}/0"] == "PAUSED", what="the pause")
             yield
         finally:

@@ -25,7 +25,7 @@ PAIRS = random.Random(SEED).sample(list(combinations(INJECTIONS, 2)), 10)
 
 def together(healthy: Pipelines, *faults: Injection) -> None:
     with ExitStack() as injected:
-        for fault in faults:
+        for fault in reversed(faults):  # services are killed last: the other faults are made by them
             injected.enter_context(fault.made(healthy))
         outcome = healthy.morning()
     right = expected(healthy.healthy, faults)
