@@ -25,7 +25,8 @@ from pathlib import Path
 import psutil
 
 from cdcproof.core.progress import Progress
-from cdcproof.environments.embedded import artifacts, databases, lifecycle, replication, services
+from cdcproof.environments.embedded import artifacts, lifecycle, services
+from cdcproof.environments.embedded.data import databases, replication
 from cdcproof.environments.embedded.services import java
 from cdcproof.environments.embedded.state import Instance
 

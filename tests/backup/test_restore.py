@@ -20,7 +20,7 @@ from cdcproof.backup.restore import state as restore_state
 from cdcproof.backup.restore.connectors import Connectors
 from cdcproof.backup.restore.run import Outcome, Request
 from cdcproof.clients.connect.client import ConnectorStates, Offset
-from cdcproof.connectors import acts
+from cdcproof.connectors import commands
 from cdcproof.connectors.retention import Retention
 from cdcproof.core.errors import UsageError
 from cdcproof.core.progress import Progress
@@ -368,7 +368,7 @@ def test_a_restore_that_is_killed_skips_nothing_and_the_next_run_finishes(
     monkeypatch.setattr(restore, "Kafka", lambda _: None)
     monkeypatch.setattr(restore_connectors, "Kafka", lambda _: _Topics())
     monkeypatch.setattr(restore_connectors, "_SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(acts.retention, "look", lambda *_: Retention())
+    monkeypatch.setattr(commands.retention, "look", lambda *_: Retention())
     pipeline = runs.of(
         postgres_servers,
         paths={"reconciliation_reports": str(kept[0] / "reconciliation_reports")},
@@ -414,7 +414,7 @@ def test_connectors_run_again_after_a_restore_that_changed_nothing(
         worker.add(name, **config)
     monkeypatch.setattr(Connectors, "connect", lambda _: worker)
     monkeypatch.setattr(restore_connectors, "_SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(acts.retention, "look", lambda *_: Retention())
+    monkeypatch.setattr(commands.retention, "look", lambda *_: Retention())
 
     def lose_a_row(seen: str) -> None:
         if seen == "prove target":

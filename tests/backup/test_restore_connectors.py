@@ -16,8 +16,8 @@ from cdcproof.backup.restore import connectors as restore_connectors
 from cdcproof.backup.restore.connectors import Connectors, kafka_version, others, seen
 from cdcproof.backup.restore.plan import Plan
 from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates, Version
-from cdcproof.connectors import acts
-from cdcproof.connectors.hand import Hand
+from cdcproof.connectors import commands
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.retention import Retention
 from cdcproof.core.errors import OperationError
 from cdcproof.core.progress import Progress
@@ -63,9 +63,9 @@ def worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Versioned:
     made.positions = {"source": [LSN], "sink": [place(9), place(4, 1)]}
     monkeypatch.setattr(Connectors, "connect", lambda self: cast(Connect, made))
     monkeypatch.setattr(
-        Connectors, "hand", lambda self: Hand(cast(Connect, made), Deadline(3), lambda _: None, lambda _: None)
+        Connectors, "control", lambda self: Control(cast(Connect, made), Deadline(3), lambda _: None, lambda _: None)
     )
-    monkeypatch.setattr(acts.retention, "look", lambda *_: Retention())
+    monkeypatch.setattr(commands.retention, "look", lambda *_: Retention())
     monkeypatch.setattr(restore_connectors, "_SETTLE_SECONDS", 0.0)
     return made
 

@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cdcproof.backup import looks
+from cdcproof.backup import inspection
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting.record import StepRecord
@@ -58,12 +58,14 @@ for path in pathlib.Path(folder).rglob("*"):
 
 def verdicts(pipeline: Pipeline) -> dict[str, StepRecord]:
     now = time.time()
-    runs, good = looks.backup_runs(pipeline, now), looks.good_backups(pipeline, now)
+    runs, good = inspection.backup_runs(pipeline, now), inspection.good_backups(pipeline, now)
     return {
         "log": judged(checks.test_the_last_backup_run_was_complete, pipeline, backup_runs=runs, good_backups=good),
         "age": judged(checks.test_the_newest_good_backup_is_of_last_night, pipeline, good_backups=good),
         "uploads": judged(
-            checks.test_each_day_has_its_backup_in_the_object_store, pipeline, uploads=looks.uploaded(pipeline, now)
+            checks.test_each_day_has_its_backup_in_the_object_store,
+            pipeline,
+            uploads=inspection.uploaded(pipeline, now),
         ),
     }
 

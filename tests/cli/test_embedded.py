@@ -10,7 +10,8 @@ import pytest
 from cdcproof.cli import status
 from cdcproof.cli.main import main
 from cdcproof.environments.base import ServiceState
-from cdcproof.environments.embedded import databases, folders, lifecycle, state
+from cdcproof.environments.embedded import folders, lifecycle, state
+from cdcproof.environments.embedded.data import databases
 from cdcproof.environments.embedded.state import Instance
 
 DETAIL = "process 14818, port 23913 does not answer"

@@ -19,7 +19,7 @@ from cdcproof.core.errors import ConfigError, RefusedError
 from cdcproof.core.secrets import Secret
 from cdcproof.environments.endpoints import probe
 from cdcproof.pipeline.model import ConnectService, HttpService
-from cdcproof.reporting.metrics import push_under
+from cdcproof.reporting.formats.metrics import push_under
 from tests.canned import Canned, serving
 from tests.certificates import Authority
 from tests.tls_proxy import encrypting

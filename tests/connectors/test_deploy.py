@@ -7,11 +7,11 @@ from typing import cast
 import pytest
 
 from cdcproof.clients.connect.client import Connect
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment import deploy
 from cdcproof.connectors.deployment.definition import Definition
 from cdcproof.connectors.deployment.deploy import Result, exit_status
 from cdcproof.connectors.deployment.plan import plan
-from cdcproof.connectors.hand import Hand
 from cdcproof.connectors.journal import Journal
 from cdcproof.core.errors import ConfigError, DeadlineError, OperationError, UnexpectedAnswerError, UnreachableError
 from cdcproof.core.waiting import Deadline
@@ -27,8 +27,8 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "p", "p")
 
 
-def hand(worker: Worker, seconds: float = 3) -> Hand:
-    return Hand(cast(Connect, worker), Deadline(seconds), lambda _: None, lambda _: None)
+def control(worker: Worker, seconds: float = 3) -> Control:
+    return Control(cast(Connect, worker), Deadline(seconds), lambda _: None, lambda _: None)
 
 
 def defined(name: str, **config: str) -> Definition:
@@ -37,7 +37,7 @@ def defined(name: str, **config: str) -> Definition:
 
 def apply(worker: Worker, journal: Journal, *definitions: Definition, seconds: float = 3) -> tuple[Result, ...]:
     steps = plan(definitions, worker.states())
-    return deploy.apply(steps, hand(worker, seconds), journal, PIPELINE, settle_seconds=SETTLE, command="apply")
+    return deploy.apply(steps, control(worker, seconds), journal, PIPELINE, settle_seconds=SETTLE, command="apply")
 
 
 def test_what_differs_is_changed_and_what_does_not_is_left_alone(journal: Journal) -> None:
@@ -105,7 +105,7 @@ def test_what_the_plan_takes_for_new_and_is_there_is_not_touched(journal: Journa
     steps = plan([defined("c")], worker.states())
     worker.add("c", topics="t", a="1")  # a worker that starts does not tell all that it has
     with pytest.raises(OperationError, match="c is there, and was not"):
-        deploy.apply(steps, hand(worker), journal, PIPELINE, settle_seconds=SETTLE, command="apply")
+        deploy.apply(steps, control(worker), journal, PIPELINE, settle_seconds=SETTLE, command="apply")
     assert worker.orders == []
 
 
@@ -181,7 +181,7 @@ def test_connect_that_is_gone_at_the_end_is_unknown(journal: Journal, monkeypatc
         raise UnreachableError("connection refused")
 
     monkeypatch.setattr(worker, "states", gone)
-    results = deploy.apply(steps, hand(worker, 0.4), journal, PIPELINE, settle_seconds=SETTLE, command="apply")
+    results = deploy.apply(steps, control(worker, 0.4), journal, PIPELINE, settle_seconds=SETTLE, command="apply")
     assert (results[0].status, results[0].unknown) == ("failure", True)
     assert exit_status(results) == 3
 
@@ -194,7 +194,7 @@ def test_validation_asks_of_what_differs_only(monkeypatch: pytest.MonkeyPatch) -
         Definition("bad", {"a": "1"}, Path("b")),
         defined("good"),
     ]
-    errors = deploy.validate(plan(definitions, worker.states()), hand(worker))
+    errors = deploy.validate(plan(definitions, worker.states()), control(worker))
     assert {name: [e.field for e in found] for name, found in errors.items()} == {"bad": ["topics"]}
 
 
@@ -206,4 +206,4 @@ def test_validation_that_cannot_be_done_is_not_valid(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(worker, "validate", gone)
     with pytest.raises(DeadlineError, match="connection refused"):
-        deploy.validate(plan([defined("new")], worker.states()), hand(worker, 0.3))
+        deploy.validate(plan([defined("new")], worker.states()), control(worker, 0.3))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.connect.client import Connect
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment import gate
 from cdcproof.connectors.deployment.deploy import Result
 from cdcproof.connectors.deployment.gate import Applied, ConnectorFiles
-from cdcproof.connectors.hand import Hand
 from cdcproof.core.waiting import Deadline
 from cdcproof.pipeline.model import HttpService
 from tests.canned import EXPANDED, connector, serving
@@ -31,8 +31,8 @@ def looked(folder: Path, *errors: str, **running: str) -> ConnectorFiles:
     runs = {"sink": connector("sink", {"name": "sink", **config, **running})}
     with serving({EXPANDED: (200, runs), VALIDATED: (200, answer(*errors))}) as server:
         connect = Connect(HttpService(url=server.url), patience_seconds=0)
-        hand = Hand(connect, Deadline(5), print, print)
-        return gate.look(pipeline_of("orders", paths={"connectors": str(folder)}), hand)
+        control = Control(connect, Deadline(5), print, print)
+        return gate.look(pipeline_of("orders", paths={"connectors": str(folder)}), control)
 
 
 def test_a_file_is_validated_though_nothing_differs(tmp_path: Path) -> None:

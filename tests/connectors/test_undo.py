@@ -7,8 +7,8 @@ import pytest
 
 from cdcproof.clients.connect.client import Connect, Offset
 from cdcproof.connectors import undo as undo_
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment.deploy import Result, exit_status
-from cdcproof.connectors.hand import Hand
 from cdcproof.connectors.journal import Before, Change, Journal
 from cdcproof.connectors.retention import Retention
 from cdcproof.core.errors import OperationError, UnreachableError
@@ -42,8 +42,8 @@ def deployed(worker: Worker, journal: Journal, before: Before, state: str = "RUN
 
 
 def undo(worker: Worker, journal: Journal, seconds: float = 3) -> tuple[Result, ...]:
-    hand = Hand(cast(Connect, worker), Deadline(seconds), lambda _: None, lambda _: None)
-    return undo_.undo(journal.to_undo(), hand, journal, pipeline_of("orders"), 0.05)
+    control = Control(cast(Connect, worker), Deadline(seconds), lambda _: None, lambda _: None)
+    return undo_.undo(journal.to_undo(), control, journal, pipeline_of("orders"), 0.05)
 
 
 def test_configuration_and_position_are_as_before_and_it_runs(journal: Journal) -> None:

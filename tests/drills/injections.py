@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from cdcproof.environments.embedded import connectors, databases, lifecycle
+from cdcproof.environments.embedded import connectors, lifecycle
+from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from cdcproof.reporting.record import StepRecord
 from tests.integration.conftest import INSTANCE, Pipelines, eventually

@@ -14,7 +14,8 @@ import pytest
 
 from cdcproof.core.progress import Progress
 from cdcproof.emergency.drill import SCENARIOS
-from cdcproof.environments.embedded import databases, lifecycle, state
+from cdcproof.environments.embedded import lifecycle, state
+from cdcproof.environments.embedded.data import databases
 from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE, folders
 from tests.integration.conftest import free_ports
 

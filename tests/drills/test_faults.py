@@ -16,7 +16,8 @@ from confluent_kafka.admin import AdminClient
 
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.databases.connections import connect
-from cdcproof.environments.embedded import connectors, databases, passwords
+from cdcproof.environments.embedded import connectors, passwords
+from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from cdcproof.reconcile.report.result import read, write
 from tests.integration.conftest import ROOT, Pipelines, eventually

@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from cdcproof.core.progress import Progress
-from cdcproof.environments.embedded import connectors, databases, lifecycle
+from cdcproof.environments.embedded import connectors, lifecycle
+from cdcproof.environments.embedded.data import databases
 from tests.drills.test_faults import found
 from tests.integration.conftest import INSTANCE, Pipelines, eventually
 from tests.integration.test_morning_faults import follow, kafka_tool, states

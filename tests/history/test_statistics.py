@@ -5,7 +5,7 @@ from __future__ import annotations
 from cdcproof.findings import Verdict
 from cdcproof.history.entries import CHECKS, RECONCILIATION, Entry, Look, Measure
 from cdcproof.history.statistics import CheckHistory, checks, trends
-from cdcproof.reporting.chart import Chart
+from cdcproof.reporting.formats.chart import Chart
 
 WORDS = {
     ".": Verdict.PASSED,

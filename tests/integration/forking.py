@@ -46,7 +46,7 @@ PRELOADED = (
         "cdcproof.observations.lag.source_reading",
     ),
     *("cdcproof.validation.round_trip.canary", "cdcproof.connectors.settings.rules", "cdcproof.oncall.notify"),
-    *("cdcproof.backup.looks", "cdcproof.history.weekly_sizes", "cdcproof.databases.postgresql.sessions.health"),
+    *("cdcproof.backup.inspection", "cdcproof.history.weekly_sizes", "cdcproof.databases.postgresql.sessions.health"),
     *("cdcproof.reporting.publish", "cdcproof.reporting.judge", "allure_commons", "attr", "execnet", "unittest", "pdb"),
     *("cdcproof.diagnostics.collect", "cdcproof.backup.run", "cdcproof.maintenance.drill_reports"),
     *(

@@ -15,8 +15,9 @@ from typing import LiteralString, Self
 
 import psycopg
 
-from cdcproof.environments.embedded import databases, passwords
-from cdcproof.environments.embedded.ports import HOST
+from cdcproof.environments.embedded import passwords
+from cdcproof.environments.embedded.data import databases
+from cdcproof.environments.embedded.processes.ports import HOST
 from cdcproof.environments.embedded.state import Instance
 
 WORKERS = 2

@@ -17,7 +17,8 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from cdcproof.clients.prometheus import scrape
-from cdcproof.environments.embedded import connectors, databases, lifecycle
+from cdcproof.environments.embedded import connectors, lifecycle
+from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from cdcproof.monitoring.catalogue import CHECKS
 from tests.integration.conftest import INSTANCE, ROOT, Pipelines, eventually

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from cdcproof.environments.embedded import connectors, databases, lifecycle, passwords
+from cdcproof.environments.embedded import connectors, lifecycle, passwords
+from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from cdcproof.reporting.record import StepRecord
 from tests.integration.conftest import PASSWORDS, ROOT, Outcome, Pipelines

@@ -15,7 +15,9 @@ from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.prometheus import scrape
 from cdcproof.connectors.journal import Journal
 from cdcproof.core.progress import Progress
-from cdcproof.environments.embedded import connectors, databases, lifecycle, state, supervision
+from cdcproof.environments.embedded import connectors, lifecycle, state
+from cdcproof.environments.embedded.data import databases
+from cdcproof.environments.embedded.processes import supervision
 from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, Pipelines, eventually
 
 pytestmark = pytest.mark.integration

@@ -16,7 +16,8 @@ from confluent_kafka.admin import AdminClient
 
 from cdcproof.cli.main import main
 from cdcproof.clients.prometheus import scrape
-from cdcproof.environments.embedded import connectors, databases
+from cdcproof.environments.embedded import connectors
+from cdcproof.environments.embedded.data import databases
 from cdcproof.monitoring.dashboards import DASHBOARDS
 from tests.integration.conftest import ROOT, Pipelines, eventually
 from tests.integration.load import Load

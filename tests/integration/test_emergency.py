@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.environments.embedded import processes, state
+from cdcproof.environments.embedded import state
+from cdcproof.environments.embedded.processes import running
 from tests.integration.conftest import INSTANCE, PASSWORDS, Pipelines
 
 pytestmark = pytest.mark.integration
@@ -54,11 +55,11 @@ def test_data_loss_halts_both_and_a_security_incident_freezes_everything(pipe: P
     assert subprocess.run(check, cwd=folder, capture_output=True, check=False).returncode == 0
     assert_no_secret_in_the_copies(folder)
     assert any(PASSWORDS["POSTGRES_PASSWORD"] in path.read_text() for path in (folder / "originals").rglob("*.json"))
-    alive = [p for p in state.running(INSTANCE).processes.values() if processes.is_alive(p)]
-    assert all(processes.is_suspended(process) for process in alive)
+    alive = [p for p in state.running(INSTANCE).processes.values() if running.is_alive(p)]
+    assert all(running.is_suspended(process) for process in alive)
 
     thaw = re.findall(r"^  (kill -CONT .*)$", done.stdout, flags=re.MULTILINE)
     assert len(thaw) == len(alive)
     for line in thaw:
         assert pipe.paste(line).returncode == 0
-    assert not any(processes.is_suspended(process) for process in alive)
+    assert not any(running.is_suspended(process) for process in alive)

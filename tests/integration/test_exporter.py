@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from cdcproof.clients.prometheus import Metrics, scrape
-from cdcproof.environments.embedded import connectors, databases, lifecycle
+from cdcproof.environments.embedded import connectors, lifecycle
+from cdcproof.environments.embedded.data import databases
 from tests.integration.conftest import INSTANCE, eventually
 from tests.integration.test_morning_faults import locked
 

@@ -13,8 +13,9 @@ import pytest
 
 from cdcproof.databases.connections import connect, password_of
 from cdcproof.databases.names import TableName
-from cdcproof.environments.embedded import connectors, databases
-from cdcproof.environments.embedded.databases import Amount
+from cdcproof.environments.embedded import connectors
+from cdcproof.environments.embedded.data import databases
+from cdcproof.environments.embedded.data.databases import Amount
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.reconcile import engine
 from cdcproof.reconcile.engine import Endpoint, Options, Run

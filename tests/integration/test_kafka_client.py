@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.core.errors import UnexpectedAnswerError
-from cdcproof.environments.embedded import databases
+from cdcproof.environments.embedded.data import databases
 from tests.integration.conftest import Pipelines, eventually
 
 pytestmark = pytest.mark.integration

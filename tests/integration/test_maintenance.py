@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from cdcproof.environments.embedded import databases
+from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from cdcproof.maintenance import go
 from cdcproof.maintenance.window import sha256

@@ -22,7 +22,8 @@ from confluent_kafka import Producer
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.prometheus import scrape
 from cdcproof.core.progress import Progress
-from cdcproof.environments.embedded import connectors, databases, lifecycle, services, state
+from cdcproof.environments.embedded import connectors, lifecycle, services, state
+from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from cdcproof.reconcile.report.result import TableStatus
 from tests.integration.conftest import INSTANCE, PASSWORDS, ROOT, eventually

@@ -21,7 +21,8 @@ from cdcproof.clients.kafka.dead_letters import Record
 from cdcproof.clients.kafka.writes import KafkaWriter
 from cdcproof.core.errors import UsageError
 from cdcproof.core.progress import Progress
-from cdcproof.environments.embedded import connectors, databases
+from cdcproof.environments.embedded import connectors
+from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from tests.backup.made import committed
 from tests.integration.conftest import ROOT, Pipelines, eventually

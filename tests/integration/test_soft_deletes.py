@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.kafka.client import Kafka
-from cdcproof.environments.embedded import connectors, databases
-from cdcproof.observations import readings as looks
+from cdcproof.environments.embedded import connectors
+from cdcproof.environments.embedded.data import databases
+from cdcproof.observations import readings
 from cdcproof.pipeline.model import load
 from tests.integration.conftest import Pipelines, eventually
 
@@ -92,7 +93,7 @@ def test_soft_deletes_are_found_compared_and_sent_round_three_times(soft: Pipeli
     # the sink does not commit the tombstone, which its transform drops: that is neither lag nor in flight
     kafka = Kafka(load(path).kafka)
     lags = eventually(
-        lambda: looks.sink_lag(kafka, load(path), soft.connect).records(),
+        lambda: readings.sink_lag(kafka, load(path), soft.connect).records(),
         lambda found: set(found.values()) == {0.0},
         what="all rows to be committed",
     )

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from cdcproof.environments.embedded import connectors, databases
+from cdcproof.environments.embedded import connectors
+from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from tests.integration.conftest import eventually
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from cdcproof.core.progress import Progress
-from cdcproof.environments.embedded import connectors, databases, lifecycle
+from cdcproof.environments.embedded import connectors, lifecycle
+from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from cdcproof.reporting.record import Run
 from tests.drills.detections import DETECTIONS

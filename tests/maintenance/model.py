@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cdcproof.clients.connect.client import Connect, ConnectorStates
-from cdcproof.connectors.hand import Hand
+from cdcproof.connectors.control import Control
 from cdcproof.core.errors import CouldNotLookError, UnreachableError
 from cdcproof.core.waiting import Deadline
 from cdcproof.findings import Verdict
@@ -207,8 +207,8 @@ class ModelSite:
             },
         )
 
-    def hand(self) -> Hand:
-        return Hand(cast(Connect, KeptWorker(self.pipe)), Deadline(1.0), lambda _: None, lambda _: None)
+    def control(self) -> Control:
+        return Control(cast(Connect, KeptWorker(self.pipe)), Deadline(1.0), lambda _: None, lambda _: None)
 
     def record(self) -> Baseline:
         return Baseline("test", "2026-12-01T00:00:00+00:00", "00", Facts(self._facts()))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.connectors import acts
+from cdcproof.connectors import commands
 from cdcproof.connectors.retention import Retention
 from cdcproof.core.errors import ConfigError, CouldNotLookError, OperationError, UsageError
 from cdcproof.findings import Verdict
@@ -103,7 +103,7 @@ def test_a_start_that_had_halted_nothing_needs_a_go_of_its_own_and_keeps_how_it_
         raise CouldNotLookError("Connect does not answer.")
 
     with monkeypatch.context() as broken:
-        broken.setattr(acts, "pause", refuse)
+        broken.setattr(commands, "pause", refuse)
         broken.setattr(saved, "write", refuse)
         with pytest.raises(CouldNotLookError):
             room.start(forced="")
@@ -270,20 +270,20 @@ def test_a_window_whose_validation_is_red_stays_open(room: Room) -> None:
 
 
 def test_a_sink_that_is_behind_keeps_the_window_closed(room: Room) -> None:
-    room.site.hand().connect.pause("sink")
+    room.site.control().connect.pause("sink")
     room.pipe.write("put", "c", 3)
     room.pipe.flow()
     given(room)
     with pytest.raises(CouldNotLookError, match="sink is PAUSED"):
         room.start(forced="")
     assert room.window.phase() is Phase.STARTING
-    room.site.hand().connect.resume("sink")
+    room.site.control().connect.resume("sink")
     room.start(forced="")
     assert room.window.phase() is Phase.OPEN
 
 
 def test_a_forced_start_goes_on_undrained_and_says_so(room: Room) -> None:
-    room.site.hand().connect.pause("sink")
+    room.site.control().connect.pause("sink")
     room.pipe.write("put", "c", 3)
     room.pipe.flow()
     room.start(forced="the sink is broken")
@@ -292,7 +292,7 @@ def test_a_forced_start_goes_on_undrained_and_says_so(room: Room) -> None:
 
 
 def test_a_connector_that_somebody_had_halted_is_left_so(room: Room) -> None:
-    room.site.hand().connect.stop("source")
+    room.site.control().connect.stop("source")
     room.start()
     room.change(batch__size="500")
     room.finish()
@@ -302,7 +302,7 @@ def test_a_connector_that_somebody_had_halted_is_left_so(room: Room) -> None:
 
 def test_a_gap_keeps_a_connector_from_being_resumed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     room.start()
-    monkeypatch.setattr(acts.retention, "look", lambda *_: Retention(("the slot is gone.",)))
+    monkeypatch.setattr(commands.retention, "look", lambda *_: Retention(("the slot is gone.",)))
     with pytest.raises(OperationError, match="after a gap"):
         room.finish()
     assert standing.look(room.windows, room.site.pipeline).exit_status == 1
@@ -439,8 +439,8 @@ def test_a_network_that_is_lost_ends_a_command_which_then_goes_on(room: Room, co
 def test_the_positions_that_are_kept_are_those_of_the_drained_sink(room: Room) -> None:
     room.pipe.write("put", "c", 3)
     room.pipe.write("put", "d", 4)
-    room.site.hand().connect.pause("sink")
+    room.site.control().connect.pause("sink")
     room.pipe.flow()  # the topic is ahead of the sink when everything is saved
-    room.site.hand().connect.resume("sink")
+    room.site.control().connect.resume("sink")
     room.start()
     assert saved.read(room.window.folder).connectors["sink"].offsets == (at(3),)

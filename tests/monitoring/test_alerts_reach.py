@@ -24,7 +24,8 @@ from cdcproof.monitoring.rules.check_rules import severity_of
 from cdcproof.pipeline.model import HttpService, Pipeline
 from cdcproof.reconcile.report.ownership import place_of
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
-from cdcproof.reporting import metrics, scheduled
+from cdcproof.reporting import scheduled
+from cdcproof.reporting.formats import metrics
 from cdcproof.reporting.record import StepRecord
 from tests.canned import Canned
 from tests.monitoring.alert_proofs import LOADED, MADE, Value

@@ -10,7 +10,7 @@ import pytest
 
 from cdcproof.clients.registry import Registry, Schema
 from cdcproof.environments.live import Live
-from cdcproof.observations import readings as looks
+from cdcproof.observations import readings
 from cdcproof.observations.schema.next_schema import NextSchemas, Subject, with_another_column
 from cdcproof.pipeline.model import HttpService
 from cdcproof.remedies.checks import Remedies
@@ -85,7 +85,7 @@ def ask(takes: tuple[int, Any], **modes: tuple[int, Any]) -> tuple[NextSchemas, 
         **{f"GET /mode{'/' if name else ''}{name.replace('_', '.')}": told for name, told in modes.items()},
     }
     with serving(answers) as server:
-        found = looks.next_schemas(Registry(HttpService(url=server.url)), pipeline_of("orders", "customers"))
+        found = readings.next_schemas(Registry(HttpService(url=server.url)), pipeline_of("orders", "customers"))
         return found, server.bodies[server.requests.index(check)]
 
 
@@ -132,11 +132,11 @@ def test_a_registry_that_was_closed_is_opened_by_the_command() -> None:
     with serving(answers) as server:
         service = HttpService(url=server.url)
         pipeline = pipeline_of("orders", registry={"url": server.url})
-        red = looks.next_schemas(Registry(service), pipeline)
+        red = readings.next_schemas(Registry(service), pipeline)
         for command in Remedies(Live(), pipeline, "w").open_registry(red.refusing()):
             subprocess.run(["bash", "-c", command], check=True, capture_output=True)
         asked = server.bodies[server.requests.index(setting)]
         server.answers[mode] = (200, {"mode": asked["mode"]})
-        green = looks.next_schemas(Registry(service), pipeline)
+        green = readings.next_schemas(Registry(service), pipeline)
     assert red.found() == {"t.orders-value": "mode READONLY"}
     assert green.found() == green.expected() == {"t.orders-value": "takes another column"}

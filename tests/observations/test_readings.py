@@ -15,7 +15,7 @@ from cdcproof.core.errors import CouldNotLookError, UnreachableError
 from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column, TableName
-from cdcproof.observations import readings as looks
+from cdcproof.observations import readings
 from cdcproof.observations.lag.sink import SinkLag
 from cdcproof.pipeline.model import Freshness, HttpService, Pipeline
 from tests.canned import EXPANDED, connector, serving
@@ -32,7 +32,7 @@ def pipeline() -> Pipeline:
 def test_connectors_of_other_pipelines_are_left_out_and_expected_ones_never(pipeline: Pipeline) -> None:
     told = {name: connector("sink", {"name": name}) for name in ("source", "sink", "erp-sink", "rogue", "Erp-sink")}
     with serving({EXPANDED: (200, told)}) as server:
-        found = looks.connector_states(Connect(HttpService(url=server.url)), pipeline)
+        found = readings.connector_states(Connect(HttpService(url=server.url)), pipeline)
     assert [c.name for c in found.connectors] == ["Erp-sink", "rogue", "sink", "source"]
 
 
@@ -83,7 +83,7 @@ class Dead:
 
 def lag_of(pipeline: Pipeline, broker: Broker, **told: Any) -> SinkLag:
     with serving({EXPANDED: (200, told)}) as server:
-        return looks.sink_lag(broker, pipeline, Connect(HttpService(url=server.url)))  # type: ignore[arg-type]
+        return readings.sink_lag(broker, pipeline, Connect(HttpService(url=server.url)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_a_sink_that_restarts_between_two_answers_is_looked_at_again(pipeline: P
         door = Connect(HttpService(url=server.url))
 
         def look() -> SinkLag:
-            return looks.sink_lag(broker, pipeline, door)  # type: ignore[arg-type]
+            return readings.sink_lag(broker, pipeline, door)  # type: ignore[arg-type]
 
-        found = looks.settled(look, lambda lag: lag.groups() == lag.expected_groups())
+        found = readings.settled(look, lambda lag: lag.groups() == lag.expected_groups())
     assert found.groups() == {"connect-sink": "consuming"}
 
 
@@ -134,22 +134,22 @@ def test_a_task_that_is_being_started_is_looked_at_again(pipeline: Pipeline, pas
     starting = {"sink": connector("sink", {"name": "sink"}, tasks=("RUNNING", passing))}
     running = {"sink": connector("sink", {"name": "sink"}, tasks=("RUNNING", "RUNNING"))}
     with serving({EXPANDED: [(200, starting), (200, running)]}) as server:
-        found = looks.settled_connector_states(Connect(HttpService(url=server.url)), pipeline)
+        found = readings.settled_connector_states(Connect(HttpService(url=server.url)), pipeline)
     assert found.states == {"sink": "RUNNING", "sink/0": "RUNNING", "sink/1": "RUNNING"}
 
 
 def test_a_task_that_stays_unassigned_is_shown_after_some_seconds(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looks, "_A_RESTART_SECONDS", 0.2)
+    monkeypatch.setattr(readings, "_A_RESTART_SECONDS", 0.2)
     told = {"sink": connector("sink", {"name": "sink"}, tasks=("UNASSIGNED",))}
     with serving({EXPANDED: (200, told)}) as server:
-        found = looks.settled_connector_states(Connect(HttpService(url=server.url)), pipeline)
+        found = readings.settled_connector_states(Connect(HttpService(url=server.url)), pipeline)
     assert found.states == {"sink": "RUNNING", "sink/0": "UNASSIGNED"}
 
 
 def test_a_connect_that_does_not_answer_runs_nothing(pipeline: Pipeline) -> None:
-    found = looks.sink_lag(Broker(), pipeline, Dead())  # type: ignore[arg-type]
+    found = readings.sink_lag(Broker(), pipeline, Dead())  # type: ignore[arg-type]
     assert found.idle == {"connect-sink": "Kafka Connect does not answer."}
 
 
@@ -222,7 +222,7 @@ def test_a_slot_need_be_read_only_while_the_pipelines_connector_runs(
     pipeline = pipeline_of("orders", source_type="postgresql")
     with serving({EXPANDED: (200, told)}) as server:
         named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
-        found = looks.slots(Source(), Connect(HttpService(url=server.url)), Broker(), named)  # type: ignore[arg-type]
+        found = readings.slots(Source(), Connect(HttpService(url=server.url)), Broker(), named)  # type: ignore[arg-type]
     assert tuple(slot.name for slot in found.failing()) == failing
 
 
@@ -253,17 +253,17 @@ def test_a_slot_that_its_connector_has_left_for_a_moment_is_looked_at_again(
     pipeline = pipeline_of("orders", source_type="postgresql")
     named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
     with serving({EXPANDED: (200, {"source": connector("source", {"name": "source", **DEBEZIUM})})}) as server:
-        found = looks.settled_slots(source, Connect(HttpService(url=server.url)), Broker(), named)  # type: ignore[arg-type]
+        found = readings.settled_slots(source, Connect(HttpService(url=server.url)), Broker(), named)  # type: ignore[arg-type]
     assert ([slot.name for slot in found.failing()], source.looks) == (failing, looks_taken)
 
 
 def test_a_slot_that_nobody_comes_back_to_is_shown_after_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "_A_RESTART_SECONDS", 0.2)
+    monkeypatch.setattr(readings, "_A_RESTART_SECONDS", 0.2)
     pipeline = pipeline_of("orders", source_type="postgresql")
     named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
     source = Leaving(False)
     with serving({EXPANDED: (200, {"source": connector("source", {"name": "source", **DEBEZIUM})})}) as server:
-        found = looks.settled_slots(source, Connect(HttpService(url=server.url)), Broker(), named)  # type: ignore[arg-type]
+        found = readings.settled_slots(source, Connect(HttpService(url=server.url)), Broker(), named)  # type: ignore[arg-type]
     assert [slot.name for slot in found.failing()] == ["cdc"]
     assert source.looks > 1
 
@@ -271,7 +271,7 @@ def test_a_slot_that_nobody_comes_back_to_is_shown_after_some_seconds(monkeypatc
 def test_a_slot_need_not_be_read_where_connect_does_not_answer() -> None:
     pipeline = pipeline_of("orders", source_type="postgresql")
     named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
-    assert looks.slots(Source(), Dead(), Broker(), named).failing() == ()  # type: ignore[arg-type]
+    assert readings.slots(Source(), Dead(), Broker(), named).failing() == ()  # type: ignore[arg-type]
 
 
 def test_a_slot_need_not_be_read_without_kafka_whatever_connect_says() -> None:
@@ -279,7 +279,7 @@ def test_a_slot_need_not_be_read_without_kafka_whatever_connect_says() -> None:
     named = pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"slot": "cdc"})})
     with serving({EXPANDED: (200, {"source": connector("source", {"name": "source", **DEBEZIUM})})}) as server:
         connect = Connect(HttpService(url=server.url))
-        assert looks.slots(Source(), connect, Broker(is_up=False), named).failing() == ()  # type: ignore[arg-type]
+        assert readings.slots(Source(), connect, Broker(is_up=False), named).failing() == ()  # type: ignore[arg-type]
 
 
 def test_a_topic_that_was_given_up_is_no_lag_though_the_group_has_committed_to_it(pipeline: Pipeline) -> None:
@@ -343,13 +343,13 @@ def test_what_the_lists_of_the_source_connector_let_through_is_what_counts(
         name: CapturedTable(frozenset({name})) for name in (*PARTS, *(TableName("dbo", n) for n in ("people", "other")))
     }
     state = CaptureState({}, published | {TableName("dbo", "ev"): CapturedTable(PARTS)})
-    monkeypatch.setattr(looks.capture, "state_of", lambda *_: state)
+    monkeypatch.setattr(readings.capture, "state_of", lambda *_: state)
     pipeline = pipeline_of(*tables, source_type="postgresql")
     target = Tables(*(f"public.{name}" for name in tables))
     told = {"source": connector("source", {"name": "source", **READER, "table.include.list": include})}
     with serving({EXPANDED: (200, told)}) as server:
         connect = Connect(HttpService(url=server.url))
-        found = looks.table_sets(connect, Tables(), target, [t.topic for t in pipeline.tables], pipeline)  # type: ignore[arg-type]
+        found = readings.table_sets(connect, Tables(), target, [t.topic for t in pipeline.tables], pipeline)  # type: ignore[arg-type]
     assert found.captured == {TableName("dbo", name) for name in captured}
     assert found.passed_over == {TableName("dbo", name) for name in passed_over}
     assert found.missing() == ()
@@ -357,7 +357,7 @@ def test_what_the_lists_of_the_source_connector_let_through_is_what_counts(
 
 def test_without_connect_no_table_is_called_unexpected(pipeline: Pipeline) -> None:
     source, target = Tables("dbo.orders", "dbo.other"), Tables("public.orders")
-    found = looks.table_sets(Dead(), source, target, ["t.orders"], pipeline)  # type: ignore[arg-type]
+    found = readings.table_sets(Dead(), source, target, ["t.orders"], pipeline)  # type: ignore[arg-type]
     assert found.found() == found.expected()
     assert found.passed_over == {TableName("dbo", "other")}
 
@@ -369,7 +369,7 @@ def test_columns_are_asked_only_of_tables_that_are_on_both_sides() -> None:
             return (Column("id", "int", nullable=False),)
 
     pipeline = pipeline_of("orders", "gone")
-    found = looks.column_sets(WithColumns("dbo.orders", "dbo.gone"), WithColumns("public.orders"), pipeline)  # type: ignore[arg-type]
+    found = readings.column_sets(WithColumns("dbo.orders", "dbo.gone"), WithColumns("public.orders"), pipeline)  # type: ignore[arg-type]
     assert found.found() == {"orders": "every column at the target"}
 
 
@@ -382,16 +382,16 @@ def test_what_the_checks_may_not_see_is_named_with_one_command_that_grants_it_al
         def missing(self, tables: Collection[TableName]) -> dict[str, str]:
             return {}
 
-    closed = looks.own_rights(Closed(), pipeline, "source")  # type: ignore[arg-type]
+    closed = readings.own_rights(Closed(), pipeline, "source")  # type: ignore[arg-type]
     with pytest.raises(CouldNotLookError, match=r"u may not see: server state, dbo\.orders") as raised:
         closed.demand_seen()
     assert "'GRANT A TO us; USE master; GRANT B TO us;'" in raised.value.remedy
-    looks.own_rights(Open(), pipeline, "source").demand_seen()  # type: ignore[arg-type]
+    readings.own_rights(Open(), pipeline, "source").demand_seen()  # type: ignore[arg-type]
 
     beating = pipeline.model_copy(update={"freshness": Freshness(source="dbo.beat", target="public.beat")})
     for side, beat in (("source", "dbo.beat"), ("target", "public.beat")):
         with pytest.raises(CouldNotLookError, match=beat):
-            looks.own_rights(Closed(), beating, side).demand_seen()  # type: ignore[arg-type]
+            readings.own_rights(Closed(), beating, side).demand_seen()  # type: ignore[arg-type]
 
 
 class Topics(Broker):
@@ -426,12 +426,12 @@ def test_topics_that_no_connector_names_are_not_taken_for_seen(
     if history is not None:
         told["source"] = connector("source", {"name": "source", **history})
     with serving({EXPANDED: (200, told)}) as server:
-        found = looks.topics(Connect(HttpService(url=server.url)), Topics(), pipeline)  # type: ignore[arg-type]
+        found = readings.topics(Connect(HttpService(url=server.url)), Topics(), pipeline)  # type: ignore[arg-type]
     assert ([t.name for t in found.seen], found.unnamed) == (seen, unnamed)
 
 
 def test_without_connect_it_is_not_known_which_topics_there_must_be(pipeline: Pipeline) -> None:
-    found = looks.topics(Dead(), Topics(), pipeline)  # type: ignore[arg-type]
+    found = readings.topics(Dead(), Topics(), pipeline)  # type: ignore[arg-type]
     assert found.found() == found.expected()
     with pytest.raises(UnreachableError, match="Kafka Connect does not answer"):
         found.demand_seen()
@@ -448,7 +448,7 @@ def test_where_a_sink_puts_records_aside_must_be_known_for_each(topic: str | Non
         told["sink"] = connector("sink", {"name": "sink", "errors.deadletterqueue.topic.name": topic})
     with serving({EXPANDED: (200, told)}) as server:
         connect = Connect(HttpService(url=server.url))
-        found = looks.dead_letters(connect, Broker(), pipeline_of("orders", connectors=both))  # type: ignore[arg-type]
+        found = readings.dead_letters(connect, Broker(), pipeline_of("orders", connectors=both))  # type: ignore[arg-type]
     assert found.found() == found.expected() == {"dlq of other": "no records"}
     with pytest.raises(CouldNotLookError, match=re.escape(words)):
         found.demand_seen()

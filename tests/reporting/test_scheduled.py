@@ -17,8 +17,8 @@ from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting import scheduled
 from cdcproof.reporting.publish import publish
+from tests.reporting.formats.test_metrics import pushgateway
 from tests.reporting.runs import record_of, run_of
-from tests.reporting.test_metrics import pushgateway
 
 __all__ = ["pushgateway"]
 

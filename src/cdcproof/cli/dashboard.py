@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page; 0, or 3 when an expression was not answered."""
     from cdcproof.clients.prometheus_server import PrometheusServer
     from cdcproof.monitoring.dashboards import DASHBOARDS, answers, export, page
-    from cdcproof.reporting.pages import way_up
+    from cdcproof.reporting.formats.pages import way_up
 
     service, name = _service(arguments)
     server = PrometheusServer(service)

@@ -18,7 +18,7 @@ from cdcproof.pipeline.choice import VARIABLE, resolve
 if TYPE_CHECKING:
     from cdcproof.history.entries import Entry
     from cdcproof.history.statistics import CheckHistory
-    from cdcproof.reporting.chart import Chart
+    from cdcproof.reporting.formats.chart import Chart
 
 EXAMPLE = """cdcproof history                                  # every check, and every trend
   cdcproof history --since 7d                       # of the last week; also 12h, or 2026-11-01
@@ -105,7 +105,7 @@ def _print_all(
     pipeline: str, entries: Sequence[Entry], checks: Sequence[CheckHistory], trends: Sequence[Chart]
 ) -> None:
     from cdcproof.cli.tables import print_hanging, table
-    from cdcproof.reporting.summary import local_time
+    from cdcproof.reporting.formats.summary import local_time
 
     kinds = Counter(entry.kind for entry in entries)
     told = ", ".join(f"{count:,} of {kind}" for kind, count in kinds.items())
@@ -151,7 +151,7 @@ def _row(check: CheckHistory) -> dict[str, object]:
 
 def _print_check(check: CheckHistory) -> None:
     from cdcproof.cli.tables import print_hanging, table
-    from cdcproof.reporting.summary import local_time
+    from cdcproof.reporting.formats.summary import local_time
 
     print_hanging(
         f"{check.step}: ",

@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Insert the rows at the source and follow them; those that are there already stay as they are."""
     from cdcproof.core.progress import Progress
-    from cdcproof.environments.embedded import databases, folders, replication, state
+    from cdcproof.environments.embedded import folders, state
+    from cdcproof.environments.embedded.data import databases, replication
 
     instance = state.running(folders.instance_name(arguments.instance))
     with Progress() as progress:

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the steps; with --allow-acts, ask for each command and run what is confirmed."""
     from cdcproof.core.acts import write_down, written_down
     from cdcproof.reporting import journal
-    from cdcproof.reporting.text import wrapped
+    from cdcproof.reporting.formats.text import wrapped
 
     reports = reports_of(arguments)
     latest = journal.latest(reports)

@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.backup import BUCKET, DIRECTORY, bucket_of
-from cdcproof.cli.connectors.opening import add_acting
+from cdcproof.cli.connectors.options import add_acting
 from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.core.errors import CouldNotLookError, UsageError
 

@@ -62,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _annotate(arguments: argparse.Namespace, reports: Path) -> int:
-    from cdcproof.reporting import annotations, journal
+    from cdcproof.reporting import journal
+    from cdcproof.reporting.formats import annotations
 
     latest = journal.latest(reports)
     if arguments.format == "codequality":
@@ -75,7 +76,7 @@ def _annotate(arguments: argparse.Namespace, reports: Path) -> int:
 
 
 def _append(path: Path, latest: Run) -> None:
-    from cdcproof.reporting import annotations
+    from cdcproof.reporting.formats import annotations
 
     try:
         with path.open("a", encoding="utf-8") as summary:

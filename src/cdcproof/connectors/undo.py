@@ -14,10 +14,10 @@ from dataclasses import replace
 from cdcproof.clients.connect.client import Connector, Offset
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.connectors import retention, states
-from cdcproof.connectors.acts import expected_tasks, what_stays
+from cdcproof.connectors.commands import expected_tasks, what_stays
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment.deploy import HALTED, Result, aim_of, put
 from cdcproof.connectors.deployment.difference import differences
-from cdcproof.connectors.hand import Hand
 from cdcproof.connectors.journal import Change, Deployment, Journal, Status
 from cdcproof.connectors.retention import Retention
 from cdcproof.connectors.settings import config as connector_config
@@ -27,27 +27,27 @@ from cdcproof.pipeline.model import Pipeline
 
 
 def undo(
-    deployment: Deployment, hand: Hand, journal: Journal, pipeline: Pipeline, settle_seconds: float
+    deployment: Deployment, control: Control, journal: Journal, pipeline: Pipeline, settle_seconds: float
 ) -> tuple[Result, ...]:
     """Take it back, the last connector first, and report of each whether it is as it was.
 
     Raises `OperationError`, and changes nothing, when a connector was changed by somebody else since.
     """
     names = [change.connector for change in deployment.changes]
-    running = hand.states(*names)
+    running = control.states(*names)
     for change in deployment.changes:
         _demand_untouched(change, running.get(change.connector), journal.path(deployment))
     results = []
     for change in reversed(deployment.changes):
         try:
-            result = _Undoing(change, hand, pipeline, settle_seconds).result(running.get(change.connector))
+            result = _Undoing(change, control, pipeline, settle_seconds).result(running.get(change.connector))
         except CouldNotLookError as error:
             result = Result(change.connector, "restore", "failure", error.message, unknown=True)
         results.append(result)
         deployment = deployment.with_change(replace(change, undo=result.status))
         journal.save(deployment)
     try:
-        now = hand.states(*names)
+        now = control.states(*names)
     except CouldNotLookError:
         return tuple(results)  # it can be undone again
     undone = all(_is_undone(change, now.get(change.connector)) for change in deployment.changes)
@@ -83,10 +83,10 @@ def _is_undone(change: Change, current: Connector | None) -> bool:
 class _Undoing:
     """Taking back one connector's change."""
 
-    def __init__(self, change: Change, hand: Hand, pipeline: Pipeline, settle_seconds: float) -> None:
+    def __init__(self, change: Change, control: Control, pipeline: Pipeline, settle_seconds: float) -> None:
         self._change = change
         self._name = change.connector
-        self._hand = hand
+        self._control = control
         self._pipeline = pipeline
         self._settle_seconds = settle_seconds
         self._notes: list[str] = []
@@ -105,13 +105,15 @@ class _Undoing:
         topics = self._topics()
         if self._can_change_offsets():
             self._stop(current)
-            self._hand.order(f"reset the offsets of {self._name}", lambda: self._hand.connect.reset_offsets(self._name))
+            self._control.order(
+                f"reset the offsets of {self._name}", lambda: self._control.connect.reset_offsets(self._name)
+            )
         else:
             self._notes.append(
                 "Its positions stay, for this worker cannot reset them: created again, it goes on from there."
             )
-        self._hand.delete(self._name)
-        outcome = self._hand.follow({self._name: Watch(Aim(states.DELETED), current)})[self._name]
+        self._control.delete(self._name)
+        outcome = self._control.follow({self._name: Watch(Aim(states.DELETED), current)})[self._name]
         kinds = {
             kind: [n for k, n in what_stays(current, topics) if k == kind] for kind in ("topic", "replication slot")
         }
@@ -125,15 +127,15 @@ class _Undoing:
         wrong = ""
         if current and self._can_change_offsets():
             self._stop(current)
-            put(self._hand, self._name, before.config)
+            put(self._control, self._name, before.config)
             wrong = self._restore_offsets()
             self._set_state(before.state)
         else:
             self._notes.append("Its position is as it is now, for this worker cannot change offsets.")
-            put(self._hand, self._name, before.config)
+            put(self._control, self._name, before.config)
         watch = Watch(aim_of(before.state, expected_tasks(self._pipeline, self._name), self._settle_seconds), current)
-        outcome = self._hand.follow({self._name: watch})[self._name]
-        now = self._hand.states(self._name).get(self._name)
+        outcome = self._control.follow({self._name: watch})[self._name]
+        now = self._control.states(self._name).get(self._name)
         if not _is_as_before(self._change, now):
             wrong = "Connect does not have the configuration from before"
         text = "; ".join([*([wrong] if wrong else []), outcome.text])
@@ -156,15 +158,15 @@ class _Undoing:
             why = " ".join(kept.passed) or kept.unknown
             self._notes.append(f"Its position is as it is now, and not as it was, which is no longer to be had: {why}")
             return ""
-        connect, name = self._hand.connect, self._name
+        connect, name = self._control.connect, self._name
         if saved:
             known = [offset["partition"] for offset in saved]
             forgotten = [{"partition": o["partition"], "offset": None} for o in now if o["partition"] not in known]
-            self._hand.order(
+            self._control.order(
                 f"set back the offsets of {name}", lambda: connect.alter_offsets(name, [*saved, *forgotten])
             )
         else:
-            self._hand.order(f"reset the offsets of {name}", lambda: connect.reset_offsets(name))
+            self._control.order(f"reset the offsets of {name}", lambda: connect.reset_offsets(name))
         if not _alike(self._offsets(), saved):
             return "Connect took the positions from before, and reports others"
         self._notes.append("Its position is as it was before the deployment: what passed since is delivered again.")
@@ -185,28 +187,28 @@ class _Undoing:
     def _set_state(self, state: str) -> None:
         if state == states.STOPPED:
             return
-        connect, name = self._hand.connect, self._name
+        connect, name = self._control.connect, self._name
         if state == states.PAUSED:
-            self._hand.order(f"pause {name}", lambda: connect.pause(name))
+            self._control.order(f"pause {name}", lambda: connect.pause(name))
         else:
-            self._hand.order(f"resume {name}", lambda: connect.resume(name))
+            self._control.order(f"resume {name}", lambda: connect.resume(name))
 
     def _stop(self, current: Connector) -> None:
-        self._hand.order(f"stop {self._name}", lambda: self._hand.connect.stop(self._name))
-        outcome = self._hand.follow({self._name: Watch(Aim(states.STOPPED), current)})[self._name]
+        self._control.order(f"stop {self._name}", lambda: self._control.connect.stop(self._name))
+        outcome = self._control.follow({self._name: Watch(Aim(states.STOPPED), current)})[self._name]
         if not outcome.held:
             raise CouldNotLookError(f"It could not be stopped: {outcome.text}")
 
     def _can_change_offsets(self) -> bool:
         asked = f"whether offsets of {self._name} can be changed"
-        return self._hand.ask(asked, lambda: self._hand.connect.can_change_offsets(self._name))
+        return self._control.ask(asked, lambda: self._control.connect.can_change_offsets(self._name))
 
     def _offsets(self) -> tuple[Offset, ...]:
-        return self._hand.ask(f"the offsets of {self._name}", lambda: self._hand.connect.offsets(self._name))
+        return self._control.ask(f"the offsets of {self._name}", lambda: self._control.connect.offsets(self._name))
 
     def _topics(self) -> tuple[str, ...]:
         try:
-            return self._hand.connect.topics(self._name)
+            return self._control.connect.topics(self._name)
         except CouldNotLookError:
             return ()  # they stay whether they are reported or not
 

@@ -10,7 +10,7 @@ from cdcproof.diagnostics.archive import MOST_FILE_BYTES
 from cdcproof.diagnostics.parts import File, Missing, Part, Remark, Scope, as_json, file_name
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting import journal, places
-from cdcproof.reporting.text import needing_attention
+from cdcproof.reporting.formats.text import needing_attention
 
 _MOST_BYTES = 16 << 20
 _NEWEST = 3

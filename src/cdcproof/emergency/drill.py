@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cdcproof.connectors import acts
-from cdcproof.connectors.hand import Hand
+from cdcproof.connectors import commands as acts
+from cdcproof.connectors.control import Control
 from cdcproof.core.errors import OperationError
 from cdcproof.core.secrets import scrub
 from cdcproof.core.waiting import Deadline, wait_until
-from cdcproof.environments.embedded import connectors, databases, lifecycle
+from cdcproof.environments.embedded import connectors, lifecycle
+from cdcproof.environments.embedded.data import databases
 from cdcproof.environments.embedded.folders import INSTANCE_VARIABLE
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.maintenance.drill_reports import DrillReport
@@ -74,8 +75,8 @@ def _spoil_source(instance: Instance) -> None:
 def _lose_connect(instance: Instance) -> None:
     """What Connect remembers: configurations and the source's position. The sink's group is Kafka's, and stays."""
     connect = connectors.door(instance)
-    hand = Hand(connect, Deadline(60), lambda _: None, lambda _: None)
-    acts.stop(hand, connectors.SOURCE)
+    control = Control(connect, Deadline(60), lambda _: None, lambda _: None)
+    acts.stop(control, connectors.SOURCE)
     connect.reset_offsets(connectors.SOURCE)
     connectors.delete(instance)
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.connect.states import ConnectorStates
-from cdcproof.connectors.hand import Hand
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.states import PAUSED, STOPPED, Aim, Watch
 from cdcproof.core.acts import write_down
 from cdcproof.core.errors import CdcproofError, OperationError
@@ -135,17 +135,17 @@ class Incident:
     def _names(self) -> str:
         return " and ".join(connector.name for connector in self.pipeline.connectors)
 
-    def _hand(self) -> Hand:
+    def _control(self) -> Control:
         def announce(what: str) -> None:
             write_down(self.reports or self.pipeline.paths.reports, f"emergency {self.kind}", what)
 
         connect = Connect(self.pipeline.connect, _TIMEOUT_SECONDS, patience_seconds=0)
-        return Hand(connect, Deadline(self.seconds), announce, self.waiting)
+        return Control(connect, Deadline(self.seconds), announce, self.waiting)
 
     def _pause(self) -> str:
         """Order all at once, then follow them; one that cannot be paused keeps no other from it."""
-        hand = self._hand()
-        states = hand.states()
+        control = self._control()
+        states = control.states()
         watches, problems = {}, []
         for connector in self.pipeline.connectors:
             seen = states.get(connector.name)
@@ -153,18 +153,18 @@ class Incident:
                 problems.append(f"{connector.name} is not at Connect")
             elif seen.state != STOPPED:
                 try:
-                    hand.order(f"pause {seen.name}", partial(hand.connect.pause, seen.name))
+                    control.order(f"pause {seen.name}", partial(control.connect.pause, seen.name))
                     watches[seen.name] = Watch(Aim(PAUSED, len(seen.tasks) or None), seen)
                 except CdcproofError as error:
                     problems.append(f"{seen.name}: {error.message}")
-        outcomes = hand.follow(watches) if watches else {}
+        outcomes = control.follow(watches) if watches else {}
         problems += [f"{name}: {outcome.text}" for name, outcome in outcomes.items() if not outcome.held]
         if problems:
             raise OperationError("; ".join(problems))
         return ", ".join([*(f"{name} {o.text}" for name, o in outcomes.items())]) or "all were STOPPED already"
 
     def _prove(self) -> str:
-        states = self._hand().states()
+        states = self._control().states()
         wrong = [text for c in self.pipeline.connectors if (text := _not_halted(states, c.name))]
         if wrong:
             raise OperationError(f"NOT HALTED: {'; '.join(wrong)}")

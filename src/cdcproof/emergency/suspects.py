@@ -15,7 +15,8 @@ from cdcproof.clients.containers.engine import Engine
 from cdcproof.core.errors import OperationError
 from cdcproof.core.waiting import wait_until
 from cdcproof.environments.base import Environment
-from cdcproof.environments.embedded import folders, processes, state
+from cdcproof.environments.embedded import folders, state
+from cdcproof.environments.embedded.processes import running
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.pipeline.model import Pipeline
 
@@ -183,17 +184,17 @@ class ProcessSuspect:
         """What the system knows of it, with its connections, then its logs."""
         logs = sorted(self.instance.folders.logs.glob(f"{self.name}.*"))
         return (
-            ("processes.json", lambda to: _write(to, processes.description(self.instance.processes[self.name]))),
+            ("processes.json", lambda to: _write(to, running.description(self.instance.processes[self.name]))),
             *((log.name, lambda to, log=log: _copy(log, to)) for log in logs),
         )
 
     def freeze(self) -> str:
         """SIGSTOP, as a paused container gets it."""
         process = self.instance.processes[self.name]
-        if not processes.freeze(process):
+        if not running.freeze(process):
             return "gone"
         wait_until(  # the system stops its threads one after another
-            lambda: processes.is_suspended(process),
+            lambda: running.is_suspended(process),
             bool,
             what=f"process {process.pid} of {self.name} to be stopped",
             deadline_seconds=_FREEZE_SECONDS,

@@ -16,8 +16,8 @@ from cdcproof.evidence import chain
 from cdcproof.evidence.surroundings import Surroundings
 from cdcproof.evidence.values import NotReadableError, NotWritableError, Values
 from cdcproof.findings import Verdict
+from cdcproof.reporting.formats.summary import local_time
 from cdcproof.reporting.record import StepRecord
-from cdcproof.reporting.summary import local_time
 
 FORMAT = 1
 HEAD, SURROUNDINGS, OBSERVATION, VERDICT = "head", "surroundings", "observation", "verdict"

@@ -9,9 +9,9 @@ from cdcproof.core.errors import CdcproofError
 from cdcproof.core.secrets import scrub
 from cdcproof.history import database, statistics
 from cdcproof.history.entries import Entry, Measure, of_checks
-from cdcproof.reporting.chart import Chart, Recalled
+from cdcproof.reporting.formats.chart import Chart, Recalled
+from cdcproof.reporting.formats.summary import local_time
 from cdcproof.reporting.record import Run
-from cdcproof.reporting.summary import local_time
 
 _MOST_CHARTS = 12
 _FIRST = ("differences", "freshness_seconds", "sink_lag_seconds", "source_lag_mebibytes", "source_lag_seconds")

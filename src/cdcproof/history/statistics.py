@@ -8,7 +8,7 @@ from statistics import mean, median
 
 from cdcproof.findings import Verdict
 from cdcproof.history.entries import Entry, Look
-from cdcproof.reporting.chart import Chart
+from cdcproof.reporting.formats.chart import Chart
 
 _LATELY = 20
 _FLAKY_SWITCHES = 4

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cdcproof.clients.connect.client import Connect
-from cdcproof.connectors.hand import Hand
+from cdcproof.connectors.control import Control
 from cdcproof.core.acts import write_down
 from cdcproof.core.errors import CdcproofError
 from cdcproof.core.waiting import Deadline
@@ -38,8 +38,8 @@ class Site(Protocol):
         """The expected state."""
         ...
 
-    def hand(self) -> Hand:
-        """The hand that acts on Connect, with the time of one step before it."""
+    def control(self) -> Control:
+        """Acts on Connect, with the time of one step before it."""
         ...
 
     def record(self) -> Baseline:
@@ -87,14 +87,14 @@ class RunningSite:
     report: Tell
     allowed: bool = True
 
-    def hand(self) -> Hand:
+    def control(self) -> Control:
         """With acts.log beside the reports."""
         connect = Connect(self.pipeline.connect, _TIMEOUT_SECONDS, patience_seconds=0)
 
         def announce(what: str) -> None:
             write_down(self.pipeline.paths.reports, "maintenance", what)
 
-        return Hand(connect, Deadline(self.seconds), announce, self.report)
+        return Control(connect, Deadline(self.seconds), announce, self.report)
 
     def record(self) -> Baseline:
         """Versions, configurations, schemas, counts."""

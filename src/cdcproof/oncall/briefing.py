@@ -11,8 +11,8 @@ from cdcproof.core.durations import rough
 from cdcproof.oncall import knowledge
 from cdcproof.oncall.alert import Alert
 from cdcproof.pipeline.contacts import NONE_NAMED, Contacts
+from cdcproof.reporting.formats.summary import local_time
 from cdcproof.reporting.record import StepRecord
-from cdcproof.reporting.summary import local_time
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from cdcproof.core.errors import CdcproofError
 from cdcproof.core.secrets import Secret, learn
 from cdcproof.core.waiting import side_by_side
 from cdcproof.pipeline.notification import Notify
-from cdcproof.reporting.message import is_wanted, message
+from cdcproof.reporting.formats.message import is_wanted, message
 from cdcproof.reporting.record import Run
 
 # blanks, or a comma before the next address

@@ -38,7 +38,8 @@ from cdcproof.pytest_plugin.reporter import PROBLEM, Reporter
 from cdcproof.pytest_plugin.time_limit import TimeLimit
 from cdcproof.pytest_plugin.window import WindowGo
 from cdcproof.pytest_plugin.xdist import PLAN
-from cdcproof.reporting import allure_results, suites, text
+from cdcproof.reporting import suites
+from cdcproof.reporting.formats import allure_results, text
 from cdcproof.reporting.judge import EvidenceBook, blocked, failed_afterwards, judge
 from cdcproof.reporting.record import StepRecord
 from cdcproof.reporting.steps import Step, in_order, problems

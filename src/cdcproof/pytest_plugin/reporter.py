@@ -30,8 +30,9 @@ from cdcproof.pytest_plugin import options as pytest_options
 from cdcproof.pytest_plugin import plan as pytest_plan
 from cdcproof.pytest_plugin.plan import Plan
 from cdcproof.pytest_plugin.xdist import PLAN, PlanScheduling
-from cdcproof.reporting import places, text
-from cdcproof.reporting.chart import Recalled
+from cdcproof.reporting import places
+from cdcproof.reporting.formats import text
+from cdcproof.reporting.formats.chart import Recalled
 from cdcproof.reporting.journal import suite_name
 from cdcproof.reporting.judge import EvidenceBook, judge
 from cdcproof.reporting.publish import Published, publish, publish_replay, write_ctrf

@@ -11,11 +11,12 @@ from pathlib import Path
 from cdcproof.core.secrets import scrub
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import HttpService
-from cdcproof.reporting import ctrf, files, journal, metrics, pages, places, scheduled
-from cdcproof.reporting.chart import NOTHING, Recalled
+from cdcproof.reporting import files, journal, places, scheduled
+from cdcproof.reporting.formats import ctrf, metrics, pages
+from cdcproof.reporting.formats.chart import NOTHING, Recalled
+from cdcproof.reporting.formats.summary import summarize
+from cdcproof.reporting.formats.text import NO_CHANGE, changes
 from cdcproof.reporting.record import Run, StepRecord
-from cdcproof.reporting.summary import summarize
-from cdcproof.reporting.text import NO_CHANGE, changes
 
 
 @dataclass(frozen=True)

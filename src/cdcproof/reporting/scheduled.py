@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.pipeline.model import HttpService
-from cdcproof.reporting import metrics, places
+from cdcproof.reporting import places
 from cdcproof.reporting.files import write_whole
+from cdcproof.reporting.formats import metrics
 
 COMMANDS = ("backup", "reconcile", "diagnose", "cleanup", "morning", "weekly", "monthly", "history")
 """Commands and suites of checks that a schedule runs."""

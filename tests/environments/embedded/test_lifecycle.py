@@ -19,18 +19,11 @@ import pytest
 from cdcproof.core.errors import OperationError
 from cdcproof.core.progress import Progress
 from cdcproof.core.waiting import wait_until
-from cdcproof.environments.embedded import (
-    databases,
-    lifecycle,
-    log_writer,
-    ports,
-    processes,
-    replication,
-    services,
-    state,
-)
+from cdcproof.environments.embedded import lifecycle, services, state
+from cdcproof.environments.embedded.data import databases, replication
 from cdcproof.environments.embedded.environment import Embedded
-from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded.processes import log_writer, ports, running
+from cdcproof.environments.embedded.processes.running import Process
 from cdcproof.environments.embedded.services import postgres
 from cdcproof.environments.embedded.state import Instance
 
@@ -50,7 +43,7 @@ def instance_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         folders = state.running(NAME).folders
         yield
         lifecycle.down(NAME, Progress(io.StringIO()))
-        assert processes.marked(f"{folders.state}:") == {}
+        assert running.marked(f"{folders.state}:") == {}
         lifecycle.remove(NAME, Progress(io.StringIO()))
 
 
@@ -174,12 +167,12 @@ def test_an_up_that_is_stopped_in_the_middle_is_finished_by_the_next(sent: signa
     lifecycle.down(NAME, Progress(io.StringIO()))
     mark = f"{state.load(NAME).folders.state}:"  # type: ignore[union-attr]
     with subprocess.Popen([*CLI, "up"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as half:
-        wait_until(lambda: processes.marked(mark), bool, what="a first process", deadline_seconds=30)
+        wait_until(lambda: running.marked(mark), bool, what="a first process", deadline_seconds=30)
         half.send_signal(sent)
         _, error = half.communicate(timeout=60)
     assert half.returncode == status
     assert ("`cdcproof up` finishes" in error) == (sent == signal.SIGINT)
-    started = processes.marked(mark)
+    started = running.marked(mark)
     assert started
 
     instance = up()
@@ -187,7 +180,7 @@ def test_an_up_that_is_stopped_in_the_middle_is_finished_by_the_next(sent: signa
     # a broker that comes back before ZooKeeper has forgotten the last one ends, and is started again
     kept = set(started) - {"kafka"}
     assert {name: pids(instance)[name] for name in kept} == {name: started[name].pid for name in kept}
-    assert sorted(p.pid for p in processes.marked(mark).values()) == sorted(pids(instance).values())
+    assert sorted(p.pid for p in running.marked(mark).values()) == sorted(pids(instance).values())
     require_a_new_row_to_arrive(instance)
 
 
@@ -195,7 +188,7 @@ def test_a_process_nobody_wrote_down_is_stopped_too() -> None:
     instance = up()
     state.save(replace(instance, processes={}))
     lifecycle.down(NAME, Progress(io.StringIO()))
-    assert processes.marked(f"{instance.folders.state}:") == {}
+    assert running.marked(f"{instance.folders.state}:") == {}
     up()
 
 
@@ -247,8 +240,8 @@ def test_a_full_disk_is_said_and_a_second_instance_runs_beside_the_first(
         assert not ports_in_use(second) & ports_in_use(first)
         require_a_new_row_to_arrive(second)
         lifecycle.down(NAME, Progress(io.StringIO()))
-        assert processes.marked(f"{mount}/") == {}
-        assert all(processes.is_alive(p) for p in first.processes.values())
+        assert running.marked(f"{mount}/") == {}
+        assert all(running.is_alive(p) for p in first.processes.values())
     finally:
         lifecycle.down(NAME, Progress(io.StringIO()))
         lifecycle.remove(NAME, Progress(io.StringIO()))

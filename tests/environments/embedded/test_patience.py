@@ -16,8 +16,9 @@ import pytest
 from cdcproof.core.errors import OperationError
 from cdcproof.core.progress import Progress
 from cdcproof.core.waiting import Deadline
-from cdcproof.environments.embedded import folders, services, supervision
-from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded import folders, services
+from cdcproof.environments.embedded.processes import supervision
+from cdcproof.environments.embedded.processes.running import Process
 from cdcproof.environments.embedded.state import Instance
 
 ANY: Any = object()

@@ -11,7 +11,7 @@ import pytest
 
 from cdcproof.core.errors import OperationError, UsageError
 from cdcproof.environments.embedded import folders, passwords, state
-from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded.processes.running import Process
 from cdcproof.environments.embedded.state import Instance, Restart
 
 

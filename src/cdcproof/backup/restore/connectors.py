@@ -16,9 +16,9 @@ from cdcproof.clients.connect.client import Connect, ConnectorStates, Offset
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.writes import KafkaWriter
 from cdcproof.clients.registry import Registry
-from cdcproof.connectors import acts, states
+from cdcproof.connectors import commands, states
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment.difference import without_name
-from cdcproof.connectors.hand import Hand
 from cdcproof.connectors.settings import config as connector_config
 from cdcproof.connectors.settings.config import Config
 from cdcproof.connectors.states import Aim, Watch
@@ -46,9 +46,9 @@ class Connectors:
         """Its Connect."""
         return Connect(self.pipeline.connect, _TIMEOUT_SECONDS, patience_seconds=0)
 
-    def hand(self) -> Hand:
+    def control(self) -> Control:
         """One that acts, with all the time that it has."""
-        return Hand(self.connect(), Deadline(self.deadline_seconds), self._write_down, self.log.waiting)
+        return Control(self.connect(), Deadline(self.deadline_seconds), self._write_down, self.log.waiting)
 
     def demand_means(self, plan: Plan) -> None:
         """Raise `OperationError` where this Connect cannot do what was decided: before anything is done."""
@@ -73,7 +73,7 @@ class Connectors:
     def stop(self, plan: Plan) -> None:
         """Stop those that are not stopped, the source first."""
         for name in sorted(plan.running, key=lambda name: name in {sink.name for sink in self.pipeline.sinks}):
-            done = acts.stop(self.hand(), name)
+            done = commands.stop(self.control(), name)
             if not done.outcome.held:
                 raise OperationError(f"{name} could not be stopped: {done.outcome.text}")
             self.log.done(f"{name} is stopped")
@@ -126,16 +126,16 @@ class Connectors:
     def _start(self, names: list[str]) -> None:
         if not names:
             return
-        hand = self.hand()
+        control = self.control()
         for name in names:
-            done = acts.resume(hand, name, self.pipeline, 0.0)
+            done = commands.resume(control, name, self.pipeline, 0.0)
             if not done.outcome.held:
                 raise OperationError(f"{name} does not run: {done.outcome.text}")
         watches = {
-            name: Watch(Aim(states.RUNNING, acts.expected_tasks(self.pipeline, name), _SETTLE_SECONDS))
+            name: Watch(Aim(states.RUNNING, commands.expected_tasks(self.pipeline, name), _SETTLE_SECONDS))
             for name in names
         }
-        for name, outcome in hand.follow(watches).items():
+        for name, outcome in control.follow(watches).items():
             if not outcome.held:
                 raise OperationError(f"{name} does not go on running: {outcome.text}")
             self.log.done(f"{name} runs")
@@ -145,17 +145,19 @@ class Connectors:
         return [one for one in plan.parts.connectors.values() if one.kind == kind and one.name in own]
 
     def _make(self, one: SavedConnector) -> None:
-        hand = self.hand()
+        control = self.control()
         config = without_name(one.config)
-        hand.order(f"make {one.name} again, stopped", lambda: hand.connect.create(one.name, config, states.STOPPED))
-        stopped = acts.stop(hand, one.name)
+        control.order(
+            f"make {one.name} again, stopped", lambda: control.connect.create(one.name, config, states.STOPPED)
+        )
+        stopped = commands.stop(control, one.name)
         if not stopped.outcome.held:
             raise OperationError(f"{one.name} was made, and is not stopped: {stopped.outcome.text}")
         self.log.done(f"{one.name} is made again from the backup, stopped")
 
     def _reset_source(self, one: SavedConnector) -> None:
-        hand = self.hand()
-        now = hand.states(one.name).get(one.name)
+        control = self.control()
+        now = control.states(one.name).get(one.name)
         config = without_name(now.config if now else one.config)
         self._reset(one.name)
         address = connector_config.source_address(config)
@@ -167,7 +169,9 @@ class Connectors:
         if reads_no_tables(config):
             before = config.get("snapshot.mode", "")
             wanted = {**config, "snapshot.mode": "initial"}
-            hand.order(f"set snapshot.mode of {one.name} to initial", lambda: hand.connect.put_config(one.name, wanted))
+            control.order(
+                f"set snapshot.mode of {one.name} to initial", lambda: control.connect.put_config(one.name, wanted)
+            )
             self.log.note(
                 f"{one.name} had snapshot.mode={before}, by which it would read no tables: it is initial now. After its snapshot: "
                 f"cdcproof connectors update {one.name} --set snapshot.mode={before}"
@@ -175,17 +179,17 @@ class Connectors:
         self.log.done(f"{one.name} has no position: it begins with a new snapshot")
 
     def _reset(self, name: str) -> None:
-        hand = self.hand()
-        hand.order(f"reset the offsets of {name}", lambda: hand.connect.reset_offsets(name))
+        control = self.control()
+        control.order(f"reset the offsets of {name}", lambda: control.connect.reset_offsets(name))
 
     def _alter(self, name: str, offsets: tuple[Offset, ...] | list[Offset]) -> None:
         """Exactly these: positions that it has besides are forgotten."""
-        hand = self.hand()
+        control = self.control()
         wanted = [one["partition"] for one in offsets]
-        now = hand.ask(f"the offsets of {name}", lambda: hand.connect.offsets(name))
+        now = control.ask(f"the offsets of {name}", lambda: control.connect.offsets(name))
         forgotten = [{"partition": one["partition"], "offset": None} for one in now if one["partition"] not in wanted]
-        hand.order(f"set the offsets of {name}", lambda: hand.connect.alter_offsets(name, [*offsets, *forgotten]))
-        found = hand.ask(f"the offsets of {name}", lambda: hand.connect.offsets(name))
+        control.order(f"set the offsets of {name}", lambda: control.connect.alter_offsets(name, [*offsets, *forgotten]))
+        found = control.ask(f"the offsets of {name}", lambda: control.connect.offsets(name))
         if not _alike(found, offsets):
             raise OperationError(f"Connect took other positions of {name} than it was given.", "Look at its log.")
 
@@ -237,7 +241,7 @@ class Connectors:
 def seen(connectors: Connectors, saved: Mapping[str, SavedConnector]) -> tuple[dict[str, str], tuple[str, ...]]:
     """The pipeline's connectors that are not STOPPED, with their states, and those of the backup that Connect has lost."""
     own = [one.name for one in connectors.pipeline.connectors]
-    now = connectors.hand().states(*own)
+    now = connectors.control().states(*own)
     found = {name: one.state for name in own if (one := now.get(name))}
     running = {name: state for name, state in found.items() if state != states.STOPPED}
     return running, tuple(name for name in own if name not in found and name in saved)

@@ -12,22 +12,22 @@ EXAMPLE = """cdcproof connectors status
   cdcproof connectors pause sqlserver-source-connector
   cdcproof connectors snapshot sqlserver-source-connector"""
 
-_LOOKS, _DEPLOY, _ACTS = "looks", "deploy", "acts"
+_SHOW, _DEPLOY, _COMMANDS = "show", "deploy", "commands"
 
 VERBS = {
-    "validate": (_LOOKS, "check a connector's file, then let Connect check it"),
-    "plan": (_LOOKS, "show what differs between the files and what runs"),
+    "validate": (_SHOW, "check a connector's file, then let Connect check it"),
+    "plan": (_SHOW, "show what differs between the files and what runs"),
     "apply": (_DEPLOY, "make what runs equal to the files, and wait until all run"),
     "undo": (_DEPLOY, "take the last deployment back"),
-    "get": (_LOOKS, "print the configuration that runs, without its secrets"),
+    "get": (_SHOW, "print the configuration that runs, without its secrets"),
     "update": (_DEPLOY, "give one connector the configuration of a file, or settings"),
-    "list": (_LOOKS, "list the connectors"),
-    "status": (_LOOKS, "list the states of connectors and tasks"),
-    "pause": (_ACTS, "pause a connector, and wait until it is paused"),
-    "resume": (_ACTS, "resume a connector, unless that would leave a gap"),
-    "stop": (_ACTS, "stop a connector, and wait until its tasks are gone"),
-    "restart": (_ACTS, "restart a connector and its tasks, or what has failed of it"),
-    "delete": (_ACTS, "delete a connector, and list what stays"),
+    "list": (_SHOW, "list the connectors"),
+    "status": (_SHOW, "list the states of connectors and tasks"),
+    "pause": (_COMMANDS, "pause a connector, and wait until it is paused"),
+    "resume": (_COMMANDS, "resume a connector, unless that would leave a gap"),
+    "stop": (_COMMANDS, "stop a connector, and wait until its tasks are gone"),
+    "restart": (_COMMANDS, "restart a connector and its tasks, or what has failed of it"),
+    "delete": (_COMMANDS, "delete a connector, and list what stays"),
     "dlq": ("dead_letters", "show what a sink put aside, and forget it once it is handled"),
     "snapshot": ("snapshot", "follow an initial snapshot, then compare the numbers of rows"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cdcproof.cli.connectors.opening import acting, add_acting, add_common, named, opened
+from cdcproof.cli.connectors.options import acting, add_acting, add_common, named, opened
 from cdcproof.cli.tables import as_json, print_hanging
 from cdcproof.core.errors import UsageError
 from cdcproof.core.secrets import scrub
@@ -44,7 +44,7 @@ def run_dlq(arguments: argparse.Namespace) -> int:
     kept = sum(map(len, offsets.values()))
     if arguments.clear and kept:
         act = f"delete the {kept:,} records of {topic} that are there"
-        with acting(arguments, here) as hand, written_down(hand.write_down, act, ended="deleted"):
+        with acting(arguments, here) as control, written_down(control.write_down, act, ended="deleted"):
             kafka.delete_records({place: one.stop for place, one in offsets.items()})
         if arguments.json:
             print(as_json({"connector": arguments.name, "topic": topic, "deleted": kept}))

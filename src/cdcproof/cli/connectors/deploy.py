@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdcproof.cli.connectors.looks import print_plan, warn
-from cdcproof.cli.connectors.opening import Opened, acting, add_acting, add_common, opened
+from cdcproof.cli.connectors.options import Opened, acting, add_acting, add_common, opened
+from cdcproof.cli.connectors.show import print_plan, warn
 from cdcproof.cli.tables import as_json, print_hanging
 from cdcproof.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from cdcproof.connectors.control import Control
     from cdcproof.connectors.deployment.definition import Definition
     from cdcproof.connectors.deployment.deploy import Result
-    from cdcproof.connectors.hand import Hand
     from cdcproof.connectors.journal import Journal
 
 _STATUS = """Exit status: 0 each connector has its configuration and every task runs,
@@ -114,9 +114,9 @@ def run_undo(arguments: argparse.Namespace) -> int:
     from cdcproof.connectors.undo import undo
 
     here = opened(arguments)
-    with _deploying(arguments, here) as (hand, journal):
+    with _deploying(arguments, here) as (control, journal):
         deployment = journal.to_undo()
-        results = undo(deployment, hand, journal, here.pipeline, arguments.settle_seconds)
+        results = undo(deployment, control, journal, here.pipeline, arguments.settle_seconds)
     return _told(arguments, results, undone=deployment.id)
 
 
@@ -124,17 +124,17 @@ def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[D
     from cdcproof.connectors.deployment import deploy
     from cdcproof.connectors.deployment.plan import plan
 
-    with _deploying(arguments, here) as (hand, journal):
-        steps = plan(definitions, hand.states(*(one.name for one in definitions)))
+    with _deploying(arguments, here) as (control, journal):
+        steps = plan(definitions, control.states(*(one.name for one in definitions)))
         warn([warning for one in definitions for warning in one.warnings])
         if not arguments.json:
             print_plan([step for step in steps if step.changes])
-        errors = deploy.validate(steps, hand)
+        errors = deploy.validate(steps, control)
         if errors:
             return _refused(arguments, [(name, e.field, e.text) for name, found in errors.items() for e in found])
         results = deploy.apply(
             steps,
-            hand,
+            control,
             journal,
             here.pipeline,
             settle_seconds=arguments.settle_seconds,
@@ -144,19 +144,19 @@ def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[D
 
 
 @contextmanager
-def _deploying(arguments: argparse.Namespace, here: Opened) -> Iterator[tuple[Hand, Journal]]:
+def _deploying(arguments: argparse.Namespace, here: Opened) -> Iterator[tuple[Control, Journal]]:
     """One deployment of a pipeline at a time."""
     from cdcproof.connectors.journal import Journal
     from cdcproof.core.locking import only_one
     from cdcproof.core.progress import Progress
 
     journal = Journal.of(here.pipeline)
-    with acting(arguments, here) as hand:
+    with acting(arguments, here) as control:
         lock = only_one(
             journal.directory / "lock", "deploying connectors", Progress(), deadline_seconds=arguments.deadline
         )
         with lock:
-            yield hand, journal.at(hand.connect)
+            yield control, journal.at(control.connect)
 
 
 def _refused(arguments: argparse.Namespace, errors: Sequence[tuple[str, str, str]]) -> int:

@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from cdcproof.cli.connectors.opening import add_common, named, opened
+from cdcproof.cli.connectors.options import add_common, named, opened
 from cdcproof.cli.options import seconds
 from cdcproof.core.secrets import scrub
 

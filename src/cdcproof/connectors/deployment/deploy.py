@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from cdcproof.clients.connect.client import Connector, Offset
 from cdcproof.clients.connect.validation import FieldError
 from cdcproof.connectors import states
-from cdcproof.connectors.acts import expected_tasks
+from cdcproof.connectors.commands import expected_tasks
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment.difference import differences
 from cdcproof.connectors.deployment.plan import Step
-from cdcproof.connectors.hand import Hand
 from cdcproof.connectors.journal import Before, Change, Journal, Status
 from cdcproof.connectors.states import Aim, Outcome, Watch
 from cdcproof.core.errors import CouldNotLookError, OperationError
@@ -40,12 +40,12 @@ def exit_status(results: Sequence[Result]) -> int:
     return 3 if any(result.status != "success" for result in results) else 0
 
 
-def validate(steps: Sequence[Step], hand: Hand) -> dict[str, tuple[FieldError, ...]]:
+def validate(steps: Sequence[Step], control: Control) -> dict[str, tuple[FieldError, ...]]:
     """Connector to what Connect says is wrong with its new configuration, of those where something is."""
     found = {
-        step.name: hand.ask(
+        step.name: control.ask(
             f"the validation of {step.name}",
-            lambda step=step: hand.connect.validate({"name": step.name, **step.definition.config}),  # type: ignore[misc]
+            lambda step=step: control.connect.validate({"name": step.name, **step.definition.config}),  # type: ignore[misc]
         )
         for step in steps
         if step.changes
@@ -54,35 +54,43 @@ def validate(steps: Sequence[Step], hand: Hand) -> dict[str, tuple[FieldError, .
 
 
 def apply(
-    steps: Sequence[Step], hand: Hand, journal: Journal, pipeline: Pipeline, *, settle_seconds: float, command: str
+    steps: Sequence[Step],
+    control: Control,
+    journal: Journal,
+    pipeline: Pipeline,
+    *,
+    settle_seconds: float,
+    command: str,
 ) -> tuple[Result, ...]:
     """Make what runs equal to the files, and report of every connector of theirs whether it runs.
 
     What is equal already is left alone. Raises `OperationError`, and has changed nothing, when the journal cannot be
     written, or a connector is there that the plan takes for new.
     """
-    _demand_new(steps, hand)
+    _demand_new(steps, control)
     changed = [step for step in steps if step.changes]
     refused: dict[str, str] = {}
     deployment = None
     if changed:
-        changes = tuple(Change(step.name, before(hand, step.running), dict(step.definition.config)) for step in changed)
+        changes = tuple(
+            Change(step.name, before(control, step.running), dict(step.definition.config)) for step in changed
+        )
         deployment = journal.begin(command, changes)
         for step in changed:
             try:
                 if step.running is None and step.definition.initial_state:
-                    _create(hand, step)
+                    _create(control, step)
                 else:
-                    put(hand, step.name, step.definition.config)
+                    put(control, step.name, step.definition.config)
             except CouldNotLookError as error:
                 refused[step.name] = error.message
-    outcomes = _follow([step for step in steps if step.name not in refused], hand, pipeline, settle_seconds)
+    outcomes = _follow([step for step in steps if step.name not in refused], control, pipeline, settle_seconds)
     results = []
     for step in steps:
         if step.name in refused:
             result = Result(step.name, step.action, "failure", refused[step.name])
         else:
-            result = _judged(step, outcomes[step.name], hand)
+            result = _judged(step, outcomes[step.name], control)
         results.append(result)
         if deployment and step.changes:
             change = next(c for c in deployment.changes if c.connector == step.name)
@@ -92,12 +100,12 @@ def apply(
     return tuple(results)
 
 
-def _demand_new(steps: Sequence[Step], hand: Hand) -> None:
+def _demand_new(steps: Sequence[Step], control: Control) -> None:
     """Undone, a connector that was wrongly taken for new would be deleted."""
     new = [step.name for step in steps if step.running is None]
     if not new:
         return
-    now = hand.states(*new)
+    now = control.states(*new)
     there = [name for name in new if now.get(name)]
     if there:
         raise OperationError(
@@ -105,30 +113,30 @@ def _demand_new(steps: Sequence[Step], hand: Hand) -> None:
         )
 
 
-def before(hand: Hand, connector: Connector | None) -> Before:
+def before(control: Control, connector: Connector | None) -> Before:
     """All that `undo` needs to know of a connector that is about to be changed."""
     if connector is None:
         return Before()
     offsets: tuple[Offset, ...] | None = None
     unknown = ""
     try:
-        offsets = hand.ask(f"the offsets of {connector.name}", lambda: hand.connect.offsets(connector.name))
+        offsets = control.ask(f"the offsets of {connector.name}", lambda: control.connect.offsets(connector.name))
     except CouldNotLookError as error:
         unknown = error.message
     return Before(dict(connector.config), connector.state, offsets, unknown)
 
 
-def put(hand: Hand, name: str, config: Mapping[str, str]) -> None:
+def put(control: Control, name: str, config: Mapping[str, str]) -> None:
     """Give a connector its configuration, or create it with that."""
-    hand.order(f"deploy {name}", lambda: hand.connect.put_config(name, config))
+    control.order(f"deploy {name}", lambda: control.connect.put_config(name, config))
 
 
-def _create(hand: Hand, step: Step) -> None:
+def _create(control: Control, step: Step) -> None:
     """Create a connector in the state that its file says."""
     definition = step.definition
-    hand.order(
+    control.order(
         f"create {step.name}, {definition.initial_state}",
-        lambda: hand.connect.create(step.name, definition.config, definition.initial_state),
+        lambda: control.connect.create(step.name, definition.config, definition.initial_state),
     )
 
 
@@ -144,7 +152,7 @@ def aim_of(state: str, tasks: int | None, settle_seconds: float) -> Aim:
     return Aim(state) if state == states.PAUSED else Aim(states.RUNNING, tasks, settle_seconds)
 
 
-def _follow(steps: Sequence[Step], hand: Hand, pipeline: Pipeline, settle_seconds: float) -> dict[str, Outcome]:
+def _follow(steps: Sequence[Step], control: Control, pipeline: Pipeline, settle_seconds: float) -> dict[str, Outcome]:
     watches = {}
     for step in steps:
         was = _state_before(step)
@@ -153,14 +161,14 @@ def _follow(steps: Sequence[Step], hand: Hand, pipeline: Pipeline, settle_second
         watches[step.name] = (
             Watch(aim_of(was, tasks, settle_seconds), step.running) if step.changes else Watch(aim_of(was, tasks, 0.0))
         )
-    return hand.follow(watches)
+    return control.follow(watches)
 
 
-def _judged(step: Step, outcome: Outcome, hand: Hand) -> Result:
+def _judged(step: Step, outcome: Outcome, control: Control) -> Result:
     if not outcome.held:
         return Result(step.name, step.action, "failure", outcome.text, unknown=outcome.unknown)
     try:
-        now = hand.states(step.name).get(step.name)
+        now = control.states(step.name).get(step.name)
     except CouldNotLookError as error:
         return Result(step.name, step.action, "failure", error.message, unknown=True)
     other = differences(now.config if now else None, step.definition.config)

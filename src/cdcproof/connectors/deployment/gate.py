@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cdcproof.clients.connect.validation import FieldError
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment import definition, deploy
 from cdcproof.connectors.deployment.deploy import Result
 from cdcproof.connectors.deployment.difference import lines
 from cdcproof.connectors.deployment.plan import Step, plan
-from cdcproof.connectors.hand import Hand
 from cdcproof.connectors.journal import Journal
 from cdcproof.pipeline.model import Pipeline
 
@@ -74,26 +74,26 @@ class Applied:
         return {result.name: _RUNS for result in self.results}
 
 
-def look(pipeline: Pipeline, hand: Hand) -> ConnectorFiles:
+def look(pipeline: Pipeline, control: Control) -> ConnectorFiles:
     """Read every file and let Connect validate it, changed or not. Raises `ConfigError` for one that cannot be used."""
-    steps = plan(definition.read_all(definition.place(None, pipeline.paths.connectors)), hand.states())
+    steps = plan(definition.read_all(definition.place(None, pipeline.paths.connectors)), control.states())
     errors = {
-        step.name: hand.ask(
+        step.name: control.ask(
             f"the validation of {step.name}",
-            lambda step=step: hand.connect.validate({"name": step.name, **step.definition.config}),  # type: ignore[misc]
+            lambda step=step: control.connect.validate({"name": step.name, **step.definition.config}),  # type: ignore[misc]
         )
         for step in steps
     }
     return ConnectorFiles(steps, {name: found for name, found in errors.items() if found})
 
 
-def apply(files: ConnectorFiles, pipeline: Pipeline, hand: Hand) -> Applied:
+def apply(files: ConnectorFiles, pipeline: Pipeline, control: Control) -> Applied:
     """Make what runs equal to the files, and follow it until every task runs or has failed."""
     return Applied(
         deploy.apply(
             files.steps,
-            hand,
-            Journal.of(pipeline).at(hand.connect),
+            control,
+            Journal.of(pipeline).at(control.connect),
             pipeline,
             settle_seconds=_SETTLE_SECONDS,
             command="pytest -m staging",

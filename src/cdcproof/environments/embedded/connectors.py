@@ -17,8 +17,8 @@ from cdcproof.core.patience import stretched
 from cdcproof.core.progress import Progress
 from cdcproof.core.waiting import Deadline, side_by_side, wait_until
 from cdcproof.environments.embedded import folders
-from cdcproof.environments.embedded.databases import Side
-from cdcproof.environments.embedded.ports import HOST
+from cdcproof.environments.embedded.data.databases import Side
+from cdcproof.environments.embedded.processes.ports import HOST
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.pipeline.model import HttpService, group_of
 from cdcproof.pipeline.model import Kafka as Cluster

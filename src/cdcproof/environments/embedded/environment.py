@@ -10,7 +10,8 @@ from time import time
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments import disk, log_times
 from cdcproof.environments.base import FileSystem, ServiceState
-from cdcproof.environments.embedded import connectors, folders, passwords, services, state, thread_dumps
+from cdcproof.environments.embedded import connectors, folders, passwords, services, state
+from cdcproof.environments.embedded.processes import thread_dumps
 from cdcproof.environments.embedded.services import postgres_cluster, programs
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.pipeline.model import Account, HttpService, Pipeline

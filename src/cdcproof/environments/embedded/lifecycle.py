@@ -16,23 +16,13 @@ from cdcproof.core.errors import OperationError, UsageError
 from cdcproof.core.locking import only_one
 from cdcproof.core.progress import Progress
 from cdcproof.core.waiting import side_by_side
-from cdcproof.environments.embedded import (
-    artifacts,
-    connectors,
-    databases,
-    folders,
-    passwords,
-    processes,
-    replication,
-    services,
-    state,
-    stores,
-    supervision,
-)
-from cdcproof.environments.embedded import logs as logs_
-from cdcproof.environments.embedded import ports as ports_
+from cdcproof.environments.embedded import artifacts, connectors, folders, passwords, services, state
 from cdcproof.environments.embedded.artifacts import Parts
-from cdcproof.environments.embedded.databases import Side
+from cdcproof.environments.embedded.data import databases, replication, stores
+from cdcproof.environments.embedded.data.databases import Side
+from cdcproof.environments.embedded.processes import logs as logs_
+from cdcproof.environments.embedded.processes import ports as ports_
+from cdcproof.environments.embedded.processes import running, supervision
 from cdcproof.environments.embedded.services import java, postgres_cluster
 from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.services.service import log_file
@@ -119,7 +109,7 @@ def remove(name: str, progress: Progress) -> bool:
 
 def remove_shared() -> None:
     """Delete what all instances share outside the cache, unless one is left: also of another state folder, which is not known here."""
-    if folders.server_account() is None or processes.marked(""):
+    if folders.server_account() is None or running.marked(""):
         return
     for folder in folders.shared_folders():
         if folder.exists() and all(postgres_cluster.is_shared(entry) for entry in folder.iterdir()):
@@ -147,7 +137,7 @@ def kill(name: str, service: str) -> None:
     _must_be_known(service)
     process = state.running(name).processes.get(service)
     if process:
-        processes.kill(process)
+        running.kill(process)
 
 
 def logs(name: str, service: str, lines: int) -> str:

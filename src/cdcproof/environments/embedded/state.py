@@ -9,10 +9,10 @@ from pathlib import Path
 from time import time
 
 from cdcproof.core.errors import OperationError, UsageError
-from cdcproof.environments.embedded import folders, processes
+from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.folders import Folders
-from cdcproof.environments.embedded.ports import HOST
-from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded.processes.ports import HOST
+from cdcproof.environments.embedded.processes.running import Process, is_alive
 
 _DAY_SECONDS = 86_400.0
 
@@ -74,7 +74,7 @@ class Instance:
 
     def is_alive(self, service: str) -> bool:
         """Whether its process runs."""
-        return processes.is_alive(self.processes.get(service))
+        return is_alive(self.processes.get(service))
 
     def with_process(self, service: str, process: Process) -> Instance:
         """The instance with that process as its service."""

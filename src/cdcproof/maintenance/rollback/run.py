@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from cdcproof.clients.connect.client import Connector
-from cdcproof.connectors import acts
+from cdcproof.connectors import commands
 from cdcproof.connectors.deployment import deploy
 from cdcproof.connectors.deployment.deploy import HALTED
 from cdcproof.connectors.deployment.difference import differences
@@ -84,8 +85,8 @@ def _demand_decision(window: Window, site: Site) -> None:
     restored = ended(window.journal.entries(), COMMAND, "databases")
     if not restored or not restored.facts.get("waits"):
         return
-    hand = site.hand()
-    found = hand.states(*(connector.name for connector in site.pipeline.connectors))
+    control = site.control()
+    found = control.states(*(connector.name for connector in site.pipeline.connectors))
     halted = [c.name for c in site.pipeline.connectors if (seen := found.get(c.name)) is None or seen.state in HALTED]
     if halted:
         raise OperationError(
@@ -118,15 +119,16 @@ def _halt(site: Site, steps: Steps) -> StepResult:
     """Stop what runs with the configuration that is to go: else Connect would start it once more when it comes back."""
     parts = []
     try:
-        hand = site.hand()
-        found = hand.states(*(connector.name for connector in site.pipeline.connectors))
+        control = site.control()
+        found = control.states(*(connector.name for connector in site.pipeline.connectors))
         for connector in site.pipeline.connectors:
             seen = found.get(connector.name)
             if seen is None or seen.state == STOPPED:
                 parts.append(f"{connector.name} {'is not at Connect' if seen is None else STOPPED}")
                 continue
-            can_stop = hand.ask(f"whether {seen.name} can be stopped", lambda n=seen.name: hand.connect.can_stop(n))  # type: ignore[misc]
-            done = acts.stop(hand, seen.name) if can_stop else acts.pause(hand, seen.name)
+            asks = partial(control.connect.can_stop, seen.name)
+            can_stop = control.ask(f"whether {seen.name} can be stopped", asks)
+            done = commands.stop(control, seen.name) if can_stop else commands.pause(control, seen.name)
             parts.append(f"{seen.name} {done.outcome.text}")
     except CouldNotLookError as error:  # the change may have broken Connect: its services come back with what they were
         steps.note("halt", f"Kafka Connect could not be asked, so its connectors were not halted: {error.message}")
@@ -165,8 +167,8 @@ def _files_back(window: Window) -> StepResult:
 
 def _configurations_alone(kept: Saved, site: Site) -> StepResult:
     """Give each connector that is there the configuration that it had, and leave it stopped. A restore makes those that are lost."""
-    hand = site.hand()
-    found = hand.states(*kept.connectors)
+    control = site.control()
+    found = control.states(*kept.connectors)
     parts = []
     for name, before in kept.connectors.items():
         now = found.get(name)
@@ -175,15 +177,15 @@ def _configurations_alone(kept: Saved, site: Site) -> StepResult:
         if now.state not in HALTED:
             raise OperationError(f"{name} is {now.state}, and has to be stopped before the databases are restored.")
         if differences(now.config, before.config):
-            deploy.put(hand, name, before.config)
+            deploy.put(control, name, before.config)
             parts.append(f"{name} has its configuration again")
     return StepResult("; ".join(parts) or "every configuration is as it was")
 
 
 def _configurations(kept: Saved, site: Site, steps: Steps) -> StepResult:
     """Give each connector what it had. Positions go back too, where delivering once more does no harm."""
-    hand = site.hand()
-    found = hand.states(*kept.connectors)
+    control = site.control()
+    found = control.states(*kept.connectors)
     harmless = _is_harmless(kept, site)
     left: dict[str, str] = {}
     changes = []
@@ -197,11 +199,11 @@ def _configurations(kept: Saved, site: Site, steps: Steps) -> StepResult:
         steps.note(
             "configurations", f"{name} was not there before the window, and is left: cdcproof connectors delete {name}"
         )
-    journal = Journal.of(site.pipeline).at(hand.connect)
+    journal = Journal.of(site.pipeline).at(control.connect)
     # the source first, so that no sink runs before its topics are written by what wrote them before
     order = sorted(changes, key=lambda change: _kind(site, change.connector) == "source")
     deployment: Deployment = journal.begin("maintenance rollback", tuple(order))
-    results = undo(deployment, hand, journal, site.pipeline, _SETTLE_SECONDS)
+    results = undo(deployment, control, journal, site.pipeline, _SETTLE_SECONDS)
     wrong = [f"{result.name}: {result.text}" for result in results if result.status != "success"]
     if wrong:
         raise OperationError(f"Not every connector is as it was: {'; '.join(wrong)}", "cdcproof connectors status")

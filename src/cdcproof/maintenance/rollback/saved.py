@@ -10,8 +10,8 @@ from typing import Any
 
 from cdcproof.clients.connect.client import Connector, Offset
 from cdcproof.clients.kafka.consumer_groups import Place
+from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment import deploy
-from cdcproof.connectors.hand import Hand
 from cdcproof.connectors.journal import Before
 from cdcproof.core.errors import ConfigError, OperationError
 from cdcproof.core.secrets import inline_secrets, known
@@ -38,9 +38,9 @@ class Saved:
         )
 
 
-def of(connectors: Iterable[Connector], hand: Hand, pipeline: Pipeline) -> Saved:
+def of(connectors: Iterable[Connector], control: Control, pipeline: Pipeline) -> Saved:
     """Ask Connect for all that is needed to put each connector back."""
-    return Saved({c.name: deploy.before(hand, c) for c in connectors if not pipeline.is_neighbour(c.name)})
+    return Saved({c.name: deploy.before(control, c) for c in connectors if not pipeline.is_neighbour(c.name)})
 
 
 def write(saved: Saved, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cdcproof.connectors import acts
+from cdcproof.connectors import commands
 from cdcproof.connectors.states import RUNNING
 from cdcproof.core.errors import ConfigError, OperationError, UsageError
 from cdcproof.maintenance import go, report
@@ -102,7 +102,7 @@ def resume(window: Window, site: Site, steps: Steps, kind: str) -> StepResult:
             steps.note(f"resume-{kind}", f"{connector.name} was {was} before the window, and is left so.")
             continue
         # whether it goes on running is what `caught-up` proves, by what it does
-        done = acts.resume(site.hand(), connector.name, site.pipeline, 0.0)
+        done = commands.resume(site.control(), connector.name, site.pipeline, 0.0)
         if not done.outcome.held:
             raise OperationError(
                 f"{connector.name} does not run: {done.outcome.text}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cdcproof.connectors import acts
+from cdcproof.connectors import commands
 from cdcproof.connectors.states import STOPPED
 from cdcproof.core.errors import CouldNotLookError, OperationError, UsageError
 from cdcproof.maintenance import go
@@ -63,9 +63,9 @@ def _passed(window: Window, refused: tuple[str, ...], forced: str) -> StepResult
 
 
 def _save(window: Window, site: Site, steps: Steps, *, is_forced: bool) -> StepResult:
-    hand = site.hand()
-    connectors = hand.states(*(connector.name for connector in site.pipeline.connectors)).connectors
-    kept = saved.of(connectors, hand, site.pipeline)
+    control = site.control()
+    connectors = control.states(*(connector.name for connector in site.pipeline.connectors)).connectors
+    kept = saved.of(connectors, control, site.pipeline)
     saved.write(kept, window.folder)
     kept_baseline.keep(site, window.folder)
     try:
@@ -81,9 +81,9 @@ def _save(window: Window, site: Site, steps: Steps, *, is_forced: bool) -> StepR
 
 def _pause(site: Site, kind: str) -> StepResult:
     """Pause the connectors of a kind, but for those that somebody had halted before."""
-    hand = site.hand()
+    control = site.control()
     names = [connector.name for connector in site.pipeline.connectors if connector.kind == kind]
-    found = hand.states(*names)
+    found = control.states(*names)
     parts = []
     for name in names:
         connector = found.get(name)
@@ -92,7 +92,7 @@ def _pause(site: Site, kind: str) -> StepResult:
         elif connector.state == STOPPED:
             parts.append(f"{name} STOPPED already")
         else:
-            done = acts.pause(hand, name)
+            done = commands.pause(control, name)
             if not done.outcome.held:
                 raise OperationError(f"{name} could not be paused: {done.outcome.text}")
             parts.append(f"{name} {done.outcome.text}")
@@ -120,8 +120,8 @@ def _prove(window: Window, site: Site) -> StepResult:
     """Every connector is PAUSED with each task, and, where it was drained, nothing has come into the topics since."""
     for kind in ("source", "sink"):
         _pause(site, kind)
-    hand = site.hand()
-    states = hand.states(*(connector.name for connector in site.pipeline.connectors)).states
+    control = site.control()
+    states = control.states(*(connector.name for connector in site.pipeline.connectors)).states
     words = ", ".join(f"{subject} {state}" for subject, state in sorted(states.items()) if _is_ours(site, subject))
     entry = ended(window.journal.entries(), COMMAND, "drain")
     if not entry or not entry.facts.get("drained"):
@@ -129,9 +129,9 @@ def _prove(window: Window, site: Site) -> StepResult:
     try:
         drained = site.drain()
     except CouldNotLookError:  # the source handed over more before the sink was paused
-        hand = site.hand()
+        control = site.control()
         for sink in site.pipeline.sinks:
-            acts.resume(hand, sink.name, site.pipeline, 0.0)
+            commands.resume(control, sink.name, site.pipeline, 0.0)
         site.drain()
         _pause(site, "sink")
         drained = site.drain()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cdcproof.monitoring.dashboards import looks
+from cdcproof.monitoring.dashboards import appearance
 from cdcproof.monitoring.dashboards.model import RATE, Colour, Dashboard, Kind, Level, Look, Panel, Query, Row, Unit, of
 
 _USED = (
@@ -29,7 +29,7 @@ def _connections(side: str) -> Panel:
         f"morning.6-{side}-answers",
         Kind.LINES,
         (Query(f"sum by (state) ({mine})", "{{state}}"),),
-        looks.NUMBER,
+        appearance.NUMBER,
         stacked=True,
     )
 
@@ -43,7 +43,7 @@ _NOW = Row(
             "morning.6-source-answers",
             Kind.NUMBERS,
             (Query(f"min by (service) ({_ANSWERS})", "{{service}}"),),
-            looks.WORKS,
+            appearance.WORKS,
             width=6,
             height=5,
         ),
@@ -53,7 +53,7 @@ _NOW = Row(
             "morning.6-target-answers",
             Kind.BARS,
             (Query(_USED, "{{side}}"),),
-            looks.FILLING,
+            appearance.FILLING,
             width=6,
             height=5,
             most=1,
@@ -102,7 +102,7 @@ _POOL = Row(
             "morning.6-target-answers",
             Kind.LINES,
             (Query(_USED, "{{side}}"),),
-            looks.FILLING,
+            appearance.FILLING,
         ),
     ),
 )
@@ -146,7 +146,7 @@ _QUERIES = Row(
             "morning.7-sink-lag",
             Kind.LINES,
             (Query(f"sum by (side, outcome) (rate({_TRANSACTIONS}[{RATE}]))", "{{side}}: {{outcome}}"),),
-            looks.EVENTS,
+            appearance.EVENTS,
             width=12,
         ),
         Panel(
@@ -175,7 +175,7 @@ _RESOURCES = Row(
             "morning.5-disk",
             Kind.LINES,
             (Query(f"max by (side) ({of('cdcproof_database_size_bytes')})", "{{side}}"),),
-            looks.BYTES,
+            appearance.BYTES,
         ),
         Panel(
             "Cache hits over time",
@@ -191,7 +191,7 @@ _RESOURCES = Row(
             "morning.5-disk",
             Kind.LINES,
             (Query(f"max by (path) ({of('cdcproof_disk_used_ratio')})", "{{path}}"),),
-            looks.FILLING,
+            appearance.FILLING,
         ),
     ),
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from cdcproof.monitoring.dashboards import looks
+from cdcproof.monitoring.dashboards import appearance
 from cdcproof.monitoring.dashboards.model import Colour, Dashboard, Kind, Panel, Query, Row, of
 
 _MATCHED = f"min by (table) ({of('reconciliation_last_match_timestamp_seconds')})"
 _DIFFERED = f"max by (table) ({of('reconciliation_last_mismatch_timestamp_seconds')})"
 _MATCHES = f"({_MATCHED} > bool {_DIFFERED})"
 _NEVER = f"({_MATCHED} + {_DIFFERED} == bool 0)"
-_OLD = f"(time() - {_MATCHED} > bool {looks.LIMITS.report_age_hours * 3600:g})"
+_OLD = f"(time() - {_MATCHED} > bool {appearance.LIMITS.report_age_hours * 3600:g})"
 _STATE = f"{_MATCHES} - {_NEVER} + {_MATCHES} * {_OLD}"
 """1 matches, 0 differs, -1 never compared, 2 matched when last compared, longer ago than a report may be old."""
 _COUNTS = of("reconciliation_row_count_mismatch_total")
@@ -29,7 +29,7 @@ _NOW = Row(
             "morning.3-reconciliation",
             Kind.NUMBERS,
             (Query(_STATE, "{{table}}"),),
-            looks.TABLE_STATE,
+            appearance.TABLE_STATE,
             width=12,
             height=5,
         ),
@@ -39,7 +39,7 @@ _NOW = Row(
             "morning.3-reconciliation",
             Kind.NUMBERS,
             (Query(_REPORT_AGE, "newest report"),),
-            looks.REPORT_AGE,
+            appearance.REPORT_AGE,
             width=4,
             height=5,
         ),
@@ -49,7 +49,7 @@ _NOW = Row(
             "morning.3-reconciliation",
             Kind.NUMBERS,
             (Query(f"sum(increase({_FAILED_RUNS}[24h]))", "failed runs"),),
-            looks.NONE_IS_GOOD,
+            appearance.NONE_IS_GOOD,
             width=4,
             height=5,
         ),
@@ -59,7 +59,7 @@ _NOW = Row(
             "morning.3-reconciliation",
             Kind.NUMBERS,
             (Query(_DURATION, "newest run"),),
-            looks.SECONDS,
+            appearance.SECONDS,
             width=4,
             height=5,
         ),
@@ -79,7 +79,7 @@ _TRENDS = Row(
                 Query(f"sum({_MATCHED} <= bool {_DIFFERED}) - sum({_NEVER})", "mismatch"),
                 Query(f"sum({_NEVER})", "never compared"),
             ),
-            looks.NUMBER,
+            appearance.NUMBER,
             colours=(("match", Colour.GOOD), ("mismatch", Colour.BAD), ("never compared", Colour.UNKNOWN)),
             stacked=True,
         ),
@@ -92,7 +92,7 @@ _TRENDS = Row(
                 Query(f"sum(increase({_COUNTS}[1h]))", "row counts"),
                 Query(f"sum(increase({_CONTENTS}[1h]))", "contents"),
             ),
-            looks.NONE_IS_GOOD,
+            appearance.NONE_IS_GOOD,
         ),
         Panel(
             "Runs per hour",
@@ -100,8 +100,8 @@ _TRENDS = Row(
             "morning.3-reconciliation",
             Kind.LINES,
             (Query(f"sum by (status) (increase({of('reconciliation_runs_total')}[1h]))", "{{status}}"),),
-            looks.NUMBER,
-            colours=looks.OUTCOMES,
+            appearance.NUMBER,
+            colours=appearance.OUTCOMES,
         ),
     ),
 )
@@ -115,13 +115,15 @@ _TABLES = Row(
             "morning.3-reconciliation",
             Kind.TABLE,
             (
-                Query(_STATE, "State", looks.TABLE_STATE),
-                Query(f"sum by (table) (increase({_COUNTS}[24h]))", "Row counts differed", looks.NONE_IS_GOOD),
-                Query(f"sum by (table) (increase({_CONTENTS}[24h]))", "Contents differed", looks.NONE_IS_GOOD),
-                Query(f"time() - ({_MATCHED} > 0)", "Last match, ago", looks.REPORT_AGE, ("never", Colour.UNKNOWN)),
-                Query(f"time() - ({_DIFFERED} > 0)", "Last mismatch, ago", looks.SECONDS, ("never", Colour.PLAIN)),
+                Query(_STATE, "State", appearance.TABLE_STATE),
+                Query(f"sum by (table) (increase({_COUNTS}[24h]))", "Row counts differed", appearance.NONE_IS_GOOD),
+                Query(f"sum by (table) (increase({_CONTENTS}[24h]))", "Contents differed", appearance.NONE_IS_GOOD),
+                Query(
+                    f"time() - ({_MATCHED} > 0)", "Last match, ago", appearance.REPORT_AGE, ("never", Colour.UNKNOWN)
+                ),
+                Query(f"time() - ({_DIFFERED} > 0)", "Last mismatch, ago", appearance.SECONDS, ("never", Colour.PLAIN)),
             ),
-            looks.PLAIN,
+            appearance.PLAIN,
             width=24,
             height=7,
             per=("table",),
@@ -132,7 +134,7 @@ _TABLES = Row(
             "morning.4-metrics-reconciliation",
             Kind.LINES,
             (Query(f"sum by (table) (increase({_COUNTS}[1h]))", "{{table}}"),),
-            looks.NONE_IS_GOOD,
+            appearance.NONE_IS_GOOD,
             width=12,
         ),
         Panel(
@@ -141,7 +143,7 @@ _TABLES = Row(
             "morning.4-metrics-reconciliation",
             Kind.LINES,
             (Query(f"sum by (table) (increase({_CONTENTS}[1h]))", "{{table}}"),),
-            looks.NONE_IS_GOOD,
+            appearance.NONE_IS_GOOD,
             width=12,
         ),
     ),
@@ -156,7 +158,7 @@ _TIME = Row(
             "morning.3-reconciliation",
             Kind.LINES,
             (Query(_DURATION, "newest run"),),
-            looks.SECONDS,
+            appearance.SECONDS,
         ),
         Panel(
             "Rows compared per second",
@@ -164,7 +166,7 @@ _TIME = Row(
             "morning.3-reconciliation",
             Kind.LINES,
             (Query(_SPEED, "newest run"),),
-            looks.THROUGHPUT,
+            appearance.THROUGHPUT,
         ),
         Panel(
             "Age of the newest report",
@@ -172,7 +174,7 @@ _TIME = Row(
             "morning.3-reconciliation",
             Kind.LINES,
             (Query(_REPORT_AGE, "newest report"),),
-            looks.REPORT_AGE,
+            appearance.REPORT_AGE,
         ),
     ),
 )

@@ -11,7 +11,7 @@ from cdcproof.clients.kafka.consumer_groups import PartitionLag
 from cdcproof.connectors.settings import config as connector_config
 from cdcproof.databases.names import TableName
 from cdcproof.monitoring.exporter.series import Metric, counter, gauge
-from cdcproof.observations import readings as looks
+from cdcproof.observations import readings
 from cdcproof.pipeline import model
 
 Values = dict[tuple[str, str], float | None]
@@ -30,9 +30,9 @@ class KafkaReading:
 
 def read(kafka: Kafka, pipeline: model.Pipeline, states: ConnectorStates | None) -> KafkaReading:
     """Ask the brokers. `states` say what the sinks put aside where; without them that is not known. Errors as `Kafka`."""
-    by_group = looks.group_lags(kafka, pipeline)
+    by_group = readings.group_lags(kafka, pipeline)
     if states:
-        looks.mark_passed_over(kafka, pipeline, states, by_group)
+        readings.mark_passed_over(kafka, pipeline, states, by_group)
     existing = kafka.topics()
     topics = [table.topic for table in pipeline.tables if table.topic in existing]
     aside = states.dead_letter_topics(sink.name for sink in pipeline.sinks) if states else {}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cdcproof.core.secrets import scrub
 from cdcproof.pipeline.toml_text import array
 from cdcproof.reconcile.report.result import BY_URGENCY, Report, Scrubbed, TableResult, TableStatus
-from cdcproof.reporting.text import COLUMNS, folded
+from cdcproof.reporting.formats.text import COLUMNS, folded
 
 _INDENT = " " * 10
 _KEYS = 5

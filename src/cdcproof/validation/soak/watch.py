@@ -15,7 +15,7 @@ from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.waiting import Deadline, wait_until
 from cdcproof.environments.base import Environment
-from cdcproof.observations import readings as looks
+from cdcproof.observations import readings
 from cdcproof.observations.services import subject
 from cdcproof.pipeline.model import HttpService, Pipeline
 from cdcproof.validation.soak.samples import Part, Seen, Soak
@@ -111,7 +111,7 @@ def _connectors(pipeline: Pipeline) -> Watched:
     connect = Connect(pipeline.connect)
     return Watched(
         "Kafka Connect",
-        lambda: Seen(words=looks.connector_states(connect, pipeline).states),
+        lambda: Seen(words=readings.connector_states(connect, pipeline).states),
         _OFTEN_SECONDS,
         expected=pipeline.expected_states,
     )
@@ -119,7 +119,7 @@ def _connectors(pipeline: Pipeline) -> Watched:
 
 def _services(pipeline: Pipeline, environment: Environment) -> Watched:
     def look() -> Seen:
-        found = looks.services(environment, pipeline)
+        found = readings.services(environment, pipeline)
         uptimes = {subject(s.name, s.role): s.uptime_seconds for s in found.seen if s.uptime_seconds is not None}
         return Seen(words=found.verdicts(), uptimes=uptimes)
 
@@ -131,7 +131,7 @@ def _sinks(pipeline: Pipeline) -> Watched:
     kafka = Kafka(pipeline.kafka)
 
     def look() -> Seen:
-        found = looks.sink_lag(kafka, pipeline)
+        found = readings.sink_lag(kafka, pipeline)
         ages = {group: age for group, age in found.seconds().items() if not math.isnan(age)}
         return Seen(
             words={group.name: group.state.lower() for group in found.seen},

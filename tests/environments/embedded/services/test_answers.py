@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from cdcproof.environments.embedded import services
-from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded.processes.running import Process
 from cdcproof.environments.embedded.state import Instance
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.environments.embedded import processes
+from cdcproof.environments.embedded.processes import running
 from cdcproof.environments.embedded.services import class_archives, java
 
 MADE_FOR = "parts-and-java"
@@ -87,7 +87,7 @@ def test_a_process_will_write_the_archive_it_was_told_to_until_there_is_one(tmp_
     argument = f"{java.WRITE_ARCHIVE}{class_archives.unfinished(path, 'mine')}"
     log, mark = tmp_path / "log", "test:archive"
     writer, other = (
-        processes.start(words, mark=mark, log=log, environment={}, account=None, cwd=tmp_path)
+        running.start(words, mark=mark, log=log, environment={}, account=None, cwd=tmp_path)
         for words in ([*argv, argument], argv)
     )
     try:
@@ -97,5 +97,5 @@ def test_a_process_will_write_the_archive_it_was_told_to_until_there_is_one(tmp_
         assert not class_archives.will_be_written(writer)
     finally:
         for process in (writer, other):
-            processes.kill(process)
+            running.kill(process)
     assert not class_archives.will_be_written(writer)

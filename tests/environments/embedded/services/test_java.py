@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from cdcproof.core.progress import Progress
-from cdcproof.environments.embedded import lifecycle, processes, services, state
+from cdcproof.environments.embedded import lifecycle, services, state
+from cdcproof.environments.embedded.processes import running
 from cdcproof.environments.embedded.services import java
 from cdcproof.environments.embedded.services.java import Java
 
@@ -81,4 +82,4 @@ def test_the_pipeline_runs_on_it_and_its_morning_is_green(
         call("pytest", "-m", "morning", "-p", "no:cacheprovider", f"--reports-dir={tmp_path / 'reports'}")
     finally:
         lifecycle.remove(NAME, Progress(io.StringIO()))
-    assert processes.marked(f"{tmp_path}/") == {}
+    assert running.marked(f"{tmp_path}/") == {}

@@ -17,8 +17,9 @@ from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.http import Http
 from cdcproof.core.progress import Progress
 from cdcproof.core.waiting import wait_until
-from cdcproof.environments.embedded import connectors, lifecycle, processes, services, state
+from cdcproof.environments.embedded import connectors, lifecycle, services, state
 from cdcproof.environments.embedded.environment import Embedded
+from cdcproof.environments.embedded.processes import running
 from cdcproof.environments.embedded.services import alertmanager
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.pipeline.model import load
@@ -205,8 +206,8 @@ def test_killed_it_is_brought_back_and_down_stops_it(instance: Instance) -> None
 
     lifecycle.down(NAME, Progress(io.StringIO()))
 
-    assert not processes.is_alive(again)
-    assert processes.marked(f"{instance.folders.state}:") == {}
+    assert not running.is_alive(again)
+    assert running.marked(f"{instance.folders.state}:") == {}
 
 
 def load_located() -> Any:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cdcproof.environments.embedded import logs, processes
 from cdcproof.environments.embedded.artifacts import Parts
+from cdcproof.environments.embedded.processes import logs, running
 from cdcproof.environments.embedded.services import jvm
 from cdcproof.environments.embedded.services.alertmanager import ALERTMANAGER
 from cdcproof.environments.embedded.services.connect import CONNECT
@@ -85,9 +85,9 @@ def answers(instance: Instance, service: str) -> bool:
     What another process answers at its port, an older one's or another checkout's, is not its answer.
     """
     process = instance.processes.get(service)
-    if not processes.is_alive(process) or not _BY_NAME[service].answers(instance):
+    if not running.is_alive(process) or not _BY_NAME[service].answers(instance):
         return False
-    return processes.listens(process, [instance.ports[name] for name in ports_of(service)])
+    return running.listens(process, [instance.ports[name] for name in ports_of(service)])
 
 
 def last_lines(instance: Instance, service: str, lines: int) -> str:

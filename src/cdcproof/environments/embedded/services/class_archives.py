@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from cdcproof.environments.embedded import folders, processes
-from cdcproof.environments.embedded.processes import Process
+from cdcproof.environments.embedded import folders
+from cdcproof.environments.embedded.processes import running
+from cdcproof.environments.embedded.processes.running import Process
 from cdcproof.environments.embedded.services import java
 
 _FINGERPRINT = 16
@@ -31,7 +32,7 @@ def unfinished(archive: Path, instance: str) -> Path:
 
 def will_be_written(process: Process) -> bool:
     """Whether the process, when it stops, writes an archive that is not there yet."""
-    parts = [a.partition("=")[2] for a in processes.arguments(process) if a.startswith(java.WRITE_ARCHIVE)]
+    parts = [a.partition("=")[2] for a in running.arguments(process) if a.startswith(java.WRITE_ARCHIVE)]
     return any(not _finished(Path(part)).exists() for part in parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cdcproof.environments.embedded.artifacts import Parts
-from cdcproof.environments.embedded.ports import HOST
+from cdcproof.environments.embedded.processes.ports import HOST
 from cdcproof.environments.embedded.services import jvm
 from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.services.service import Service, Start, answers_http

@@ -6,9 +6,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from cdcproof.environments.embedded import folders, passwords, processes
+from cdcproof.environments.embedded import folders, passwords
 from cdcproof.environments.embedded.artifacts import Parts
-from cdcproof.environments.embedded.ports import HOST, ask
+from cdcproof.environments.embedded.processes import running
+from cdcproof.environments.embedded.processes.ports import HOST, ask
 from cdcproof.environments.embedded.services import postgres_cluster
 from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.services.service import Service, Start, log_file
@@ -46,7 +47,7 @@ def forget_a_dead_server(data: Path) -> None:
     lock = data / "postmaster.pid"
     with suppress(OSError, ValueError, IndexError):
         pid = int(lock.read_text(encoding="utf-8").splitlines()[0])
-        if processes.is_only_remembered(pid) and not processes.works_in(
+        if running.is_only_remembered(pid) and not running.works_in(
             data
         ):  # its sessions have that working directory too
             lock.unlink()

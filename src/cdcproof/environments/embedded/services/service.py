@@ -10,7 +10,7 @@ from cdcproof.clients.http import Http
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.folders import Account
-from cdcproof.environments.embedded.ports import accepts
+from cdcproof.environments.embedded.processes.ports import accepts
 from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.pipeline.model import Role

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cdcproof.environments import greetings
 from cdcproof.environments.embedded.artifacts import Parts
-from cdcproof.environments.embedded.ports import HOST, ask
+from cdcproof.environments.embedded.processes.ports import HOST, ask
 from cdcproof.environments.embedded.services import jvm
 from cdcproof.environments.embedded.services.java import Java
 from cdcproof.environments.embedded.services.service import Service, Start

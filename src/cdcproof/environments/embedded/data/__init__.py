@@ -1,0 +1,1 @@
+"""What the embedded pipeline stores: its two databases, and that all stores belong together."""
