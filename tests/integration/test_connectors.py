@@ -392,9 +392,9 @@ def is_whole(pipe: Pipelines, command: subprocess.Popen[str], rows: int) -> None
     assert compared == {table: (count, count) for table, count in counts.items()}
 
 
-def test_a_snapshot_of_200_000_rows_is_followed_to_its_end(anew: Pipelines) -> None:
-    unread(anew, 12_000, 2_000, 96_000, 80_000)
-    is_whole(anew, followed(anew), 200_000)
+def test_a_snapshot_of_60_000_rows_is_followed_to_its_end(anew: Pipelines) -> None:
+    unread(anew, 4_000, 1_000, 30_000, 25_000)
+    is_whole(anew, followed(anew), 60_000)
     assert states(anew)[f"{SOURCE}/0"] == "RUNNING"
 
 

@@ -30,7 +30,7 @@ from tests.reconcile.sides import Unwatched
 
 pytestmark = pytest.mark.integration
 
-RUNS = 50
+RUNS = 20
 RUNS_WITH_LOSSES = 10
 CHANGES_PER_SECOND = 500
 ROWS = Amount(customers=1_000, products=200, orders=2_000, shipments=1_500)
