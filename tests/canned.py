@@ -1,4 +1,4 @@
-"""A tiny HTTP server on loopback with canned answers, for the doors' error paths."""
+"""A tiny HTTP server on loopback with canned answers, for the clients' error paths."""
 
 from __future__ import annotations
 

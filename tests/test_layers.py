@@ -1,4 +1,4 @@
-"""Imports point down only, each third-party client enters by one door, and only one module sleeps."""
+"""Imports point down only, each third-party client enters by one room, and only one module sleeps."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FOUNDATIONS_OF_FOUNDATIONS = {
 }
 """What the lowest modules may import of ours, where it is less than everything."""
 
-DOORS = {
+CLIENTS = {
     "duckdb": {"databases/duckdb/engine.py"},
     "psycopg": {"databases/postgresql/"},
     "pyodbc": {"databases/sqlserver/session.py"},
@@ -191,16 +191,16 @@ def test_checks_import_pytest_and_findings_only(path: Path) -> None:
     assert set(_imports(path)) <= {"pytest", "cdcproof.findings", "__future__"}
 
 
-@pytest.mark.parametrize("package", DOORS)
-def test_a_third_party_client_enters_by_its_door(package: str) -> None:
+@pytest.mark.parametrize("package", CLIENTS)
+def test_a_third_party_client_enters_by_its_room(package: str) -> None:
     library = ROOT / "src/cdcproof"
     importers = {
         path.relative_to(library).as_posix()
         for path in LIBRARY
         if any(name.split(".")[0] == package for name in _imports(path))
     }
-    rooms = tuple(door for door in DOORS[package] if door.endswith("/"))
-    assert {one for one in importers - DOORS[package] if not one.startswith(rooms)} == set()
+    rooms = tuple(room for room in CLIENTS[package] if room.endswith("/"))
+    assert {one for one in importers - CLIENTS[package] if not one.startswith(rooms)} == set()
 
 
 def test_only_waiting_sleeps() -> None:

@@ -118,13 +118,13 @@ def test_every_order_reaches_its_address() -> None:
         "DELETE /connectors/a%2Fb": (204, b""),
     }
     with serving(dict(answers)) as server:
-        door = connect(server)
-        door.put_config("a/b", {"k": "v"})
-        door.pause("a/b")
-        door.resume("a/b")
-        door.stop("a/b")
-        door.restart("a/b", only_failed=True)
-        door.delete("a/b")
+        client = connect(server)
+        client.put_config("a/b", {"k": "v"})
+        client.pause("a/b")
+        client.resume("a/b")
+        client.stop("a/b")
+        client.restart("a/b", only_failed=True)
+        client.delete("a/b")
         assert server.requests == [*list(answers)[:1], *answers]
         assert server.bodies[1] == {"k": "v"}
 

@@ -35,9 +35,9 @@ def test_a_host_that_does_not_resolve_is_told_as_such() -> None:
 
 def test_a_service_that_accepts_and_stays_silent_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        door = Http("Registry", f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=(1, 0.2))
+        client = Http("Registry", f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=(1, 0.2))
         with pytest.raises(UnreachableError, match=r"no answer within 0\.2 s"):
-            door.get_json("/")
+            client.get_json("/")
 
 
 def test_a_connection_closed_without_an_answer_is_unreachable() -> None:
@@ -118,9 +118,9 @@ def test_a_404_that_is_not_json_is_not_the_services_own(body: bytes) -> None:
 
 def test_what_an_address_knows_is_asked_by_options() -> None:
     with serving({"GET /x": (200, {}), "PATCH /x": (200, {})}) as server:
-        door = Http("Kafka Connect", server.url)
-        assert door.methods("/x") == {"GET", "PATCH", "OPTIONS"}
-        assert door.methods("/y") == frozenset()
+        client = Http("Kafka Connect", server.url)
+        assert client.methods("/x") == {"GET", "PATCH", "OPTIONS"}
+        assert client.methods("/y") == frozenset()
 
 
 def test_what_is_printed_of_an_address_has_no_user_and_no_query() -> None:
@@ -130,23 +130,23 @@ def test_what_is_printed_of_an_address_has_no_user_and_no_query() -> None:
 def test_a_rebalance_is_waited_for() -> None:
     busy = (409, {"message": "rebalance in progress"})
     with serving({"PUT /x": [busy, busy, (202, {"done": True})]}) as server:
-        door = Http("Kafka Connect", server.url)
-        assert despite_rebalance(lambda: door.put_json("/x"), deadline_seconds=10) == {"done": True}
+        client = Http("Kafka Connect", server.url)
+        assert despite_rebalance(lambda: client.put_json("/x"), deadline_seconds=10) == {"done": True}
         assert len(server.requests) == 3
 
 
 def test_a_rebalance_that_does_not_end_is_told() -> None:
     with serving({"PUT /x": (409, {"message": "rebalance in progress"})}) as server:
-        door = Http("Kafka Connect", server.url)
+        client = Http("Kafka Connect", server.url)
         with pytest.raises(DeadlineError, match=r"still rebalancing.*rebalance in progress"):
-            despite_rebalance(lambda: door.put_json("/x"), deadline_seconds=0.3)
+            despite_rebalance(lambda: client.put_json("/x"), deadline_seconds=0.3)
 
 
 def test_another_error_during_a_rebalance_is_told_at_once() -> None:
     with serving({"PUT /x": (500, {"message": "no"})}) as server:
-        door = Http("Kafka Connect", server.url)
+        client = Http("Kafka Connect", server.url)
         with pytest.raises(UnexpectedAnswerError, match="answered 500"):
-            despite_rebalance(lambda: door.put_json("/x"), deadline_seconds=60)
+            despite_rebalance(lambda: client.put_json("/x"), deadline_seconds=60)
         assert len(server.requests) == 1
 
 

@@ -1,4 +1,4 @@
-"""Kafka's door where no broker answers; tests/integration/test_kafka_client.py holds it to a real one."""
+"""Kafka's client where no broker answers; tests/integration/test_kafka_client.py holds it to a real one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def kafka_at(bootstrap: str) -> Kafka:
 
 
 def test_a_closed_port_is_unreachable_at_once_and_for_every_question() -> None:
-    door = kafka_at("127.0.0.1:1,no-such-host.invalid:9092")
-    for question in (door.brokers, door.topics, door.cluster_id, lambda: door.group("g"), lambda: door.lag("g")):
+    kafka = kafka_at("127.0.0.1:1,no-such-host.invalid:9092")
+    for question in (kafka.brokers, kafka.topics, kafka.cluster_id, lambda: kafka.group("g"), lambda: kafka.lag("g")):
         with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:1: Connection refused; no-such-host"):
             question()
 
@@ -47,11 +47,11 @@ def test_an_address_that_no_broker_can_have_is_unreachable(address: str) -> None
 def test_a_port_that_accepts_and_stays_silent_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_session, "DEADLINE_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        door = kafka_at(f"127.0.0.1:{silent.getsockname()[1]}")
+        kafka = kafka_at(f"127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(UnreachableError, match=r"accepts connections but does not answer within 0\.5 s"):
-            door.brokers()
+            kafka.brokers()
         with pytest.raises(UnreachableError):
-            door.group("g")
+            kafka.group("g")
 
 
 def test_a_client_that_got_no_answer_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,15 +64,15 @@ def test_a_client_that_got_no_answer_is_not_asked_again(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(kafka_session, "AdminClient", client)
     with socket.create_server(("127.0.0.1", 0), backlog=10) as server:
-        door = kafka_at(f"127.0.0.1:{server.getsockname()[1]}")
+        kafka = kafka_at(f"127.0.0.1:{server.getsockname()[1]}")
         with pytest.raises(UnreachableError, match="accepts connections but does not answer"):
-            door.topics()
-        assert door.topics() == door.topics() == {}
+            kafka.topics()
+        assert kafka.topics() == kafka.topics() == {}
         assert len(made) == 2, "one that answers is kept"
     with pytest.raises(UnreachableError, match="Connection refused"):
-        door.topics()
-    with socket.create_server(("127.0.0.1", int(door.bootstrap.rpartition(":")[2])), backlog=10):
-        assert door.topics() == {}
+        kafka.topics()
+    with socket.create_server(("127.0.0.1", int(kafka.bootstrap.rpartition(":")[2])), backlog=10):
+        assert kafka.topics() == {}
     assert len(made) == 3, "one of before the restart is not"
 
 
@@ -129,8 +129,8 @@ def test_a_question_about_a_group_is_answered_after_a_restart_that_nobody_notice
     coordinator = Coordinator()
     monkeypatch.setattr(kafka_session, "AdminClient", lambda _: ClientOfGroups(coordinator))
     with socket.create_server(("127.0.0.1", 0), backlog=20) as server:
-        door = kafka_at(f"127.0.0.1:{server.getsockname()[1]}")
-        for question in (lambda: door.group("g"), lambda: door.positions("g"), lambda: door.lag("g")):
+        kafka = kafka_at(f"127.0.0.1:{server.getsockname()[1]}")
+        for question in (lambda: kafka.group("g"), lambda: kafka.positions("g"), lambda: kafka.lag("g")):
             before = question()
             coordinator.starts += 1
             assert question() == before
@@ -192,14 +192,14 @@ def test_threads_that_ask_at_once_are_all_answered(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(kafka_session, "DEADLINE_SECONDS", 1.0)
     monkeypatch.setattr(kafka_session, "AdminClient", client)
     with socket.create_server(("127.0.0.1", 0), backlog=20) as server, ThreadPoolExecutor(6) as threads:
-        door = kafka_at(f"127.0.0.1:{server.getsockname()[1]}")
-        assert [one.result(10) for one in [threads.submit(door.groups) for _ in range(6)]] == [{}] * 6
+        kafka = kafka_at(f"127.0.0.1:{server.getsockname()[1]}")
+        assert [one.result(10) for one in [threads.submit(kafka.groups) for _ in range(6)]] == [{}] * 6
 
 
 def test_a_client_is_kept_for_the_next_question(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[SlowClient] = []
     monkeypatch.setattr(kafka_session, "AdminClient", lambda _: made.append(SlowClient()) or made[-1])
     with socket.create_server(("127.0.0.1", 0), backlog=20) as server:
-        door = kafka_at(f"127.0.0.1:{server.getsockname()[1]}")
-        assert door.groups() == door.groups() == {}
+        kafka = kafka_at(f"127.0.0.1:{server.getsockname()[1]}")
+        assert kafka.groups() == kafka.groups() == {}
     assert len(made) == 1

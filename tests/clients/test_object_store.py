@@ -1,4 +1,4 @@
-"""The door to an object store: against moto's S3 in this process, and servers that are none."""
+"""The client of an object store: against moto's S3 in this process, and servers that are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether everything is captured and let through, both ways; the doors that tell it have tests of their own."""
+"""Whether everything is captured and let through, both ways; the sessions that read it have tests of their own."""
 
 from __future__ import annotations
 

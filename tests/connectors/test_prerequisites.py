@@ -1,4 +1,4 @@
-"""What the checks marked `connectors` judge, both ways; the doors that tell it have tests of their own."""
+"""What the checks marked `connectors` judge, both ways; the sessions that read it have tests of their own."""
 
 from __future__ import annotations
 

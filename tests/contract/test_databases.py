@@ -1,4 +1,4 @@
-"""Every door has the contract's shape and does what it says, and the ODBC code runs for real on the one server that can run here."""
+"""Every engine has the contract's shape and does what it says, and the ODBC code runs for real on the one server that can run here."""
 
 from __future__ import annotations
 
@@ -83,17 +83,17 @@ def test_every_part_of_the_contract_is_known_here() -> None:
     assert {name for name, one in vars(Database).items() if isinstance(one, property)} == PARTS.keys()
 
 
-@pytest.mark.parametrize("door", [PostgreSQL, SQLServer])
+@pytest.mark.parametrize("session", [PostgreSQL, SQLServer])
 @pytest.mark.parametrize(("part", "name"), CONTRACT)
-def test_every_door_has_every_method_with_the_same_parameters(door: type, part: str, name: str) -> None:
-    implementation = get_type_hints(vars(door)[part].func)["return"] if part else door
+def test_every_engine_has_every_method_with_the_same_parameters(session: type, part: str, name: str) -> None:
+    implementation = get_type_hints(vars(session)[part].func)["return"] if part else session
     found, promised = getattr(implementation, name), CONTRACT[part, name]
     assert list(inspect.signature(found).parameters) == list(inspect.signature(promised).parameters)
 
 
-@pytest.mark.parametrize(("engine", "door"), [("postgresql", PostgreSQL), ("sqlserver", SQLServer)])
-def test_connect_chooses_the_door_by_type(postgres_servers: Servers, engine: str, door: type) -> None:
-    assert isinstance(connect(postgres_servers.source.config(type=engine), Secret(PASSWORD)), door)
+@pytest.mark.parametrize(("engine", "session"), [("postgresql", PostgreSQL), ("sqlserver", SQLServer)])
+def test_connect_chooses_the_session_by_type(postgres_servers: Servers, engine: str, session: type) -> None:
+    assert isinstance(connect(postgres_servers.source.config(type=engine), Secret(PASSWORD)), session)
 
 
 @pytest.fixture(scope="module")
@@ -307,20 +307,20 @@ def test_a_denied_table_is_our_error_wherever_it_is_asked_for(
 
 @pytest.fixture
 def by_odbc(servers: Servers) -> Iterator[tuple[SQLServer, Any]]:
-    """The SQL Server door, whose connection leads to PostgreSQL by psqlODBC: its T-SQL cannot run, the rest can."""
+    """The SQL Server session, whose connection leads to PostgreSQL by psqlODBC: its T-SQL cannot run, the rest can."""
     pyodbc = pytest.importorskip(
         "pyodbc", reason="pyodbc cannot be loaded: unixODBC is not installed", exc_type=ImportError
     )
     if "PostgreSQL Unicode" not in pyodbc.drivers():
         pytest.skip("psqlODBC is not installed (Debian: odbc-postgresql)")
     server = servers.source
-    door = SQLServer(server.config(type="sqlserver"), Secret(PASSWORD), 30)
+    session = SQLServer(server.config(type="sqlserver"), Secret(PASSWORD), 30)
     escaped = PASSWORD.replace("}", "}}")
     place = f"DRIVER={{PostgreSQL Unicode}};SERVER={server.host};PORT={server.port};DATABASE=postgres;ByteaAsLongVarBinary=1;"
-    door._connection = pyodbc.connect(f"{place}UID={USER};PWD={{{escaped}}}", autocommit=True)
+    session._connection = pyodbc.connect(f"{place}UID={USER};PWD={{{escaped}}}", autocommit=True)
     reader = pyodbc.connect(f"{place}UID=contract_reader;PWD=reading", autocommit=True)
-    yield door, reader
-    door._connection.close()
+    yield session, reader
+    session._connection.close()
     reader.close()
 
 
@@ -339,13 +339,13 @@ def test_a_missing_table_by_odbc_is_our_error(by_odbc: tuple[SQLServer, Any]) ->
 
 
 def test_a_denied_table_by_odbc_is_our_error(by_odbc: tuple[SQLServer, Any]) -> None:
-    door, reader = by_odbc
-    mine, door._connection = door._connection, reader
+    session, reader = by_odbc
+    mine, session._connection = session._connection, reader
     try:
         with pytest.raises(RefusedError, match="permission denied"):
-            door.query("SELECT * FROM contract.kinds")
+            session.query("SELECT * FROM contract.kinds")
     finally:
-        door._connection = mine
+        session._connection = mine
 
 
 def test_rows_by_odbc_come_one_by_one_and_a_reading_can_be_given_up(by_odbc: tuple[SQLServer, Any]) -> None:

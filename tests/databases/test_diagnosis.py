@@ -70,28 +70,28 @@ class _Cursor:
 def test_sql_server_is_asked_about_capture_only_where_it_captures(
     postgres_servers: Servers, captures: int, asked: bool
 ) -> None:
-    door = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
-    with patch.object(door, "query", lambda *_: [(captures, 1)]):
-        assert ("capture-jobs" in {question.name for question in door.questions()}) is asked
+    session = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
+    with patch.object(session, "query", lambda *_: [(captures, 1)]):
+        assert ("capture-jobs" in {question.name for question in session.questions()}) is asked
 
 
 def test_rows_of_sql_server_have_the_names_of_the_columns(postgres_servers: Servers) -> None:
-    door = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
+    session = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
     with (
-        patch.object(door, "query", lambda *_: [(1, 1)]),
-        patch.object(door, "_connection") as connection,
+        patch.object(session, "query", lambda *_: [(1, 1)]),
+        patch.object(session, "_connection") as connection,
     ):
         connection.execute.return_value = _Cursor()
-        question = next(one for one in door.questions() if one.name == SESSIONS)
-        assert blocked(door.rows(question)) == {"52": "51"}
+        question = next(one for one in session.questions() if one.name == SESSIONS)
+        assert blocked(session.rows(question)) == {"52": "51"}
     connection.execute.assert_called_once_with(question.statement)
 
 
 @pytest.mark.parametrize(("sees", "offered"), [(1, ""), (0, "GRANT VIEW SERVER STATE TO [postgres];")])
 def test_sql_server_says_what_its_account_cannot_see(postgres_servers: Servers, sees: int, offered: str) -> None:
-    door = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
+    session = SQLServerDiagnosis(postgres_servers.source.config(type="sqlserver"), Secret("x"), 5)
     with patch.object(
-        door, "query", lambda statement: [(sees,)] if statement == catalogue.MAY_VIEW_SERVER_STATE else []
+        session, "query", lambda statement: [(sees,)] if statement == catalogue.MAY_VIEW_SERVER_STATE else []
     ):
-        assert door.blind().endswith(offered)
-        assert bool(door.blind()) is not bool(sees)
+        assert session.blind().endswith(offered)
+        assert bool(session.blind()) is not bool(sees)

@@ -1,4 +1,4 @@
-"""The writing doors: PostgreSQL on a real server, SQL Server by its statements and by psqlODBC."""
+"""The writing sessions: PostgreSQL on a real server, SQL Server by its statements and by psqlODBC."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ def by_psycopg(servers: Servers, monkeypatch: pytest.MonkeyPatch, account: Accou
 
 @contextmanager
 def by_odbc(servers: Servers) -> Iterator[Writer]:
-    """The SQL Server door, whose session leads to PostgreSQL: brackets and hints are put into PostgreSQL's words."""
+    """The SQL Server writer, whose session leads to PostgreSQL: brackets and hints are put into PostgreSQL's words."""
     pyodbc = pytest.importorskip(
         "pyodbc", reason="pyodbc cannot be loaded: unixODBC is not installed", exc_type=ImportError
     )
     if "PostgreSQL Unicode" not in pyodbc.drivers():
         pytest.skip("psqlODBC is not installed (Debian: odbc-postgresql)")
     server = servers.source
-    door = SQLServerWriter(server.config(type="sqlserver"), Secret(PASSWORD), 30)
+    writer = SQLServerWriter(server.config(type="sqlserver"), Secret(PASSWORD), 30)
     place = f"DRIVER={{PostgreSQL Unicode}};SERVER={server.host};PORT={server.port};DATABASE=postgres;"
     session = pyodbc.connect(f"{place}UID={USER};PWD={{{PASSWORD.replace('}', '}}')}}}", autocommit=True)
-    door._connection = Translated(session)
+    writer._connection = Translated(session)
     try:
-        yield door
+        yield writer
     finally:
         session.close()
 
@@ -266,10 +266,10 @@ def test_the_session_of_a_writer_may_not_be_led_to_a_replica() -> None:
             "schema": "dbo",
         }
     )
-    door = SQLServerWriter(database, Secret("pw"), 30)
+    writer = SQLServerWriter(database, Secret("pw"), 30)
     string = odbc.connection_string(odbc.Driver("ODBC Driver 18 for SQL Server"), database, Secret("pw"))
     with pytest.raises(RuntimeError):
-        door._open(Pyodbc, string)
+        writer._open(Pyodbc, string)
 
     assert "ApplicationIntent={ReadWrite};" in opened[0]
 

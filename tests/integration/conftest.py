@@ -99,7 +99,7 @@ class Pipelines:
 
     @property
     def connect(self):
-        return connectors.door(self.instance)
+        return connectors.client(self.instance)
 
     def located(self) -> Pipeline:
         return Embedded(INSTANCE).locate(load(ROOT / "fixtures" / "pipelines" / "embedded.toml"))

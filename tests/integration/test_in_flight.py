@@ -73,9 +73,9 @@ def reconciling(pipelines: Pipelines) -> Iterator[Reconciling]:
 def _prompt(instance: Instance) -> Iterator[None]:
     """A source that asks often: at every run of this file each changed row waits for it, and then for a fence."""
     own = connectors.config(instance, connectors.SOURCE)
-    connectors.door(instance).put_config(connectors.SOURCE, own | {"poll.interval.ms": "50"})
+    connectors.client(instance).put_config(connectors.SOURCE, own | {"poll.interval.ms": "50"})
     yield
-    connectors.door(instance).put_config(connectors.SOURCE, own)
+    connectors.client(instance).put_config(connectors.SOURCE, own)
     eventually(lambda: _runs(instance, own), what="the connector to run as before")
 
 
@@ -176,15 +176,15 @@ def as_by_default(reconciling: Reconciling) -> Iterator[None]:
     instance = reconciling.pipelines.instance
     config = connectors.config(instance, connectors.SOURCE)
     plain = {key: value for key, value in config.items() if "heartbeat" not in key and "message.prefix" not in key}
-    connectors.door(instance).put_config(connectors.SOURCE, plain)
+    connectors.client(instance).put_config(connectors.SOURCE, plain)
     eventually(lambda: _runs(instance, plain), what="the connector to run by its defaults")
     yield
-    connectors.door(instance).put_config(connectors.SOURCE, config)
+    connectors.client(instance).put_config(connectors.SOURCE, config)
     eventually(lambda: _runs(instance, config), what="the connector to run as before")
 
 
 def _runs(instance: Instance, config: Mapping[str, str]) -> bool:
-    found = connectors.door(instance).states().get(connectors.SOURCE)
+    found = connectors.client(instance).states().get(connectors.SOURCE)
     return bool(
         found
         and [task.state for task in found.tasks] == ["RUNNING"]
@@ -218,7 +218,7 @@ def test_behind_a_connector_that_is_paused_nothing_is_known_of_what_differs(
 @pytest.fixture
 def paused(reconciling: Reconciling) -> Iterator[Callable[[str], None]]:
     """Pauses connectors, and resumes them in the end."""
-    connect_ = connectors.door(reconciling.pipelines.instance)
+    connect_ = connectors.client(reconciling.pipelines.instance)
 
     def states(name: str) -> set[str]:
         found = connect_.states().get(name)

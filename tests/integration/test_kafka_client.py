@@ -1,4 +1,4 @@
-"""Kafka's door on a real broker, with the sink's group in every state it has."""
+"""Kafka's client on a real broker, with the sink's group in every state it has."""
 
 from __future__ import annotations
 

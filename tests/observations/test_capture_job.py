@@ -167,10 +167,10 @@ def test_a_missing_right_is_not_checked_with_the_command_that_grants_it(
         "pyodbc", reason="pyodbc cannot be loaded: unixODBC is not installed", exc_type=ImportError
     )
     pipeline = PIPELINE.model_copy(update={"source": PIPELINE.source.model_copy(update={"user": "check's"})})
-    door = SQLServerDeployment(pipeline.source, Secret("a password"), 30)
-    door._connection = Refusing(pyodbc.ProgrammingError, refused, number, text)
+    session = SQLServerDeployment(pipeline.source, Secret("a password"), 30)
+    session._connection = Refusing(pyodbc.ProgrammingError, refused, number, text)
     monkeypatch.setattr(SQLServerDeployment, "__enter__", lambda self: self)
-    monkeypatch.setattr(capture_job, "open_database", lambda _: door)
+    monkeypatch.setattr(capture_job, "open_database", lambda _: session)
     step = Step("morning.7-capture-job", "The log is captured", "critical", (), "here")
     evidence, raised = EvidenceBook(), None
     try:

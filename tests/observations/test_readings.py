@@ -120,10 +120,10 @@ def test_a_sink_that_restarts_between_two_answers_is_looked_at_again(pipeline: P
     told = {"sink": connector("sink", {"name": "sink"}, tasks=("RUNNING", "RUNNING"))}
     broker = Restarting()
     with serving({EXPANDED: (200, told)}) as server:
-        door = Connect(HttpService(url=server.url))
+        client = Connect(HttpService(url=server.url))
 
         def look() -> SinkLag:
-            return readings.sink_lag(broker, pipeline, door)  # type: ignore[arg-type]
+            return readings.sink_lag(broker, pipeline, client)  # type: ignore[arg-type]
 
         found = readings.settled(look, lambda lag: lag.groups() == lag.expected_groups())
     assert found.groups() == {"connect-sink": "consuming"}

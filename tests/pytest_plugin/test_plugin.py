@@ -321,8 +321,8 @@ def test_a_run_without_checks_is_not_green(project: Project) -> None:
 
 
 def test_a_failing_clean_up_makes_a_green_check_not_checked(project: Project) -> None:
-    fixture = "@pytest.fixture\ndef door():\n    yield\n    raise UnreachableError('cannot close')\n"
-    project.checks(fixture, project.check("evidence.saw('x', 'y')", fixtures="door, evidence"))
+    fixture = "@pytest.fixture\ndef client():\n    yield\n    raise UnreachableError('cannot close')\n"
+    project.checks(fixture, project.check("evidence.saw('x', 'y')", fixtures="client, evidence"))
 
     result = project.run("-m", "morning")
 

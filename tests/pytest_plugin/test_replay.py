@@ -25,8 +25,8 @@ def mark(name):
         file.write(name + "\\\\n")
 
 @pytest.fixture(scope="session")
-def door():
-    mark("door")
+def client():
+    mark("client")
     return object()
 
 @pytest.fixture(autouse=True)
@@ -34,31 +34,31 @@ def always():
     mark("always")
 
 @pytest.fixture
-def lag(door):
+def lag(client):
     mark("lag")
     return SinkLag((Group("g", "EMPTY", 0),), {})
 
 @pytest.fixture
-def nothing(door):
+def nothing(client):
     mark("nothing")
 
 @pytest.fixture
-def away(door):
+def away(client):
     raise UnreachableError("no answer", "psql x")
 
 @pytest.fixture
-def buggy(door):
+def buggy(client):
     raise KeyError("x")
 
 @pytest.fixture
-def numbers(door):
+def numbers(client):
     mark("numbers")
     return {"b": 2.0, "a": float("nan"), "c": 3}
 
 @pytest.fixture
-def session(door):
+def session(client):
     mark("session")
-    return door
+    return client
 """
 
 FINDING = "evidence.saw('lag', lag.rows())\nrequire_equal(lag.groups(), lag.expected_groups(), action=('do it',))"

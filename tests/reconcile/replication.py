@@ -33,7 +33,7 @@ class Table:
             self.rows[key] = (self.writes, value)
 
     def read(self, keys: Iterable[Key]) -> list[Row]:
-        """The rows of these keys, as a door gives them."""
+        """The rows of these keys, as a session gives them."""
         wanted = set(keys)
         return [
             Row(str(version).encode() if self.has_versions else b"", forms(key, value))

@@ -1,1 +1,1 @@
-"""The doors through which third-party clients enter; each has a timeout and leaves as our error."""
+"""The rooms of third-party clients. Each client has a timeout and fails with our errors."""

@@ -1,4 +1,4 @@
-"""The door for HTTP: the only module that imports requests.
+"""The client for HTTP: the only module that imports requests.
 
 Every request has a timeout, every failure leaves as one of our errors and names the service and the address,
 and whatever a service says is scrubbed before it is quoted.
@@ -149,7 +149,7 @@ class Http:
         timeout_seconds: tuple[float, float] = (3.0, 10.0),
         silence_seconds: float = 0.0,
     ) -> Http:
-        """The door to a service of the pipeline file; reads its password from the environment when it has a user."""
+        """The client of a service of the pipeline file; reads its password from the environment when it has a user."""
         auth = None
         if service.user and service.password_env:
             auth = (service.user, from_environment(service.password_env, service_name))

@@ -1,4 +1,4 @@
-"""The door to an image's registry, by the distribution API of the OCI: which tags a repository has.
+"""The client of an image's registry, by the distribution API of the OCI: which tags a repository has.
 
 Asked without a login. A registry that wants one even of those who only read (Docker Hub does) names in its answer 401 who gives
 out tokens to anybody (``WWW-Authenticate: Bearer realm=…``). https://github.com/opencontainers/distribution-spec/blob/main/spec.md

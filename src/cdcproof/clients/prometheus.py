@@ -1,4 +1,4 @@
-"""The door to metrics: reads Prometheus' text format."""
+"""The client of a page of metrics, in Prometheus' text format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to a Prometheus server: queries by its HTTP API (Prometheus documentation, "HTTP API")."""
+"""The client of a Prometheus server: queries by its HTTP API (Prometheus documentation, "HTTP API")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to a schema registry that speaks Confluent's API (Confluent's own, Karapace, Apicurio under its path)."""
+"""The client of a schema registry that speaks Confluent's API (Confluent's own, Karapace, Apicurio under its path)."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ STATEMENT_TIMEOUT_SECONDS = 10.0
 
 def connect_to_look(database: pipeline.Database) -> Rows:
     """A session of the database's own account, read-only as any other; `UsageError` when its password is not set."""
-    door = SQLServerRows if database.type == "sqlserver" else PostgreSQLRows
-    return door(database, password_of(database), STATEMENT_TIMEOUT_SECONDS)
+    rows = SQLServerRows if database.type == "sqlserver" else PostgreSQLRows
+    return rows(database, password_of(database), STATEMENT_TIMEOUT_SECONDS)
 
 
 def connect_to_write(database: pipeline.Database, account: Account | None) -> Writer:
@@ -36,8 +36,8 @@ def connect_to_write(database: pipeline.Database, account: Account | None) -> Wr
     """
     if account:
         database = database.model_copy(update=account.model_dump())
-    door = SQLServerWriter if database.type == "sqlserver" else PostgreSQLWriter
-    return _Lasting(lambda: door(database, password_of(database), STATEMENT_TIMEOUT_SECONDS))
+    writer = SQLServerWriter if database.type == "sqlserver" else PostgreSQLWriter
+    return _Lasting(lambda: writer(database, password_of(database), STATEMENT_TIMEOUT_SECONDS))
 
 
 class _Lasting:

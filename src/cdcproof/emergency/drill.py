@@ -74,7 +74,7 @@ def _spoil_source(instance: Instance) -> None:
 
 def _lose_connect(instance: Instance) -> None:
     """What Connect remembers: configurations and the source's position. The sink's group is Kafka's, and stays."""
-    connect = connectors.door(instance)
+    connect = connectors.client(instance)
     control = Control(connect, Deadline(60), lambda _: None, lambda _: None)
     acts.stop(control, connectors.SOURCE)
     connect.reset_offsets(connectors.SOURCE)

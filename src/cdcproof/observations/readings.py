@@ -217,11 +217,11 @@ def _answers(kafka: Kafka) -> bool:
         return False
 
 
-def own_rights(door: Database, pipeline: Pipeline, side: Literal["source", "target"]) -> OwnRights:
+def own_rights(session: Database, pipeline: Pipeline, side: Literal["source", "target"]) -> OwnRights:
     """What the checks' own account may not see of a side: its tables, its heartbeat, and what else they look at there."""
     database: model.Database = getattr(pipeline, side)
     read = [*pipeline.tables, *filter(None, [pipeline.freshness])]
-    missing = door.permissions.missing(tuple(TableName.parse(getattr(one, side)) for one in read))
+    missing = session.permissions.missing(tuple(TableName.parse(getattr(one, side)) for one in read))
     statements = sorted(
         missing.values(), key=lambda statement: statement.startswith("USE ")
     )  # what goes elsewhere, last

@@ -1,4 +1,4 @@
-"""The two engines of databases, and what a door has to know of a database. Reading a pipeline file takes more, and a tenth of a second."""
+"""The two engines of databases, and what a session has to know of a database. Reading a pipeline file takes more, and a tenth of a second."""
 
 from __future__ import annotations
 

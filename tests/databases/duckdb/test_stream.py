@@ -67,16 +67,16 @@ def duck() -> Iterator[Columnar]:
 
 
 @pytest.fixture
-def door(server: Server) -> Iterator[PostgreSQL]:
+def database(server: Server) -> Iterator[PostgreSQL]:
     with connect(server.config(), Secret(PASSWORD)) as opened:
         assert isinstance(opened, PostgreSQL)
         yield opened
 
 
-def _scan(door: PostgreSQL, name: str, chunking: Chunking | None = None) -> TableRead:
+def _scan(database: PostgreSQL, name: str, chunking: Chunking | None = None) -> TableRead:
     table = TableName(SCHEMA, name)
     columns = [
-        (column, form_of("postgresql", column, "postgresql", column)) for column in door.catalogue.columns(table)
+        (column, form_of("postgresql", column, "postgresql", column)) for column in database.catalogue.columns(table)
     ]
     told = tuple(ColumnRead(column, form) for column, form in columns if form)
     assert len(told) == len(columns)
@@ -84,10 +84,10 @@ def _scan(door: PostgreSQL, name: str, chunking: Chunking | None = None) -> Tabl
 
 
 def _sums(
-    duck: Columnar, door: PostgreSQL, scan: TableRead, segments: Sequence[Segment] = (WHOLE,)
+    duck: Columnar, database: PostgreSQL, scan: TableRead, segments: Sequence[Segment] = (WHOLE,)
 ) -> dict[int, ChunkSum]:
     found: dict[int, ChunkSum] = {}
-    with duck.side(door) as side, side.snapshot():
+    with duck.side(database) as side, side.snapshot():
         for segment in segments:
             for chunk, rows, total in side.chunk_sums(scan, segment):
                 old = found.get(chunk, ChunkSum(chunk, 0, 0))
@@ -102,10 +102,12 @@ def _made(server: Server, table: str, columns: str, *rows: str) -> None:
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_values_from_the_server_hash_as_the_same_values_from_here(duck: Columnar, door: PostgreSQL, name: str) -> None:
-    told = next(told for told in _scan(door, "many").columns if told.column.name == name)
+def test_values_from_the_server_hash_as_the_same_values_from_here(
+    duck: Columnar, database: PostgreSQL, name: str
+) -> None:
+    told = next(told for told in _scan(database, "many").columns if told.column.name == name)
     known = literals("postgresql", told)
-    with duck.side(door) as side:
+    with duck.side(database) as side:
         found = side.literal_hashes([told], [[literal.text for literal in known]])
     assert found == duck.reference_hashes([told], [[literal.part for literal in known]])
     by_value: dict[bytes | None, set[int]] = {}
@@ -115,10 +117,10 @@ def test_values_from_the_server_hash_as_the_same_values_from_here(duck: Columnar
     assert len(set.union(*by_value.values())) == len(by_value) > 1
 
 
-def test_several_columns_are_calibrated_at_once(duck: Columnar, door: PostgreSQL) -> None:
-    columns = _scan(door, "many").columns
+def test_several_columns_are_calibrated_at_once(duck: Columnar, database: PostgreSQL) -> None:
+    columns = _scan(database, "many").columns
     known = [literals("postgresql", told) for told in columns]
-    with duck.side(door) as side:
+    with duck.side(database) as side:
         found = side.literal_hashes(columns, [[literal.text for literal in one] for one in known])
     assert found == duck.reference_hashes(columns, [[literal.part for literal in one] for one in known])
     assert len(found) == max(map(len, known))
@@ -146,15 +148,15 @@ def test_several_columns_are_calibrated_at_once(duck: Columnar, door: PostgreSQL
     ],
 )
 def test_no_two_values_are_one(
-    server: Server, duck: Columnar, door: PostgreSQL, declared: str, values: list[str]
+    server: Server, duck: Columnar, database: PostgreSQL, declared: str, values: list[str]
 ) -> None:
     rows = [f"({number * 100}, {value})" for number, value in enumerate(values)]
     _made(server, "one", f"id int PRIMARY KEY, v {declared}", *rows)
-    scan = _scan(door, "one")
+    scan = _scan(database, "one")
     by_value = TableRead(
         scan.table, scan.columns[1:], 1, Chunking(buckets=1 << 31)
     )  # of the value alone, each in its own chunk
-    found = _sums(duck, door, by_value)
+    found = _sums(duck, database, by_value)
     assert len({hashes for _, _, hashes in found.values()}) == len(values)
 
 
@@ -167,12 +169,12 @@ def _texts(length: int) -> Iterator[str]:
 
 @pytest.mark.parametrize("length", [16, 20, 23, 36])
 def test_texts_that_differ_in_the_same_place_of_two_words_are_told_apart(
-    duck: Columnar, door: PostgreSQL, length: int
+    duck: Columnar, database: PostgreSQL, length: int
 ) -> None:
     texts = list(_texts(length))
     bare = duckdb.connect().execute("SELECT count(DISTINCT hash(v)) FROM (SELECT unnest(?) AS v)", [texts]).fetchall()
     assert bare[0][0] < len(texts) / 10, "DuckDB's hash has become better than this program thinks"
-    word = next(told for told in _scan(door, "many").columns if told.column.name == "word")
+    word = next(told for told in _scan(database, "many").columns if told.column.name == "word")
     for told, given in (
         (word, [text.encode() for text in texts]),
         (ColumnRead(word.column, Form(Kind.BINARY)), [text.encode() for text in texts]),
@@ -196,39 +198,39 @@ def test_texts_that_differ_in_the_same_place_of_two_words_are_told_apart(
 )
 @pytest.mark.parametrize("chunking", [Chunking(width=100), Chunking(buckets=4), Chunking(columns=4, buckets=4)])
 def test_the_stream_and_the_servers_own_sums_see_the_same_chunks_change(
-    server: Server, duck: Columnar, door: PostgreSQL, change: str, chunking: Chunking
+    server: Server, duck: Columnar, database: PostgreSQL, change: str, chunking: Chunking
 ) -> None:
     _made(server, "both", "id int PRIMARY KEY, note text, other text, amount numeric(20, 2) NOT NULL")
     server.execute(
         f"INSERT INTO {SCHEMA}.both SELECT i, 'note ' || i, 'other ' || i, 0 FROM generate_series(1, 500) AS i"
     )
-    scan = _scan(door, "both", chunking)
+    scan = _scan(database, "both", chunking)
 
     def pushed_down() -> dict[int, ChunkSum]:
-        return {one.chunk: one for one in door.checksums.chunk_sums(scan, WHOLE)}
+        return {one.chunk: one for one in database.checksums.chunk_sums(scan, WHOLE)}
 
-    streamed, oracle = _sums(duck, door, scan), pushed_down()
+    streamed, oracle = _sums(duck, database, scan), pushed_down()
     assert {c: s.rows for c, s in streamed.items()} == {c: s.rows for c, s in oracle.items()}
     server.execute(change.format(t=f"{SCHEMA}.both"))
-    assert _differing(streamed, _sums(duck, door, scan)) == _differing(oracle, pushed_down()) != set()
+    assert _differing(streamed, _sums(duck, database, scan)) == _differing(oracle, pushed_down()) != set()
 
 
 def _differing(before: dict[int, ChunkSum], after: dict[int, ChunkSum]) -> set[int]:
     return {chunk for chunk in before.keys() | after.keys() if before.get(chunk) != after.get(chunk)}
 
 
-def test_both_sides_hash_alike_whatever_they_declare(server: Server, duck: Columnar, door: PostgreSQL) -> None:
+def test_both_sides_hash_alike_whatever_they_declare(server: Server, duck: Columnar, database: PostgreSQL) -> None:
     many = [f"c{i} int" for i in range(70)]
     values = ", ".join("NULL" if i in (3, 66) else str(i) for i in range(70))
     _made(server, "nullable", f"id bigint PRIMARY KEY, amount numeric(9, 2), {', '.join(many)}", f"(1, 1.5, {values})")
     strict = [f"c{i} {'bigint' if i % 2 else 'smallint'}{'' if i in (3, 66) else ' NOT NULL'}" for i in range(70)]
     _made(server, "strict", f"id int PRIMARY KEY, amount numeric(7, 2), {', '.join(strict)}", f"(1, 1.50, {values})")
-    ours, theirs = (door.catalogue.columns(TableName(SCHEMA, name)) for name in ("nullable", "strict"))
+    ours, theirs = (database.catalogue.columns(TableName(SCHEMA, name)) for name in ("nullable", "strict"))
     forms = [form_of("postgresql", a, "postgresql", b) for a, b in zip(ours, theirs, strict=True)]
     found = [
         _sums(
             duck,
-            door,
+            database,
             TableRead(
                 TableName(SCHEMA, name),
                 tuple(ColumnRead(column, form) for column, form in zip(columns, forms, strict=True) if form),
@@ -241,21 +243,21 @@ def test_both_sides_hash_alike_whatever_they_declare(server: Server, duck: Colum
     assert found[0] == found[1]
 
 
-def test_segments_are_of_one_snapshot(server: Server, duck: Columnar, door: PostgreSQL) -> None:
+def test_segments_are_of_one_snapshot(server: Server, duck: Columnar, database: PostgreSQL) -> None:
     _made(server, "moving", "id int PRIMARY KEY, note text")
     server.execute(
         f"INSERT INTO {SCHEMA}.moving SELECT i, repeat('x', 500) FROM generate_series(1, 400) AS i",
         f"ANALYZE {SCHEMA}.moving",
     )
-    scan = _scan(door, "moving")
-    segments = door.checksums.segments(scan, 100)
+    scan = _scan(database, "moving")
+    segments = database.checksums.segments(scan, 100)
     assert len(segments) > 2
-    with duck.side(door) as side, side.snapshot():
+    with duck.side(database) as side, side.snapshot():
         before = sum(rows for _, rows, _ in side.chunk_sums(scan, segments[0]))
         server.execute(f"UPDATE {SCHEMA}.moving SET note = 'y'", f"DELETE FROM {SCHEMA}.moving WHERE id > 200")
         after = sum(rows for segment in segments[1:] for _, rows, _ in side.chunk_sums(scan, segment))
     assert before + after == 400
-    assert sum(one.rows for one in _sums(duck, door, scan).values()) == 200
+    assert sum(one.rows for one in _sums(duck, database, scan).values()) == 200
 
 
 def _sleeping(server: Server) -> int:
@@ -265,12 +267,12 @@ def _sleeping(server: Server) -> int:
     return int(found[0])
 
 
-def test_an_interrupted_statement_ends_at_the_server_too(server: Server, duck: Columnar, door: PostgreSQL) -> None:
+def test_an_interrupted_statement_ends_at_the_server_too(server: Server, duck: Columnar, database: PostgreSQL) -> None:
     _made(server, "slow", "id int PRIMARY KEY", "(1)")
-    scan = _scan(door, "slow")
+    scan = _scan(database, "slow")
     slow = TableRead(scan.table, scan.columns, 1, scan.chunking, "pg_sleep(600) IS NOT NULL")
     raised: list[BaseException] = []
-    with duck.side(door) as side:
+    with duck.side(database) as side:
 
         def read() -> None:
             try:
@@ -290,13 +292,13 @@ def test_an_interrupted_statement_ends_at_the_server_too(server: Server, duck: C
         assert [one.rows for one in side.chunk_sums(scan, WHOLE)] == [1], "the side can be used again"
 
 
-def test_rows_that_do_not_fit_into_memory_are_refused(server: Server, duck: Columnar, door: PostgreSQL) -> None:
+def test_rows_that_do_not_fit_into_memory_are_refused(server: Server, duck: Columnar, database: PostgreSQL) -> None:
     wide = [f"c{i} text" for i in range(40)]
     _made(server, "wide", f"id int PRIMARY KEY, {', '.join(wide)}")
     values = ", ".join(["repeat(chr(65 + i % 26), 7999)"] * 40)
     server.execute(f"INSERT INTO {SCHEMA}.wide SELECT i, {values} FROM generate_series(1, 500) AS i")
     with pytest.raises(TooWideError, match=rf"{SCHEMA}\.wide.*\n.*push-down"):
-        _sums(duck, door, _scan(door, "wide"))
+        _sums(duck, database, _scan(database, "wide"))
 
 
 def _fails(act: Callable[[], Any]) -> CouldNotLookError:
@@ -311,12 +313,12 @@ def _fails(act: Callable[[], Any]) -> CouldNotLookError:
 
 
 def test_what_goes_wrong_is_our_error_without_the_password(
-    server: Server, duck: Columnar, door: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+    server: Server, duck: Columnar, database: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _made(server, "gone", "id int PRIMARY KEY, n int", "(1, 0)")
-    scan = _scan(door, "gone")
+    scan = _scan(database, "gone")
     broken = TableRead(scan.table, scan.columns, 1, scan.chunking, "1 / n = 1")
-    error = _fails(lambda: _sums(duck, door, broken))
+    error = _fails(lambda: _sums(duck, database, broken))
     assert isinstance(error, UnexpectedAnswerError)
     assert str(error) == f"{SCHEMA}.gone: division by zero"
     server.execute(
@@ -324,20 +326,20 @@ def test_what_goes_wrong_is_our_error_without_the_password(
         "CREATE ROLE stream_nobody LOGIN PASSWORD 'let me in'",
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO stream_nobody",
     )
-    assert isinstance(_fails(lambda: _sums(duck, door, scan)), UnexpectedAnswerError)
+    assert isinstance(_fails(lambda: _sums(duck, database, scan)), UnexpectedAnswerError)
     with connect(server.config(user="stream_nobody"), Secret("let me in")) as nobody:
         assert isinstance(nobody, PostgreSQL)
-        assert isinstance(_fails(lambda: _sums(duck, nobody, _scan(door, "many"))), RefusedError)
-    original = door.address().reveal()
-    monkeypatch.setattr(door, "address", lambda: Secret(original.replace(f"port={server.port}", "port=1")))
-    assert isinstance(_fails(lambda: _sums(duck, door, scan)), UnreachableError)
-    monkeypatch.setattr(door, "address", lambda: Secret(original.replace("dbname=postgres", "dbname=nowhere")))
-    assert "nowhere" in str(_fails(lambda: _sums(duck, door, scan)))
+        assert isinstance(_fails(lambda: _sums(duck, nobody, _scan(database, "many"))), RefusedError)
+    original = database.address().reveal()
+    monkeypatch.setattr(database, "address", lambda: Secret(original.replace(f"port={server.port}", "port=1")))
+    assert isinstance(_fails(lambda: _sums(duck, database, scan)), UnreachableError)
+    monkeypatch.setattr(database, "address", lambda: Secret(original.replace("dbname=postgres", "dbname=nowhere")))
+    assert "nowhere" in str(_fails(lambda: _sums(duck, database, scan)))
 
 
-def test_a_lost_session_is_told(server: Server, duck: Columnar, door: PostgreSQL) -> None:
-    scan = _scan(door, "many")
-    with duck.side(door) as side, suppress(UnreachableError), side.snapshot():
+def test_a_lost_session_is_told(server: Server, duck: Columnar, database: PostgreSQL) -> None:
+    scan = _scan(database, "many")
+    with duck.side(database) as side, suppress(UnreachableError), side.snapshot():
         server.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cdcproof' AND state = 'idle in transaction'"
         )

@@ -1,4 +1,4 @@
-"""The PostgreSQL door against real servers."""
+"""The PostgreSQL session against real servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.postgres_server import PASSWORD, Server, Servers
 
 pytest_plugins = ["tests.postgres_server"]
 
-SCHEMA = "door"
+SCHEMA = "reading"
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_an_account_that_may_see_some_rows_only_is_told_so(server: Server) -> No
 
 
 def test_the_session_cannot_write_and_the_server_sees_to_it(server: Server, database: Database) -> None:
-    # the door has no method that writes, so this goes behind it
+    # the session has no method that writes, so this writes by another one
     session: psycopg.Connection = database.driver  # type: ignore[attr-defined]
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         session.execute(f"DELETE FROM {SCHEMA}.kinds")  # type: ignore[arg-type]

@@ -208,12 +208,13 @@ def streaming(server: Server, table: TableName, seconds: float) -> Iterator[Call
     """A stream of the table, ready to be read."""
     with (
         Columnar() as columnar,
-        PostgreSQL(server.config(), Secret(PASSWORD), seconds) as door,
-        columnar.side(door) as side,
+        PostgreSQL(server.config(), Secret(PASSWORD), seconds) as database,
+        columnar.side(database) as side,
         side.snapshot(),
     ):
         forms = [
-            (column, form_of("postgresql", column, "postgresql", column)) for column in door.catalogue.columns(table)
+            (column, form_of("postgresql", column, "postgresql", column))
+            for column in database.catalogue.columns(table)
         ]
         columns = tuple(ColumnRead(column, form) for column, form in forms if form)
         scan = TableRead(table, columns, 1, Chunking(width=1_000_000))

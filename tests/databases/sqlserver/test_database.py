@@ -1,4 +1,4 @@
-"""The SQL Server door. No SQL Server runs here: its SQL is run by `tests.tsql_engine`, its errors are a driver's own words."""
+"""The SQL Server session. No SQL Server runs here: its SQL is run by `tests.tsql_engine`, its errors are a driver's own words."""
 
 from __future__ import annotations
 
@@ -284,17 +284,17 @@ def test_a_right_is_granted_to_the_user_of_the_database_and_not_to_the_login(mon
                     raise denied
                 return SimpleNamespace(fetchall=lambda: [("shop reader",)])
 
-        door = SQLServerWriter(_config(), Secret(PASSWORD), 30)
-        door._connection = Connection()
+        database = SQLServerWriter(_config(), Secret(PASSWORD), 30)
+        database._connection = Connection()
         select, cdc = f"GRANT SELECT ON [dbo].[odd]]name] TO [{user}];", f"GRANT SELECT ON SCHEMA::cdc TO [{user}];"
-        with pytest.raises(RefusedError) as raised, door.our_errors(TABLE):
-            door._connection.execute("SELECT 1")
+        with pytest.raises(RefusedError) as raised, database.our_errors(TABLE):
+            database._connection.execute("SELECT 1")
         assert raised.value.remedy == select
         with pytest.raises(RefusedError) as raised:
-            door.query("SELECT 1", grant=door.grant_of_cdc)
+            database.query("SELECT 1", grant=database.grant_of_cdc)
         assert raised.value.remedy == cdc
-        assert door._needed(TABLE).endswith(f" TO [{user}];")
-        assert door.errors.no_such_table(TABLE).remedy.endswith(select)
+        assert database._needed(TABLE).endswith(f" TO [{user}];")
+        assert database.errors.no_such_table(TABLE).remedy.endswith(select)
 
 
 def test_a_datetimeoffset_is_read_with_its_offset_and_six_digits() -> None:
@@ -305,8 +305,8 @@ def test_a_datetimeoffset_is_read_with_its_offset_and_six_digits() -> None:
 
 
 def test_text_that_is_not_utf_16_is_no_error_of_ours() -> None:
-    door = SQLServer(_config(), Secret(PASSWORD), 30)
-    with pytest.raises(UnexpectedAnswerError, match="holds text that is not UTF-16"), door.our_errors(TABLE):
+    database = SQLServer(_config(), Secret(PASSWORD), 30)
+    with pytest.raises(UnexpectedAnswerError, match="holds text that is not UTF-16"), database.our_errors(TABLE):
         b"\x3d\xd8".decode("utf-16-le")
 
 
@@ -359,13 +359,13 @@ def _bound(value: Any) -> Any:
 COLLATIONS = [("word", "SQL_Latin1_General_CP1_CI_AS")]
 
 
-def _door(known: Mapping[str, Sequence[tuple[Any, ...]]], tables: Mapping[str, Any] | None = None) -> SQLServer:
-    door = SQLServer(_config(), Secret(PASSWORD), 30)
-    door._connection = Answers(
+def _session(known: Mapping[str, Sequence[tuple[Any, ...]]], tables: Mapping[str, Any] | None = None) -> SQLServer:
+    database = SQLServer(_config(), Secret(PASSWORD), 30)
+    database._connection = Answers(
         {catalogue.HAS_UTF8: [(65001,)], catalogue.ROWVERSION_COLUMN: [], catalogue.COLLATIONS: COLLATIONS, **known},
         tables,
     )
-    return door
+    return database
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_the_identity_says_when_the_account_may_not_see_the_recovery_fork(
     has_view: int, forks: list[tuple[Any, ...]] | None, history: str
 ) -> None:
     known = {catalogue.IDENTITY: [("SQL01", "shop", "2026-01-02T03:04:05.670", has_view)]}
-    found = _door(known if forks is None else known | {catalogue.RECOVERY_FORK: forks}).identity()
+    found = _session(known if forks is None else known | {catalogue.RECOVERY_FORK: forks}).identity()
 
     assert (found.server, found.database, found.made) == ("SQL01", "shop", "2026-01-02T03:04:05.670")
     assert found.history == history
@@ -395,7 +395,7 @@ def test_the_identity_says_when_the_account_may_not_see_the_recovery_fork(
     ],
 )  # fmt: skip
 def test_columns_are_told_with_their_lengths_in_characters(row: tuple[Any, ...], column: Column) -> None:
-    assert _door({catalogue.COLUMNS: [row]}).catalogue.columns(TABLE) == (column,)
+    assert _session({catalogue.COLUMNS: [row]}).catalogue.columns(TABLE) == (column,)
 
 
 @pytest.mark.parametrize(
@@ -406,11 +406,11 @@ def test_columns_are_told_with_their_lengths_in_characters(row: tuple[Any, ...],
     ],
 )
 def test_a_column_whose_values_are_withheld_says_why_and_proves_no_change(word: str, reason: str) -> None:
-    door = _door({catalogue.COLUMNS: [("at", "datetime2", False, 7, 27, False, 8, word)]})
-    (column,) = door.catalogue.columns(TABLE)
+    database = _session({catalogue.COLUMNS: [("at", "datetime2", False, 7, 27, False, 8, word)]})
+    (column,) = database.catalogue.columns(TABLE)
     assert column.withheld == reason
     with pytest.raises(UnexpectedAnswerError, match="no column at that this account reads as it is"):
-        door.catalogue.latest(TABLE, "at")
+        database.catalogue.latest(TABLE, "at")
 
 
 @pytest.mark.parametrize(
@@ -450,18 +450,18 @@ def test_each_permission_that_is_missing_comes_with_its_grant(
         catalogue.MAY_VIEW_SERVER_STATE: [(1,)],
         catalogue.USER: [("shop reader",)],
     }
-    assert _door(given | changed).permissions.missing([TABLE]) == expected
+    assert _session(given | changed).permissions.missing([TABLE]) == expected
 
 
 def test_policies_that_filter_a_table_are_named() -> None:
     given = {catalogue.ROW_POLICIES: [("dbo.by_tenant",)], catalogue.MAY_VIEW_DEFINITION: [(1,)]}
-    assert _door(given).catalogue.row_policies(TABLE) == ("dbo.by_tenant",)
+    assert _session(given).catalogue.row_policies(TABLE) == ("dbo.by_tenant",)
 
 
 @pytest.mark.parametrize("answer", [0, None])
 def test_policies_that_an_account_may_not_see_are_not_taken_for_none(answer: int | None) -> None:
     given = {catalogue.ROW_POLICIES: [], catalogue.MAY_VIEW_DEFINITION: [(answer,)]}
-    assert _door(given).catalogue.row_policies(TABLE) == (UNSEEN_POLICIES,)
+    assert _session(given).catalogue.row_policies(TABLE) == (UNSEEN_POLICIES,)
 
 
 @pytest.mark.parametrize(
@@ -504,80 +504,82 @@ def test_rows_come_with_their_version_where_the_table_has_one() -> None:
     scan = _scan(ID, WORD, width=10)
     expected = (canonical.encode(ID.form, 1), b"one")
     for version, told in (([("rv",)], bytes([*bytes(7), 1])), ([], b"")):
-        door = _door({catalogue.ROWVERSION_COLUMN: version}, _table((1, "one"), (11, "eleven")))
-        with door.rows.chunk_rows(scan, [0]) as rows:
+        database = _session({catalogue.ROWVERSION_COLUMN: version}, _table((1, "one"), (11, "eleven")))
+        with database.rows.chunk_rows(scan, [0]) as rows:
             assert list(rows) == [Row(told, expected)]
 
 
 def test_a_key_finds_its_own_row_only_though_the_server_takes_other_letters_for_equal() -> None:
-    door = _door({}, _table((1, "Ab"), (2, "ab"), (3, "ab "), (4, None), (5, "x")))
-    found = list(door.rows.rows_by_key(_scan(WORD, ID), [(b"ab",), (b"AB",), (None,), (b"ab",)]))
+    database = _session({}, _table((1, "Ab"), (2, "ab"), (3, "ab "), (4, None), (5, "x")))
+    found = list(database.rows.rows_by_key(_scan(WORD, ID), [(b"ab",), (b"AB",), (None,), (b"ab",)]))
     assert [canonical.as_text(ID.form, row.forms[1] or b"") for row in found] == ["2", "4"]
 
 
 def test_a_short_key_in_the_long_form_is_found_by_its_value() -> None:
     """The other side's column is long: a key there that is told by its hash is nobody's here."""
-    door = _door({}, _table((1, "Ab"), (2, "ab"), (3, None)))
+    database = _session({}, _table((1, "Ab"), (2, "ab"), (3, None)))
     key = ColumnRead(WORD.column, Form(Kind.TEXT, long=True))
     wanted = [(b"\x00ab",), (canonical.encode(key.form, "x" * 9_000),), (None,)]
-    found = list(door.rows.rows_by_key(_scan(key, ID), wanted))
+    found = list(database.rows.rows_by_key(_scan(key, ID), wanted))
     assert [row.forms for row in found] == [
         (key_of, canonical.encode(ID.form, i)) for key_of, i in ((b"\x00ab", 2), (None, 3))
     ]
-    assert not any("HASHBYTES" in statement for statement in door._connection.asked)
+    assert not any("HASHBYTES" in statement for statement in database._connection.asked)
 
 
 def test_keys_are_asked_for_in_parts_that_the_server_takes() -> None:
-    door = _door({}, _table(*((i, "x") for i in range(250))))
+    database = _session({}, _table(*((i, "x") for i in range(250))))
     scan = _scan(ID, WORD)
     keys = [(canonical.encode(ID.form, i),) for i in range(240)]
-    assert len(list(door.rows.rows_by_key(scan, keys))) == 240
+    assert len(list(database.rows.rows_by_key(scan, keys))) == 240
     assert [
-        statement.count("?") for statement in door._connection.asked if "?" in statement and "TRY_CAST" in statement
+        statement.count("?") for statement in database._connection.asked if "?" in statement and "TRY_CAST" in statement
     ] == [100, 100, 40]
 
 
 def test_whole_rows_are_asked_for_by_their_hash() -> None:
-    door = _door({}, _table((1, "a"), (1, "a"), (2, None)))
+    database = _session({}, _table((1, "a"), (1, "a"), (2, None)))
     scan = _scan(ID, WORD, key=2)
     rows = list(
-        door.rows.rows_by_key(scan, [(canonical.encode(ID.form, 1), b"a"), (canonical.encode(ID.form, 2), None)])
+        database.rows.rows_by_key(scan, [(canonical.encode(ID.form, 1), b"a"), (canonical.encode(ID.form, 2), None)])
     )
     assert [row.forms[1] for row in rows] == [b"a", b"a", None]
-    assert "HASHBYTES('MD5'" in door._connection.asked[-1]
+    assert "HASHBYTES('MD5'" in database._connection.asked[-1]
 
 
 def test_a_server_without_utf_8_encodes_short_text_here_and_refuses_what_it_would_have_to_hash() -> None:
-    door = _door({catalogue.HAS_UTF8: [(None,)]}, _table((1, "é")))
+    database = _session({catalogue.HAS_UTF8: [(None,)]}, _table((1, "é")))
     scan = _scan(ID, WORD, width=10)
-    with door.rows.chunk_rows(scan, [0]) as rows:
+    with database.rows.chunk_rows(scan, [0]) as rows:
         assert [row.forms[1] for row in rows] == ["é".encode()]
-    assert [row.forms[1] for row in door.rows.rows_by_key(scan, [(canonical.encode(ID.form, 1),)])] == ["é".encode()]
-    assert door.checksums.literal_forms(WORD.column, WORD.form, ["ü", None]) == (
+    assert [row.forms[1] for row in database.rows.rows_by_key(scan, [(canonical.encode(ID.form, 1),)])] == [
+        "é".encode()
+    ]
+    assert database.checksums.literal_forms(WORD.column, WORD.form, ["ü", None]) == (
         LiteralForm("ü".encode(), b""),
         LiteralForm(None, b""),
     )
-    assert door.checksums.stream_select(scan, WHOLE).types == ("BIGINT", "VARCHAR")
+    assert database.checksums.stream_select(scan, WHOLE).types == ("BIGINT", "VARCHAR")
     in_long_form = ColumnRead(WORD.column, Form(Kind.TEXT, long=True))
-    with door.rows.chunk_rows(_scan(ID, in_long_form, width=10), [0]) as rows:
+    with database.rows.chunk_rows(_scan(ID, in_long_form, width=10), [0]) as rows:
         assert [row.forms[1] for row in rows] == ["\x00é".encode()]
-    assert door.checksums.literal_forms(in_long_form.column, in_long_form.form, ["ü", None]) == (
+    assert database.checksums.literal_forms(in_long_form.column, in_long_form.form, ["ü", None]) == (
         LiteralForm("\x00ü".encode(), b""),
         LiteralForm(None, b""),
     )
     long = ColumnRead(Column("long", "nvarchar", nullable=True), Form(Kind.TEXT, long=True))
-    assert door.checksums.literal_forms(long.column, long.form, ["ü", None]) == (
+    assert database.checksums.literal_forms(long.column, long.form, ["ü", None]) == (
         LiteralForm(None, b""),
         LiteralForm(None, b""),
     )
     asking: list[Callable[[], Any]] = [
-        lambda: list(door.checksums.chunk_sums(scan, WHOLE)),
-        lambda: list(door.checksums.sums_of_chunks(scan, [0], 5)),
-        lambda: door.checksums.stream_select(_scan(WORD, ID), WHOLE),
-        lambda: door.checksums.stream_select(_scan(ID, long, width=1), WHOLE),
-        lambda: door.rows.chunk_rows(_scan(WORD, ID), [0]).__enter__(),
-        lambda: door.rows.chunk_rows(_scan(ID, long, width=1), [0]).__enter__(),
-        lambda: list(door.rows.rows_by_key(_scan(ID, long, width=1), [(b"",)])),
+        lambda: list(database.checksums.chunk_sums(scan, WHOLE)),
+        lambda: list(database.checksums.sums_of_chunks(scan, [0], 5)),
+        lambda: database.checksums.stream_select(_scan(WORD, ID), WHOLE),
+        lambda: database.checksums.stream_select(_scan(ID, long, width=1), WHOLE),
+        lambda: database.rows.chunk_rows(_scan(WORD, ID), [0]).__enter__(),
+        lambda: database.rows.chunk_rows(_scan(ID, long, width=1), [0]).__enter__(),
+        lambda: list(database.rows.rows_by_key(_scan(ID, long, width=1), [(b"",)])),
     ]
     for ask in asking:
         with pytest.raises(UnexpectedAnswerError, match=r"no collation in UTF-8.*: (word|long)"):
@@ -601,7 +603,7 @@ def test_segments_are_ranges_of_the_column_that_the_table_lies_by(
 ) -> None:
     known = {catalogue.ESTIMATED_ROWS: [(estimated,)], catalogue.CLUSTERED_BY: clustered}
     known[catalogue.range_statement(TABLE, ID.column)] = [(10, 309)]  # type: ignore[assignment]
-    assert _door(known).checksums.segments(scan, 400) == expected
+    assert _session(known).checksums.segments(scan, 400) == expected
 
 
 @pytest.mark.parametrize(("low", "high", "parts"), [(0, 99, 7), (-5, -5, 3), (-(2**63), 2**63 - 1, 4), (1, 2, 9)])
@@ -627,8 +629,8 @@ class Connection(Answers):
 
 def test_a_session_beside_another_is_another_one_with_a_snapshot_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {catalogue.DATABASE_STATE: [(True, 1)], catalogue.SNAPSHOT: [], catalogue.READ_COMMITTED: []}
-    monkeypatch.setattr(SQLServer, "_connect", lambda door: setattr(door, "_connection", Connection(known)))
-    first = _door(known)
+    monkeypatch.setattr(SQLServer, "_connect", lambda database: setattr(database, "_connection", Connection(known)))
+    first = _session(known)
     with first.beside()() as other:
         assert other is not first
         assert other._connection.asked == [catalogue.DATABASE_STATE, catalogue.SNAPSHOT]
@@ -642,12 +644,12 @@ def test_a_snapshot_is_taken_only_where_the_database_allows_it() -> None:
         (1, [catalogue.SNAPSHOT, "inside False", "rollback", catalogue.READ_COMMITTED]),
         (0, ["inside True"]),
     ):
-        door = SQLServer(_config(), Secret(PASSWORD), 30)
+        database = SQLServer(_config(), Secret(PASSWORD), 30)
         connection = Connection(
             {catalogue.DATABASE_STATE: [(True, state)], catalogue.SNAPSHOT: [], catalogue.READ_COMMITTED: []}
         )
-        door._connection = connection
-        with door.snapshot():
+        database._connection = connection
+        with database.snapshot():
             connection.asked.append(f"inside {connection.autocommit}")
         assert connection.asked == [catalogue.DATABASE_STATE, *expected]
         assert connection.autocommit
@@ -668,7 +670,7 @@ def test_a_snapshot_is_taken_only_where_the_database_allows_it() -> None:
     ],
 )
 def test_how_tables_are_read_is_told_with_its_cost(state: tuple[int, int], name: str, words: str, remedy: str) -> None:
-    isolation = _door({catalogue.ISOLATION: [state]}).isolation()
+    isolation = _session({catalogue.ISOLATION: [state]}).isolation()
     assert isolation.name == name
     assert words in isolation.cost
     assert "one core" in isolation.cost
@@ -677,13 +679,13 @@ def test_how_tables_are_read_is_told_with_its_cost(state: tuple[int, int], name:
 
 
 def test_a_database_that_is_not_listed_is_our_error() -> None:
-    door = _door({catalogue.DATABASE_STATE: [], catalogue.ISOLATION: [], catalogue.IDENTITY: []})
+    database = _session({catalogue.DATABASE_STATE: [], catalogue.ISOLATION: [], catalogue.IDENTITY: []})
     for ask in (
-        door.identity,
-        door.log.captured_tables,
-        door.log.position,
-        door.isolation,
-        lambda: door.snapshot().__enter__(),
+        database.identity,
+        database.log.captured_tables,
+        database.log.position,
+        database.isolation,
+        lambda: database.snapshot().__enter__(),
     ):
         with pytest.raises(UnexpectedAnswerError, match=r"is not in sys\.databases as reader sees it"):
             ask()
@@ -706,12 +708,14 @@ def test_the_own_row_of_sys_databases_is_found_by_name() -> None:
 
 @pytest.mark.parametrize(("answer", "found"), [(1, []), (0, ["dbo.f() is nondeterministic to SQL Server"])])
 def test_a_function_in_a_filter_is_as_deterministic_as_the_server_says(answer: int, found: list[str]) -> None:
-    door = _door({catalogue.IS_DETERMINISTIC: [(answer,)]})
-    assert list(map(str, door.catalogue.unsteady(TABLE, "dbo.f(id) = 1 AND region = N'EU'"))) == found
-    assert door._connection.asked == [catalogue.IS_DETERMINISTIC]
+    database = _session({catalogue.IS_DETERMINISTIC: [(answer,)]})
+    assert list(map(str, database.catalogue.unsteady(TABLE, "dbo.f(id) = 1 AND region = N'EU'"))) == found
+    assert database._connection.asked == [catalogue.IS_DETERMINISTIC]
 
 
 def test_a_filter_without_such_a_function_is_judged_without_the_server() -> None:
-    door = _door({})
-    assert [str(one) for one in door.catalogue.unsteady(TABLE, "at > GETDATE()")] == ["GETDATE() goes with the clock"]
-    assert door._connection.asked == []
+    database = _session({})
+    assert [str(one) for one in database.catalogue.unsteady(TABLE, "at > GETDATE()")] == [
+        "GETDATE() goes with the clock"
+    ]
+    assert database._connection.asked == []

@@ -117,14 +117,14 @@ def _config(server: TdsServer, **changes: Any) -> pipeline.Database:
 
 
 @contextmanager
-def _door(here: StandIn) -> Iterator[SQLServer]:
-    with SQLServer(_config(here.server), Secret(PASSWORD), 30) as door:
-        yield door
+def _session(here: StandIn) -> Iterator[SQLServer]:
+    with SQLServer(_config(here.server), Secret(PASSWORD), 30) as database:
+        yield database
 
 
 def test_the_driver_logs_in_as_asked_and_every_session_begins_politely(stand_in: StandIn) -> None:
-    with _door(stand_in) as door, door.stream_session():
-        assert door.version() == "Microsoft SQL Server 16.0.4135.4 Developer Edition (64-bit)"
+    with _session(stand_in) as database, database.stream_session():
+        assert database.version() == "Microsoft SQL Server 16.0.4135.4 Developer Edition (64-bit)"
     by_odbc, by_arrow = stand_in.server.logins
     for login in (by_odbc, by_arrow):
         asked = {name: login[name] for name in ("user", "password", "database", "read only")}
@@ -136,16 +136,16 @@ def test_the_driver_logs_in_as_asked_and_every_session_begins_politely(stand_in:
 
 def test_as_many_literals_as_keys_were_changed_are_asked_for_in_parts_that_a_request_takes(stand_in: StandIn) -> None:
     column, form = Column("id", "int", nullable=False, scale=0, precision=10), Form(Kind.INTEGER)
-    with _door(stand_in) as door:
-        found = door.checksums.literal_forms(column, form, [*map(str, range(3_000)), None])
+    with _session(stand_in) as database:
+        found = database.checksums.literal_forms(column, form, [*map(str, range(3_000)), None])
         with pytest.raises(UnexpectedAnswerError, match="too many parameters"):  # the server does refuse more
-            door.query(f"SELECT {' + '.join('?' * 2_098)}", *range(2_098))
+            database.query(f"SELECT {' + '.join('?' * 2_098)}", *range(2_098))
     assert [one.part for one in found] == [*(canonical.encode(form, i) for i in range(3_000)), None]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A SQL Server and a PostgreSQL with the same table, and open doors to both."""
+    """A SQL Server and a PostgreSQL with the same table, and open sessions with both."""
 
     stand_in: StandIn
     postgres: Server
@@ -176,7 +176,7 @@ def pair(postgres_servers: Servers) -> Iterator[Pair]:
     server.execute("CREATE SCHEMA stand_in", f"CREATE TABLE {TARGET} (id bigint PRIMARY KEY, {columns})")
     with (
         standing_in() as here,
-        _door(here) as source,
+        _session(here) as source,
         connect(server.config(), Secret(PASSWORD)) as target,
         Columnar() as columnar,
         columnar.side(source) as source_columns,
@@ -384,7 +384,7 @@ def test_a_streamed_segment_and_literals_are_read_by_arrow(stand_in: StandIn) ->
     stand_in.rows = [{"id": Int(i, 64), "nvarchar": Text("ü" if i % 2 else "🚀")} for i in range(40_000)]
     told = (ColumnRead(ID, Form(Kind.INTEGER)), SORTS["nvarchar"].told)
     scan = TableRead(TABLE, told, 1, Chunking(width=30_000))
-    with _door(stand_in) as door, Columnar() as columnar, columnar.side(door) as side:
+    with _session(stand_in) as database, Columnar() as columnar, columnar.side(database) as side:
         found = side.chunk_sums(scan, Segment(10, 39_990))
         assert sorted((one.chunk, one.rows) for one in found) == [(0, 29_990), (1, 9_990)]
         columns = [SORTS["varchar"].told, SORTS["datetime2"].told, SORTS["decimal"].told]
@@ -407,8 +407,8 @@ def test_batches_of_wide_rows_have_fewer_rows() -> None:
 
 def test_snapshots_are_begun_and_ended_by_both_drivers(stand_in: StandIn) -> None:
     stand_in.known[catalogue.DATABASE_STATE] = [(True, Int(1))]
-    with _door(stand_in) as door, door.stream_session() as session:
-        for one in (door, session):
+    with _session(stand_in) as database, database.stream_session() as session:
+        for one in (database, session):
             asked = stand_in.server.statements
             asked.clear()
             with one.snapshot():
@@ -461,10 +461,10 @@ def test_a_refused_statement_is_our_error_by_either_driver(
     stand_in: StandIn, refusal: Refusal, error: type[CouldNotLookError], words: str
 ) -> None:
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
-    with _door(stand_in) as door, Columnar() as columnar, columnar.side(door) as side:
-        assert list(door.checksums.chunk_sums(scan, WHOLE)) == []
+    with _session(stand_in) as database, Columnar() as columnar, columnar.side(database) as side:
+        assert list(database.checksums.chunk_sums(scan, WHOLE)) == []
         stand_in.refusal = refusal
-        for one in (side, PushDown(door)):
+        for one in (side, PushDown(database)):
             with pytest.raises(error) as raised:
                 list(one.chunk_sums(scan, WHOLE))
             assert words in str(raised.value)
@@ -476,15 +476,18 @@ def test_what_goes_wrong_in_the_midst_of_the_rows_is_our_error_too(stand_in: Sta
     """DuckDB makes an error of its own of what its reader raises."""
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
     overflow = Refusal(8115, "Arithmetic overflow error.")
-    with _door(stand_in) as door, Columnar() as columnar, columnar.side(door) as side:
-        stand_in.known[door.checksums.stream_select(scan, WHOLE).select] = [
+    with _session(stand_in) as database, Columnar() as columnar, columnar.side(database) as side:
+        stand_in.known[database.checksums.stream_select(scan, WHOLE).select] = [
             *((Int(i, 64),) for i in range(40_000)),
             overflow,
         ]
-        stand_in.known[door.checksums.statements(scan)["push-down"]] = [(Int(0, 64), Int(1, 64), Decimal(1)), overflow]
+        stand_in.known[database.checksums.statements(scan)["push-down"]] = [
+            (Int(0, 64), Int(1, 64), Decimal(1)),
+            overflow,
+        ]
         with pytest.raises(UnexpectedAnswerError, match=r"warehouse at .*: Arithmetic overflow error\.$"):
-            list((side if name == "streamed" else door.checksums).chunk_sums(scan, WHOLE))
-        assert door.version().startswith("Microsoft SQL Server 16")
+            list((side if name == "streamed" else database.checksums).chunk_sums(scan, WHOLE))
+        assert database.version().startswith("Microsoft SQL Server 16")
 
 
 @pytest.mark.parametrize("name", ["pushed down", "streamed"])
@@ -500,19 +503,19 @@ def test_a_statement_over_its_time_is_our_error_by_either_driver(stand_in: Stand
 
     stand_in.server.answer = slow
     config = _config(stand_in.server)
-    with SQLServer(config, Secret(PASSWORD), 1) as door, Columnar() as columnar, columnar.side(door) as side:
+    with SQLServer(config, Secret(PASSWORD), 1) as database, Columnar() as columnar, columnar.side(database) as side:
         with pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"):
-            list((side if name == "streamed" else door.checksums).chunk_sums(scan, WHOLE))
-        assert door.version().startswith("Microsoft SQL Server 16")
+            list((side if name == "streamed" else database.checksums).chunk_sums(scan, WHOLE))
+        assert database.version().startswith("Microsoft SQL Server 16")
 
 
 @pytest.mark.parametrize(("name", "value"), [("nvarchar", Text("short")), ("image", tsql_values.Binary(bytes(8000)))])
 def test_rows_that_stop_coming_are_our_error_when_the_time_is_over(stand_in: StandIn, name: str, value: Any) -> None:
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)), SORTS[name].told), 1, Chunking(width=5))
-    with SQLServer(_config(stand_in.server), Secret(PASSWORD), 1) as door, Columnar() as columnar:
-        stand_in.known[door.checksums.stream_select(scan, WHOLE).select] = [(Int(1, 64), value), STALLED]
+    with SQLServer(_config(stand_in.server), Secret(PASSWORD), 1) as database, Columnar() as columnar:
+        stand_in.known[database.checksums.stream_select(scan, WHOLE).select] = [(Int(1, 64), value), STALLED]
         with (
-            columnar.side(door) as side,
+            columnar.side(database) as side,
             pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"),
         ):
             list(side.chunk_sums(scan, WHOLE))
@@ -521,10 +524,10 @@ def test_rows_that_stop_coming_are_our_error_when_the_time_is_over(stand_in: Sta
 def test_a_server_that_stands_still_is_given_up(stand_in: StandIn) -> None:
     """Microsoft's driver waits two seconds for the answer that the statement has ended, and then no more."""
     stand_in.server.frozen = lambda statement: statement == catalogue.VERSION
-    with SQLServer(_config(stand_in.server), Secret(PASSWORD), 1) as door:
+    with SQLServer(_config(stand_in.server), Secret(PASSWORD), 1) as database:
         began = Deadline(0)
         with pytest.raises(UnexpectedAnswerError, match=r"SQL Server database warehouse .* a statement took over 1 s"):
-            door.version()
+            database.version()
     assert began.elapsed_seconds < 15
 
 
@@ -532,8 +535,8 @@ def test_a_server_that_stands_still_is_given_up_by_arrow_too(stand_in: StandIn) 
     """Stopped, or behind a connection that is half open: it does not answer that the statement is to end either."""
     stand_in.server.frozen = lambda statement: "[kinds]" in statement
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
-    with _door(stand_in) as door, ArrowSession(_config(stand_in.server), Secret(PASSWORD), 1) as session:
-        stream = door.checksums.stream_select(scan, WHOLE)
+    with _session(stand_in) as database, ArrowSession(_config(stand_in.server), Secret(PASSWORD), 1) as session:
+        stream = database.checksums.stream_select(scan, WHOLE)
         with (
             pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds took over 1 s"),
             session.batches(TABLE, stream),
@@ -580,20 +583,20 @@ def test_a_statement_can_be_ended_from_another_thread(stand_in: StandIn) -> None
         stand_in.server.attention.wait()
         return answer(statement, parameters)
 
-    with _door(stand_in) as door:
+    with _session(stand_in) as database:
         stand_in.server.answer = slow
 
         def end() -> None:
             asked.wait()
-            door.interrupt()
+            database.interrupt()
 
         thread = threading.Thread(target=end)
         thread.start()
         with pytest.raises(UnexpectedAnswerError, match=r"a statement on dbo\.kinds was ended"):
-            list(door.checksums.chunk_sums(scan, WHOLE))
+            list(database.checksums.chunk_sums(scan, WHOLE))
         thread.join()
-        door.interrupt()
-        assert list(door.checksums.chunk_sums(scan, WHOLE)) == []
+        database.interrupt()
+        assert list(database.checksums.chunk_sums(scan, WHOLE)) == []
 
 
 @contextmanager
@@ -611,8 +614,8 @@ def reading_ends(reading: Any) -> Iterator[None]:
 def test_a_stream_can_be_ended_from_another_thread(stand_in: StandIn) -> None:
     stand_in.rows = [{"id": Int(i, 64)} for i in range(40_000)]
     scan = TableRead(TABLE, (ColumnRead(ID, Form(Kind.INTEGER)),), 1, Chunking(width=5))
-    with _door(stand_in) as door, door.stream_session() as session:
-        stream = door.checksums.stream_select(scan, WHOLE)
+    with _session(stand_in) as database, database.stream_session() as session:
+        stream = database.checksums.stream_select(scan, WHOLE)
         reading = session.batches(TABLE, stream)
         reader = reading.__enter__()
         assert reader.read_next_batch().num_rows == 16_384

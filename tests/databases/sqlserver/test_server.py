@@ -79,14 +79,14 @@ def config() -> Iterator[tuple[pipeline.Database, Secret]]:
 
 
 def _version(config: pipeline.Database, password: Secret) -> str:
-    with SQLServer(config, password, 10) as door:
-        return door.version()
+    with SQLServer(config, password, 10) as session:
+        return session.version()
 
 
 def _execute(config: pipeline.Database, password: Secret, *statements: str) -> None:
-    with SQLServer(config, password, 60) as door:
+    with SQLServer(config, password, 60) as session:
         for statement in statements:
-            door.driver.execute(statement)
+            session.driver.execute(statement)
 
 
 def _account(name: str, password: Secret) -> tuple[str, str]:
@@ -142,8 +142,8 @@ def source(config: tuple[pipeline.Database, Secret]) -> Iterator[SQLServer]:
         for i, row in enumerate(_rows())
     ]
     _execute(*config, f"CREATE TABLE dbo.kinds (id bigint PRIMARY KEY, {columns})", *inserts)
-    with SQLServer(*config, 60) as door:
-        yield door
+    with SQLServer(*config, 60) as session:
+        yield session
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +162,8 @@ def server(postgres_servers: Servers) -> Server:
 
 @pytest.fixture(scope="module")
 def target(server: Server) -> Iterator[Database]:
-    with connect(server.config(), Secret(POSTGRES_PASSWORD)) as door:
-        yield door
+    with connect(server.config(), Secret(POSTGRES_PASSWORD)) as session:
+        yield session
 
 
 def test_every_type_is_calibrated(source: SQLServer, target: Database) -> None:
@@ -289,12 +289,12 @@ def test_what_is_masked_or_filtered_for_an_account_is_named(
         "GRANT VIEW DEFINITION TO guarded",
     )
     assert [column.withheld for column in source.catalogue.columns(table)] == ["", ""]
-    with SQLServer(config[0].model_copy(update={"user": "guarded"}), config[1], 30) as door:
-        assert [bool(column.withheld) for column in door.catalogue.columns(table)] == [False, True]
-        assert door.catalogue.row_policies(table) == ("dbo.only_dbo",)
-        assert door.permissions.missing([table])["masked columns"] == "GRANT UNMASK TO [guarded];"
+    with SQLServer(config[0].model_copy(update={"user": "guarded"}), config[1], 30) as session:
+        assert [bool(column.withheld) for column in session.catalogue.columns(table)] == [False, True]
+        assert session.catalogue.row_policies(table) == ("dbo.only_dbo",)
+        assert session.permissions.missing([table])["masked columns"] == "GRANT UNMASK TO [guarded];"
         _execute(*config, "GRANT UNMASK TO guarded")
-        assert not any(column.withheld for column in door.catalogue.columns(table))
+        assert not any(column.withheld for column in session.catalogue.columns(table))
 
 
 def test_an_account_without_permission_is_told_the_grant(
@@ -302,7 +302,7 @@ def test_an_account_without_permission_is_told_the_grant(
 ) -> None:
     database, password = config
     _execute(database, password, *_account("blind", password))
-    with SQLServer(database.model_copy(update={"user": "blind"}), password, 30) as door:
-        missing = door.permissions.missing([SOURCE])
+    with SQLServer(database.model_copy(update={"user": "blind"}), password, 30) as session:
+        missing = session.permissions.missing([SOURCE])
         assert missing[str(SOURCE)] == "GRANT SELECT ON [dbo].[kinds] TO [blind];"
         assert any("VIEW SERVER STATE" in grant for grant in missing.values())

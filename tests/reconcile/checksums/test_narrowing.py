@@ -72,9 +72,9 @@ def _balance(source: Side, target: Side, width: int = SCAN.chunking.width) -> Ba
 
 
 def _differences(plan: Plan, balance: Balance, source: Side, target: Side) -> Differences:
-    doors, stop = (cast(Any, source), cast(Any, target)), Stop()
-    smaller, left = narrowed(plan, balance, *doors, stop)
-    return ByValue(smaller, *doors, stop).differences(left, lambda _: None)
+    sessions, stop = (cast(Any, source), cast(Any, target)), Stop()
+    smaller, left = narrowed(plan, balance, *sessions, stop)
+    return ByValue(smaller, *sessions, stop).differences(left, lambda _: None)
 
 
 def _sides(rows: int) -> tuple[Side, Side]:

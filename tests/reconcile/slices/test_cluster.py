@@ -25,7 +25,7 @@ from cdcproof.reconcile.slices.distribution import Addresses, Distribution
 from tests.postgres_server import PASSWORD
 from tests.reconcile.sides import Sides
 from tests.reconcile.slices.test_processes import (  # noqa: F401  fixtures among them
-    DOOR,
+    LOCK,
     ROWS,
     ROWS_A_SLICE,
     _command,
@@ -33,7 +33,7 @@ from tests.reconcile.slices.test_processes import (  # noqa: F401  fixtures amon
     _without_times,
     password,
     tables,
-    waits_at_door,
+    waits_at_lock,
 )
 
 pytest_plugins = ["tests.postgres_server"]
@@ -94,21 +94,21 @@ def _slices(sides: Sides, cluster: Cluster, at_once: int = 2) -> Iterator[Distri
 def _while_one_reads(tables: Sides, cluster: Cluster) -> Iterator[tuple[int, list[TableResult]]]:  # noqa: F811
     """While a worker waits in the midst of its slice: the port of its session. After it the results are in the list."""
     found: list[TableResult] = []
-    waits = waits_at_door(tables)
-    with _slices(tables, cluster, at_once=1) as slices, tables.source.connect() as door:
-        door.execute("SELECT pg_advisory_lock(%s)", [DOOR])
+    waits = waits_at_lock(tables)
+    with _slices(tables, cluster, at_once=1) as slices, tables.source.connect() as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         thread = threading.Thread(target=lambda: found.extend(_results(tables, slices, "equal", source_filter=waits)))
         thread.start()
         try:
             (port,) = wait_until(
-                lambda: door.execute(WAITING).fetchone() or (),
+                lambda: session.execute(WAITING).fetchone() or (),
                 bool,
                 what="a worker to read",
                 deadline_seconds=60,
             )
             yield port, found
         finally:
-            door.execute("SELECT pg_advisory_unlock(%s)", [DOOR])
+            session.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
         thread.join(120)
 
 

@@ -32,7 +32,7 @@ pytest_plugins = ["tests.postgres_server"]
 
 ROWS = 20_000
 ROWS_A_SLICE = 4_000
-DOOR = 71
+LOCK = 71
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +92,12 @@ def test_processes_give_the_result_of_one_machine(tables: Sides) -> None:
     assert theirs[1].example_keys == ("changed 17 (amount)", "missing 9000", "extra 999999")
 
 
-def waits_at_door(tables: Sides) -> str:
+def waits_at_lock(tables: Sides) -> str:
     """A filter that lets every row of the source through, as soon as it gets this test's lock."""
     name = sql.Identifier(tables.schema, "waits").as_string()
     tables.source.execute(
         f"CREATE OR REPLACE FUNCTION {name}(bigint) RETURNS boolean IMMUTABLE LANGUAGE plpgsql SET lock_timeout = 0 AS "
-        f"'BEGIN PERFORM pg_advisory_xact_lock_shared({DOOR}); RETURN true; END'"
+        f"'BEGIN PERFORM pg_advisory_xact_lock_shared({LOCK}); RETURN true; END'"
     )
     return f"{name}(id)"
 
@@ -107,13 +107,13 @@ def test_a_worker_that_is_killed_while_it_reads_costs_its_slice(tables: Sides) -
     before = set(multiprocessing.active_children())
     made: list[Executor] = []
     found: list[TableResult] = []
-    waits = waits_at_door(tables)
-    with _workers(tables, made, at_once=1) as slices, tables.source.connect() as door:
-        door.execute("SELECT pg_advisory_lock(%s)", [DOOR])
+    waits = waits_at_lock(tables)
+    with _workers(tables, made, at_once=1) as slices, tables.source.connect() as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         thread = threading.Thread(target=lambda: found.extend(_results(tables, slices, "equal", source_filter=waits)))
         thread.start()
         wait_until(
-            lambda: door.execute(
+            lambda: session.execute(
                 "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
             ).fetchone(),
             lambda waiting: waiting == (1,),
@@ -123,7 +123,7 @@ def test_a_worker_that_is_killed_while_it_reads_costs_its_slice(tables: Sides) -
         (worker,) = set(multiprocessing.active_children()) - before
         os.kill(worker.pid or 0, signal.SIGKILL)
         wait_until(lambda: len(made), lambda pools: pools == 2, what="another pool", deadline_seconds=30)
-        door.execute("SELECT pg_advisory_unlock(%s)", [DOOR])
+        session.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
         thread.join(60)
     (result,) = found
     assert (result.status, result.source_rows, result.target_rows) == (TableStatus.MATCH, ROWS, ROWS)

@@ -1,4 +1,4 @@
-"""The door to Kafka Connect's REST interface."""
+"""The client of Kafka Connect's REST interface."""
 
 from __future__ import annotations
 

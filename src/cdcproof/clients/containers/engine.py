@@ -1,4 +1,4 @@
-"""The only door to the container engine (Docker's Engine API, through the `docker` package).
+"""The only client of the container engine (Docker's Engine API, through the `docker` package).
 
 Everything here reads; `Engine.pause`, `Engine.commit` and `Engine.disconnect` alone change something. The engine is the one that
 ``DOCKER_HOST`` names, else the local socket.

@@ -1,4 +1,4 @@
-"""The door to Kafka. It only reads, but for `Kafka.delete_records`. `kafka_session` has the client."""
+"""The client of Kafka. It only reads, but for `Kafka.delete_records`. `session` holds the connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to an object store that speaks S3 (Amazon's, or any other by its endpoint): the only module that imports boto3.
+"""The client of an object store that speaks S3 (Amazon's, or any other by its endpoint): the only module that imports boto3.
 
 Credentials come from boto3's own chain: ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``, a profile, or the machine's role.
 """

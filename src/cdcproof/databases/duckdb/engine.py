@@ -1,4 +1,4 @@
-"""The only door to DuckDB: loaded behind the caller's back, with its PostgreSQL extension.
+"""The only module that imports DuckDB: it is loaded in the background, with its PostgreSQL extension.
 
 The extension comes from the wheel `duckdb-extension-postgres-scanner`, from where pip has put it: no network is asked and
 nothing is written to anybody's home. DuckDB verifies its signature, which is most of the time that loading takes.

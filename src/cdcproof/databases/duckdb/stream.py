@@ -124,25 +124,25 @@ class Columnar:
             return list(cursor.execute(row_hash.each(columns, numbered), values).fetchall())
 
     @contextmanager
-    def side(self, door: Database) -> Iterator[ColumnarSide]:
-        """A side to be streamed, beside an open door to the same database, in a session of its own."""
+    def side(self, database: Database) -> Iterator[ColumnarSide]:
+        """A side to be streamed, beside an open session with the same database, in a session of its own."""
         cursor = self._loading.cursor()
         try:
-            if isinstance(door, PostgreSQL):
-                yield ColumnarSide(cursor, _CopiedRows(cursor, door, self._attach(door)))
+            if isinstance(database, PostgreSQL):
+                yield ColumnarSide(cursor, _CopiedRows(cursor, database, self._attach(database)))
                 return
             from cdcproof.databases.sqlserver.database import SQLServer  # noqa: PLC0415  much code, and most sides have none
 
-            if not isinstance(door, SQLServer):
-                raise TypeError(f"{type(door).__name__} cannot be streamed")
-            with door.stream_session() as session:
-                yield ColumnarSide(cursor, _ArrowRows(cursor, door, session))
+            if not isinstance(database, SQLServer):
+                raise TypeError(f"{type(database).__name__} cannot be streamed")
+            with database.stream_session() as session:
+                yield ColumnarSide(cursor, _ArrowRows(cursor, database, session))
         finally:
             cursor.close()
 
-    def _attach(self, door: PostgreSQL) -> str:
+    def _attach(self, database: PostgreSQL) -> str:
         """The name under which a server is attached."""
-        address = door.address().reveal()
+        address = database.address().reveal()
         connection = self._loading.connection()
         with self._lock:
             if address not in self._attached:
@@ -156,9 +156,9 @@ class Columnar:
 class _CopiedRows:
     """PostgreSQL, by COPY. Inside `snapshot` DuckDB's extension holds one REPEATABLE READ transaction."""
 
-    def __init__(self, cursor: Any, door: PostgreSQL, name: str) -> None:
+    def __init__(self, cursor: Any, database: PostgreSQL, name: str) -> None:
         self._cursor = cursor
-        self._door = door
+        self._database = database
         self._name = name
         self._backend = 0
 
@@ -166,7 +166,7 @@ class _CopiedRows:
     def snapshot(self) -> Iterator[None]:
         with self.watch(), our_errors():
             self._cursor.execute("BEGIN")
-            wanted = self._door.settings_of_a_transaction()
+            wanted = self._database.settings_of_a_transaction()
             self._cursor.execute("FROM postgres_query(?, ?)", [self._name, wanted]).fetchall()
             backend = "SELECT pid FROM postgres_query(?, 'SELECT pg_backend_pid() AS pid')"
             self._backend = self._cursor.execute(backend, [self._name]).fetchall()[0][0]
@@ -178,29 +178,29 @@ class _CopiedRows:
                 self._cursor.execute("ROLLBACK")
 
     def select(self, scan: TableRead, segment: Segment) -> Stream:
-        return self._door.checksums.stream_select(scan, segment)
+        return self._database.checksums.stream_select(scan, segment)
 
     def literals(self, columns: Sequence[ColumnRead], literals: Sequence[Sequence[str | None]]) -> Stream:
-        return self._door.checksums.stream_literals(columns, literals)
+        return self._database.checksums.stream_literals(columns, literals)
 
     @contextmanager
     def relation(self, table: TableName | None, stream: Stream) -> Iterator[tuple[str, list[str]]]:  # noqa: ARG002
         yield "postgres_query(?, ?)", [self._name, stream.select]
 
     def watch(self) -> AbstractContextManager[None]:
-        return watched(self._door)
+        return watched(self._database)
 
     def interrupt(self) -> None:
         if self._backend:
-            self._door.interrupt_session(self._backend)
+            self._database.interrupt_session(self._backend)
 
 
 class _ArrowRows:
     """SQL Server, by Arrow batches."""
 
-    def __init__(self, cursor: Any, door: SQLServer, session: Any) -> None:
+    def __init__(self, cursor: Any, database: SQLServer, session: Any) -> None:
         self._cursor = cursor
-        self._door = door
+        self._database = database
         self._session = session
 
     def snapshot(self) -> AbstractContextManager[None]:
@@ -208,10 +208,10 @@ class _ArrowRows:
         return snapshot
 
     def select(self, scan: TableRead, segment: Segment) -> Stream:
-        return self._door.checksums.stream_select(scan, segment)
+        return self._database.checksums.stream_select(scan, segment)
 
     def literals(self, columns: Sequence[ColumnRead], literals: Sequence[Sequence[str | None]]) -> Stream:
-        return self._door.checksums.stream_literals(columns, literals)
+        return self._database.checksums.stream_literals(columns, literals)
 
     @contextmanager
     def relation(self, table: TableName | None, stream: Stream) -> Iterator[tuple[str, list[str]]]:

@@ -25,29 +25,29 @@ _LAST_DATA_RECEIVED = struct.Struct("=52xI")
 
 
 @contextmanager
-def watched(door: PostgreSQL) -> Iterator[None]:
+def watched(database: PostgreSQL) -> Iterator[None]:
     """Cut this program's connections to the server that say nothing, once they never will, or it has no time left.
 
-    Raises `UnreachableError` then. `door` is an open session with the same server.
+    Raises `UnreachableError` then. `database` is an open session with the same server.
     """
     done, why = threading.Event(), list[str]()
-    threading.Thread(target=_follow, args=(door, done, why), daemon=True).start()
+    threading.Thread(target=_follow, args=(database, done, why), daemon=True).start()
     try:
         yield
     except CouldNotLookError:
         if why:
-            raise door.stopped_answering(why[0]) from None
+            raise database.stopped_answering(why[0]) from None
         raise
     finally:
         done.set()
 
 
-def _follow(door: PostgreSQL, done: threading.Event, why: list[str]) -> None:
-    deadline, failed = Deadline(door.statement_timeout_seconds + limits.GRACE_SECONDS), 0
+def _follow(database: PostgreSQL, done: threading.Event, why: list[str]) -> None:
+    deadline, failed = Deadline(database.statement_timeout_seconds + limits.GRACE_SECONDS), 0
     while not done.wait(min(limits.SILENCE_SECONDS, deadline.remaining_seconds)):
-        silent = list(_silent(door.peer))
+        silent = list(_silent(database.peer))
         try:
-            trouble = door.trouble([link.getsockname()[1] for link in silent]) if silent else ""
+            trouble = database.trouble([link.getsockname()[1] for link in silent]) if silent else ""
             failed = failed + 1 if trouble else 0
             if (deadline.passed or failed == limits.TRIES) and not done.is_set():
                 why.append(

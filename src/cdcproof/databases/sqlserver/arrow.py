@@ -1,4 +1,4 @@
-"""The only door to mssql-python, Microsoft's own driver: rows of a SELECT as Arrow record batches, for the stream.
+"""The only module that imports mssql-python, Microsoft's own driver: rows of a SELECT as Arrow record batches, for the stream.
 
 It wraps the same ODBC driver as pyodbc, but hands over columns instead of Python objects. Its sessions are as `Session`'s.
 """

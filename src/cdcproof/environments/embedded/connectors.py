@@ -34,7 +34,7 @@ _TRIES = 3
 _EXPECTED = {SOURCE: "RUNNING", f"{SOURCE}/0": "RUNNING", SINK: "RUNNING", f"{SINK}/0": "RUNNING"}
 
 
-def door(instance: Instance) -> Connect:
+def client(instance: Instance) -> Connect:
     """The instance's Kafka Connect."""
     return Connect(HttpService(url=instance.url("kafka-connect")))
 
@@ -62,20 +62,20 @@ def files(instance: Instance) -> Path:
 
 def ensure(instance: Instance) -> None:
     """Create what is missing, correct what differs, and start again what has failed. Write each to its file as well."""
-    found = door(instance).states()
+    found = client(instance).states()
     side_by_side({name: partial(_ensure, instance, name, found.get(name)) for name in _FILES})
 
 
 def restart(instance: Instance, sides: Iterable[Side]) -> None:
     """Restart the connectors of these sides, with their tasks."""
-    connect = door(instance)
+    connect = client(instance)
     for side in sides:
         connect.restart(_OF_SIDE[side], include_tasks=True)
 
 
 def read_tables_again(instance: Instance) -> None:
     """Forget the source connector's position, so that it takes a new snapshot."""
-    connect = door(instance)
+    connect = client(instance)
     connect.stop(SOURCE)
 
     def forget() -> bool:
@@ -141,7 +141,7 @@ def wait_until_running(instance: Instance, progress: Progress, *, deadline_secon
             tell=tell,
         )
     except DeadlineError:
-        seen = door(instance).states()
+        seen = client(instance).states()
         told = "; ".join(f"{s} {state} ({seen.details[s]})" for s, state in seen.states.items() if state != "RUNNING")
         raise OperationError(
             f"The connectors do not run after {stretched(deadline_seconds):.0f} s: {told or 'they are not there'}",
@@ -159,7 +159,7 @@ class Failures:
 
     def restarted(self) -> ConnectorStates:
         """Look at the connectors, and restart those that failed. Raises `OperationError` for one that failed again for the same cause."""
-        connect = door(self.instance)
+        connect = client(self.instance)
         seen = connect.states()
         for name in self._to_restart(seen):
             connect.restart(name, only_failed=True)
@@ -190,7 +190,7 @@ def _way_out(instance: Instance) -> str:
 
 
 def _ensure(instance: Instance, name: str, present: Connector | None) -> None:
-    connect = door(instance)
+    connect = client(instance)
     wanted = config(instance, name)
     told = {"name": name, "config": wanted}
     write_whole(files(instance) / f"{name}.json", json.dumps(told, indent=2) + "\n")
@@ -204,7 +204,7 @@ def _ensure(instance: Instance, name: str, present: Connector | None) -> None:
 
 def _delete(instance: Instance, name: str) -> None:
     with suppress(NotFoundError):
-        door(instance).delete(name)
+        client(instance).delete(name)
 
 
 def _put(connect: Connect, name: str, wanted: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Dashboards as Grafana's JSON, by Grafana's own builders: the door to `grafana_foundation_sdk`, which only `make generate` needs."""
+"""Dashboards as Grafana's JSON, by Grafana's own builders. It alone imports `grafana_foundation_sdk`, which only `make generate` needs."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def _fits(engine: Engine, column: Column, text: str) -> bool:
 
 
 def _stored(engine: Engine, column: Column, value: Any) -> Any:
-    """What becomes of a value in a column that pads (SQL Server's door pads no literal), or that holds singles."""
+    """What becomes of a value in a column that pads (SQL Server's session pads no literal), or that holds singles."""
     if (engine, column.type) == ("postgresql", "character"):
         return value.ljust(column.length or 1)
     if column.type == "real":

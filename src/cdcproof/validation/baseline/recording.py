@@ -76,16 +76,16 @@ def collect(environment: Environment, pipeline: Pipeline, masked: Mask, *, count
     for connector in connect.states().leaving_out(pipeline.is_neighbour).connectors:
         values |= connector_facts(connector.name, connector.config, masked)
     for side, database in (("source", pipeline.source), ("target", pipeline.target)):
-        with connect_to(database, statement_timeout_seconds=_COUNT_SECONDS) as door:
-            values[f"{VERSIONS}/{side}"] = door.version()
-            values[_DATABASES[side]] = door.identity().of_database()
+        with connect_to(database, statement_timeout_seconds=_COUNT_SECONDS) as session:
+            values[f"{VERSIONS}/{side}"] = session.version()
+            values[_DATABASES[side]] = session.identity().of_database()
             for table in pipeline.tables:
                 at = TableName.parse(getattr(table, side))
-                if at not in door.catalogue.tables(at.schema):
+                if at not in session.catalogue.tables(at.schema):
                     continue
-                values |= _table_facts(f"{SCHEMA}/{side}/{table.name}", at, door)
+                values |= _table_facts(f"{SCHEMA}/{side}/{table.name}", at, session)
                 if count:
-                    values[f"{ROWS}/{side}/{table.name}"] = str(door.catalogue.count_rows(at))
+                    values[f"{ROWS}/{side}/{table.name}"] = str(session.catalogue.count_rows(at))
     deployed = deployment_facts(environment, pipeline, masked)
     return Facts({**values, **deployed.values}, deployed.unknown)
 
@@ -182,10 +182,10 @@ def _from_dict(stored: Mapping[str, Any]) -> Baseline:
     return Baseline(str(stored["pipeline"]), str(stored["taken_at"]), str(stored["salt"]), facts)
 
 
-def _table_facts(place: str, table: TableName, door: Database) -> dict[str, str]:
+def _table_facts(place: str, table: TableName, session: Database) -> dict[str, str]:
     return {
-        f"{place}/(key)": ", ".join(door.catalogue.primary_key(table)) or "none",
-        **{f"{place}/{column.name}": _column_told(column) for column in door.catalogue.columns(table)},
+        f"{place}/(key)": ", ".join(session.catalogue.primary_key(table)) or "none",
+        **{f"{place}/{column.name}": _column_told(column) for column in session.catalogue.columns(table)},
     }
 
 

@@ -77,9 +77,9 @@ def look_before(
     rows = tuple(_with_names_at_the_target(row, target) for row in travellers)
     found = []
     for row in rows:
-        for side, door, place in (("source", source, row.source), ("target", target, row.target)):
-            there = door.find(place.whatever_holds())
-            is_live = not place.condition or bool(door.find(place))
+        for side, session, place in (("source", source, row.source), ("target", target, row.target)):
+            there = session.find(place.whatever_holds())
+            is_live = not place.condition or bool(session.find(place))
             is_ours = row.is_ours if is_live else row.is_left_of_ours
             if any(not is_ours(one) for one in there) or len(there) > 1:
                 raise UsageError(

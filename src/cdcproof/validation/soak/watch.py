@@ -25,7 +25,7 @@ _OFTEN_SECONDS = 0.5
 _SELDOM_SECONDS = 5.0
 _TELL_SECONDS = 1.0
 _PATIENCE_SECONDS = 120.0
-"""What a last look may take beyond the soak: every door has a shorter timeout of its own."""
+"""What a last look may take beyond the soak: every client has a shorter timeout of its own."""
 
 _ALERTS = 'ALERTS{alertstate="firing",severity!="none"}'
 """An alert that always fires, to show that alerting works, has the severity none by convention."""

@@ -35,7 +35,7 @@ def log_starts(server: Server) -> tuple[LogStart, ...]:
         return database.log_starts()
 
 
-def test_the_door_is_chosen_by_type(postgres_servers: Servers) -> None:
+def test_the_session_is_chosen_by_type(postgres_servers: Servers) -> None:
     config = postgres_servers.source.config()
     assert isinstance(connect_for_deployment(config, Secret(PASSWORD)), PostgreSQLDeployment)
     assert isinstance(

@@ -14,7 +14,7 @@ from cdcproof.databases.sqlserver.log import lsn
 from cdcproof.databases.sqlserver.queries import catalogue
 from cdcproof.databases.table_read import LogPosition
 from tests import tsql_values
-from tests.databases.sqlserver.test_database import _door
+from tests.databases.sqlserver.test_database import _session
 
 ORDERS = TableName("dbo", "orders")
 F = "0000002d:00000b70:0010"
@@ -33,7 +33,7 @@ def offset(commit: int, change: int, events: int = 1) -> dict[str, Any]:
     }
 
 
-def door(
+def sql_server(
     changes: Sequence[tuple[int, int]] = (),
     *,
     captured: int | None = 0x20,
@@ -50,7 +50,7 @@ def door(
         ]
         for name, rows in (("orders", changes), ("other", others))
     }
-    return _door(
+    return _session(
         {
             catalogue.DATABASE_STATE: [(True, 0)],
             catalogue.LOG_END: [(F,)],
@@ -68,26 +68,26 @@ def door(
 
 
 def test_the_position_is_the_end_of_the_log() -> None:
-    assert door().log.position() == LogPosition(lsn.of_text(F), F)
+    assert sql_server().log.position() == LogPosition(lsn.of_text(F), F)
 
 
 def test_at_a_secondary_it_is_what_was_redone() -> None:
-    secondary = door(**{catalogue.LOG_END: [(None,)], catalogue.LAST_REDONE: [(26000001014900001,)]})
+    secondary = sql_server(**{catalogue.LOG_END: [(None,)], catalogue.LAST_REDONE: [(26000001014900001,)]})
     assert secondary.log.position().text == "0000001a:000027a5:0001"
     with pytest.raises(UnexpectedAnswerError, match="does not show where its log ends") as raised:
-        door(**{catalogue.LOG_END: [(None,)], catalogue.LAST_REDONE: []}).log.position()
+        sql_server(**{catalogue.LOG_END: [(None,)], catalogue.LAST_REDONE: []}).log.position()
     assert "GRANT VIEW SERVER STATE TO [reader];" in raised.value.remedy
 
 
 def test_without_change_data_capture_there_is_none() -> None:
     with pytest.raises(UnexpectedAnswerError, match="change data capture is off") as raised:
-        door(**{catalogue.DATABASE_STATE: [(False, 0)]}).log.position()
+        sql_server(**{catalogue.DATABASE_STATE: [(False, 0)]}).log.position()
     assert "sp_cdc_enable_db" in raised.value.remedy
 
 
 def test_what_is_no_log_sequence_number_is_said() -> None:
     with pytest.raises(UnexpectedAnswerError, match="'odd' is not a log sequence number"):
-        door(**{catalogue.LOG_END: [("odd",)]}).log.position()
+        sql_server(**{catalogue.LOG_END: [("odd",)]}).log.position()
 
 
 @pytest.mark.parametrize(
@@ -114,19 +114,19 @@ def test_what_is_no_log_sequence_number_is_said() -> None:
 def test_it_has_read_what_the_change_tables_hold_up_to_the_position(
     changes: list[tuple[int, int]], committed: dict[str, Any], expected: bool
 ) -> None:
-    session = door(changes)
+    session = sql_server(changes)
     assert session.log.read_by(session.log.position(), committed, [ORDERS]) is expected
 
 
 def test_nothing_is_said_while_the_capture_job_has_not_passed_the_position() -> None:
-    session = door([(8, 7)], captured=8)
+    session = sql_server([(8, 7)], captured=8)
     assert not session.log.read_by(session.log.position(), offset(8, 7), [ORDERS])
-    never = door([(8, 7)], captured=None)
+    never = sql_server([(8, 7)], captured=None)
     assert not never.log.read_by(never.log.position(), offset(8, 7), [ORDERS])
 
 
 def test_a_log_scan_that_passed_it_is_enough() -> None:
-    session = door([(8, 7)], captured=8, scans=[(5, 1, 0, F, 0)])
+    session = sql_server([(8, 7)], captured=8, scans=[(5, 1, 0, F, 0)])
     assert session.log.read_by(session.log.position(), offset(8, 7), [ORDERS])
 
 
@@ -134,7 +134,7 @@ def test_a_log_scan_that_passed_it_is_enough() -> None:
 def test_a_job_that_found_nothing_since_has_passed_it_outside_of_an_availability_group(
     empty: int, in_group: int, expected: bool
 ) -> None:
-    session = door([(8, 7)], captured=8, scans=[(5, 1, 0, None, 4)], in_group=in_group)
+    session = sql_server([(8, 7)], captured=8, scans=[(5, 1, 0, None, 4)], in_group=in_group)
     position = session.log.position()
     session._connection.known[catalogue.LOG_SCANS] = [(5, 1, 0, None, empty)]
     assert session.log.read_by(position, offset(8, 7), [ORDERS]) is expected
@@ -143,20 +143,20 @@ def test_a_job_that_found_nothing_since_has_passed_it_outside_of_an_availability
 
 
 def test_changes_of_other_tables_do_not_count_unless_none_are_named() -> None:
-    session = door([(8, 7)], others=[(9, 9)])
+    session = sql_server([(8, 7)], others=[(9, 9)])
     position = session.log.position()
     assert session.log.read_by(position, offset(8, 7), [ORDERS])
     assert not session.log.read_by(position, offset(8, 7))
 
 
 def test_a_table_that_is_not_captured_is_an_error_and_no_proof() -> None:
-    session = door()
+    session = sql_server()
     with pytest.raises(UnexpectedAnswerError, match=r"changes of dbo\.gone are not captured"):
         session.log.read_by(session.log.position(), offset(8, 7), [ORDERS, TableName("dbo", "gone")])
 
 
 def test_a_snapshot_that_runs_has_read_nothing() -> None:
-    session = door()
+    session = sql_server()
     running = {"commit_lsn": F, "snapshot": "INITIAL", "snapshot_completed": False}
     assert not session.log.read_by(session.log.position(), running, [ORDERS])
     assert not session.log.read_by(session.log.position(), {}, [ORDERS])

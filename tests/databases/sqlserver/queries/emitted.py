@@ -297,13 +297,17 @@ def advised() -> Iterator[Emitted]:
     needs = Needs(read=(TABLE,), write=(CHANGES,), privileges=("INSERT",), create_in=("dbo",), reads_log=True)
     for may_see, may_all in ((False, False), (True, False), (True, True)):
         answer = partial(_answer, may_see, may_all)
-        door = SQLServer(config, Secret("a password"), 5)
+        session = SQLServer(config, Secret("a password"), 5)
         deployed = SQLServerDeployment(config, Secret("a password"), 5)
-        with patch.object(door, "query", answer), patch.object(deployed, "query", answer):
+        with patch.object(session, "query", answer), patch.object(deployed, "query", answer):
             rights = deployed.rights("odd]user", needs)
-            texts |= {door.isolation().remedy, deployed._grant_of_jobs()}
+            texts |= {session.isolation().remedy, deployed._grant_of_jobs()}
             texts |= {*deployed.obstacles("odd]user", writes=True).values()}
-            texts |= {*door.permissions.missing([TABLE]).values(), *rights.missing.values(), *rights.excessive.values()}
+            texts |= {
+                *session.permissions.missing([TABLE]).values(),
+                *rights.missing.values(),
+                *rights.excessive.values(),
+            }
     texts.add(Errors(config, 5).translated(OdbcError("", 229, ""), TABLE).remedy)
     kinds = {
         "GRANT": "SqlGrantStatement",

@@ -177,7 +177,7 @@ def _number(row: tuple[Any, ...]) -> int:
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_keys_are_found_by_value_or_by_their_hash(data: st.DataObject) -> None:
-    """By value the server may find more, and never less; the door takes those out by their bytes."""
+    """By value the server may find more, and never less; the session takes those out by their bytes."""
     sort = SORTS[data.draw(st.sampled_from(NAMES))]
     if sort.told.column.name in SHORT and data.draw(st.booleans()):
         sort = replace(sort, told=_in_long_form(sort))

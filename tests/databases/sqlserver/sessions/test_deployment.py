@@ -11,7 +11,7 @@ from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.deployment import CaptureHealth, CaptureJob, CaptureState, LogStart, Needs, Rights
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.log import lsn
-from cdcproof.databases.sqlserver.queries import catalogue as door_tsql
+from cdcproof.databases.sqlserver.queries import catalogue as catalogue_tsql
 from cdcproof.databases.sqlserver.queries import deployment
 from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
 from cdcproof.pipeline import model as pipeline
@@ -20,8 +20,8 @@ from tests import tsql_engine, tsql_values
 ORDERS = TableName("dbo", "orders")
 
 
-def door(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> SQLServerDeployment:
-    """A door whose server answers each statement so; one it is not meant to be asked is a KeyError."""
+def sql_server(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> SQLServerDeployment:
+    """A session whose server answers each statement so; a statement that has no answer is a KeyError."""
     config = pipeline.Database.model_validate(
         {
             "type": "sqlserver",
@@ -45,14 +45,14 @@ def door(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> SQLServerD
 
 def test_each_capture_instance_tells_its_oldest_change(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: dict[str, list[tuple[Any, ...]]] = {
-        door_tsql.DATABASE_STATE: [(True, 1)],
+        catalogue_tsql.DATABASE_STATE: [(True, 1)],
         deployment.LOG_STARTS: [
             ("dbo_orders", bytes.fromhex("0000002500000d9800a2"), "dbo", "orders"),
             ("dbo_hidden", bytes(10), "dbo", "hidden"),
             ("dbo_none", None, "dbo", "none"),
         ],
     }
-    assert door(monkeypatch, answers).log_starts() == (
+    assert sql_server(monkeypatch, answers).log_starts() == (
         LogStart("dbo_orders", 0x25_00000D98_00A2, TableName("dbo", "orders")),
         LogStart("dbo_hidden", 0, TableName("dbo", "hidden")),
         LogStart("dbo_none", 0, TableName("dbo", "none")),
@@ -60,7 +60,7 @@ def test_each_capture_instance_tells_its_oldest_change(monkeypatch: pytest.Monke
 
 
 def test_without_cdc_there_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert door(monkeypatch, {door_tsql.DATABASE_STATE: [(False, 1)]}).log_starts() == ()
+    assert sql_server(monkeypatch, {catalogue_tsql.DATABASE_STATE: [(False, 1)]}).log_starts() == ()
 
 
 INSTANCES: list[tuple[Any, ...]] = [
@@ -71,9 +71,9 @@ INSTANCES: list[tuple[Any, ...]] = [
 
 
 def captured(monkeypatch: pytest.MonkeyPatch, instances: list[tuple[Any, ...]]) -> CaptureState:
-    user = {door_tsql.USER: [("shop reader",)]}
-    answers = {door_tsql.DATABASE_STATE: [(True, 1)], deployment.CAPTURE_INSTANCES: instances, **user}
-    return door(monkeypatch, answers).capture_state("", "")
+    user = {catalogue_tsql.USER: [("shop reader",)]}
+    answers = {catalogue_tsql.DATABASE_STATE: [(True, 1)], deployment.CAPTURE_INSTANCES: instances, **user}
+    return sql_server(monkeypatch, answers).capture_state("", "")
 
 
 def test_cdc_is_told_of_database_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_cdc_is_told_of_database_and_tables(monkeypatch: pytest.MonkeyPatch) -> 
         ORDERS: ("note", "added"),
         TableName("dbo", "it's"): (),
     }
-    off = door(monkeypatch, {door_tsql.DATABASE_STATE: [(False, 1)]}).capture_state("", "")
+    off = sql_server(monkeypatch, {catalogue_tsql.DATABASE_STATE: [(False, 1)]}).capture_state("", "")
     assert (off.settings, off.captured) == ({"CDC of the database": "off"}, {})
 
 
@@ -117,23 +117,25 @@ def test_tables_that_this_account_may_not_see_are_told_with_the_grant(monkeypatc
     ],
 )
 def test_what_keeps_a_login_out_is_told(monkeypatch: pytest.MonkeyPatch, login: Any, subjects: list[str]) -> None:
-    found = door(monkeypatch, {deployment.LOGIN: lambda *_: [login]}).obstacles("cdc", writes=False)
+    found = sql_server(monkeypatch, {deployment.LOGIN: lambda *_: [login]}).obstacles("cdc", writes=False)
     assert list(found) == subjects
     assert all(text.startswith("#") for text in found.values())
 
 
 def test_a_login_that_may_not_be_seen_is_not_called_good(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RefusedError, match="cdc has expired may not be seen by u") as raised:
-        door(monkeypatch, {deployment.LOGIN: lambda *_: [(None, None, None)]}).obstacles("cdc", writes=False)
+        sql_server(monkeypatch, {deployment.LOGIN: lambda *_: [(None, None, None)]}).obstacles("cdc", writes=False)
     assert raised.value.remedy == "USE master; GRANT VIEW DEFINITION ON LOGIN::[cdc] TO [u];"
 
 
 def test_a_database_that_takes_no_writes_is_told_to_who_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = may("SELECT", "INSERT", LOGIN=lambda *_: [(0, 0, 0)], UPDATEABILITY=[("READ_ONLY",)])
     expected = {"write: the database is read-only": "ALTER DATABASE [w] SET READ_WRITE;"}
-    assert door(monkeypatch, answers).obstacles("sink", writes=True) == expected
-    assert door(monkeypatch, answers).rights("u", Needs(write=(ORDERS,), privileges=("INSERT",))).missing == expected
-    assert door(monkeypatch, answers).rights("u", READS).missing == {}
+    assert sql_server(monkeypatch, answers).obstacles("sink", writes=True) == expected
+    assert (
+        sql_server(monkeypatch, answers).rights("u", Needs(write=(ORDERS,), privileges=("INSERT",))).missing == expected
+    )
+    assert sql_server(monkeypatch, answers).rights("u", READS).missing == {}
 
 
 READS = Needs(read=(ORDERS,), reads_log=True)
@@ -146,18 +148,18 @@ def may(*granted: str, **more: Any) -> dict[str, Any]:
         deployment.SERVER_ROLES: [],
         deployment.DATABASE_ROLES: [],
         deployment.MAY: lambda _schema, _table, privilege: [(int(privilege in granted),)],
-        door_tsql.DATABASE_STATE: [(True, 1)],
+        catalogue_tsql.DATABASE_STATE: [(True, 1)],
         deployment.MAY_READ_CDC: [(1,)],
         **{getattr(deployment, name): value for name, value in more.items()},
     }
 
 
 def test_an_account_that_reads_and_no_more_is_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert door(monkeypatch, may("SELECT")).rights("U", READS) == Rights()
+    assert sql_server(monkeypatch, may("SELECT")).rights("U", READS) == Rights()
 
 
 def test_what_is_missing_is_told_with_its_grant(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert door(monkeypatch, may(MAY_READ_CDC=[(0,)])).rights("u", READS).missing == {
+    assert sql_server(monkeypatch, may(MAY_READ_CDC=[(0,)])).rights("u", READS).missing == {
         "SELECT on dbo.orders": "GRANT SELECT ON [dbo].[orders] TO [user]]x];",
         "SELECT on schema cdc": "GRANT SELECT ON SCHEMA::cdc TO [user]]x];",
     }
@@ -166,7 +168,7 @@ def test_what_is_missing_is_told_with_its_grant(monkeypatch: pytest.MonkeyPatch)
 def test_a_sink_that_makes_tables_needs_to_be_let(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = may("SELECT", UPDATEABILITY=[("READ_WRITE",)], MAY_CREATE=[(0,)], MAY_ALTER_SCHEMA=lambda _: [(0,)])
     needs = Needs(read=(ORDERS,), write=(ORDERS,), privileges=("INSERT",), create_in=("dbo",))
-    assert door(monkeypatch, answers).rights("u", needs).missing == {
+    assert sql_server(monkeypatch, answers).rights("u", needs).missing == {
         "INSERT on dbo.orders": "GRANT INSERT ON [dbo].[orders] TO [user]]x];",
         "CREATE TABLE": "GRANT CREATE TABLE TO [user]]x];",
         "ALTER on schema dbo": "GRANT ALTER ON SCHEMA::[dbo] TO [user]]x];",
@@ -174,11 +176,11 @@ def test_a_sink_that_makes_tables_needs_to_be_let(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_is_too_much_is_told_with_what_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert door(monkeypatch, may("SELECT", "DELETE")).rights("u", READS).excessive == {
+    assert sql_server(monkeypatch, may("SELECT", "DELETE")).rights("u", READS).excessive == {
         "DELETE on dbo.orders": "REVOKE DELETE ON [dbo].[orders] FROM [user]]x];"
     }
     by_role = may("SELECT", "INSERT", SERVER_ROLES=[("securityadmin",)], DATABASE_ROLES=[("db_datawriter",)])
-    assert door(monkeypatch, by_role).rights("u", READS).excessive == {
+    assert sql_server(monkeypatch, by_role).rights("u", READS).excessive == {
         "server role securityadmin": "ALTER SERVER ROLE [securityadmin] DROP MEMBER [login]]x];",
         "role db_datawriter": "ALTER ROLE [db_datawriter] DROP MEMBER [user]]x];",
     }
@@ -186,12 +188,12 @@ def test_what_is_too_much_is_told_with_what_takes_it_away(monkeypatch: pytest.Mo
 
 def test_a_sysadmin_is_told_as_that_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = may("SELECT", "INSERT", SERVER_ROLES=[("sysadmin",), ("serveradmin",)], DATABASE_ROLES=[("db_owner",)])
-    assert set(door(monkeypatch, answers).rights("u", READS).excessive) == {"server role sysadmin"}
+    assert set(sql_server(monkeypatch, answers).rights("u", READS).excessive) == {"server role sysadmin"}
 
 
 def test_another_account_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="other is not the one logged in"):
-        door(monkeypatch, {}).rights("other", READS)
+        sql_server(monkeypatch, {}).rights("other", READS)
 
 
 HEALTH: dict[str, list[tuple[Any, ...]]] = {
@@ -207,7 +209,7 @@ HEALTH: dict[str, list[tuple[Any, ...]]] = {
 def test_the_capture_job_is_told_with_what_failed_since_the_last_scan_that_did_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert door(monkeypatch, HEALTH).capture_health() == CaptureHealth(
+    assert sql_server(monkeypatch, HEALTH).capture_health() == CaptureHealth(
         "Running",
         (
             CaptureJob("capture", "cdc.w_capture", enabled=True, running=True, continuous=True, retention_minutes=0),
@@ -227,7 +229,7 @@ def test_the_capture_job_is_told_with_what_failed_since_the_last_scan_that_did_n
         deployment.ERRORS: [],
         deployment.CAPTURED_AGE: [(None,)],
     }
-    found = door(monkeypatch, nothing).capture_health()
+    found = sql_server(monkeypatch, nothing).capture_health()
     assert (found.agent, found.captured_seconds, found.latency_seconds, found.errors) == ("", None, None, ())
 
 
@@ -261,15 +263,15 @@ def test_the_oldest_change_that_was_not_read_has_an_age(
     answers = {
         statement: unread,
         deployment.AGE: lambda value: asked.append(value) or [(400,)],
-        door_tsql.CHANGE_TABLES: [("dbo", "orders", "cdc", "dbo_orders_CT", at(0).data)],
-        door_tsql.LOG_END: [(F,)],
+        catalogue_tsql.CHANGE_TABLES: [("dbo", "orders", "cdc", "dbo_orders_CT", at(0).data)],
+        catalogue_tsql.LOG_END: [(F,)],
     }
     read = {
         "commit_lsn": lsn.text(lsn.of_text(F) + 2),
         "change_lsn": lsn.text(lsn.of_text(F) + 5),
         "event_serial_no": 1,
     }
-    found = door(monkeypatch, answers).log_reading("", read, [ORDERS, TableName("dbo", "not_captured")])
+    found = sql_server(monkeypatch, answers).log_reading("", read, [ORDERS, TableName("dbo", "not_captured")])
     assert found.unread_seconds == (0.0 if oldest is None else 400.0)
     assert asked == ([] if oldest is None else [at(oldest).data])
     assert (found.end, found.stored) == (lsn.of_text(F), lsn.of_text(F) + 2)
@@ -277,4 +279,4 @@ def test_the_oldest_change_that_was_not_read_has_an_age(
 
 def test_a_connector_that_has_not_begun_to_stream_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnexpectedAnswerError, match="not begun to stream"):
-        door(monkeypatch, {}).log_reading("", {}, [ORDERS])
+        sql_server(monkeypatch, {}).log_reading("", {}, [ORDERS])

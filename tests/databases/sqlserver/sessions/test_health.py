@@ -26,7 +26,7 @@ Row = tuple[int, int, int]
 """Commit, place and operation of a row in a change table."""
 
 
-def door(
+def sql_server(
     orders: Sequence[Row] = (),
     other: Sequence[Row] = (),
     new_orders: Sequence[Row] = (),
@@ -91,54 +91,54 @@ def unread(
 def test_changes_behind_the_committed_position_are_counted(
     rows: list[Row], position: dict[str, Any], records: int
 ) -> None:
-    found = unread(door(rows), position)
+    found = unread(sql_server(rows), position)
     assert (found.records, found.bounded) == (records, False)
 
 
 def test_with_nothing_left_the_age_is_0_and_all_of_the_retention_is_left() -> None:
-    assert unread(door(age=None), offset(8, 7)) == Unread(0, False, 0.0, headroom_seconds=3 * 86_400.0)
+    assert unread(sql_server(age=None), offset(8, 7)) == Unread(0, False, 0.0, headroom_seconds=3 * 86_400.0)
 
 
 def test_the_age_is_that_of_the_oldest_and_takes_from_the_retention() -> None:
-    found = unread(door([(9, 1, INSERT)], age=40), offset(8, 7))
+    found = unread(sql_server([(9, 1, INSERT)], age=40), offset(8, 7))
     assert (found.seconds, found.headroom_seconds) == (40.0, 3 * 86_400.0 - 40)
-    late = unread(door([(9, 1, INSERT)], age=4 * 86_400), offset(8, 7))
+    late = unread(sql_server([(9, 1, INSERT)], age=4 * 86_400), offset(8, 7))
     assert late.headroom_seconds == 0.0
-    cleaned = unread(door([(9, 1, INSERT)], age=None), offset(8, 7))
+    cleaned = unread(sql_server([(9, 1, INSERT)], age=None), offset(8, 7))
     assert (cleaned.records, cleaned.seconds, cleaned.headroom_seconds) == (1, None, None)
 
 
 def test_tables_that_the_connector_does_not_capture_do_not_count() -> None:
-    found = door([(9, 1, INSERT)], other=[(9, 2, INSERT), (9, 3, INSERT)])
+    found = sql_server([(9, 1, INSERT)], other=[(9, 2, INSERT), (9, 3, INSERT)])
     assert unread(found, offset(8, 7)).records == 3
     assert unread(found, offset(8, 7), is_captured=lambda table: table == ORDERS).records == 1
 
 
 def test_two_capture_instances_of_a_table_have_the_same_changes() -> None:
     rows: list[Row] = [(9, n, INSERT) for n in range(1, 4)]
-    assert unread(door(rows, new_orders=rows[1:]), offset(8, 7)).records == 3
+    assert unread(sql_server(rows, new_orders=rows[1:]), offset(8, 7)).records == 3
 
 
 def test_a_count_stops_at_its_bound_over_all_tables_and_says_so() -> None:
     rows: list[Row] = [(9, n, INSERT) for n in range(1, 9)]
-    found = unread(door(rows, other=rows), offset(8, 7), bound=12)
+    found = unread(sql_server(rows, other=rows), offset(8, 7), bound=12)
     assert (found.records, found.bounded) == (12, True)
 
 
 def test_before_and_during_a_snapshot_nothing_is_counted() -> None:
     for position in ({}, {"snapshot": "INITIAL", "snapshot_completed": False}):
-        found = unread(door(), position)
+        found = unread(sql_server(), position)
         assert (found.records, found.seconds) == (None, None)
         assert "has not begun to stream" in found.why
 
 
 def test_one_that_rests_is_not_counted() -> None:
-    found = door([(9, 1, INSERT)]).unread(Reader(lambda _: True, offset=offset(8, 7), rests="It rests."), 200)
+    found = sql_server([(9, 1, INSERT)]).unread(Reader(lambda _: True, offset=offset(8, 7), rests="It rests."), 200)
     assert found == Unread(why="It rests.")
 
 
 def test_jobs_that_may_not_be_read_leave_the_headroom_out_with_the_grant(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = door([(9, 1, INSERT)])
+    found = sql_server([(9, 1, INSERT)])
     query = found.query
 
     def refusing(statement: str, *values: Any, grant: Callable[[], str] = str) -> list[tuple[Any, ...]]:
@@ -150,7 +150,7 @@ def test_jobs_that_may_not_be_read_leave_the_headroom_out_with_the_grant(monkeyp
     seen = unread(found, offset(8, 7))
     assert (seen.records, seen.headroom_seconds) == (1, None)
     assert "GRANT SELECT ON dbo.cdc_jobs" in seen.remedy
-    assert unread(door([(9, 1, INSERT)], jobs=()), offset(8, 7)).headroom_seconds is None, "no job cleans up"
+    assert unread(sql_server([(9, 1, INSERT)], jobs=()), offset(8, 7)).headroom_seconds is None, "no job cleans up"
 
 
 STATE = {
@@ -165,7 +165,7 @@ STATE = {
 
 
 def test_the_server_shows_how_it_does() -> None:
-    assert door(**STATE).health() == Health(
+    assert sql_server(**STATE).health() == Health(
         connections={"active": 3, "idle": 20, "idle in transaction": 1},
         connections_limit=32767,
         longest_transaction_seconds=95.0,
@@ -179,7 +179,7 @@ def test_the_server_shows_how_it_does() -> None:
 
 def test_without_the_right_to_see_its_state_nothing_of_it_is_taken_for_all() -> None:
     """The views show the own session alone then, and no error."""
-    hidden = door(**STATE | {catalogue.MAY_VIEW_SERVER_STATE: [(0,)]}).health()
+    hidden = sql_server(**STATE | {catalogue.MAY_VIEW_SERVER_STATE: [(0,)]}).health()
     assert hidden == Health(
         connections_limit=32767, size_bytes=8_192_000, grant="USE master; GRANT VIEW SERVER STATE TO [reader];"
     )
@@ -190,21 +190,21 @@ def test_without_the_right_to_see_its_state_nothing_of_it_is_taken_for_all() -> 
 )
 def test_the_space_that_tables_take_is_read_with_its_unit(reserved: str, count: int) -> None:
     row = ("warehouse_source", "200.00 MB", "3.21 MB", reserved, "400 KB", "100 KB", "68 KB")
-    assert door(**{health.SPACE_USED: [row]}).space_used_bytes() == count
+    assert sql_server(**{health.SPACE_USED: [row]}).space_used_bytes() == count
 
 
 def test_another_form_of_the_space_is_not_guessed() -> None:
     with pytest.raises(UnexpectedAnswerError, match="sp_spaceused"):
-        door(**{health.SPACE_USED: [("warehouse_source", "200 MB", "3 MB", "much")]}).space_used_bytes()
+        sql_server(**{health.SPACE_USED: [("warehouse_source", "200 MB", "3 MB", "much")]}).space_used_bytes()
 
 
 def test_counters_that_are_not_there_are_absent() -> None:
-    seen = door(**STATE | {health.COUNTERS: [("Buffer cache hit ratio base", 0)]}).health()
+    seen = sql_server(**STATE | {health.COUNTERS: [("Buffer cache hit ratio base", 0)]}).health()
     assert (seen.deadlocks, seen.cache_hit_ratio) == (None, None)
 
 
-def test_the_clock_is_in_seconds_and_the_door_is_chosen_by_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert door(**{health.CLOCK: [(1_795_973_696_789,)]}).clock_seconds() == 1_795_973_696.789
-    assert door().slot_rooms() == ()
+def test_the_clock_is_in_seconds_and_the_session_is_chosen_by_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sql_server(**{health.CLOCK: [(1_795_973_696_789,)]}).clock_seconds() == 1_795_973_696.789
+    assert sql_server().slot_rooms() == ()
     monkeypatch.setenv(_config().password_env, "x")
     assert isinstance(connect_for_health(_config()), SQLServerHealth)

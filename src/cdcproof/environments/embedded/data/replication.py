@@ -57,7 +57,7 @@ def follow(instance: Instance, progress: Progress, *, what: str, deadline_second
     Raises `OperationError` as soon as a connector or a task fails: nobody would see the rows arrive any more.
     """
     total = sum(databases.counts(instance, "source").values())
-    connect = connectors.door(instance)
+    connect = connectors.client(instance)
     soon = total < _FEW_ROWS
     looked = 0
 
