@@ -90,7 +90,7 @@ def require_equal(
     if isinstance(found, Mapping) and isinstance(expected, Mapping):
         differences = [
             Difference(
-                str(key), _told(expected, key, NOT_EXPECTED), _told(found, key, ABSENT), details.get(str(key), "")
+                str(key), _shown(expected, key, NOT_EXPECTED), _shown(found, key, ABSENT), details.get(str(key), "")
             )
             for key in [*expected, *(key for key in found if key not in expected)]
             if key not in found or key not in expected or found[key] != expected[key]
@@ -212,5 +212,5 @@ def _is_nothing(value: object) -> bool:
     return value is None or (isinstance(value, Collection) and not value)
 
 
-def _told(values: Mapping[object, object], key: object, otherwise: str) -> str:
+def _shown(values: Mapping[object, object], key: object, otherwise: str) -> str:
     return str(values[key]) if key in values else otherwise

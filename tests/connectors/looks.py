@@ -1,4 +1,4 @@
-"""Connectors as Connect may tell them, for tests."""
+"""Connectors as Connect may report them, for tests."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_a_service_that_does_not_answer_yet_is_not_an_error(clock: Clock) -> Non
             raise answer
         return answer
 
-    assert wait_until(look, bool, what="it", deadline_seconds=10, tell=told.append) == "up"
+    assert wait_until(look, bool, what="it", deadline_seconds=10, report=told.append) == "up"
     assert [str(t) for t in told] == ["refused"]
 
 

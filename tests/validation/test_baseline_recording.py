@@ -60,7 +60,7 @@ def test_the_name_that_connect_adds_is_no_fact() -> None:
     ],
 )
 def test_a_column_is_told_as_people_write_it(column: Column, told: str) -> None:
-    assert baseline._column_told(column) == told
+    assert baseline._column_type(column) == told
 
 
 def test_what_was_saved_is_read_again(tmp_path: Path) -> None:

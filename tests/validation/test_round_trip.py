@@ -76,7 +76,7 @@ def test_the_runbooks_row_is_the_one_of_customers() -> None:
 
     assert row.values == {"customer_id": 99999, "name": "Test", "email": "test@example.com"}
     assert row.source.key == {"customer_id": 99999}
-    assert row.key_told == "customer_id = 99999"
+    assert row.key == "customer_id = 99999"
 
 
 def test_a_configured_row_takes_its_place_with_the_names_of_the_target() -> None:
@@ -123,7 +123,7 @@ def test_what_the_target_has_tells_which_act_has_arrived(
     (row,) = travellers(customers())
 
     assert [act for act in ("insert", "update", "delete") if row.has_arrived(act, found)] == arrived
-    assert row.told(found) == told
+    assert row.described(found) == told
 
 
 def test_a_journey_names_what_did_not_arrive_and_what_remains() -> None:

@@ -80,15 +80,15 @@ def is_same(pipeline: Pipeline, manifest: Manifest, side: str) -> tuple[bool, st
 
 def _not_kept(pipeline: Pipeline, connector: SavedConnector, saved: Saved, *, topics_whole: bool) -> str:
     """Why the source's log does not hold everything since a connector's saved position; empty where it does."""
-    told = saved.connectors.get(connector.name)
-    if told is None or not told.offsets:
-        return (told and told.unknown) or f"the backup has no position of {connector.name}"
+    position = saved.connectors.get(connector.name)
+    if position is None or not position.offsets:
+        return (position and position.unknown) or f"the backup has no position of {connector.name}"
     try:
-        kept = retention.of_source(connector.config, told.offsets, pipeline)
+        kept = retention.of_source(connector.config, position.offsets, pipeline)
         if kept.passed or kept.unknown:
             return " ".join(kept.passed) or kept.unknown
         if pipeline.source.type == "postgresql" and not topics_whole:
-            return _slot_ahead(pipeline, connector, told.offsets)
+            return _slot_ahead(pipeline, connector, position.offsets)
     except CdcproofError as error:
         return error.message
     return ""
@@ -115,14 +115,14 @@ def _places(pipeline: Pipeline, saved: Saved, kafka: Kafka) -> Mapping[Place, Si
     now = kafka.kept_offsets([table.topic for table in pipeline.tables])
     found: dict[Place, SinkPlace] = {}
     for sink in pipeline.sinks:
-        told = saved.connectors.get(sink.name)
-        if told is None or told.offsets is None:
+        position = saved.connectors.get(sink.name)
+        if position is None or position.offsets is None:
             return None
         read = {
             (str(one["partition"]["kafka_topic"]), int(one["partition"]["kafka_partition"])): int(
                 one["offset"]["kafka_offset"]
             )
-            for one in told.offsets
+            for one in position.offsets
         }
         for place, log in saved.kept.items():
             at = read.get(place, log.start)

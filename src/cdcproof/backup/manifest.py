@@ -82,17 +82,17 @@ class Manifest:
 def parse(text: str, path: Path) -> Manifest:
     """Read a manifest. Raises `ConfigError` naming the file, also for one of a later version of cdcproof."""
     try:
-        told: dict[str, Any] = json.loads(text)
-        if told.pop("format") != FORMAT:
+        stored: dict[str, Any] = json.loads(text)
+        if stored.pop("format") != FORMAT:
             raise ConfigError(
                 "This manifest has a format that this cdcproof does not read.",
                 "Restore with the version of cdcproof that made the backup, or a later one.",
                 path,
             )
-        databases = tuple(_database(one) for one in told.pop("databases"))
-        files = tuple(StoredFile(**one) for one in told.pop("files"))
-        notes = tuple(told.pop("notes"))
-        return Manifest(**told, databases=databases, files=files, notes=notes)
+        databases = tuple(_database(one) for one in stored.pop("databases"))
+        files = tuple(StoredFile(**one) for one in stored.pop("files"))
+        notes = tuple(stored.pop("notes"))
+        return Manifest(**stored, databases=databases, files=files, notes=notes)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"This manifest cannot be read: {type(error).__name__} {error}.", "Take another backup.", path
@@ -170,11 +170,11 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
-def _database(told: Mapping[str, Any]) -> DatabaseBackup:
-    state: dict[str, Any] = dict(told["state"])
+def _database(stored: Mapping[str, Any]) -> DatabaseBackup:
+    state: dict[str, Any] = dict(stored["state"])
     identity = identity_of(state.pop("identity"))
     if not isinstance(identity, Identity):
         raise TypeError("a database without an identity")
     tables = tuple(TableSum(**table) for table in state.pop("tables"))
     known = DatabaseState(identity=identity, tables=tables, **state)
-    return DatabaseBackup(told["side"], told["engine"], told["place"], known)
+    return DatabaseBackup(stored["side"], stored["engine"], stored["place"], known)

@@ -166,9 +166,9 @@ def _of_prometheus(pipeline: Pipeline) -> dict[str, Any]:
 
     if pipeline.prometheus is None:
         return _answer("prometheus", "The pipeline file names no Prometheus.")
-    told = PrometheusServer(pipeline.prometheus).retention()
-    wrong = judge(told)
-    text = f"{pipeline.prometheus.url} keeps {told}. It deletes by itself what is older: never delete files in its folder while it runs."
+    retention = PrometheusServer(pipeline.prometheus).retention()
+    wrong = judge(retention)
+    text = f"{pipeline.prometheus.url} keeps {retention}. It deletes by itself what is older: never delete files in its folder while it runs."
     return _answer("prometheus", f"{text} {wrong}".rstrip()) | {"status": int(bool(wrong))}
 
 

@@ -108,8 +108,8 @@ def _print_all(
     from cdcproof.reporting.formats.summary import local_time
 
     kinds = Counter(entry.kind for entry in entries)
-    told = ", ".join(f"{count:,} of {kind}" for kind, count in kinds.items())
-    print_hanging(f"{pipeline} since {local_time(entries[0].started_at)}: ", f"runs: {told}")
+    runs = ", ".join(f"{count:,} of {kind}" for kind, count in kinds.items())
+    print_hanging(f"{pipeline} since {local_time(entries[0].started_at)}: ", f"runs: {runs}")
     if checks:
         print()
         print(table([_row(check) for check in checks]))

@@ -335,7 +335,7 @@ def _site(
     )
 
 
-def _steps(window: Window, command: str, tell: Callable[[str], None]) -> Steps:
+def _steps(window: Window, command: str, report: Callable[[str], None]) -> Steps:
     from cdcproof.maintenance.steps.steps import Steps
 
-    return Steps(window.journal, command, tell)
+    return Steps(window.journal, command, report)

@@ -67,7 +67,7 @@ class Control:
                 what=what,
                 deadline_seconds=self.deadline.remaining_seconds,
                 interval_seconds=_INTERVAL_SECONDS,
-                tell=report,
+                report=report,
             )
         except DeadlineError as error:
             reason = _reason(last[-1]) if last else error.message

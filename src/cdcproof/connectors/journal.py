@@ -157,11 +157,11 @@ class Journal:
 
 def _read(path: Path) -> Deployment:
     try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = told.pop("version")
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = stored.pop("version")
         if version != _VERSION:
             raise ConfigError(f"This deployment is kept in format {version}, not {_VERSION}.", path=path)
-        deployment = Deployment(**{**told, "changes": tuple(_change(change) for change in told["changes"])})
+        deployment = Deployment(**{**stored, "changes": tuple(_change(change) for change in stored["changes"])})
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"This deployment cannot be read: {type(error).__name__} {error}.", "Move the file away.", path
@@ -172,7 +172,7 @@ def _read(path: Path) -> Deployment:
     return deployment
 
 
-def _change(told: Mapping[str, Any]) -> Change:
-    before = told["before"]
+def _change(stored: Mapping[str, Any]) -> Change:
+    before = stored["before"]
     offsets = before["offsets"]
-    return Change(**{**told, "before": Before(**{**before, "offsets": None if offsets is None else tuple(offsets)})})
+    return Change(**{**stored, "before": Before(**{**before, "offsets": None if offsets is None else tuple(offsets)})})

@@ -76,9 +76,9 @@ def beyond_end(offsets: Iterable[Offset], engine: Engine, end: int) -> str:
     if engine == "postgresql":
         read = [int(o["offset"]["lsn_commit"]) for o in offsets if o["offset"].get("lsn_commit") is not None]
     else:
-        told = [str(o["offset"].get("commit_lsn") or "NULL") for o in offsets]
+        positions = [str(o["offset"].get("commit_lsn") or "NULL") for o in offsets]
         try:
-            read = [lsn.of_text(text) for text in told if text != "NULL"]
+            read = [lsn.of_text(text) for text in positions if text != "NULL"]
         except ValueError:  # `of_capture_instances` says so
             return ""
     furthest, written = max(read, default=0), _lsn if engine == "postgresql" else lsn.text
@@ -104,9 +104,9 @@ def of_slot(offsets: Iterable[Offset], slot: str, starts: Iterable[LogStart]) ->
 def of_capture_instances(offsets: Iterable[Offset], database: str, starts: Iterable[LogStart]) -> Retention:
     """SQL Server: every capture instance must reach back to the last commit read."""
     mine = [o for o in offsets if o["partition"].get("database", database).lower() == database.lower()]
-    told = [str(o["offset"].get("commit_lsn") or "NULL") for o in mine]
+    positions = [str(o["offset"].get("commit_lsn") or "NULL") for o in mine]
     try:
-        read = [lsn.of_text(text) for text in told if text != "NULL"]  # NULL before anything was streamed
+        read = [lsn.of_text(text) for text in positions if text != "NULL"]  # NULL before anything was streamed
     except ValueError as error:
         return Retention(unknown=f"its position cannot be read: {error}.")
     if not read:
@@ -140,9 +140,9 @@ def of_sink_at(offsets: Iterable[Offset], lags: Iterable[PartitionLag]) -> Reten
     """The same for positions that a sink does not have now; `lags` says where each partition's log begins."""
     begins = {(lag.topic, lag.partition): lag.log_start for lag in lags}
     passed = []
-    for told in offsets:
-        topic, partition = str(told["partition"]["kafka_topic"]), int(told["partition"]["kafka_partition"])
-        read = int(told["offset"]["kafka_offset"])
+    for one in offsets:
+        topic, partition = str(one["partition"]["kafka_topic"]), int(one["partition"]["kafka_partition"])
+        read = int(one["offset"]["kafka_offset"])
         if (topic, partition) not in begins:
             passed.append(f"{topic}/{partition} is gone.")
         elif read < begins[topic, partition]:

@@ -51,7 +51,7 @@ class Seen:
     """How often it has begun anew since it is being followed."""
 
 
-Tell = Callable[[Seen], None]
+Report = Callable[[Seen], None]
 
 
 def tables_of(connector: Connector, pipeline: Pipeline) -> tuple[Table, ...]:
@@ -109,7 +109,7 @@ class Following:
         self._begun_at: tuple[str, ...] = ()
         self._beginnings = 0
 
-    def to_streaming(self, report: Tell) -> Seen:
+    def to_streaming(self, report: Report) -> Seen:
         """Look until streaming has begun.
 
         Raises `OperationError` when the connector fails, was halted or begins anew again and again, `DeadlineError` when
@@ -146,7 +146,7 @@ class Following:
             what="the end of the snapshot",
             deadline_seconds=float("inf"),
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda seen: report(seen) if isinstance(seen, Seen) else None,
+            report=lambda seen: report(seen) if isinstance(seen, Seen) else None,
         )
 
     def look(self) -> Seen:

@@ -42,6 +42,6 @@ def only_one(lock: Path, what: str, progress: Progress, *, deadline_seconds: flo
             bool,
             what=f"another cdcproof that is {what}",
             deadline_seconds=deadline_seconds,
-            tell=lambda _: progress.waiting(f"waiting: another cdcproof is {what}"),
+            report=lambda _: progress.waiting(f"waiting: another cdcproof is {what}"),
         )
         yield

@@ -44,13 +44,13 @@ def wait_until(
     what: str,
     deadline_seconds: float,
     interval_seconds: float = 0.1,
-    tell: Callable[[T | CouldNotLookError], None] | None = None,
+    report: Callable[[T | CouldNotLookError], None] | None = None,
     patience: Callable[[float], float] = float,
 ) -> T:
     """Look again and again until `holds(look())`; return what was seen.
 
     A look that raises `CouldNotLookError` counts as "not yet": services that are starting refuse connections.
-    `tell` is called with every look that did not hold, for progress. `patience` makes of the deadline how long to wait
+    `report` is called with every look that did not hold, for progress. `patience` makes of the deadline how long to wait
     now: `cdcproof.core.patience.stretched` waits longer while the machine is busy.
 
     Raises `DeadlineError`, which names `what` and the last thing seen, when the time is up.
@@ -68,8 +68,8 @@ def wait_until(
         remaining_seconds = patience(deadline_seconds) - deadline.elapsed_seconds
         if remaining_seconds <= 0:
             raise DeadlineError(f"Waited {patience(deadline_seconds):g} s for {what}; last seen: {seen}")
-        if tell:
-            tell(seen)
+        if report:
+            report(seen)
         time.sleep(min(interval_seconds, remaining_seconds))
 
 
@@ -85,12 +85,12 @@ def last_look(
         pause(interval_seconds)
 
 
-def pause(seconds: float, tell: Callable[[float], None] | None = None) -> None:
-    """Let the time pass. `tell` is called about every second with the seconds left."""
+def pause(seconds: float, report: Callable[[float], None] | None = None) -> None:
+    """Let the time pass. `report` is called about every second with the seconds left."""
     deadline = Deadline(seconds)
     while not deadline.passed:
-        if tell:
-            tell(deadline.remaining_seconds)
+        if report:
+            report(deadline.remaining_seconds)
         time.sleep(min(1.0, deadline.remaining_seconds))
 
 

@@ -80,7 +80,7 @@ class Compose:
                 what="every container to be healthy",
                 deadline_seconds=_HEALTHY_SECONDS,
                 interval_seconds=0.5,
-                tell=lambda seen: progress.waiting(f"waiting for {_not_ready(seen)}"),
+                report=lambda seen: progress.waiting(f"waiting for {_not_ready(seen)}"),
             )
             progress.done(f"{len(self.containers())} containers are up")
         return True
@@ -221,9 +221,10 @@ def _command(name: str, run: Callable[[], None]) -> None:
     except subprocess.TimeoutExpired as error:
         raise UnreachableError(f"{' '.join(error.cmd)} does not answer within {error.timeout:g} s.") from None
     except subprocess.CalledProcessError as error:
-        told = scrub((error.stderr or error.stdout or b"").decode(errors="replace")).strip().splitlines()
+        printed = scrub((error.stderr or error.stdout or b"").decode(errors="replace")).strip().splitlines()
         raise OperationError(
-            f"docker compose {name} failed with status {error.returncode}:\n" + "\n".join(told[-_LONGEST_QUOTE_LINES:])
+            f"docker compose {name} failed with status {error.returncode}:\n"
+            + "\n".join(printed[-_LONGEST_QUOTE_LINES:])
         ) from None
     if name not in done:
         raise OperationError(f"docker compose {name} did not end within {_COMMAND_SECONDS:g} s.")

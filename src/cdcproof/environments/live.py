@@ -209,13 +209,13 @@ def _by_container(service: Service, known: dict[str, tuple[Container, int | None
         role=service.role,
         up=container.running,
         healthy=container.healthy if container.running else None,
-        detail=_told(container, now),
+        detail=_in_words(container, now),
         uptime_seconds=max(0.0, now - container.started_at) if container.running and container.started_at else None,
         restarts_24h=restarts,
     )
 
 
-def _told(container: Container, now: float) -> str:
+def _in_words(container: Container, now: float) -> str:
     if not container.running:
         ended = f", {(now - container.finished_at) / 60:,.0f} min ago" if container.finished_at else ""
         return f"container {container.name} is {container.state} (exit status {container.exit_code}){ended}"

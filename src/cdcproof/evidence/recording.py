@@ -50,10 +50,10 @@ def scrubbed(content: dict[str, Any]) -> dict[str, Any]:
     if clean == text:
         return content
     try:
-        told: dict[str, Any] = json.loads(clean)
+        clean_record: dict[str, Any] = json.loads(clean)
     except ValueError:  # a number stood there
         return content
-    return told | {"redacted": True}
+    return clean_record | {"redacted": True}
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,10 @@ class Surroundings:
     def from_dict(cls, data: Mapping[str, Any]) -> Surroundings:
         """Read what `as_dict` wrote. Raises `NotReadableError`, KeyError and TypeError."""
         read = observed.values().read
-        told = read(data["environment"])
+        environment = read(data["environment"])
         return cls(
             read(data["pipeline"]),
             str(data["pipeline_name"]),
-            RecordedEnvironment(told["name"], told["shell"], told["restarts"]),
+            RecordedEnvironment(environment["name"], environment["shell"], environment["restarts"]),
             str(data["time_zone"]),
         )

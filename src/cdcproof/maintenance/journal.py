@@ -160,12 +160,12 @@ def held_by(folder: Path) -> str:
 
 
 def _patience(holder: Path) -> float:
-    stored = _told(holder)
+    stored = _stored(holder)
     return _GLANCE_SECONDS if stored and _is_alive(stored) else _DYING_SECONDS
 
 
 def _holder(holder: Path) -> str:
-    stored = _told(holder)
+    stored = _stored(holder)
     if not stored:
         return "Somebody else is at work on this already; who it is was not written down yet."
     return (
@@ -174,7 +174,7 @@ def _holder(holder: Path) -> str:
     )
 
 
-def _told(holder: Path) -> dict[str, Any]:
+def _stored(holder: Path) -> dict[str, Any]:
     try:
         stored = json.loads(holder.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -27,7 +27,7 @@ from cdcproof.validation.baseline.recording import Baseline
 
 _TIMEOUT_SECONDS = (3.0, 30.0)
 """Connect validates a configuration while it holds the request, which on a cold worker takes long."""
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class Site(Protocol):
@@ -84,7 +84,7 @@ class RunningSite:
     name: str
     seconds: float
     soak_seconds: float
-    report: Tell
+    report: Report
     allowed: bool = True
 
     def control(self) -> Control:

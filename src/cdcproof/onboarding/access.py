@@ -390,8 +390,10 @@ def _round_trip(pipeline: model.Pipeline) -> Items:
         except UsageError as error:
             yield Item("round_trip", Outcome.WRONG, error.message, error.remedy)
             return
-    for told in left:
-        yield Item("round_trip", Outcome.RISK, f"left by a run that was cut short: {told}", "The next run removes it.")
+    for remnant in left:
+        yield Item(
+            "round_trip", Outcome.RISK, f"left by a run that was cut short: {remnant}", "The next run removes it."
+        )
     tables = ", ".join(row.table for row in rows)
     yield Item("round_trip", Outcome.OK, f"both accounts can read, and the keys of the test rows are free: {tables}")
 

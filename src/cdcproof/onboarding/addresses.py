@@ -19,7 +19,7 @@ from cdcproof.core.errors import CouldNotLookError
 from cdcproof.pipeline import model
 from cdcproof.pipeline.model import PLACEHOLDER
 
-Note = Callable[[str, str], None]
+AddNote = Callable[[str, str], None]
 
 _BROKER_PORTS = (9092, 29092, 9094, 19092)
 _REGISTRY_PORT = 8081
@@ -30,7 +30,7 @@ def at(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def reachable_here(source: Address, target: Address, connect_host: str, note: Note) -> tuple[Address, Address]:
+def reachable_here(source: Address, target: Address, connect_host: str, note: AddNote) -> tuple[Address, Address]:
     """Connectors name hosts as Connect sees them (names of containers, say); use names that connect from here."""
     found: list[Address] = []
     for section, address in (("source", source), ("target", target)):
@@ -60,7 +60,7 @@ def reachable_here(source: Address, target: Address, connect_host: str, note: No
 
 
 def find_kafka(
-    connect_url: str, configs: Iterable[Config], cluster_id: str, not_brokers: Collection[int], note: Note
+    connect_url: str, configs: Iterable[Config], cluster_id: str, not_brokers: Collection[int], note: AddNote
 ) -> str:
     """Bootstrap servers that lead to Connect's own cluster; `PLACEHOLDER` when none is found.
 
@@ -89,7 +89,7 @@ def find_kafka(
 
 
 def find_registry(
-    connect_host: str, configs: Iterable[Config], asked_url: str | None, note: Note
+    connect_host: str, configs: Iterable[Config], asked_url: str | None, note: AddNote
 ) -> model.HttpService | None:
     """The schema registry that was asked for, that the converters use, or that answers at the usual port."""
     configured = next(

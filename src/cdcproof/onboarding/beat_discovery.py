@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from cdcproof.onboarding.addresses import Note
+from cdcproof.onboarding.addresses import AddNote
 from cdcproof.pipeline import model
 from cdcproof.pipeline.model import PLACEHOLDER
 
@@ -17,7 +17,7 @@ _QUERY = "heartbeat.action.query"
 
 
 def take_beat(
-    config: Mapping[str, str], tables: Sequence[model.Table], note: Note
+    config: Mapping[str, str], tables: Sequence[model.Table], note: AddNote
 ) -> tuple[tuple[model.Table, ...], model.Freshness | None]:
     """The tables without that of the beat, and the beat. One whose column is not known stays among the tables, with a note."""
     query = config.get(_QUERY, "")

@@ -9,7 +9,7 @@ from cdcproof.connectors.settings import config as connector_config
 from cdcproof.core.errors import CdcproofError
 from cdcproof.databases.connections import connect as open_database
 from cdcproof.databases.names import TableName
-from cdcproof.onboarding.addresses import Note
+from cdcproof.onboarding.addresses import AddNote
 from cdcproof.onboarding.pairing import Pair
 from cdcproof.pipeline import model
 from cdcproof.pipeline.model import PLACEHOLDER
@@ -40,7 +40,7 @@ class Captured:
     """Why the source could not be asked; empty where it was."""
 
 
-def captured_by(pair: Pair, ends: Ends, note: Note) -> Captured:
+def captured_by(pair: Pair, ends: Ends, note: AddNote) -> Captured:
     """The tables: the source's own answer, else those of a plain list, else those that have a topic."""
     config, listed = pair.reader.config, connector_config.literal_tables(pair.reader.config)
     try:
@@ -76,7 +76,7 @@ def captured_by(pair: Pair, ends: Ends, note: Note) -> Captured:
     return Captured(likely, unasked=unasked)
 
 
-def topic_of(pair: Pair, ends: Ends, table: TableName, note: Note) -> str:
+def topic_of(pair: Pair, ends: Ends, table: TableName, note: AddNote) -> str:
     """The table's topic: Connect's own name for it where it has one."""
     config = pair.reader.config
     likely = connector_config.topic_of(config, ends.database, table)

@@ -22,7 +22,7 @@ from cdcproof.connectors.settings.jdbc_url import Address
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError, UsageError
 from cdcproof.core.secrets import scrub
 from cdcproof.onboarding import addresses, pairing
-from cdcproof.onboarding.addresses import Note as Tell
+from cdcproof.onboarding.addresses import AddNote
 from cdcproof.onboarding.beat_discovery import take_beat
 from cdcproof.onboarding.capture_discovery import Ends
 from cdcproof.onboarding.pairing import Pair
@@ -81,8 +81,8 @@ def discover(asked: Asked) -> Discovery:
     notes: list[Note] = []
 
     def note(section: str, text: str) -> None:
-        if (told := Note(section, scrub(text))) not in notes:
-            notes.append(told)
+        if (new := Note(section, scrub(text))) not in notes:
+            notes.append(new)
 
     try:
         return Discovery(_pipeline(asked, note), tuple(notes))
@@ -94,7 +94,7 @@ def discover(asked: Asked) -> Discovery:
         ) from None
 
 
-def _pipeline(asked: Asked, note: Tell) -> model.Pipeline:
+def _pipeline(asked: Asked, note: AddNote) -> model.Pipeline:
     service = model.ConnectService(
         url=asked.connect_url,
         user=asked.connect_user,
@@ -139,7 +139,7 @@ def _pipeline(asked: Asked, note: Tell) -> model.Pipeline:
     )
 
 
-def _topics(connect: Connect, running: Iterable[Connector], note: Tell) -> dict[str, tuple[str, ...]]:
+def _topics(connect: Connect, running: Iterable[Connector], note: AddNote) -> dict[str, tuple[str, ...]]:
     """What Connect says that each connector has read or written. Some workers do not track it."""
     found = {}
     for connector in running:
@@ -150,7 +150,7 @@ def _topics(connect: Connect, running: Iterable[Connector], note: Tell) -> dict[
     return found
 
 
-def _ends(pair: Pair, choice: pairing.Choice, running: Sequence[Connector], note: Tell) -> tuple[Address, Address]:
+def _ends(pair: Pair, choice: pairing.Choice, running: Sequence[Connector], note: AddNote) -> tuple[Address, Address]:
     """Both addresses as the connectors have them, and notes about what else runs here."""
     source = source_address(pair.reader.config)
     if source is None or not pair.writers:
@@ -187,7 +187,7 @@ def _ends(pair: Pair, choice: pairing.Choice, running: Sequence[Connector], note
     return source, target
 
 
-def _database(address: Address, section: str, other_engine: str, note: Tell) -> model.Database:
+def _database(address: Address, section: str, other_engine: str, note: AddNote) -> model.Database:
     variable = {"sqlserver": "SQLSERVER", "postgresql": "POSTGRES"}[address.engine]
     if address.engine == other_engine:  # two of a kind need two variables; the usual name is the well-known end's
         extra = {"postgresql": "source", "sqlserver": "target"}[address.engine]
@@ -212,7 +212,7 @@ def _database(address: Address, section: str, other_engine: str, note: Tell) -> 
     )
 
 
-def _connectors(running: Iterable[Connector], note: Tell) -> tuple[model.Connector, ...]:
+def _connectors(running: Iterable[Connector], note: AddNote) -> tuple[model.Connector, ...]:
     connectors = []
     for found in running:
         if found.kind not in ("source", "sink"):
@@ -258,7 +258,7 @@ def _database_services(
 
 
 def _other_services(
-    connect: model.HttpService, kafka: str, registry: model.HttpService | None, note: Tell
+    connect: model.HttpService, kafka: str, registry: model.HttpService | None, note: AddNote
 ) -> list[model.Service]:
     note(
         "services",
@@ -279,7 +279,7 @@ def _exporters(asked: Asked) -> model.Exporters:
     return model.Exporters(**{key: url for key, url in given.items() if url})
 
 
-def _paths(asked: Asked, note: Tell) -> model.Paths:
+def _paths(asked: Asked, note: AddNote) -> model.Paths:
     backups = _BACKUPS if _BACKUPS.is_dir() else None
     if backups is None:
         note("paths", f"{_BACKUPS} does not exist here: name the backup directory as backups, if there is one.")

@@ -13,7 +13,7 @@ def explain(pipeline: Pipeline) -> list[tuple[str, str]]:
     limits, paths = pipeline.thresholds, pipeline.paths
     volumes = [str(path.absolute()) for path in (*paths.volumes, *([paths.backups] if paths.backups else []))]
     sinks = ", ".join(sink.consumer_group for sink in pipeline.sinks)
-    told = [
+    lines = [
         ("source", f"Rows are read from {_database(pipeline.source)}{_capture(pipeline.source)}."),
         ("target", f"They are written to {_database(pipeline.target)}."),
         ("connectors", f"Kafka Connect at {pipeline.connect.url} runs exactly these, every task RUNNING: {_connectors(pipeline)}."),
@@ -42,7 +42,7 @@ def explain(pipeline: Pipeline) -> list[tuple[str, str]]:
     rows = travellers(pipeline)
     if rows:
         trip = pipeline.round_trip
-        told.append(
+        lines.append(
             (
                 "round trip",
                 f"Validation sends a test row of {', '.join(row.table for row in rows)} round, each change at the target within "
@@ -51,11 +51,11 @@ def explain(pipeline: Pipeline) -> list[tuple[str, str]]:
             )
         )
     if paths.backups:
-        told.append(
+        lines.append(
             ("backups", f"Files in {paths.backups} older than {limits.backup_keep_days:g} days may be deleted.")
         )
     if pipeline.source.slot:
-        told.append(
+        lines.append(
             (
                 "slot",
                 f"Replication slot {pipeline.source.slot} is active and holds back at most "
@@ -66,14 +66,14 @@ def explain(pipeline: Pipeline) -> list[tuple[str, str]]:
         whole, red = (
             ", ".join(suites) or "none" for suites in (pipeline.notify.every_run_of, pipeline.notify.red_runs_of)
         )
-        told.append(
+        lines.append(
             (
                 "messages",
                 f"Each whole run of {whole}, and red runs of {red}, go to the addresses in ${pipeline.notify.urls_env}.",
             )
         )
-    told += [("contacts", line) for line in (*pipeline.contacts.escalation_lines(), *pipeline.contacts.team_lines())]
-    return told
+    lines += [("contacts", line) for line in (*pipeline.contacts.escalation_lines(), *pipeline.contacts.team_lines())]
+    return lines
 
 
 def _database(database: Database) -> str:

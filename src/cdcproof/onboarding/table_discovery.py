@@ -15,7 +15,7 @@ from cdcproof.connectors.settings import config as connector_config
 from cdcproof.connectors.settings.config import Written
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import TableName
-from cdcproof.onboarding.addresses import Note
+from cdcproof.onboarding.addresses import AddNote
 from cdcproof.onboarding.capture_discovery import Captured, Ends, captured_by, topic_of
 from cdcproof.onboarding.column_rules import ColumnRules, Stage, column_rules
 from cdcproof.onboarding.pairing import Pair
@@ -24,7 +24,7 @@ from cdcproof.pipeline import model
 from cdcproof.pipeline.model import PLACEHOLDER
 
 
-def find_tables(pair: Pair, ends: Ends, note: Note) -> tuple[model.Table, ...]:
+def find_tables(pair: Pair, ends: Ends, note: AddNote) -> tuple[model.Table, ...]:
     """The tables that the source captures and a sink writes. Raises `UnexpectedAnswerError` for none.
 
     The databases are asked when their passwords are in the environment.
@@ -80,7 +80,7 @@ class _Search:
     ends: Ends
     captured: Captured
     target: Target
-    note: Note
+    note: AddNote
 
     def tables(self) -> list[model.Table]:
         found: list[model.Table] = []

@@ -9,7 +9,7 @@ from cdcproof.core.errors import CdcproofError
 from cdcproof.databases.connections import connect as open_database
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import TableName
-from cdcproof.onboarding.addresses import Note
+from cdcproof.onboarding.addresses import AddNote
 from cdcproof.onboarding.capture_discovery import alike
 from cdcproof.pipeline import model
 
@@ -17,7 +17,7 @@ from cdcproof.pipeline import model
 class Target:
     """The target's catalogue, each schema asked once; `database` is None where it cannot be asked."""
 
-    def __init__(self, database: Database | None, note: Note) -> None:
+    def __init__(self, database: Database | None, note: AddNote) -> None:
         self.database = database
         self._note = note
         self._tables: dict[str, frozenset[TableName]] = {}
@@ -46,7 +46,7 @@ class Target:
 
 
 @contextmanager
-def open_target(database: model.Database, note: Note) -> Iterator[Target]:
+def open_target(database: model.Database, note: AddNote) -> Iterator[Target]:
     """A session for as long as it is needed."""
     with ExitStack() as stack:
         try:

@@ -34,9 +34,9 @@ def read(path: Path) -> Plan:
     """The plan that a worker left; an empty one when no worker has collected a check."""
     if not path.exists():
         return Plan()
-    told = json.loads(path.read_text(encoding="utf-8"))
+    stored = json.loads(path.read_text(encoding="utf-8"))
     steps = {
         nodeid: Step(**{**step, "needs": tuple(Need(**need) for need in step["needs"])})
-        for nodeid, step in told["steps"].items()
+        for nodeid, step in stored["steps"].items()
     }
-    return Plan(steps, {suite: frozenset(ids) for suite, ids in told["suites"].items()})
+    return Plan(steps, {suite: frozenset(ids) for suite, ids in stored["suites"].items()})

@@ -142,7 +142,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("allure_report_dir", None):
         scrubber = allure_results.register()
         config.add_cleanup(lambda: allure_results.unregister(scrubber))
-        config.stash[_ALLURE_KEY] = allure_results.tell
+        config.stash[_ALLURE_KEY] = allure_results.add
 
 
 def _prepare_replay(config: pytest.Config) -> None:
@@ -226,7 +226,7 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> No
     """End this run as one that was called wrong."""
     if not hasattr(config, "workerinput"):
         raise pytest.UsageError(message)
-    # raised in a worker it would reach the terminal as a traceback, so the controller is told instead
+    # raised in a worker it would reach the terminal as a traceback, so the controller raises it instead
     config.workeroutput[PROBLEM] = message  # type: ignore[attr-defined]  # xdist adds it
     items.clear()
 
@@ -359,7 +359,7 @@ def pytest_runtest_makereport(
     if replayed:
         record = replayed.without_doubt(record)
     known.records[step.id] = record
-    _tell(report, call, record)
+    _report(report, call, record)
     if _ALLURE_KEY in item.config.stash and call.when != "teardown":
         item.config.stash[_ALLURE_KEY](replace(record, title=f"REPLAY: {record.title}") if replayed else record)
     item.user_properties[:] = [
@@ -373,12 +373,12 @@ def pytest_runtest_makereport(
         "pipeline": expected_pipeline(item.config).name,
         "environment": environment_name(item.config),
         "header": known.header,
-        **({} if replayed else _told_of(item.config.stash[_RECORDER_KEY], record, call.when, raised)),
+        **({} if replayed else _recorded(item.config.stash[_RECORDER_KEY], record, call.when, raised)),
     }
     return report
 
 
-def _told_of(recorder: Recorder, record: StepRecord, when: str, raised: BaseException | None) -> dict[str, str]:
+def _recorded(recorder: Recorder, record: StepRecord, when: str, raised: BaseException | None) -> dict[str, str]:
     """What the controller keeps of a check beside its verdict, as JSON: xdist carries no numbers that are long."""
     return {
         "evidence": json.dumps(recorder.lines(record, when, raised)),
@@ -395,21 +395,21 @@ def _in_our_words(raised: BaseException) -> BaseException:
     return raised
 
 
-def _tell(report: pytest.TestReport, call: pytest.CallInfo[None], record: StepRecord) -> None:
+def _report(report: pytest.TestReport, call: pytest.CallInfo[None], record: StepRecord) -> None:
     """Give pytest, JUnit and Allure the outcome and our text; the exception they may print is replaced as well."""
     if hasattr(report, "wasxfail"):
         del report.wasxfail
     if record.verdict.is_green:
         report.outcome, report.longrepr, call.excinfo = "passed", None, None
         return
-    told = text.block(record)
+    block = text.block(record)
     if record.verdict is Verdict.BLOCKED:
         path, line, _ = report.location
-        report.outcome, report.longrepr = "skipped", (path, (line or 0) + 1, f"Skipped: {told}")
+        report.outcome, report.longrepr = "skipped", (path, (line or 0) + 1, f"Skipped: {block}")
         return
-    report.outcome, report.longrepr = "failed", told
+    report.outcome, report.longrepr = "failed", block
     failed = record.verdict is Verdict.FAILED
-    call.excinfo = _caught(pytest.fail.Exception(told, pytrace=False) if failed else CouldNotLookError(told))
+    call.excinfo = _caught(pytest.fail.Exception(block, pytrace=False) if failed else CouldNotLookError(block))
 
 
 def _caught(error: BaseException) -> pytest.ExceptionInfo[BaseException]:

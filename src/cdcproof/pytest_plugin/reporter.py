@@ -75,7 +75,7 @@ class Reporter:
         self._evidence: Journal | None = None
         self._started_at = time.time()
         self._records: dict[str, StepRecord] = {}
-        self._told: dict[str, Any] = {}
+        self._sent: dict[str, Any] = {}
         self._selected: frozenset[str] = frozenset()
         self._plan = Plan()
         self._problem = ""
@@ -128,24 +128,24 @@ class Reporter:
         """Keep the record that came with the report."""
         if str(report.when) == "???":  # how xdist reports the test in which a worker died
             self._add_record_of_crash(report)
-        told = getattr(report, "cdcproof", None)
-        if told:
-            record = StepRecord.from_dict(told["record"])
-            self._told = {**self._told, **told}
+        sent = getattr(report, "cdcproof", None)
+        if sent:
+            record = StepRecord.from_dict(sent["record"])
+            self._sent = {**self._sent, **sent}
             self._records[record.step] = record
-            self._measures += [Measure(*one) for one in json.loads(told.get("measures", "[]"))]
+            self._measures += [Measure(*one) for one in json.loads(sent.get("measures", "[]"))]
             if not self._replayed:
-                self._keep_evidence(json.loads(told.get("evidence", "[]")))
+                self._keep_evidence(json.loads(sent.get("evidence", "[]")))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
         """The verdict as category, letter and word."""
-        told = getattr(report, "cdcproof", None)
-        if not told:
+        sent = getattr(report, "cdcproof", None)
+        if not sent:
             return None
-        verdict = Verdict(told["record"]["verdict"])
+        verdict = Verdict(sent["record"]["verdict"])
         category, letter, markup = _LIVE[verdict]
         return category, letter, (str(verdict).upper(), markup)
 
@@ -227,7 +227,7 @@ class Reporter:
 
     def _keep_evidence(self, lines: list[tuple[str, dict[str, Any]]]) -> None:
         if self._evidence is None:
-            folder = places.folder_of(self._told.get("pipeline", "unknown"), self._reports)
+            folder = places.folder_of(self._sent.get("pipeline", "unknown"), self._reports)
             self._evidence = Journal(folder, self._started_at)
         self._evidence.keep(lines)
 
@@ -256,12 +256,12 @@ class Reporter:
         replay = [f"REPLAY: {self._replayed.words}"] if self._replayed else []
         covered = coverage(self._selected, self._records.keys(), self._plan.suites)
         return Run(
-            pipeline=self._told.get("pipeline", "unknown"),
-            environment=self._told.get("environment", "unknown"),
+            pipeline=self._sent.get("pipeline", "unknown"),
+            environment=self._sent.get("environment", "unknown"),
             suites=tuple(sorted({r.suite for r in steps})),
             started_at=self._replayed.started_at if self._replayed else self._started_at,
             duration_seconds=round(time.time() - self._started_at, 3),
-            header=(*replay, *self._told.get("header", ()), *interrupted),
+            header=(*replay, *self._sent.get("header", ()), *interrupted),
             steps=steps,
             missing=tuple(sorted(covered.missing, key=_in_runbook_order)),
             parts=covered.parts,

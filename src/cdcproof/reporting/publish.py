@@ -41,7 +41,7 @@ def publish(
     *,
     remember: Callable[[Run], Recalled] = lambda _run: NOTHING,
 ) -> Published:
-    """Write every report of a run below `reports`; what fails is told in a sentence each, and never raised.
+    """Write every report of a run below `reports`; each failure is returned as a sentence, and never raised.
 
     A run of a part has a page of its own, and leaves the page and the summary of the whole alone.
     `root` holds ``docs/``, to which the report links. `notify` sends the run to whoever wants to hear of it, and tells of
@@ -122,8 +122,10 @@ def publish_replay(run: Run, before: Sequence[StepRecord], name: str, root: Path
     folder = places.folder_of(run.pipeline, reports) / "replays"
     html = folder / f"{name}.html"
     unwritten = _Attempts("could not be written")
-    told = changes(replace(run, steps=tuple(before), missing=()), run)
-    changed = told if told != [NO_CHANGE] else ["Every verdict, and all that was found, is as it was recorded."]
+    differences = changes(replace(run, steps=tuple(before), missing=()), run)
+    changed = (
+        differences if differences != [NO_CHANGE] else ["Every verdict, and all that was found, is as it was recorded."]
+    )
 
     def write_all() -> None:
         summary = summarize(run, changed, str(html))

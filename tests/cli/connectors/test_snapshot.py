@@ -10,7 +10,7 @@ import pytest
 from cdcproof.cli import reconcile
 from cdcproof.cli.main import main
 from cdcproof.connectors import snapshot
-from cdcproof.connectors.snapshot import Following, Phase, Seen, Tell
+from cdcproof.connectors.snapshot import Following, Phase, Report, Seen
 from cdcproof.onboarding.pipeline_file import text_of
 from tests.canned import EXPANDED, connector, serving
 from tests.pipelines import pipeline_of
@@ -27,9 +27,9 @@ SOURCE = {
 def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """A snapshot of 1,000 orders that is seen half done and then done; the calls of the comparison, which ends with 1."""
 
-    def to_streaming(_: Following, tell: Tell) -> Seen:
-        tell(Seen(Phase.SNAPSHOT, {"orders": 500, "customers": 9}))
-        tell(Seen(Phase.SNAPSHOT, {"orders": 500, "customers": 9}, "connection refused"))
+    def to_streaming(_: Following, report: Report) -> Seen:
+        report(Seen(Phase.SNAPSHOT, {"orders": 500, "customers": 9}))
+        report(Seen(Phase.SNAPSHOT, {"orders": 500, "customers": 9}, "connection refused"))
         return Seen(Phase.STREAMING, {"orders": 1000, "customers": 9})
 
     calls: list[list[str]] = []

@@ -45,8 +45,8 @@ def save(states: ConnectorStates, pipeline: Pipeline) -> Part:
 def read(text: str) -> dict[str, SavedConnector]:
     """Connector by name. Raises `ValueError`, `KeyError` or `TypeError` for something else."""
     found = {
-        name: SavedConnector(name, told["kind"], told["state"], told["config"])
-        for name, told in json.loads(text).items()
+        name: SavedConnector(name, stored["kind"], stored["state"], stored["config"])
+        for name, stored in json.loads(text).items()
     }
     for one in found.values():
         known(str(one.config[key]) for key in inline_secrets(one.config))

@@ -67,14 +67,14 @@ def save(connect: Connect, kafka: Kafka, connectors: Mapping[str, SavedConnector
 
 def read(text: str) -> Saved:
     """What `save` wrote. Raises `ValueError`, `KeyError` or `TypeError` for something else."""
-    told = json.loads(text)
+    stored = json.loads(text)
     connectors = {
         name: SavedOffsets(
             one["kind"], None if one["offsets"] is None else tuple(one["offsets"]), one["unknown"], one["group"]
         )
-        for name, one in told["connectors"].items()
+        for name, one in stored["connectors"].items()
     }
-    return Saved(connectors, {(topic, partition): range(start, end) for topic, partition, start, end in told["kept"]})
+    return Saved(connectors, {(topic, partition): range(start, end) for topic, partition, start, end in stored["kept"]})
 
 
 def _of_group(kafka: Kafka, group: str) -> tuple[Offset, ...]:

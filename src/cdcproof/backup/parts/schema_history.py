@@ -50,9 +50,11 @@ def _as_json(record: Record) -> Mapping[str, object]:
     }
 
 
-def _record(told: Mapping[str, object]) -> Record:
-    key, value = (None if told[name] is None else base64.b64decode(str(told[name])) for name in ("key", "value"))
-    headers = told["headers"]
+def _record(stored: Mapping[str, object]) -> Record:
+    key, value = (None if stored[name] is None else base64.b64decode(str(stored[name])) for name in ("key", "value"))
+    headers = stored["headers"]
     if not isinstance(headers, dict):
         raise TypeError("headers that are none")
-    return Record((str(told["topic"]), int(str(told["partition"]))), int(str(told["offset"])), key, value, headers)
+    return Record(
+        (str(stored["topic"]), int(str(stored["partition"]))), int(str(stored["offset"])), key, value, headers
+    )

@@ -235,9 +235,9 @@ def _side(work: _Work, backup: DatabaseBackup) -> SidePlan:
 def _demand_permission(request: Request, plan: Plan) -> None:
     """Raise where this may not be done, or not now. Nothing was changed so far."""
     if plan.running and not request.stop_connectors:
-        told = ", ".join(f"{name} is {state}" for name, state in plan.running.items())
+        running = ", ".join(f"{name} is {state}" for name, state in plan.running.items())
         raise UsageError(
-            f"The pipeline runs: {told}. A restore under a running pipeline would be written over. Nothing was done.",
+            f"The pipeline runs: {running}. A restore under a running pipeline would be written over. Nothing was done.",
             "Add --stop-connectors, and they are stopped first and started again.",
         )
     active = {name: state for name, state in plan.others.items() if state != STOPPED}

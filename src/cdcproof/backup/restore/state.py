@@ -30,8 +30,8 @@ def read(directory: Directory) -> RestoreState | None:
     """The restore that was begun and not ended; None where there is none. Raises `ConfigError` for a file that cannot be read."""
     path = path_of(directory)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return RestoreState(told["timestamp"], dict(told["beside"]), tuple(told["swapped"]))
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return RestoreState(stored["timestamp"], dict(stored["beside"]), tuple(stored["swapped"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

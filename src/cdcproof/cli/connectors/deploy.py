@@ -117,7 +117,7 @@ def run_undo(arguments: argparse.Namespace) -> int:
     with _deploying(arguments, here) as (control, journal):
         deployment = journal.to_undo()
         results = undo(deployment, control, journal, here.pipeline, arguments.settle_seconds)
-    return _told(arguments, results, undone=deployment.id)
+    return _print_results(arguments, results, undone=deployment.id)
 
 
 def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[Definition]) -> int:
@@ -140,7 +140,7 @@ def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[D
             settle_seconds=arguments.settle_seconds,
             command=arguments.verb,
         )
-    return _told(arguments, results)
+    return _print_results(arguments, results)
 
 
 @contextmanager
@@ -161,8 +161,8 @@ def _deploying(arguments: argparse.Namespace, here: Opened) -> Iterator[tuple[Co
 
 def _refused(arguments: argparse.Namespace, errors: Sequence[tuple[str, str, str]]) -> int:
     if arguments.json:
-        told = [{"name": name, "field": field, "error": text} for name, field, text in errors]
-        print(as_json({"errors": told, "connectors": [], "exit_status": 1}))
+        refused = [{"name": name, "field": field, "error": text} for name, field, text in errors]
+        print(as_json({"errors": refused, "connectors": [], "exit_status": 1}))
         return 1
     for name, field, text in errors:
         print_hanging(f"{name}: {field}: ", text)
@@ -170,7 +170,7 @@ def _refused(arguments: argparse.Namespace, errors: Sequence[tuple[str, str, str
     return 1
 
 
-def _told(arguments: argparse.Namespace, results: Sequence[Result], undone: str = "") -> int:
+def _print_results(arguments: argparse.Namespace, results: Sequence[Result], undone: str = "") -> int:
     from cdcproof.connectors.deployment.deploy import exit_status
 
     status = exit_status(results)

@@ -14,7 +14,7 @@ from cdcproof.core.secrets import scrub
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cdcproof.connectors.snapshot import Seen, Tell
+    from cdcproof.connectors.snapshot import Report, Seen
     from cdcproof.core.progress import Progress
     from cdcproof.pipeline.model import Pipeline
 
@@ -55,35 +55,35 @@ def run_snapshot(arguments: argparse.Namespace) -> int:
         progress.waiting("counting the rows at the source")
         expected = snapshot.expected_rows(here.pipeline, tables)
         progress.clear()
-        seen = following.to_streaming(_teller(stack, progress, expected))
+        seen = following.to_streaming(_screen(stack, progress, expected))
     progress.done(
         f"{connector.name} streams: {sum(seen.rows.values()):,} of {sum(expected.values()):,} rows are at the target"
     )
     return _compared(arguments, here.pipeline, [table.name for table in tables])
 
 
-def _teller(stack: ExitStack, progress: Progress, expected: Mapping[str, int]) -> Tell:
+def _screen(stack: ExitStack, progress: Progress, expected: Mapping[str, int]) -> Report:
     """On a terminal a bar for each table, elsewhere a line for all every few seconds."""
     from cdcproof.cli.reconcile.screen import Screen
 
     total = sum(expected.values())
     screen = stack.enter_context(Screen(sys.stderr)) if sys.stderr.isatty() else None
 
-    def tell(seen: Seen) -> None:
+    def show(seen: Seen) -> None:
         if seen.trouble or screen is None:
             if screen:
                 screen.clear()
             done = sum(min(rows, expected[table]) for table, rows in seen.rows.items())
-            progress.count(scrub(seen.trouble) or _told(seen), done, total, "rows")
+            progress.count(scrub(seen.trouble) or _words(seen), done, total, "rows")
             return
         progress.clear()
         for table, rows in seen.rows.items():
-            screen.doing(table, _told(seen), rows, expected[table])
+            screen.doing(table, _words(seen), rows, expected[table])
 
-    return tell
+    return show
 
 
-def _told(seen: Seen) -> str:
+def _words(seen: Seen) -> str:
     return seen.phase + (f", begun anew {seen.beginnings} times" if seen.beginnings else "")
 
 

@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
             more = sum(n or 0 for n in (result.missing_at_target, result.extra_at_target, result.changed))
             unnamed = max(0, more - len(result.differences))
-            _tell_left(result.table, repairs, unnamed)
+            _print_left(result.table, repairs, unnamed)
             if repairs.moving:
                 status = 3
             elif (left or repairs.by_hand or unnamed) and not status:
@@ -226,7 +226,7 @@ def _signalled(pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:
     return len(repairs.rows)
 
 
-def _tell_left(table: str, repairs: Repairs, unnamed: int) -> None:
+def _print_left(table: str, repairs: Repairs, unnamed: int) -> None:
     for reason in sorted(set(repairs.by_hand)):
         print(f"-- {table}: {repairs.by_hand.count(reason)} by hand: {reason}")
     if repairs.moving:

@@ -84,7 +84,7 @@ class Connect:
             self._http.get_json("/connectors", {"expand": ["status", "info"]}), "/connectors?expand=status&expand=info"
         )
         try:
-            connectors = tuple(read(name, told) for name, told in sorted(answer.items()) if told["info"] is not None)
+            connectors = tuple(read(name, one) for name, one in sorted(answer.items()) if one["info"] is not None)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnexpectedAnswerError(
                 f"{self.url}/connectors describes a connector in a form we do not know: {type(error).__name__} {error}"

@@ -125,9 +125,9 @@ def root_cause(trace: str) -> str:
     return f"{line[:_BEGINNING]} … {line[-_END:]}" if len(line) > _BEGINNING + _END else line
 
 
-def read(name: str, told: Mapping[str, Any]) -> Connector:
+def read(name: str, answer: Mapping[str, Any]) -> Connector:
     """One connector of `GET /connectors?expand=status&expand=info`. Raises KeyError, TypeError, ValueError, AttributeError."""
-    status, info = told["status"], told["info"]
+    status, info = answer["status"], answer["info"]
     config = {str(key): str(value) for key, value in info["config"].items()}
     return Connector(
         name=name,

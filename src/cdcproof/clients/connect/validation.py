@@ -25,9 +25,9 @@ def field_errors(answer: Mapping[str, Any]) -> tuple[FieldError, ...]:
     """
     try:
         found = tuple(
-            FieldError(str(told["value"]["name"]), scrub(" ".join(str(error).split())))
-            for told in answer["configs"]
-            for error in told["value"]["errors"]
+            FieldError(str(field["value"]["name"]), scrub(" ".join(str(error).split())))
+            for field in answer["configs"]
+            for error in field["value"]["errors"]
         )
         count = int(answer["error_count"])
     except (KeyError, TypeError, ValueError):

@@ -52,14 +52,14 @@ def rendered(files: Sequence[Path]) -> Rendered:
     done = _run([*command, *([] if words == [_OLD] else ["--format", "json"])], _CONFIG_SECONDS)
     said = [line for line in scrub(done.stderr).strip().splitlines() if line.strip()]
     if done.returncode != 0:
-        told = f"{' '.join(words)} does not take it: " + "\n".join(said[-_LONGEST_QUOTE_LINES:])
+        message = f"{' '.join(words)} does not take it: " + "\n".join(said[-_LONGEST_QUOTE_LINES:])
         if words == [_OLD] and all(_is_yaml(file) for file in files):  # what is wrong for it may be right for Compose 2
             raise UnexpectedAnswerError(
-                told,
+                message,
                 "Compose 1 knows no include, no !reset and no plain yes or no. Install Docker's compose plug-in (Compose 2), "
                 "which may take it, and otherwise says what is wrong.",
             )
-        raise ConfigError(told, "Correct the file.", files[-1])
+        raise ConfigError(message, "Correct the file.", files[-1])
     return _read(done.stdout, tuple(said))
 
 

@@ -233,7 +233,7 @@ class Session:
 
     def _ours(self, error: KafkaException) -> CouldNotLookError:
         cause = error.args[0]
-        told = f"Kafka at {self.bootstrap}: {cause.str()}."
+        message = f"Kafka at {self.bootstrap}: {cause.str()}."
         match cause.code():
             case KafkaError._TIMED_OUT | KafkaError._TIMED_OUT_QUEUE | KafkaError.REQUEST_TIMED_OUT:
                 return self._no_answer()
@@ -247,12 +247,12 @@ class Session:
                 | KafkaError.SASL_AUTHENTICATION_FAILED
             ):
                 return RefusedError(
-                    told,
+                    message,
                     "Grant the account Describe on the cluster and its groups; Describe, DescribeConfigs and Read on its topics.",
                 )
             case KafkaError.GROUP_ID_NOT_FOUND:
-                return NoSuchGroupError(told)
-        return UnexpectedAnswerError(told)
+                return NoSuchGroupError(message)
+        return UnexpectedAnswerError(message)
 
     def _no_answer(self) -> UnreachableError:
         self._kept.client = None

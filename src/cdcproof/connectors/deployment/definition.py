@@ -86,8 +86,8 @@ def read(path: Path, name: str | None = None) -> Definition:
         raise ConfigError(f"{error}: this key is there twice.", path=path, line=_line_of(text, str(error))) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The file cannot be read: {error}", path=path) from None
-    told, config, initial_state = _parts(data, path)
-    own = told or name or ""
+    named, config, initial_state = _parts(data, path)
+    own = named or name or ""
     if not own:
         raise ConfigError("name: the connector's name is required.", 'Add "name": "…" to the file.', path)
     if name and own != name:

@@ -37,13 +37,13 @@ def without_name(config: Mapping[str, str]) -> dict[str, str]:
 
 def lines(changes: tuple[Change, ...]) -> list[str]:
     """As people read a difference: ``-`` what runs, ``+`` what should."""
-    told = []
+    lines = []
     for change in changes:
         if change.before != ABSENT:
-            told.append(f"- {change.key} = {change.before}")
+            lines.append(f"- {change.key} = {change.before}")
         if change.after != ABSENT:
-            told.append(f"+ {change.key} = {change.after}" + (" (another one)" if change.before == REDACTED else ""))
-    return told
+            lines.append(f"+ {change.key} = {change.after}" + (" (another one)" if change.before == REDACTED else ""))
+    return lines
 
 
 def _shown(config: Mapping[str, object], key: str) -> str:

@@ -66,10 +66,10 @@ def look(accounts: Iterable[Account], tables: Sequence[Table], state_of: StateOf
                 continue
             word, commands = ("captured", ()) if is_made else _of_table(account.database, table, publication, state)
             words.setdefault(table.source, {})[word] = commands
-    for subject, told in words.items():  # one connector that carries the table is enough
+    for subject, answers in words.items():  # one connector that carries the table is enough
         expected[subject] = "captured"
-        found[subject] = "captured" if "captured" in told else "; ".join(told)
-        action += [] if "captured" in told else [command for commands in told.values() for command in commands]
+        found[subject] = "captured" if "captured" in answers else "; ".join(answers)
+        action += [] if "captured" in answers else [command for commands in answers.values() for command in commands]
     return Look(found, expected, action=tuple(dict.fromkeys(action)))
 
 
@@ -110,8 +110,8 @@ def _settings(
             found[f"publication {publication}"] = "present"  # the connector makes it, as it makes its slot
     elif missing:
         found[f"publication {publication}"] = f"present, without {', '.join(missing)}"
-    told = found[f"slot {slot}"]
-    if told.startswith(ABSENT) and told != f"{ABSENT}, 0 free":
+    words = found[f"slot {slot}"]
+    if words.startswith(ABSENT) and words != f"{ABSENT}, 0 free":
         found[f"slot {slot}"] = expected[f"slot {slot}"]
     return expected, found
 

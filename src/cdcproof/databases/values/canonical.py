@@ -39,12 +39,12 @@ def as_text(form: Form, part: bytes) -> str:
     """
     if form.long and part[:1] == ENCODED_BY_HASH:
         return f"{int.from_bytes(part[1:9]):,} bytes with SHA-256 {part[9:].hex()}"
-    return _TELL[form.kind](part[1:] if form.long else part)
+    return _PRINT[form.kind](part[1:] if form.long else part)
 
 
 def literal(form: Form, value: Any) -> str:
     """A value as text that both engines' casts read (binary: hexadecimal digits)."""
-    return str(value) if form.kind is Kind.TEXT else _TELL[form.kind](_encode(form, value))
+    return str(value) if form.kind is Kind.TEXT else _PRINT[form.kind](_encode(form, value))
 
 
 def frame(forms: Sequence[Form], parts: Sequence[bytes | None]) -> bytes:
@@ -127,7 +127,7 @@ def _long(part: bytes) -> bytes:
     return ENCODED_BY_HASH + struct.pack(">q", len(part)) + hashlib.sha256(part).digest()
 
 
-def _told_float(value: float, finite: Callable[[float], str]) -> str:
+def _printed_float(value: float, finite: Callable[[float], str]) -> str:
     if math.isnan(value):
         return "NaN"
     return finite(value) if math.isfinite(value) else f"{'-' if value < 0 else ''}Infinity"
@@ -186,12 +186,12 @@ _ENCODE: dict[Kind, Callable[[Any], bytes]] = {
     Kind.TIMESTAMP: _timestamp,
     Kind.INSTANT: _instant,
 }
-_TELL: dict[Kind, Callable[[bytes], str]] = {
+_PRINT: dict[Kind, Callable[[bytes], str]] = {
     Kind.BOOLEAN: lambda part: "true" if part == b"\x01" else "false",
     Kind.INTEGER: lambda part: str(int.from_bytes(part, signed=True)),
     Kind.NUMBER: bytes.decode,
-    Kind.FLOAT: lambda part: _told_float(struct.unpack(">d", part)[0], repr),
-    Kind.SINGLE: lambda part: _told_float(struct.unpack(">f", part)[0], _shortest_single),
+    Kind.FLOAT: lambda part: _printed_float(struct.unpack(">d", part)[0], repr),
+    Kind.SINGLE: lambda part: _printed_float(struct.unpack(">f", part)[0], _shortest_single),
     Kind.TEXT: lambda part: part.decode("utf-8", "backslashreplace"),
     Kind.BINARY: bytes.hex,
     Kind.UUID: lambda part: str(UUID(bytes=part)),

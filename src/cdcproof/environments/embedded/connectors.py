@@ -40,7 +40,7 @@ def client(instance: Instance) -> Connect:
 
 
 def config(instance: Instance, connector: str) -> dict[str, str]:
-    """A connector's configuration with the instance's addresses; passwords are named, not told."""
+    """A connector's configuration with the instance's addresses; passwords by name only."""
     text = (folders.fixtures() / "connectors" / _FILES[connector]).read_text(encoding="utf-8")
     values: Mapping[str, object] = {
         "host": HOST,
@@ -51,8 +51,8 @@ def config(instance: Instance, connector: str) -> dict[str, str]:
     }
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
-    told: dict[str, str] = json.loads(text)["config"]
-    return told
+    settings: dict[str, str] = json.loads(text)["config"]
+    return settings
 
 
 def files(instance: Instance) -> Path:
@@ -114,7 +114,7 @@ def wait_until_consuming(instance: Instance, progress: Progress, *, deadline_sec
         what="the sink to read its topics",
         deadline_seconds=deadline_seconds,
         patience=stretched,
-        tell=lambda _: progress.waiting("the sink joins its consumer group"),
+        report=lambda _: progress.waiting("the sink joins its consumer group"),
     )
 
 
@@ -125,7 +125,7 @@ def wait_until_running(instance: Instance, progress: Progress, *, deadline_secon
     """
     failures = Failures(instance)
 
-    def tell(seen: ConnectorStates | CouldNotLookError) -> None:
+    def report(seen: ConnectorStates | CouldNotLookError) -> None:
         states = seen.states if isinstance(seen, ConnectorStates) else {}
         progress.waiting(
             "connectors: " + ", ".join(f"{s} {states.get(s, 'absent')}" for s in (f"{SOURCE}/0", f"{SINK}/0"))
@@ -138,13 +138,15 @@ def wait_until_running(instance: Instance, progress: Progress, *, deadline_secon
             what="both connectors to run",
             deadline_seconds=deadline_seconds,
             patience=stretched,
-            tell=tell,
+            report=report,
         )
     except DeadlineError:
         seen = client(instance).states()
-        told = "; ".join(f"{s} {state} ({seen.details[s]})" for s, state in seen.states.items() if state != "RUNNING")
+        not_running = "; ".join(
+            f"{s} {state} ({seen.details[s]})" for s, state in seen.states.items() if state != "RUNNING"
+        )
         raise OperationError(
-            f"The connectors do not run after {stretched(deadline_seconds):.0f} s: {told or 'they are not there'}",
+            f"The connectors do not run after {stretched(deadline_seconds):.0f} s: {not_running or 'they are not there'}",
             _way_out(instance),
         ) from None
 
@@ -192,8 +194,8 @@ def _way_out(instance: Instance) -> str:
 def _ensure(instance: Instance, name: str, present: Connector | None) -> None:
     connect = client(instance)
     wanted = config(instance, name)
-    told = {"name": name, "config": wanted}
-    write_whole(files(instance) / f"{name}.json", json.dumps(told, indent=2) + "\n")
+    content = {"name": name, "config": wanted}
+    write_whole(files(instance) / f"{name}.json", json.dumps(content, indent=2) + "\n")
     if present is None or {k: v for k, v in present.config.items() if k != "name"} != wanted:
         _put(connect, name, wanted)
     elif "FAILED" in (present.state, *(task.state for task in present.tasks)):

@@ -39,8 +39,8 @@ def _pipelines(directory: Path, *patterns: str) -> Iterator[str]:
     """The names of the pipelines whose reports these are; empty for one that does not say."""
     for path in (path for pattern in patterns for path in directory.glob(pattern)):
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             yield ""
         else:
-            yield str(told.get("pipeline", "")) if isinstance(told, dict) else ""
+            yield str(stored.get("pipeline", "")) if isinstance(stored, dict) else ""

@@ -33,9 +33,9 @@ def of(instance: Instance) -> Passwords:
     """Read them. Raises `UsageError` when the file is gone."""
     path = instance.folders.secrets
     try:
-        told = dict(line.split("=", 1) for line in path.read_text(encoding="utf-8").splitlines())
+        stored = dict(line.split("=", 1) for line in path.read_text(encoding="utf-8").splitlines())
         return Passwords(
-            Secret(told["source_password"]), Secret(told["target_password"]), Secret(told["superuser_password"])
+            Secret(stored["source_password"]), Secret(stored["target_password"]), Secret(stored["superuser_password"])
         )
     except (OSError, KeyError, ValueError):
         raise UsageError(

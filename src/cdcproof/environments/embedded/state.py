@@ -101,19 +101,19 @@ def load(name: str) -> Instance | None:
     """What the instance remembers, None when there never was one. Raises `OperationError` for a file that is damaged."""
     path = folders.folders(name).instance_file
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
         return Instance(
             name=name,
-            ports={str(k): int(v) for k, v in told["ports"].items()},
-            stopped=bool(told["stopped"]),
-            prepared=bool(told["prepared"]),
-            generation=int(told["generation"]),
-            parts=str(told["parts"]),
-            checkout=str(told.get("checkout", "")),
-            processes={k: Process(int(v["pid"]), float(v["started"])) for k, v in told["processes"].items()},
-            monitoring=bool(told.get("monitoring", False)),
-            identity=str(told.get("identity", "")),
-            restarts=tuple(Restart(str(r["service"]), float(r["at"]), str(r["why"])) for r in told["restarts"]),
+            ports={str(k): int(v) for k, v in stored["ports"].items()},
+            stopped=bool(stored["stopped"]),
+            prepared=bool(stored["prepared"]),
+            generation=int(stored["generation"]),
+            parts=str(stored["parts"]),
+            checkout=str(stored.get("checkout", "")),
+            processes={k: Process(int(v["pid"]), float(v["started"])) for k, v in stored["processes"].items()},
+            monitoring=bool(stored.get("monitoring", False)),
+            identity=str(stored.get("identity", "")),
+            restarts=tuple(Restart(str(r["service"]), float(r["at"]), str(r["why"])) for r in stored["restarts"]),
         )
     except FileNotFoundError:
         return None
@@ -128,10 +128,10 @@ def load(name: str) -> Instance | None:
 
 def save(instance: Instance) -> None:
     """Write it down."""
-    told = asdict(instance)
-    del told["name"]
+    stored = asdict(instance)
+    del stored["name"]
     try:
-        folders.write_private(instance.folders.instance_file, json.dumps(told, indent=2) + "\n")
+        folders.write_private(instance.folders.instance_file, json.dumps(stored, indent=2) + "\n")
     except OSError as error:
         raise OperationError(
             f"{instance.folders.instance_file} cannot be written: {error.strerror or error}.",

@@ -16,7 +16,7 @@ from cdcproof.core.waiting import wait_until
 from cdcproof.environments.base import Environment, ServiceState
 from cdcproof.pipeline.model import Pipeline
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class Services(Protocol):
@@ -102,7 +102,7 @@ def of(environment: Environment, pipeline: Pipeline) -> Services:
     return Composed(projects)
 
 
-def wait_until_up(environment: Environment, pipeline: Pipeline, seconds: float, report: Tell) -> Mapping[str, str]:
+def wait_until_up(environment: Environment, pipeline: Pipeline, seconds: float, report: Report) -> Mapping[str, str]:
     """Wait until every service is up and healthy and Connect reports connectors; service to what was seen of it."""
 
     def look() -> tuple[ServiceState, ...]:
@@ -123,7 +123,7 @@ def wait_until_up(environment: Environment, pipeline: Pipeline, seconds: float, 
         deadline_seconds=seconds,
         interval_seconds=0.5,
         patience=stretched,
-        tell=lambda seen: report(f"waiting: {down(seen) or 'Kafka Connect'}"),
+        report=lambda seen: report(f"waiting: {down(seen) or 'Kafka Connect'}"),
     )
     return {state.name: state.detail for state in states}
 

@@ -167,7 +167,7 @@ class ReconciliationCollector(Collector):
 
     def _as_declared(self, report: Report) -> Report:
         """The report as the pipeline file of today sees it: without tables that it does not have."""
-        results = (as_declared(told, self._tables[told.table]) for told in report.tables if told.table in self._tables)
+        results = (as_declared(one, self._tables[one.table]) for one in report.tables if one.table in self._tables)
         return replace(report, tables=tuple(result for result in results if result))
 
     def _has_settled(self, path: Path) -> bool:

@@ -35,10 +35,10 @@ class CaptureJobs:
 
     def details(self) -> dict[str, str]:
         """What the server says of a failure."""
-        told = {
+        failures = {
             f"{kind} job": job.failure for kind in ("capture", "cleanup") if (job := self.job(kind)) and job.failure
         }
-        return told | ({_SCAN: self.health.errors[-1]} if self.health.errors else {})
+        return failures | ({_SCAN: self.health.errors[-1]} if self.health.errors else {})
 
     def seconds(self) -> dict[str, float]:
         """How old what was captured is; nothing where nothing was captured yet."""

@@ -23,5 +23,5 @@ class OwnRights:
 
     def rows(self) -> list[dict[str, object]]:
         """One row for each thing that is missing, for the report."""
-        told: list[dict[str, object]] = [{"missing": what, "grant": grant} for what, grant in self.missing.items()]
-        return told or [{"missing": "nothing", "grant": None}]
+        rows: list[dict[str, object]] = [{"missing": what, "grant": grant} for what, grant in self.missing.items()]
+        return rows or [{"missing": "nothing", "grant": None}]

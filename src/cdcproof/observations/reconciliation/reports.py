@@ -132,10 +132,10 @@ class Newest:
         newest = next((file.report for file in self.files if file.report and file.counts), None)
         for file in reversed(self.files):
             is_ours = file.report and file.counts and newest and are_of_the_same(file.report, newest)
-            for told in file.report.tables if file.report and is_ours else ():
-                table = tables.get(told.table)
-                if table and (result := as_declared(told, table)):
-                    seen.setdefault(told.table, []).append(Seen(result, file.at))
+            for one in file.report.tables if file.report and is_ours else ():
+                table = tables.get(one.table)
+                if table and (result := as_declared(one, table)):
+                    seen.setdefault(one.table, []).append(Seen(result, file.at))
         found = {name: history(seen.get(name, ())) for name in self.pipeline.table_names}
         return {name: one for name, one in found.items() if one}
 
@@ -272,9 +272,9 @@ def _contents(one: History) -> str:
         return f"differ, compared {clock(one.mismatch.at)}"
     if one.contents is None:
         return "counted only; never compared"
-    told = contents_equal(one.contents.result).removeprefix("contents ")
-    when = "" if one.contents is one.newest else f"counted only; {told}, last compared {clock(one.contents.at)}"
-    return when or told
+    contents = contents_equal(one.contents.result).removeprefix("contents ")
+    when = "" if one.contents is one.newest else f"counted only; {contents}, last compared {clock(one.contents.at)}"
+    return when or contents
 
 
 def _counted(result: TableResult) -> str:
@@ -285,5 +285,5 @@ def _summary(file: ReportFile) -> str:
     if not file.report:
         return file.problem
     words = [_counted(t) for t in file.report.tables]
-    told = ", ".join(f"{words.count(w)} {w}" for w in sorted(set(words))) or "no tables"
-    return f"{told} ({file.foreign or file.problem}: not counted)" if file.foreign or file.problem else told
+    counted = ", ".join(f"{words.count(w)} {w}" for w in sorted(set(words))) or "no tables"
+    return f"{counted} ({file.foreign or file.problem}: not counted)" if file.foreign or file.problem else counted

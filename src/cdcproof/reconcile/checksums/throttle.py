@@ -54,7 +54,7 @@ class Throttle:
                     what=f"the source to answer within {self._slow_seconds:g} s",
                     deadline_seconds=self._patience_seconds,
                     interval_seconds=_INTERVAL_SECONDS,
-                    tell=lambda seen: progress(f"paused, the source is slow to answer: {_shown(seen)}"),
+                    report=lambda seen: progress(f"paused, the source is slow to answer: {_shown(seen)}"),
                 )
             except DeadlineError as error:
                 raise DeadlineError(

@@ -142,7 +142,7 @@ def waited(hop: SourceHop | SinkHop, seconds: float, progress: Progress) -> Sigh
             what=hop.what,
             deadline_seconds=seconds,
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda seen: progress(f"waiting for {hop.what}: {seen}"),
+            report=lambda seen: progress(f"waiting for {hop.what}: {seen}"),
         )
     except DeadlineError as error:
         raise DeadlineError(error.message, hop.remedy) from None

@@ -44,10 +44,10 @@ BY_URGENCY = (TableStatus.MISMATCH, TableStatus.ERROR, TableStatus.INCOMPLETE, T
 
 def key_for_people(values: Collection[str | None]) -> str:
     """``17``, ``17, x``, ``NULL``. A value that could not be seen or read as itself is in quotes, its control characters escaped."""
-    return ", ".join("NULL" if value is None else _told(value, is_alone=len(values) == 1) for value in values)
+    return ", ".join("NULL" if value is None else _shown(value, is_alone=len(values) == 1) for value in values)
 
 
-def _told(value: str, *, is_alone: bool) -> str:
+def _shown(value: str, *, is_alone: bool) -> str:
     is_plain = value.strip() and value.isprintable() and value != "NULL" and (is_alone or ", " not in value)
     if is_plain and not value.startswith('"'):
         return value

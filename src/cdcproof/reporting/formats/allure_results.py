@@ -27,7 +27,7 @@ _SEVERITY = {
 }
 
 
-def tell(record: StepRecord) -> None:
+def add(record: StepRecord) -> None:
     """Add what a record holds to the result of the test that is running; does nothing when Allure is not active."""
     dynamic: Any = allure.dynamic  # untyped
     dynamic.title(record.title)
@@ -56,10 +56,10 @@ class Scrubber:
     def report_result(self, result: Any) -> None:
         """Clean the result of a test; a check's message is our text, without the exception that carried it."""
         if any(label.name == _STEP_LABEL for label in result.labels):
-            for told in (result, *result.steps):
-                if told.statusDetails:
-                    told.statusDetails.trace = None
-                    told.statusDetails.message = told.statusDetails.message.partition(": ")[2].rstrip()
+            for part in (result, *result.steps):
+                if part.statusDetails:
+                    part.statusDetails.trace = None
+                    part.statusDetails.message = part.statusDetails.message.partition(": ")[2].rstrip()
         _scrub_in_place(result)
 
     @allure_commons.hookimpl(tryfirst=True)
@@ -85,9 +85,9 @@ def unregister(scrubber: Scrubber) -> None:
 
 def _add_step(difference: Difference, *, failed: bool) -> None:
     hook, step = allure_commons.plugin_manager.hook, str(uuid.uuid4())
-    told = f"expected {difference.expected}, found {difference.found}"
-    hook.start_step(uuid=step, title=": ".join(filter(None, (difference.subject, told))), params={})
-    error = AssertionError(difference.detail or told) if failed else None
+    words = f"expected {difference.expected}, found {difference.found}"
+    hook.start_step(uuid=step, title=": ".join(filter(None, (difference.subject, words))), params={})
+    error = AssertionError(difference.detail or words) if failed else None
     hook.stop_step(uuid=step, exc_type=type(error) if error else None, exc_val=error, exc_tb=None)
 
 

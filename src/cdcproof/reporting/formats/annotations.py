@@ -26,7 +26,7 @@ _SEVERITIES = {"critical": "blocker", "major": "major", "minor": "minor"}
 def github(run: Run, file: str) -> str:
     """A workflow command for each check that is not plainly passed, shown at the first line of `file`; whole on one line each."""
     return "".join(
-        f"::{level} file={_property(file)},line=1,title={_property(text.heading(record))}::{_message(_told(record))}\n"
+        f"::{level} file={_property(file)},line=1,title={_property(text.heading(record))}::{_message(_message_of(record))}\n"
         for record in run.steps
         if (level := _LEVELS.get(record.verdict))
     )
@@ -36,7 +36,7 @@ def codequality(run: Run, file: str) -> str:
     """A Code Quality report: an issue for each check that is not plainly passed, at the first line of `file`."""
     issues = [
         {
-            "description": scrub(f"{text.heading(record)}: {' '.join(_told(record).split())}"),
+            "description": scrub(f"{text.heading(record)}: {' '.join(_message_of(record).split())}"),
             "check_name": record.step,
             "fingerprint": hashlib.sha256(f"{run.pipeline} {record.step} {record.verdict}".encode()).hexdigest(),
             "severity": _SEVERITIES.get(record.severity, "info") if _LEVELS[record.verdict] == "error" else "info",
@@ -68,17 +68,17 @@ def markdown(run: Run) -> str:
     return "\n".join([*lines, *(["", *text.blocked_lines(run)] if text.blocked_lines(run) else [])]) + "\n"
 
 
-def _told(record: StepRecord) -> str:
+def _message_of(record: StepRecord) -> str:
     return scrub(text.block(record).partition("\n")[2].strip() or record.title)
 
 
-def _message(told: str) -> str:
-    return told.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+def _message(value: str) -> str:
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(told: str) -> str:
-    return _message(told).replace(":", "%3A").replace(",", "%2C")
+def _property(value: str) -> str:
+    return _message(value).replace(":", "%3A").replace(",", "%2C")
 
 
-def _cell(told: str) -> str:
-    return told.replace("|", "\\|")
+def _cell(value: str) -> str:
+    return value.replace("|", "\\|")

@@ -50,7 +50,7 @@ class Summary:
         lines = [
             self.title,
             text.totals(self.run),
-            *(line for told in self.run.header for line in text.wrapped(told)),
+            *(line for header in self.run.header for line in text.wrapped(header)),
         ]
         lines += ["", self._changes_of]
         lines += [line for change in self.changes for line in text.wrapped(change, 2)]

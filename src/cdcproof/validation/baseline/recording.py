@@ -185,11 +185,11 @@ def _from_dict(stored: Mapping[str, Any]) -> Baseline:
 def _table_facts(place: str, table: TableName, session: Database) -> dict[str, str]:
     return {
         f"{place}/(key)": ", ".join(session.catalogue.primary_key(table)) or "none",
-        **{f"{place}/{column.name}": _column_told(column) for column in session.catalogue.columns(table)},
+        **{f"{place}/{column.name}": _column_type(column) for column in session.catalogue.columns(table)},
     }
 
 
-def _column_told(column: Column) -> str:
+def _column_type(column: Column) -> str:
     """``numeric(12, 2) not null``."""
     size = [part for part in (column.precision, column.scale) if part is not None] or [
         part for part in (column.length,) if part is not None

@@ -128,9 +128,9 @@ def _with_services(
         if service is None:
             wanted = _without(wanted, place)
             continue
-        told = services[service]
-        wanted |= {place + setting: masked(setting, value) for setting, value in told.settings.items()}
-        unread += [f"{setting} of {service}: the compose files do not say one value" for setting in told.unread]
+        declared = services[service]
+        wanted |= {place + setting: masked(setting, value) for setting, value in declared.settings.items()}
+        unread += [f"{setting} of {service}: the compose files do not say one value" for setting in declared.unread]
     others = sorted(set(services) - set(matched.values()))
     notes = (f"{', '.join(others)}: no container of the pipeline file",) if others else ()
     return _Laid(wanted, notes, tuple(unread))

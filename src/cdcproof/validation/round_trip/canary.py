@@ -42,7 +42,7 @@ def follow(canary: Canary, pipeline: Pipeline, source: Rows, target: Rows, repor
             what="the canary's next beat",
             deadline_seconds=limits.deadline_seconds,
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda _: report("waiting for the canary's next beat"),
+            report=lambda _: report("waiting for the canary's next beat"),
         )[0][0]
     except DeadlineError:
         raise CouldNotLookError(
@@ -58,7 +58,7 @@ def follow(canary: Canary, pipeline: Pipeline, source: Rows, target: Rows, repor
             what="the beat at the target",
             deadline_seconds=limits.deadline_seconds,
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda _: report("waiting for the canary's beat at the target"),
+            report=lambda _: report("waiting for the canary's beat at the target"),
         )
         seconds = clock.elapsed_seconds
     except DeadlineError:

@@ -66,7 +66,7 @@ class Traveller:
         wanted = self.values if act == "insert" else self.changed
         return len(found) == 1 and self._equals(found[0], wanted)
 
-    def told(self, found: Sequence[Values]) -> str:
+    def described(self, found: Sequence[Values]) -> str:
         """What was found, without a value of it: a row that is not ours is nobody's business."""
         if not found:
             return "no row"
@@ -77,7 +77,7 @@ class Traveller:
         return "the row as it was updated" if self._equals(found[0], self.changed) else "a row with other values"
 
     @property
-    def key_told(self) -> str:
+    def key(self) -> str:
         """``customer_id = 99999``."""
         return ", ".join(f"{column} = {value}" for column, value in self.source.key.items())
 

@@ -83,12 +83,12 @@ def look_before(
             is_ours = row.is_ours if is_live else row.is_left_of_ours
             if any(not is_ours(one) for one in there) or len(there) > 1:
                 raise UsageError(
-                    f"{place.table} at the {side} has a row with {row.key_told} that is not ours. Nothing was written.",
+                    f"{place.table} at the {side} has a row with {row.key} that is not ours. Nothing was written.",
                     f"Give {row.table} a test_row with a free key in the pipeline file, or remove that row if nobody needs it.",
                 )
             if there:
-                told = row.told(there) if is_live else _MARKED
-                found.append(f"{place.table} at the {side}: {told}, with {row.key_told}")
+                described = row.described(there) if is_live else _MARKED
+                found.append(f"{place.table} at the {side}: {described}, with {row.key}")
     return rows, tuple(found)
 
 
@@ -106,7 +106,7 @@ def _act_and_watch(act: Act, rows: Sequence[Traveller], hops: Sequence[Hop], end
 
 def _do(act: Act, row: Traveller, ends: Ends) -> None:
     place = row.source.table
-    with written_down(ends.write_down, f"{act} at the source: the test row of {place} with {row.key_told}"):
+    with written_down(ends.write_down, f"{act} at the source: the test row of {place} with {row.key}"):
         _do_at_the_source(act, row, ends)
 
 
@@ -127,7 +127,7 @@ def _do_at_the_source(act: Act, row: Traveller, ends: Ends) -> None:
     )
     if not done:
         raise OperationError(
-            f"The {act} was not made: the test row of {place} with {row.key_told} is not, or would not be, as the pipeline file has it.",
+            f"The {act} was not made: the test row of {place} with {row.key} is not, or would not be, as the pipeline file has it.",
             f"Write test_update of {row.table} in the columns' own types; look whether somebody else uses that key.",
         )
 
@@ -168,7 +168,7 @@ def _watch(
             what=f"the {act}",
             deadline_seconds=deadline_seconds,
             interval_seconds=_INTERVAL_SECONDS,
-            tell=lambda seen: ends.report(f"{act}: {', '.join(seen) if isinstance(seen, list) else seen}"),
+            report=lambda seen: ends.report(f"{act}: {', '.join(seen) if isinstance(seen, list) else seen}"),
         )
     except DeadlineError:
         look()  # what could not be asked must not be called missing
@@ -176,7 +176,7 @@ def _watch(
 
 
 def _missed(act: Act, row: Traveller, ends: Ends) -> Hop:
-    return Hop(row.table, act, None, row.told(ends.target.find(row.target)))
+    return Hop(row.table, act, None, row.described(ends.target.find(row.target)))
 
 
 def _remove(rows: Sequence[Traveller], ends: Ends) -> dict[str, str]:
@@ -197,19 +197,19 @@ def _remove(rows: Sequence[Traveller], ends: Ends) -> dict[str, str]:
 
     def at_the_source(row: Traveller) -> None:
         if any(row.is_ours(one) for one in ends.source.find(row.source)):
-            what = f"delete at the source: the test row of {row.source.table} with {row.key_told}"
+            what = f"delete at the source: the test row of {row.source.table} with {row.key}"
             with written_down(ends.write_down, what):
                 ends.source.delete(row.source, row.is_ours)
         if ends.target.find(row.target):
             on_their_way[row] = Deadline(0)
 
     def at_the_target(row: Traveller) -> None:
-        what = f"delete at the target: the test row of {row.target.table} with {row.key_told}"
+        what = f"delete at the target: the test row of {row.target.table} with {row.key}"
         with written_down(ends.write_down, what):
             ends.target.delete(row.target, row.is_ours)
         there = ends.target.find(row.target)
         if there:
-            remains[row.table] = f"the target has {row.told(there)}"
+            remains[row.table] = f"the target has {row.described(there)}"
 
     each(rows[::-1], "it", at_the_source)
     gone: dict[Traveller, float] = {}
@@ -226,7 +226,7 @@ def _remove_marked(row: Traveller, ends: Ends, remains: dict[str, str]) -> None:
     whole = row.target.whatever_holds()
     if row.table in remains or not ends.target.find(whole):
         return
-    what = f"delete at the target: the test row of {row.target.table}, marked as deleted, with {row.key_told}"
+    what = f"delete at the target: the test row of {row.target.table}, marked as deleted, with {row.key}"
     with written_down(ends.write_down, what):
         ends.target.delete(whole, row.is_left_of_ours)
     if ends.target.find(whole):
@@ -235,8 +235,8 @@ def _remove_marked(row: Traveller, ends: Ends, remains: dict[str, str]) -> None:
 
 def _must_be_removed(remains: Mapping[str, str], why: str) -> None:
     if remains:
-        told = "; ".join(f"{table}: {reason}" for table, reason in remains.items())
-        raise OperationError(f"{why}\nA test row could not be removed: {told}", "Remove it by hand, then try again.")
+        left = "; ".join(f"{table}: {reason}" for table, reason in remains.items())
+        raise OperationError(f"{why}\nA test row could not be removed: {left}", "Remove it by hand, then try again.")
 
 
 def _with_names_at_the_target(row: Traveller, target: Rows) -> Traveller:

@@ -62,8 +62,8 @@ class Part:
 
     def unseen(self) -> str:
         """When it did not answer; empty where it did throughout."""
-        told = self._story(self.name, _ANSWERS)
-        return "" if self.not_watched or told == f"{_ANSWERS} throughout" else told
+        story = self._story(self.name, _ANSWERS)
+        return "" if self.not_watched or story == f"{_ANSWERS} throughout" else story
 
     def row(self) -> dict[str, object]:
         """One row for the report."""
@@ -164,8 +164,8 @@ class Soak:
     def demand_seen(self) -> None:
         """Raise `UnreachableError` where a part did not answer meanwhile: what it was then nobody knows."""
         if unseen := {part.name: part.unseen() for part in self.parts if part.unseen()}:
-            told = "; ".join(f"{name}: {word}" for name, word in unseen.items())
+            stories = "; ".join(f"{name}: {word}" for name, word in unseen.items())
             raise UnreachableError(
-                f"Not everything could be watched throughout. {told}.",
+                f"Not everything could be watched throughout. {stories}.",
                 "See what stopped it (pytest -m morning looks at each service), then watch again.",
             )

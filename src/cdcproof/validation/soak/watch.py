@@ -23,7 +23,7 @@ from cdcproof.validation.soak.samples import Part, Seen, Soak
 _OFTEN_SECONDS = 0.5
 """A task that is restarted is away for about this long."""
 _SELDOM_SECONDS = 5.0
-_TELL_SECONDS = 1.0
+_REPORT_SECONDS = 1.0
 _PATIENCE_SECONDS = 120.0
 """What a last look may take beyond the soak: every client has a shorter timeout of its own."""
 
@@ -60,8 +60,8 @@ def watch(parts: Sequence[Watched], seconds: float, report: Callable[[float], No
                 bool,
                 what="the end of the soak",
                 deadline_seconds=seconds + _PATIENCE_SECONDS,
-                interval_seconds=min(_TELL_SECONDS, seconds / 10),
-                tell=lambda _: report(min(seconds, clock.elapsed_seconds)),
+                interval_seconds=min(_REPORT_SECONDS, seconds / 10),
+                report=lambda _: report(min(seconds, clock.elapsed_seconds)),
             )
             return Soak(tuple(future.result() for future in futures), seconds)
         finally:

@@ -74,7 +74,7 @@ def follow(instance: Instance, progress: Progress, *, what: str, deadline_second
                 )
         return rows
 
-    def tell(seen: object) -> None:
+    def report(seen: object) -> None:
         progress.count(what, seen if isinstance(seen, int) else 0, total, "rows")
 
     return wait_until(
@@ -84,7 +84,7 @@ def follow(instance: Instance, progress: Progress, *, what: str, deadline_second
         deadline_seconds=deadline_seconds,
         patience=stretched,
         interval_seconds=0.05 if soon else 0.5,
-        tell=tell,
+        report=report,
     )
 
 
@@ -111,7 +111,7 @@ def wait_for_heartbeat(instance: Instance, progress: Progress) -> None:
             deadline_seconds=_HEARTBEAT_SECONDS,
             patience=stretched,
             interval_seconds=0.1,
-            tell=lambda _: progress.waiting("the first heartbeat is on its way to the target"),
+            report=lambda _: progress.waiting("the first heartbeat is on its way to the target"),
         )
 
 
@@ -128,7 +128,7 @@ def _connect_to_databases(instance: Instance, progress: Progress) -> None:
                 lambda missing: not missing,
                 what="both connectors to be connected to their database",
                 deadline_seconds=min(_RECONNECT_SECONDS, deadline.remaining_seconds),
-                tell=lambda _: progress.waiting("the connectors connect to their databases"),
+                report=lambda _: progress.waiting("the connectors connect to their databases"),
             )
         except DeadlineError:
             if deadline.passed:

@@ -231,12 +231,12 @@ def description(process: Process) -> dict[str, object]:
     if found is None:
         raise CouldNotLookError(f"Process {process.pid} is gone.")
     try:
-        return {"process": _told(found), "children": [_told(child) for child in found.children(recursive=True)]}
+        return {"process": _recorded(found), "children": [_recorded(child) for child in found.children(recursive=True)]}
     except psutil.Error as error:
         raise CouldNotLookError(f"Process {process.pid} cannot be described: {error}") from None
 
 
-def _told(found: psutil.Process) -> dict[str, object]:
+def _recorded(found: psutil.Process) -> dict[str, object]:
     names = ["pid", "ppid", "username", "cmdline", "exe", "cwd", "create_time", "status", "environ", "memory_info"]
     return {**found.as_dict([*names, "open_files", "net_connections", "num_threads"])}
 

@@ -65,7 +65,7 @@ def start(
             start_one(service)
         return False
 
-    def tell(silent: list[str] | CouldNotLookError) -> None:
+    def report(silent: list[str] | CouldNotLookError) -> None:
         progress.waiting(f"waiting for {', '.join(silent)}" if isinstance(silent, list) else str(silent))
 
     with ThreadPoolExecutor(2 * len(names)) as pool:
@@ -79,7 +79,7 @@ def start(
                 deadline_seconds=START_SECONDS,
                 patience=stretched,
                 interval_seconds=0.05,
-                tell=tell,
+                report=report,
             )
         except DeadlineError:
             silent = next(s for s in names if not services.answers(instance, s))

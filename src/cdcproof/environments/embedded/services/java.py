@@ -114,7 +114,7 @@ def _of_wheel() -> str | None:
 
 def _version(program: Path) -> str | None:
     try:
-        told = subprocess.run(
+        printed = subprocess.run(
             [program, "-XshowSettings:properties", "-version"],
             capture_output=True,
             text=True,
@@ -123,5 +123,5 @@ def _version(program: Path) -> str | None:
         ).stderr
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(r"java\.runtime\.version = (\S+)", told)
+    match = re.search(r"java\.runtime\.version = (\S+)", printed)
     return match[1] if match else None

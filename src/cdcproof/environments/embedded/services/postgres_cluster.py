@@ -86,8 +86,8 @@ def make(bin_folder: Path, data: Path, account: Account | None, superuser_passwo
     copy = ["/bin/cp", "-a", f"{_empty_cluster(account)}/.", str(data)]
     # one line on standard input is one statement; a command line could be read by others
     single_user = [str(bin_folder / "postgres"), "--single", "-j", "-D", str(data), "-c", "fsync=off", "postgres"]
-    for words, told in ((copy, ""), (single_user, f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'\n")):
-        done = _as(account, words, told)
+    for words, input_text in ((copy, ""), (single_user, f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'\n")):
+        done = _as(account, words, input_text)
         if done.returncode:
             shutil.rmtree(data, ignore_errors=True)
             raise OperationError(f"The data folder {data} cannot be made: {_last_line(done)}", _WAY_OUT)
@@ -131,12 +131,12 @@ def _make_private(folder: Path, account: Account | None) -> None:
         os.chown(folder, account.uid, account.gid)
 
 
-def _as(account: Account | None, words: list[str], told: str = "") -> subprocess.CompletedProcess[str]:
+def _as(account: Account | None, words: list[str], input_text: str = "") -> subprocess.CompletedProcess[str]:
     seconds = stretched(_SECONDS)
     try:
         return subprocess.run(
             words,
-            input=told,
+            input=input_text,
             capture_output=True,
             text=True,
             cwd="/",
