@@ -1,8 +1,9 @@
-"""Imports point down only, each third-party client enters by one room, and only one module sleeps."""
+"""Imports point down only, each third-party client enters by one room, only one module sleeps, and words are the field's."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,11 @@ import pytest
 from tests.conftest import LONGEST_FIRST
 
 ROOT = Path(__file__).parents[1]
+
+_DIALECT = re.compile(r"(?<![a-z])(told|tell|tells|telling|doors?)(?![a-z])", re.IGNORECASE)
+"""Words for print, report, return, client and session that nobody else uses; parts of a name count too."""
+_WRITTEN_BY_US = ("src", "checks", "fixtures", "monitoring", "scripts", "docs")
+_TEXTS = ("*.py", "*.md", "*.toml", "*.yml", "*.sql", "*.sh")
 
 LAYERS = (
     {"core", "findings", "shipped"},
@@ -219,6 +225,24 @@ def test_a_comparison_by_flags_loads_only_what_it_uses() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert {"psycopg", "cdcproof.databases.postgresql.database"} <= set(loaded)
     assert not {"pydantic", "duckdb", "pyarrow", "jinja2", "cdcproof.databases.sqlserver.database"} & set(loaded)
+
+
+def test_the_code_and_its_documents_use_the_words_of_the_field() -> None:
+    written = [path for folder in _WRITTEN_BY_US for kind in _TEXTS for path in ROOT.glob(f"{folder}/**/{kind}")]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in [*written, *ROOT.glob("*.md"), *ROOT.glob("*.yml"), *ROOT.glob("*.toml")]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if _DIALECT.search(line)
+    ]
+    assert len(written) > 600
+    assert found == []
+
+
+@pytest.mark.parametrize("text", ["it tells", "def _tell(", "as_told = 1", "a door", "the DOORS"])
+def test_a_word_of_no_field_is_found(text: str) -> None:
+    assert _DIALECT.search(text)
+    assert not _DIALECT.search("a teller's tolderol, indoors")
 
 
 def test_what_takes_long_is_where_it_is_put_first() -> None:

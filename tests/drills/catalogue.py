@@ -276,7 +276,7 @@ FAULTS: tuple[Fault, ...] = (
     *_shown(
         "observations/test_source_lag.py", Shown.MADE,
         ("test_a_position_beyond_the_end_of_the_log_is_of_another_time", "morning.7-source-lag", "The position is beyond the end of the source's log", "the connector", (10,), False),
-        ("test_sql_server_tells_the_age_of_what_was_not_read", "morning.7-source-lag", "SQL Server: changes that nobody has read grow old", "the connector and its seconds", (1,), False),
+        ("test_sql_server_reports_the_age_of_what_was_not_read", "morning.7-source-lag", "SQL Server: changes that nobody has read grow old", "the connector and its seconds", (1,), False),
     ),
     *_shown(
         "observations/test_source_history.py", Shown.MADE,

@@ -14,7 +14,7 @@ import pytest
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.findings import Verdict
 from cdcproof.history import database
-from cdcproof.history.entries import CHECKS, Entry, Look, Measure
+from cdcproof.history.entries import CHECKS, CheckResult, Entry, Measure
 
 ROOT = Path(__file__).parents[2]
 LOOKS = 200
@@ -23,11 +23,11 @@ import sys
 from pathlib import Path
 from cdcproof.findings import Verdict
 from cdcproof.history import database
-from cdcproof.history.entries import CHECKS, Entry, Look, Measure
+from cdcproof.history.entries import CHECKS, Entry, CheckResult, Measure
 
-looks = tuple(Look(f"morning.{{n}}-it", Verdict.PASSED, 0.5, 0) for n in range({LOOKS}))
+results = tuple(CheckResult(f"morning.{{n}}-it", Verdict.PASSED, 0.5, 0) for n in range({LOOKS}))
 for number in range(int(sys.argv[3])):
-    entry = Entry("p", CHECKS, sys.argv[2], "GREEN", float(number), 1.0, looks, (Measure("m", "s", float(number)),))
+    entry = Entry("p", CHECKS, sys.argv[2], "GREEN", float(number), 1.0, results, (Measure("m", "s", float(number)),))
     database.add(Path(sys.argv[1]), entry, 400)
     print(number, flush=True)
 """
@@ -43,8 +43,11 @@ def entry(at: float, pipeline: str = "p", **more: object) -> Entry:
 
 
 def test_what_was_kept_is_read_in_order(path: Path) -> None:
-    looks = (Look("morning.1-it", Verdict.NOT_CHECKED, 0.25, 3), Look("morning.2-it", Verdict.PASSED, 0.5, 0))
-    one, two = entry(2.0, looks=looks, measures=(Measure("lag_seconds", "é", 1.5),)), entry(1.0)
+    results = (
+        CheckResult("morning.1-it", Verdict.NOT_CHECKED, 0.25, 3),
+        CheckResult("morning.2-it", Verdict.PASSED, 0.5, 0),
+    )
+    one, two = entry(2.0, results=results, measures=(Measure("lag_seconds", "é", 1.5),)), entry(1.0)
     for each in (one, two, entry(3.0, "other")):
         database.add(path, each, 400)
 
@@ -54,8 +57,8 @@ def test_what_was_kept_is_read_in_order(path: Path) -> None:
 
 
 def test_what_is_too_old_is_forgotten_with_its_looks_and_of_this_pipeline_only(path: Path) -> None:
-    looks = (Look("morning.1-it", Verdict.PASSED, 0.25, 0),)
-    for each in (entry(0.0, looks=looks), entry(0.0, "other", looks=looks), entry(86_400.0), entry(86_401.0)):
+    results = (CheckResult("morning.1-it", Verdict.PASSED, 0.25, 0),)
+    for each in (entry(0.0, results=results), entry(0.0, "other", results=results), entry(86_400.0), entry(86_401.0)):
         database.add(path, each, 1)
 
     assert [one.started_at for one in database.read(path, "p")] == [86_400.0, 86_401.0]
@@ -74,7 +77,7 @@ def demand_whole(path: Path) -> dict[str, list[float]]:
     """Writer to the numbers of its runs; each run has all that belongs to it."""
     found: dict[str, list[float]] = {}
     for one in database.read(path, "p"):
-        assert (len(one.looks), len(one.measures)) == (LOOKS, 1)
+        assert (len(one.results), len(one.measures)) == (LOOKS, 1)
         found.setdefault(one.what, []).append(one.started_at)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -153,7 +156,7 @@ def test_a_database_of_something_else_or_of_a_later_version_is_left_alone(path: 
 
 
 def test_a_damaged_file_is_named(path: Path) -> None:
-    database.add(path, entry(1.0, looks=tuple(Look(f"s.{n}", Verdict.PASSED, 1, 0) for n in range(500))), 400)
+    database.add(path, entry(1.0, results=tuple(CheckResult(f"s.{n}", Verdict.PASSED, 1, 0) for n in range(500))), 400)
     content = bytearray(path.read_bytes())
     content[5000:] = b"\xff" * (len(content) - 5000)
     path.write_bytes(content)

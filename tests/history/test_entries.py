@@ -42,7 +42,7 @@ def test_a_reconciliation_keeps_how_much_each_table_differs() -> None:
     )
     report = Report("run", "x", "y", "postgresql://h:1/s", "postgresql://h:2/t", "timer", tables, pipeline="p")
     entry = of_reconciliation(report, 5.0, 2.0)
-    assert (entry.pipeline, entry.verdict, entry.looks) == ("p", "ERROR, MISMATCH", ())
+    assert (entry.pipeline, entry.verdict, entry.results) == ("p", "ERROR, MISMATCH", ())
     assert entry.measures == (
         Measure("differences", "a", 3.0),
         Measure("rows", "a", 10.0),

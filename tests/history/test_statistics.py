@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cdcproof.findings import Verdict
-from cdcproof.history.entries import CHECKS, RECONCILIATION, Entry, Look, Measure
+from cdcproof.history.entries import CHECKS, RECONCILIATION, CheckResult, Entry, Measure
 from cdcproof.history.statistics import CheckHistory, checks, trends
 from cdcproof.reporting.formats.chart import Chart
 
@@ -18,9 +18,9 @@ WORDS = {
 
 
 def history(letters: str) -> CheckHistory:
-    """A look each 10 seconds."""
-    looks = ((n * 10.0, Look("m.1", WORDS[letter], float(n), 0)) for n, letter in enumerate(letters))
-    runs = [Entry("p", CHECKS, "m", "", at, 1.0, (look,)) for at, look in looks]
+    """A run each 10 seconds."""
+    results = ((n * 10.0, CheckResult("m.1", WORDS[letter], float(n), 0)) for n, letter in enumerate(letters))
+    runs = [Entry("p", CHECKS, "m", "", at, 1.0, (result,)) for at, result in results]
     return checks(runs)[0]
 
 
@@ -33,8 +33,8 @@ def test_since_is_where_green_or_red_began() -> None:
 
 def test_a_blocked_check_did_not_look() -> None:
     seen = history("B.BBFB")
-    assert (len(seen.looks), seen.now, seen.since, seen.first_seen) == (2, Verdict.FAILED, 40.0, 10.0)
-    assert checks([Entry("p", CHECKS, "m", "", 0, 1, (Look("m.1", Verdict.BLOCKED, 0, 0),))]) == []
+    assert (len(seen.results), seen.now, seen.since, seen.first_seen) == (2, Verdict.FAILED, 40.0, 10.0)
+    assert checks([Entry("p", CHECKS, "m", "", 0, 1, (CheckResult("m.1", Verdict.BLOCKED, 0, 0),))]) == []
 
 
 def test_red_once_is_once_however_long() -> None:
@@ -65,7 +65,7 @@ def test_flaky_is_twice_red_and_green_again_lately() -> None:
 
 def test_trends_are_by_measure_and_subject_and_of_the_runs_themselves() -> None:
     runs = [
-        Entry("p", CHECKS, "m", "", 0, 4.0, (Look("m.1", Verdict.PASSED, 0, 0),), (Measure("lag", "a", 1.0),)),
+        Entry("p", CHECKS, "m", "", 0, 4.0, (CheckResult("m.1", Verdict.PASSED, 0, 0),), (Measure("lag", "a", 1.0),)),
         Entry(
             "p",
             RECONCILIATION,
@@ -76,7 +76,7 @@ def test_trends_are_by_measure_and_subject_and_of_the_runs_themselves() -> None:
             (),
             (Measure("differences", "t", 3.0), Measure("lag", "b", 2.0)),
         ),
-        Entry("p", CHECKS, "m", "", 2, 5.0, (Look("m.1", Verdict.PASSED, 0, 0),), (Measure("lag", "a", 7.0),)),
+        Entry("p", CHECKS, "m", "", 2, 5.0, (CheckResult("m.1", Verdict.PASSED, 0, 0),), (Measure("lag", "a", 7.0),)),
     ]
     assert trends(runs) == [
         Chart("differences", "t", (3.0,)),

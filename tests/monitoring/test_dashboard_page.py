@@ -18,7 +18,7 @@ from cdcproof.core.errors import CouldNotLookError, UnreachableError, UsageError
 from cdcproof.monitoring.dashboards import DASHBOARDS, answers
 from cdcproof.monitoring.dashboards.answers import Series
 from cdcproof.monitoring.dashboards.chart import MOST_LINES, chart
-from cdcproof.monitoring.dashboards.model import Colour, Level, Look, State, Unit, filled
+from cdcproof.monitoring.dashboards.model import Appearance, Colour, Level, State, Unit, filled
 from cdcproof.monitoring.dashboards.written import written
 from cdcproof.pipeline.model import HttpService
 from tests.monitoring.fake_prometheus import Found, answering
@@ -210,28 +210,28 @@ def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("value", "look", "text"),
     [
-        (0, Look(), "0"),
-        (0, Look(unit=Unit.SECONDS), "0 s"),
-        (0.0042, Look(unit=Unit.SECONDS), "4.2 ms"),
-        (1.25, Look(unit=Unit.SECONDS), "1.25 s"),
-        (119, Look(unit=Unit.SECONDS), "119 s"),
-        (150, Look(unit=Unit.SECONDS), "2.5 min"),
-        (7200, Look(unit=Unit.SECONDS), "2 h"),
-        (864000, Look(unit=Unit.SECONDS), "10 days"),
-        (-90, Look(unit=Unit.SECONDS), "-90 s"),
-        (1536, Look(unit=Unit.BYTES), "1.5 KiB"),
-        (0, Look(unit=Unit.BYTES), "0 B"),
-        (0.425, Look(unit=Unit.RATIO), "42.5 %"),
-        (1_234_567, Look(), "1.23 M"),
-        (3.2, Look(decimals=0), "3"),
-        (1000, Look(unit=Unit.RECORDS_PER_SECOND), "1 k rec/s"),
-        (float("inf"), Look(), "∞"),
-        (float("nan"), Look(), "not a number"),
-        (0.00004, Look(), "4e-05"),
-        (-1, Look(states=(State(-1, "UNKNOWN", Colour.UNKNOWN),)), "UNKNOWN"),
+        (0, Appearance(), "0"),
+        (0, Appearance(unit=Unit.SECONDS), "0 s"),
+        (0.0042, Appearance(unit=Unit.SECONDS), "4.2 ms"),
+        (1.25, Appearance(unit=Unit.SECONDS), "1.25 s"),
+        (119, Appearance(unit=Unit.SECONDS), "119 s"),
+        (150, Appearance(unit=Unit.SECONDS), "2.5 min"),
+        (7200, Appearance(unit=Unit.SECONDS), "2 h"),
+        (864000, Appearance(unit=Unit.SECONDS), "10 days"),
+        (-90, Appearance(unit=Unit.SECONDS), "-90 s"),
+        (1536, Appearance(unit=Unit.BYTES), "1.5 KiB"),
+        (0, Appearance(unit=Unit.BYTES), "0 B"),
+        (0.425, Appearance(unit=Unit.RATIO), "42.5 %"),
+        (1_234_567, Appearance(), "1.23 M"),
+        (3.2, Appearance(decimals=0), "3"),
+        (1000, Appearance(unit=Unit.RECORDS_PER_SECOND), "1 k rec/s"),
+        (float("inf"), Appearance(), "∞"),
+        (float("nan"), Appearance(), "not a number"),
+        (0.00004, Appearance(), "4e-05"),
+        (-1, Appearance(states=(State(-1, "UNKNOWN", Colour.UNKNOWN),)), "UNKNOWN"),
     ],
 )
-def test_values_are_written_as_people_read_them(value: float, look: Look, text: str) -> None:
+def test_values_are_written_as_people_read_them(value: float, look: Appearance, text: str) -> None:
     assert written(value, look) == text
 
 
@@ -242,7 +242,7 @@ def line(name: str, *points: tuple[float, float]) -> Series:
 def test_a_gap_is_drawn_as_a_gap_and_a_lone_point_as_a_point() -> None:
     series = line("a", (0, 1), (10, 2), (50, 3), (90, 4), (100, 5))
 
-    [drawn] = chart([series], Look(), start=0, end=100, step_seconds=10).lines
+    [drawn] = chart([series], Appearance(), start=0, end=100, step_seconds=10).lines
 
     assert len(drawn.pieces) == 2
     assert len(drawn.points) == 1
@@ -250,7 +250,7 @@ def test_a_gap_is_drawn_as_a_gap_and_a_lone_point_as_a_point() -> None:
 
 
 def test_a_series_that_ended_has_no_value_now() -> None:
-    [drawn] = chart([line("a", (0, 1), (10, 2))], Look(), start=0, end=100, step_seconds=10).lines
+    [drawn] = chart([line("a", (0, 1), (10, 2))], Appearance(), start=0, end=100, step_seconds=10).lines
 
     assert drawn.last == "no value now"
 
@@ -258,7 +258,7 @@ def test_a_series_that_ended_has_no_value_now() -> None:
 def test_of_too_many_lines_the_largest_are_drawn_and_the_rest_counted() -> None:
     many = [line(str(number), (0, number), (10, number)) for number in range(MOST_LINES + 5)]
 
-    drawn = chart(many, Look(), start=0, end=10, step_seconds=10)
+    drawn = chart(many, Appearance(), start=0, end=10, step_seconds=10)
 
     assert [one.name for one in drawn.lines] == [str(number) for number in range(5, MOST_LINES + 5)]
     assert drawn.left_out == 5
@@ -269,7 +269,7 @@ def test_of_too_many_lines_the_largest_are_drawn_and_the_rest_counted() -> None:
 def test_the_axis_holds_every_value_between_few_ticks(unit: Unit, value: float) -> None:
     drawn = chart(
         [line("a", (0, 0), (10, value))],
-        Look(unit=unit, levels=(Level(10, Colour.BAD),)),
+        Appearance(unit=unit, levels=(Level(10, Colour.BAD),)),
         start=0,
         end=100,
         step_seconds=10,

@@ -16,7 +16,18 @@ import yaml
 from cdcproof.monitoring.catalogue import BY_STEP
 from cdcproof.monitoring.dashboards import DASHBOARDS, OVERVIEW
 from cdcproof.monitoring.dashboards.grafana import grafana_json
-from cdcproof.monitoring.dashboards.model import Colour, Dashboard, Kind, Level, Look, Panel, Query, Row, State, of
+from cdcproof.monitoring.dashboards.model import (
+    Appearance,
+    Colour,
+    Dashboard,
+    Kind,
+    Level,
+    Panel,
+    Query,
+    Row,
+    State,
+    of,
+)
 from tests.monitoring.expressions import metrics_of, ready
 
 ROOT = Path(__file__).parents[2]
@@ -134,14 +145,14 @@ def test_a_panel_of_now_asks_for_now(panel: Panel) -> None:
 
 
 def test_a_table_has_a_column_for_each_query_with_its_own_look() -> None:
-    look = Look(base=Colour.BAD, states=(State(1, "MATCH", Colour.GOOD),))
+    look = Appearance(base=Colour.BAD, states=(State(1, "MATCH", Colour.GOOD),))
     panel = Panel(
         "T",
         "D.",
         "morning.2-connectors",
         Kind.TABLE,
         (Query(of("a"), "State", look, ("never", Colour.UNKNOWN)), Query(of("b"), "Age")),
-        Look(levels=(Level(5, Colour.BAD),)),
+        Appearance(levels=(Level(5, Colour.BAD),)),
         per=("table",),
     )
 
@@ -163,11 +174,13 @@ def test_a_table_has_a_column_for_each_query_with_its_own_look() -> None:
 
 def test_a_table_must_say_what_makes_a_line() -> None:
     with pytest.raises(ValueError, match="the labels that make a line"):
-        Panel("T", "D.", "morning.2-connectors", Kind.TABLE, (), Look())
+        Panel("T", "D.", "morning.2-connectors", Kind.TABLE, (), Appearance())
 
 
 def test_a_value_has_the_colour_of_the_highest_level_that_it_reaches() -> None:
-    look = Look(levels=(Level(1, Colour.NEAR), Level(5, Colour.BAD)), states=(State(-1, "UNKNOWN", Colour.UNKNOWN),))
+    look = Appearance(
+        levels=(Level(1, Colour.NEAR), Level(5, Colour.BAD)), states=(State(-1, "UNKNOWN", Colour.UNKNOWN),)
+    )
 
     assert [look.colour(value) for value in (0.9, 1, 4.9, 5, -1)] == [
         Colour.GOOD,

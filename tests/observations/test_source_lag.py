@@ -68,7 +68,7 @@ def test_nobody_who_reads_is_dead_and_one_whose_positions_are_hidden_is_not_know
     assert not Progress(hidden, moved, 15, advances=2).is_dead
 
 
-def test_sql_server_tells_the_age_of_what_was_not_read() -> None:
+def test_sql_server_reports_the_age_of_what_was_not_read() -> None:
     old = reading(5000, 10, unread_seconds=400.0, session="")
     assert (lag(old, old).seconds(), lag(old, old).mebibytes()) == ({"c": 400.0}, {})
     assert not Progress(old, old, 0).is_dead

@@ -56,7 +56,7 @@ def test_charts_and_notes_stand_in_the_report_and_the_summary(project: Project) 
     assert "▁▆▁█" in (project.reports / "summary.md").read_text()
 
 
-def test_looks_and_measures_are_kept(project: Project) -> None:
+def test_results_and_measures_are_kept(project: Project) -> None:
     lag(project, 4)
 
     (run,) = database.read(project.reports / database.FILE, "example")
@@ -64,7 +64,7 @@ def test_looks_and_measures_are_kept(project: Project) -> None:
         ("sink_lag_records", "g"): 4.0,
         ("sink_lag_seconds", "g"): 4.0,
     }
-    assert {look.step: str(look.verdict) for look in run.looks} == {
+    assert {result.step: str(result.verdict) for result in run.results} == {
         "morning.7-lag": "passed",
         "morning.5-disk": "passed",
     }

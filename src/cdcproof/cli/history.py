@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         checks = [check for check in checks if check.step == arguments.check]
         if not checks:
-            known = ", ".join(sorted({look.step for entry in entries for look in entry.looks}))
+            known = ", ".join(sorted({result.step for entry in entries for result in entry.results}))
             raise CouldNotLookError(
                 f"No run of that time looked at {arguments.check}.", f"These were looked at: {known or 'none'}"
             )
@@ -132,7 +132,7 @@ def _print_means(checks: Sequence[CheckHistory]) -> None:
     if detected:
         print_hanging(
             "mean time to detect: ",
-            f"{_long(mean(detected))}, from the last green look to the one that found it failed",
+            f"{_long(mean(detected))}, from the last green run to the one that found it failed",
         )
     if red:
         print_hanging("mean time until it was green again: ", str(_long(mean(red))))
@@ -141,7 +141,7 @@ def _print_means(checks: Sequence[CheckHistory]) -> None:
 def _row(check: CheckHistory) -> dict[str, object]:
     return {
         "check": check.step,
-        "looks": len(check.looks),
+        "runs": len(check.results),
         "red": check.times_red,
         "now": check.now,
         "since": _day(check.since),
@@ -159,19 +159,19 @@ def _print_check(check: CheckHistory) -> None:
     )
     print_hanging(
         "",
-        f"{len(check.looks):,} looks, {check.times_red} times red; detected within "
+        f"{len(check.results):,} runs, {check.times_red} times red; detected within "
         f"{_long(check.detected_within_seconds) or '-'}, red for {_long(check.red_seconds) or '-'} (means)",
     )
     print()
-    newest = list(reversed(check.looks))
+    newest = list(reversed(check.results))
     rows = [
         {
             "time": local_time(at),
-            "verdict": look.verdict,
-            "differences": look.differences,
-            "took": f"{look.duration_seconds:.1f} s",
+            "verdict": result.verdict,
+            "differences": result.differences,
+            "took": f"{result.duration_seconds:.1f} s",
         }
-        for at, look in newest[:_MOST_RUNS]
+        for at, result in newest[:_MOST_RUNS]
     ]
     print(table(rows))
     if len(newest) > _MOST_RUNS:
@@ -199,15 +199,15 @@ def _check(check: CheckHistory, *, with_runs: bool) -> dict[str, Any]:
     runs = [
         {
             "at": _iso(at),
-            "verdict": str(look.verdict),
-            "differences": look.differences,
-            "duration_seconds": look.duration_seconds,
+            "verdict": str(result.verdict),
+            "differences": result.differences,
+            "duration_seconds": result.duration_seconds,
         }
-        for at, look in check.looks
+        for at, result in check.results
     ]
     return {
         "check": check.step,
-        "looks": len(check.looks),
+        "looks": len(check.results),
         "first_seen": _iso(check.first_seen),
         "now": str(check.now),
         "since": _iso(check.since),

@@ -89,7 +89,7 @@ def phase(offsets: Iterable[Offset]) -> Phase:
 
 
 def begun_at(offsets: Iterable[Offset]) -> tuple[str, ...]:
-    """The position at which the snapshot was begun, as its records tell it."""
+    """The position at which the snapshot was begun, as its records have it."""
     return tuple(str(offset["offset"].get("lsn") or offset["offset"].get("commit_lsn")) for offset in offsets)
 
 

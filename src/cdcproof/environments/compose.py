@@ -36,7 +36,7 @@ _HEALTHY_SECONDS = 300.0
 _QUESTION_SECONDS = 20.0
 _LONGEST_QUOTE_LINES = 5
 
-# it logs what we tell in an error of ours
+# it logs what our own errors report
 logging.getLogger("testcontainers.compose").setLevel(logging.CRITICAL)
 
 

@@ -28,7 +28,7 @@ def here() -> str:
 
 
 def live_in(rule: str) -> Callable[[], None]:
-    """Let this process tell the time by a rule. Returns what puts its own back."""
+    """Set the time zone of this process by a rule. Returns a function that restores its own."""
     before = os.environ.get(_VARIABLE)
     _set(rule)
     return lambda: _set(before)

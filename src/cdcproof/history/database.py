@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.findings import Verdict
-from cdcproof.history.entries import Entry, Look, Measure
+from cdcproof.history.entries import CheckResult, Entry, Measure
 
 FILE = "history.sqlite3"
 _FORMAT = 1
@@ -55,7 +55,10 @@ def add(path: Path, entry: Entry, keep_days: float) -> None:
         ).lastrowid
         connection.executemany(
             "INSERT INTO looks VALUES (?, ?, ?, ?, ?)",
-            [(run, look.step, str(look.verdict), look.duration_seconds, look.differences) for look in entry.looks],
+            [
+                (run, result.step, str(result.verdict), result.duration_seconds, result.differences)
+                for result in entry.results
+            ],
         )
         connection.executemany(
             "INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?)",
@@ -75,13 +78,13 @@ def read(path: Path, pipeline: str, since: float = 0.0) -> tuple[Entry, ...]:
     """The runs of a pipeline that were started since then, the oldest first. Raises `CouldNotLookError`."""
     with _opened(path, "ro") as connection:
         connection.execute("BEGIN")  # all of it as it is at one moment
-        looks: dict[int, list[Look]] = {}
+        results: dict[int, list[CheckResult]] = {}
         of_these = "FROM {} JOIN runs ON runs.id = run WHERE pipeline = ? AND started_at >= ?"
         for run, step, verdict, duration_seconds, differences in connection.execute(
             f"SELECT run, step, looks.verdict, looks.duration_seconds, differences {of_these.format('looks')}",
             (pipeline, since),
         ):
-            looks.setdefault(run, []).append(Look(step, Verdict(verdict), duration_seconds, differences))
+            results.setdefault(run, []).append(CheckResult(step, Verdict(verdict), duration_seconds, differences))
         measures: dict[int, list[Measure]] = {}
         for run, name, subject, value in connection.execute(
             f"SELECT run, name, subject, value {of_these.format('measures')}",
@@ -94,7 +97,7 @@ def read(path: Path, pipeline: str, since: float = 0.0) -> tuple[Entry, ...]:
             (pipeline, since),
         )
         return tuple(
-            Entry(pipeline, kind, what, verdict, at, seconds, tuple(looks.get(run, ())), tuple(measures.get(run, ())))
+            Entry(pipeline, kind, what, verdict, at, seconds, tuple(results.get(run, ())), tuple(measures.get(run, ())))
             for run, kind, what, verdict, at, seconds in runs
         )
 

@@ -29,7 +29,7 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Look:
+class CheckResult:
     """A check in a run; `differences` are how many it named."""
 
     step: str
@@ -48,13 +48,15 @@ class Entry:
     verdict: str
     started_at: float
     duration_seconds: float
-    looks: tuple[Look, ...] = ()
+    results: tuple[CheckResult, ...] = ()
     measures: tuple[Measure, ...] = ()
 
 
 def of_checks(run: Run, measures: Sequence[Measure]) -> Entry:
     """A run of checks."""
-    looks = tuple(Look(step.step, step.verdict, step.duration_seconds, len(step.differences)) for step in run.steps)
+    results = tuple(
+        CheckResult(step.step, step.verdict, step.duration_seconds, len(step.differences)) for step in run.steps
+    )
     what = "+".join(run.suites)
     return Entry(
         run.pipeline,
@@ -63,7 +65,7 @@ def of_checks(run: Run, measures: Sequence[Measure]) -> Entry:
         run.word,
         run.started_at,
         run.duration_seconds,
-        looks,
+        results,
         tuple(dict.fromkeys(measures)),
     )
 

@@ -62,6 +62,6 @@ def _notes(entries: Sequence[Entry], run: Run) -> list[str]:
             notes.append(f"{check.step}: not green since {local_time(check.since)}, {times} since {first}")
         if check.is_flaky:
             notes.append(
-                f"{check.step}: flaky, it became green or red {check.switches_lately} times in its last 20 looks"
+                f"{check.step}: flaky, it became green or red {check.switches_lately} times in its last 20 runs"
             )
     return notes

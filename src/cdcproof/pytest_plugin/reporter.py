@@ -40,7 +40,7 @@ from cdcproof.reporting.record import Run, StepRecord
 from cdcproof.reporting.suites import coverage
 
 PROBLEM = "cdcproof_problem"
-"""Key under which a worker tells the controller why it refuses to run the checks."""
+"""Key under which a worker sends the controller the reason why it refuses to run the checks."""
 
 _LIVE = {
     Verdict.PASSED: ("passed", ".", {"green": True}),
@@ -53,7 +53,7 @@ _LIVE = {
 
 
 class Reporter:
-    """Collects the records of a session, tells them live and at the end, and has the reports written."""
+    """Collects the records of a session, prints them live and at the end, and has the reports written."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Reporter:
         """What was recorded, once the session has ended and its reports are written; None where no check ran."""
         return self._run
 
-    # ---- what the session tells us ----
+    # ---- what the session reports ----
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -104,7 +104,7 @@ class Reporter:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker where to leave the plan, which says which checks belong together."""
+        """Send a worker the place where to leave the plan, which says which checks belong together."""
         node.workerinput[PLAN] = str(self._plan_file)
 
     @pytest.hookimpl(optionalhook=True)

@@ -44,8 +44,8 @@ def publish(
     """Write every report of a run below `reports`; each failure is returned as a sentence, and never raised.
 
     A run of a part has a page of its own, and leaves the page and the summary of the whole alone.
-    `root` holds ``docs/``, to which the report links. `notify` sends the run to whoever wants to hear of it, and tells of
-    each delivery that failed: that stands in the report too. `remember` keeps the run in the history, and returns what that knows.
+    `root` holds ``docs/``, to which the report links. `notify` sends the run to its receivers, and returns
+    each delivery that failed, which stands in the report too. `remember` keeps the run in the history, and returns what that knows.
     """
     reports = places.folder_of(run.pipeline, reports)
     html = reports / f"{journal.suite_name(run)}.html"

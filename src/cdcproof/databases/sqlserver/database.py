@@ -60,8 +60,8 @@ class SQLServer(Session):
         found = self.query(queries.IDENTITY)
         if not found:
             raise self.errors.no_such_database()
-        server, database, made, tells_fork = found[0]
-        forks = self.query(queries.RECOVERY_FORK) if tells_fork else []
+        server, database, made, names_fork = found[0]
+        forks = self.query(queries.RECOVERY_FORK) if names_fork else []
         if forks and forks[0][0]:
             return Identity(str(server), str(database), str(made), str(forks[0][0]))
         unknown = f"{self.database.user} may not see the recovery fork, which changes with a restore"

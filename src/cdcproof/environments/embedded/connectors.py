@@ -98,7 +98,7 @@ def delete(instance: Instance) -> None:
 
 
 def wait_until_consuming(instance: Instance, progress: Progress, *, deadline_seconds: float) -> None:
-    """Wait until the sink is in its consumer group: after all was killed at once, Connect tells RUNNING from before, for a while."""
+    """Wait until the sink is in its consumer group. When all was killed at once, Connect reports the RUNNING of before for a while."""
     kafka = Kafka(Cluster(bootstrap_servers=instance.address("kafka")))
     failures = Failures(instance)
 

@@ -92,7 +92,7 @@ def folders(instance: str) -> Folders:
     if server_account() is None or is_traversable(state):
         return Folders(state, state / "postgres")
     # A home directory closed to other accounts: the database files go beside it, no permission is changed.
-    # Its name tells apart instances of one name that have different state folders.
+    # Its name distinguishes instances of one name that have different state folders.
     name = f"{instance}-{hashlib.sha256(str(state).encode()).hexdigest()[:8]}"
     before = _temporary_folder() / name  # where instances were before there was a durable place for them
     return Folders(state, before if before.is_dir() else shared_folder() / name)

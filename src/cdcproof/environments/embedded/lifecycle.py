@@ -66,7 +66,7 @@ def up(
         beside = [service for service in services.wanted(instance) if service not in services.CORE]
         for service in beside:
             if not instance.is_alive(service):
-                with suppress(OperationError):  # which is met again, and told, below
+                with suppress(OperationError):  # which is met again, and reported, below
                     instance = supervision.launch(instance, service, parts, java_)
         instance = replication.establish(instance, progress, new=died, lost=lost)
         for service in beside:

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from cdcproof.monitoring.dashboards.answers import Points, Series
-from cdcproof.monitoring.dashboards.model import Colour, Look
+from cdcproof.monitoring.dashboards.model import Appearance, Colour
 from cdcproof.monitoring.dashboards.written import written
 
 HEIGHT = 170.0
@@ -63,16 +63,24 @@ class Chart:
 
 
 def chart(
-    series: Sequence[Series], look: Look, *, start: float, end: float, step_seconds: float, width: float = 420.0
+    series: Sequence[Series],
+    appearance: Appearance,
+    *,
+    start: float,
+    end: float,
+    step_seconds: float,
+    width: float = 420.0,
 ) -> Chart:
     """Place the series, those with the largest newest values first where there are too many."""
     drawn = series
     if len(series) > MOST_LINES:
         kept = sorted(series, key=lambda one: -one.last)[:MOST_LINES]
         drawn = [one for one in series if one in kept]
-    low, high, ticks = _scale([value for one in drawn for _, value in one.points], look)
+    low, high, ticks = _scale([value for one in drawn for _, value in one.points], appearance)
 
-    left = round(12 + (_LETTER if width < 600 else _LETTER_OF_BROAD) * max(len(written(tick, look)) for tick in ticks))
+    left = round(
+        12 + (_LETTER if width < 600 else _LETTER_OF_BROAD) * max(len(written(tick, appearance)) for tick in ticks)
+    )
 
     def across(at: float) -> float:
         return round(left + (at - start) / (end - start) * (width - left - RIGHT), 1)
@@ -86,18 +94,18 @@ def chart(
         lines.append(
             Line(
                 one.name,
-                written(one.last, look) if end - one.points[-1][0] <= 1.5 * step_seconds else "no value now",
+                written(one.last, appearance) if end - one.points[-1][0] <= 1.5 * step_seconds else "no value now",
                 tuple(" ".join(f"{x:g},{y:g}" for x, y in piece) for piece in pieces if len(piece) > 1),
                 tuple(piece[0] for piece in pieces if len(piece) == 1),
             )
         )
-    limits = () if look.states else look.levels
+    limits = () if appearance.states else appearance.levels
     return Chart(
         tuple(lines),
         width,
         left,
         len(series) - len(drawn),
-        tuple(Mark(down(tick), written(tick, look)) for tick in ticks),
+        tuple(Mark(down(tick), written(tick, appearance)) for tick in ticks),
         tuple(Mark(across(at), text) for at, text in _times(start, end)),
         tuple(Limit(down(level.value), level.colour) for level in limits if low <= level.value <= high),
     )
@@ -113,16 +121,22 @@ def _pieces(points: Points, step_seconds: float) -> list[Points]:
     return [points[a:b] for a, b in zip([0, *cuts], [*cuts, len(points)], strict=True)]
 
 
-def _scale(values: Sequence[float], look: Look) -> tuple[float, float, list[float]]:
+def _scale(values: Sequence[float], appearance: Appearance) -> tuple[float, float, list[float]]:
     """The least and the greatest value of the axis, and its ticks: zero is in it."""
-    if look.states:
-        states = sorted({state.value for state in look.states} | set(values))
+    if appearance.states:
+        states = sorted({state.value for state in appearance.states} | set(values))
         return states[0] - 0.15, states[-1] + 0.15, states
     low, high = min(0.0, *values), max(0.0, *values)
     if low == high:
         high = 1.0
-    whole = look.decimals == 0
-    base = 60.0 if look.unit == "s" and high >= 120 else 1024.0 if look.unit == "bytes" and high >= 1024 else 10.0
+    whole = appearance.decimals == 0
+    base = (
+        60.0
+        if appearance.unit == "s" and high >= 120
+        else 1024.0
+        if appearance.unit == "bytes" and high >= 1024
+        else 10.0
+    )
     step = _step((high - low) / 4, base)
     step = max(step, 1.0) if whole else step
     bottom, top = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from cdcproof.monitoring.dashboards import appearance
-from cdcproof.monitoring.dashboards.model import RATE, Colour, Dashboard, Kind, Level, Look, Panel, Query, Row, Unit, of
+from cdcproof.monitoring.dashboards.model import (
+    RATE,
+    Appearance,
+    Colour,
+    Dashboard,
+    Kind,
+    Level,
+    Panel,
+    Query,
+    Row,
+    Unit,
+    of,
+)
 
 _USED = (
     f"sum by (side) ({of('cdcproof_database_connections')}) / "
     f"on (side) max by (side) ({of('cdcproof_database_connections_limit')})"
 )
-_LONG = Look(unit=Unit.SECONDS, levels=(Level(300, Colour.NEAR), Level(1800, Colour.BAD)))
-_BLOCKED = Look(levels=(Level(1, Colour.NEAR), Level(5, Colour.BAD)), decimals=0)
-_HITS = Look(unit=Unit.RATIO, base=Colour.NEAR, levels=(Level(0.9, Colour.GOOD),))
-_ROLLBACKS = Look(unit=Unit.RATIO, levels=(Level(0.05, Colour.NEAR), Level(0.2, Colour.BAD)))
+_LONG = Appearance(unit=Unit.SECONDS, levels=(Level(300, Colour.NEAR), Level(1800, Colour.BAD)))
+_BLOCKED = Appearance(levels=(Level(1, Colour.NEAR), Level(5, Colour.BAD)), decimals=0)
+_HITS = Appearance(unit=Unit.RATIO, base=Colour.NEAR, levels=(Level(0.9, Colour.GOOD),))
+_ROLLBACKS = Appearance(unit=Unit.RATIO, levels=(Level(0.05, Colour.NEAR), Level(0.2, Colour.BAD)))
 _TRANSACTIONS = of("cdcproof_database_transactions_total")
 _BACK = of("cdcproof_database_transactions_total", 'outcome="rollback"')
 _ANSWERS = of("cdcproof_exporter_up", 'service=~"source|target"')

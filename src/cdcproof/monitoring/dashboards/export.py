@@ -21,7 +21,7 @@ def csv_of(dashboards: Sequence[Dashboard], answers: Mapping[Panel, Answered]) -
     for shown in dashboards:
         for panel in shown.panels:
             for series in answers[panel].series:
-                unit = (panel.queries[series.query].look or panel.look).unit.name.lower()
+                unit = (panel.queries[series.query].appearance or panel.appearance).unit.name.lower()
                 name = _name(panel, series)
                 lines.writerows(
                     (shown.title, panel.title, name, unit, datetime.fromtimestamp(at, UTC).isoformat(), repr(value))

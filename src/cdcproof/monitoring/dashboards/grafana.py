@@ -11,7 +11,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from cdcproof.monitoring.dashboards.model import Colour, Dashboard, Kind, Look, Panel, Unit
+from cdcproof.monitoring.dashboards.model import Appearance, Colour, Dashboard, Kind, Panel, Unit
 from cdcproof.observations.reconciliation.exporter_page import INFO
 
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -80,16 +80,16 @@ def _panel(panel: Panel) -> Drawn:
             drawn = _bars(panel)
         case Kind.TABLE:
             drawn = _table(panel)
-    look = panel.look
+    appearance = panel.appearance
     drawn = (
         drawn.title(panel.title)
         .description(panel.description)
         .datasource(SOURCE)
         .span(panel.width)
         .height(panel.height)
-        .unit(look.unit)
-        .thresholds(_thresholds(look))
-        .mappings(_mappings(look))
+        .unit(appearance.unit)
+        .thresholds(_thresholds(appearance))
+        .mappings(_mappings(appearance))
         .no_value(NO_VALUE)
         .links(
             [
@@ -100,8 +100,8 @@ def _panel(panel: Panel) -> Drawn:
             ]
         )
     )
-    if look.decimals is not None:
-        drawn = drawn.decimals(look.decimals)
+    if appearance.decimals is not None:
+        drawn = drawn.decimals(appearance.decimals)
     for number, query in enumerate(panel.queries):
         asked = prometheus.Dataquery().ref_id(chr(ord("A") + number)).datasource(SOURCE).expr(query.expression)
         if panel.kind is Kind.TABLE:
@@ -115,7 +115,7 @@ def _panel(panel: Panel) -> Drawn:
 
 
 def _numbers(panel: Panel) -> stat.Panel:
-    words = bool(panel.look.states)
+    words = bool(panel.appearance.states)
     return (
         stat.Panel()
         .reduce_options(options.ReduceDataOptions().calcs(["last"]))
@@ -146,15 +146,15 @@ def _lines(panel: Panel) -> timeseries.Panel:
         .thresholds_style(
             options.GraphThresholdsStyleConfig().mode(
                 common.GraphThresholdsStyleMode.DASHED
-                if panel.look.levels and not panel.look.states
+                if panel.appearance.levels and not panel.appearance.states
                 else common.GraphThresholdsStyleMode.OFF
             )
         )
     )
-    if panel.look.decimals == 0 and not panel.look.states:
+    if panel.appearance.decimals == 0 and not panel.appearance.states:
         drawn = drawn.axis_soft_max(1)  # a count that stays 0 would have an axis up to 100
-    if panel.look.unit is Unit.RATIO and panel.look.levels:
-        drawn = drawn.axis_soft_max(min(1.0, 1.25 * panel.look.levels[-1].value))
+    if panel.appearance.unit is Unit.RATIO and panel.appearance.levels:
+        drawn = drawn.axis_soft_max(min(1.0, 1.25 * panel.appearance.levels[-1].value))
     for name, colour in panel.colours:
         fixed = build.FieldColor().mode(dashboard.FieldColorModeId.FIXED).fixed_color(colour).build()
         drawn = drawn.override_by_name(
@@ -164,8 +164,8 @@ def _lines(panel: Panel) -> timeseries.Panel:
                 dashboard.DynamicConfigValue("custom.fillOpacity", _FILL_OF_STACK if panel.stacked else 0),
             ],
         )
-    if panel.look.states:
-        values = [state.value for state in panel.look.states]
+    if panel.appearance.states:
+        values = [state.value for state in panel.appearance.states]
         drawn = drawn.line_interpolation(common.LineInterpolation.STEP_AFTER).min(min(values)).max(max(values))
     if panel.stacked:
         drawn = drawn.stacking(options.StackingConfig().mode(common.StackingMode.NORMAL))
@@ -208,25 +208,29 @@ def _table(panel: Panel) -> table.Panel:
         width = dashboard.DynamicConfigValue("custom.width", _NAME_PIXELS)
         drawn = drawn.override_by_name(label.capitalize(), [width])
     for query in panel.queries:
-        if query.look:
-            drawn = drawn.override_by_name(query.name, _properties(query.look, query.absent))
+        if query.appearance:
+            drawn = drawn.override_by_name(query.name, _properties(query.appearance, query.absent))
     return drawn
 
 
-def _properties(look: Look, absent: tuple[str, Colour]) -> list[dashboard.DynamicConfigValue]:
-    """A column's look. Of a word the whole cell is coloured, of a number that is judged the text."""
-    cell = "auto" if look == Look(look.unit, Colour.PLAIN, decimals=look.decimals) else "color-text"
-    if look.states and look.base is not Colour.PLAIN:
+def _properties(appearance: Appearance, absent: tuple[str, Colour]) -> list[dashboard.DynamicConfigValue]:
+    """A column's appearance. Of a word the whole cell is coloured, of a number that is judged the text."""
+    cell = (
+        "auto"
+        if appearance == Appearance(appearance.unit, Colour.PLAIN, decimals=appearance.decimals)
+        else "color-text"
+    )
+    if appearance.states and appearance.base is not Colour.PLAIN:
         cell = "color-background"
     found = {
-        "unit": look.unit,
-        "mappings": [*_mappings(look), _instead_of_nothing(*absent)],
-        "thresholds": _thresholds(look).build(),
+        "unit": appearance.unit,
+        "mappings": [*_mappings(appearance), _instead_of_nothing(*absent)],
+        "thresholds": _thresholds(appearance).build(),
         "color": _by_level().build(),
         "custom.cellOptions": {"type": cell} | ({"mode": "basic"} if cell == "color-background" else {}),
     }
-    if look.decimals is not None:
-        found["decimals"] = look.decimals
+    if appearance.decimals is not None:
+        found["decimals"] = appearance.decimals
     return [dashboard.DynamicConfigValue(name, value) for name, value in found.items()]
 
 
@@ -240,16 +244,19 @@ def _by_level() -> build.FieldColor:
     return build.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS)
 
 
-def _thresholds(look: Look) -> build.ThresholdsConfig:
-    steps = [dashboard.Threshold(None, look.base), *(dashboard.Threshold(at.value, at.colour) for at in look.levels)]
+def _thresholds(appearance: Appearance) -> build.ThresholdsConfig:
+    steps = [
+        dashboard.Threshold(None, appearance.base),
+        *(dashboard.Threshold(at.value, at.colour) for at in appearance.levels),
+    ]
     return build.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(steps)
 
 
-def _mappings(look: Look) -> list[dashboard.ValueMapping]:
-    if not look.states:
+def _mappings(appearance: Appearance) -> list[dashboard.ValueMapping]:
+    if not appearance.states:
         return []
     words = {
         f"{state.value:g}": dashboard.ValueMappingResult(state.text, state.colour, index=place)
-        for place, state in enumerate(look.states)
+        for place, state in enumerate(appearance.states)
     }
     return [dashboard.ValueMap(words)]

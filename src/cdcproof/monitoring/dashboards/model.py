@@ -64,7 +64,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """How values are written and coloured. Below the first level a value is `base`."""
 
     unit: Unit = Unit.NUMBER
@@ -87,8 +87,8 @@ class Query:
 
     expression: str
     name: str
-    look: Look | None = None
-    """A column's own look; None is the panel's."""
+    appearance: Appearance | None = None
+    """A column's own appearance; None is the panel's."""
     absent: tuple[str, Colour] = ("-", Colour.PLAIN)
     """What stands in a cell of the column that has no value."""
 
@@ -102,7 +102,7 @@ class Panel:
     step: str
     kind: Kind
     queries: tuple[Query, ...]
-    look: Look
+    appearance: Appearance
     width: int = 8
     """Of 24 columns."""
     height: int = 8

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cdcproof.monitoring.dashboards import chart as charts
 from cdcproof.monitoring.dashboards.answers import Answered, Scope
-from cdcproof.monitoring.dashboards.model import Colour, Dashboard, Kind, Look, Panel, Row
+from cdcproof.monitoring.dashboards.model import Appearance, Colour, Dashboard, Kind, Panel, Row
 from cdcproof.monitoring.dashboards.written import written
 from cdcproof.reporting.formats.pages import rendered
 
@@ -71,7 +71,7 @@ def block(answered: Answered, of: Scope) -> Block:
         case Kind.LINES:
             drawn = charts.chart(
                 answered.series,
-                panel.look,
+                panel.appearance,
                 start=of.start,
                 end=of.end,
                 step_seconds=of.step_seconds,
@@ -82,11 +82,11 @@ def block(answered: Answered, of: Scope) -> Block:
             return _table(answered, note)
         case _:
             most = panel.most or max(series.last for series in answered.series) or 1.0
-            return Block(panel, note, tuple(_value(s.name, s.last, panel.look, most) for s in answered.series))
+            return Block(panel, note, tuple(_value(s.name, s.last, panel.appearance, most) for s in answered.series))
 
 
-def _value(name: str, number: float, look: Look, most: float = 1.0) -> Value:
-    return Value(name, written(number, look), look.colour(number), min(max(number / most, 0.0), 1.0))
+def _value(name: str, number: float, appearance: Appearance, most: float = 1.0) -> Value:
+    return Value(name, written(number, appearance), appearance.colour(number), min(max(number / most, 0.0), 1.0))
 
 
 def _table(answered: Answered, note: str) -> Block:
@@ -100,7 +100,7 @@ def _table(answered: Answered, note: str) -> Block:
     for key in sorted({key for key, _ in cells}):
         names = [Value("", part, Colour.PLAIN) for part in key]
         numbers = [
-            _value("", cells[key, place], query.look or panel.look)
+            _value("", cells[key, place], query.appearance or panel.appearance)
             if (key, place) in cells
             else Value("", *query.absent)
             for place, query in enumerate(panel.queries)

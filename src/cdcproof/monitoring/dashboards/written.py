@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cdcproof.monitoring.dashboards.model import Look, Unit
+from cdcproof.monitoring.dashboards.model import Appearance, Unit
 
 _TIMES = ((86400 * 2, 86400, "days"), (3600 * 2, 3600, "h"), (120, 60, "min"), (1, 1, "s"), (0, 0.001, "ms"))
 _THOUSANDS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -12,25 +12,25 @@ _PER = {Unit.NUMBER: "", Unit.RECORDS_PER_SECOND: " rec/s", Unit.PER_SECOND: " /
 _BYTES = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 
 
-def written(value: float, look: Look) -> str:
+def written(value: float, appearance: Appearance) -> str:
     """A value with its unit, or the word that it stands for: ``2.5 min``, ``1.2 GiB``, ``RUNNING``."""
-    word = next((state.text for state in look.states if state.value == value), "")
+    word = next((state.text for state in appearance.states if state.value == value), "")
     if word:
         return word
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else "∞" if value > 0 else "-∞"
-    return f"-{_positive(-value, look)}" if value < 0 else _positive(value, look)
+    return f"-{_positive(-value, appearance)}" if value < 0 else _positive(value, appearance)
 
 
-def _positive(value: float, look: Look) -> str:
-    if look.unit is Unit.SECONDS:
+def _positive(value: float, appearance: Appearance) -> str:
+    if appearance.unit is Unit.SECONDS:
         return _seconds(value)
-    if look.unit is Unit.BYTES:
+    if appearance.unit is Unit.BYTES:
         size, name = next(((size, name) for size, name in _BYTES if value >= size), _BYTES[-1])
         return f"{_short(value / size)} {name}"
-    if look.unit is Unit.RATIO:
+    if appearance.unit is Unit.RATIO:
         return f"{_short(value * 100)} %"
-    return f"{_number(value, look.decimals)}{_PER[look.unit]}"
+    return f"{_number(value, appearance.decimals)}{_PER[appearance.unit]}"
 
 
 def _seconds(value: float) -> str:

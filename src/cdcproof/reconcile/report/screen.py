@@ -144,7 +144,7 @@ def rows_unseen(result: TableResult) -> str:
 
 
 def _rest(result: TableResult) -> str:
-    """Where the other differing keys are; of more than the report names there is no telling how many."""
+    """Where the other differing keys are; how many more there are than the report names is not known."""
     rows = sum(number or 0 for number in (result.missing_at_target, result.extra_at_target, result.changed))
     named = sum(abs(d.source_rows - d.target_rows) or d.source_rows for d in result.differences)
     keys = len(result.differences)

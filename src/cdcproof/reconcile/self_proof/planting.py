@@ -20,7 +20,7 @@ _BYTES_AT_ONCE = 12 << 20
 CONTROL = (Planted(0, {}), Planted(1, {}))
 """Rows that both sides have: they must be seen as equal."""
 Tag = Mapping[int, Cell]
-"""The cells that tell a row from others, by column."""
+"""The cells that distinguish a row from others, by column."""
 _Row = tuple[Cell, ...]
 
 

@@ -70,7 +70,7 @@ def follow(instance: Instance, progress: Progress, *, what: str, deadline_second
             for subject, trace in seen.traces.items():
                 raise OperationError(
                     f"{subject} failed with {rows:,} of {total:,} rows in the target: {root_cause(trace)}",
-                    "cdcproof up   # starts it again; cdcproof logs kafka-connect tells more",
+                    "cdcproof up   # starts it again; cdcproof logs kafka-connect shows why",
                 )
         return rows
 

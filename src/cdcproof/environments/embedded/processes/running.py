@@ -24,7 +24,7 @@ from cdcproof.environments.embedded.processes import log_writer
 
 MARK = "CDCPROOF_SERVICE"
 _FAULTS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
-# The kernel tells a start time in ticks since the boot, whose own time is only known to about a second.
+# The kernel reports a start time in ticks since the boot, whose own time is only known to about a second.
 _SAME_START_SECONDS = 2.0
 _FINISH_LOG_SECONDS = 5.0
 

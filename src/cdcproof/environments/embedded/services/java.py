@@ -29,7 +29,7 @@ class Java:
 
     @property
     def slug(self) -> str:
-        """Tells apart, in a file name, Javas that cannot use each other's class archives."""
+        """Distinguishes, in a file name, Javas that cannot use each other's class archives."""
         name = "".join(c if c.isalnum() or c in ".-" else "_" for c in self.version)
         return f"java-{name}" if self.base_archive is None else f"java-{name}-own-base"
 

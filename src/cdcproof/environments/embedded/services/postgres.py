@@ -85,7 +85,7 @@ def _settings(service: str, instance: Instance) -> dict[str, object]:
         "io_method": "sync",
     }
     if service == SOURCE_NAME:
-        # a connector that stays away must not fill the disk; the slot is then lost, which the checks tell
+        # a connector that stays away must not fill the disk; the slot is then lost, and the checks report that
         return {**common, "wal_level": "logical", "max_slot_wal_keep_size": "2GB", "wal_sender_timeout": "10s"}
     return common
 
