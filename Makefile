@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
-.PHONY: help morning up down status test test-unit drills alerts lint format generate pictures lock sbom clean
+.PHONY: help morning up down status test test-unit drills mutants alerts lint format generate pictures lock sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ drills: $(INSTALLED) ## every fault of docs/DRILLS.md injected and timed, pairs 
 	@$(BIN)/python scripts/drills.py
 	@$(BIN)/pytest tests/drills -m drill
 
+mutants: $(INSTALLED) ## change the judging code, place by place, and show what its tests miss: an hour; MODULES="findings.py …" for some
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.lock
+	@$(BIN)/python scripts/mutants.py $(MODULES)
+
 alerts: $(INSTALLED) ## alerts from faults of a running pipeline to their receivers: two minutes; not in `make test`
 	@CDCPROOF_ALERTS=1 $(BIN)/pytest tests/integration/test_alerts.py
 
@@ -70,6 +74,8 @@ lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	    --no-emit-find-links --extra embedded --extra sqlserver --extra stream \
 	    --extra s3 --extra notify --extra cluster --extra dev --output-file requirements.lock pyproject.toml
+	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	    --no-emit-find-links --constraint requirements.lock --output-file requirements-mutants.lock requirements-mutants.in
 
 sbom: $(INSTALLED) ## write the bill of materials of a release (CycloneDX) to dist/cdcproof.cdx.json
 	@$(BIN)/python scripts/sbom.py dist/cdcproof.cdx.json

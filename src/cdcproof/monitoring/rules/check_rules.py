@@ -54,7 +54,10 @@ def tests(checks: Sequence[Check]) -> str:
 
 
 def _tests(check: Check) -> str:
-    """One test with a pipeline for each verdict, and with a Pushgateway that goes down after 3 minutes."""
+    """One test with a pipeline for each verdict, and with a Pushgateway that goes down after 3 minutes.
+
+    A suite that is run by hand has two more: at the second minute its run was a day ago, and a second more than a day.
+    """
     series = f'cdcproof_check_status{{check="{check.step}", suite="{check.suite}", pipeline="PIPELINE"}}'
     alerts = f'ALERTS{{alertname="{check.alert}", alertstate="firing"}}'
     firing = (
@@ -68,12 +71,19 @@ def _tests(check: Check) -> str:
         'severity="critical", team="infrastructure"}'
     )
     inputs = {"failed": "2x2 0x2", "unseen": "3x2 0x2", **{f"verdict-{v}": f"{v}x4" for v in (0, 1, 4, 5)}}
-    looks = {"2m": ("failed", "unseen"), "3m": ()}
+    runs: dict[str, str] = {}
+    looks: dict[str, tuple[str, ...]] = {"2m": ("failed", "unseen"), "3m": ()}
+    if check.suite not in SCHEDULED:
+        inputs |= {"day-old": "2x2 0x2", "older": "2x2 0x2"}
+        runs = {"day-old": "-86280x4", "older": "-86281x4"}
+        looks["2m"] = ("failed", "unseen", "day-old")
+    last_run = f'cdcproof_suite_last_run_timestamp_seconds{{suite="{check.suite}", pipeline="PIPELINE"}}'
     lines = [
         f"  - name: {check.alert} fires, does not fire just below, resolves, is not hidden by a missing series",
         "    interval: 1m",
         "    input_series:",
         *(f"      - {{series: '{series.replace('PIPELINE', name)}', values: '{v}'}}" for name, v in inputs.items()),
+        *(f"      - {{series: '{last_run.replace('PIPELINE', name)}', values: '{v}'}}" for name, v in runs.items()),
         f"      - {{series: '{gateway}', values: '1x2 0x9'}}",
         "    promql_expr_test:",
     ]
