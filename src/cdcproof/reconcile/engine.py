@@ -226,6 +226,8 @@ def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue
             result = replace(result, seconds=round(clock.elapsed_seconds, 3), resumed=result.resumed or earlier)
             if run.unfinished and result.status is not TableStatus.ERROR:
                 run.unfinished.finished(result, about)
+            elif run.unfinished:  # it was read to its end, and cannot be trusted
+                run.unfinished.of(table.name).remove()
     except CouldNotLookError as error:
         result = TableResult(
             table.name, TableStatus.ERROR, error=str(error), seconds=round(clock.elapsed_seconds, 3), resumed=earlier

@@ -146,6 +146,21 @@ def test_a_run_begins_anew(tmp_path: Path, why: str) -> None:
             assert second.resumed == ""
 
 
+def test_what_was_read_of_a_table_that_was_not_finished_outlives_its_run(tmp_path: Path) -> None:
+    with Unfinished(tmp_path, RUN, DATABASES) as first:
+        first.finished(RESULT, ABOUT)
+        for table in ("customers", "lines"):
+            Checkpoint(first.of(table)._path, save_seconds=0, of=DATABASES).keep(ABOUT, _left())
+        first.complete(but=["customers"])
+    with Unfinished(tmp_path, RUN, DATABASES) as second:
+        assert second.resumed == "", "what was compared is compared anew"
+        assert second.result("orders", ABOUT) is None
+        left = second.of("customers").left(ABOUT)
+        assert left
+        assert left.scanned.done == _left().scanned.done
+        assert second.of("lines").left(ABOUT) is None
+
+
 def test_while_a_run_is_alive_another_one_leaves_its_files_alone(tmp_path: Path) -> None:
     with Unfinished(tmp_path, RUN, DATABASES) as alive:
         alive.finished(RESULT, ABOUT)

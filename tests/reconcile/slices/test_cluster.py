@@ -8,18 +8,24 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
+from cdcproof.cli.reconcile import workers
 from cdcproof.clients import dask_cluster
 from cdcproof.clients.dask_cluster import connected, demand_safe
 from cdcproof.core.errors import UsageError
 from cdcproof.core.waiting import wait_until
+from cdcproof.reconcile.checksums import checkpoint
+from cdcproof.reconcile.checksums.checkpoint import Checkpoint
 from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.reconcile.slices.distribution import Addresses, Distribution
 from tests.postgres_server import PASSWORD
@@ -42,42 +48,66 @@ WAITING = """SELECT a.client_port FROM pg_locks l JOIN pg_stat_activity a USING 
     WHERE l.locktype = 'advisory' AND NOT l.granted"""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cluster:
-    """A scheduler and its workers, by their processes."""
+    """A scheduler and two workers, as processes, which have the password in their environment."""
 
-    address: str
-    scheduler: subprocess.Popen[bytes]
-    workers: list[subprocess.Popen[bytes]]
+    folder: Path
+    port: int
+    scheduler: subprocess.Popen[bytes] | None = None
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    ending: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"tcp://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """What of it does not run; return when work would be taken."""
+        if self.scheduler is None:
+            self.scheduler = self._started("dask_scheduler", "--host=127.0.0.1", f"--port={self.port}")
+        workers = ("dask_worker", self.address, "--no-nanny", "--nthreads=1", f"--local-directory={self.folder}")
+        self.workers = [one for one in self.workers if one.poll() is None]
+        self.workers += [self._started(*workers) for _ in range(2 - len(self.workers))]
+        connected(self.address, workers=2, seconds=60).shutdown()
+
+    def kill_scheduler(self) -> None:
+        """Its workers end by themselves, when they have done what they are at."""
+        assert self.scheduler
+        self.scheduler.kill()
+        self.scheduler.wait(30)
+        self.scheduler, self.ending, self.workers = None, self.workers, []
+
+    def kill(self) -> None:
+        for process in (*self.workers, *self.ending, *filter(None, [self.scheduler])):
+            process.kill()
+            process.wait(30)
+
+    def _started(self, module: str, *flags: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.{module}", *flags, "--no-dashboard"]
+        environment = {**os.environ, "POSTGRES_PASSWORD": PASSWORD}
+        with (self.folder / f"{module}.log").open("ab") as log:
+            return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Two workers, which have the password in their environment."""
+def one_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    folder = tmp_path_factory.mktemp("dask")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "POSTGRES_PASSWORD": PASSWORD}
-    alone = ("--no-dashboard",)
-
-    def start(module: str, *flags: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.{module}", *flags, *alone]
-        log = (folder / f"{module}.log").open("ab")
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-
-    address = f"tcp://127.0.0.1:{port}"
-    scheduler = start("dask_scheduler", "--host=127.0.0.1", f"--port={port}")
-    workers = [start("dask_worker", address, "--no-nanny", "--nthreads=1", f"--local-directory={folder}") for _ in "ab"]
+    cluster = Cluster(tmp_path_factory.mktemp("dask"), port)
     try:
-        executor = connected(address, workers=2, seconds=60)
-        executor.shutdown()
-        yield Cluster(address, scheduler, workers)
+        yield cluster
     finally:
-        for process in (*workers, scheduler):
-            process.kill()
-            process.wait(30)
+        cluster.kill()
+
+
+@pytest.fixture
+def cluster(one_cluster: Cluster) -> Cluster:
+    """Whole, whatever the test before has killed."""
+    one_cluster.start()
+    return one_cluster
 
 
 @contextmanager
@@ -91,25 +121,37 @@ def _slices(sides: Sides, cluster: Cluster, at_once: int = 2) -> Iterator[Distri
 
 
 @contextmanager
-def _while_one_reads(tables: Sides, cluster: Cluster) -> Iterator[tuple[int, list[TableResult]]]:  # noqa: F811
-    """While a worker waits in the midst of its slice: the port of its session. After it the results are in the list."""
+def _while_one_reads(tables: Sides, cluster: Cluster) -> Iterator[tuple[psycopg.Connection, list[TableResult]]]:  # noqa: F811
+    """While a worker waits in the midst of its slice: the session that holds the lock. After it the results are in the list."""
     found: list[TableResult] = []
     waits = waits_at_lock(tables)
-    with _slices(tables, cluster, at_once=1) as slices, tables.source.connect() as session:
-        session.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    with _slices(tables, cluster, at_once=1) as slices, _locking(tables) as session:
         thread = threading.Thread(target=lambda: found.extend(_results(tables, slices, "equal", source_filter=waits)))
         thread.start()
+        _reader(session)
         try:
-            (port,) = wait_until(
-                lambda: session.execute(WAITING).fetchone() or (),
-                bool,
-                what="a worker to read",
-                deadline_seconds=60,
-            )
-            yield port, found
+            yield session, found
         finally:
-            session.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-        thread.join(120)
+            session.execute("SELECT pg_advisory_unlock_all()")
+            thread.join(120)
+
+
+@contextmanager
+def _locking(tables: Sides) -> Iterator[psycopg.Connection]:  # noqa: F811
+    with tables.source.connect() as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        yield session
+
+
+def _reader(session: psycopg.Connection, *but: int) -> int:
+    """The port of a session, none of `but`, that waits at the lock."""
+    rows = wait_until(
+        lambda: [row[0] for row in session.execute(WAITING).fetchall() if row[0] not in but],
+        bool,
+        what="a worker to read",
+        deadline_seconds=60,
+    )
+    return rows[0]  # type: ignore[no-any-return]
 
 
 def test_a_cluster_gives_the_report_of_one_machine(tables: Sides, cluster: Cluster, tmp_path: Path) -> None:  # noqa: F811
@@ -121,7 +163,8 @@ def test_a_cluster_gives_the_report_of_one_machine(tables: Sides, cluster: Clust
 
 
 def test_a_worker_that_is_killed_while_it_reads_costs_its_slice(tables: Sides, cluster: Cluster) -> None:  # noqa: F811
-    with _while_one_reads(tables, cluster) as (port, found):
+    with _while_one_reads(tables, cluster) as (session, found):
+        port = _reader(session)
         (worker,) = [
             one
             for one in cluster.workers
@@ -133,7 +176,25 @@ def test_a_worker_that_is_killed_while_it_reads_costs_its_slice(tables: Sides, c
     assert (result.status, result.source_rows, result.target_rows) == (TableStatus.MATCH, ROWS, ROWS)
 
 
-def test_without_its_scheduler_a_run_is_an_error_and_none_begins(
+def test_a_scheduler_that_is_started_again_goes_on_with_the_run(
+    tables: Sides,  # noqa: F811
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it had is lost with it: the slice is read again, by a worker of the new one."""
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 60)  # as long as a busy machine may take to start one
+    with _while_one_reads(tables, cluster) as (session, found):
+        before = _reader(session)
+        cluster.kill_scheduler()
+        cluster.start()
+        _reader(session, before)
+        assert found == []
+    (result,) = found
+    assert (result.status, result.error) == (TableStatus.MATCH, "")
+    assert (result.source_rows, result.target_rows) == (ROWS, ROWS)
+
+
+def test_a_run_that_lost_its_scheduler_is_not_checked_and_the_next_one_goes_on_from_it(
     tables: Sides,  # noqa: F811
     cluster: Cluster,
     tmp_path: Path,
@@ -141,13 +202,55 @@ def test_without_its_scheduler_a_run_is_an_error_and_none_begins(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 2)
-    with _while_one_reads(tables, cluster) as (_, found):
-        cluster.scheduler.kill()
-        cluster.scheduler.wait(30)
-        wait_until(lambda: list(found), bool, what="the table's error", deadline_seconds=60)
-    assert [result.status for result in found] == [TableStatus.ERROR]
-    assert _command(tables, tmp_path, "--tables=equal", f"--cluster={cluster.address}") == (3, {})
+    monkeypatch.setattr(workers, "Distribution", partial(Distribution, rows_a_slice=ROWS_A_SLICE))
+    monkeypatch.setattr(checkpoint, "Checkpoint", partial(Checkpoint, save_seconds=0))
+    waits = waits_at_lock(tables)
+    behind = f"--source-where=equal:id <= {2 * ROWS_A_SLICE} OR {waits}"
+    flags = ("--tables=equal", f"--cluster={cluster.address}", "--max-parallel=1", "--strategy=push-down", behind)
+    with ThreadPoolExecutor() as pool, _locking(tables) as session:
+        run = pool.submit(_command, tables, tmp_path, *flags)
+        _reader(session)
+        cluster.kill_scheduler()
+        status, report = run.result(120)
+    assert (status, report["summary"]) == (3, {"equal": "ERROR"})
+    assert f"The cluster at {cluster.address} is not ready" in report["tables"][0]["error"]
+    capsys.readouterr()
+    assert _command(tables, tmp_path, *flags)[0] == 3, "no cluster"
     assert f"The cluster at {cluster.address} is not ready" in capsys.readouterr().err
+    cluster.start()
+    status, report = _command(tables, tmp_path, *flags)
+    assert (status, report["summary"]) == (0, {"equal": "MATCH"})
+    assert "goes on from an interrupted run" in report["tables"][0]["resumed"]
+    assert (report["tables"][0]["source_rows"], report["tables"][0]["target_rows"]) == (ROWS, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("lose", "said"),
+    [
+        (lambda cluster: [one.kill() for one in cluster.workers], "its scheduler has had no workers"),
+        (lambda cluster: cluster.scheduler.send_signal(signal.SIGSTOP), "no scheduler has answered"),
+    ],
+    ids=["without workers", "a scheduler that does not answer"],
+)
+def test_a_cluster_from_which_nothing_can_come_back_ends_its_tables(
+    tables: Sides,  # noqa: F811
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    lose: Callable[[Cluster], object],
+    said: str,
+) -> None:
+    """Dask itself waits without end for a worker, and for the answer of a scheduler whose machine is there."""
+    for name, seconds in (("CONNECT_SECONDS", 2), ("LOST_SECONDS", 1), ("_LOOKS_SECONDS", 0.1)):
+        monkeypatch.setattr(dask_cluster, name, seconds)
+    assert cluster.scheduler
+    try:
+        with _while_one_reads(tables, cluster) as (_, found):
+            lose(cluster)
+            wait_until(lambda: list(found), bool, what="the table's error", deadline_seconds=60)
+    finally:
+        cluster.scheduler.send_signal(signal.SIGCONT)
+    assert [result.status for result in found] == [TableStatus.ERROR]
+    assert f"The cluster at {cluster.address} was lost: for 1 s {said}" in found[0].error
 
 
 @pytest.mark.parametrize(

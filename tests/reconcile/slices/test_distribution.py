@@ -159,6 +159,20 @@ def test_an_executor_that_cannot_be_made_leaves_no_slice_unread_in_silence() -> 
         _distribution(_sums, none).sum_up(_table())
 
 
+def test_an_executor_that_cannot_be_made_again_is_not_waited_for_by_each_table() -> None:
+    made: list[int] = []
+
+    def none() -> Executor:
+        made.append(1)
+        raise UnreachableError("no scheduler")
+
+    slices = _distribution(_sums, none)
+    for _ in range(3):
+        with pytest.raises(UnreachableError, match="no scheduler"):
+            slices.sum_up(_table())
+    assert made == [1]
+
+
 class Silent(AtOnce):
     """Takes work, and never does it."""
 

@@ -232,7 +232,8 @@ def run(arguments: argparse.Namespace) -> int:
         report, interrupted = _reconciled(work, directory, screen, arguments.time_limit)
         path, page = _written(report, directory)
         if report.complete and work.unfinished:
-            work.unfinished.complete()
+            # what workers have read of a table that was not finished is there for the next run, when they are back
+            work.unfinished.complete([one.table for one in report.tables if slices and one.status == "ERROR"])
     if inputs.pipeline and not arguments.output_dir:
         _remember(report, directory, inputs)
     if arguments.json:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -261,13 +261,16 @@ class Unfinished:
 
     def of(self, table: str) -> Checkpoint:
         """A table's own file."""
-        path = self._folder / f"{self._name}-{_short(table)}.json" if self._lock else None
+        path = self._table_path(table) if self._lock else None
         return Checkpoint(path, self._clock, of=self._about)
 
-    def complete(self) -> None:
-        """The run is through: nothing is left to go on from."""
+    def complete(self, but: Collection[str] = ()) -> None:
+        """The run is through: nothing is left to go on from but what was read of these tables, which were not finished."""
         if self._lock:
-            self._remove()
+            self._remove(but)
+
+    def _table_path(self, table: str) -> Path:
+        return self._folder / f"{self._name}-{_short(table)}.json"
 
     @property
     def _path(self) -> Path:
@@ -281,9 +284,10 @@ class Unfinished:
             }
             self.resumed = data["began"]
 
-    def _remove(self) -> None:
+    def _remove(self, but: Collection[str] = ()) -> None:
+        left = {self._table_path(table) for table in but}
         with suppress(OSError):
-            for path in self._folder.glob(f"{self._name}*.json"):
+            for path in set(self._folder.glob(f"{self._name}*.json")) - left:
                 path.unlink(missing_ok=True)
 
 

@@ -75,6 +75,7 @@ class Distribution:
         self._silent_seconds = silent_seconds
         self._lock = threading.Lock()
         self._executor: Executor | None = None
+        self._lost: CouldNotLookError | None = None
 
     def start(self) -> None:
         """Make the executor, if there is none yet. Raises what making it raises."""
@@ -146,7 +147,13 @@ class Distribution:
 
     def _current(self) -> Executor:
         with self._lock:
-            self._executor = self._executor or self._make()
+            if self._lost:
+                raise self._lost
+            try:
+                self._executor = self._executor or self._make()
+            except CouldNotLookError as error:
+                self._lost = error  # else each of many tables would wait for it again
+                raise
             return self._executor
 
     def _renew(self, broken: Executor | None) -> None:
