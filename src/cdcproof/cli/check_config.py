@@ -7,13 +7,11 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.core.secrets import scrub
-
-if TYPE_CHECKING:
-    from cdcproof.onboarding.access import Item
+from cdcproof.onboarding.access import Item, exit_status, look
+from cdcproof.onboarding.explanation import explain
 
 EXAMPLE = "cdcproof check-config --pipeline fixtures/pipelines/warehouse.toml"
 _WIDTH = 80
@@ -33,9 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain and try; the exit status says what is missing."""
-    from cdcproof.onboarding.access import exit_status, look
-    from cdcproof.onboarding.explanation import explain
-
     environment, pipeline = open_pipeline(arguments)
     if not arguments.json:
         print(f"Pipeline {pipeline.name}, environment {environment.name}. The file means:\n")

@@ -8,14 +8,24 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cdcproof.backup.folders import Directory, damage
 from cdcproof.cli import schedule
 from cdcproof.cli.options import add_pipeline, open_pipeline
-
-if TYPE_CHECKING:
-    from cdcproof.observations.backups.old_files import Sorted
-    from cdcproof.pipeline.model import Pipeline
+from cdcproof.cli.tables import as_json, print_hanging
+from cdcproof.clients.prometheus_server import PrometheusServer
+from cdcproof.core.acts import write_down
+from cdcproof.core.errors import UnexpectedAnswerError, UsageError
+from cdcproof.observations.backups import cleanup
+from cdcproof.observations.backups import logs as backup_logs
+from cdcproof.observations.backups.cleanup import files_of
+from cdcproof.observations.backups.folders import MANIFEST
+from cdcproof.observations.backups.old_files import Sorted, old_backups, old_reports
+from cdcproof.observations.backups.retention import judge
+from cdcproof.observations.disks import size
+from cdcproof.pipeline.model import Pipeline
+from cdcproof.reconcile.report.result import PREFIX, read
 
 EXAMPLE = """cdcproof cleanup                      # prints what would be deleted, and what it would free
   cdcproof cleanup --delete             # deletes it
@@ -42,9 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is old, or delete it. 1: Prometheus' retention is another one, or something could not be deleted."""
-    from cdcproof.cli.tables import as_json
-    from cdcproof.core.errors import UsageError
-
     unknown = [what for what in arguments.what if what not in WHAT]
     if unknown:
         raise UsageError(f"There is nothing called {unknown[0]} to clean up.", f"Name one of: {', '.join(WHAT)}")
@@ -79,15 +86,10 @@ def _of_files(what: str, pipeline: Pipeline, *, delete: bool) -> dict[str, Any]:
 
 def _alone(what: str, directory: Path, pipeline: Pipeline) -> AbstractContextManager[object]:
     """No backup is made, and none restored, while some are deleted."""
-    from cdcproof.backup.folders import Directory
-
     return Directory(directory, pipeline.name).locked() if what == "backups" else nullcontext()
 
 
 def _cleaned(what: str, directory: Path, pipeline: Pipeline, *, delete: bool) -> dict[str, Any]:
-    from cdcproof.core.acts import write_down
-    from cdcproof.observations.backups import cleanup
-
     found = _JUDGES[what](directory, pipeline)
     days = pipeline.thresholds.report_keep_days if what == "reports" else pipeline.thresholds.backup_keep_days
     answer = _answer(what, f"{directory}, older than {days:g} days") | {
@@ -107,11 +109,6 @@ def _cleaned(what: str, directory: Path, pipeline: Pipeline, *, delete: bool) ->
 
 
 def _old_reports(directory: Path, pipeline: Pipeline) -> Sorted:
-    from cdcproof.core.errors import UnexpectedAnswerError
-    from cdcproof.observations.backups.cleanup import files_of
-    from cdcproof.observations.backups.old_files import old_reports
-    from cdcproof.reconcile.report.result import PREFIX, read
-
     files = [
         file for file in files_of(directory) if file.path.startswith(PREFIX) and file.path.endswith((".json", ".html"))
     ]
@@ -126,12 +123,6 @@ def _old_reports(directory: Path, pipeline: Pipeline) -> Sorted:
 
 
 def _old_backups(directory: Path, pipeline: Pipeline) -> Sorted:
-    from cdcproof.backup.folders import damage
-    from cdcproof.observations.backups import logs as backup_logs
-    from cdcproof.observations.backups.cleanup import files_of
-    from cdcproof.observations.backups.folders import MANIFEST
-    from cdcproof.observations.backups.old_files import old_backups
-
     listed = files_of(directory)
     there = {file.path for file in listed}
     failed = {
@@ -161,9 +152,6 @@ _JUDGES: dict[str, Callable[[Path, Pipeline], Sorted]] = {"reports": _old_report
 
 
 def _of_prometheus(pipeline: Pipeline) -> dict[str, Any]:
-    from cdcproof.clients.prometheus_server import PrometheusServer
-    from cdcproof.observations.backups.retention import judge
-
     if pipeline.prometheus is None:
         return _answer("prometheus", "The pipeline file names no Prometheus.")
     retention = PrometheusServer(pipeline.prometheus).retention()
@@ -177,9 +165,6 @@ def _answer(what: str, text: str) -> dict[str, Any]:
 
 
 def _print(answer: dict[str, Any]) -> None:
-    from cdcproof.cli.tables import print_hanging
-    from cdcproof.observations.disks import size
-
     print_hanging(f"{answer['what']}: ", str(answer["text"]))
     for path, why in answer["kept"].items():
         print_hanging(f"  stays: {path}: ", why)

@@ -6,14 +6,18 @@ import argparse
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from cdcproof import shipped
+from cdcproof.cli.options import add_pipeline, open_pipeline
+from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.core.errors import ConfigError, CouldNotLookError, OperationError, UsageError
+from cdcproof.monitoring.dashboards import DASHBOARDS, answers, export, page
 from cdcproof.pipeline.choice import VARIABLE, chosen
-
-if TYPE_CHECKING:
-    from cdcproof.pipeline.model import HttpService
+from cdcproof.pipeline.model import HttpService
+from cdcproof.reporting.files import write_whole
+from cdcproof.reporting.formats.pages import way_up
 
 EXAMPLE = (
     "cdcproof dashboard --pipeline warehouse --output today.html\n"
@@ -24,8 +28,6 @@ _MOST_HOURS = 24 * 400
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    from cdcproof.cli.options import add_pipeline
-
     parser.description = (
         "Write the three dashboards (CDC Pipeline Overview, Database Health, Reconciliation)\n"
         "as one page that needs no server, script or network, with what Prometheus has.\n"
@@ -50,10 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page; 0, or 3 when an expression was not answered."""
-    from cdcproof.clients.prometheus_server import PrometheusServer
-    from cdcproof.monitoring.dashboards import DASHBOARDS, answers, export, page
-    from cdcproof.reporting.formats.pages import way_up
-
     service, name = _service(arguments)
     server = PrometheusServer(service)
     now = time.time()
@@ -77,8 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(path: Path, text: str, flag: str) -> None:
-    from cdcproof.reporting.files import write_whole
-
     try:
         write_whole(path, text)
     except OSError as error:
@@ -87,11 +83,6 @@ def _write(path: Path, text: str, flag: str) -> None:
 
 def _service(arguments: argparse.Namespace) -> tuple[HttpService, str]:
     """Prometheus, and the pipeline's name; empty where none was named."""
-    from pydantic import ValidationError
-
-    from cdcproof.cli.options import open_pipeline
-    from cdcproof.pipeline.model import HttpService
-
     given = None
     if arguments.prometheus is not None:
         try:

@@ -10,6 +10,8 @@ from cdcproof.cli import schedule
 from cdcproof.cli.options import add_pipeline, open_even_if_down, seconds
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.progress import Progress
+from cdcproof.diagnostics.collect import collect
+from cdcproof.diagnostics.parts import unlocated
 
 EXAMPLE = "cdcproof diagnose --pipeline warehouse --since 4h --output-dir /var/tmp/incident"
 
@@ -35,9 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Collect, write, and say what is missing. Status 3 when anything is."""
-    from cdcproof.diagnostics.collect import collect
-    from cdcproof.diagnostics.parts import unlocated
-
     environment, pipeline, problem = open_even_if_down(arguments)
     schedule.note(arguments, "diagnose", pipeline.name, pipeline.paths.reports, pipeline.pushgateway)
     with Progress() as progress:

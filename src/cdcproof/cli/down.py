@@ -6,6 +6,8 @@ import argparse
 
 from cdcproof.cli.instance import add_instance
 from cdcproof.core.errors import UsageError
+from cdcproof.core.progress import Progress
+from cdcproof.environments.embedded import evidence, folders, lifecycle, state
 
 EXAMPLE = "cdcproof down"
 
@@ -23,9 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Stop every process of the instance; its data stays unless `--remove` is given."""
-    from cdcproof.core.progress import Progress
-    from cdcproof.environments.embedded import evidence, folders, lifecycle
-
     names = _names(arguments)
     end = lifecycle.remove if arguments.remove else lifecycle.down
     with Progress() as progress:
@@ -44,8 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _names(arguments: argparse.Namespace) -> tuple[str, ...]:
-    from cdcproof.environments.embedded import folders, state
-
     if arguments.here:
         return state.made_by(folders.checkout())
     if arguments.all:

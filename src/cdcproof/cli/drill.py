@@ -8,6 +8,16 @@ import time
 
 from cdcproof.cli.instance import add_instance
 from cdcproof.core.errors import UsageError
+from cdcproof.core.progress import Progress
+from cdcproof.core.secrets import scrub
+from cdcproof.emergency.drill import SCENARIOS, Drill
+from cdcproof.environments.embedded import folders, state
+from cdcproof.environments.embedded.environment import Embedded
+from cdcproof.history import database, entries
+from cdcproof.history.keep import keep
+from cdcproof.maintenance import drill_reports
+from cdcproof.pipeline.choice import DEFAULT, resolve
+from cdcproof.pipeline.model import load
 
 EXAMPLE = "cdcproof drill disaster-recovery --scenario target-lost"
 _NAMES = ("complete-data-loss", "target-lost", "source-restored", "kafka-lost", "connect-lost")
@@ -37,17 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Refuse what is not embedded, then do it."""
-    from cdcproof.core.progress import Progress
-    from cdcproof.core.secrets import scrub
-    from cdcproof.emergency.drill import SCENARIOS, Drill
-    from cdcproof.environments.embedded import folders, state
-    from cdcproof.environments.embedded.environment import Embedded
-    from cdcproof.history import database, entries
-    from cdcproof.history.keep import keep
-    from cdcproof.maintenance import drill_reports
-    from cdcproof.pipeline.choice import DEFAULT, resolve
-    from cdcproof.pipeline.model import load
-
     pipeline = load(resolve(arguments.pipeline or DEFAULT))
     environment = arguments.env or pipeline.environment
     if environment != "embedded":

@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, demand_permission, seconds
 from cdcproof.core.errors import CdcproofError, ConfigError, UsageError
-
-if TYPE_CHECKING:
-    from cdcproof.emergency.incident import Incident, Result
-    from cdcproof.environments.base import Environment
-    from cdcproof.pipeline.model import Pipeline
+from cdcproof.core.progress import Progress
+from cdcproof.core.secrets import scrub
+from cdcproof.emergency.incident import Incident, Result
+from cdcproof.environments import select
+from cdcproof.environments.base import Environment
+from cdcproof.maintenance.journal import Actor
+from cdcproof.pipeline.choice import chosen, resolve
+from cdcproof.pipeline.contacts import NONE_NAMED
+from cdcproof.pipeline.model import Pipeline, load
 
 EXAMPLE = """cdcproof emergency data-loss --pipeline warehouse --allow-acts
   cdcproof emergency security-incident --pipeline warehouse --dry-run"""
@@ -77,10 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _opened(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:
     """The pipeline, as its file has it where its environment does not answer: what is down must not keep the rest from being kept."""
-    from cdcproof.environments import select
-    from cdcproof.pipeline.choice import chosen, resolve
-    from cdcproof.pipeline.model import load
-
     pipeline = load(resolve(chosen(arguments.pipeline)))
     environment = select(arguments.env or pipeline.environment)
     try:
@@ -95,11 +94,6 @@ def _opened(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:
 
 
 def _incident(arguments: argparse.Namespace, environment: Environment, pipeline: Pipeline) -> Incident:
-    from cdcproof.core.progress import Progress
-    from cdcproof.core.secrets import scrub
-    from cdcproof.emergency.incident import Incident
-    from cdcproof.maintenance.journal import Actor
-
     progress = Progress()
     return Incident(
         arguments.kind,
@@ -137,8 +131,6 @@ def _print_result(result: Result) -> None:
 
 
 def _print_contacts(kind: str, pipeline: Pipeline) -> None:
-    from cdcproof.pipeline.contacts import NONE_NAMED
-
     contacts = pipeline.contacts
     lines = []
     if kind == "security-incident" and contacts.security:

@@ -6,6 +6,8 @@ import argparse
 import shlex
 
 from cdcproof.cli.instance import add_instance
+from cdcproof.environments.embedded import folders, passwords, state
+from cdcproof.environments.embedded.services import postgres_cluster
 
 EXAMPLE = 'eval "$(cdcproof env)"'
 
@@ -23,9 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the exports."""
-    from cdcproof.environments.embedded import folders, passwords, state
-    from cdcproof.environments.embedded.services import postgres_cluster
-
     kept = passwords.of(state.running(folders.instance_name(arguments.instance)))
     for name, value in {
         passwords.SOURCE_VARIABLE: kept.source.reveal(),

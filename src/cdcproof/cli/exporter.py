@@ -8,13 +8,14 @@ import sys
 import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.core.errors import CdcproofError
-
-if TYPE_CHECKING:
-    from cdcproof.pipeline.model import Pipeline
+from cdcproof.monitoring.exporter.connectors import ConnectorCollector
+from cdcproof.monitoring.exporter.landing import Landing
+from cdcproof.monitoring.exporter.reconciliation import ReconciliationCollector
+from cdcproof.monitoring.exporter.server import bind
+from cdcproof.pipeline.model import Pipeline
 
 EXAMPLE = "cdcproof exporter --pipeline warehouse --env live &"
 _SCAN_INTERVAL_SECONDS = 10.0
@@ -44,11 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped; 0 after a stop that was asked for."""
-    from cdcproof.monitoring.exporter.connectors import ConnectorCollector
-    from cdcproof.monitoring.exporter.landing import Landing
-    from cdcproof.monitoring.exporter.reconciliation import ReconciliationCollector
-    from cdcproof.monitoring.exporter.server import bind
-
     environment, pipeline = open_pipeline(arguments)
     if pipeline.environment == "embedded":  # elsewhere a directory that is not there is a fault, and is shown as one
         pipeline.paths.reconciliation_reports.mkdir(parents=True, exist_ok=True)

@@ -11,14 +11,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cdcproof.cli.tables import as_json, print_hanging, table
+from cdcproof.core.durations import exact, rough
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.history import database, statistics
+from cdcproof.history.entries import Entry
+from cdcproof.history.statistics import CheckHistory
 from cdcproof.pipeline.choice import VARIABLE, resolve
-
-if TYPE_CHECKING:
-    from cdcproof.history.entries import Entry
-    from cdcproof.history.statistics import CheckHistory
-    from cdcproof.reporting.formats.chart import Chart
+from cdcproof.pipeline.model import load
+from cdcproof.reporting.formats.chart import Chart
+from cdcproof.reporting.formats.summary import local_time
 
 EXAMPLE = """cdcproof history                                  # every check, and every trend
   cdcproof history --since 7d                       # of the last week; also 12h, or 2026-11-01
@@ -49,10 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it."""
-    from cdcproof.cli.tables import as_json
-    from cdcproof.core.errors import CouldNotLookError
-    from cdcproof.history import database, statistics
-
     path = arguments.reports_dir / database.FILE
     pipeline = _pipeline(arguments, path)
     entries = database.read(path, pipeline, arguments.since)
@@ -77,10 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pipeline(arguments: argparse.Namespace, path: Path) -> str:
-    from cdcproof.core.errors import CouldNotLookError
-    from cdcproof.history import database
-    from cdcproof.pipeline.model import load
-
     named = arguments.pipeline or os.environ.get(VARIABLE)
     if named:
         return load(resolve(named)).name
@@ -104,9 +100,6 @@ def _since(text: str) -> float:
 def _print_all(
     pipeline: str, entries: Sequence[Entry], checks: Sequence[CheckHistory], trends: Sequence[Chart]
 ) -> None:
-    from cdcproof.cli.tables import print_hanging, table
-    from cdcproof.reporting.formats.summary import local_time
-
     kinds = Counter(entry.kind for entry in entries)
     runs = ", ".join(f"{count:,} of {kind}" for kind, count in kinds.items())
     print_hanging(f"{pipeline} since {local_time(entries[0].started_at)}: ", f"runs: {runs}")
@@ -122,8 +115,6 @@ def _print_all(
 
 def _print_means(checks: Sequence[CheckHistory]) -> None:
     """Of all checks together; --check and --json have those of each."""
-    from cdcproof.cli.tables import print_hanging
-
     flaky = [check.step for check in checks if check.is_flaky]
     detected = [seconds for check in checks if (seconds := check.detected_within_seconds) is not None]
     red = [seconds for check in checks if (seconds := check.red_seconds) is not None]
@@ -150,9 +141,6 @@ def _row(check: CheckHistory) -> dict[str, object]:
 
 
 def _print_check(check: CheckHistory) -> None:
-    from cdcproof.cli.tables import print_hanging, table
-    from cdcproof.reporting.formats.summary import local_time
-
     print_hanging(
         f"{check.step}: ",
         f"{check.now}{', flaky' if check.is_flaky else ''}, since {local_time(check.since)}, first seen {local_time(check.first_seen)}",
@@ -221,8 +209,6 @@ def _check(check: CheckHistory, *, with_runs: bool) -> dict[str, Any]:
 
 
 def _long(seconds: float | None) -> str | None:
-    from cdcproof.core.durations import exact, rough
-
     return None if seconds is None else exact(seconds) if seconds < 60 else rough(seconds)
 
 

@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 from textwrap import fill
 
+from cdcproof.onboarding.discovery import Asked, discover
+from cdcproof.onboarding.pairing import Choice
+from cdcproof.onboarding.pipeline_file import text_of, write
+from cdcproof.pipeline.model import http_url
+
 EXAMPLE = "cdcproof init --connect-url http://localhost:8083 --output warehouse.toml"
 
 
@@ -58,10 +63,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file; 0 also when something could not be learned, which is said."""
-    from cdcproof.onboarding.discovery import Asked, discover
-    from cdcproof.onboarding.pairing import Choice
-    from cdcproof.onboarding.pipeline_file import text_of, write
-
     found = discover(
         Asked(
             connect_url=arguments.connect_url,
@@ -99,8 +100,6 @@ def _default_path(name: str) -> Path:
 
 
 def _address(text: str) -> str:
-    from cdcproof.pipeline.model import http_url
-
     if "@" in text:  # a password in it must not be quoted; `discover` says where it belongs
         return text
     try:

@@ -6,6 +6,9 @@ import argparse
 import sys
 
 from cdcproof.cli.instance import add_instance
+from cdcproof.core.progress import Progress
+from cdcproof.environments.embedded import folders, state
+from cdcproof.environments.embedded.data import databases, replication
 
 EXAMPLE = "cdcproof load"
 _DEADLINE_SECONDS = 600.0
@@ -19,10 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Insert the rows at the source and follow them; those that are there already stay as they are."""
-    from cdcproof.core.progress import Progress
-    from cdcproof.environments.embedded import folders, state
-    from cdcproof.environments.embedded.data import databases, replication
-
     instance = state.running(folders.instance_name(arguments.instance))
     with Progress() as progress:
         try:

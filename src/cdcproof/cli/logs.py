@@ -8,6 +8,7 @@ import sys
 from cdcproof.cli.instance import add_instance
 from cdcproof.core.output import Sturdy
 from cdcproof.core.secrets import scrub
+from cdcproof.environments.embedded import folders, lifecycle
 
 EXAMPLE = "cdcproof logs kafka-connect --lines 200"
 
@@ -25,8 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the end of a service's log; it can also be read while the service is down."""
-    from cdcproof.environments.embedded import folders, lifecycle
-
     name = folders.instance_name(arguments.instance)
     if not arguments.follow:
         print(scrub(lifecycle.logs(name, arguments.service, arguments.lines)))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
@@ -85,7 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == asked:  # the others need not be imported to be listed
-            module = importlib.import_module(f"cdcproof.cli.{name.replace('-', '_')}")
+            try:
+                module = importlib.import_module(f"cdcproof.cli.{name.replace('-', '_')}")
+            except ModuleNotFoundError as error:
+                print(f"cdcproof: {missing_module(error.name or str(error))}", file=sys.stderr)
+                return CouldNotLookError.exit_status
             command.epilog = f"example:\n  {module.EXAMPLE}"
             module.add_arguments(command)
             command.set_defaults(run=module.run)
@@ -171,9 +177,6 @@ def missing_module(name: str) -> str:
 
 def _kept() -> str:
     """Keep the traceback in a file, and say what to do with it."""
-    import tempfile
-    import traceback
-
     try:
         with tempfile.NamedTemporaryFile("w", prefix="cdcproof-", suffix=".txt", delete=False) as file:
             file.write(scrub(traceback.format_exc()))

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from cdcproof.backup.restore import run as restore
+from cdcproof.backup.run import directory_of
+from cdcproof.cli.backup import BUCKET, DIRECTORY
 from cdcproof.cli.options import add_pipeline, demand_permission, open_pipeline, seconds
-from cdcproof.core.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cdcproof.core.progress import Progress
-    from cdcproof.environments.base import Environment
-    from cdcproof.maintenance.site import RunningSite
-    from cdcproof.maintenance.steps.steps import StepResult, Steps
-    from cdcproof.maintenance.window import Window, Windows
-    from cdcproof.pipeline.model import Pipeline
+from cdcproof.cli.tables import as_json
+from cdcproof.core.errors import CdcproofError, OperationError, UsageError
+from cdcproof.core.progress import Progress
+from cdcproof.core.secrets import scrub
+from cdcproof.environments import select
+from cdcproof.environments.base import Environment
+from cdcproof.maintenance import confirmations, proof, standing
+from cdcproof.maintenance.journal import Actor, holding
+from cdcproof.maintenance.rollback.run import rollback
+from cdcproof.maintenance.site import RunningSite
+from cdcproof.maintenance.steps.finish import finish
+from cdcproof.maintenance.steps.start import start
+from cdcproof.maintenance.steps.steps import StepResult, Steps
+from cdcproof.maintenance.window import Window, Windows
+from cdcproof.pipeline.choice import chosen, resolve
+from cdcproof.pipeline.model import Pipeline, load
 
 EXAMPLE = """cdcproof maintenance plan --change change.toml --begins 2026-12-06T02:00Z --compose docker-compose.yml
   cdcproof maintenance confirm announced --by "Ann, to all on 28 November"
@@ -129,19 +137,11 @@ def _moment(text: str) -> datetime:
 
 
 def _windows(pipeline: Pipeline) -> Windows:
-    from cdcproof.maintenance.journal import Actor
-    from cdcproof.maintenance.window import Windows
-
     return Windows.of(pipeline, Actor.here())
 
 
 def _read_pipeline(arguments: argparse.Namespace) -> Pipeline:
     """The pipeline by its file alone where it does not run: what is kept of a window must be read all the same."""
-    from cdcproof.core.errors import CdcproofError
-    from cdcproof.environments import select
-    from cdcproof.pipeline.choice import chosen, resolve
-    from cdcproof.pipeline.model import load
-
     pipeline = load(resolve(chosen(arguments.pipeline)))
     environment = select(arguments.env or pipeline.environment)
     try:
@@ -153,8 +153,6 @@ def _read_pipeline(arguments: argparse.Namespace) -> Pipeline:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from cdcproof.maintenance.journal import holding
-
     pipeline = _read_pipeline(arguments)
     windows = _windows(pipeline)
     beside = {file.parent / ".env" for file in arguments.compose if (file.parent / ".env").is_file()}
@@ -179,9 +177,6 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _confirm(arguments: argparse.Namespace) -> int:
-    from cdcproof.maintenance import confirmations
-    from cdcproof.maintenance.journal import holding
-
     pipeline = _read_pipeline(arguments)
     windows = _windows(pipeline)
     with holding(windows.folder, windows.actor, "maintenance confirm"):
@@ -192,12 +187,6 @@ def _confirm(arguments: argparse.Namespace) -> int:
 
 
 def _prove(arguments: argparse.Namespace) -> int:
-    from cdcproof.backup.run import directory_of
-    from cdcproof.cli.backup import DIRECTORY
-    from cdcproof.core.progress import Progress
-    from cdcproof.maintenance import confirmations, proof
-    from cdcproof.maintenance.journal import holding
-
     environment, pipeline = open_pipeline(arguments)
     demand_permission(
         arguments,
@@ -216,9 +205,6 @@ def _prove(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from cdcproof.cli.tables import as_json
-    from cdcproof.maintenance import standing
-
     pipeline = _read_pipeline(arguments)
     found = standing.look(_windows(pipeline), pipeline)
     if arguments.json:
@@ -229,10 +215,6 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _act(arguments: argparse.Namespace) -> int:
-    from cdcproof.core.progress import Progress
-    from cdcproof.core.secrets import scrub
-    from cdcproof.maintenance.journal import holding
-
     if arguments.verb == "start" and arguments.force is not bool(arguments.reason):
         raise UsageError("--force and --reason belong together.", 'For example: --force --reason "the sink is broken"')
     environment, pipeline = open_pipeline(arguments)
@@ -252,10 +234,6 @@ def _act(arguments: argparse.Namespace) -> int:
 
 
 def _verb(arguments: argparse.Namespace, window: Window, site: RunningSite, steps: Steps, progress: Progress) -> int:
-    from cdcproof.maintenance.rollback.run import rollback
-    from cdcproof.maintenance.steps.finish import finish
-    from cdcproof.maintenance.steps.start import start
-
     if arguments.verb == "start":
         start(window, site, steps, forced=arguments.reason or "", services_down=arguments.services_down)
         print(f"The window {window.plan.id} is open: the pipeline is halted, and nothing is in flight.")
@@ -265,8 +243,8 @@ def _verb(arguments: argparse.Namespace, window: Window, site: RunningSite, step
     if arguments.verb == "finish":
         is_green = finish(window, site, steps)
     else:
-        restore = _restore(arguments, site.pipeline, progress) if arguments.backup else None
-        is_green = rollback(window, site, steps, restore)
+        put_back = _restore(arguments, site.pipeline, progress) if arguments.backup else None
+        is_green = rollback(window, site, steps, put_back)
     print(f"The report is {window.folder / 'report.html'}, and report.md beside it.")
     if is_green:
         print(f"The window {window.plan.id} is over: {window.phase()}, and the validation is green.")
@@ -289,12 +267,6 @@ def _print_not_green(window: Window) -> None:
 
 def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progress) -> Callable[[], StepResult]:
     """Both databases of the named backup, the connectors' positions as that demands, and their start."""
-    from cdcproof.backup.restore import run as restore
-    from cdcproof.backup.run import directory_of
-    from cdcproof.cli.backup import BUCKET, DIRECTORY
-    from cdcproof.core.errors import OperationError
-    from cdcproof.maintenance.steps.steps import StepResult
-
     bucket = pipeline.backup.s3_bucket or os.environ.get(BUCKET, "")
     request = restore.Request(
         pipeline,
@@ -320,10 +292,6 @@ def _restore(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progre
 def _site(
     arguments: argparse.Namespace, environment: Environment, pipeline: Pipeline, progress: Progress
 ) -> RunningSite:
-    from cdcproof.core.secrets import scrub
-    from cdcproof.maintenance.site import RunningSite
-    from cdcproof.pipeline.choice import chosen, resolve
-
     return RunningSite(
         environment,
         pipeline,
@@ -336,6 +304,4 @@ def _site(
 
 
 def _steps(window: Window, command: str, report: Callable[[str], None]) -> Steps:
-    from cdcproof.maintenance.steps.steps import Steps
-
     return Steps(window.journal, command, report)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
+
+from cdcproof import __version__, shipped
+from cdcproof.onboarding import project
 
 EXAMPLE = "cdcproof new ."
 
@@ -22,9 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files, and say what comes next."""
-    from cdcproof import __version__, shipped
-    from cdcproof.onboarding import project
-
     folder: Path = arguments.directory.absolute()
     contents = project.project_files(folder, Path(sys.executable).parent, __version__, shipped.ROOT)
     written, there = project.write_missing(folder, contents)
@@ -42,8 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _next(directory: Path) -> str:
-    import shlex
-
     go = "" if directory == Path() else f"  cd {shlex.quote(str(directory))}\n"
     return (
         "\nTo try it on a pipeline of this machine's own, which needs cdcproof[embedded]:\n"

@@ -8,22 +8,25 @@ import shlex
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cdcproof import shipped
 from cdcproof.cli.options import add_pipeline, open_even_if_down
-from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.clients import alert_rules
+from cdcproof.clients.alert_rules import AlertRule
+from cdcproof.core.errors import CdcproofError, OperationError, UsageError
 from cdcproof.core.progress import Progress
 from cdcproof.core.secrets import scrub
+from cdcproof.diagnostics.collect import collect
+from cdcproof.diagnostics.parts import unlocated
+from cdcproof.environments.base import Environment
+from cdcproof.oncall import alert as alerts
+from cdcproof.oncall import knowledge, watchers
+from cdcproof.oncall.alert import Alert
+from cdcproof.oncall.briefing import Briefing
+from cdcproof.oncall.incident import FOLDER, Incident, Records
 from cdcproof.pipeline.choice import chosen, resolve
-
-if TYPE_CHECKING:
-    from cdcproof.clients.alert_rules import AlertRule
-    from cdcproof.core.errors import CdcproofError
-    from cdcproof.environments.base import Environment
-    from cdcproof.oncall.alert import Alert
-    from cdcproof.oncall.incident import Incident, Records
-    from cdcproof.pipeline.model import Pipeline
+from cdcproof.pipeline.model import Pipeline
+from cdcproof.reporting import journal, places
 
 EXAMPLE = """cdcproof oncall ConnectorDown connector=postgres-sink-connector
   cdcproof oncall ConnectorDown connector=postgres-sink-connector \\
@@ -48,10 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show, collect and write down; or add to the record and end it."""
-    from cdcproof.oncall import alert as alerts
-    from cdcproof.oncall.incident import FOLDER, Incident, Records
-    from cdcproof.reporting import places
-
     if arguments.note and not arguments.resolve:
         raise UsageError("--note goes with --resolve.", "Say what was done with --done TEXT.")
     labels = alerts.labels_of(arguments.labels)
@@ -86,10 +85,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _brief(alert: Alert, pipeline: Pipeline, reports: Path, records: Records, option: str) -> Incident | OperationError:
     """Print what is known, and write down what was seen."""
-    from cdcproof.oncall import knowledge, watchers
-    from cdcproof.oncall.briefing import Briefing
-    from cdcproof.reporting import journal
-
     now = datetime.now(UTC)
     steps = knowledge.steps_of(alert.check) if alert.check else ()
     newest = {step: record for step in steps if (record := journal.newest_of(step, reports))}
@@ -112,9 +107,6 @@ def _collect(
     arguments: argparse.Namespace, environment: Environment, pipeline: Pipeline, problem: CdcproofError | None
 ) -> list[str]:
     """Diagnostics; that they failed keeps nobody from the rest."""
-    from cdcproof.diagnostics.collect import collect
-    from cdcproof.diagnostics.parts import unlocated
-
     print("\nDiagnostics", flush=True)
     try:
         with Progress() as progress:
@@ -153,8 +145,6 @@ def _choose_pipeline(arguments: argparse.Namespace, labels: dict[str, str]) -> N
 
 def _rules() -> dict[str, AlertRule]:
     """Those of the working directory, else ours."""
-    from cdcproof.clients import alert_rules
-
     return alert_rules.read(Path.cwd()) or alert_rules.read(shipped.ROOT)
 
 

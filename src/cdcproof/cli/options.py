@@ -1,5 +1,6 @@
 """The options that commands share: which pipeline, and where it runs."""
 
+# ruff: noqa: PLC0415  what only a pipeline file needs: see tests/test_layers.py
 from __future__ import annotations
 
 import argparse
@@ -105,7 +106,7 @@ def demand_permission(
 def open_pipeline(arguments: argparse.Namespace) -> tuple[Environment, Pipeline]:
     """Read the pipeline and find out where its environment serves it. Raises `ConfigError` and `UsageError`."""
     from cdcproof.environments import select
-    from cdcproof.pipeline.model import load  # what reads files takes a tenth of a second: flags do without
+    from cdcproof.pipeline.model import load
 
     pipeline = load(resolve(chosen(arguments.pipeline)))
     environment = select(arguments.env or pipeline.environment)

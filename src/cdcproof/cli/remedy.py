@@ -8,7 +8,10 @@ import sys
 from functools import partial
 
 from cdcproof.cli.options import add_reports, reports_of
+from cdcproof.core.acts import write_down, written_down
 from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.reporting import journal
+from cdcproof.reporting.formats.text import wrapped
 
 EXAMPLE = "cdcproof remedy morning.2-connectors\n  cdcproof remedy morning.2-connectors --allow-acts"
 
@@ -23,10 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the steps; with --allow-acts, ask for each command and run what is confirmed."""
-    from cdcproof.core.acts import write_down, written_down
-    from cdcproof.reporting import journal
-    from cdcproof.reporting.formats.text import wrapped
-
     reports = reports_of(arguments)
     latest = journal.latest(reports)
     step = journal.newest_of(

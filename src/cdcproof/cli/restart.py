@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 
 from cdcproof.cli.instance import add_instance
+from cdcproof.core.progress import Progress
+from cdcproof.environments.embedded import folders, lifecycle
 
 EXAMPLE = "cdcproof restart kafka-connect"
 
@@ -18,9 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Stop one service, start it, and wait until it answers and the connectors replicate again."""
-    from cdcproof.core.progress import Progress
-    from cdcproof.environments.embedded import folders, lifecycle
-
     with Progress() as progress:
         lifecycle.restart(folders.instance_name(arguments.instance), arguments.service, progress)
     return 0

@@ -6,17 +6,23 @@ import argparse
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from cdcproof.backup.folders import Directory
+from cdcproof.backup.parts.databases import maintenance
+from cdcproof.backup.restore import run as restore
+from cdcproof.backup.restore.run import Outcome
+from cdcproof.backup.run import directory_of, remote_of
 from cdcproof.cli.backup import BUCKET, DIRECTORY, bucket_of
 from cdcproof.cli.connectors.options import add_acting
 from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.core.errors import CouldNotLookError, UsageError
-
-if TYPE_CHECKING:
-    from cdcproof.backup.restore.run import Outcome
-    from cdcproof.environments.base import Environment
-    from cdcproof.pipeline.model import Pipeline
+from cdcproof.core.progress import Progress
+from cdcproof.environments.base import Environment
+from cdcproof.observations.disks import size
+from cdcproof.pipeline.choice import chosen
+from cdcproof.pipeline.model import Pipeline
+from cdcproof.remedies.commands import CommandLine
 
 EXAMPLE = """cdcproof restore                                  # lists the backups
   cdcproof restore --timestamp 20261129_020000 --stop-connectors"""
@@ -49,10 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List, or restore."""
-    from cdcproof.backup.restore import run as restore
-    from cdcproof.backup.run import directory_of
-    from cdcproof.core.progress import Progress
-
     environment, pipeline = open_pipeline(arguments)
     directory = directory_of(pipeline, os.environ.get(DIRECTORY, ""))
     bucket = bucket_of(arguments.s3_bucket, pipeline.backup.s3_bucket)
@@ -84,12 +86,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(pipeline: Pipeline, path: str, bucket: str) -> int:
     """Every backup there is, here and in the bucket."""
-    from pathlib import Path
-
-    from cdcproof.backup.folders import Directory
-    from cdcproof.backup.run import remote_of
-    from cdcproof.observations.disks import size
-
     rows = []
     for one in Directory(Path(path), pipeline.name).backups():
         found = one.manifest
@@ -124,10 +120,6 @@ def _say_what_follows(
     arguments: argparse.Namespace, environment: Environment, pipeline: Pipeline, outcome: Outcome
 ) -> None:
     """What proves that the pipeline replicates again, and what may go once it does."""
-    from cdcproof.backup.parts.databases import maintenance
-    from cdcproof.pipeline.choice import chosen
-    from cdcproof.remedies.commands import CommandLine
-
     plan = outcome.plan
     if plan is None:
         return

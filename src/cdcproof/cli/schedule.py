@@ -46,7 +46,7 @@ def keep(arguments: argparse.Namespace, status: int | None) -> None:
     task: _Task | None = getattr(arguments, "scheduled", None)
     if task is None:
         return
-    from cdcproof.reporting import scheduled
+    from cdcproof.reporting import scheduled  # noqa: PLC0415  every command loads this module, few are of a schedule
 
     done = status is not None and (status == 0 if task.succeeded is None else task.succeeded)
     try:

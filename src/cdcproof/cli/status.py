@@ -7,12 +7,11 @@ import json
 import shutil
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.instance import add_instance
-
-if TYPE_CHECKING:
-    from cdcproof.environments.base import ServiceState
+from cdcproof.core.durations import clock
+from cdcproof.environments.base import ServiceState
+from cdcproof.environments.embedded.environment import Embedded
 
 EXAMPLE = "cdcproof status --json | jq '.[] | select(.up | not)'"
 
@@ -26,8 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every service of the instance."""
-    from cdcproof.environments.embedded.environment import Embedded
-
     environment = Embedded(arguments.instance)
     states = environment.states(environment.every_service())
     if arguments.json:
@@ -39,8 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def table(states: tuple[ServiceState, ...], width: int | None) -> str:
     """An aligned table; what is wider than `width` is cut, and says so."""
-    from cdcproof.core.durations import clock
-
     rows = [("service", "state", "up for", "restarts 24 h", "")]
     rows += [
         (

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_reports, reports_of
 from cdcproof.core.errors import CouldNotLookError, OperationError
-
-if TYPE_CHECKING:
-    from cdcproof.reporting.record import Run
+from cdcproof.reporting import journal
+from cdcproof.reporting.formats.annotations import codequality, github, markdown
+from cdcproof.reporting.record import Run
 
 EXAMPLE = (
     "cdcproof summary\n  cdcproof summary --format markdown > today.md\n  xdg-open $(cdcproof summary --format html)\n"
@@ -62,24 +61,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _annotate(arguments: argparse.Namespace, reports: Path) -> int:
-    from cdcproof.reporting import journal
-    from cdcproof.reporting.formats import annotations
-
     latest = journal.latest(reports)
     if arguments.format == "codequality":
-        print(annotations.codequality(latest, arguments.file), end="")
+        print(codequality(latest, arguments.file), end="")
         return 0
-    print(annotations.github(latest, arguments.file), end="")
+    print(github(latest, arguments.file), end="")
     if os.environ.get(_STEP_SUMMARY):
         _append(Path(os.environ[_STEP_SUMMARY]), latest)
     return 0
 
 
 def _append(path: Path, latest: Run) -> None:
-    from cdcproof.reporting.formats import annotations
-
     try:
         with path.open("a", encoding="utf-8") as summary:
-            summary.write(annotations.markdown(latest))
+            summary.write(markdown(latest))
     except OSError as error:
         raise OperationError(f"{path}, which ${_STEP_SUMMARY} names, cannot be written: {error.strerror}.") from None

@@ -7,6 +7,9 @@ import sys
 
 from cdcproof.cli.instance import add_instance
 from cdcproof.core.errors import UsageError
+from cdcproof.core.progress import Progress
+from cdcproof.environments.embedded import folders, lifecycle, services
+from cdcproof.environments.embedded.services import programs
 
 EXAMPLE = "cdcproof up --port kafka-connect=8083"
 
@@ -31,10 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the instance and print where its parts answer."""
-    from cdcproof.core.progress import Progress
-    from cdcproof.environments.embedded import folders, lifecycle, services
-    from cdcproof.environments.embedded.services import programs
-
     name = folders.instance_name(arguments.instance)
     ports = _ports(arguments.port)
     with Progress() as progress:

@@ -1,5 +1,6 @@
 """Where a pipeline runs: live, compose or embedded."""
 
+# ruff: noqa: PLC0415  a run has one environment; compose alone loads two clients of Docker
 from __future__ import annotations
 
 from cdcproof.core.errors import UsageError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cdcproof.cli.connectors import dead_letters
 from cdcproof.cli.main import main
-from cdcproof.clients.kafka import client as kafka
 from cdcproof.clients.kafka.consumer_groups import Place
 from cdcproof.clients.kafka.dead_letters import Record
 from cdcproof.onboarding.pipeline_file import text_of
@@ -44,7 +44,7 @@ class Broker:
 @pytest.fixture(autouse=True)
 def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(kafka, "Kafka", Broker)
+    monkeypatch.setattr(dead_letters, "Kafka", Broker)
     names = ("topic", "partition", "offset", "exception.class.name", "exception.message")
     headers = dict(
         zip((f"__connect.errors.{n}" for n in names), ("t.orders", "0", "7", "x.DataException", "no int"), strict=True)

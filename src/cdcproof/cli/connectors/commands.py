@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.connectors.options import Opened, acting, add_acting, add_common, opened
 from cdcproof.cli.tables import as_json, print_hanging
+from cdcproof.connectors import commands
+from cdcproof.connectors.commands import Done
+from cdcproof.connectors.control import Control, exit_status
 from cdcproof.core.secrets import scrub
-
-if TYPE_CHECKING:
-    from cdcproof.connectors.commands import Done
-    from cdcproof.connectors.control import Control
 
 _STATUS = "Exit status: 0 done, 1 it does not hold or was refused, 3 could not look."
 
@@ -60,15 +58,11 @@ def add_delete(parser: argparse.ArgumentParser) -> None:
 
 def run_pause(arguments: argparse.Namespace) -> int:
     """Pause."""
-    from cdcproof.connectors import commands
-
     return _act(arguments, lambda _, control: commands.pause(control, arguments.name))
 
 
 def run_resume(arguments: argparse.Namespace) -> int:
     """Resume."""
-    from cdcproof.connectors import commands
-
     return _act(
         arguments,
         lambda here, control: commands.resume(control, arguments.name, here.pipeline, arguments.settle_seconds),
@@ -77,15 +71,11 @@ def run_resume(arguments: argparse.Namespace) -> int:
 
 def run_stop(arguments: argparse.Namespace) -> int:
     """Stop."""
-    from cdcproof.connectors import commands
-
     return _act(arguments, lambda _, control: commands.stop(control, arguments.name))
 
 
 def run_restart(arguments: argparse.Namespace) -> int:
     """Restart."""
-    from cdcproof.connectors import commands
-
     return _act(
         arguments,
         lambda here, control: commands.restart(
@@ -96,14 +86,10 @@ def run_restart(arguments: argparse.Namespace) -> int:
 
 def run_delete(arguments: argparse.Namespace) -> int:
     """Delete."""
-    from cdcproof.connectors import commands
-
     return _act(arguments, lambda _, control: commands.delete(control, arguments.name))
 
 
 def _act(arguments: argparse.Namespace, act: Callable[[Opened, Control], Done]) -> int:
-    from cdcproof.connectors.control import exit_status
-
     here = opened(arguments)
     with acting(arguments, here) as control:
         done = act(here, control)

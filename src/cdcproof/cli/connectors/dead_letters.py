@@ -6,6 +6,9 @@ import argparse
 
 from cdcproof.cli.connectors.options import acting, add_acting, add_common, named, opened
 from cdcproof.cli.tables import as_json, print_hanging
+from cdcproof.clients.kafka.client import Kafka
+from cdcproof.clients.kafka.dead_letters import TOPIC_KEY, counted
+from cdcproof.core.acts import written_down
 from cdcproof.core.errors import UsageError
 from cdcproof.core.secrets import scrub
 
@@ -29,10 +32,6 @@ def add_dlq(parser: argparse.ArgumentParser) -> None:
 
 def run_dlq(arguments: argparse.Namespace) -> int:
     """Show them, or delete them."""
-    from cdcproof.clients.kafka.client import Kafka
-    from cdcproof.clients.kafka.dead_letters import TOPIC_KEY, counted
-    from cdcproof.core.acts import written_down
-
     here = opened(arguments)
     topic = named(here.connect.states([arguments.name]), arguments.name).config.get(TOPIC_KEY, "")
     if not topic:

@@ -8,18 +8,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.connectors.options import Opened, acting, add_acting, add_common, opened
 from cdcproof.cli.connectors.show import print_plan, warn
 from cdcproof.cli.tables import as_json, print_hanging
+from cdcproof.connectors.control import Control
+from cdcproof.connectors.deployment import definition, deploy
+from cdcproof.connectors.deployment.definition import Definition
+from cdcproof.connectors.deployment.deploy import Result, exit_status
+from cdcproof.connectors.deployment.plan import plan
+from cdcproof.connectors.journal import Journal
+from cdcproof.connectors.undo import undo
 from cdcproof.core.errors import UsageError
-
-if TYPE_CHECKING:
-    from cdcproof.connectors.control import Control
-    from cdcproof.connectors.deployment.definition import Definition
-    from cdcproof.connectors.deployment.deploy import Result
-    from cdcproof.connectors.journal import Journal
+from cdcproof.core.locking import only_one
+from cdcproof.core.progress import Progress
 
 _STATUS = """Exit status: 0 each connector has its configuration and every task runs,
 1 something does not, or Connect refuses a configuration, 2 a file cannot be
@@ -42,8 +44,6 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
 
 def run_apply(arguments: argparse.Namespace) -> int:
     """Apply."""
-    from cdcproof.connectors.deployment import definition
-
     here = opened(arguments)
     path = definition.place(arguments.path, here.pipeline.paths.connectors)
     return _deploy(arguments, here, definition.read_all(path))
@@ -73,8 +73,6 @@ def add_update(parser: argparse.ArgumentParser) -> None:
 
 def run_update(arguments: argparse.Namespace) -> int:
     """Update."""
-    from cdcproof.connectors.deployment import definition
-
     if bool(arguments.file) is bool(arguments.settings):
         raise UsageError("`connectors update` needs either a file or --set.", "For example: --set insert.mode=upsert")
     asked = definition.read(arguments.file, arguments.name) if arguments.file else None
@@ -111,8 +109,6 @@ def add_undo(parser: argparse.ArgumentParser) -> None:
 
 def run_undo(arguments: argparse.Namespace) -> int:
     """Undo."""
-    from cdcproof.connectors.undo import undo
-
     here = opened(arguments)
     with _deploying(arguments, here) as (control, journal):
         deployment = journal.to_undo()
@@ -121,9 +117,6 @@ def run_undo(arguments: argparse.Namespace) -> int:
 
 
 def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[Definition]) -> int:
-    from cdcproof.connectors.deployment import deploy
-    from cdcproof.connectors.deployment.plan import plan
-
     with _deploying(arguments, here) as (control, journal):
         steps = plan(definitions, control.states(*(one.name for one in definitions)))
         warn([warning for one in definitions for warning in one.warnings])
@@ -146,10 +139,6 @@ def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[D
 @contextmanager
 def _deploying(arguments: argparse.Namespace, here: Opened) -> Iterator[tuple[Control, Journal]]:
     """One deployment of a pipeline at a time."""
-    from cdcproof.connectors.journal import Journal
-    from cdcproof.core.locking import only_one
-    from cdcproof.core.progress import Progress
-
     journal = Journal.of(here.pipeline)
     with acting(arguments, here) as control:
         lock = only_one(
@@ -171,8 +160,6 @@ def _refused(arguments: argparse.Namespace, errors: Sequence[tuple[str, str, str
 
 
 def _print_results(arguments: argparse.Namespace, results: Sequence[Result], undone: str = "") -> int:
-    from cdcproof.connectors.deployment.deploy import exit_status
-
     status = exit_status(results)
     if arguments.json:
         rows = [

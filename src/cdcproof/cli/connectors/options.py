@@ -6,17 +6,17 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, demand_permission, open_pipeline, seconds, seconds_or_none
+from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates
+from cdcproof.connectors.control import Control
+from cdcproof.core.acts import write_down
 from cdcproof.core.errors import UsageError
+from cdcproof.core.progress import Progress
 from cdcproof.core.secrets import scrub
-
-if TYPE_CHECKING:
-    from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates
-    from cdcproof.connectors.control import Control
-    from cdcproof.environments.base import Environment
-    from cdcproof.pipeline.model import Pipeline
+from cdcproof.core.waiting import Deadline
+from cdcproof.environments.base import Environment
+from cdcproof.pipeline.model import Pipeline
 
 # Connect validates a configuration while it holds the request, which on a cold worker takes long.
 _TIMEOUT_SECONDS = (3.0, 30.0)
@@ -40,8 +40,6 @@ def add_common(parser: argparse.ArgumentParser, example: str) -> None:
 
 def opened(arguments: argparse.Namespace) -> Opened:
     """Read the pipeline file and find its Connect."""
-    from cdcproof.clients.connect.client import Connect
-
     environment, pipeline = open_pipeline(arguments)
     return Opened(environment, pipeline, Connect(pipeline.connect, _TIMEOUT_SECONDS, patience_seconds=0))
 
@@ -79,11 +77,6 @@ def add_acting(parser: argparse.ArgumentParser, *, settles: bool) -> None:
 @contextmanager
 def acting(arguments: argparse.Namespace, here: Opened) -> Iterator[Control]:
     """What acts on Connect, where it may: on `live` with `--allow-acts` only. Raises `UsageError` where it may not."""
-    from cdcproof.connectors.control import Control
-    from cdcproof.core.acts import write_down
-    from cdcproof.core.progress import Progress
-    from cdcproof.core.waiting import Deadline
-
     live = here.environment.name == "live"
     demand_permission(
         arguments,

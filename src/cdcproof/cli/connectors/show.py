@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cdcproof.cli.connectors.options import add_common, named, opened
 from cdcproof.cli.tables import as_json, print_hanging, table
+from cdcproof.connectors.deployment import definition, difference
+from cdcproof.connectors.deployment.difference import without_name
+from cdcproof.connectors.deployment.plan import Step, plan
 from cdcproof.core.secrets import redact, scrub
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cdcproof.connectors.deployment.plan import Step
 
 
 def add_validate(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +30,6 @@ def add_validate(parser: argparse.ArgumentParser) -> None:
 
 def run_validate(arguments: argparse.Namespace) -> int:
     """Print what is wrong, by field."""
-    from cdcproof.connectors.deployment import definition
-
     asked = definition.read(arguments.file)
     connect = opened(arguments).connect
     running = connect.states([asked.name]).get(asked.name)
@@ -74,9 +70,6 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
 
 def run_plan(arguments: argparse.Namespace) -> int:
     """Print the differences."""
-    from cdcproof.connectors.deployment import definition
-    from cdcproof.connectors.deployment.plan import plan
-
     here = opened(arguments)
     path = definition.place(arguments.path, here.pipeline.paths.connectors)
     definitions = definition.read_all(path)
@@ -95,8 +88,6 @@ def run_plan(arguments: argparse.Namespace) -> int:
 
 def print_plan(steps: Sequence[Step]) -> None:
     """The differences of each connector, as people read them."""
-    from cdcproof.connectors.deployment import difference
-
     for step in steps:
         print(f"{step.name}: {step.summary}")
         for line in difference.lines(step.changes):
@@ -115,8 +106,6 @@ def add_get(parser: argparse.ArgumentParser) -> None:
 
 def run_get(arguments: argparse.Namespace) -> int:
     """Print it."""
-    from cdcproof.connectors.deployment.difference import without_name
-
     config = redact(without_name(named(opened(arguments).connect.states([arguments.name]), arguments.name).config))
     if arguments.json:
         print(as_json({"name": arguments.name, "config": config}))

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
+from cdcproof.cli import reconcile
 from cdcproof.cli.connectors.options import add_common, named, opened
 from cdcproof.cli.options import seconds
+from cdcproof.cli.reconcile.screen import Screen
+from cdcproof.connectors import snapshot
+from cdcproof.connectors.snapshot import Report, Seen
+from cdcproof.core.progress import Progress
 from cdcproof.core.secrets import scrub
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cdcproof.connectors.snapshot import Report, Seen
-    from cdcproof.core.progress import Progress
-    from cdcproof.pipeline.model import Pipeline
+from cdcproof.pipeline.model import Pipeline
 
 
 def add_snapshot(parser: argparse.ArgumentParser) -> None:
@@ -42,9 +41,6 @@ def add_snapshot(parser: argparse.ArgumentParser) -> None:
 
 def run_snapshot(arguments: argparse.Namespace) -> int:
     """Follow, then compare."""
-    from cdcproof.connectors import snapshot
-    from cdcproof.core.progress import Progress
-
     here = opened(arguments)
     connector = named(here.connect.states([arguments.name]), arguments.name)
     tables = snapshot.tables_of(connector, here.pipeline)
@@ -64,8 +60,6 @@ def run_snapshot(arguments: argparse.Namespace) -> int:
 
 def _screen(stack: ExitStack, progress: Progress, expected: Mapping[str, int]) -> Report:
     """On a terminal a bar for each table, elsewhere a line for all every few seconds."""
-    from cdcproof.cli.reconcile.screen import Screen
-
     total = sum(expected.values())
     screen = stack.enter_context(Screen(sys.stderr)) if sys.stderr.isatty() else None
 
@@ -89,8 +83,6 @@ def _words(seen: Seen) -> str:
 
 def _compared(arguments: argparse.Namespace, pipeline: Pipeline, tables: list[str]) -> int:
     """Compare by the command that everybody uses, its report apart from the hourly ones: it is of some tables only."""
-    from cdcproof.cli import reconcile
-
     asked = ["--tables", ",".join(tables), "--output-dir", str(pipeline.paths.reports / "snapshots")]
     for option, value in (("--pipeline", arguments.pipeline), ("--env", arguments.env)):
         asked += [option, value] if value else []

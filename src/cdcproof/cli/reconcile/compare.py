@@ -1,5 +1,6 @@
 """`cdcproof reconcile` and `python -m src.cli.reconcile`: compare source and target, table by table."""
 
+# ruff: noqa: PLC0415  what only a pipeline file needs: see tests/test_layers.py
 from __future__ import annotations
 
 import argparse
@@ -11,24 +12,30 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from cdcproof.cli import schedule
 from cdcproof.cli.main import run_safely
 from cdcproof.cli.options import add_pipeline, seconds, seconds_or_none
-from cdcproof.core.errors import DeadlineError
+from cdcproof.cli.reconcile import explain, repair, shares
+from cdcproof.cli.reconcile.inputs import Inputs, demand_writable, read
+from cdcproof.cli.reconcile.screen import Screen
+from cdcproof.cli.reconcile.workers import distributed, workers
+from cdcproof.core.errors import CouldNotLookError, DeadlineError, UsageError
 from cdcproof.core.time_limit import time_limit
-
-if TYPE_CHECKING:
-    from cdcproof.cli.reconcile.inputs import Inputs
-    from cdcproof.databases.duckdb.engine import Loading
-    from cdcproof.databases.duckdb.stream import Columnar
-    from cdcproof.reconcile.checksums.checkpoint import Kept, Unfinished
-    from cdcproof.reconcile.checksums.strategy import Sliced
-    from cdcproof.reconcile.engine import Options, Run
-    from cdcproof.reconcile.plan.columns import TablePair
-    from cdcproof.reconcile.report.result import Report, TableResult
-    from cdcproof.reconcile.scrub.scrub import Budget
+from cdcproof.databases.duckdb.engine import Loading
+from cdcproof.databases.duckdb.stream import Columnar
+from cdcproof.reconcile import engine
+from cdcproof.reconcile.checksums.checkpoint import Kept, Unfinished
+from cdcproof.reconcile.checksums.strategy import Sliced, Strategy
+from cdcproof.reconcile.engine import Options, Run
+from cdcproof.reconcile.plan.columns import TablePair, compared
+from cdcproof.reconcile.report import screen as lines
+from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write, write_partial
+from cdcproof.reconcile.scrub import scrub
+from cdcproof.reconcile.scrub.scrub import Budget
+from cdcproof.reconcile.slices.folder import SliceFolder
+from cdcproof.reconcile.slices.merging import Merged
 
 EXAMPLE = """cdcproof reconcile --pipeline warehouse --validate-checksums
 
@@ -172,8 +179,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_more(parser: argparse.ArgumentParser) -> None:
-    from cdcproof.cli.reconcile import explain, repair
-
     more = parser.add_subparsers(title="more", metavar="{explain,repair}")
     for name, module, summary in (
         ("explain", explain, "what would be compared, and the SQL of each side"),
@@ -203,13 +208,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare, write the report, return the exit status."""
     gc.set_threshold(100_000)  # rows make no cycles, and looking for some among so many takes a twentieth of a run
     loading = _loading(arguments)  # before all that takes time
-    from cdcproof.cli.reconcile import shares
-    from cdcproof.cli.reconcile.inputs import demand_writable, read
-    from cdcproof.cli.reconcile.workers import distributed, workers
-    from cdcproof.reconcile.checksums.strategy import Strategy
-    from cdcproof.reconcile.engine import Options
-    from cdcproof.reconcile.report import screen as lines
-
     pinned = Strategy(arguments.strategy) if arguments.strategy else None
     options = Options(arguments.validate_checksums, arguments.max_parallel, arguments.max_keys, pinned)
     _demand_sane(arguments)
@@ -252,14 +250,10 @@ def _loading(arguments: argparse.Namespace) -> Loading | None:
     likely = "stream" if "sqlserver" in (arguments.source_type, arguments.target_type) else ""
     if arguments.budget or not arguments.validate_checksums or (arguments.strategy or likely) != "stream":
         return None
-    from cdcproof.databases.duckdb.engine import Loading
-
     return Loading()
 
 
 def _demand_sane(arguments: argparse.Namespace) -> None:
-    from cdcproof.core.errors import UsageError
-
     if arguments.settle_seconds is not None and not arguments.settle_seconds >= 0:
         raise UsageError("--settle-seconds must not be below 0.")
     if arguments.max_parallel < 1:
@@ -274,7 +268,6 @@ def _budget(arguments: argparse.Namespace, inputs: Inputs, directory: Path) -> B
     if not arguments.budget:
         return None
     from cdcproof.pipeline.model import Thresholds
-    from cdcproof.reconcile.scrub.scrub import Budget
 
     age_hours = inputs.proof_age_hours or Thresholds().proof_age_hours
     return Budget(
@@ -304,10 +297,6 @@ class _Work:
 
 @contextmanager
 def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool) -> Iterator[_Work]:
-    from cdcproof.databases.duckdb.stream import Columnar
-    from cdcproof.reconcile import engine
-    from cdcproof.reconcile.checksums.checkpoint import Unfinished
-
     if work.budget or not work.options.validate_checksums:
         yield work
         return
@@ -316,9 +305,6 @@ def _prepared(work: _Work, loading: Loading | None, directory: Path, fresh: bool
     engine.recognise(work.inputs.source, work.inputs.target)
     about = {f"{side}'s database": repr(end.recognised.identity) for side, end in ends.items()}
     if work.merge:
-        from cdcproof.reconcile.slices.folder import SliceFolder
-        from cdcproof.reconcile.slices.merging import Merged
-
         merged = Merged(SliceFolder(work.merge, about))
         with Columnar(loading) as columnar:
             yield replace(work, columnar=columnar, slices=merged, kept=merged.of)
@@ -332,12 +318,6 @@ def _reconciled(work: _Work, directory: Path, screen: TextIO, limit_seconds: flo
 
     Also whether somebody interrupted it.
     """
-    from cdcproof.cli.reconcile.screen import Screen
-    from cdcproof.reconcile import engine
-    from cdcproof.reconcile.plan.columns import compared
-    from cdcproof.reconcile.report import screen as lines
-    from cdcproof.reconcile.report.result import Report, TableResult, TableStatus
-
     inputs, options = work.inputs, work.options
     method, begin = _way(work)
     run_id, started_at = os.urandom(16).hex(), _now()
@@ -401,11 +381,7 @@ def _way(work: _Work) -> tuple[str, Callable[[Run, Sequence[TablePair]], Generat
     """What is done, in the words of the report, and what does it."""
     budget, fence = work.budget, work.inputs.fence_method
     if budget:
-        from cdcproof.reconcile.scrub import scrub
-
         return scrub.method(budget, fence), lambda run, tables: scrub.scrub(run, tables, budget)
-    from cdcproof.reconcile import engine
-
     return engine.method(work.options, fence, work.slices_by), engine.reconcile
 
 
@@ -419,16 +395,12 @@ def _isolations(inputs: Inputs) -> list[str]:
 
 def _keep(report: Report, directory: Path) -> None:
     """Write what is known so far; a full disk is reported at the end."""
-    from cdcproof.reconcile.report.result import write_partial
-
     with suppress(OSError):
         write_partial(report, directory)
 
 
 def _written(report: Report, directory: Path) -> tuple[Path, Path]:
-    from cdcproof.core.errors import CouldNotLookError
     from cdcproof.reconcile.report import html
-    from cdcproof.reconcile.report.result import write
 
     try:
         path = write(report, directory)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 
 from cdcproof.cli.options import add_pipeline
+from cdcproof.cli.reconcile.inputs import comparing
+from cdcproof.databases.duckdb.stream import Columnar
+from cdcproof.databases.values.types import entry_of
+from cdcproof.reconcile.checksums.strategy import chosen
+from cdcproof.reconcile.plan.planning import planned
 
 EXAMPLE = "cdcproof reconcile explain orders --pipeline warehouse"
 
@@ -19,14 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan, the way it would be read and why, and the SQL of both sides."""
-    from contextlib import ExitStack
-
-    from cdcproof.cli.reconcile.inputs import comparing
-    from cdcproof.databases.duckdb.stream import Columnar
-    from cdcproof.databases.values.types import entry_of
-    from cdcproof.reconcile.checksums.strategy import chosen
-    from cdcproof.reconcile.plan.planning import planned
-
     with Columnar() as columnar, comparing(arguments, arguments.table) as opened, ExitStack() as stack:
         source, target, stop = opened.source, opened.target, opened.stop
         whole, rows = planned(opened.table, source, target, stop)

@@ -1,10 +1,12 @@
 """`cdcproof reconcile repair`: SQL that makes the target equal again, row by row, to be read before it is run."""
 
+# ruff: noqa: PLC0415  what only a pipeline file needs: see tests/test_layers.py
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+import uuid
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
@@ -13,15 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, open_pipeline, seconds_or_none
+from cdcproof.cli.reconcile.inputs import comparing, names_of
+from cdcproof.core.acts import write_down, written_down
 from cdcproof.core.errors import CouldNotLookError, UnreachableError, UsageError
+from cdcproof.databases.connections import password_of
+from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer, Repair, condition_of
+from cdcproof.reconcile.comparison import Comparison
+from cdcproof.reconcile.contents import look_again
+from cdcproof.reconcile.in_flight.settle import Settled
+from cdcproof.reconcile.repair import Repairs, find
+from cdcproof.reconcile.report.result import TableResult, read
 
 if TYPE_CHECKING:
-    from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer, Repair
     from cdcproof.observations.reconciliation.report_files import ReportFile
     from cdcproof.pipeline.model import Database, Pipeline
-    from cdcproof.reconcile.comparison import Comparison
-    from cdcproof.reconcile.repair import Repairs
-    from cdcproof.reconcile.report.result import TableResult
 
 EXAMPLE = """cdcproof reconcile repair --pipeline warehouse > repair.sql
   cdcproof reconcile repair --pipeline warehouse --tables orders --allow-acts --as-user repairer
@@ -61,9 +68,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print, and with --allow-acts do. 0: nothing is left to repair, 1: something is, 3: some could not be looked at."""
-    from cdcproof.cli.reconcile.inputs import comparing
-    from cdcproof.reconcile.repair import find
-
     if arguments.signal and arguments.allow_acts:
         raise UsageError("--signal is run at the source, by you.", "Leave --allow-acts out.")
     _, pipeline = open_pipeline(arguments)
@@ -91,9 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _results(arguments: argparse.Namespace, pipeline: Pipeline) -> tuple[Path, list[TableResult]]:
-    from cdcproof.cli.reconcile.inputs import names_of
     from cdcproof.reconcile.report.ownership import foreign
-    from cdcproof.reconcile.report.result import read
 
     wanted = names_of(arguments.tables) if arguments.tables else None
     path = arguments.report or _newest(pipeline, wanted)
@@ -134,12 +136,6 @@ def _newest(pipeline: Pipeline, wanted: Collection[str] | None) -> Path:
 
 def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:
     """Print each statement, and run it where that is allowed; returns how many rows still differ."""
-    from cdcproof.core.acts import write_down, written_down
-    from cdcproof.databases.connections import password_of
-    from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer
-    from cdcproof.reconcile.contents import look_again
-    from cdcproof.reconcile.in_flight.settle import Settled
-
     target = _writing(pipeline.target, arguments)
     write = partial(write_down, pipeline.paths.reports, "repair")
     done = []
@@ -183,18 +179,13 @@ class _NotDoneError(Exception):
 
 def _without_values(pipeline: Pipeline, repairs: Repairs, repair: Repair) -> str:
     """What a repair does, and to which row: the log of acts holds keys, and no other value."""
-    from cdcproof.databases.postgresql.sessions.repair import condition_of
-
     verb = "delete" if repair.source is None else "insert" if repair.target is None else "update"
     where = condition_of(pipeline.target.type, repairs.scan, [repair.key])
     return f"{verb} at the target: {repairs.scan.table} where {where}".replace("\n", " ")
 
 
 def _signalled(pipeline: Pipeline, asked: Comparison, repairs: Repairs) -> int:
-    import uuid
-
     from cdcproof.clients.connect.client import Connect
-    from cdcproof.databases.postgresql.sessions.repair import condition_of
 
     states = Connect(pipeline.connect).states()
     sources = [states.get(connector.name) for connector in pipeline.connectors if connector.kind == "source"]

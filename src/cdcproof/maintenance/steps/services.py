@@ -14,6 +14,7 @@ from cdcproof.core.patience import stretched
 from cdcproof.core.progress import Progress
 from cdcproof.core.waiting import wait_until
 from cdcproof.environments.base import Environment, ServiceState
+from cdcproof.environments.embedded import lifecycle
 from cdcproof.pipeline.model import Pipeline
 
 Report = Callable[[str], None]
@@ -47,15 +48,11 @@ class Processes:
 
     def down(self) -> None:
         """Stop them; data and ports stay."""
-        from cdcproof.environments.embedded import lifecycle  # noqa: PLC0415  live pipelines need none of it
-
         with Progress() as progress:
             lifecycle.stop_services(self.instance, progress)
 
     def up(self) -> None:
         """Start them, and leave the connectors as they are."""
-        from cdcproof.environments.embedded import lifecycle  # noqa: PLC0415
-
         with Progress() as progress:
             lifecycle.start_services(self.instance, progress)
 
