@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
-.PHONY: help morning up down status test test-unit drills mutants alerts lint format generate pictures lock sbom clean
+.PHONY: help morning up down status test test-unit drills mutants alerts lint format generate pictures lock sbom release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,12 @@ lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 
 sbom: $(INSTALLED) ## write the bill of materials of a release (CycloneDX) to dist/cdcproof.cdx.json
 	@$(BIN)/python scripts/sbom.py dist/cdcproof.cdx.json
+
+release: $(INSTALLED) ## VERSION=0.2.0: name what is unreleased, commit, tag, build dist/; pushes nothing
+	@$(BIN)/python scripts/release.py '$(VERSION)'
+	@$(BIN)/python -m build
+	@$(MAKE) --no-print-directory sbom
+	@echo 'Look at dist/ and the commit, then: git push origin HEAD v$(VERSION)'
 
 clean: ## remove what this checkout made: its embedded pipeline with its reports, environment, tools' caches
 	@if [ -x $(BIN)/cdcproof ]; then $(BIN)/cdcproof down --here --remove; fi
