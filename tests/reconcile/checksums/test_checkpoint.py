@@ -10,9 +10,10 @@ import pytest
 from cdcproof.databases.table_read import Chunking, ChunkSum, Segment
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.checkpoint import Checkpoint, ResumePoint, Unfinished
-from cdcproof.reconcile.checksums.parts import Part, Scanned
+from cdcproof.reconcile.checksums.parts import Part
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.report.result import KeyDifference, TableResult, TableStatus
+from cdcproof.reconcile.slices.store import Scanned
 
 ABOUT = {"the key": "id", "the filters": "none"}
 RUN = {"pipeline": "warehouse"}

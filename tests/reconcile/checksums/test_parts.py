@@ -13,9 +13,10 @@ from cdcproof.core.errors import RefusedError, UnexpectedAnswerError, Unreachabl
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import WHOLE, Chunking, ChunkSum, ColumnRead, Segment, TableRead
 from cdcproof.databases.values.types import Form, Kind
-from cdcproof.reconcile.checksums.parts import Part, Scanned, Sessions, divided, rows_a_part, sum_up
+from cdcproof.reconcile.checksums.parts import Part, Sessions, divided, rows_a_part, sum_up
 from cdcproof.reconcile.concurrency import Stop, StoppedError
 from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.slices.store import Scanned
 
 SCAN = TableRead(
     TableName("s", "t"), (ColumnRead(Column("id", "bigint", False), Form(Kind.INTEGER)),), 1, Chunking(width=10)

@@ -13,14 +13,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdcproof.core.errors import CouldNotLookError
+from cdcproof.databases.table_read import Slice
 from cdcproof.reconcile.scrub import proofs
 from cdcproof.reconcile.scrub.proofs import SLICE_ROWS, Latest, Logs, Proofs, Proven
+from cdcproof.reconcile.slices.division import WHOLE_TABLE, holds
+from cdcproof.reconcile.slices.store import VERSION, SliceSums
 
 MORNING = "2026-11-23T06:00:00+00:00"
 NOON = "2026-11-23T14:00:00+02:00"
 """Noon in UTC."""
 ABOUT = {"the source": "here", "the target": "there"}
 _KEYS = st.integers(-(2**63), 2**63 - 1)
+
+
+def _result(at: str) -> SliceSums:
+    """Of a slice that was equal."""
+    return SliceSums((), 3, 3, at, at, 7, "here")
+
+
+def _proven(low: int | None, high: int | None, at: str) -> Proven:
+    return Proven(Slice(low, high), _result(at))
 
 
 @given(st.lists(st.tuples(_KEYS, _KEYS, st.integers(0, 50_000_000)), min_size=1, max_size=4), _KEYS)
@@ -31,20 +43,20 @@ def test_every_key_is_in_just_one_slice_however_often_it_is_divided(
     for a, b, rows in times:
         kept = kept.divided(min(a, b), max(a, b), rows)
 
-    assert sum(one.holds(key) for one in kept.slices) == 1
+    assert sum(holds(one.slice, key) for one in kept.slices) == 1
 
 
 def test_a_table_is_divided_by_its_rows() -> None:
     kept = Proofs(ABOUT).divided(1, 10_000_000, 10_000_000)
 
     assert len(kept.slices) == 10_000_000 // SLICE_ROWS
-    assert (kept.slices[0].low, kept.slices[-1].high) == (None, None)
+    assert (kept.slices[0].slice.low, kept.slices[-1].slice.high) == (None, None)
 
 
 def test_what_was_proven_stays_so_when_a_table_grows() -> None:
     kept = Proofs(ABOUT).divided(1, 1_000_000, 1_000_000)
     for one in kept.slices:
-        kept = kept.proven(one, MORNING)
+        kept = kept.proven(one.slice, _result(MORNING))
     grown = kept.divided(1, 10_000_000, 10_000_000)
 
     assert len(grown.slices) > 30
@@ -52,11 +64,11 @@ def test_what_was_proven_stays_so_when_a_table_grows() -> None:
 
 
 def test_the_oldest_is_by_time_and_not_by_text() -> None:
-    kept = Proofs(ABOUT, (Proven(None, 5, NOON), Proven(5, None, MORNING)))
+    kept = Proofs(ABOUT, (_proven(None, 5, NOON), _proven(5, None, MORNING)))
 
     assert kept.oldest_at == MORNING
-    assert kept.next == Proven(5, None, MORNING)
-    assert kept.without([4]).next == Proven(None, 5)
+    assert kept.next == _proven(5, None, MORNING)
+    assert kept.without([4]).next == Proven(Slice(None, 5))
     assert kept.without([4]).oldest_at is None
 
 
@@ -64,7 +76,13 @@ def test_they_are_kept_in_a_file_and_are_worth_nothing_for_anything_else(tmp_pat
     path = proofs.path_of(tmp_path / "proofs", "odd/../name")
     assert path.parent == tmp_path / "proofs"
     kept = Proofs(
-        ABOUT, (Proven(None, 5, NOON), Proven(5, None)), (Latest(NOON, "3"),), 1 << 70, MORNING, 7, Logs(9, None)
+        ABOUT,
+        (_proven(None, 5, NOON), Proven(Slice(5, None))),
+        (Latest(NOON, "3"),),
+        1 << 70,
+        MORNING,
+        7,
+        Logs(9, None),
     )
     proofs.write(kept, path)
 
@@ -120,13 +138,13 @@ def test_the_update_column_is_asked_from_its_value_an_hour_ago() -> None:
         ({"followed_at": "2026-11-23T04:59:00+00:00"}, False),
         ({"about": {proofs.SOURCE: "another"}}, False),
         ({"position": None}, False),
-        ({"slices": (Proven(None, None),)}, False),
+        ({"slices": (Proven(WHOLE_TABLE),)}, False),
     ],
 )
 def test_a_position_is_needed_while_proofs_that_are_not_too_old_go_on_from_it(
     tmp_path: Path, change: dict[str, Any], is_needed: bool
 ) -> None:
-    kept = Proofs({proofs.SOURCE: "here"}, (Proven(None, None, MORNING),), (), 17, MORNING)
+    kept = Proofs({proofs.SOURCE: "here"}, (_proven(None, None, MORNING),), (), 17, MORNING)
     proofs.write(replace(kept, **change), tmp_path / "a.json")
     proofs.write(replace(kept, position=3), tmp_path / "mine.json")
     (tmp_path / "broken.json").write_text("{")
@@ -135,7 +153,10 @@ def test_a_position_is_needed_while_proofs_that_are_not_too_old_go_on_from_it(
     assert proofs.needed(tmp_path, [tmp_path / "mine.json"], "here", now, 1.0) == ([17] if is_needed else [])
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"version": 2}', '{"version": 2, "about": {}, "slices": 1, "latest": []}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", f'{{"version": {VERSION}}}', f'{{"version": {VERSION}, "about": {{}}, "slices": 1, "latest": []}}'],
+)
 def test_a_file_that_is_none_is_named_with_the_way_out(tmp_path: Path, text: str) -> None:
     path = tmp_path / "orders.json"
     path.write_text(text)

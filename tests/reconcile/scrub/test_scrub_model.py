@@ -462,3 +462,20 @@ def test_rows_that_came_into_an_empty_table_are_not_taken_for_proven(by_update_c
     assert filled.status is not TableStatus.MATCH
     assert filled.scrubbed
     assert filled.scrubbed.not_used == ("earlier proofs are not used: the table was empty",)
+
+
+@pytest.mark.parametrize("step", ["chunk_sums", "chunk_rows"])
+def test_a_slice_that_cannot_be_read_is_its_tables_error_and_every_other_one_is_proven(world: World, step: str) -> None:
+    world.write("a", 1, 9, arrives=False)
+    failures = iter([UnreachableError("gone for a moment")])
+
+    def before(method: str) -> None:
+        if method == step:
+            for failure in failures:
+                raise failure
+
+    world.target.before = before
+    a, b = world.scrub("a", "b", seconds=60)
+    assert (a.status, b.status) == (TableStatus.MISMATCH, TableStatus.MATCH)  # the feed shows the change
+    assert a.scrubbed
+    assert (a.scrubbed.slices_proven, a.scrubbed.slices_not_proven) == (a.scrubbed.slices - 1, 1)

@@ -8,12 +8,14 @@ from typing import Any
 
 from cdcproof.cli.reconcile.inputs import GivenDatabase
 from cdcproof.databases.names import Column, TableName
+from cdcproof.reconcile.checksums.checkpoint import Unfinished
 from cdcproof.reconcile.engine import Options, Run, reconcile
 from cdcproof.reconcile.in_flight.fence import Fence
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.report.result import TableResult
 from cdcproof.reconcile.slices.distribution import Addresses, Distribution
-from cdcproof.reconcile.slices.reading import SliceRead, SliceSums, sums_of
+from cdcproof.reconcile.slices.reading import SliceRead, sums_of
+from cdcproof.reconcile.slices.store import SliceSums
 from tests.reconcile.fake import FakeDatabase, FakeTable
 from tests.reconcile.sides import FenceThen, Unwatched
 
@@ -50,14 +52,19 @@ def side(*rows: tuple[int, int | None]) -> FakeDatabase:
 
 def reads(source: FakeDatabase, target: FakeDatabase) -> Callable[[SliceRead], SliceSums]:
     """What a worker does, of these databases."""
-    return lambda read: sums_of(read, source, target)
+    return lambda read: sums_of(read.plan, read.part, read.strategy, source, target)
 
 
 def compared(
-    source: FakeDatabase, target: FakeDatabase, slices: Distribution | None, fence: Fence | None = None
+    source: FakeDatabase,
+    target: FakeDatabase,
+    slices: Distribution | None,
+    fence: Fence | None = None,
+    unfinished: Unfinished | None = None,
 ) -> TableResult:
     """The table compared, its slices read by these workers, or by this process."""
     crossed = fence or FenceThen()
-    run = Run(source.endpoint(), target.endpoint(), lambda _: crossed, Options(True), Unwatched(), slices=slices)
+    ends = source.endpoint(), target.endpoint()
+    run = Run(*ends, lambda _: crossed, Options(True), Unwatched(), slices=slices, unfinished=unfinished)
     (result,) = reconcile(run, [PAIR])
     return result

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +16,16 @@ from cdcproof.core.errors import CouldNotLookError, DeadlineError, RefusedError,
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import Chunking, ColumnRead, Slice, TableRead
 from cdcproof.databases.values.types import Form, Kind
-from cdcproof.reconcile.checksums.parts import Scanned
+from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Unfinished
 from cdcproof.reconcile.checksums.strategy import SlicedTable, Strategy
 from cdcproof.reconcile.concurrency import Stop, StoppedError
 from cdcproof.reconcile.plan.plan import Plan
-from cdcproof.reconcile.report.result import TableStatus
-from cdcproof.reconcile.slices.distribution import TRIES, Distribution
-from cdcproof.reconcile.slices.reading import SliceRead, SliceSums
+from cdcproof.reconcile.report.result import TableResult, TableStatus
+from cdcproof.reconcile.slices.distribution import Distribution
+from cdcproof.reconcile.slices.division import holds
+from cdcproof.reconcile.slices.readers import TRIES
+from cdcproof.reconcile.slices.reading import SliceRead
+from cdcproof.reconcile.slices.store import Scanned, SliceSums
 from tests.reconcile.slices.in_memory import ADDRESSES, AtOnce, compared, reads, side
 
 PATIENCE_SECONDS = 30
@@ -31,13 +36,13 @@ _SCAN = TableRead(TableName("s", "t"), (_COLUMN,), 1, Chunking(width=1))
 
 
 def _table(scanned: Scanned | None = None, **more: Any) -> SlicedTable:
-    held = side()
+    held, into = side(), scanned or Scanned()
     return SlicedTable(
         Plan(_SCAN, _SCAN, multiset=False, names=("id",)),
-        *(Strategy.PUSH_DOWN, held, held, SLICES, scanned or Scanned(), more.pop("stop", Stop())),
-        progress=more.get("progress", lambda _: None),
+        *(Strategy.PUSH_DOWN, held, held, SLICES, [number for number in range(6) if number not in into.done]),
+        stop=more.get("stop", Stop()),
         hold=more.get("hold", lambda: None),
-        keep=more.get("keep", lambda _: None),
+        take=more.get("take", into.take),
     )
 
 
@@ -58,8 +63,13 @@ def _distribution(
 
 def test_each_slice_is_in_the_balance_once() -> None:
     scanned, kept, through = Scanned(), list[int](), list[int]()
-    table = _table(scanned, keep=lambda found: kept.append(len(found.done)), progress=through.append)
-    _distribution().sum_up(table)
+
+    def take(number: int, sums: SliceSums) -> None:
+        scanned.take(number, sums)
+        kept.append(len(scanned.done))
+        through.append(scanned.balance.source_rows)
+
+    _distribution().sum_up(_table(scanned, take=take))
     assert sorted(scanned.balance.left()) == [(n, 1, 10 + n, 1) for n in range(6)]
     assert (scanned.balance.source_rows, scanned.balance.target_rows) == (12, 6)
     assert kept == [1, 2, 3, 4, 5, 6]
@@ -235,6 +245,44 @@ def test_a_table_whose_slices_others_read_gets_the_result_of_one_machine(
     assert len(parts) == 5
     assert replace(theirs, seconds=0, timings={}) == replace(ours, seconds=0, timings={})
     assert [one.key["id"] for one in theirs.differences] == [str(key) for key in wrong]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_interrupted_run_goes_on_with_the_slices_that_it_has_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """Also what is lost meanwhile is found, where its slice was not read; each slice is kept with when and by whom it was read."""
+    monkeypatch.setattr("cdcproof.reconcile.plan.chunking.ROWS_PER_CHUNK", 3)
+    at_once = Checkpoint(tmp_path / "t.json", save_seconds=0)
+    monkeypatch.setattr(Unfinished, "of", lambda *_: at_once)
+    source, target = side(*ROWS), side(*ROWS)
+    parts: list[Slice] = []
+
+    def read(one: SliceRead) -> SliceSums:
+        if len(parts) == 2:
+            raise KeyboardInterrupt
+        parts.append(one.part)
+        return reads(source, target)(one)
+
+    def run(of: Callable[[SliceRead], SliceSums]) -> TableResult:
+        slices = Distribution(AtOnce, ADDRESSES, 1, rows_a_slice=8, read=of)
+        with Unfinished(tmp_path, {}, {}) as unfinished:
+            return compared(source, target, slices, unfinished=unfinished)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(read)
+    kept = json.loads((tmp_path / "t.json").read_text())["slices"]
+    assert [one["source_rows"] for one in kept.values()] == [sum(holds(part, key) for key, _ in ROWS) for part in parts]
+    assert all(one["worker"] and one["began"] <= one["ended"] for one in kept.values())
+    again: list[Slice] = []
+    if lost:
+        target.tables_held["t"].rows.remove((39, 0))
+    result = run(lambda one: again.append(one.part) or reads(source, target)(one))  # type: ignore[func-returns-value]
+    assert (len(again), set(again) & set(parts)) == (3, set())
+    assert "goes on from an interrupted run" in result.resumed
+    assert (result.status, result.example_keys) == (
+        (TableStatus.MISMATCH, ("missing 39",)) if lost else (TableStatus.MATCH, ())
+    )
 
 
 def test_a_slice_that_cannot_be_read_is_an_error_and_never_a_match() -> None:

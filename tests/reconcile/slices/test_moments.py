@@ -15,7 +15,8 @@ from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.report.result import TableStatus
 from cdcproof.reconcile.slices.distribution import Distribution
 from cdcproof.reconcile.slices.division import within
-from cdcproof.reconcile.slices.reading import SliceRead, SliceSums
+from cdcproof.reconcile.slices.reading import SliceRead
+from cdcproof.reconcile.slices.store import SliceSums
 from tests.reconcile.fake import FakeDatabase
 from tests.reconcile.sides import FenceThen
 from tests.reconcile.slices.in_memory import ADDRESSES, AtOnce, compared, side

@@ -15,7 +15,8 @@ from cdcproof.databases.contracts.identity import Identity
 from cdcproof.databases.table_read import Slice
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.slices import reading
-from cdcproof.reconcile.slices.reading import Place, SliceRead, SliceSums, program, read_slice
+from cdcproof.reconcile.slices.reading import Place, SliceRead, program, read_slice
+from cdcproof.reconcile.slices.store import SliceSums
 from tests.reconcile.fake import FakeDatabase
 from tests.reconcile.slices.in_memory import ADDRESS, side
 from tests.reconcile.slices.test_distribution import _table

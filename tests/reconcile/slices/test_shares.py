@@ -19,7 +19,8 @@ from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.reconcile.slices.folder import SliceFolder
 from cdcproof.reconcile.slices.job import Read, read_share
 from cdcproof.reconcile.slices.merging import Merged
-from cdcproof.reconcile.slices.reading import SliceRead, SliceSums
+from cdcproof.reconcile.slices.reading import SliceRead
+from cdcproof.reconcile.slices.store import SliceSums
 from tests.reconcile.fake import FakeDatabase
 from tests.reconcile.sides import FenceThen, Unwatched
 from tests.reconcile.slices.in_memory import ADDRESSES, PAIR, compared, reads, side
@@ -199,7 +200,7 @@ def _at(hours: float) -> str:
         (("slice-1-of-3.json", _each_slice(began=_at(1))), "a clock is wrong"),
         (("slice-1-of-3.json", _each_slice(position=101)), "it was set back"),
         (("slice-1-of-3.json", lambda data: data["tables"]["t"].update(plan="x")), "by another plan"),
-        (("slice-1-of-3.json", lambda data: data.update(version=99)), "of another version of cdcproof"),
+        (("slice-1-of-3.json", lambda data: data.update(version=99)), "by another version of cdcproof"),
         (("plan-*.json", lambda data: data.update(made_by="cdcproof 0.0.9")), "of another comparison: the program"),
         (("plan-*.json", lambda data: data["left"].update(source_mark="7")), "by another plan"),
         (("plan-*.json", lambda data: data["left"].pop("parts")), "is no plan of this version"),

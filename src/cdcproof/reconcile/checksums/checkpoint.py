@@ -20,24 +20,18 @@ from typing import Any, Protocol, TextIO
 
 from cdcproof.databases.table_read import Chunking, Segment, Slice
 from cdcproof.reconcile.checksums.balance import Balance
-from cdcproof.reconcile.checksums.parts import Part, Scanned
+from cdcproof.reconcile.checksums.parts import Part
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.report.result import TableResult, table_of
-from cdcproof.reporting.files import write_whole
-
-try:
-    import fcntl
-except ImportError:  # Windows: nothing keeps two runs apart there
-    fcntl = None  # type: ignore[assignment]
+from cdcproof.reconcile.slices import store
+from cdcproof.reconcile.slices.store import Fingerprint, Scanned
 
 FOLDER = ".unfinished"
 MOST_HOURS = 4.0
 """What is older is not built upon: the report would speak of another day."""
 SAVE_SECONDS = 5.0
-_VERSION = 6  # another one, too, when a row gets another hash
-
-Fingerprint = Mapping[str, str]
-"""What was asked, in parts that have names: a file is used only where every part is the same."""
+_NOT_USED = "what an interrupted run had read is not used"
+_OTHER_VERSION = f"{_NOT_USED}: it was {store.OTHER_VERSION}"
 
 
 @dataclass(frozen=True)
@@ -142,34 +136,36 @@ class Checkpoint:
 
     def left(self, about: Fingerprint) -> ResumePoint | None:
         """Where an earlier run stopped; None when there is nothing to go on from."""
-        data = _read(self._path) if self._path else None
+        data, self.refused = _read(self._path) if self._path else (None, "")
         if data is None:
             return None
         self.refused = _refusal(data, {**about, **self._of}, self._clock())
         if self.refused:
             return None
-        scanned = data["scanned"]
-        balance = Balance.restored(scanned["balance"], *scanned["rows"])
-        return replace(point_of(data["left"]), scanned=Scanned(balance, set(scanned["done"])))
+        scanned, pages = Scanned.of(store.slices_of(data["slices"])), data["pages"]
+        if pages:
+            scanned = Scanned(Balance.restored(pages["balance"], *pages["rows"]), set(pages["done"]))
+        return replace(point_of(data["left"]), scanned=scanned)
 
     def keep(self, about: Fingerprint, left: ResumePoint) -> None:
         """Write how far a scan is, at most every few seconds. A disk that is full does not end a run."""
         if self._path is None or time.monotonic() - self._saved < self._save_seconds:
             return
-        balance = left.scanned.balance
+        scanned, balance = left.scanned, left.scanned.balance
+        pages = {
+            "balance": balance.left(),
+            "rows": [balance.source_rows, balance.target_rows],
+            "done": sorted(scanned.done),
+        }
         data = {
-            "version": _VERSION,
             "saved": self.now(),
             "about": {**about, **self._of},
             "left": data_of(left),
-            "scanned": {
-                "balance": balance.left(),
-                "rows": [balance.source_rows, balance.target_rows],
-                "done": sorted(left.scanned.done),
-            },
+            "slices": store.data_of(scanned.slices),
+            "pages": None if left.by_key else pages,
         }
         with suppress(OSError):
-            write_whole(self._path, json.dumps(data), mode=0o600)
+            store.write(self._path, data, mode=0o600)
         self._saved = time.monotonic()
 
     def remove(self) -> None:
@@ -212,18 +208,11 @@ class Unfinished:
         self._began = clock().isoformat(timespec="seconds")
         self.resumed = ""
         """When the run began that this one goes on from; empty when none."""
+        self._refused = ""
 
     def __enter__(self) -> Unfinished:
         with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lock = (self._folder / f"{self._name}.lock").open("a")
-            try:
-                if fcntl:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                lock.close()
-            else:
-                self._lock = lock
+            self._lock = store.locked(self._folder / f"{self._name}.lock")
         if self._lock and self._fresh:
             self._remove()
         elif self._lock:
@@ -243,20 +232,19 @@ class Unfinished:
     def refused(self, table: str, about: Fingerprint) -> str:
         """Why a table's result by an earlier run is not used; empty when there is none, or it is."""
         known = self._tables.get(table)
-        return _changed(known.about, {**about, **self._about}) if known else ""
+        return _changed(known.about, {**about, **self._about}) if known else self._refused
 
     def finished(self, result: TableResult, about: Fingerprint) -> None:
         """Keep a result until the run is through."""
         self._tables[result.table] = _Finished({**about, **self._about}, result)
         if self._lock:
             data = {
-                "version": _VERSION,
                 "began": self.resumed or self._began,
                 "saved": self._clock().isoformat(),
                 "tables": self._tables,
             }
             with suppress(OSError):
-                write_whole(self._path, json.dumps(data, default=vars), mode=0o600)
+                store.write(self._path, data, mode=0o600)
         self.of(result.table).remove()
 
     def of(self, table: str) -> Checkpoint:
@@ -277,7 +265,7 @@ class Unfinished:
         return self._folder / f"{self._name}.json"
 
     def _go_on(self) -> None:
-        data = _read(self._path)
+        data, self._refused = _read(self._path)
         if data and not _refusal({**data, "about": {}}, {}, self._clock()):
             self._tables = {
                 name: _Finished(known["about"], table_of(known["result"])) for name, known in data["tables"].items()
@@ -291,13 +279,14 @@ class Unfinished:
                 path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """What is in a file; None when there is none, or one that is not ours."""
+def _read(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """What is in a file, None when there is none, or one that is not ours; and why it is not used, where another version wrote it."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return store.read(path), ""
+    except store.OtherVersionError:
+        return None, _OTHER_VERSION
     except (OSError, ValueError):
-        return None
-    return data if isinstance(data, dict) and data.get("version") == _VERSION else None
+        return None, ""
 
 
 def _segment(bounds: list[int | None] | None) -> Segment | None:
@@ -310,13 +299,13 @@ def _refusal(data: Mapping[str, Any], about: Fingerprint, now: datetime) -> str:
         return different
     hours = (now - datetime.fromisoformat(data["saved"])).total_seconds() / 3600
     if not 0 <= hours <= MOST_HOURS:
-        return f"what an interrupted run had read is not used: it is of {data['saved'][:16]}, more than {MOST_HOURS:g} hours ago"
+        return f"{_NOT_USED}: it is of {data['saved'][:16]}, more than {MOST_HOURS:g} hours ago"
     return ""
 
 
 def _changed(before: Fingerprint, now: Fingerprint) -> str:
-    different = sorted(name for name in {**before, **now} if before.get(name) != now.get(name))
-    return f"what an interrupted run had read is not used: {', '.join(different)} changed since" if different else ""
+    different = store.changed(before, now)
+    return f"{_NOT_USED}: {different} changed since" if different else ""
 
 
 def _short(text: str) -> str:

@@ -16,6 +16,7 @@ from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.sums import Summing
 from cdcproof.reconcile.concurrency import Stop, both, both_scans, ended_by
 from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.slices.store import Scanned
 
 _LEAST_ROWS, _MOST_ROWS, _LEAST_PARTS = 1_000_000, 2_000_000, 5
 _Pair = tuple[Callable[[], AbstractContextManager[Summing]], Callable[[], AbstractContextManager[Summing]]]
@@ -27,14 +28,6 @@ class Part:
 
     source: Segment | None = WHOLE
     target: Segment | None = WHOLE
-
-
-@dataclass
-class Scanned:
-    """How far both sides are: what is left of their sums, and the numbers of the parts that are in it."""
-
-    balance: Balance = field(default_factory=Balance)
-    done: set[int] = field(default_factory=set)
 
 
 class Sessions:

@@ -7,7 +7,7 @@ streamed, which asks the least of the source. `--strategy` leaves no choice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,12 +17,13 @@ from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.engine import NoStreamError
 from cdcproof.databases.duckdb.stream import Columnar, ColumnarSide
 from cdcproof.databases.table_read import RowHash, Slice
-from cdcproof.reconcile.checksums.parts import Scanned, Sessions
+from cdcproof.reconcile.checksums.parts import Sessions
 from cdcproof.reconcile.checksums.sums import PushDown, Summing
 from cdcproof.reconcile.checksums.throttle import Throttle
 from cdcproof.reconcile.comparison import Progress, Side
 from cdcproof.reconcile.concurrency import Stop, both
 from cdcproof.reconcile.plan.plan import Plan, pushed_down
+from cdcproof.reconcile.slices.store import SliceSums
 
 LEAST_ROWS = 200_000
 """The servers have hashed a smaller table before a stream begins."""
@@ -45,9 +46,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class SlicedTable:
-    """A table whose slices are read by others. Both databases are open here; `scanned` is how far an earlier run came.
+    """A table whose slices are read by others. Both databases are open here; `pending` are the numbers of the slices to be read.
 
-    `hold` is called before each slice but the first, and may take its time; `keep` after each.
+    `hold` is called before each slice but the first, and may take its time; `take` receives each result, once.
     """
 
     plan: Plan
@@ -55,11 +56,10 @@ class SlicedTable:
     source: Database
     target: Database
     slices: tuple[Slice, ...]
-    scanned: Scanned
+    pending: Sequence[int]
     stop: Stop
-    progress: Callable[[int], None]
     hold: Callable[[], None]
-    keep: Callable[[Scanned], None]
+    take: Callable[[int, SliceSums], None]
 
 
 class Sliced(Protocol):
@@ -71,7 +71,7 @@ class Sliced(Protocol):
         ...
 
     def sum_up(self, table: SlicedTable) -> None:
-        """Read those of the slices whose numbers `scanned` does not have, into it. Raises as `parts.sum_up`."""
+        """Read the slices that are pending. Raises as `parts.sum_up`."""
         ...
 
 

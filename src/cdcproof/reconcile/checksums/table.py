@@ -11,7 +11,7 @@ from cdcproof.databases.duckdb.stream import TooWideError
 from cdcproof.databases.table_read import Segment, TableRead
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Kept, ResumePoint
-from cdcproof.reconcile.checksums.parts import Part, Scanned, divided, rows_a_part, sum_up
+from cdcproof.reconcile.checksums.parts import Part, divided, rows_a_part, sum_up
 from cdcproof.reconcile.checksums.strategy import Choice, Means, SlicedTable, Way, chosen, push_down
 from cdcproof.reconcile.comparison import Side
 from cdcproof.reconcile.concurrency import Stop, both
@@ -19,6 +19,7 @@ from cdcproof.reconcile.plan.chunking import rechunked
 from cdcproof.reconcile.plan.plan import Plan, described
 from cdcproof.reconcile.report.result import SelfProof
 from cdcproof.reconcile.slices.beginning import begun_by_key, identities
+from cdcproof.reconcile.slices.store import Scanned, SliceSums
 
 Prove = Callable[[Way, Sequence[Part]], SelfProof]
 """What plants mutants, by the way by which a table was read, in its parts."""
@@ -132,11 +133,18 @@ class _Table:
             self.checkpoint.keep(described(self.plan), replace(begun, scanned=scanned))
 
         if means.slices:
-            whole = SlicedTable(
-                *(plan, way.choice.strategy, self.source, self.target, begun.slices, begun.scanned),
-                *(stop, progress, hold, keep),
+            pending = [number for number in range(len(begun.slices)) if number not in begun.scanned.done]
+
+            def take(number: int, sums: SliceSums) -> None:
+                begun.scanned.take(number, sums)
+                keep(begun.scanned)
+                progress(begun.scanned.balance.source_rows)
+
+            means.slices.sum_up(
+                SlicedTable(
+                    *(plan, way.choice.strategy, self.source, self.target, begun.slices, pending), *(stop, hold, take)
+                )
             )
-            means.slices.sum_up(whole)
             # workers run the same program: what this one proves holds for them
             return self._summed(replace(way, plan=plan), begun.scanned.balance, resumed, (Part(),))
         balance = sum_up(

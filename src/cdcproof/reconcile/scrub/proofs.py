@@ -1,54 +1,51 @@
 """What a scrub remembers of a table: its slices, when each was last proven, and up to where its changes were. One small JSON file a table.
 
-A proof speaks for what it was made of, and for nothing else: the file says what that was, and where the logs of both servers were.
+A proof is a slice's result of which nothing is left. It speaks for what it was made of, and for nothing else: the file says what
+that was, and where the logs of both servers were.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from cdcproof.core.errors import CouldNotLookError
-from cdcproof.reporting.files import write_whole
-
-try:
-    import fcntl
-except ImportError:  # Windows: two scrubs at once then do not see each other
-    fcntl = None  # type: ignore[assignment]
+from cdcproof.databases.table_read import Slice
+from cdcproof.reconcile.slices import store
+from cdcproof.reconcile.slices.division import WHOLE_TABLE, divided, holds
+from cdcproof.reconcile.slices.store import SliceSums
 
 SLICE_ROWS = 250_000
 """A slice takes about half a second, so that a short budget is kept."""
 _MOST_SLICES = 1_000
-_FORMAT_VERSION = 2
 OVERLAP = timedelta(hours=1)
 """A transaction may be open for so long after the update column's value was passed by others."""
+_UNREADABLE = OSError, ValueError, KeyError, TypeError, AttributeError
 SOURCE = "the source's database"
 """The part of `Proofs.about` that says whose log a position is in."""
 
 
 @dataclass(frozen=True)
 class Proven:
-    """A slice of the key, from `low` up to but without `high`, and when it was last proven equal (ISO 8601; None: not)."""
+    """A slice, and its last result when that was a proof."""
 
-    low: int | None
-    high: int | None
-    at: str | None = None
+    slice: Slice
+    result: SliceSums | None = None
+
+    @property
+    def at(self) -> str | None:
+        """When it was last proven equal (ISO 8601); None: not."""
+        return self.result.began if self.result and not self.result.left else None
 
     @property
     def turn(self) -> tuple[bool, float]:
         """Orders slices by whose turn it is: not proven first, then the oldest proof."""
         return (self.at is not None, datetime.fromisoformat(self.at).timestamp() if self.at else 0)
-
-    def holds(self, value: int) -> bool:
-        """Whether rows with this value of the key are in it."""
-        return (self.low is None or value >= self.low) and (self.high is None or value < self.high)
 
 
 class Latest(NamedTuple):
@@ -83,7 +80,7 @@ class Proofs:
     """
 
     about: Mapping[str, str] = field(default_factory=dict)
-    slices: tuple[Proven, ...] = (Proven(None, None),)
+    slices: tuple[Proven, ...] = (Proven(WHOLE_TABLE),)
     latest: tuple[Latest, ...] = ()
     position: int | None = None
     followed_at: str | None = None
@@ -105,18 +102,18 @@ class Proofs:
         """Whether there is anything to lose."""
         return any(one.at for one in self.slices)
 
-    def proven(self, which: Proven, at: str | None) -> Proofs:
-        """The same, with this slice proven at that time (None: not any more)."""
-        return replace(self, slices=tuple(replace(one, at=at) if one == which else one for one in self.slices))
+    def proven(self, which: Slice, result: SliceSums | None) -> Proofs:
+        """The same, with this result of the slice; None: it is not proven any more."""
+        return replace(self, slices=tuple(Proven(which, result) if one.slice == which else one for one in self.slices))
 
     def without(self, values: Iterable[int]) -> Proofs:
         """The same, with the slices that hold these values of the key not proven any more."""
-        lost = {one for value in values for one in self.slices if one.holds(value)}
-        return replace(self, slices=tuple(replace(one, at=None) if one in lost else one for one in self.slices))
+        lost = {one.slice for value in values for one in self.slices if holds(one.slice, value)}
+        return replace(self, slices=tuple(Proven(one.slice) if one.slice in lost else one for one in self.slices))
 
     def unproven(self) -> Proofs:
         """The same slices, none of them proven."""
-        return replace(self, slices=tuple(replace(one, at=None) for one in self.slices))
+        return replace(self, slices=tuple(Proven(one.slice) for one in self.slices))
 
     def since(self, now: datetime) -> Latest | None:
         """From which value of the update column on rows may have changed: the greatest one `OVERLAP` ago; None at first."""
@@ -137,13 +134,13 @@ class Proofs:
 
 
 def _parts(one: Proven, low: int, high: int, step: int) -> Iterable[Proven]:
-    """Parts of at most two steps where there are values: what is not much too large is left as it is."""
-    first = low if one.low is None else max(low, one.low)
-    last = high + 1 if one.high is None else min(high + 1, one.high)
-    if last - first <= 2 * step:
+    """Parts of at most a step where there are values: what is not much too large is left as it is."""
+    first = low if one.slice.low is None else max(low, one.slice.low)
+    last = high if one.slice.high is None else min(high, one.slice.high - 1)
+    if last - first + 1 <= 2 * step:
         return [one]
-    inner = range(first + step, last - step // 2, step)
-    return [Proven(begin, end, one.at) for begin, end in pairwise([one.low, *inner, one.high])]
+    number = -(-(last - first + 1) // step)
+    return [replace(one, slice=part) for part in divided(first, last, number, whole=one.slice)]
 
 
 def folder_of(folder: Path, pipeline: str, places: Iterable[str]) -> Path:
@@ -160,19 +157,14 @@ def path_of(folder: Path, table: str) -> Path:
 def alone(folder: Path) -> Iterator[None]:
     """Hold the folder. Raises `CouldNotLookError` while another scrub does: each would undo what the other one finds out."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a")
+        lock = store.locked(folder / "lock")
     except OSError as error:
         raise CouldNotLookError(f"Proofs cannot be kept in {folder}: {error.strerror}", "Make room there.") from None
+    if lock is None:
+        raise CouldNotLookError(
+            f"Another scrub of this pipeline is at work: it holds {folder / 'lock'}.", "Run again when it has ended."
+        )
     with lock:
-        try:
-            if fcntl:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CouldNotLookError(
-                f"Another scrub of this pipeline is at work: it holds {folder / 'lock'}.",
-                "Run again when it has ended.",
-            ) from None
         yield
 
 
@@ -184,17 +176,17 @@ def read(path: Path, about: Mapping[str, str]) -> tuple[Proofs, str]:
     fresh = Proofs(about)
     try:
         found = _read(path)
-    except FileNotFoundError:
-        return fresh, ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except store.OtherVersionError:
+        return fresh, f"they were {store.OTHER_VERSION}"
+    except _UNREADABLE as error:
         raise CouldNotLookError(
             f"The proofs in {path} cannot be read: {type(error).__name__} {error}",
             f"rm '{path}'   (every row of the table is then proven anew)",
         ) from None
     if found is None:
-        return fresh, "they were written by another version of cdcproof"
-    changed = sorted(name for name in {**found.about, **about} if found.about.get(name) != about.get(name))
-    return (fresh, f"{', '.join(changed)} changed since") if changed else (found, "")
+        return fresh, ""
+    different = store.changed(found.about, about)
+    return (fresh, f"{different} changed since") if different else (found, "")
 
 
 def needed(folder: Path, but: Iterable[Path], source: str, now: datetime, most_hours: float) -> list[int]:
@@ -203,7 +195,7 @@ def needed(folder: Path, but: Iterable[Path], source: str, now: datetime, most_h
     for path in set(folder.glob("*.json")) - set(but):
         try:
             found = _read(path)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (store.OtherVersionError, *_UNREADABLE):
             continue  # it is named when the table has its turn
         if found and found.about.get(SOURCE) == source and is_waited_for(found, now, most_hours):
             positions.append(found.position or 0)
@@ -219,22 +211,22 @@ def is_waited_for(proofs: Proofs, now: datetime, most_hours: float) -> bool:
 
 def write(proofs: Proofs, path: Path) -> None:
     """Keep them; the file appears whole or not at all. Raises `CouldNotLookError` naming the file."""
-    data = {"version": _FORMAT_VERSION, **asdict(replace(proofs, about={})), "about": dict(proofs.about)}
+    slices = [[*one.slice, one.result] for one in proofs.slices]
+    data = {**vars(proofs), "slices": slices}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(data, indent=1) + "\n")
+        store.write(path, data)
     except OSError as error:
         raise CouldNotLookError(f"The proofs cannot be kept in {path}: {error.strerror}", "Make room there.") from None
 
 
 def _read(path: Path) -> Proofs | None:
-    """What is in a file; None for another version. Raises what it may."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    if data["version"] != _FORMAT_VERSION:
+    """What is in a file; None where there is none. Raises what it may."""
+    data = store.read(path)
+    if data is None:
         return None
     found = Proofs(
         data["about"],
-        tuple(Proven(one["low"], one["high"], one["at"]) for one in data["slices"]),
+        tuple(Proven(Slice(low, high), store.sums_of(one) if one else None) for low, high, one in data["slices"]),
         tuple(Latest(*one) for one in data["latest"]),
         data["position"],
         data["followed_at"],

@@ -7,7 +7,7 @@ separated from what is in flight as everywhere. Every run reads its slice again 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from pathlib import Path
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.change_feed import ChangeFeed
+from cdcproof.databases.table_read import Slice
 from cdcproof.reconcile.checksums.parts import Part
 from cdcproof.reconcile.checksums.strategy import push_down
 from cdcproof.reconcile.comparison import Comparison, Side
@@ -34,6 +35,7 @@ from cdcproof.reconcile.scrub import proofs as proofs_file
 from cdcproof.reconcile.scrub.proofs import SOURCE, Proofs
 from cdcproof.reconcile.scrub.table import Work
 from cdcproof.reconcile.self_proof.proof import Prover, judged_by
+from cdcproof.reconcile.slices.readers import Here, Readers
 
 _CLOCK_SKEW = timedelta(minutes=5)
 
@@ -90,6 +92,23 @@ def scrub(run: Run, tables: Sequence[TablePair], budget: Budget) -> Generator[Ta
 
 
 @dataclass(frozen=True)
+class _Turn:
+    """A slice whose turn it is, since that time."""
+
+    work: Work
+    slice: Slice
+    at: str
+
+    @property
+    def table(self) -> str:
+        return self.work.comparison.table.name
+
+    @property
+    def name(self) -> str:
+        return f"A slice of {self.table}"
+
+
+@dataclass(frozen=True)
 class _Scrub:
     """A scrub of open sides."""
 
@@ -125,16 +144,24 @@ class _Scrub:
         self._prove_changes(begun)
         # proofs of a table whose changes nobody follows from here on would be lost at once
         ready = [work for work in begun if not work.is_followed or work.proofs.position is not None]
-        todo = sorted(
-            ((work, one) for work in ready for one in work.proofs.slices), key=lambda pair: pair[1].turn, reverse=True
-        )
-        while todo:
-            work, which = todo.pop()
-            with work.failing():
-                work.prove_slice(which)
-            if deadline.passed:
-                break
+        self._prove_oldest(ready, deadline)
         return results | {work.comparison.table.name: _result(work, self.budget) for work in works}
+
+    def _prove_oldest(self, works: Sequence[Work], deadline: Deadline) -> None:
+        """The slices of all tables, those with the oldest proof first, until the budget is used; at least one."""
+        turns = sorted(((work, one) for work in works for one in work.proofs.slices), key=lambda turn: turn[1].turn)
+
+        def pending() -> Iterator[_Turn]:
+            for place, (work, one) in enumerate(turns):
+                if place and deadline.passed:
+                    return
+                yield _Turn(work, one.slice, work.now().isoformat(timespec="seconds"))
+
+        readers = Readers[_Turn](Here, 1, lambda turn: turn.work.read(turn.slice))
+        with closing(readers.read(pending(), Stop())) as found:
+            for turn, sums in found:
+                with turn.work.failing():
+                    turn.work.prove(turn.slice, sums.result(), turn.at)
 
     def _demand_one_source(self) -> None:
         if self.feed and self.feed.identity() != self.run.source.recognised.identity:

@@ -11,9 +11,11 @@ from pathlib import Path
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.waiting import Deadline
 from cdcproof.databases.table_read import Slice
+from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.narrowing import narrowed
-from cdcproof.reconcile.checksums.sums import PushDown
+from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.comparison import Comparison
+from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.contents import canonical_keys, look_again
 from cdcproof.reconcile.differences import Differences, Key
 from cdcproof.reconcile.in_flight.fence import Crossing
@@ -22,9 +24,10 @@ from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.report.result import SelfProof
 from cdcproof.reconcile.rows.differing_chunks import DIFFERENCES_HELD, ByValue
 from cdcproof.reconcile.scrub import proofs as proofs_file
-from cdcproof.reconcile.scrub.proofs import Logs, Proofs, Proven
+from cdcproof.reconcile.scrub.proofs import Logs, Proofs
 from cdcproof.reconcile.slices.division import within
-from cdcproof.reconcile.slices.reading import balance_of, log_end
+from cdcproof.reconcile.slices.reading import log_end, sums_of
+from cdcproof.reconcile.slices.store import SliceSums
 
 _KEYS_PER_READING = 5_000
 
@@ -126,23 +129,26 @@ class Work:
                 self.proofs = self.proofs.without(values)
                 self.keep()
 
-    def prove_slice(self, which: Proven) -> None:
-        """Prove a slice, or find what differs in it."""
-        comparison, at = self.comparison, self.now().isoformat(timespec="seconds")
-        part = Slice(which.low, which.high)
-        plan = within(self.plan, part)
-        comparison.progress(f"proving slice {self.slices_proven + 1}", 0, 0)
-        source, target, stop = comparison.source.database, comparison.target.database, comparison.stop
-        balance = balance_of(self.plan, part, PushDown(source), PushDown(target), stop)
+    def read(self, part: Slice) -> SliceSums:
+        """Both sides of a slice summed up, by the sessions that are open."""
+        self.comparison.progress(f"proving slice {self.slices_proven + 1}", 0, 0)
+        source, target = self.comparison.source.database, self.comparison.target.database
+        return sums_of(self.plan, part, Strategy.PUSH_DOWN, source, target)
+
+    def prove(self, part: Slice, sums: SliceSums, at: str) -> None:
+        """Prove a slice whose reading began at that time, or find what differs in it."""
+        comparison, plan, balance = self.comparison, within(self.plan, part), Balance()
+        balance.merge(sums.left, sums.source_rows, sums.target_rows)
+        source, target, stop = comparison.source.database, comparison.target.database, Stop(comparison.stop)
         smaller, left = narrowed(plan, balance, source, target, stop)
         found = ByValue(smaller, source, target, stop).differences(left, lambda what: comparison.progress(what, 0, 0))
         settled = self._settle(plan, [difference.key for difference in found.found])
         self.found.beyond.update(found.beyond)
-        self.source_rows += balance.source_rows
-        self.target_rows += balance.target_rows
+        self.source_rows += sums.source_rows
+        self.target_rows += sums.target_rows
         self.slices_proven += 1
         is_equal = not (settled.confirmed or settled.moving or found.beyond)
-        self.proofs = self.proofs.proven(which, at if is_equal else None)
+        self.proofs = self.proofs.proven(part, replace(sums, left=(), began=at) if is_equal else None)
         self.keep()
 
     def _settle(self, plan: Plan, keys: Sequence[Key], *, as_written: bool = False) -> Settled:

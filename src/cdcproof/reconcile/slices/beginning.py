@@ -24,8 +24,9 @@ def begun_by_key(way: Way, source: Database, target: Database, *, number: int, b
             lambda: target.catalogue.value_range(plan.target.table, theirs),
         )
         known = [one for one in ranges if one]
-        if known:
-            slices = divided(plan, min(low for low, _ in known), max(high for _, high in known), number)
+        if known:  # finding the rows of a bucket would take a scan of the table: those are one slice
+            low, high = min(low for low, _ in known), max(high for _, high in known)
+            slices = divided(low, high, number, width=plan.source.chunking.width)
     parts = tuple(Part(Segment(*one), Segment(*one)) for one in slices)
     marks = identities(plan, source, target)
     return ResumePoint(began, way.choice.strategy, plan.source.chunking, *marks, parts, by_key=True)

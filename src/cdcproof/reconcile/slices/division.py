@@ -12,18 +12,22 @@ WHOLE_TABLE = Slice(None, None)
 MOST_SLICES = 50_000
 
 
-def divided(plan: Plan, low: int, high: int, number: int) -> tuple[Slice, ...]:
-    """At most so many slices for keys from `low` to `high`; the first and the last have no bound, so that none is left out.
+def divided(low: int, high: int, number: int, *, width: int = 1, whole: Slice = WHOLE_TABLE) -> tuple[Slice, ...]:
+    """At most so many slices for keys from `low` to `high`, which begin with chunks of this width.
 
-    A table whose chunks are buckets of a hash is one slice: finding a bucket's rows takes a scan of the table.
+    The bounds of `whole`, which is divided, stay: those of a table have none, so that no key is left out.
     """
-    width = plan.source.chunking.width
-    if not width or high < low:
-        return (WHOLE_TABLE,)
+    if high < low:
+        return (whole,)
     first, last = _chunk(low, width), _chunk(high, width)
     step = -(-(last - first + 1) // max(1, min(number, MOST_SLICES)))
     cuts = [_least(chunk, width) for chunk in range(first + step, last + 1, step)]
-    return tuple(Slice(begin, end) for begin, end in pairwise([None, *cuts, None]))
+    return tuple(Slice(begin, end) for begin, end in pairwise([whole.low, *cuts, whole.high]))
+
+
+def holds(one: Slice, key: int) -> bool:
+    """Whether rows with this value of the key are in it."""
+    return (one.low is None or key >= one.low) and (one.high is None or key < one.high)
 
 
 def within(plan: Plan, part: Slice) -> Plan:

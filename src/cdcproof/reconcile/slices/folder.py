@@ -9,20 +9,19 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
-from cdcproof.reconcile.checksums.checkpoint import Fingerprint, ResumePoint, data_of, point_of
-from cdcproof.reconcile.slices.reading import SliceSums
-from cdcproof.reporting.files import write_whole
+from cdcproof.reconcile.checksums.checkpoint import ResumePoint, data_of, point_of
+from cdcproof.reconcile.slices import store
+from cdcproof.reconcile.slices.store import Fingerprint, SliceSums
 
 MOST_HOURS = 24.0
 """A slice that was read longer ago is not merged: the report would speak of another day."""
 _CLOCK_SKEW_HOURS = 1 / 12
-_VERSION = 1
 _ANEW = "Give each run an empty folder of its own."
 
 
@@ -60,7 +59,7 @@ class Share:
     def slices(self, table: str, mark: str) -> dict[int, SliceSums]:
         """Those that were read by this plan."""
         held = self.tables.get(table)
-        return sums_of_file(held) if held and held["plan"] == mark else {}
+        return store.slices_of(held["slices"]) if held and held["plan"] == mark else {}
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,16 @@ class SliceFolder:
     def agreed(self, table: str, plan: SharedPlan) -> SharedPlan:
         """This plan, or the one that another process has made before. Raises `UnexpectedAnswerError` where they are not of the same."""
         path = self._plan_path(table)
-        data = {"version": _VERSION, "about": {**plan.about, **self.of}, "left": data_of(plan.begun)}
-        data |= {"made_by": plan.made_by, "total": plan.total, "place": plan.place}
+        data = {
+            "about": {**plan.about, **self.of},
+            "left": data_of(plan.begun),
+            "made_by": plan.made_by,
+            "total": plan.total,
+            "place": plan.place,
+        }
         mine = self.path / f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}"
         try:
-            write_whole(mine, json.dumps(data), mode=0o644)
+            store.write(mine, data)
             os.link(mine, path)
         except FileExistsError:
             pass
@@ -111,26 +115,21 @@ class SliceFolder:
     def demand(self, table: str, plan: SharedPlan, about: Fingerprint, made_by: str) -> None:
         """Raise `UnexpectedAnswerError` where a plan is of something else than what is compared now, or too old."""
         now = {**about, **self.of, "the program": made_by}
-        before = {**plan.about, "the program": plan.made_by}
-        different = sorted(name for name in {**before, **now} if before.get(name) != now.get(name))
-        if different:
-            raise UnexpectedAnswerError(
-                f"{self._plan_path(table)} is of another comparison: {', '.join(different)}.", _ANEW
-            )
+        if different := store.changed({**plan.about, "the program": plan.made_by}, now):
+            raise UnexpectedAnswerError(f"{self._plan_path(table)} is of another comparison: {different}.", _ANEW)
         if why := _too_old(plan.begun.began):
             raise UnexpectedAnswerError(f"{self._plan_path(table)} is {why}.", _ANEW)
 
     def share(self, index: int, total: int) -> Share:
         """What process `index` has read so far: nothing at first."""
-        path = self._share_path(index, total)
-        data = _read(path)
+        data = _read(self._share_path(index, total))
         return Share(index, total, data["tables"]) if data else Share(index, total)
 
     def keep(self, share: Share) -> None:
         """Write what was read. Raises `CouldNotLookError` when that cannot be done: unwritten, it would be lost."""
-        data = {"version": _VERSION, "index": share.index, "total": share.total, "tables": share.tables}
+        data = {"index": share.index, "total": share.total, "tables": share.tables}
         try:
-            write_whole(self._share_path(share.index, share.total), json.dumps(data), mode=0o644)
+            store.write(self._share_path(share.index, share.total), data)
         except OSError as error:
             raise CouldNotLookError(f"{self.path} cannot be written to: {error.strerror}.") from None
 
@@ -151,16 +150,7 @@ class SliceFolder:
 
 def file_of_sums(mark: str, slices: Mapping[int, SliceSums], error: str = "") -> dict[str, Any]:
     """What a share's file holds of a table."""
-    return {"plan": mark, "slices": {str(number): asdict(sums) for number, sums in slices.items()}, "error": error}
-
-
-def sums_of_file(held: Mapping[str, Any]) -> dict[int, SliceSums]:
-    """The slices in it."""
-
-    def sums(data: Mapping[str, Any]) -> SliceSums:
-        return SliceSums(**{**data, "left": tuple(map(tuple, data["left"]))})
-
-    return {int(number): sums(data) for number, data in held["slices"].items()}
+    return {"plan": mark, "slices": store.data_of(slices), "error": error}
 
 
 def too_old(sums: SliceSums) -> str:
@@ -178,14 +168,11 @@ def _too_old(moment: str, clock: Callable[[], datetime] = lambda: datetime.now(U
 def _read(path: Path) -> dict[str, Any] | None:
     """None where there is no such file. Raises `UnexpectedAnswerError` for one that is not ours."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+        return store.read(path)
+    except store.OtherVersionError:
+        raise UnexpectedAnswerError(f"{path} was {store.OTHER_VERSION}.", _ANEW) from None
     except (OSError, ValueError) as error:
         raise UnexpectedAnswerError(f"{path} cannot be read: {error}", _ANEW) from None
-    if not isinstance(data, dict) or data.get("version") != _VERSION:
-        raise UnexpectedAnswerError(f"{path} is of another version of cdcproof, or not of cdcproof at all.", _ANEW)
-    return data
 
 
 def _mark(data: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.reconcile.checksums.checkpoint import ResumePoint
-from cdcproof.reconcile.checksums.parts import Scanned
 from cdcproof.reconcile.checksums.strategy import Choice, SlicedTable, Way, chosen
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.engine import Run, Sides, opened
@@ -17,9 +16,11 @@ from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.plan.plan import described
 from cdcproof.reconcile.plan.planning import planned
 from cdcproof.reconcile.slices.beginning import begun_by_key
-from cdcproof.reconcile.slices.distribution import ROWS_A_SLICE, Addresses
+from cdcproof.reconcile.slices.distribution import ROWS_A_SLICE, Addresses, Distribution
 from cdcproof.reconcile.slices.folder import Share, SharedPlan, SliceFolder, file_of_sums
-from cdcproof.reconcile.slices.reading import SliceRead, SliceSums, now, program, read_slice
+from cdcproof.reconcile.slices.readers import Here
+from cdcproof.reconcile.slices.reading import SliceRead, now, program, read_slice
+from cdcproof.reconcile.slices.store import SliceSums
 
 
 @dataclass(frozen=True)
@@ -88,19 +89,18 @@ class _Job:
     def _read_slices(self, table: str, way: Way, agreed: SharedPlan) -> Read:
         begun, mine = agreed.begun, agreed.share(self.share.index)
         found = self.share.slices(table, agreed.mark)
-        whole = self.addresses.slice_read(
-            SlicedTable(
-                rechunked(way.plan, begun.chunking),
-                *(begun.strategy, self.sides.source, self.sides.target, begun.slices, Scanned(), Stop()),
-                *(lambda _: None, lambda: None, lambda _: None),
-            )
+
+        def take(number: int, sums: SliceSums) -> None:
+            found[number] = sums
+            self.share.tables[table] = file_of_sums(agreed.mark, found)
+            self.folder.keep(self.share)
+            self.run.watch.doing(table, f"{len(found)} of {len(mine)} slices are read")
+
+        plan, pending = rechunked(way.plan, begun.chunking), [number for number in mine if number not in found]
+        source, target = self.sides.source, self.sides.target
+        Distribution(Here, self.addresses, 1, read=self.read).sum_up(
+            SlicedTable(plan, begun.strategy, source, target, begun.slices, pending, Stop(), lambda: None, take)
         )
-        for number in mine:
-            if number not in found:
-                self.run.watch.doing(table, f"reading slice {number + 1} of {len(begun.slices)}")
-                found[number] = self.read(replace(whole, part=begun.slices[number]))
-                self.share.tables[table] = file_of_sums(agreed.mark, found)
-                self.folder.keep(self.share)
         self.share.tables[table] = file_of_sums(agreed.mark, found)
         self.folder.keep(self.share)
         self.run.watch.finished(table)

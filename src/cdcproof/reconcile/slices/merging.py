@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cdcproof.core.errors import UnexpectedAnswerError
-from cdcproof.reconcile.checksums.checkpoint import Fingerprint, ResumePoint
-from cdcproof.reconcile.checksums.parts import Scanned
+from cdcproof.reconcile.checksums.checkpoint import ResumePoint
 from cdcproof.reconcile.checksums.strategy import SlicedTable
-from cdcproof.reconcile.slices.folder import SharedPlan, SliceFolder, sums_of_file, too_old
-from cdcproof.reconcile.slices.reading import SliceSums, log_end, now, program
+from cdcproof.reconcile.slices.folder import SharedPlan, SliceFolder, too_old
+from cdcproof.reconcile.slices.reading import log_end, now, program
+from cdcproof.reconcile.slices.store import Fingerprint, Scanned, SliceSums, slices_of
 
 _AGAIN = "Run the missing --slice again with the same folder, and merge then."
 _ANEW = "Read all slices anew, into an empty folder."
@@ -32,7 +32,7 @@ class Merged:
     def sum_up(self, table: SlicedTable) -> None:
         """Raises `UnexpectedAnswerError` unless all is there, and the source's log still goes on from where it was read."""
         name = table.plan.source.table
-        if len(table.scanned.done) < len(table.slices):
+        if table.pending:
             raise UnexpectedAnswerError(
                 f"What was read of {name} is not used: by another strategy than this run's, or the table was rewritten since.",
                 _ANEW,
@@ -92,7 +92,7 @@ class MergedTable:
                 continue
             if held["error"]:
                 errors.append(f"{path.name}: {held['error']}")
-            for number, sums in sums_of_file(held).items():
+            for number, sums in slices_of(held["slices"]).items():
                 if held["plan"] != plan.mark or number >= len(plan.begun.slices):
                     raise UnexpectedAnswerError(f"{path} holds slices of {self.table} by another plan.", _ANEW)
                 if number in found:
@@ -105,11 +105,8 @@ class MergedTable:
         return found, errors
 
     def _whole(self, plan: SharedPlan, slices: Mapping[int, SliceSums]) -> ResumePoint:
-        scanned = Scanned(done=set(slices))
-        for sums in slices.values():
-            scanned.balance.merge(sums.left, sums.source_rows, sums.target_rows)
         positions = [sums.position for sums in slices.values() if sums.position is not None]
         self.merged.position = max([self.merged.position, *positions])
         began = min(sums.began for sums in slices.values())
         by = f"{plan.total} other processes"
-        return replace(plan.begun, began=began, scanned=scanned, read_by=by)
+        return replace(plan.begun, began=began, scanned=Scanned.of(slices), read_by=by)

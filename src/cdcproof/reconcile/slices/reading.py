@@ -23,13 +23,13 @@ from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import Slice
 from cdcproof.pipeline.engines import DatabaseAddress
-from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.parts import Part, sum_up
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.checksums.sums import PushDown, Summing
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.slices.division import within
+from cdcproof.reconcile.slices.store import SliceSums
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True)
 class SliceRead:
-    """What to read, by which plan and strategy. `made_by` is the program that made the plan."""
+    """What to read, by which plan and strategy. `made_by` is the program that made the plan; `number` counts from 0."""
 
     plan: Plan
     part: Slice
@@ -53,22 +53,18 @@ class SliceRead:
     target: Place
     statement_timeout_seconds: float
     made_by: str
+    number: int = 0
+    of: int = 1
 
+    @property
+    def table(self) -> str:
+        """As messages name it."""
+        return str(self.plan.source.table)
 
-@dataclass(frozen=True)
-class SliceSums:
-    """What is left of a slice's sums, nothing of chunks that are equal; how many rows each side has; when and by whom it was read.
-
-    `position` is where the source's log ended before it was read; None where the server does not show that.
-    """
-
-    left: tuple[tuple[int, ...], ...]
-    source_rows: int
-    target_rows: int
-    began: str
-    ended: str
-    position: int | None
-    worker: str
+    @property
+    def name(self) -> str:
+        """As messages name it."""
+        return f"Slice {self.number + 1} of {self.of} of {self.table}"
 
 
 def read_slice(read: SliceRead) -> SliceSums:
@@ -79,26 +75,21 @@ def read_slice(read: SliceRead) -> SliceSums:
             _opened(read.source, read.plan.source.table, read.statement_timeout_seconds) as source,
             _opened(read.target, read.plan.target.table, read.statement_timeout_seconds) as target,
         ):
-            return sums_of(read, source, target)
+            return sums_of(read.plan, read.part, read.strategy, source, target)
     except UsageError as error:
         raise RefusedError(f"Worker {worker()}: {error.message}", error.remedy) from None
     except CouldNotLookError as error:
         raise type(error)(f"Worker {worker()}: {error.message}", error.remedy) from None
 
 
-def sums_of(read: SliceRead, source: Database, target: Database) -> SliceSums:
-    """The same by sessions that are open."""
+def sums_of(plan: Plan, part: Slice, strategy: Strategy, source: Database, target: Database) -> SliceSums:
+    """Both sides of one slice summed up at once by sessions that are open. Raises as `sum_up`."""
     began, position = now(), log_end(source)
     with ExitStack() as stack:
-        ours, theirs = (_summing(read.strategy, side, stack) for side in (source, target))
-        balance = balance_of(read.plan, read.part, ours, theirs, Stop())
+        ours, theirs = (_summing(strategy, side, stack) for side in (source, target))
+        balance = sum_up(within(plan, part), ours, theirs, [Part()], Stop())
     left = tuple(sorted(balance.left()))
     return SliceSums(left, balance.source_rows, balance.target_rows, began, now(), position, worker())
-
-
-def balance_of(plan: Plan, part: Slice, source: Summing, target: Summing, stop: Stop) -> Balance:
-    """Both sides of one slice summed up at once. Raises as `sum_up`."""
-    return sum_up(within(plan, part), source, target, [Part()], stop)
 
 
 def program(strategy: Strategy) -> str:
