@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from cdcproof.backup import inspection
 from cdcproof.findings import Verdict
@@ -70,21 +73,72 @@ def verdicts(pipeline: Pipeline) -> dict[str, StepRecord]:
     }
 
 
+def stored(s3mock: S3Mock, bucket: str, now: datetime, missing: Collection[int] = ()) -> None:
+    """Two weeks of uploads, but for those of so many days ago."""
+    store = s3mock.store(bucket)
+    for days in {*range(15)} - {*missing}:
+        at = now - timedelta(days=days)
+        for name in ("toc.dat", "SHA256SUMS", "manifest.json"):
+            key = f"{at:%Y/%m/%d}/warehouse_{at:%Y%m%d}_020000/{name}"
+            store.ask(lambda client, key=key: client.put_object(Bucket=bucket, Key=key, Body=b"x" * 800))
+
+
+def pipeline_of_backups(directory: Path, s3mock: S3Mock, bucket: str) -> Pipeline:
+    backup = {"s3_bucket": bucket, "s3_endpoint": s3mock.endpoint}
+    return pipeline_of("orders", name="warehouse", paths={"backups": str(directory)}, backup=backup)
+
+
+GOOD, BAD = "✓ ended", "✗ target: no space left on device"
+
+
+@pytest.fixture(scope="module")
+def backed_up(s3mock: S3Mock) -> Callable[[Path, bool], Pipeline]:
+    """A pipeline with such a backup directory, and whether one of its uploads is missing."""
+    now = datetime.now(UTC)
+    stored(s3mock, "weekly-whole", now)
+    stored(s3mock, "weekly-missing", now, {3})
+    return lambda directory, missing: pipeline_of_backups(
+        directory, s3mock, "weekly-missing" if missing else "weekly-whole"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "red"),
+    [
+        ((0, GOOD, False), set()),
+        ((0, BAD, False), {"log"}),
+        ((3, GOOD, False), {"log", "age"}),  # a run that left no backup
+        ((3, BAD, False), {"log", "age"}),
+        ((0, GOOD, True), {"uploads"}),
+    ],
+)
+def test_each_fault_is_red_where_it_is_and_nowhere_else(
+    backed_up: Callable[[Path, bool], Pipeline], tmp_path: Path, fault: tuple[int, str, bool], red: set[str]
+) -> None:
+    (days_old, log, missing), now = fault, datetime.now(UTC)
+    committed(tmp_path, "warehouse", now - timedelta(days=days_old, hours=5))
+    written = tmp_path / f"backup_{now - timedelta(hours=5):%Y%m%d_%H%M%S}.log"
+    written.write_text(f"{now:%Y-%m-%d %H:%M:%S} {log}\n")
+    ended = (now - timedelta(hours=5)).timestamp()
+    os.utime(written, (ended, ended))
+
+    found = verdicts(backed_up(tmp_path, missing))
+
+    assert {one: record.verdict for one, record in found.items()} == {
+        **dict.fromkeys(("log", "age", "uploads"), Verdict.PASSED),
+        **dict.fromkeys(red, Verdict.FAILED),
+    }
+
+
 def test_a_night_without_a_backup_is_made_up_for_by_the_commands(s3mock: S3Mock, tmp_path: Path) -> None:
     """The job failed, the newest backup is three days old, and its upload is missing."""
     now = datetime.now(UTC)
     directory = tmp_path / "backups"
-    store = s3mock.store("weekly-drill")
-    backup = {"s3_bucket": "weekly-drill", "s3_endpoint": s3mock.endpoint}
-    pipeline = pipeline_of("orders", name="warehouse", paths={"backups": str(directory)}, backup=backup)
+    stored(s3mock, "weekly-drill", now, {3})
+    pipeline = pipeline_of_backups(directory, s3mock, "weekly-drill")
     kept = committed(directory, "warehouse", now - timedelta(days=3))
     log = directory / f"backup_{now - timedelta(hours=5):%Y%m%d_%H%M%S}.log"
-    log.write_text(f"{now:%Y-%m-%d %H:%M:%S} ✗ target: no space left on device\n")
-    for days in {*range(15)} - {3}:
-        at = now - timedelta(days=days)
-        for name in ("toc.dat", "SHA256SUMS", "manifest.json"):
-            key = f"{at:%Y/%m/%d}/warehouse_{at:%Y%m%d}_020000/{name}"
-            store.ask(lambda client, key=key: client.put_object(Bucket="weekly-drill", Key=key, Body=b"x" * 800))
+    log.write_text(f"{now:%Y-%m-%d %H:%M:%S} {BAD}\n")
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in {

@@ -14,6 +14,7 @@ from cdcproof.observations.lag.weekly import WeeklyLag
 from cdcproof.observations.weeks import metrics_reading as weekly_metrics
 from cdcproof.observations.weeks.failures import WeeklyFailures
 from cdcproof.pipeline.model import HttpService, Pipeline
+from cdcproof.reporting.record import StepRecord
 from checks.weekly import test_1_metrics as checks
 from tests.backfilled_prometheus import Backfill, Value, prometheus
 from tests.canned import serving
@@ -97,28 +98,41 @@ def pipeline(name: str, url: str, source: str = "source") -> Pipeline:
     return pipeline_of("orders", name=name, prometheus={"url": url}, connectors=connectors)
 
 
-def test_a_week_of_failures_is_red_until_it_is_over(url: str) -> None:
-    """The check itself, on a week with failures and on one where they are of the week before."""
-    check = checks.test_reconciliation_failed_no_more_than_it_may
-    records = {
-        name: judged(check, pipeline(name, url), weekly_failures=weekly_metrics.failures(pipeline(name, url), NOW))
-        for name in ("failing", "healthy")
-    }
+def week(name: str, url: str) -> dict[str, StepRecord]:
+    """All checks of the week's metrics on one pipeline."""
+    one = pipeline(name, url)
+    records = (
+        judged(
+            checks.test_reconciliation_failed_no_more_than_it_may,
+            one,
+            weekly_failures=weekly_metrics.failures(one, NOW),
+        ),
+        judged(checks.test_lag_was_low_on_average, one, weekly_lag=weekly_metrics.lag(one, NOW)),
+    )
+    return {record.step: record for record in records}
 
-    assert [records[name].verdict for name in records] == [Verdict.FAILED, Verdict.PASSED]
-    assert records["failing"].action[0] == "ls -lht reconciliation_reports | head"
-    assert records["failing"].action[1].startswith("cdcproof reconcile --tables orders --validate-checksums")
+
+def verdicts(records: dict[str, StepRecord]) -> dict[str, Verdict]:
+    return {step: record.verdict for step, record in records.items()}
+
+
+def test_a_week_of_failures_is_red_until_it_is_over(url: str) -> None:
+    """The checks themselves, on a week with failures and on one where they are of the week before."""
+    red, over = week("failing", url), week("healthy", url)
+
+    assert verdicts(red) == {"weekly.1-failures": Verdict.FAILED, "weekly.1-lag": Verdict.PASSED}
+    assert verdicts(over) == dict.fromkeys(red, Verdict.PASSED)
+    assert red["weekly.1-failures"].action[0] == "ls -lht reconciliation_reports | head"
+    assert red["weekly.1-failures"].action[1].startswith("cdcproof reconcile --tables orders --validate-checksums")
 
 
 def test_a_slow_week_is_red_until_it_is_over(url: str) -> None:
-    check = checks.test_lag_was_low_on_average
-    records = {
-        name: judged(check, pipeline(name, url), weekly_lag=weekly_metrics.lag(pipeline(name, url), NOW))
-        for name in ("slow", "healthy")
-    }
+    red, over = week("slow", url), week("healthy", url)
 
-    assert [records[name].verdict for name in records] == [Verdict.FAILED, Verdict.PASSED]
-    assert "pg_blocking_pids" in records["slow"].action[0]
+    assert verdicts(red) == {"weekly.1-failures": Verdict.PASSED, "weekly.1-lag": Verdict.FAILED}
+    assert verdicts(over) == dict.fromkeys(red, Verdict.PASSED)
+    assert {d.subject for d in red["weekly.1-lag"].differences} == {"source, records", "sink, records"}
+    assert "pg_blocking_pids" in red["weekly.1-lag"].action[0]
 
 
 def judged_failures(found: WeeklyFailures) -> None:
