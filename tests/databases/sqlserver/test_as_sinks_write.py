@@ -148,6 +148,7 @@ def _compared(stand_in: StandIn, postgres: Server, strategy: Strategy, **more: A
         ],
         catalogue.PRIMARY_KEY: [(values.Text("id"),)],
         catalogue.ROW_POLICIES: [],
+        catalogue.IS_VIEW: [],
         catalogue.MAY_VIEW_DEFINITION: [(values.Int(1, 64),)],
         catalogue.CLUSTERED_BY: [(values.Text("id"),)],
         catalogue.ESTIMATED_ROWS: [(values.Int(ROWS, 64),)],

@@ -719,3 +719,55 @@ def test_a_filter_without_such_a_function_is_judged_without_the_server() -> None
         "GETDATE() goes with the clock"
     ]
     assert database._connection.asked == []
+
+
+VIEW = TableName("dbo", "v")
+SHOWN = {catalogue.IS_VIEW: [("v",)], catalogue.MAY_VIEW_DEFINITION: [(1,)]}
+
+
+@pytest.mark.parametrize(
+    ("views", "found"),
+    [
+        ([("dbo", "v", "CREATE VIEW dbo.v AS SELECT id FROM dbo.t")], []),
+        (
+            [("dbo", "v", "CREATE VIEW dbo.v AS SELECT id FROM dbo.t WHERE at > GETDATE()")],
+            ["GETDATE() in the view dbo.v goes with the clock"],
+        ),
+        (
+            [
+                ("dbo", "v", "CREATE VIEW dbo.v AS SELECT id FROM [sales].[Recent]"),
+                ("sales", "recent", "CREATE VIEW sales.recent AS SELECT TOP (5) id FROM dbo.t"),
+                ("sales", "other", "CREATE VIEW sales.other AS SELECT id FROM dbo.t WHERE RAND() < 0.5"),
+            ],
+            ["TOP in the view sales.recent shows some rows of many, and which ones may change"],
+        ),
+        (
+            [("dbo", "v", None)],
+            ["the definition of dbo.v is not shown to this account, so its rows may be others at each look"],
+        ),
+        (
+            [("dbo", "v", "CREATE VIEW dbo.v AS SELECT id FROM dbo.elsewhere"), ("dbo", "elsewhere", None)],
+            ["the definition of dbo.elsewhere is not shown to this account, so its rows may be others at each look"],
+        ),
+    ],
+)
+def test_a_view_is_judged_by_its_definition_and_by_those_of_the_views_that_it_reads(
+    views: list[tuple[Any, ...]], found: list[str]
+) -> None:
+    database = _session({**SHOWN, catalogue.VIEWS: views})
+    assert list(map(str, database.catalogue.unsteady_view(VIEW))) == found
+
+
+@pytest.mark.parametrize("may", [0, None])
+def test_a_view_of_which_no_definition_is_shown_is_not_taken_for_steady(may: int | None) -> None:
+    """Nor would the views be shown that it reads."""
+    database = _session({**SHOWN, catalogue.MAY_VIEW_DEFINITION: [(may,)]})
+    [found] = database.catalogue.unsteady_view(VIEW)
+    assert "the definition of dbo.v is not shown" in str(found)
+    assert "GRANT VIEW DEFINITION" in found.instead
+
+
+def test_a_table_is_no_view_and_nothing_else_is_asked() -> None:
+    database = _session({catalogue.IS_VIEW: []})
+    assert database.catalogue.unsteady_view(TABLE) == ()
+    assert database._connection.asked == [catalogue.IS_VIEW]

@@ -83,6 +83,7 @@ def standing_in() -> Iterator[StandIn]:
     here.known = {
         catalogue.DATABASE_STATE: [(True, Int(0))],
         catalogue.HAS_UTF8: [(Int(65001),)],
+        catalogue.IS_VIEW: [],
         catalogue.ROWVERSION_COLUMN: [],
         catalogue.COLLATIONS: [
             (Text(name), Text("Latin1_General_100_CI_AS_SC_UTF8")) for name in ("char", "varchar", "nvarchar")

@@ -169,7 +169,9 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
 
 def _apply(repairer: PostgreSQLRepairer, repairs: Repairs, repair: Repair) -> None:
     if not repairer.apply(repairs.scan, repair):
-        print("-- not done: the row is not as it was seen any more\n")
+        print(
+            "-- not done: the row is not as it was seen any more, or a trigger or a rule at the target drops the statement\n"
+        )
         raise _NotDoneError("the row is not as it was seen any more")
 
 

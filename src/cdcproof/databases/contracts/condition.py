@@ -19,3 +19,4 @@ class Unsteady(NamedTuple):
 LITERAL_DATE = "Write the day itself, as DATE '2026-11-01', and move it on when the window has moved."
 OWN_ROW = "Let the condition read nothing but columns of the row itself."
 LITERAL_VALUE = "Write the value itself."
+THE_TABLE = "Compare the table that the view reads, or exclude the view from the tables."

@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.errors import Diagnostic
 
 from cdcproof.core.errors import UnexpectedAnswerError
-from cdcproof.databases.contracts.condition import LITERAL_DATE, LITERAL_VALUE, OWN_ROW, Unsteady
+from cdcproof.databases.contracts.condition import LITERAL_DATE, LITERAL_VALUE, OWN_ROW, THE_TABLE, Unsteady
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.queries import parse_tree
 from cdcproof.databases.postgresql.session import Session
@@ -48,7 +48,6 @@ _BY_SETTINGS = re.compile(
     r"|enum_(first|last|range)"
 )
 """Functions of PostgreSQL that are stable because of settings alone, as TimeZone and DateStyle, which every session of ours sets alike."""
-_THE_TABLE = "Compare the table that the view reads, or exclude the view from the tables."
 _CLOCK = re.compile(r"now|clock_timestamp|(transaction|statement)_timestamp|timeofday|age")
 
 
@@ -73,15 +72,19 @@ class Conditions:
     def _judged_view(self, view: str, tree: str) -> Iterator[Unsteady]:
         found = parse_tree.parts(tree, "")
         if parse_tree.is_sampled(tree):
-            yield Unsteady(f"TABLESAMPLE in the view {view}", "reads other rows at each look", _THE_TABLE)
+            yield Unsteady(f"TABLESAMPLE in the view {view}", "reads other rows at each look", THE_TABLE)
+        if parse_tree.is_cut(tree):
+            yield Unsteady(
+                f"LIMIT or OFFSET without ORDER BY in the view {view}", "shows whatever comes first", THE_TABLE
+            )
         for name in found.clocks:
-            yield Unsteady(f"{name} in the view {view}", "goes with the clock", _THE_TABLE)
+            yield Unsteady(f"{name} in the view {view}", "goes with the clock", THE_TABLE)
         for signature, name, is_volatile, is_ours in self._session.query(
             _FUNCTIONS, (list(found.functions), list(found.operators))
         ):
             if is_volatile or (is_ours and _CLOCK.fullmatch(name)):
                 part = _of_function(signature, name, is_volatile=is_volatile, is_ours=is_ours)
-                yield part._replace(part=f"{part.part} in the view {view}", instead=_THE_TABLE)
+                yield part._replace(part=f"{part.part} in the view {view}", instead=THE_TABLE)
 
     def _tree(self, table: TableName, predicate: str) -> str:
         trees: list[str] = []

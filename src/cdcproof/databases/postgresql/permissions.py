@@ -18,10 +18,10 @@ class Permissions:
         self._session = session
 
     def missing(self, tables: Sequence[TableName]) -> dict[str, str]:
-        """Tables and schemas this account may not read: each with its GRANT. A table that does not exist is left out."""
+        """Tables and schemas this account may not read whole: each with its GRANT. A table that does not exist is left out."""
         user = sql.Identifier(self._session.database.user)
         missing = {}
-        for schema, table, may_use, may_select in self._session.query(
+        for schema, table, may_use, may_select, hides_rows in self._session.query(
             catalogue.PERMISSIONS, ([str(t) for t in tables],)
         ):
             if not may_use:
@@ -30,4 +30,6 @@ class Permissions:
             if not may_select:
                 grant = sql.SQL("GRANT SELECT ON {} TO {};").format(sql.Identifier(schema, table), user)
                 missing[f"{schema}.{table}"] = grant.as_string()
+            elif hides_rows:
+                missing[f"all rows of {schema}.{table}"] = self._session.sees_all_rows()
         return missing

@@ -222,9 +222,13 @@ class Session:
     def _translated(self, error: psycopg.Error, table: TableName | None) -> CouldNotLookError:
         text = _first_line(error)
         if isinstance(error, errors.InsufficientPrivilege) and "row-level security" in text:
+            is_view = table is not None and f'"{table.table}"' not in text  # then its owner counts
             return RefusedError(
-                f"{self.place} shows user {self.database.user} only some of the rows: {text}",
-                sql.SQL("ALTER ROLE {} BYPASSRLS;").format(sql.Identifier(self.database.user)).as_string(),
+                f"{self.place} shows user {self.database.user} only some of the rows"
+                f"{f' of {table}, which reads another table' if is_view else ''}: {text}",
+                "Compare that table itself, or let the owner of the view see all rows: ALTER ROLE … BYPASSRLS;"
+                if is_view
+                else self.sees_all_rows(),
             )
         if isinstance(error, errors.InsufficientPrivilege):
             return RefusedError(
@@ -260,6 +264,10 @@ class Session:
         grant = sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user};")
         names = {"schema": sql.Identifier(table.schema), "user": sql.Identifier(self.database.user)}
         return grant.format(table=table_name(table), **names).as_string()
+
+    def sees_all_rows(self) -> str:
+        """The statement by which no policy hides rows from this account."""
+        return sql.SQL("ALTER ROLE {} BYPASSRLS;").format(sql.Identifier(self.database.user)).as_string()
 
     def no_such_table(self, table: TableName) -> UnexpectedAnswerError:
         """The error of a table that is not there."""

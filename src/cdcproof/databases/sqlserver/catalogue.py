@@ -69,9 +69,9 @@ class Catalogue:
         """By the text of the condition."""
         return Conditions(self._session).unsteady(predicate)
 
-    def unsteady_view(self, table: TableName) -> tuple[Unsteady, ...]:  # noqa: ARG002  of the contract
-        """None: capture reads tables alone, and the server calls every view without SCHEMABINDING not deterministic."""
-        return ()
+    def unsteady_view(self, table: TableName) -> tuple[Unsteady, ...]:
+        """By the text of a view's definition: the server calls every view without SCHEMABINDING not deterministic."""
+        return Conditions(self._session).unsteady_view(table)
 
     def count_rows(self, table: TableName, predicate: str = "") -> int:
         """Exact number of rows, of those that the condition holds for when there is one."""

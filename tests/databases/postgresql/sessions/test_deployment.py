@@ -276,6 +276,62 @@ def test_the_statements_offered_are_those_that_make_a_sink_account_sufficient(ro
     assert rights(role, needs) == Rights()
 
 
+POLICED = "ALTER TABLE deployment.a ENABLE ROW LEVEL SECURITY"
+ALL_ROWS = "all rows of deployment.a, which a policy hides"
+
+
+@pytest.mark.parametrize("needs", [READS, WRITES])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "",
+        "FOR SELECT USING (id < 3)",
+        "FOR SELECT TO pg_monitor USING (true)",
+        "AS RESTRICTIVE FOR SELECT USING (true)",
+    ],
+)
+def test_rows_that_a_policy_may_hide_from_an_account_are_a_right_that_it_lacks(
+    role: Server, needs: Needs, policy: str
+) -> None:
+    """A snapshot would lack them without a word, and an update or a delete would miss them."""
+    role.execute(*rights(role, needs).missing.values(), POLICED)
+    role.execute("CREATE POLICY every ON deployment.a USING (true)") if "RESTRICTIVE" in policy else None
+    role.execute(f"CREATE POLICY few ON deployment.a {policy}") if policy else None
+
+    lacking = rights(role, needs).missing
+
+    assert lacking == {ALL_ROWS: 'ALTER ROLE "deployment_role" BYPASSRLS;'}
+    role.execute(*lacking.values())
+    assert rights(role, needs) == Rights()  # and to bypass it is not too much
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "CREATE POLICY every ON deployment.a TO deployment_role USING (true)",
+        "CREATE POLICY every ON deployment.a USING (true)",
+        "CREATE POLICY every ON deployment.a USING (true);"
+        "CREATE POLICY few ON deployment.a AS RESTRICTIVE TO pg_monitor USING (id < 3)",
+        "ALTER TABLE deployment.a OWNER TO deployment_role",
+    ],
+)
+def test_a_policy_that_hides_no_row_from_an_account_is_no_right_that_it_lacks(role: Server, shown: str) -> None:
+    role.execute(*rights(role, WRITES).missing.values(), POLICED, shown)
+
+    assert ALL_ROWS not in rights(role, WRITES).missing
+
+
+def test_the_owner_of_a_table_that_forces_its_policies_is_bound_by_them(role: Server) -> None:
+    role.execute(
+        *rights(role, WRITES).missing.values(),
+        POLICED,
+        "ALTER TABLE deployment.a OWNER TO deployment_role",
+        "ALTER TABLE deployment.a FORCE ROW LEVEL SECURITY",
+    )
+
+    assert set(rights(role, WRITES).missing) == {ALL_ROWS}
+
+
 def test_what_a_source_account_may_change_is_too_much_and_the_statements_offered_take_it_away(role: Server) -> None:
     role.execute(*rights(role, READS).missing.values())
     role.execute(

@@ -392,6 +392,8 @@ _VIEWS = {
         "sys.tables": "name object_id schema_id is_ms_shipped is_tracked_by_cdc is_memory_optimized",
         "sys.objects": "name object_id schema_id parent_object_id type create_date modify_date is_ms_shipped",
         "sys.schemas": "name schema_id principal_id",
+        "sys.views": "name object_id schema_id parent_object_id type create_date modify_date is_ms_shipped with_check_option",
+        "sys.synonyms": "name object_id schema_id base_object_name type create_date modify_date is_ms_shipped",
         "sys.columns": "object_id name column_id system_type_id user_type_id max_length precision scale collation_name "
         "is_nullable is_computed encryption_type is_masked",
         "sys.types": "name system_type_id user_type_id schema_id is_user_defined is_assembly_type",

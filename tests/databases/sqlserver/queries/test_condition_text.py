@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.databases.sqlserver.queries.condition_text import read
+from cdcproof.databases.sqlserver.queries.condition_text import names, read, read_view
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,43 @@ def test_functions_with_a_schema_are_the_servers_to_judge() -> None:
         "dbo.f(id) = 1 AND [odd]]s].[g h] (id) = 1 AND doc.value('(/a)[1]', 'int') = 1 AND other.dbo.f(1) = dbo.f(2)"
     )
     assert read(condition).functions == (("dbo", "f"), ("odd]s", "g h"), ("doc", "value"), ("other", "dbo", "f"))
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "CREATE VIEW dbo.v (id, word) WITH SCHEMABINDING AS SELECT id, word FROM dbo.t WHERE id IN (SELECT id FROM dbo.u)",
+        "CREATE VIEW [as] AS SELECT TOP (100) PERCENT id FROM dbo.t ORDER BY id -- TOP 5",
+        "CREATE VIEW v AS SELECT TOP 100 PERCENT t.[top], t.offset FROM t",
+        "CREATE OR ALTER VIEW v AS WITH c AS (SELECT id FROM t) SELECT id, 'GETDATE()' AS word FROM c",
+    ],
+)
+def test_a_view_that_goes_by_its_rows_alone_is_steady(definition: str) -> None:
+    assert read_view(definition) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("definition", "part"),
+    [
+        ("CREATE VIEW v AS SELECT id FROM t WHERE at > GETDATE()", "GETDATE() goes with the clock"),
+        ("CREATE VIEW v AS SELECT id FROM t ORDER BY NEWID() OFFSET 5 ROWS", "NEWID() is drawn by lot"),
+        ("CREATE VIEW v AS SELECT TOP (10) id FROM t ORDER BY word", "TOP shows some rows of many"),
+        ("CREATE VIEW v AS SELECT TOP (10) PERCENT id FROM t", "TOP shows some rows of many"),
+        ("CREATE VIEW v AS SELECT id FROM t ORDER BY word OFFSET 5 ROWS", "OFFSET shows some rows of many"),
+        ("CREATE VIEW v AS SELECT id FROM t TABLESAMPLE (10 PERCENT)", "TABLESAMPLE reads other rows"),
+        ("CREATE VIEW v AS SELECT id FROM t WHERE tenant = SESSION_CONTEXT(N'tenant')", "SESSION_CONTEXT() depends"),
+    ],
+)
+def test_a_view_that_may_show_other_rows_is_named(definition: str, part: str) -> None:
+    found = read_view(definition).unsteady
+    assert part in [str(one)[: len(part)] for one in found]
+
+
+def test_functions_of_a_view_are_the_servers_to_judge_but_not_the_list_of_its_columns() -> None:
+    found = read_view("CREATE VIEW dbo.v (id) AS SELECT id FROM dbo.t CROSS APPLY dbo.f(t.id) WHERE dbo.g(id) = 1")
+    assert found.functions == (("dbo", "f"), ("dbo", "g"))
+
+
+def test_names_are_those_outside_of_comments_and_texts() -> None:
+    assert {"dbo", "of b", "t"} <= names("SELECT * FROM [dbo].[Of B] JOIN t -- hidden")
+    assert "hidden" not in names("SELECT 'hidden' /* hidden */ -- hidden")

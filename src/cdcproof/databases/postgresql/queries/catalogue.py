@@ -56,9 +56,12 @@ COLUMNS: LiteralString = """
       AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum"""
 
+# A collation may take different texts for equal since PostgreSQL 12.
 WRITTEN_COLUMNS: LiteralString = """
-    SELECT a.attname, a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attidentity = 'a', a.attgenerated <> ''
+    SELECT a.attname, a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attidentity = 'a', a.attgenerated <> '',
+           coalesce(to_jsonb(l) ->> 'collisdeterministic', 'true') <> 'true'
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_collation l ON l.oid = a.attcollation
     WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
 
 PRIMARY_KEY: LiteralString = """
@@ -83,7 +86,8 @@ SLOTS: LiteralString = """
     ORDER BY slot_name"""
 
 PERMISSIONS: LiteralString = """
-    SELECT n.nspname, c.relname, has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT')
+    SELECT n.nspname, c.relname, has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT'),
+           row_security_active(c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname || '.' || c.relname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
     ORDER BY 1, 2"""

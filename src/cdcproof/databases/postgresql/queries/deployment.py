@@ -89,3 +89,20 @@ TABLE = """
     SELECT privilege, has_table_privilege(%s, c.oid, privilege)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(%s::text[]) AS privilege
     WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p')"""
+# Of the policies for a role and a command: one that lets every row pass hides none, unless another one restricts.
+HIDDEN = """
+    SELECT n.nspname, c.relname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname || '.' || c.relname = ANY (%s) AND c.relrowsecurity
+      AND (c.relforcerowsecurity OR NOT pg_has_role(%s::name, c.relowner, 'USAGE'))
+      AND EXISTS (
+          SELECT FROM unnest(%s::text[]) AS command CROSS JOIN LATERAL (
+              SELECT bool_and(p.polpermissive) AND bool_or(
+                         coalesce(pg_get_expr(p.polqual, c.oid), 'true') = 'true'
+                         AND coalesce(pg_get_expr(p.polwithcheck, c.oid), 'true') = 'true') AS lets_all_pass
+              FROM pg_policy p
+              WHERE p.polrelid = c.oid AND p.polcmd IN ('*', command) AND EXISTS (
+                    SELECT FROM unnest(p.polroles) AS role
+                    WHERE CASE WHEN role = 0 THEN true ELSE pg_has_role(%s::name, role, 'USAGE') END)) AS policies
+          WHERE lets_all_pass IS NOT TRUE)
+    ORDER BY 1, 2"""

@@ -39,6 +39,7 @@ _CLOCKS = 9
 """So many of them are of the clock."""
 
 _SAMPLE = re.compile(r"(?<!\\)\{TABLESAMPLECLAUSE\s")
+_CUT = re.compile(r":sortClause <> :limitOffset (?:\{|<> :limitCount \{)")
 _OUTPUT = ":targetList "
 _BY_OUTPUT = re.compile(r":(?:group|distinct|sort)Clause \(")
 
@@ -101,6 +102,11 @@ def parts(tree: str, predicate: str) -> Parts:
 def is_sampled(tree: str) -> bool:
     """Whether a query reads a sample of a table."""
     return _SAMPLE.search(tree) is not None
+
+
+def is_cut(tree: str) -> bool:
+    """Whether a query shows some rows of many, in no order."""
+    return _CUT.search(tree) is not None
 
 
 def without_output(tree: str) -> str:

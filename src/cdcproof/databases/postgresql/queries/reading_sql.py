@@ -52,7 +52,8 @@ def value(column: Column, version: int, scale: int = 0) -> sql.Composed:
         return _INTEGERS[made.how](column, name, version)
     if made.how in _OF_COLUMNS:
         return _OF_COLUMNS[made.how](column, name, made)
-    text = sql.SQL("{}::text").format(name)
+    # else the column's collation decides what a pattern matches and which letters are the same; some refuse patterns
+    text = sql.SQL('({}::text COLLATE "C")').format(name)
     if made.how is How.PARSED:
         return _json_word(text, column, version)
     return _number(text, scale) if made.how is How.DIGITS else _MADE[made.how](text)

@@ -30,6 +30,8 @@ from cdcproof.databases.postgresql.queries import deployment as queries
 from cdcproof.databases.postgresql.session import Session
 
 _WRITING = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
+_POLICIES = {"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
+"""As `pg_policy.polcmd` calls them."""
 
 
 def create_publication(publication: str, tables: Iterable[TableName]) -> str:
@@ -209,7 +211,7 @@ class PostgreSQLDeployment(Session):
             (replicates and not needs.reads_log, "REPLICATION"),
             (makes_roles, "CREATEROLE"),
             (makes_databases, "CREATEDB"),
-            (bypasses, "BYPASSRLS"),
+            (bypasses and not self._hidden(account, needs), "BYPASSRLS"),
         ):
             if has:
                 excessive[attribute.lower()] = sql.SQL("ALTER ROLE {} {};").format(role, sql.SQL(f"NO{attribute}"))
@@ -217,10 +219,25 @@ class PostgreSQLDeployment(Session):
             excessive[f"member of {member}"] = sql.SQL("REVOKE {} FROM {};").format(sql.Identifier(member), role)
         self._add_schemas(account, needs, missing)
         self._add_tables(account, needs, missing, excessive)
+        if not bypasses:
+            for table in self._hidden(account, needs):
+                missing[f"all rows of {table}, which a policy hides"] = sql.SQL("ALTER ROLE {} BYPASSRLS;").format(role)
         return Rights(
             {**obstacles, **{subject: statement.as_string() for subject, statement in missing.items()}},
             {subject: statement.as_string() for subject, statement in excessive.items()},
         )
+
+    def _hidden(self, account: str, needs: Needs) -> tuple[TableName, ...]:
+        """Tables of which row level security may hide rows from a role that does not bypass it: a snapshot lacks them, an update misses them."""
+        read = [str(table) for table in needs.read]
+        written = [str(table) for table in needs.write]
+        commands = sorted({_POLICIES[one] for one in needs.privileges if one in _POLICIES})
+        found = [
+            TableName(*row)
+            for tables, asked in ((read, ["r"]), (written, commands))
+            for row in self.query(queries.HIDDEN, (tables, account, asked, account))
+        ]
+        return tuple(dict.fromkeys(found))
 
     def capture_health(self) -> CaptureHealth:
         """PostgreSQL decodes its log by itself."""

@@ -73,8 +73,9 @@ class PostgreSQLRepairer(PostgreSQL):
                 if repair.source
                 else "Set its flag by hand, as the sink would have done.",
             )
+        guard = _Guard(self.dialect(), table.by_bytes)
         return _composed(
-            scan, repair, self.dialect(), upper=self.source_engine == "sqlserver", overriding=table.has_identity(scan)
+            scan, repair, guard, upper=self.source_engine == "sqlserver", overriding=table.has_identity(scan)
         )
 
     def _target_table(self, scan: TableRead) -> _TargetTable:
@@ -108,6 +109,8 @@ class _Written(NamedTuple):
     is_identity: bool
     """GENERATED ALWAYS AS IDENTITY: a value is refused unless it overrides."""
     is_generated: bool
+    takes_others_for_equal: bool
+    """By its collation, as one that does not mind the case of letters."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,11 @@ class _TargetTable:
         """Whether a value that is inserted has to override one of the system's."""
         names = {field.column.name for field in scan.columns}
         return any(column.is_identity and column.name in names for column in self.columns)
+
+    @property
+    def by_bytes(self) -> frozenset[str]:
+        """Columns whose own equality does not identify a value."""
+        return frozenset(column.name for column in self.columns if column.takes_others_for_equal)
 
     def lost(self, scan: TableRead, repair: Repair) -> str:
         """What a row would be without that its sink writes; empty where it would be whole. An UPDATE leaves all else as it is."""
@@ -145,10 +153,34 @@ _FLAGS = ("__deleted", "_deleted", "is_deleted", "deleted")
 """What sinks and their operators call the flag of a row that its source has deleted."""
 
 
-def _composed(scan: TableRead, repair: Repair, server: Server, *, upper: bool, overriding: bool) -> sql.Composed:
+@dataclass(frozen=True)
+class _Guard:
+    """Conditions for values of the target as they were seen, to the last bit."""
+
+    server: Server
+    by_bytes: frozenset[str]
+    """Columns of which equality does not identify a value."""
+
+    def as_seen(self, scan: TableRead, row: Row) -> sql.Composed:
+        """The row has just these values."""
+        return sql.SQL("\n   AND ").join(self.is_value(field, part) for field, part in _pairs(scan, row))
+
+    def is_value(self, field: ColumnRead, part: bytes | None) -> sql.Composed:
+        """The column has just this value: floats and long values by their canonical bytes."""
+        if part is None:
+            return sql.SQL("{} IS NULL").format(_name(field))
+        by_bytes = field.form.kind in (Kind.FLOAT, Kind.SINGLE) or field.form.long or field.column.reading
+        same_bytes = sql.SQL("{} = {}").format(sent(field, self.server), sql.Literal(f"\\x{part.hex()}"))
+        if by_bytes or field.column.type in ("character", "citext", "money", "json", "xml"):
+            return same_bytes  # the first two take other texts for equal, the others have no sign for it or a text of a server's own
+        equal = sql.SQL("{} = {}").format(_name(field), sql.Literal(_text(field, part)))
+        return sql.SQL("{} AND {}").format(equal, same_bytes) if field.column.name in self.by_bytes else equal
+
+
+def _composed(scan: TableRead, repair: Repair, guard: _Guard, *, upper: bool, overriding: bool) -> sql.Composed:
     table = sql.Identifier(scan.table.schema, scan.table.table)
     if repair.source is None and repair.target is not None:
-        return sql.SQL("DELETE FROM {}\n WHERE {};").format(table, _as_seen(scan, repair.target, server))
+        return sql.SQL("DELETE FROM {}\n WHERE {};").format(table, guard.as_seen(scan, repair.target))
     if repair.source is not None and repair.target is None:
         return sql.SQL("INSERT INTO {} ({}){}\nSELECT {}\n WHERE NOT EXISTS (SELECT FROM {} WHERE {});").format(
             table,
@@ -156,7 +188,9 @@ def _composed(scan: TableRead, repair: Repair, server: Server, *, upper: bool, o
             sql.SQL(" OVERRIDING SYSTEM VALUE" if overriding else ""),
             sql.SQL(", ").join(_value(scan, field, part, upper=upper) for field, part in _pairs(scan, repair.source)),
             table,
-            sql.SQL(" AND ").join(_is(field, part, server) for field, part in zip(scan.key, repair.key, strict=True)),
+            sql.SQL(" AND ").join(
+                guard.is_value(field, part) for field, part in zip(scan.key, repair.key, strict=True)
+            ),
         )
     if repair.source is None or repair.target is None:
         raise ValueError("a repair needs a row at one side")
@@ -166,23 +200,8 @@ def _composed(scan: TableRead, repair: Repair, server: Server, *, upper: bool, o
         if ours != theirs
     ]
     return sql.SQL("UPDATE {}\n   SET {}\n WHERE {};").format(
-        table, sql.SQL(", ").join(changes), _as_seen(scan, repair.target, server)
+        table, sql.SQL(", ").join(changes), guard.as_seen(scan, repair.target)
     )
-
-
-def _as_seen(scan: TableRead, row: Row, server: Server) -> sql.Composed:
-    return sql.SQL("\n   AND ").join(_is(field, part, server) for field, part in _pairs(scan, row))
-
-
-def _is(field: ColumnRead, part: bytes | None, server: Server) -> sql.Composed:
-    """A condition that holds for just this value, to the last bit: floats and long values by their canonical bytes."""
-    if part is None:
-        return sql.SQL("{} IS NULL").format(_name(field))
-    by_bytes = field.form.kind in (Kind.FLOAT, Kind.SINGLE) or field.form.long or field.column.reading
-    if by_bytes or field.column.type in ("character", "citext", "money", "json", "xml"):
-        # the first two take other texts for equal, the others have no sign for it or a text of a server's own
-        return sql.SQL("{} = {}").format(sent(field, server), sql.Literal(f"\\x{part.hex()}"))
-    return sql.SQL("{} = {}").format(_name(field), sql.Literal(_text(field, part)))
 
 
 def _value(scan: TableRead, field: ColumnRead, part: bytes | None, *, upper: bool) -> sql.Composable:

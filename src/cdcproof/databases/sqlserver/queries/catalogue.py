@@ -51,6 +51,12 @@ ROW_POLICIES = f"""
     SELECT DISTINCT OBJECT_SCHEMA_NAME(p.object_id) + N'.' + p.name
     FROM sys.security_policies AS p JOIN sys.security_predicates AS f ON f.object_id = p.object_id
     WHERE f.target_object_id = {OBJECT} AND f.predicate_type = 0 AND p.is_enabled = 1"""  # noqa: S608  a constant
+IS_VIEW = f"SELECT v.name FROM sys.views AS v WHERE v.object_id = {OBJECT}"  # noqa: S608  a constant
+# The text of an encrypted view is NULL. Of what is behind a synonym, which may be on another server, nothing is known.
+VIEWS = """
+    SELECT s.name, v.name, OBJECT_DEFINITION(v.object_id) FROM sys.views AS v JOIN sys.schemas AS s ON s.schema_id = v.schema_id
+    UNION ALL
+    SELECT s.name, y.name, NULL FROM sys.synonyms AS y JOIN sys.schemas AS s ON s.schema_id = y.schema_id"""
 ROWVERSION_COLUMN = f"""
     SELECT c.name FROM sys.columns AS c
     WHERE c.object_id = {OBJECT} AND TYPE_NAME(c.system_type_id) = N'timestamp'"""  # noqa: S608  a constant

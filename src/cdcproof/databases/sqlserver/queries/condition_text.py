@@ -135,6 +135,7 @@ _WORDS = {
 }
 """What stands without brackets. None of them can be the name of a column, unless in quotes."""
 _SEQUENCE = ("takes another number at each look", LITERAL_VALUE)
+_SOME = ("shows some rows of many, and which ones may change", OWN_ROW)
 _NO_VALUE = ("is no value of the row", OWN_ROW)
 
 _LEXEME = re.compile(
@@ -161,9 +162,39 @@ class Text(NamedTuple):
 def read(predicate: str) -> Text:
     """Read a condition."""
     words = list(_words(predicate))
+    return _read(words, [one for at in range(len(words)) if (one := _judged(words, at))])
+
+
+def read_view(definition: str) -> Text:
+    """Read a view from behind its AS. All of it counts: what it only shows may stand in a condition on it, or be compared."""
+    words = list(_words(definition))
+    start = next((at for at, word in enumerate(words) if word.text.upper() == "AS" and not word.is_name), -1) + 1
+    words = words[start:]
+    found = [one for at in range(len(words)) if (one := _cut(words, at) or _judged(words, at))]
+    return _read(words, [one for one in found if one.part != "SELECT"])
+
+
+def names(definition: str) -> frozenset[str]:
+    """All names in a text, in small letters: whether a server distinguishes those, is its collation's affair."""
+    return frozenset(word.text.lower() for word in _words(definition))
+
+
+def _read(words: Sequence[Word], found: Sequence[Unsteady]) -> Text:
     functions = [name for at in range(len(words)) if len(name := _called(words, at)) > 1]
-    found = [one for at in range(len(words)) if (one := _judged(words, at))]
     return Text(tuple(dict.fromkeys(found)), tuple(dict.fromkeys(functions)))
+
+
+def _cut(words: Sequence[Word], at: int) -> Unsteady | None:
+    """What shows some rows of many: equal places in an order are shared out by lot."""
+    if words[at].is_name or (at and words[at - 1] == Word(".")):
+        return None
+    word, behind = words[at].text.upper(), [one.text.upper() for one in words[at + 1 : at + 5]]
+    number = [one for one in behind if one not in ("(", ")")][:2]
+    if word == "TOP" and number != ["100", "PERCENT"]:
+        return Unsteady("TOP", *_SOME)
+    if word == "TABLESAMPLE":
+        return Unsteady("TABLESAMPLE", "reads other rows at each look", OWN_ROW)
+    return Unsteady("OFFSET", *_SOME) if word == "OFFSET" and behind[1:2] in (["ROW"], ["ROWS"]) else None
 
 
 def nondeterministic(function: Sequence[str]) -> Unsteady:
