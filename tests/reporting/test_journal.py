@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.files import write_whole
 from cdcproof.findings import Verdict
 from cdcproof.reporting import journal
-from cdcproof.reporting.files import write_whole
 from tests.reporting.runs import record_of, run_of
 
 

@@ -88,7 +88,7 @@ def test_a_full_disk_hides_no_verdict(project: Project) -> None:
     full = """
     @pytest.fixture
     def full(monkeypatch):
-        import cdcproof.reporting.files as files
+        import cdcproof.core.files as files
         files.os.fdopen = lambda handle, *a, **k: open("/dev/full", *a, **k)
     """
     project.checks(full, SERVICES_DOWN.replace("(evidence)", "(evidence, full)"))

@@ -18,8 +18,8 @@ from pathlib import Path
 from cdcproof.backup import manifest
 from cdcproof.backup.manifest import Manifest, StoredFile
 from cdcproof.core.errors import ConfigError, OperationError, UsageError
+from cdcproof.core.files import sha256_of, synchronise
 from cdcproof.observations.backups.folders import MANIFEST, SUMS
-from cdcproof.reporting.files import sha256_of, synchronise
 
 try:
     import fcntl

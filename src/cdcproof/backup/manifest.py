@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.core.errors import ConfigError
+from cdcproof.core.files import sha256_of
 from cdcproof.databases.contracts.backup import DatabaseState, TableSum
 from cdcproof.databases.contracts.identity import Identity, identity_of
 from cdcproof.observations.backups.folders import MANIFEST, SUMS
-from cdcproof.reporting.files import sha256_of
 
 FORMAT = 1
 

@@ -14,8 +14,8 @@ from cdcproof.backup.retention import Candidate
 from cdcproof.clients.object_store.client import StoredObject
 from cdcproof.clients.object_store.uploads import TakenError, Uploads
 from cdcproof.core.errors import CdcproofError, UsageError
+from cdcproof.core.files import sha256_of
 from cdcproof.observations.backups.folders import MANIFEST, SUMS
-from cdcproof.reporting.files import sha256_of
 
 _CENTURY = "20"
 _ABANDONED_SECONDS = 86_400.0

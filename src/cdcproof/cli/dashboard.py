@@ -13,10 +13,10 @@ from cdcproof import shipped
 from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.core.errors import ConfigError, CouldNotLookError, OperationError, UsageError
+from cdcproof.core.files import write_whole
 from cdcproof.monitoring.dashboards import DASHBOARDS, answers, export, page
 from cdcproof.pipeline.choice import VARIABLE, chosen
 from cdcproof.pipeline.model import HttpService
-from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.formats.pages import way_up
 
 EXAMPLE = (

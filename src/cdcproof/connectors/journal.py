@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from cdcproof.clients.connect.client import Connect, Offset
 from cdcproof.core.errors import ConfigError, CouldNotLookError, OperationError, UsageError
+from cdcproof.core.files import write_whole
 from cdcproof.core.secrets import inline_secrets, known
 from cdcproof.pipeline.model import Pipeline
-from cdcproof.reporting.files import write_whole
 
 Status = Literal["started", "success", "failure", "unproved"]
 """`unproved`: the configuration was taken by a connector that somebody has halted, so that nothing proves it works."""

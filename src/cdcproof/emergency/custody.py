@@ -18,8 +18,8 @@ from typing import Any
 
 from cdcproof import __version__
 from cdcproof.core.errors import OperationError
+from cdcproof.core.files import sha256_of
 from cdcproof.maintenance.journal import Actor
-from cdcproof.reporting.files import sha256_of
 
 SUMS, RECORDS = "SHA256SUMS", "custody.jsonl"
 _FIRST = "0" * 64

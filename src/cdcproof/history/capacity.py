@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cdcproof.core.errors import ConfigError
+from cdcproof.core.files import write_whole
 from cdcproof.core.locking import only_one
 from cdcproof.core.progress import Progress
-from cdcproof.reporting.files import write_whole
 
 FORMAT = 1
 KEEP_DAYS = 400

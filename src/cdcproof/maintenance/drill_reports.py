@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.core.errors import OperationError
-from cdcproof.reporting.files import write_whole
+from cdcproof.core.files import write_whole
 
 _PROOF_HOLDS = timedelta(days=92)
 """A quarter: as often as the runbook wants a drill."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.core.errors import ConfigError, OperationError
+from cdcproof.core.files import write_whole
 from cdcproof.findings import Verdict
 from cdcproof.maintenance.window import Window, sha256
-from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.record import Run
 
 SUITE = "premaintenance"

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cdcproof.core.errors import ConfigError, DeadlineError, OperationError, UsageError
+from cdcproof.core.files import synchronise, write_whole
 from cdcproof.core.locking import only_one
 from cdcproof.core.progress import Progress
 from cdcproof.core.secrets import scrub
-from cdcproof.reporting.files import synchronise, write_whole
 
 Event = Literal["begun", "done", "failed", "noted"]
 _FILE = "journal.jsonl"

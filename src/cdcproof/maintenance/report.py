@@ -10,11 +10,11 @@ from typing import Any
 
 from cdcproof.core.durations import exact
 from cdcproof.core.errors import CdcproofError, CouldNotLookError, OperationError
+from cdcproof.core.files import write_whole
 from cdcproof.maintenance.journal import Entry
 from cdcproof.maintenance.rollback import saved
 from cdcproof.maintenance.site import Site
 from cdcproof.maintenance.window import Plan, Window, broken_off, ends
-from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.formats.pages import rendered
 from cdcproof.validation.baseline import recording as baseline
 from cdcproof.validation.baseline.comparison import Change, Comparison, Expectation

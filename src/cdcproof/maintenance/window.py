@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.core.errors import ConfigError, OperationError, UsageError
+from cdcproof.core.files import sha256_of, write_whole
 from cdcproof.maintenance.journal import Actor, Entry, Journal
 from cdcproof.pipeline.model import Pipeline
-from cdcproof.reporting.files import sha256_of, write_whole
 from cdcproof.validation.change import change_file
 
 CLOSED = "closed"

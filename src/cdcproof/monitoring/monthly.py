@@ -7,13 +7,13 @@ from pathlib import Path
 
 from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.core.errors import CouldNotLookError, UsageError
+from cdcproof.core.files import write_whole
 from cdcproof.monitoring.dashboards import DASHBOARDS, answers, export, page
 from cdcproof.observations.weeks import metrics_reading as weekly_metrics
 from cdcproof.observations.weeks.metrics_reading import Metrics
 from cdcproof.observations.weeks.performance import HALF_DAYS, Average, Export, Performance
 from cdcproof.observations.weeks.two_weeks import DAY_SECONDS
 from cdcproof.pipeline.model import Pipeline
-from cdcproof.reporting.files import write_whole
 
 _SECONDS = (3.0, 60.0)
 _ROWS_PER_SECOND = "reconciliation_rows_per_second"

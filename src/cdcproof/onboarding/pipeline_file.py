@@ -12,8 +12,8 @@ import tomlkit
 from tomlkit.items import AoT, Table
 
 from cdcproof.core.errors import UsageError
+from cdcproof.core.files import write_whole
 from cdcproof.pipeline.model import Pipeline, parse
-from cdcproof.reporting.files import write_whole
 
 _WIDTH = 100
 _TOP = ("name", "environment")

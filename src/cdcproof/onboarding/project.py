@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from cdcproof.core.errors import UsageError
+from cdcproof.core.files import write_whole
 from cdcproof.pipeline.choice import PROJECT_FILE
-from cdcproof.reporting.files import write_whole
 
 _AS_THEY_ARE = {
     "pytest.ini": "pytest.ini",

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.core.files import write_whole
 from cdcproof.core.locking import only_one
 from cdcproof.core.progress import Progress
 from cdcproof.core.secrets import scrub
 from cdcproof.oncall.alert import Alert
-from cdcproof.reporting.files import write_whole
 
 FOLDER = "incidents"
 OBSERVED, DONE, RESOLVED = "Observed", "Done", "Resolved"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from cdcproof.reporting.files import write_whole
+from cdcproof.core.files import write_whole
 from cdcproof.reporting.steps import Need, Step
 from cdcproof.reporting.suites import Suites
 

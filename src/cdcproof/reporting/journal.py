@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cdcproof.core.errors import CouldNotLookError
-from cdcproof.reporting.files import write_whole
+from cdcproof.core.files import write_whole
 from cdcproof.reporting.record import Run, StepRecord
 
 KEPT_RUNS = 50

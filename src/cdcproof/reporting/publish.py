@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from cdcproof.core import files
 from cdcproof.core.secrets import scrub
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import HttpService
-from cdcproof.reporting import files, journal, places, scheduled
+from cdcproof.reporting import journal, places, scheduled
 from cdcproof.reporting.formats import ctrf, metrics, pages
 from cdcproof.reporting.formats.chart import NOTHING, Recalled
 from cdcproof.reporting.formats.summary import summarize

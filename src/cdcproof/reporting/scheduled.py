@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.files import write_whole
 from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting import places
-from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.formats import metrics
 
 COMMANDS = ("backup", "reconcile", "diagnose", "cleanup", "morning", "weekly", "monthly", "history")

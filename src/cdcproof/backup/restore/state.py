@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cdcproof.backup.folders import Directory
 from cdcproof.core.errors import ConfigError, OperationError
-from cdcproof.reporting.files import write_whole
+from cdcproof.core.files import write_whole
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from cdcproof.core.errors import OperationError, UnreachableError
+from cdcproof.core.files import sha256_of
 from cdcproof.core.locking import only_one
 from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded import folders
-from cdcproof.reporting.files import sha256_of
 
 MIRROR_VARIABLE = "CDCPROOF_MAVEN_MIRROR"
 """The address of a repository that has what Maven Central has. The checksums stay the same."""

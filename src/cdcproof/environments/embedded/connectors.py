@@ -13,6 +13,7 @@ from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates,
 from cdcproof.clients.http import NotFoundError
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.core.errors import CouldNotLookError, DeadlineError, OperationError, UnreachableError
+from cdcproof.core.files import write_whole
 from cdcproof.core.patience import stretched
 from cdcproof.core.progress import Progress
 from cdcproof.core.waiting import Deadline, side_by_side, wait_until
@@ -22,7 +23,6 @@ from cdcproof.environments.embedded.processes.ports import HOST
 from cdcproof.environments.embedded.state import Instance
 from cdcproof.pipeline.model import HttpService, group_of
 from cdcproof.pipeline.model import Kafka as Cluster
-from cdcproof.reporting.files import write_whole
 
 SOURCE = "postgres-source-connector"
 SINK = "postgres-sink-connector"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cdcproof import shipped
 from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.core.files import write_whole
 from cdcproof.pipeline.choice import project_file
-from cdcproof.reporting.files import write_whole
 
 INSTANCE_VARIABLE = "CDCPROOF_INSTANCE"
 DEFAULT_INSTANCE = "default"

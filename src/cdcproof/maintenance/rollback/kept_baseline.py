@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cdcproof.core.errors import CouldNotLookError, OperationError
+from cdcproof.core.files import write_whole
 from cdcproof.maintenance.site import Site
-from cdcproof.reporting.files import write_whole
 from cdcproof.validation.baseline import recording as baseline
 from cdcproof.validation.baseline.comparison import VERSIONS
 

@@ -14,9 +14,9 @@ from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment import deploy
 from cdcproof.connectors.journal import Before
 from cdcproof.core.errors import ConfigError, OperationError
+from cdcproof.core.files import write_whole
 from cdcproof.core.secrets import inline_secrets, known
 from cdcproof.pipeline.model import Pipeline
-from cdcproof.reporting.files import write_whole
 
 _FILE = "connectors-before.json"
 FACTS = "facts-before.json"

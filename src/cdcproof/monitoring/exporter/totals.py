@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cdcproof.core.errors import ConfigError
+from cdcproof.core.files import write_whole
 from cdcproof.reconcile.report.history import Seen, compares_contents, proven_since
 from cdcproof.reconcile.report.ownership import is_same_place
 from cdcproof.reconcile.report.result import MUTANT_RESULTS, Report, TableResult, TableStatus
-from cdcproof.reporting.files import write_whole
 
 SUCCESS, FAILURE = "success", "failure"
 _STATE_VERSION = 2

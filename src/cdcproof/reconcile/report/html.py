@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from cdcproof.core.files import write_whole
 from cdcproof.reconcile.report.result import BY_URGENCY, MutantResult, Report, TableResult, TableStatus, scrubbed
 from cdcproof.reconcile.report.screen import contents_equal, rows_unseen, totals_of, unseen_columns
-from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.formats.pages import rendered
 
 MOST_KEYS = 200

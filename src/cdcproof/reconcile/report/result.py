@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.files import write_whole
 from cdcproof.core.secrets import scrub
 from cdcproof.databases.contracts.identity import Identity, identity_of
 from cdcproof.reconcile.differences import Word
-from cdcproof.reporting.files import write_whole
 
 FORMAT_VERSION = 3
 PREFIX = "reconciliation_report_"

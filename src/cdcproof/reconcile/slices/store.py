@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from cdcproof.core.files import write_whole
 from cdcproof.reconcile.checksums.balance import Balance
-from cdcproof.reporting.files import write_whole
 
 try:
     import fcntl

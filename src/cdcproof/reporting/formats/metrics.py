@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest, pushadd
 
 from cdcproof.core import tls
 from cdcproof.core.errors import RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.files import write_whole
 from cdcproof.core.secrets import from_environment
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import HttpService
-from cdcproof.reporting.files import write_whole
 from cdcproof.reporting.record import StepRecord
 
 PUSH_TIMEOUT_SECONDS = 5.0

@@ -18,13 +18,13 @@ from typing import Any
 
 from cdcproof.clients.connect.client import Connect
 from cdcproof.core.errors import CouldNotLookError, OperationError, UsageError
+from cdcproof.core.files import write_whole
 from cdcproof.core.secrets import redact, scrub
 from cdcproof.databases.connections import connect as connect_to
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import Column, TableName
 from cdcproof.environments.base import Environment
 from cdcproof.pipeline.model import Pipeline
-from cdcproof.reporting.files import write_whole
 from cdcproof.validation.baseline.comparison import CONNECTORS, DEPLOYMENT, ROWS, SCHEMA, VERSIONS, Facts
 
 _VERSION = 1
