@@ -94,13 +94,15 @@ class Secret:
 _known: set[str] = set()
 
 
-def from_environment(name: str, used_for: str) -> Secret:
-    """Read the secret held by environment variable `name`; `used_for` names it in the error."""
+def from_environment(
+    name: str, used_for: str, otherwise: str = "name another variable as password_env in the pipeline file"
+) -> Secret:
+    """Read the secret held by environment variable `name`; `used_for` names it in the error, and `otherwise` is the other way out."""
     value = os.environ.get(name)
     if value is None:
         raise UsageError(
             f"The environment variable {name}, the password for {used_for}, is not set.",
-            f"export {name}=…   (or name another variable as password_env in the pipeline's TOML)",
+            f"export {name}=…   (or {otherwise})",
         )
     return Secret(value)
 

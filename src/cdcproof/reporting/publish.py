@@ -12,7 +12,7 @@ from cdcproof.core import files
 from cdcproof.core.secrets import scrub
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import HttpService
-from cdcproof.reporting import journal, places, scheduled
+from cdcproof.reporting import journal, places, runbook, scheduled
 from cdcproof.reporting.formats import ctrf, metrics, pages
 from cdcproof.reporting.formats.chart import NOTHING, Recalled
 from cdcproof.reporting.formats.summary import summarize
@@ -77,7 +77,15 @@ def publish(
 
     def write_html() -> None:
         files.write_whole(
-            html, pages.report_page(run, changed, pages.way_up(html, root), unsent.problems + undelivered, recalled)
+            html,
+            pages.report_page(
+                run,
+                changed,
+                pages.way_up(html, root),
+                unsent.problems + undelivered,
+                recalled=recalled,
+                section=partial(runbook.section, root),
+            ),
         )
 
     if "morning" in run.suites and "morning" not in run.parts:
@@ -132,7 +140,9 @@ def publish_replay(run: Run, before: Sequence[StepRecord], name: str, root: Path
         summary = summarize(run, changed, str(html))
         files.write_whole(folder / f"{name}.txt", summary.as_text())
         files.write_whole(folder / f"{name}.json", json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n")
-        files.write_whole(html, pages.report_page(run, changed, pages.way_up(html, root)))
+        files.write_whole(
+            html, pages.report_page(run, changed, pages.way_up(html, root), section=partial(runbook.section, root))
+        )
 
     done = unwritten.attempt("The reports of the replay", write_all)
     return Published(html if done else None, tuple(changed), tuple(unwritten.problems), ())

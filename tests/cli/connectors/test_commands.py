@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cdcproof.cli.connectors import options
 from cdcproof.cli.main import main
 from cdcproof.onboarding.pipeline_file import text_of
 from tests.canned import EXPANDED, Canned, connector, serving
@@ -95,6 +96,31 @@ def test_a_deletion_lists_what_stays_in_json_as_well(capsys: pytest.CaptureFixtu
     told = json.loads(capsys.readouterr().out)
     assert (told["act"], told["held"], told["exit_status"]) == ("delete", True, 0)
     assert {"kind": "topic", "name": "t"} in told["stays"]
+
+
+@pytest.mark.parametrize(("words", "status", "requests"), [("n", 2, 0), ("", 2, 0), ("y", 0, 1)])
+def test_a_deletion_on_a_pipeline_that_is_not_live_is_asked_for_on_a_terminal(
+    words: str, status: int, requests: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = []
+
+    def answer(question: str) -> str:
+        questions.append(question)
+        return words
+
+    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(options, "demand_permission", lambda *_: None)  # as on `compose` and `embedded`
+    answers = {
+        "DELETE /connectors/sink": (204, b""),
+        "GET /connectors/sink/topics": (200, {"sink": {"topics": ["t"]}}),
+        EXPANDED: [seen("RUNNING", "RUNNING"), (200, {})],
+    }
+    with serving(answers) as server:
+        assert call(server, "delete", "sink") == status
+        assert len([one for one in server.requests if "DELETE" in str(one)]) == requests
+    assert questions == ["delete sink: its configuration is lost. Go on? [y/N] "]
+    assert ("sink was not deleted." in capsys.readouterr().err) is (status == 2)
 
 
 def test_a_resume_that_could_not_know_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from cdcproof.cli.tables import as_json, print_hanging
 from cdcproof.connectors import commands
 from cdcproof.connectors.commands import Done
 from cdcproof.connectors.control import Control, exit_status
+from cdcproof.core.errors import UsageError
 from cdcproof.core.secrets import scrub
 
 _STATUS = "Exit status: 0 done, 1 it does not hold or was refused, 3 could not look."
@@ -53,7 +54,12 @@ def add_restart(parser: argparse.ArgumentParser) -> None:
 
 def add_delete(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `delete`."""
-    _declare(parser, "delete", "Delete a connector, and list what stays: its topics, its data, its positions.")
+    _declare(
+        parser,
+        "delete",
+        "Delete a connector, and list what stays: its topics, its data, its positions.\n"
+        "On a terminal it asks first, unless --allow-acts is given.",
+    )
 
 
 def run_pause(arguments: argparse.Namespace) -> int:
@@ -86,7 +92,21 @@ def run_restart(arguments: argparse.Namespace) -> int:
 
 def run_delete(arguments: argparse.Namespace) -> int:
     """Delete."""
-    return _act(arguments, lambda _, control: commands.delete(control, arguments.name))
+    return _act(arguments, lambda _, control: _delete(arguments, control))
+
+
+def _delete(arguments: argparse.Namespace, control: Control) -> Done:
+    """Delete, once whoever sits at a terminal has said yes; `--allow-acts` says it beforehand."""
+    if sys.stdin.isatty() and not arguments.allow_acts and not _is_confirmed(arguments.name):
+        raise UsageError(f"{arguments.name} was not deleted.")
+    return commands.delete(control, arguments.name)
+
+
+def _is_confirmed(name: str) -> bool:
+    try:
+        return input(f"delete {name}: its configuration is lost. Go on? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False
 
 
 def _act(arguments: argparse.Namespace, act: Callable[[Opened, Control], Done]) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import open_pipeline
 from cdcproof.core.errors import UsageError
-from cdcproof.core.secrets import Secret
+from cdcproof.core.secrets import Secret, from_environment
 from cdcproof.databases.connections import connect, password_of
 from cdcproof.databases.names import TableName
 from cdcproof.pipeline.engines import DEFAULT_PORTS, DEFAULT_SCHEMAS, DatabaseAddress, Engine
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cdcproof.reconcile.scrub.scrub import Feed
 
 DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
+OF_SOURCE = "POSTGRES_SOURCE_PASSWORD"
 DEFAULT_DIRECTORY = Path("reconciliation_reports")
 DEFAULT_SETTLE_SECONDS = 10.0
 STATEMENT_TIMEOUT_SECONDS = 3600.0
@@ -150,7 +151,7 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
     if dotted:
         raise UsageError(
             f"--tables {','.join(dotted)}: give names without a schema.",
-            "Name the schemas by --source-schema and --target-schema.",
+            "Name the schemas by --source-schema and --target-schema. Tables of several schemas, or with another name at the target, need a pipeline file: cdcproof new .",
         )
     source, target = (_database(arguments, side) for side in _SIDES)
     places = [(d.type, d.host, d.port, d.database, d.schema_name) for d in (source, target)]
@@ -318,15 +319,22 @@ def _database(arguments: argparse.Namespace, side: str) -> GivenDatabase:
         database=given("database") or "",
         user=given("user") or "",
         schema_name=given("schema") or DEFAULT_SCHEMAS[engine],
-        password_env=given("password_env") or DEFAULT_PASSWORD_VARIABLES[engine],
+        password_env=given("password_env") or _password_variable(arguments, side, engine),
         trust_server_certificate=arguments.trust_server_certificate,
     )
+
+
+def _password_variable(arguments: argparse.Namespace, side: str, engine: Engine) -> str:
+    """The variable that nobody named. Of two PostgreSQL servers the source has one of its own, which `init` names too, where it is set."""
+    two = arguments.source_type == arguments.target_type == "postgresql"
+    return OF_SOURCE if side == "source" and two and OF_SOURCE in os.environ else DEFAULT_PASSWORD_VARIABLES[engine]
 
 
 def _password(arguments: argparse.Namespace, side: str, database: DatabaseAddress) -> Secret:
     value = getattr(arguments, f"{side}_password")
     if value is None:
-        return password_of(database)
+        account = f"user {database.user} of {database.database} at {database.host}:{database.port}"
+        return from_environment(database.password_env, account, f"name another variable by --{side}-password-env")
     if not value:
         raise UsageError(
             f"--{side}-password is empty: is the variable that it is taken from set?",

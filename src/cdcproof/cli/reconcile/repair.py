@@ -101,7 +101,9 @@ def _results(arguments: argparse.Namespace, pipeline: Pipeline) -> tuple[Path, l
     path = arguments.report or _newest(pipeline, wanted)
     whole = read(path)
     if other := foreign(whole, pipeline):
-        raise UsageError(f"{path} is {other}.", "Name a report of this pipeline.")
+        raise UsageError(
+            f"{path} is {other}.", "Name a report of this pipeline, or with --pipeline the file of those databases."
+        )
     report = whole.tables
     unknown = [name for name in wanted or () if name not in {result.table for result in report}]
     if unknown:

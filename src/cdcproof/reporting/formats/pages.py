@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,12 +19,14 @@ def report_page(
     changes: Sequence[str],
     runbook: str,
     undelivered: Sequence[str] = (),
+    *,
     recalled: Recalled = NOTHING,
+    section: Callable[[str], str] = lambda _: "",
 ) -> str:
     """The report of a run: what needs attention first, then every check with its evidence.
 
     `runbook` is the path from the page to the directory that holds ``docs/``; `undelivered` are messages that did not arrive; `recalled` is what
-    the history knows.
+    the history knows; `section` gives what the runbook says at a place, for a page that is read elsewhere.
     """
     return rendered(
         "report.html",
@@ -36,6 +38,7 @@ def report_page(
         runbook=runbook,
         undelivered=undelivered,
         recalled=recalled,
+        section=section,
     )
 
 
