@@ -14,6 +14,7 @@ from typing import Any
 
 from cdcproof.core.errors import ConfigError
 from cdcproof.core.files import sha256_of
+from cdcproof.core.json_text import parsed
 from cdcproof.databases.contracts.backup import DatabaseState, TableSum
 from cdcproof.databases.contracts.identity import Identity, identity_of
 from cdcproof.observations.backups.folders import MANIFEST, SUMS
@@ -82,7 +83,7 @@ class Manifest:
 def parse(text: str, path: Path) -> Manifest:
     """Read a manifest. Raises `ConfigError` naming the file, also for one of a later version of cdcproof."""
     try:
-        stored: dict[str, Any] = json.loads(text)
+        stored: dict[str, Any] = parsed(text)
         if stored.pop("format") != FORMAT:
             raise ConfigError(
                 "This manifest has a format that this cdcproof does not read.",

@@ -151,3 +151,24 @@ def test_what_one_balance_lacks_and_another_has_too_much_of_comes_to_nothing() -
     balance.merge([(4, -1, 1, 0)], 0, 1)
     assert balance.left() == []
     assert (balance.source_rows, balance.target_rows) == (1, 1)
+
+
+def test_what_is_left_is_kept_as_rows_that_the_target_lacks_their_hashes_and_rows_of_the_source() -> None:
+    """Files of interrupted runs hold these numbers."""
+    balance = Balance()
+    balance.add_source([ChunkSum(3, 5, 7), ChunkSum(9, 1, 4)])
+    balance.add_target([ChunkSum(3, 2, 9), ChunkSum(4, 2, 1)])
+    assert sorted(balance.left()) == [(3, 3, 2**64 - 2, 5), (4, -2, 2**64 - 1, 0), (9, 1, 4, 1)]
+
+
+def test_a_sum_of_no_rows_is_nothing() -> None:
+    balance = Balance()
+    balance.add_source([ChunkSum(3, 0, 0)])
+    balance.merge([(4, 0, 0, 0)], 0, 0)
+    assert (balance.left(), balance.source_rows, _differing(balance)) == ([], 0, [])
+
+
+def test_a_group_is_no_larger_than_an_eighth_of_what_was_read_before() -> None:
+    balance = Balance()
+    balance.add_source([ChunkSum(0, 15_007, 1), ChunkSum(1, 1_000, 1), ChunkSum(2, 1_001, 1)])
+    assert [group.rows for group in balance.groups(RANGES, 5_000)] == [15_007, 1_000, 1_001]  # 16,007 / 8 < 2,001

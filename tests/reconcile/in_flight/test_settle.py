@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdcproof.core.errors import DeadlineError
+from cdcproof.reconcile.differences import Difference
 from cdcproof.reconcile.in_flight import settle as settling
+from cdcproof.reconcile.in_flight.fence import Crossing
 from cdcproof.reconcile.in_flight.settle import MOST_CROSSINGS, Seen, Settled, settle
 from cdcproof.reconcile.rows.compare import by_key
 from tests.reconcile.canonical_rows import forms, row
@@ -307,3 +309,96 @@ def test_where_a_few_of_very_many_stand_still_the_fence_is_crossed() -> None:
 def test_where_a_few_of_very_many_arrive_all_are_looked_at_and_no_fence_is_needed() -> None:
     settled, _ = _many(arriving=True)
     assert settled == Settled((), 0, ())
+
+
+def test_one_look_at_rows_that_do_not_move_finds_those_that_differ() -> None:
+    source = [row(1, "a", version=b"1"), row(2, "b", version=b"1")]
+    target = [row(1, "a", version=b"2"), row(2, "c", version=b"2"), row(3, "d", version=b"2")]
+    found = settling.differing(
+        [forms(1), forms(2), forms(3), forms(4)],
+        1,
+        lambda keys: [each for each in source if each.forms[:1] in keys],
+        lambda keys: [each for each in target if each.forms[:1] in keys],
+    )
+    assert found == (
+        Difference(forms(2), (source[1],), (target[1],)),
+        Difference(forms(3), (), (target[2],)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        pytest.param(("a", "b"), ("b", "a"), id="in another order"),
+        pytest.param((None, "a"), ("a", None), id="with NULL"),
+        pytest.param(("a", "", None), (None, "a", ""), id="an empty text is not NULL"),
+    ],
+)
+def test_rows_of_one_key_are_equal_in_whatever_order_and_versions_they_come(
+    ours: tuple[str | None, ...], theirs: tuple[str | None, ...]
+) -> None:
+    source = [row(1, value, version=b"1") for value in ours]
+    target = [row(1, value, version=str(9 - number).encode()) for number, value in enumerate(theirs)]
+    assert settling.differing([forms(1)], 1, lambda _: source, lambda _: target) == ()
+    assert len(settling.differing([forms(1)], 1, lambda _: source, lambda _: target[:-1])) == 1
+
+
+def test_what_is_asked_for_by_key_and_what_was_seen_are_both_settled_with_the_fences_progress() -> None:
+    replication = _planted(_started({}))
+    seen = Seen(by_key(replication.source.read([forms(LOST)]), [], 1), time.monotonic())
+    told: list[str] = []
+
+    class Reporting(SimulatedFence):
+        def cross(self, tell: Callable[[str], None]) -> Crossing:
+            tell("waiting for the sink")
+            return super().cross(tell)
+
+    settled = settle(
+        [forms(STALE), forms(GHOST)],
+        1,
+        replication.source.read,
+        replication.target.read,
+        fence=Reporting(replication),
+        progress=told.append,
+        seen=seen,
+    )
+    assert _words(settled) == PLANTED
+    assert told == ["3 keys differ: in flight, or lost?", "waiting for the sink"]
+
+
+def test_what_moved_across_a_fence_is_looked_at_again_before_the_next() -> None:
+    """What was written behind the fence arrives two looks later: no second fence is needed."""
+    replication = _started({0: A})
+    replication.write(0, B)
+    looks = 0
+
+    def target(keys: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks in (3, 4):  # behind the fence
+            replication.write(0, looks)
+        if looks == 5:
+            replication.apply(2)
+        return replication.target.read(keys)
+
+    fence = SimulatedFence(replication)
+    settled = settle([forms(0)], 1, replication.source.read, target, fence=fence, progress=lambda _: None)
+    assert (settled.confirmed, settled.moving, fence.crossings) == ((), 0, 1)
+
+
+def test_few_keys_that_stand_still_are_read_three_times() -> None:
+    replication, asked = _planted(_started({})), list[int]()
+
+    def target(keys: Any) -> Any:
+        asked.append(len(keys))
+        return replication.target.read(keys)
+
+    settle(
+        [forms(LOST), forms(GHOST)],
+        1,
+        replication.source.read,
+        target,
+        fence=SimulatedFence(replication),
+        progress=lambda _: None,
+    )
+    assert asked == [2, 2, 2]  # the first look, one more before the fence, one behind it

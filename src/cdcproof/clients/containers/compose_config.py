@@ -107,5 +107,5 @@ def _read(text: str, warnings: tuple[str, ...]) -> Rendered:
             str(found.get("name") or ""),
             warnings,
         )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise UnexpectedAnswerError(f"What Compose answers is not understood: {type(error).__name__}.") from None

@@ -385,7 +385,7 @@ def read_container(answer: Mapping[str, Any]) -> Container:
             ),
             settings=read_settings(answer),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnexpectedAnswerError(
             f"The container engine described a container in a way that is not understood: {error!r}"
         ) from None

@@ -18,6 +18,7 @@ from typing import Any
 
 from cdcproof.clients.connect.client import Connector
 from cdcproof.core.errors import ConfigError, UsageError
+from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import REDACTED, inline_secrets, is_secret_key, known, redact, scrub
 
 CLASS = "connector.class"
@@ -77,7 +78,7 @@ def read(path: Path, name: str | None = None) -> Definition:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        data = json.loads(text, object_pairs_hook=_without_doubles)
+        data = parsed(text, pairs=_without_doubles)
     except FileNotFoundError:
         raise ConfigError("There is no such file.", "Name the connector's JSON file.", path) from None
     except json.JSONDecodeError as error:
@@ -86,6 +87,8 @@ def read(path: Path, name: str | None = None) -> Definition:
         raise ConfigError(f"{error}: this key is there twice.", path=path, line=_line_of(text, str(error))) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The file cannot be read: {error}", path=path) from None
+    except ValueError as error:
+        raise ConfigError(f"Not valid JSON: {error}.", path=path) from None
     named, config, initial_state = _parts(data, path)
     own = named or name or ""
     if not own:

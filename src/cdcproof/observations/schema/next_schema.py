@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cdcproof.clients.registry import Schema
+from cdcproof.core.json_text import parsed
 
 _ADDED = {"name": "cdcproof_added_column", "type": ["null", "string"], "default": None}
 _TAKES = "takes another column"
@@ -76,7 +77,7 @@ def with_another_column(schema: Schema) -> Schema | None:
     if schema.kind != "AVRO":
         return None
     try:
-        stored = json.loads(schema.text)
+        stored = parsed(schema.text)
     except ValueError:
         return None
     row = _row(stored)

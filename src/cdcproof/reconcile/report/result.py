@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.core.files import write_whole
+from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import scrub
 from cdcproof.databases.contracts.identity import Identity, identity_of
 from cdcproof.reconcile.differences import Word
@@ -266,7 +267,7 @@ def write_partial(report: Report, directory: Path) -> None:
 def read(path: Path) -> Report:
     """Read a report. Raises `UnexpectedAnswerError` saying what is wrong with a file that is not a whole report."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UnexpectedAnswerError(f"{path} is not a whole report: {error}") from None
     if not isinstance(data, dict) or "version" not in data:

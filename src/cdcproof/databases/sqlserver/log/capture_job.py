@@ -71,6 +71,9 @@ def read_of(offset: Mapping[str, Any]) -> Read | None:
     commit, change = offset.get("commit_lsn") or _NONE, offset.get("change_lsn") or _NONE
     if commit == _NONE:
         return None
-    if change == _NONE:  # a snapshot has ended here, and streaming goes on behind this transaction
-        return Read(lsn.of_text(commit), _ALL, 0)
-    return Read(lsn.of_text(commit), lsn.of_text(change), int(offset.get("event_serial_no") or 0))
+    try:
+        if change == _NONE:  # a snapshot has ended here, and streaming goes on behind this transaction
+            return Read(lsn.of_text(commit), _ALL, 0)
+        return Read(lsn.of_text(commit), lsn.of_text(change), int(offset.get("event_serial_no") or 0))
+    except (AttributeError, TypeError, OverflowError):  # Connect keeps whatever JSON it was given as an offset
+        raise ValueError(f"{dict(offset)} is no offset of Debezium's connector for SQL Server") from None
