@@ -9,13 +9,14 @@ from typing import Any, Self, cast
 
 import pytest
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import Chunking, ChunkSum, ColumnRead, Row, TableRead
 from cdcproof.databases.values.canonical import encode
 from cdcproof.databases.values.types import Form, Kind
 from cdcproof.reconcile.checksums.balance import Balance, Extent
 from cdcproof.reconcile.checksums.narrowing import _parts, narrowed
-from cdcproof.reconcile.concurrency import Stop
+from cdcproof.reconcile.concurrency import Stop, StoppedError
 from cdcproof.reconcile.differences import Differences
 from cdcproof.reconcile.plan.chunking import MOST_CHUNKS, rechunked
 from cdcproof.reconcile.plan.plan import Plan
@@ -142,3 +143,32 @@ def test_rows_that_one_side_lacks_anyway_are_fetched_at_once() -> None:
 )
 def test_there_are_as_many_sums_as_rows_to_be_fetched_and_not_too_many(extent: Extent, parts: int) -> None:
     assert _parts(extent) == parts
+
+
+def test_chunks_have_whole_widths_and_one_value_at_least() -> None:
+    source, target = _sides(4_000)
+    target.names[7] = "changed"
+    wide = rechunked(PLAN, Chunking(width=2_050))
+    _differences(wide, _balance(source, target, 2_050), source, target)
+    assert [(type(width), width) for width in source.widths] == [(int, 45)]  # 2,050 rows: 45 parts, of 45.6
+    source.widths.clear()
+    copies = Balance()
+    copies.add_source([ChunkSum(0, 1_000_000, 1)])  # of a key of several columns, the first of which has few values
+    copies.add_target([ChunkSum(0, 1_000_000, 2)])
+    narrowed(rechunked(PLAN, Chunking(width=5)), copies, cast(Any, source), cast(Any, target), Stop())
+    assert source.widths == [1]
+
+
+def test_a_statement_that_a_stop_ends_is_not_reported_as_an_error() -> None:
+    source, target = _sides(40_000)
+    target.names |= dict.fromkeys(range(0, 40_000, 4_000), "changed")
+    balance, stop = _balance(source, target), Stop()
+
+    def ended(*_: object) -> Iterator[ChunkSum]:
+        stop.set()
+        raise CouldNotLookError("the statement was ended")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(source, "sums_of_chunks", ended)
+        with pytest.raises(StoppedError):
+            narrowed(PLAN, balance, cast(Any, source), cast(Any, target), stop)

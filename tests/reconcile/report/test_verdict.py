@@ -280,3 +280,44 @@ class TestCauses:
         ours = Row(b"", (_id(1), ENCODED_BY_HASH + b"0" * 16))
         theirs = Row(b"", (_id(1), encode(long, "abc")))
         assert _judged(plan, Difference((_id(1),), (ours,), (theirs,))).causes == ("name is narrower",)
+
+    @pytest.mark.parametrize(
+        ("length", "ours", "causes"),
+        [
+            (3, encode(Form(Kind.TEXT, long=True), "abc"), ()),
+            (300, ENCODED_BY_HASH + b"0" * 16, ("name is narrower",)),
+        ],
+        ids=["a whole value that it holds", "a value known by its hash, which is longer than its hash"],
+    )
+    def test_of_a_long_value_it_is_known_whether_it_was_cut(
+        self, length: int, ours: bytes, causes: tuple[str, ...]
+    ) -> None:
+        long = Form(Kind.TEXT, long=True)
+        plan = replace(
+            _plan(narrower={"name": "name is narrower"}),
+            source=_scan("orders", Column("name", "text", True), long),
+            target=_scan("orders", Column("name", "character varying", True, length=length), long),
+        )
+        source, target = Row(b"", (_id(1), ours)), Row(b"", (_id(1), encode(long, "xyz")))
+        assert _judged(plan, Difference((_id(1),), (source,), (target,))).causes == causes
+
+    def test_a_short_text_may_begin_as_the_hash_of_a_long_one_does(self) -> None:
+        narrow = Column("name", "character varying", True, length=3)
+        plan = replace(_plan(narrower={"name": "name is narrower"}), target=_scan("orders", narrow))
+        assert _judged(plan, _changed(1, ENCODED_BY_HASH.decode() + "b", "xyz")).causes == ()
+
+    def test_a_key_of_text_in_another_spelling_is_named_once(self) -> None:
+        scan, name = _plan().source, Column("name", "character varying", True, length=20)
+        side = replace(scan, columns=(ColumnRead(name, TEXT), scan.columns[0]))
+        plan = replace(_plan(), source=side, target=side, names=("name", "id"))
+
+        def row(text: str) -> Row:
+            return Row(b"", (encode(TEXT, text), _id(1)))
+
+        missing = [Difference(row(text).forms[:1], (row(text),), ()) for text in ("a  ", "b  ")]
+        extra = [Difference(row(text).forms[:1], (), (row(text),)) for text in ("a", "b", "c")]
+        assert _judged(plan, *missing, *extra).causes == (
+            "name differs only in blanks at the end: character varying(20) at the source, "
+            "character varying(20) at the target",
+        )
+        assert _judged(plan, *missing).causes == _judged(plan, *extra).causes == ()

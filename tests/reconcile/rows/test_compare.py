@@ -145,3 +145,81 @@ def test_differences_are_remembered_up_to_a_number_and_a_size_and_counted_beyond
 
 def test_nothing_equals_nothing() -> None:
     assert by_key([], [], 1) == as_multisets([], []) == []
+
+
+def test_differences_are_whole_rows_with_their_versions_missing_ones_first() -> None:
+    mine, theirs, other = row(1, "a", version=b"7"), row(1, "b", version=b"8"), row(2, "c", version=b"9")
+    lost = row(3, "d", version=b"5")
+    assert by_key([mine, lost], [theirs, other], 1) == [
+        Difference(forms(1), (mine,), (theirs,)),
+        Difference(forms(3), (lost,), ()),
+        Difference(forms(2), (), (other,)),
+    ]
+
+
+def test_of_a_row_that_is_twice_at_the_target_the_first_has_no_version() -> None:
+    mine, again = row(1, "a", version=b"7"), row(1, "a", version=b"9")
+    assert by_key([mine], [row(1, "a", version=b"8"), again], 1) == [
+        Difference(forms(1), (mine,), (row(1, "a"), again))
+    ]
+
+
+def test_rows_of_a_multiset_have_no_version() -> None:
+    source, target = [row(1, "a", version=b"7")] * 3, [row(1, "a", version=b"8"), row(2, "b", version=b"9")]
+    assert as_multisets(source, target) == [
+        Difference(forms(1, "a"), (row(1, "a"),) * 3, (row(1, "a"),)),
+        Difference(forms(2, "b"), (), (row(2, "b"),)),
+    ]
+
+
+def test_a_row_takes_its_bytes_and_some_more_for_itself_and_each_column() -> None:
+    assert size(row()) == 256
+    assert size(row(1, "abc", None)) == 256 + 3 * 40 + 8 + 3
+
+
+@pytest.mark.parametrize("compare", [lambda s, t, room: by_key(s, t, 1, room), as_multisets])
+def test_what_just_fits_is_held(compare) -> None:  # type: ignore[no-untyped-def]
+    source, target = [row(1, "a")], [row(2, "b")]
+    room = size(source[0]) + size(target[0])
+    assert len(compare(source, target, room)) == 2
+    with pytest.raises(TooLargeError):
+        compare(source, target, room - 1)
+
+
+def test_rows_that_are_equal_take_no_room_at_the_target() -> None:
+    rows = [row(number, "a") for number in range(5)]
+    assert by_key(rows, rows, 1, 5 * size(rows[0])) == []
+    assert as_multisets(rows, rows, 5 * size(rows[0])) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "word", "rows", "columns"),
+    [
+        ([row(1, "a")], [], "missing", 1, ()),
+        ([row(1, "a")] * 3, [row(1, "a")], "missing", 2, ()),
+        ([], [row(1, "a")] * 2, "extra", 2, ()),
+        ([row(1, "a")], [row(1, "b")] * 3, "extra", 2, ()),
+        ([row(1, "a")], [row(1, "b")], "changed", 1, ("name",)),
+        ([row(1, "a")] * 2, [row(1, "b")] * 2, "changed", 2, ()),
+    ],
+)
+def test_the_word_for_a_difference_and_how_many_rows_it_stands_for(
+    source: list[Row], target: list[Row], word: str, rows: int, columns: tuple[str, ...]
+) -> None:
+    found = Difference(forms(1), tuple(source), tuple(target))
+    assert (found.word, found.rows, found.columns(("id", "name"))) == (word, rows, columns)
+
+
+def test_a_difference_that_just_fits_is_remembered_with_one_row_of_each_side() -> None:
+    one = Difference(forms(1), (row(1, "a"),) * 3, (row(1, "b"),) * 5)
+    room = size(row(1, "a")) + size(row(1, "b"))
+    found = Differences(limit=10, room=room)
+    found.add(one)
+    assert (found.found, found.room, found.beyond) == ([one], 0, Counter())
+    narrow = Differences(limit=10, room=room - 1)
+    narrow.add(one)
+    assert (narrow.found, narrow.room, narrow.beyond) == ([], room - 1, Counter(extra=2))
+
+
+def test_differences_remember_32_mebibytes() -> None:
+    assert Differences(limit=1).room == 33_554_432
