@@ -1,16 +1,26 @@
 from __future__ import annotations
 
 import math
+import operator
 import pickle
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.findings import (
     Concern,
     Difference,
     Finding,
+    Limit,
+    Observation,
+    at_least,
+    at_most,
+    below,
+    require,
     require_at_least,
     require_at_most,
     require_below,
@@ -166,3 +176,111 @@ def test_findings_survive_pickling(kind: type[Finding]) -> None:
     assert type(again) is kind
     assert (again.differences, again.action) == (finding.differences, finding.action)
     assert str(again) == "a: expected b, found c"
+
+
+# ---- an observation ----
+
+
+def _judged(observation: Observation) -> Finding | CouldNotLookError | None:
+    try:
+        require(observation, action=("mend it",), concern_action=("think of it",))
+    except (Finding, CouldNotLookError) as raised:
+        return raised
+    return None
+
+
+RIGHT = Observation({"a": "up"}, {"a": "up"})
+WRONG = Observation({"a": "down"}, {"a": "up"}, {"a": "since noon"})
+
+
+def test_an_observation_is_judged_in_one_order() -> None:
+    """What is wrong comes before what is unknown, and that before what is worth a warning."""
+    blind = replace(WRONG, unknown={"b does not answer.": "Start b."}, concerns={"c": "restarted"}, no_concern="calm")
+    wrong = _judged(blind)
+    assert type(wrong) is Finding
+    assert wrong.differences == (Difference("a", "up", "down", "since noon"),)
+    assert wrong.action == ("mend it",)
+
+    unknown = _judged(replace(blind, found={"a": "up"}))
+    assert type(unknown) is CouldNotLookError
+    assert (unknown.message, unknown.remedy) == ("b does not answer.", "Start b.")
+
+    concern = _judged(replace(blind, found={"a": "up"}, unknown={}))
+    assert type(concern) is Concern
+    assert concern.differences == (Difference("c", "calm", "restarted"),)
+    assert concern.action == ("think of it",)
+
+    assert _judged(RIGHT) is None
+
+
+def test_an_observation_that_knows_its_commands_offers_them_where_none_are_given() -> None:
+    with pytest.raises(Finding) as caught:
+        require(replace(WRONG, action=("its own",)))
+    assert caught.value.action == ("its own",)
+
+
+def test_nothing_observed_is_wrong_unless_it_is_said_to_be_unknown() -> None:
+    assert type(_judged(Observation())) is Finding
+    assert type(_judged(Observation({}, at_most(1, "%")))) is Finding
+    for nothing in (Observation(unknown={"why": ""}), Observation({}, at_most(1, "%"), unknown={"why": ""})):
+        assert type(_judged(nothing)) is CouldNotLookError
+    unexpected = Observation({"a": "up"}, {}, unknown={"why": ""})
+    assert type(_judged(unexpected)) is Finding  # what was found is not passed over
+
+
+def test_what_follows_is_judged_where_all_before_it_is_right() -> None:
+    measured = Observation({"a": 11.0}, at_most(10, "s"), {"a": "of the oldest"})
+    chain = replace(RIGHT, then=(replace(RIGHT, then=(measured,)), WRONG))
+
+    def differences(observation: Observation) -> tuple[Difference, ...]:
+        raised = _judged(observation)
+        assert isinstance(raised, Finding)
+        return raised.differences
+
+    assert differences(chain) == (Difference("a", "at most 10 s", "11 s", "of the oldest"),)
+    assert differences(replace(chain, found={"a": "down"})) == (Difference("a", "up", "down"),)
+    assert differences(replace(RIGHT, then=(replace(measured, found={"a": 10.0}), WRONG))) == WRONG.differences()
+
+
+def test_what_is_unknown_or_a_concern_of_what_follows_counts_too() -> None:
+    follower = replace(RIGHT, unknown={"two": "same"})
+    raised = _judged(replace(RIGHT, unknown={"one": "same", "none": ""}, then=(follower,)))
+    assert isinstance(raised, CouldNotLookError)
+    assert (raised.message, raised.remedy) == ("one none two", "same")
+
+    concern = _judged(replace(RIGHT, concerns={"a": "1"}, then=(replace(RIGHT, concerns={"b": "2"}, no_concern="0"),)))
+    assert isinstance(concern, Concern)
+    assert concern.differences == (Difference("a", "none", "1"), Difference("b", "0", "2"))
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(at_most, "le"), (at_least, "ge"), (below, "lt")])
+@given(number=st.floats(), bound=st.floats(-1e9, 1e9))
+def test_a_limit_is_kept_as_its_word_says(limit: Callable[..., Limit], kept: str, number: float, bound: float) -> None:
+    broken = limit(bound, "s").broken_by({"x": number})
+    assert (not broken) is bool(getattr(operator, kept)(number, bound))
+    assert not broken or broken["x"].endswith(" s")
+
+
+def test_rows_show_what_was_found_beside_what_was_expected() -> None:
+    seen = Observation(
+        {"a": "up", "b": "here"}, {"a": "up", "c": "up"}, concerns={"b": "late"}, unknown={"x": ""}, passed_over=("y",)
+    )
+    assert seen.rows() == [
+        {"what": "a", "found": "up", "expected": "up"},
+        {"what": "c", "found": "absent", "expected": "up"},
+        {"what": "b", "found": "late", "expected": None},
+        {"what": "x", "found": "could not be seen", "expected": None},
+        {"what": "y", "found": "could not be seen", "expected": None},
+    ]
+    assert Observation("3.9", "4.0").rows() == [{"what": "", "found": "3.9", "expected": "4.0"}]
+    [row] = Observation({"a": 1.0}, at_least(2, "days")).rows()
+    assert (row["what"], row["found"], str(row["expected"])) == ("a", 1.0, "at least 2 days")
+
+
+def test_what_is_passed_over_is_shown_and_not_judged() -> None:
+    require(replace(RIGHT, passed_over=("nobody knows",)))
+
+
+def test_an_observation_survives_pickling() -> None:
+    seen = replace(WRONG, then=(Observation({"a": 1.0}, below(3, "s")),))
+    assert pickle.loads(pickle.dumps(seen)) == seen

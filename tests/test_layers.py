@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +38,7 @@ LAYERS = (
 
 FOUNDATIONS_OF_FOUNDATIONS = {
     "core/errors.py": set(),
-    "findings.py": set(),
+    "findings.py": {"core.errors"},
     "core/secrets.py": {"core.errors"},
     "core/waiting.py": {"core.errors"},
     "pipeline/engines.py": set(),
@@ -236,6 +237,68 @@ def _reached(name: str, imports: Mapping[str, set[str]]) -> set[str]:
 @pytest.mark.parametrize("path", CHECKS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_checks_import_pytest_and_findings_only(path: Path) -> None:
     assert set(_imports(path)) <= {"pytest", "cdcproof.findings", "__future__"}
+
+
+CHECK_FUNCTIONS = {
+    f"{path.parent.name}.{node.name}": node
+    for path in CHECKS
+    for node in _nodes(path)
+    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+}
+
+
+def _lines(check: ast.FunctionDef) -> int:
+    """Of its body, without its title and blank ones."""
+    return sum((one.end_lineno or one.lineno) - one.lineno + 1 for one in check.body[1:])
+
+
+def _called(statement: ast.stmt) -> str:
+    """``evidence.saw``, ``require``; empty for an assignment."""
+    called = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+    return ast.unparse(statement.value.func) if called else ""  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", CHECK_FUNCTIONS)
+def test_a_check_shows_what_it_observed_and_requires_it(name: str) -> None:
+    check = CHECK_FUNCTIONS[name]
+    title, *statements = check.body
+    steps = [called for one in statements if (called := _called(one))]
+    shown = [one for one in steps if one.startswith("evidence.saw")]
+
+    assert isinstance(title, ast.Expr)
+    assert isinstance(title.value, ast.Constant)
+    assert all(isinstance(one, (ast.Assign, ast.Expr)) for one in statements), "a check decides nothing"
+    assert steps == shown + ["require"] * (len(steps) - len(shown))
+    assert 1 <= len(shown) <= 3
+    assert len(steps) - len(shown) <= 2
+    assert len(statements) <= 6
+    assert _lines(check) <= 7
+
+
+def test_only_what_is_observed_as_one_plain_answer_is_not_required() -> None:
+    """That the database or the registry answered is the check itself: its fixture raises otherwise."""
+    asked = {name for name, check in CHECK_FUNCTIONS.items() if "require" not in map(_called, check.body)}
+    assert asked == {
+        "morning.test_the_source_answers",
+        "morning.test_the_target_answers",
+        "morning.test_the_schema_registry_answers",
+    }
+
+
+def test_checks_are_short() -> None:
+    assert statistics.median(map(_lines, CHECK_FUNCTIONS.values())) <= 3
+
+
+@pytest.mark.parametrize("path", CHECKS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_checks_judge_in_one_way(path: Path) -> None:
+    """By `require`; what is made of a plain value for it stands in its brackets."""
+    imported = {
+        alias.name
+        for node in _nodes(path)
+        if isinstance(node, ast.ImportFrom) and node.module == "cdcproof.findings"
+        for alias in node.names
+    }
+    assert imported <= {"require", "Observation", "at_least", "at_most", "below"}
 
 
 @pytest.mark.parametrize("package", CLIENTS)

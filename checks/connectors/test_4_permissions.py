@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_equal
+from cdcproof.findings import require
 
 
 @pytest.mark.runbook("connectors.4-permissions-sufficient")
@@ -11,7 +11,7 @@ def test_each_account_may_do_what_it_must(connector_rights, evidence):
     missing, _ = connector_rights
     evidence.saw("What the accounts lack", missing.rows())
 
-    require_equal(missing.found, missing.expected, details=missing.details, action=missing.action)
+    require(missing)
 
 
 @pytest.mark.runbook("connectors.5-permissions-excessive")
@@ -20,4 +20,4 @@ def test_no_account_may_do_more_than_it_must(connector_rights, evidence):
     _, excessive = connector_rights
     evidence.saw("What the accounts have beyond their needs", excessive.rows())
 
-    require_equal(excessive.found, excessive.expected, details=excessive.details, action=excessive.action)
+    require(excessive)

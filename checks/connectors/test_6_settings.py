@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_equal, warn_if_any
+from cdcproof.findings import require
 
 
 @pytest.mark.runbook("connectors.6-settings")
@@ -11,7 +11,4 @@ def test_no_setting_would_lose_changes(settings_to_deploy, evidence, remedies):
     evidence.saw("Settings", settings_to_deploy.rows())
 
     action = remedies.correct_files(settings_to_deploy.changes(), settings_to_deploy.advice())
-    require_equal(
-        settings_to_deploy.found(), settings_to_deploy.expected(), details=settings_to_deploy.details(), action=action
-    )
-    warn_if_any(settings_to_deploy.risks(), expected="no risk", action=action)
+    require(settings_to_deploy.observation(), action=action, concern_action=action)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_equal, warn_if_any
+from cdcproof.findings import require
 
 
 @pytest.mark.runbook("monthly.1-images")
@@ -10,9 +10,7 @@ def test_containers_run_the_images_of_the_compose_files(images, evidence, remedi
     """Every container runs the image that the compose files name, as it was pulled last; none is too old."""
     evidence.saw("Images", images.rows())
 
-    require_equal(images.found(), images.expected(), details=images.details(), action=remedies.update_images())
-    images.demand_known()
-    warn_if_any(images.old(), expected="made lately", action=remedies.update_images())
+    require(images.observation(), action=remedies.update_images(), concern_action=remedies.update_images())
 
 
 @pytest.mark.runbook("monthly.1-newer-images")
@@ -20,8 +18,7 @@ def test_no_newer_image_is_to_be_had(newer_images, evidence, remedies):
     """No registry has a newer image under the tag of one that runs."""
     evidence.saw("Images at their registries", newer_images.rows())
 
-    newer_images.demand_known()
-    warn_if_any(newer_images.newer(), expected="the newest of its tag", action=remedies.update_images())
+    require(newer_images.observation(), concern_action=remedies.update_images())
 
 
 @pytest.mark.runbook("monthly.1-newer-tags")
@@ -29,8 +26,7 @@ def test_no_newer_version_is_to_be_had(newer_tags, evidence, remedies):
     """No registry has a newer version of an image that runs, by the tags of the same form."""
     evidence.saw("Newer versions", newer_tags.rows())
 
-    newer_tags.demand_known()
-    warn_if_any(newer_tags.newer(), expected="the newest version", action=remedies.upgrade_images())
+    require(newer_tags.observation(), concern_action=remedies.upgrade_images())
 
 
 @pytest.mark.runbook("monthly.1-advisories")
@@ -38,7 +34,4 @@ def test_no_installed_package_has_a_known_vulnerability(advisories, evidence, re
     """No Python package of this installation has a known vulnerability; every one was audited."""
     evidence.saw("pip-audit", advisories.rows())
 
-    require_equal(
-        advisories.found(), advisories.expected(), details=advisories.details(), action=remedies.update_packages()
-    )
-    advisories.demand_audited()
+    require(advisories.observation(), action=remedies.update_packages())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_equal, warn_if_any
+from cdcproof.findings import require
 
 
 @pytest.mark.runbook("morning.3-reconciliation")
@@ -12,17 +12,5 @@ def test_the_newest_reports_say_match(reports, evidence, remedies):
     evidence.saw("What the newest report of each table says", newest.rows())
     evidence.saw("Reports, newest first", reports.rows())
 
-    require_equal(
-        newest.found(),
-        newest.expected(),
-        details=newest.details(),
-        action=(
-            *remedies.set_aside(newest.files_ahead()),
-            *remedies.reconcile(newest.tables_not_matching(), to_repair=newest.tables_to_repair()),
-        ),
-    )
-    warn_if_any(
-        newest.concerns(),
-        expected="contents compared lately",
-        action=remedies.reconcile(newest.concerns()),
-    )
+    action = remedies.make_match(newest)
+    require(newest.observation(), action=action, concern_action=remedies.reconcile(newest.concerns()))

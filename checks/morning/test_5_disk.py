@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_below, warn_from
+from cdcproof.findings import require
 
 
 @pytest.mark.runbook("morning.5-disk")
@@ -14,5 +14,4 @@ def test_disks_have_room(disks, pipeline, evidence, remedies):
     evidence.saw(f"What deleting files older than {limits.backup_keep_days:g} days would free", disks.clean_up())
 
     action = remedies.free_space(disks.old_files)
-    require_below(disks.used_percent(), limits.disk_fail_percent, unit="% used", action=action)
-    warn_from(disks.used_percent(), limits.disk_warn_percent, unit="% used", action=action)
+    require(disks.observation(limits.disk_fail_percent, limits.disk_warn_percent), action=action, concern_action=action)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_at_least
+from cdcproof.findings import Observation, at_least, require
 
 
 @pytest.mark.runbook("morning.6-source-answers")
@@ -21,14 +21,16 @@ def test_the_target_answers(target_version, evidence):
 def test_the_checks_may_look_at_the_source(source_rights, evidence):
     """The checks' own account may see all that they need of the source."""
     evidence.saw("What the checks' account may see", source_rights.rows())
-    source_rights.demand_seen()
+
+    require(source_rights.observation())
 
 
 @pytest.mark.runbook("morning.6-target-rights")
 def test_the_checks_may_look_at_the_target(target_rights, evidence):
     """The checks' own account may see all that they need of the target."""
     evidence.saw("What the checks' account may see", target_rights.rows())
-    target_rights.demand_seen()
+
+    require(target_rights.observation())
 
 
 @pytest.mark.runbook("morning.6-kafka-answers")
@@ -36,7 +38,7 @@ def test_kafka_answers(kafka_size, evidence):
     """Kafka answers with its brokers and topics."""
     evidence.saw("Kafka", [kafka_size])
 
-    require_at_least({"brokers": kafka_size["brokers"]}, 1, unit="brokers")
+    require(Observation({"brokers": kafka_size["brokers"]}, at_least(1, "brokers")))
 
 
 @pytest.mark.runbook("morning.6-registry-answers")

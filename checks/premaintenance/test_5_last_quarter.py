@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_equal, warn_if_any
+from cdcproof.findings import require
 
 
 @pytest.mark.runbook("premaintenance.5-reconciliation")
@@ -10,12 +10,7 @@ def test_every_row_is_the_same_before_the_window(reconciled, evidence, remedies)
     """Reconciled now, contents included, every table says MATCH."""
     evidence.saw("The reconciliation", reconciled.rows())
 
-    require_equal(
-        reconciled.found(),
-        reconciled.expected(),
-        details=reconciled.details(),
-        action=remedies.reconcile(reconciled.tables_not_matching(), to_repair=reconciled.tables_to_repair()),
-    )
+    require(reconciled.observation(), action=remedies.make_match(reconciled))
 
 
 @pytest.mark.runbook("premaintenance.6-diagnostics")
@@ -23,9 +18,7 @@ def test_diagnostics_are_kept_as_the_baseline(kept_diagnostics, evidence, window
     """Diagnostics are collected, to be compared with when something is wrong afterwards."""
     evidence.saw("Diagnostics", kept_diagnostics.rows())
 
-    action = window_remedies.collect_diagnostics()
-    require_equal(kept_diagnostics.found(), kept_diagnostics.expected(), action=action)
-    warn_if_any(kept_diagnostics.not_collected(), expected="collected")
+    require(kept_diagnostics.observation(), action=window_remedies.collect_diagnostics())
 
 
 @pytest.mark.runbook("premaintenance.7-backup")
@@ -33,7 +26,7 @@ def test_a_backup_is_made_now(fresh_backup, evidence, window_remedies):
     """A backup is made, whole and verified."""
     evidence.saw("The backup", fresh_backup.rows())
 
-    require_equal(fresh_backup.found(), fresh_backup.expected(), action=window_remedies.back_up_now())
+    require(fresh_backup.observation(), action=window_remedies.back_up_now())
 
 
 @pytest.mark.runbook("premaintenance.8-restorable")
@@ -41,4 +34,4 @@ def test_the_newest_backup_is_young_and_proven_to_be_restorable(restorable, evid
     """The newest backup is young, each of its files is as it was written, and a restore has been proven."""
     evidence.saw("The newest backup", restorable.rows())
 
-    require_equal(restorable.found(), restorable.expected(), action=window_remedies.prove_restore())
+    require(restorable.observation(), action=window_remedies.prove_restore())

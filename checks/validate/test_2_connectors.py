@@ -2,20 +2,14 @@
 
 import pytest
 
-from cdcproof.findings import require_equal
+from cdcproof.findings import require
 
 
 @pytest.mark.runbook("validate.2-connectors")
 def test_every_connector_was_resumed_and_runs(connector_states, pipeline, evidence, remedies):
     """Every connector was resumed, and each of its tasks is RUNNING."""
-    found = connector_states
-    evidence.saw("Connectors and tasks", found.rows())
-    for subject, trace in found.traces.items():
-        evidence.saw(f"Trace of {subject}", trace)
+    evidence.saw("Connectors and tasks", connector_states.rows())
+    evidence.saw_each(connector_states.trace_pages())
 
-    require_equal(
-        found.states,
-        pipeline.expected_states,
-        details=found.details,
-        action=remedies.run_connectors(found.states),
-    )
+    states = connector_states.observation(pipeline.expected_states)
+    require(states, action=remedies.run_connectors(connector_states.states))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import require_equal
+from cdcproof.findings import require
 
 
 @pytest.mark.runbook("validate.4-reconciliation")
@@ -10,9 +10,4 @@ def test_every_row_is_the_same_on_both_sides(reconciled, evidence, remedies):
     """Reconciled now, contents included, every table says MATCH."""
     evidence.saw("The reconciliation", reconciled.rows())
 
-    require_equal(
-        reconciled.found(),
-        reconciled.expected(),
-        details=reconciled.details(),
-        action=remedies.reconcile(reconciled.tables_not_matching(), to_repair=reconciled.tables_to_repair()),
-    )
+    require(reconciled.observation(), action=remedies.make_match(reconciled))

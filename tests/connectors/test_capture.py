@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from cdcproof.connectors.prerequisites import Look
 from cdcproof.connectors.settings import capture, travelling
 from cdcproof.connectors.settings.accounts import accounts
 from cdcproof.core.errors import CdcproofError, CouldNotLookError, UnreachableError, UsageError
 from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
 from cdcproof.databases.names import TableName
+from cdcproof.findings import Observation
 from tests.connectors.test_accounts import SINK, SOURCE
 from tests.pipelines import pipeline_of
 
@@ -39,7 +39,7 @@ def postgres(*tables: TableName, operations: frozenset[str] = EVERYTHING, **sett
     return CaptureState(told, whole(*tables), operations)
 
 
-def looked(state: CaptureState, *configs: dict[str, str], **table: Any) -> Look:
+def looked(state: CaptureState, *configs: dict[str, str], **table: Any) -> Observation:
     engine = "postgresql" if "postgresql" in configs[0]["connector.class"] else "sqlserver"
     pipeline = pipeline_of("orders", source_type=engine)
     tables = [pipeline.tables[0].model_copy(update=table)]
@@ -47,7 +47,7 @@ def looked(state: CaptureState, *configs: dict[str, str], **table: Any) -> Look:
     return capture.look(of, tables, lambda *_: state, lambda changes: [f"change {changes}"])
 
 
-def differences(look: Look) -> dict[str, str]:
+def differences(look: Observation) -> dict[str, str]:
     assert look.found.keys() == look.expected.keys()
     return {subject: word for subject, word in look.found.items() if word != look.expected[subject]}
 
@@ -131,7 +131,7 @@ def test_the_connector_that_carries_the_table_counts() -> None:
     state = {"p": postgres(ORDERS), "q": postgres()}
     pipeline = pipeline_of("orders", source_type="postgresql")
 
-    def look(*configs: dict[str, str]) -> Look:
+    def look(*configs: dict[str, str]) -> Observation:
         of = accounts({f"c{number}": config for number, config in enumerate(configs)}, pipeline)
         return capture.look(of, pipeline.tables, lambda publication, _: state[publication], lambda _: [])
 

@@ -9,11 +9,12 @@ import pytest
 from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.connect.validation import FieldError
 from cdcproof.connectors import prerequisites
-from cdcproof.connectors.prerequisites import Look, logins, rights, topics
+from cdcproof.connectors.prerequisites import logins, rights, topics
 from cdcproof.connectors.settings.accounts import Account, accounts
 from cdcproof.core.errors import CouldNotLookError, RefusedError, UnreachableError
 from cdcproof.databases.contracts.deployment import CaptureState, Needs, Rights
 from cdcproof.databases.names import TableName
+from cdcproof.findings import Observation, require
 from cdcproof.pipeline.model import Pipeline
 from tests.connectors.test_accounts import SINK, SOURCE
 from tests.connectors.test_capture import POSTGRES
@@ -26,7 +27,7 @@ def of(*configs: dict[str, str], pipeline: Pipeline = PIPELINE) -> tuple[Account
     return accounts({f"c{number}": config for number, config in enumerate(configs)}, pipeline)
 
 
-def differences(look: Look) -> dict[str, str]:
+def differences(look: Observation) -> dict[str, str]:
     return {s: look.found.get(s, "absent") for s in look.expected if look.found.get(s) != look.expected[s]}
 
 
@@ -45,7 +46,7 @@ class Plugin:
 
 def look_in(
     monkeypatch: pytest.MonkeyPatch, refuses: dict[str, Exception], *configs: dict[str, str], plugin: Plugin
-) -> Look:
+) -> Observation:
     """Logins, at databases that refuse these users."""
 
     class Session:
@@ -73,8 +74,8 @@ def test_both_accounts_answer_from_the_worker_and_from_here(monkeypatch: pytest.
         == look.expected
         == dict.fromkeys(["c0, from the worker", "c0, from here", "c1, from here"], "answers")
     )
-    assert look.unknown == ()
-    look.demand_seen()
+    assert look.unknown == {}
+    require(look)
 
 
 def test_a_refused_login_is_a_finding_with_the_words_and_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +100,7 @@ def test_a_password_that_only_the_worker_knows_is_not_taken_for_a_right_one(monk
     look = look_in(monkeypatch, {}, hidden, SINK, plugin=Plugin())
     assert look.found == {"c0, from the worker": "answers"}  # its plug-in has logged in
     with pytest.raises(CouldNotLookError, match="Only the worker knows the password of sink of c1"):
-        look.demand_seen()
+        require(look)
     assert look.rows()[-1]["found"] == "could not be seen"
 
 
@@ -108,7 +109,7 @@ def test_a_password_that_only_the_worker_knows_is_not_taken_for_a_right_one(monk
 
 def topics_of(
     *existing: str, source: dict[str, str] | None = None, sink: dict[str, str] | None = None, makes: bool = False
-) -> Look:
+) -> Observation:
     configs = {"source": SOURCE | (source or {}), "sink": SINK | (sink or {})}
     return topics(configs, PIPELINE, existing, lambda: makes)
 
@@ -116,7 +117,7 @@ def topics_of(
 def test_topics_that_are_there_are_in_order() -> None:
     look = topics_of("t.orders", "t.customers")
     assert look.found == look.expected == {"t.orders": "present", "t.customers": "present"}
-    assert look.tolerated == {}
+    assert look.concerns == {}
 
 
 def test_a_topic_that_nothing_will_make_is_a_finding() -> None:
@@ -129,7 +130,7 @@ def test_a_topic_that_nothing_will_make_is_a_finding() -> None:
 def test_a_topic_that_will_be_made_is_a_warning(made_by: Any) -> None:
     look = topics_of("t.customers", **made_by)
     assert differences(look) == {}
-    assert look.tolerated == {"t.orders": "absent; it will be made with the first record"}
+    assert look.concerns == {"t.orders": "absent; it will be made with the first record"}
 
 
 def test_a_topic_that_a_sink_reads_and_no_source_writes_is_a_finding_whoever_could_make_it() -> None:
@@ -138,7 +139,7 @@ def test_a_topic_that_a_sink_reads_and_no_source_writes_is_a_finding_whoever_cou
 
 
 def test_a_pattern_must_match_a_topic_that_is_or_will_be() -> None:
-    def pattern(regex: str) -> Look:
+    def pattern(regex: str) -> Observation:
         config = {key: value for key, value in SINK.items() if key != "topics"} | {"topics.regex": regex}
         return topics({"source": SOURCE, "sink": config}, PIPELINE, [], lambda: True)
 

@@ -63,7 +63,11 @@ def _data(declared: Any) -> st.SearchStrategy[Any]:
     if issubclass(declared, BaseModel):
         return st.sampled_from(_models(declared))
     hints = get_type_hints(declared)
-    return st.builds(declared, **{one.name: of(hints[one.name]) for one in fields(declared) if one.init})
+    wanted = {one.name: hints[one.name] for one in fields(declared) if one.init}
+    alone = {name: st.just(()) for name, hint in wanted.items() if hint == tuple[declared, ...]}
+    drawn = {name: of(hint) for name, hint in wanted.items() if name not in alone}
+    one = st.builds(declared, **drawn, **alone)
+    return st.builds(declared, **drawn, **{name: st.lists(one, max_size=2).map(tuple) for name in alone})
 
 
 def _models(wanted: type[BaseModel]) -> list[BaseModel]:

@@ -20,6 +20,7 @@ from cdcproof.core.secrets import known
 from cdcproof.databases.names import TableName
 from cdcproof.evidence.observed import OBSERVED, values
 from cdcproof.evidence.values import NotReadableError, NotWritableError, Values, classes_within, name_of
+from cdcproof.findings import Observation
 from cdcproof.observations.schema.tables import TableSets
 from cdcproof.pipeline.model import Pipeline
 from tests.evidence.data import PIPELINE, of
@@ -149,3 +150,25 @@ def test_secrets_are_taken_out_and_that_is_said() -> None:
         {"[redacted]": "x"},
     ]
     assert not by.write(Configured({"database.password": "${file:x:y}", "topics": "a"})).redacted
+
+
+def test_what_was_recorded_as_a_look_is_an_observation_now() -> None:
+    """Recordings of before the checks had one shape of an observation."""
+    then = {
+        "!": "Look",
+        "found": {"a": "present"},
+        "expected": {"a": "present"},
+        "details": {},
+        "action": ["do it"],
+        "tolerated": {"b": "absent; it will be made"},
+        "unknown": ["Nobody knows c."],
+    }
+
+    assert values().read(then) == Observation(
+        {"a": "present"},
+        {"a": "present"},
+        action=("do it",),
+        concerns={"b": "absent; it will be made"},
+        no_concern="present",
+        unknown={"Nobody knows c.": ""},
+    )

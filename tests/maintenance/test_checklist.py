@@ -11,7 +11,7 @@ import pytest
 
 from cdcproof.diagnostics.archive import Archive
 from cdcproof.environments.live import Live
-from cdcproof.findings import Verdict
+from cdcproof.findings import Finding, Verdict, require
 from cdcproof.maintenance import checklist, confirmations, drill_reports, go
 from cdcproof.maintenance.checklist import KeptDiagnostics, People, Restorable, RollbackFiles, Staged
 from cdcproof.maintenance.drill_reports import DrillReport
@@ -35,12 +35,13 @@ def is_green(seen: Any) -> bool:
 
 
 def test_nothing_is_confirmed_until_somebody_has(room: Room) -> None:
-    seen = People.look(room.window)
-    assert seen.found("approved") != seen.expected("approved")
+    with pytest.raises(Finding, match="approved: expected confirmed, found nobody has confirmed it"):
+        require(People.look(room.window).approved())
     confirmations.record(room.window, "approved", "Ben", None)
     seen = People.look(room.window)
-    assert seen.found("approved") == seen.expected("approved")
-    assert seen.found("announced") != seen.expected("announced")
+    require(seen.approved())
+    with pytest.raises(Finding, match="announced: expected confirmed"):
+        require(seen.announced())
 
 
 @pytest.mark.parametrize(("days", "is_late"), [(8, False), (6, True)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import BackupFile
+from cdcproof.findings import Finding, require
 from cdcproof.observations.backups.logs import last_run, read
 from cdcproof.observations.backups.runs import COMPLETE, FRESH, BackupRuns, GoodBackups, Run
 
@@ -55,9 +57,9 @@ def test_the_first_bad_line_is_shown() -> None:
 
 def test_without_a_log_and_while_it_runs_nothing_is_known() -> None:
     with pytest.raises(CouldNotLookError, match="no log"):
-        runs().found()
+        require(runs().observation())
     with pytest.raises(CouldNotLookError, match="may still go on"):
-        runs(run("20261129_020000", 0.1), newest_good="20261128_020000").found()
+        require(runs(run("20261129_020000", 0.1), newest_good="20261128_020000").observation())
 
 
 def test_an_earlier_failure_of_the_week_is_a_warning_and_an_older_one_is_none() -> None:
@@ -102,7 +104,7 @@ def test_a_whole_backup_of_last_night_is_fresh() -> None:
 
     assert found.found() == found.expected() == {"/b/w_#_#": FRESH}
     assert found.newest_stamp() == "20261129_020000"
-    found.demand_complete()
+    require(found.observation())
 
 
 @pytest.mark.parametrize("damaged", [{"w_20261129_020000": "toc.dat has another length"}, {}])
@@ -154,5 +156,13 @@ def test_a_backup_from_the_future_is_none() -> None:
 def test_no_backup_at_all_is_not_right() -> None:
     for found in (backups(), backups(("x.log", 1))):
         assert found.found() != found.expected()
-    with pytest.raises(CouldNotLookError):
-        GoodBackups(Path("/b"), (), False, frozenset(), NOW, 26, 60, {}).demand_complete()
+    with pytest.raises(Finding, match="/b: expected fresh"):
+        require(replace(backups(), complete=False).observation())
+
+
+def test_a_newer_one_that_may_not_have_been_seen_is_not_known() -> None:
+    fresh = backups(*folder("w_20261129_020000", 4))
+
+    require(fresh.observation())
+    with pytest.raises(CouldNotLookError, match="more files below /b than could be listed"):
+        require(replace(fresh, complete=False).observation())

@@ -15,6 +15,7 @@ from cdcproof.backup.folders import damage
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import BackupFile
 from cdcproof.environments.disk import files_below
+from cdcproof.findings import require
 from cdcproof.observations.backups.morning import FRESH, Backups
 from cdcproof.remedies.checks import Remedies
 from tests.backup.made import committed
@@ -65,7 +66,7 @@ def test_an_empty_file_is_no_backup() -> None:
 
 def test_what_was_not_listed_whole_is_not_called_fresh() -> None:
     with pytest.raises(CouldNotLookError):
-        backups(("w_1.bak", 1), complete=False).demand_complete()
+        require(backups(("w_1.bak", 1), complete=False).observation())
 
 
 def test_the_newest_of_a_kind_is_never_among_the_old() -> None:

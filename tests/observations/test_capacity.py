@@ -6,7 +6,7 @@ import pytest
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import FileSystem
-from cdcproof.findings import Verdict
+from cdcproof.findings import Verdict, require
 from cdcproof.observations.weeks.capacity import DaysUntilFull, Growth
 from checks.weekly import test_3_capacity as checks
 from tests.check_in_process import judged
@@ -82,7 +82,7 @@ def test_what_is_too_large_is_red_although_another_has_no_history() -> None:
     assert verdict(growth(new=new, w=sizes((7, 100), (0, 200)))) is Verdict.FAILED
     assert verdict(growth(new=new, w=sizes((7, 100), (0, 101)))) is Verdict.NOT_CHECKED
     with pytest.raises(CouldNotLookError, match="known of new"):
-        growth(new=new, w=sizes((7, 100), (0, 101))).demand_known()
+        require(growth(new=new, w=sizes((7, 100), (0, 101))).observation())
     assert verdict(growth()) is Verdict.NOT_CHECKED
 
 

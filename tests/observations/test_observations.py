@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from cdcproof.clients.kafka.consumer_groups import Group, PartitionLag
-from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column, TableName
 from cdcproof.environments.base import FileSystem, ServiceState, Taken
-from cdcproof.findings import Concern, Finding, require_at_most, require_below, require_equal, warn_if_any
+from cdcproof.findings import Concern, Finding, require, require_at_most, require_below, require_equal, warn_if_any
 from cdcproof.observations.databases.slots import Slots
 from cdcproof.observations.dead_letters import DeadLetters
 from cdcproof.observations.disks import Disks, OldFiles, size
@@ -40,7 +40,7 @@ class TestServices:
         services = Services((self.state("a"),), ("a (kafka)", "b (kafka)"))
 
         with pytest.raises(Finding, match=r"b \(kafka\): expected up, found absent"):
-            require_equal(services.verdicts(), dict.fromkeys(services.expected(), "up"))
+            require(services.observation())
 
     def test_a_log_that_cannot_be_read_is_said_so(self):
         def refuse(name):
@@ -375,8 +375,8 @@ class TestColumnSets:
         sets = ColumnSets([orders, customers], {"orders": (both, both)})
         assert sets.found() == sets.expected() == {"orders": "every column at the target"}
         assert sets.rows()[-1] == {"table": "customers", "not seen": "it is not on both sides"}
-        sets.demand_seen()
+        require(sets.observation())
 
     def test_where_no_table_is_on_both_sides_nothing_was_compared(self):
-        with pytest.raises(UnexpectedAnswerError, match="so no columns could be compared"):
-            ColumnSets(pipeline_of("orders").tables, {}).demand_seen()
+        with pytest.raises(CouldNotLookError, match="so no columns could be compared"):
+            require(ColumnSets(pipeline_of("orders").tables, {}).observation())

@@ -15,6 +15,7 @@ from cdcproof.core.errors import CouldNotLookError, UnreachableError
 from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column, TableName
+from cdcproof.findings import require
 from cdcproof.observations import readings
 from cdcproof.observations.lag.sink import SinkLag
 from cdcproof.pipeline.model import Freshness, HttpService, Pipeline
@@ -384,14 +385,14 @@ def test_what_the_checks_may_not_see_is_named_with_one_command_that_grants_it_al
 
     closed = readings.own_rights(Closed(), pipeline, "source")  # type: ignore[arg-type]
     with pytest.raises(CouldNotLookError, match=r"u may not see: server state, dbo\.orders") as raised:
-        closed.demand_seen()
+        require(closed.observation())
     assert "'GRANT A TO us; USE master; GRANT B TO us;'" in raised.value.remedy
-    readings.own_rights(Open(), pipeline, "source").demand_seen()  # type: ignore[arg-type]
+    require(readings.own_rights(Open(), pipeline, "source").observation())  # type: ignore[arg-type]
 
     beating = pipeline.model_copy(update={"freshness": Freshness(source="dbo.beat", target="public.beat")})
     for side, beat in (("source", "dbo.beat"), ("target", "public.beat")):
         with pytest.raises(CouldNotLookError, match=beat):
-            readings.own_rights(Closed(), beating, side).demand_seen()  # type: ignore[arg-type]
+            require(readings.own_rights(Closed(), beating, side).observation())  # type: ignore[arg-type]
 
 
 class Topics(Broker):
@@ -433,8 +434,8 @@ def test_topics_that_no_connector_names_are_not_taken_for_seen(
 def test_without_connect_it_is_not_known_which_topics_there_must_be(pipeline: Pipeline) -> None:
     found = readings.topics(Dead(), Topics(), pipeline)  # type: ignore[arg-type]
     assert found.found() == found.expected()
-    with pytest.raises(UnreachableError, match="Kafka Connect does not answer"):
-        found.demand_seen()
+    with pytest.raises(CouldNotLookError, match="Kafka Connect does not answer"):
+        require(found.observation())
 
 
 @pytest.mark.parametrize(
@@ -451,4 +452,4 @@ def test_where_a_sink_puts_records_aside_must_be_known_for_each(topic: str | Non
         found = readings.dead_letters(connect, Broker(), pipeline_of("orders", connectors=both))  # type: ignore[arg-type]
     assert found.found() == found.expected() == {"dlq of other": "no records"}
     with pytest.raises(CouldNotLookError, match=re.escape(words)):
-        found.demand_seen()
+        require(found.observation())

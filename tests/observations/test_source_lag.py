@@ -9,10 +9,12 @@ import pytest
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.databases.contracts.deployment import LogReading
-from cdcproof.findings import Finding, require_at_most
+from cdcproof.findings import Finding, require, require_at_most
 from cdcproof.observations.lag.source import Progress, SourceLag
+from cdcproof.pipeline.model import Thresholds
 
 MEBIBYTE = 1024 * 1024
+LIMITS = Thresholds()
 
 
 def reading(
@@ -79,8 +81,8 @@ def test_sql_server_reports_the_age_of_what_was_not_read() -> None:
 
 def test_what_could_not_be_seen_is_said_and_so_is_that_there_was_nothing_to_see() -> None:
     with pytest.raises(CouldNotLookError, match="c does not run") as raised:
-        SourceLag({}, {"c": ("c does not run.", "See morning.2-connectors.")}).demand_seen()
+        require(SourceLag({}, {"c": ("c does not run.", "See morning.2-connectors.")}).observation(LIMITS))
     assert raised.value.remedy == "See morning.2-connectors."
     with pytest.raises(CouldNotLookError, match="No source connector"):
-        SourceLag({}).demand_seen()
-    lag(reading(1, 1), reading(1, 1)).demand_seen()
+        require(SourceLag({}).observation(LIMITS))
+    require(lag(reading(1, 1), reading(1, 1)).observation(LIMITS))

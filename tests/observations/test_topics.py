@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cdcproof.clients.kafka.topic_states import PartitionState, TopicState
-from cdcproof.core.errors import UnreachableError
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Finding, require
 from cdcproof.observations.schema.topics import IN_ORDER, Topics, connects_own
 
 GOOD = PartitionState(0, True, 3, 3)
@@ -100,11 +103,13 @@ def test_connects_own_topics_are_known_by_their_names(name: str, is_own: bool) -
 def test_what_connect_could_not_name_was_not_checked_but_what_was_seen_to_be_wrong_is_said_first() -> None:
     blind = Topics((topic("o", cleanup_policy="delete"),), own=["o"], unnamed={"": "Kafka Connect does not answer."})
     assert blind.found()["o"] == "cleanup.policy is delete, not compact"
-    with pytest.raises(UnreachableError, match="schema history and dead letters is not known"):
-        blind.demand_seen()
+    with pytest.raises(Finding, match=r"o: expected in order, found cleanup\.policy is delete"):
+        require(blind.observation())
+    with pytest.raises(CouldNotLookError, match="schema history and dead letters is not known"):
+        require(replace(blind, seen=(topic("o", cleanup_policy="compact"),)).observation())
 
 
 def test_a_topic_that_one_connector_does_not_name_is_in_the_evidence() -> None:
     seen = Topics((topic("t"),), unnamed={"source": "it is not at Connect"})
-    seen.demand_seen()
+    require(seen.observation())
     assert seen.rows()[-1] == {"topic": "of source", "found": "not seen: it is not at Connect"}

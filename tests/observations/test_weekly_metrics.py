@@ -9,7 +9,7 @@ import pytest
 
 from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError, UnreachableError, UsageError
-from cdcproof.findings import Concern, Finding, Verdict, require_at_most, require_equal, warn_if_any
+from cdcproof.findings import Concern, Finding, Verdict, require
 from cdcproof.observations.lag.weekly import WeeklyLag
 from cdcproof.observations.weeks import metrics_reading as weekly_metrics
 from cdcproof.observations.weeks.failures import WeeklyFailures
@@ -137,15 +137,11 @@ def test_a_slow_week_is_red_until_it_is_over(url: str) -> None:
 
 def judged_failures(found: WeeklyFailures) -> None:
     """As the check judges."""
-    require_at_most(found.counts(), found.limit, unit="in 7 days", details=found.details())
-    found.demand_known()
-    warn_if_any(found.more_than_before(), expected="no more")
+    require(found.observation())
 
 
 def judged_lag(found: WeeklyLag) -> None:
-    require_equal(found.found(), found.expected(), details=found.details())
-    found.demand_known()
-    warn_if_any(found.much_more_than_before(), expected="about the same")
+    require(found.observation())
 
 
 def failures(name: str, url: str) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.connectors.prerequisites import Look
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column
 from cdcproof.environments.disk import files_below
+from cdcproof.findings import Observation
 from cdcproof.observations.backups.morning import Backups
 from cdcproof.observations.databases.slots import Slots
 from cdcproof.observations.disks import OldFiles
@@ -300,7 +300,7 @@ def test_on_the_embedded_pipeline_the_passwords_come_before_a_command_that_needs
 
 
 def test_what_a_prerequisite_wants_of_an_administrator_can_be_pasted_there_too(remedies):
-    look = Look({}, {}, action=("psql -h h -c x   # as an administrator", "# advice", "kafka-topics --create"))
+    look = Observation({}, {}, action=("psql -h h -c x   # as an administrator", "# advice", "kafka-topics --create"))
 
     assert remedies.pasteable(look) == look
     first, *others = replace(remedies, environment=EmbeddedOne()).pasteable(look).action

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from cdcproof.core.errors import UnreachableError
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Concern, require
 from cdcproof.validation.soak.samples import Part, Seen, Soak
 
 
@@ -57,8 +58,8 @@ def test_what_did_not_answer_is_not_checked_by_name(looks: list[dict[str, str] |
     soak = Soak((connectors(*looks), connectors(RUNNING)), seconds=5)
 
     assert soak.found() == soak.must_be()
-    with pytest.raises(UnreachableError, match=f"Kafka Connect: {story}"):
-        soak.demand_seen()
+    with pytest.raises(CouldNotLookError, match=f"Kafka Connect: {story}"):
+        require(soak.observation())
 
 
 def test_what_was_seen_to_be_wrong_before_and_after_is_a_finding_all_the_same() -> None:
@@ -68,7 +69,10 @@ def test_what_was_seen_to_be_wrong_before_and_after_is_a_finding_all_the_same() 
 
 
 def test_what_answered_throughout_was_seen() -> None:
-    Soak((connectors(RUNNING, RUNNING), Part("alerts", (), not_watched="no [prometheus]")), seconds=5).demand_seen()
+    soak = Soak((connectors(RUNNING, RUNNING), Part("alerts", (), not_watched="no [prometheus]")), seconds=5)
+
+    with pytest.raises(Concern, match=r"alerts: expected watched, found no \[prometheus\]"):
+        require(soak.observation())
 
 
 def test_what_must_not_be_there_is_told_though_it_went_away() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from cdcproof.core.errors import UnreachableError
+from cdcproof.core.errors import CouldNotLookError, UnreachableError
+from cdcproof.findings import require
 from cdcproof.pipeline.model import HttpService
 from cdcproof.validation.soak import watch as soak
 from cdcproof.validation.soak.samples import Seen
@@ -56,8 +57,8 @@ def test_a_flap_that_recovered_is_found() -> None:
 def test_a_part_that_stops_answering_is_found() -> None:
     found = watch([part(scripted("RUNNING", None, "RUNNING"))], 0.3, quietly)
 
-    with pytest.raises(UnreachableError, match="Kafka Connect: no answer from"):
-        found.demand_seen()
+    with pytest.raises(CouldNotLookError, match="Kafka Connect: no answer from"):
+        require(found.observation())
 
 
 def test_an_optional_part_that_was_never_there_is_not_watched() -> None:
@@ -70,8 +71,8 @@ def test_an_optional_part_that_was_never_there_is_not_watched() -> None:
 def test_an_optional_part_that_goes_away_is_found() -> None:
     found = watch([part(scripted("RUNNING", None), optional=True)], 0.2, quietly)
 
-    with pytest.raises(UnreachableError, match=r"no answer from \d+ s to the end"):
-        found.demand_seen()
+    with pytest.raises(CouldNotLookError, match=r"no answer from \d+ s to the end"):
+        require(found.observation())
 
 
 def test_a_part_that_hangs_does_not_keep_the_others_from_looking() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from cdcproof.clients.connect.client import Connect
 from cdcproof.connectors.settings import config as connector_config
@@ -18,45 +18,16 @@ from cdcproof.databases.connections import connect_for_deployment as open_databa
 from cdcproof.databases.contracts.catalogue import tables_beside
 from cdcproof.databases.contracts.deployment import Rights
 from cdcproof.databases.names import TableName
-from cdcproof.findings import ABSENT
+from cdcproof.findings import ABSENT, Observation
 from cdcproof.pipeline.model import Pipeline
 
 
-@dataclass(frozen=True)
-class Look:
-    """What was looked at: `found` and `expected` by subject, and the rows that show it. `unknown`: what could not be seen.
-
-    `tolerated` are differences that will mend themselves; `action` is what an operator pastes.
-    """
-
-    found: Mapping[str, str] = field(default_factory=dict)
-    expected: Mapping[str, str] = field(default_factory=dict)
-    details: Mapping[str, str] = field(default_factory=dict)
-    tolerated: Mapping[str, str] = field(default_factory=dict)
-    action: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-
-    def rows(self) -> list[dict[str, object]]:
-        """One row per subject, for the report."""
-        subjects = dict.fromkeys((*self.expected, *self.found, *self.tolerated))
-        rows: list[dict[str, object]] = [
-            {"what": s, "found": self.tolerated.get(s) or self.found.get(s, ABSENT), "expected": self.expected.get(s)}
-            for s in subjects
-        ]
-        return rows + [{"what": text, "found": "could not be seen", "expected": None} for text in self.unknown]
-
-    def demand_seen(self) -> None:
-        """Raise `CouldNotLookError` where something could not be seen; called once what was seen is judged."""
-        if self.unknown:
-            raise CouldNotLookError(" ".join(self.unknown))
-
-
-def logins(accounts: Iterable[Account], connect: Connect) -> Look:
+def logins(accounts: Iterable[Account], connect: Connect) -> Observation:
     """Whether each database answers its connector's own account: asked by the worker's plug-in, and from here."""
     found: dict[str, str] = {}
     details: dict[str, str] = {}
     action: list[str] = []
-    unknown: list[str] = []
+    unknown: dict[str, str] = {}
     for account in accounts:
         if account.side == "source":  # a JDBC sink's validation does not log in: seen with Debezium 3.4
             subject = f"{account.connector}, from the worker"
@@ -66,7 +37,7 @@ def logins(accounts: Iterable[Account], connect: Connect) -> Look:
         subject = f"{account.connector}, from here"
         if account.password is None:
             if account.side == "target":
-                unknown.append(_only_the_worker_knows(account))
+                unknown[_only_the_worker_knows(account)] = ""
             continue
         try:
             with open_database(account.database, account.password):
@@ -74,7 +45,7 @@ def logins(accounts: Iterable[Account], connect: Connect) -> Look:
         except RefusedError as error:
             found[subject], details[subject] = "refused", error.message
             action.append(_log_in(account))
-    return Look(found, dict.fromkeys(found, "answers"), details, action=tuple(action), unknown=tuple(unknown))
+    return Observation(found, dict.fromkeys(found, "answers"), details, action=tuple(action), unknown=unknown)
 
 
 def topics(
@@ -82,13 +53,13 @@ def topics(
     pipeline: Pipeline,
     existing: Collection[str],
     broker_makes_topics: Callable[[], bool],
-) -> Look:
+) -> Observation:
     """Whether every topic that the connectors write and read is there.
 
-    One that a source writes and that will be made at its first record, by Connect or by the broker, is tolerated.
+    One that a source writes and that will be made at its first record, by Connect or by the broker, is a concern.
     """
     found: dict[str, str] = {}
-    tolerated: dict[str, str] = {}
+    concerns: dict[str, str] = {}
     written: set[str] = set()
     for config in configs.values():
         address = connector_config.source_address(config)
@@ -104,7 +75,7 @@ def topics(
             if topic in existing:
                 found[topic] = "present"
             elif "topic.creation.default.partitions" in config or broker_makes_topics():
-                found[topic], tolerated[topic] = "present", "absent; it will be made with the first record"
+                found[topic], concerns[topic] = "present", "absent; it will be made with the first record"
             else:
                 found[topic] = ABSENT
     for name, config in configs.items():
@@ -119,7 +90,7 @@ def topics(
     action = tuple(
         shlex.join(["kafka-topics", *pipeline.kafka.tool_options, "--create", "--topic", topic]) for topic in absent
     )
-    return Look(found, dict.fromkeys(found, "present"), tolerated=tolerated, action=action)
+    return Observation(found, dict.fromkeys(found, "present"), concerns=concerns, no_concern="present", action=action)
 
 
 def rights_of(account: Account, pipeline: Pipeline) -> Rights:
@@ -158,10 +129,10 @@ def obstacles_of(account: Account, pipeline: Pipeline) -> Rights:
         return Rights(asked.obstacles(account.user, writes=account.side == "target"))
 
 
-def rights(accounts: Iterable[Account], rights_of: Callable[[Account], Rights]) -> tuple[Look, Look]:
+def rights(accounts: Iterable[Account], rights_of: Callable[[Account], Rights]) -> tuple[Observation, Observation]:
     """What the connectors' accounts lack, and what they have beyond their needs."""
     seen = [(account, rights_of(account)) for account in accounts]
-    looks = []
+    observed = []
     for word, expected in (("missing", "granted"), ("excessive", "not granted")):
         wrong = {
             f"{account.user} of {account.connector}: {subject}": administer(account.database, statement)
@@ -169,14 +140,14 @@ def rights(accounts: Iterable[Account], rights_of: Callable[[Account], Rights]) 
             for subject, statement in getattr(found, word).items()
         }
         mine = {f"{account.user} of {account.connector}": "as needed" for account, _ in seen}
-        looks.append(
-            Look(
+        observed.append(
+            Observation(
                 {**mine, **dict.fromkeys(wrong, "missing" if word == "missing" else "granted")},
                 {**mine, **dict.fromkeys(wrong, expected)},
                 action=tuple(wrong.values()),
             )
         )
-    return looks[0], looks[1]
+    return observed[0], observed[1]
 
 
 def _only_the_worker_knows(account: Account) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from cdcproof.clients.connect.client import ConnectorStates
-from cdcproof.connectors.prerequisites import Look
 from cdcproof.connectors.settings.rules import Settings
 from cdcproof.evidence.values import Values, classes_within
+from cdcproof.findings import Observation
 from cdcproof.observations.backups.morning import Backups
 from cdcproof.observations.backups.runs import BackupRuns, GoodBackups
 from cdcproof.observations.backups.uploads import Uploads
@@ -44,7 +45,7 @@ SUITES = ("morning", "weekly", "monthly")
 OBSERVED: tuple[type, ...] = (
     *(Services, ConnectorStates, Reports, MismatchMetrics, PageBesideConnect, Backups, Disks, OwnRights),
     *(SinkLag, SourceLag, SourceHistory, Freshness, CaptureJobs, Slots, DeadLetters, NextSchemas),
-    *(Settings, TableSets, Look, ColumnSets, Topics),
+    *(Settings, TableSets, Observation, ColumnSets, Topics),
     *(WeeklyFailures, WeeklyLag, BackupRuns, GoodBackups, Uploads, Growth, DaysUntilFull),
     *(Images, NewerImages, NewerTags, Advisories, Performance, RecoveryDrill),
 )
@@ -53,4 +54,9 @@ _CLASSES = classes_within((*OBSERVED, Pipeline))
 
 def values(named: Mapping[str, object] | None = None) -> Values:
     """What writes and reads them."""
-    return Values(_CLASSES, named)
+    return Values(_CLASSES, named, {"Look": _observation_of_look})
+
+
+def _observation_of_look(*, tolerated: Mapping[str, str], unknown: tuple[str, ...], **same: Any) -> Observation:
+    """What was called `Look` in recordings until the checks had one shape of an observation."""
+    return Observation(**same, concerns=tolerated, no_concern="present", unknown=dict.fromkeys(unknown, ""))

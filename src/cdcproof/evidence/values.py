@@ -52,11 +52,20 @@ class Written:
 
 
 class Values:
-    """Writes and reads values of these classes. `named` are objects that are written once, elsewhere: by their name alone."""
+    """Writes and reads values of these classes. `named` are objects that are written once, elsewhere: by their name alone.
 
-    def __init__(self, classes: Iterable[type], named: Mapping[str, object] | None = None) -> None:
+    `former` is the name of a class that is no more to what makes of its fields, by their names, the value that has taken its place.
+    """
+
+    def __init__(
+        self,
+        classes: Iterable[type],
+        named: Mapping[str, object] | None = None,
+        former: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
         self._classes = {name_of(one): one for one in classes}
         self._named = dict(named or {})
+        self._former = dict(former or {})
 
     def write(self, value: object) -> Written:
         """Raises `NotWritableError`."""
@@ -98,6 +107,8 @@ class Values:
         return self._made(kind, data)
 
     def _made(self, kind: str, data: Mapping[str, Any]) -> Any:
+        if kind in self._former:
+            return self._former[kind](**{key: self._read(value) for key, value in data.items() if key != _TAG})
         found = self._classes.get(kind)
         if found is None:
             raise NotReadableError(f"nothing of the class {kind} is known here")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from cdcproof.backup import manifest
 from cdcproof.core.errors import CdcproofError, ConfigError
 from cdcproof.diagnostics.archive import Archive
 from cdcproof.environments.base import Environment
+from cdcproof.findings import Observation
 from cdcproof.maintenance import confirmations
 from cdcproof.maintenance.confirmations import Confirmation
 from cdcproof.maintenance.window import Window, sha256
@@ -39,13 +40,17 @@ class People:
         """From the window's journal."""
         return cls(confirmations.of(window), window.plan.begins)
 
-    def found(self, what: str) -> dict[str, str]:
-        """Whether it was done."""
-        return {what: "confirmed" if what in self.confirmed else "nobody has confirmed it"}
+    def announced(self) -> Observation:
+        """The window was announced; less than a week before is a concern."""
+        return replace(self._done("announced"), concerns=self.late(), no_concern="announced a week before")
 
-    def expected(self, what: str) -> dict[str, str]:
-        """What `found` must be."""
-        return {what: "confirmed"}
+    def approved(self) -> Observation:
+        """The change was approved."""
+        return self._done("approved")
+
+    def _done(self, what: str) -> Observation:
+        found = "confirmed" if what in self.confirmed else "nobody has confirmed it"
+        return Observation({what: found}, {what: "confirmed"})
 
     def late(self) -> dict[str, str]:
         """What came later than the runbook wants."""
@@ -82,6 +87,10 @@ class Staged:
         ]
         newest = tuple(sorted(mine, key=lambda run: run.started_at, reverse=True))
         return cls(window.plan.change, window.plan.change_sha256, newest, len(every))
+
+    def observation(self) -> Observation:
+        """The newest run of the gate with this change is whole and green."""
+        return Observation(self.found(), self.expected())
 
     def found(self) -> dict[str, str]:
         """The newest run's result."""
@@ -134,6 +143,16 @@ class RollbackFiles:
         differing = tuple(one.change for one in found.classified.judged)
         return cls(files, differing, {str(n): text for n, text in enumerate(found.not_compared, start=1)})
 
+    def observation(self) -> Observation:
+        """Every file is as planned and kept, and is what runs; one that was not compared is a concern."""
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            concerns=self.not_compared(),
+            no_concern="compared with what runs",
+        )
+
     def found(self) -> dict[str, str]:
         """File, or fact, to what it is."""
         missing = {"the compose files": "none is kept, and the change intends another deployment"}
@@ -173,6 +192,10 @@ class KeptDiagnostics:
 
     archive: Archive
 
+    def observation(self) -> Observation:
+        """The archive is written; what is missing in it is a concern."""
+        return Observation(self.found(), self.expected(), concerns=self.not_collected(), no_concern="collected")
+
     def found(self) -> dict[str, str]:
         """Whether something was collected at all."""
         return {"the archive": "written" if len(self.archive.files) > 1 else "empty"}
@@ -198,6 +221,10 @@ class FreshBackup:
 
     folder: Path | None
     failures: tuple[str, ...]
+
+    def observation(self) -> Observation:
+        """It was made, and nothing failed."""
+        return Observation(self.found(), self.expected())
 
     def found(self) -> dict[str, str]:
         """``made``, or what failed."""
@@ -238,6 +265,10 @@ class Restorable:
         reasons = [*proofs, *_confirmed(window)]
         limit = pipeline.maintenance.backup_age_hours
         return cls(newest, taken, wrong, reasons[0] if reasons else "", time.time(), limit)
+
+    def observation(self) -> Observation:
+        """The newest backup is young and as it was written, and a restore was proven."""
+        return Observation(self.found(), self.expected())
 
     def found(self) -> dict[str, str]:
         """What is wrong with it, by what must hold."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Observation
 
 _NONE = "no records"
 
@@ -22,6 +22,10 @@ class DeadLetters:
     """A topic that is not there yet keeps none: Connect makes it with its first record."""
     unnamed: Mapping[str, str] = field(default_factory=dict)
 
+    def observation(self) -> Observation:
+        """No topic has a record, and the topic of every sink is known."""
+        return Observation(self.found(), self.expected(), unknown=self.unknown())
+
     def expected(self) -> dict[str, str]:
         """No topic has a record."""
         return {subject: _NONE if topic else words for subject, (topic, words) in self._words().items()}
@@ -30,11 +34,10 @@ class DeadLetters:
         """Sink and topic to what is in it."""
         return {subject: words for subject, (_, words) in self._words().items()}
 
-    def demand_seen(self) -> None:
-        """Raise `CouldNotLookError` where it is not known in which topic a sink puts records aside."""
-        if self.unnamed:
-            why = "; ".join(f"{sink}: {words}" for sink, words in self.unnamed.items())
-            raise CouldNotLookError(f"It is not known where every sink puts records aside. {why}.")
+    def unknown(self) -> dict[str, str]:
+        """Whether it is not known in which topic a sink puts records aside."""
+        why = "; ".join(f"{sink}: {words}" for sink, words in self.unnamed.items())
+        return {f"It is not known where every sink puts records aside. {why}.": ""} if why else {}
 
     def sinks(self) -> tuple[str, ...]:
         """Sinks whose topic has records."""

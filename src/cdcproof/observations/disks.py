@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdcproof.environments.base import FileSystem
+from cdcproof.findings import Observation, below
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,16 @@ class Disks:
 
     file_systems: tuple[FileSystem, ...]
     old_files: OldFiles | None
+
+    def observation(self, fail_percent: float, warn_percent: float) -> Observation:
+        """Every file system is below the limit; one that has reached the lower limit is a concern."""
+        warning = below(warn_percent, "% used")
+        return Observation(
+            self.used_percent(),
+            below(fail_percent, "% used"),
+            concerns=warning.broken_by(self.used_percent()),
+            no_concern=str(warning),
+        )
 
     def used_percent(self) -> dict[str, float]:
         """Path, and ``path inodes`` where it has them, to percent used."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from cdcproof.core.durations import clock
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import ServiceState
+from cdcproof.findings import Observation, at_most
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,17 @@ class Services:
     expected_subjects: tuple[str, ...]
     logs: Mapping[str, str] = field(default_factory=dict)
     """Name of each failing service to the end of its log, or to why there is none to read."""
+
+    def observation(self, most_restarts: float = math.inf) -> Observation:
+        """Every service is up, and healthy where it has a health check. More than so many restarts in 24 hours are a concern."""
+        limit = at_most(most_restarts, "restarts in 24 h")
+        return Observation(
+            self.verdicts(),
+            dict.fromkeys(self.expected(), "up"),
+            self.details(),
+            concerns=limit.broken_by(self.restarts_24h()),
+            no_concern=str(limit),
+        )
 
     def expected(self) -> tuple[str, ...]:
         """Subjects that must be up."""
@@ -52,6 +65,10 @@ class Services:
             except CouldNotLookError as error:
                 logs[name] = f"not readable: {error}"
         return replace(self, logs=logs)
+
+    def log_pages(self) -> dict[str, str]:
+        """Title to the log of each service that fails, for the report."""
+        return {f"Log of {name}, last 50 lines": log for name, log in self.logs.items()}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per service, for the report."""

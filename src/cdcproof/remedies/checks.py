@@ -14,12 +14,12 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
-from cdcproof.connectors.prerequisites import Look
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.sessions.deployment import add_column
 from cdcproof.environments.base import Environment
-from cdcproof.findings import ABSENT
+from cdcproof.findings import ABSENT, Observation
 from cdcproof.observations.disks import OldFiles
+from cdcproof.observations.reconciliation.reports import Newest
 from cdcproof.observations.schema.columns import ColumnSets
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.remedies.commands import CommandLine, Commands
@@ -114,6 +114,11 @@ class Remedies:
             *(() if embedded else (other,)),
             again,
         )
+
+    def make_match(self, newest: Newest) -> Commands:
+        """What reports need in which a table does not match."""
+        again = self.reconcile(newest.tables_not_matching(), to_repair=newest.tables_to_repair())
+        return (*self.set_aside(newest.files_ahead()), *again)
 
     def set_aside(self, reports: Collection[Path]) -> Commands:
         """Rename reports that a wrong clock dated into the future: until then nothing else is the newest."""
@@ -383,10 +388,11 @@ class Remedies:
         plan = self._commands.cdcproof("connectors", "plan", str(directory))
         return (f"# in the files of {directory}, set:", *lines, *(f"# {line}" for line in advice), plan)
 
-    def pasteable(self, look: Look) -> Look:
+    def pasteable(self, observation: Observation) -> Observation:
         """The same, its commands for a database's administrator as they can be pasted in this environment."""
         shell = self.environment.shell
-        return replace(look, action=tuple(shell(line) if line.startswith("psql ") else line for line in look.action))
+        action = (shell(line) if line.startswith("psql ") else line for line in observation.action)
+        return replace(observation, action=tuple(action))
 
     def _tasks(self, states: Mapping[str, str], name: str) -> int:
         return sum(subject.startswith(f"{name}/") for subject in states)

@@ -30,6 +30,11 @@ class EvidenceBook:
         text = observed if isinstance(observed, str) else table(observed)
         self.pages.append(Evidence(scrub(title), scrub(text)))
 
+    def saw_each(self, pages: Mapping[str, str | Iterable[Mapping[str, object]]]) -> None:
+        """Keep several, by their titles; there may be none."""
+        for title, observed in pages.items():
+            self.saw(title, observed)
+
     @property
     def looked_at_something(self) -> bool:
         """Whether anything was seen; an empty list is nothing."""

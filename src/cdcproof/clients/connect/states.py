@@ -12,6 +12,7 @@ from typing import Any
 
 from cdcproof.clients.kafka.dead_letters import TOPIC_KEY
 from cdcproof.core.secrets import inline_secrets
+from cdcproof.findings import Observation
 
 _CAUSE = "Caused by: "
 _BEGINNING, _END = 200, 100
@@ -51,6 +52,16 @@ class ConnectorStates:
 
     connectors: tuple[Connector, ...]
 
+    def observation(self, expected: Mapping[str, str], *, of_secrets: bool = False) -> Observation:
+        """Every connector and task has the state that is expected; `of_secrets`: one that stands in clear is a concern."""
+        return Observation(
+            self.states,
+            expected,
+            self.details,
+            concerns=self.inline_secrets() if of_secrets else {},
+            no_concern="secrets through a ConfigProvider",
+        )
+
     @property
     def states(self) -> dict[str, str]:
         """Subject to state, connectors and tasks."""
@@ -73,6 +84,10 @@ class ConnectorStates:
     def traces(self) -> dict[str, str]:
         """Subject to whole trace, of those that have one."""
         return {subject: part.trace for subject, part in self._parts().items() if part.trace}
+
+    def trace_pages(self) -> dict[str, str]:
+        """Title to each whole trace, for the report."""
+        return {f"Trace of {subject}": trace for subject, trace in self.traces.items()}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per connector and task, for the report."""

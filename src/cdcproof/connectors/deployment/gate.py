@@ -12,6 +12,7 @@ from cdcproof.connectors.deployment.deploy import Result
 from cdcproof.connectors.deployment.difference import lines
 from cdcproof.connectors.deployment.plan import Step, plan
 from cdcproof.connectors.journal import Journal
+from cdcproof.findings import Observation
 from cdcproof.pipeline.model import Pipeline
 
 _SETTLE_SECONDS = 5.0
@@ -24,6 +25,19 @@ class ConnectorFiles:
 
     steps: tuple[Step, ...]
     errors: Mapping[str, tuple[FieldError, ...]]
+
+    def observation(self) -> Observation:
+        """Connect accepts every file; what works but should not be is a concern."""
+        return Observation(
+            self.found(),
+            self.expected(),
+            concerns=self.warnings(),
+            no_concern="secrets through the environment or a ConfigProvider",
+        )
+
+    def pages(self) -> dict[str, str]:
+        """Title to what would change, for the report, where something would."""
+        return {"What differs from what runs": self.changes()} if self.changes() else {}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per file, for the report."""
@@ -60,6 +74,10 @@ class Applied:
     """How it ended for each connector."""
 
     results: tuple[Result, ...]
+
+    def observation(self) -> Observation:
+        """Every connector has the configuration of its file, and runs."""
+        return Observation(self.found(), self.expected())
 
     def rows(self) -> list[dict[str, object]]:
         """One row per connector, for the report."""

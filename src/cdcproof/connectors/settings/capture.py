@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from cdcproof.connectors.prerequisites import Look
 from cdcproof.connectors.settings import config as connector_config
 from cdcproof.connectors.settings.accounts import Account
 from cdcproof.connectors.settings.config import Config
@@ -21,7 +20,7 @@ from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.sessions.deployment import add_to_publication, create_publication, publish_everything
 from cdcproof.databases.sqlserver.queries.catalogue import enable_table
 from cdcproof.databases.sqlserver.sessions.deployment import ENABLE_DATABASE
-from cdcproof.findings import ABSENT
+from cdcproof.findings import ABSENT, Observation
 from cdcproof.pipeline.model import Database, Pipeline, Table
 
 _PLUGIN = "decoderbufs"
@@ -41,7 +40,7 @@ def state_of(pipeline: Pipeline, publication: str, slot: str) -> CaptureState:
         return database.capture_state(publication, slot)
 
 
-def look(accounts: Iterable[Account], tables: Sequence[Table], state_of: StateOf, change: Change) -> Look:
+def look(accounts: Iterable[Account], tables: Sequence[Table], state_of: StateOf, change: Change) -> Observation:
     """The database's settings, TRUNCATE where a sink would apply it, and each table. Nothing is expected without a source connector.
 
     Raises `CouldNotLookError` where a table may be captured, and this account may not see it.
@@ -70,7 +69,7 @@ def look(accounts: Iterable[Account], tables: Sequence[Table], state_of: StateOf
         expected[subject] = "captured"
         found[subject] = "captured" if "captured" in answers else "; ".join(answers)
         action += [] if "captured" in answers else [command for commands in answers.values() for command in commands]
-    return Look(found, expected, action=tuple(dict.fromkeys(action)))
+    return Observation(found, expected, action=tuple(dict.fromkeys(action)))
 
 
 def partitions(

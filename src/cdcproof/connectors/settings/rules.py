@@ -15,6 +15,7 @@ from cdcproof.connectors.settings import config as connector_config
 from cdcproof.connectors.settings.config import DEBEZIUM_SINK, SINKS, SOURCES, Config, unreadable
 from cdcproof.connectors.settings.dropping import FROM_SOURCE, Delete, deletes_after, drops
 from cdcproof.databases.names import TableName
+from cdcproof.findings import Observation
 from cdcproof.pipeline.engines import DEFAULT_SCHEMAS
 from cdcproof.pipeline.model import Pipeline, Table
 
@@ -70,6 +71,10 @@ class Settings:
     faults: tuple[Fault, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Connector of the pipeline to why it was not judged."""
+
+    def observation(self) -> Observation:
+        """No setting loses changes; what may lose some is a concern."""
+        return Observation(self.found(), self.expected(), self.details(), concerns=self.risks(), no_concern="no risk")
 
     def expected(self) -> dict[str, str]:
         """Subject to what it must be."""

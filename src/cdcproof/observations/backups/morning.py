@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from cdcproof.core.durations import in_hours
-from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import BackupFile
+from cdcproof.findings import Observation
 from cdcproof.observations.backups.folders import Backup, backups_of, is_aside, kind_of, own_name
 from cdcproof.observations.disks import OldFiles, size
 
@@ -33,6 +33,10 @@ class Backups:
     damaged: Mapping[str, str] = field(default_factory=dict)
     """Folder of a backup of our own to what is wrong with it, of those that were looked at."""
 
+    def observation(self) -> Observation:
+        """Below each part of the directory lies a fresh backup, and every file was seen."""
+        return Observation(self.found(), self.expected(), self.details(), unknown=self.unknown())
+
     def expected(self) -> dict[str, str]:
         """Below each part of the directory lies a fresh backup."""
         return dict.fromkeys(self._newest() or [str(self.directory)], FRESH)
@@ -52,13 +56,11 @@ class Backups:
         """Part to its newest file."""
         return {part: f"newest: {file.path}" for part, file in self._newest().items()}
 
-    def demand_complete(self) -> None:
-        """Raise `CouldNotLookError` where a newer file may not have been seen."""
-        if not self.complete:
-            raise CouldNotLookError(
-                f"There are more files below {self.directory} than could be listed in time.",
-                "Delete old backups, or name the directory of the newest ones as paths.backups.",
-            )
+    def unknown(self) -> dict[str, str]:
+        """Whether a newer file may not have been seen."""
+        sentence = f"There are more files below {self.directory} than could be listed in time."
+        remedy = "Delete old backups, or name the directory of the newest ones as paths.backups."
+        return {} if self.complete else {sentence: remedy}
 
     def old(self, days: float) -> OldFiles:
         """The files older than `days`, without the newest of its kind: the last backup is never one to delete."""

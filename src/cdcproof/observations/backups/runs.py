@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from cdcproof.core.durations import in_hours
-from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import BackupFile
+from cdcproof.findings import Observation
 from cdcproof.observations.backups.folders import SUMS, Backup, backups_of, kind_of
 from cdcproof.observations.backups.logs import BackupLog, stamp_of
 
@@ -18,6 +18,7 @@ _HOUR_SECONDS = 3600.0
 _WEEK_SECONDS = 7 * 86_400.0
 _STILL_RUNNING_SECONDS = 3600.0
 COMPLETE = "complete, and nothing failed"
+_LEFT_NONE = "it ended early: it left no good backup"
 FRESH = "fresh"
 
 
@@ -48,6 +49,10 @@ class GoodBackups:
     damaged: Mapping[str, str]
     """Folder of a backup to what is wrong with it, as its manifest shows."""
 
+    def observation(self) -> Observation:
+        """Below each part of the directory lies a good backup of last night, and every file was seen."""
+        return Observation(self.found(), self.expected(), self.details(), unknown=self.unknown())
+
     def expected(self) -> dict[str, str]:
         """Below each part of the directory lies a good backup of last night."""
         return dict.fromkeys(self._of_part or [str(self.directory)], FRESH)
@@ -63,13 +68,13 @@ class GoodBackups:
             for part, names in self._of_part.items()
         }
 
-    def demand_complete(self) -> None:
-        """Raise `CouldNotLookError` where a newer one may not have been seen."""
-        if not self.complete:
-            raise CouldNotLookError(
-                f"There are more files below {self.directory} than could be listed in time.",
-                "Delete old backups (cdcproof cleanup backups), or name the directory of the newest ones as paths.backups.",
-            )
+    def unknown(self) -> dict[str, str]:
+        """Whether a newer one may not have been seen."""
+        sentence = f"There are more files below {self.directory} than could be listed in time."
+        remedy = (
+            "Delete old backups (cdcproof cleanup backups), or name the directory of the newest ones as paths.backups."
+        )
+        return {} if self.complete else {sentence: remedy}
 
     def newest_stamp(self) -> str:
         """The latest time in the name of a good backup; empty without any."""
@@ -132,32 +137,53 @@ class BackupRuns:
     now: float
     age_hours: float
 
+    def observation(self) -> Observation:
+        """The last run is of last night, and complete; one of the last 7 days in which something failed is a concern."""
+        if unknown := self.unknown():
+            return Observation(unknown=unknown)
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            concerns=self.failed_before(),
+            no_concern="nothing failed",
+        )
+
+    def unknown(self) -> dict[str, str]:
+        """Whether there is no log, or the last run may still go on."""
+        if not self.runs:
+            remedy = (
+                "Backups leave backup_YYYYMMDD_HHMMSS.log in paths.backups; another log is named by paths.backup_log."
+            )
+            return {"There is no log of a backup run.": remedy}
+        if self.found()["last run"] == _LEFT_NONE and self._age_seconds < _STILL_RUNNING_SECONDS:
+            sentence = f"The backup run of {self.runs[-1].path} may still go on."
+            return {sentence: "Look again when it has ended."}
+        return {}
+
     def expected(self) -> dict[str, str]:
         """The last run is of last night, and complete."""
         return {"last run": COMPLETE}
 
     def found(self) -> dict[str, str]:
-        """That, or what is wrong with it. Raises `CouldNotLookError` where there is no log, or the run still goes on."""
+        """That, or what is wrong with it; nothing without a run."""
         if not self.runs:
-            raise CouldNotLookError(
-                "There is no log of a backup run.",
-                "Backups leave backup_YYYYMMDD_HHMMSS.log in paths.backups; another log is named by paths.backup_log.",
-            )
+            return {}
         last = self.runs[-1]
-        age_seconds = self.now - last.ended_at
         if last.log.bad:
             return {"last run": f"{len(last.log.bad)} failed"}
-        if not age_seconds <= self.age_hours * _HOUR_SECONDS:
-            return {"last run": f"ended {in_hours(age_seconds)} ago, and none since"}
+        if not self._age_seconds <= self.age_hours * _HOUR_SECONDS:
+            return {"last run": f"ended {in_hours(self._age_seconds)} ago, and none since"}
         if not last.log.good:
             return {"last run": "nothing succeeded"}
         if last.log.stamp and self.newest_good < last.log.stamp:
-            if age_seconds < _STILL_RUNNING_SECONDS:
-                raise CouldNotLookError(
-                    f"The backup run of {last.path} may still go on.", "Look again when it has ended."
-                )
-            return {"last run": "it ended early: it left no good backup"}
+            return {"last run": _LEFT_NONE}
         return {"last run": COMPLETE}
+
+    @property
+    def _age_seconds(self) -> float:
+        """Of the last run."""
+        return self.now - self.runs[-1].ended_at
 
     def details(self) -> dict[str, str]:
         """The log, and its first bad line."""

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from cdcproof.clients.object_store.client import StoredObject
 from cdcproof.core.durations import in_hours
+from cdcproof.findings import Observation
 from cdcproof.observations.backups.folders import MANIFEST, kind_of, own_name
 from cdcproof.observations.disks import size
 
@@ -36,6 +37,16 @@ class Uploads:
     objects: Mapping[date, tuple[StoredObject, ...]]
     now: float
     age_hours: float
+
+    def observation(self) -> Observation:
+        """Each day has its backup and the newest is fresh; one that differs from others in size or kinds is a concern."""
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            concerns=self.concerns(),
+            no_concern="as the week before",
+        )
 
     def expected(self) -> dict[str, str]:
         """Each of the last 7 days has a backup, and the newest is fresh."""

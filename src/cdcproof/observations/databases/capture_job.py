@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdcproof.databases.contracts.deployment import CaptureHealth, CaptureJob
+from cdcproof.findings import Observation, at_least, at_most
+from cdcproof.pipeline.model import Thresholds
 
 _AGENT = "SQL Server Agent"
 _SCAN = "log scan"
@@ -22,6 +24,22 @@ class CaptureJobs:
     health: CaptureHealth
     unread_seconds: Mapping[str, float] = field(default_factory=dict)
     log_limit_percent: float = 70
+
+    def observation(self, limits: Thresholds) -> Observation:
+        """The log is captured in time, and kept until it is read; a log that fills is a concern."""
+        headroom = at_least(limits.capture_headroom_hours, "h until unread changes are cleaned up")
+        measured = (
+            Observation(self.seconds(), at_most(limits.capture_seconds, "s")),
+            Observation(self.headroom_hours(), headroom),
+        )
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            concerns=self.risks(),
+            no_concern="a log that can be truncated",
+            then=tuple(one for one in measured if one.found),
+        )
 
     def expected(self) -> dict[str, str]:
         """What must hold for changes to be captured, and kept until they are read."""

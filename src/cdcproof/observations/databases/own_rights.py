@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Observation
+
+_ALL = "may see all that the checks need"
 
 
 @dataclass(frozen=True)
@@ -16,10 +18,11 @@ class OwnRights:
     missing: Mapping[str, str]
     command: str
 
-    def demand_seen(self) -> None:
-        """Raise `CouldNotLookError` naming everything that is missing."""
+    def observation(self) -> Observation:
+        """Nothing is missing: what may not be seen is not known."""
         if self.missing:
-            raise CouldNotLookError(f"{self.account} may not see: {', '.join(self.missing)}.", self.command)
+            return Observation(unknown={f"{self.account} may not see: {', '.join(self.missing)}.": self.command})
+        return Observation({self.account: _ALL}, {self.account: _ALL})
 
     def rows(self) -> list[dict[str, object]]:
         """One row for each thing that is missing, for the report."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from cdcproof.databases.contracts.log import Slot
+from cdcproof.findings import Observation, at_most
 from cdcproof.pipeline.model import Database
 
 _MEBIBYTE = 1024 * 1024
@@ -22,6 +23,11 @@ class Slots:
     readers: dict[str, str] | None = None
     unread: frozenset[str] = frozenset()
     """Slots of the pipeline's connectors that do not run. That is another check's finding; what they hold back is this one's."""
+
+    def observation(self, retained_limit_mebibytes: float) -> Observation:
+        """Every slot is read and keeps its log, and holds back no more of it than it may."""
+        retained = Observation(self.retained_mebibytes(), at_most(retained_limit_mebibytes, "MiB of WAL"))
+        return Observation(self.found(), self.expected(), self.details(), then=(retained,))
 
     def expected(self) -> dict[str, str]:
         """Every slot must be read and keep its log: a forgotten one fills the disk as surely as a dead one.

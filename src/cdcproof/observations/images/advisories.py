@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Observation
 
 FINE = "no known vulnerability"
 _OWN = "cdcproof"
@@ -27,12 +27,13 @@ class Advisories:
 
     packages: tuple[Audited, ...]
 
+    def observation(self) -> Observation:
+        """No package has a known vulnerability, and every one was audited."""
+        return Observation(self.found(), self.expected(), self.details(), unknown=self.unknown())
+
     def expected(self) -> dict[str, str]:
-        """What holds for every package that was audited. Raises `CouldNotLookError` where none was."""
-        found = {one.name: FINE for one in self.packages if not one.skipped}
-        if not found:
-            self.demand_audited()
-        return found
+        """What holds for every package that was audited."""
+        return {one.name: FINE for one in self.packages if not one.skipped}
 
     def found(self) -> dict[str, str]:
         """That, or its advisories."""
@@ -46,16 +47,16 @@ class Advisories:
             if one.advisories
         }
 
-    def demand_audited(self) -> None:
-        """Raise `CouldNotLookError` for packages that were left out: `pip-audit` by itself calls those free of vulnerabilities."""
+    def unknown(self) -> dict[str, str]:
+        """The packages that were left out: `pip-audit` by itself calls those free of vulnerabilities."""
         skipped = [one for one in self.packages if one.skipped and one.name.lower() != _OWN]
         audited = [one for one in self.packages if not one.skipped]
-        if skipped or not audited:
-            why = f" The first: {skipped[0].skipped}" if skipped else ""
-            raise CouldNotLookError(
-                f"{len(skipped)} of {len(skipped) + len(audited)} packages were not audited.{why}",
-                "The advisory service is that of the package index itself, not of a mirror. Let this machine reach it, then run it again.",
-            )
+        if audited and not skipped:
+            return {}
+        why = f" The first: {skipped[0].skipped}" if skipped else ""
+        sentence = f"{len(skipped)} of {len(skipped) + len(audited)} packages were not audited.{why}"
+        remedy = "The advisory service is that of the package index itself, not of a mirror. Let this machine reach it, then run it again."
+        return {sentence: remedy}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per package with an advisory, and one for the rest."""

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cdcproof.clients.containers.engine import Image
-from cdcproof.core.errors import CouldNotLookError
-from cdcproof.findings import ABSENT
+from cdcproof.findings import ABSENT, Observation
 
 _DAY_SECONDS = 86_400.0
 
@@ -34,6 +33,16 @@ class Images:
     now: float
     age_days: float
 
+    def observation(self) -> Observation:
+        """Every container runs the image of the compose files; one that was made long ago is a concern."""
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            concerns=self.old(),
+            no_concern="made lately",
+        )
+
     def expected(self) -> dict[str, str]:
         """Service to the image of the compose files, as the engine has it now."""
         return {one.service: one.wanted for one in self.services}
@@ -48,11 +57,6 @@ class Images:
             one.service: f"the container: {_short(one.image_id)}, pulled: {_short(one.image.id) if one.image else 'none'}"
             for one in self.services
         }
-
-    def demand_known(self) -> None:
-        """Raise `CouldNotLookError` where the files name no image."""
-        if not self.services:
-            raise CouldNotLookError("The compose files name no image.", "Correct paths.compose_files.")
 
     def old(self) -> dict[str, str]:
         """Images that were made too long ago."""
@@ -93,6 +97,13 @@ class NewerImages:
     at_registry: Mapping[str, str]
     unknown: Mapping[str, str]
 
+    def observation(self) -> Observation:
+        """What each registry has is known; that it has another image is a concern."""
+        known = dict.fromkeys(self.at_registry, "known")
+        return Observation(
+            known, known, concerns=self.newer(), no_concern="the newest of its tag", unknown=self.unknown_images()
+        )
+
     def newer(self) -> dict[str, str]:
         """Images of which the registry has another one under the same tag."""
         return {
@@ -101,14 +112,16 @@ class NewerImages:
             if not any(own.rpartition("@")[2] == digest for own in self.images[name].digests)
         }
 
-    def demand_known(self) -> None:
-        """Raise `CouldNotLookError` for registries that could not be asked."""
-        if self.unknown or not self.images:
-            name, why = next(iter(self.unknown.items()), ("", "no container runs an image of the compose files"))
-            raise CouldNotLookError(
-                f"Whether there are newer images is not known{f' of {len(self.unknown)} images' if name else ''}: {f'{name}: ' if name else ''}{why}",
-                "The container engine asks the registries: let it reach them, and log in where they want it (docker login).",
-            )
+    def unknown_images(self) -> dict[str, str]:
+        """The registries that could not be asked, in a sentence, to what helps."""
+        if self.images and not self.unknown:
+            return {}
+        name, why = next(iter(self.unknown.items()), ("", "no container runs an image of the compose files"))
+        of = f" of {len(self.unknown)} images: {name}" if name else ""
+        remedy = (
+            "The container engine asks the registries: let it reach them, and log in where they want it (docker login)."
+        )
+        return {f"Whether there are newer images is not known{of}: {why}": remedy}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per image, for the report."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Observation
 
 LATEST = "latest"
 _NUMBER = re.compile(r"\d+")
@@ -56,18 +56,24 @@ class NewerTags:
     found: Mapping[str, Newest]
     unknown: Mapping[str, tuple[str, str]]
 
+    def observation(self) -> Observation:
+        """What each repository has is known; that it has a newer version is a concern."""
+        known = dict.fromkeys(self.running, "known")
+        return Observation(
+            known, known, concerns=self.newer(), no_concern="the newest version", unknown=self.unknown_images()
+        )
+
     def newer(self) -> dict[str, str]:
         """Images of which there is a newer version."""
         return {image: str(newest) for image, newest in self.found.items() if newest.of_all}
 
-    def demand_known(self) -> None:
-        """Raise `CouldNotLookError` for images of which it is not known, by name."""
+    def unknown_images(self) -> dict[str, str]:
+        """The images of which it is not known, by name in a sentence, to what helps."""
         if not self.running:
-            raise CouldNotLookError("No container runs an image of the compose files.", "See monthly.1-images.")
-        if self.unknown:
-            reasons = " ".join(f"{image}: {why}" for image, (why, _) in self.unknown.items())
-            remedies = dict.fromkeys(remedy for _, remedy in self.unknown.values() if remedy)
-            raise CouldNotLookError(f"Whether there are newer versions is not known. {reasons}", "\n".join(remedies))
+            return {"No container runs an image of the compose files.": "See monthly.1-images."}
+        reasons = " ".join(f"{image}: {why}" for image, (why, _) in self.unknown.items())
+        remedies = dict.fromkeys(remedy for _, remedy in self.unknown.values() if remedy)
+        return {f"Whether there are newer versions is not known. {reasons}": "\n".join(remedies)} if reasons else {}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per image, for the report."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Observation, at_most
 
 _ARRIVED = "a heartbeat"
 _REMEDY = "See [freshness] in docs/PIPELINE.md: how the heartbeat is written, and as what."
@@ -25,16 +25,24 @@ class Freshness:
     clock_skew_seconds: float
     source_unknown: str = ""
 
-    def demand_known(self) -> None:
-        """Raise `CouldNotLookError` where no side has a heartbeat, or that of the target is of the future."""
+    def observation(self) -> Observation:
+        """A heartbeat has arrived, and is not older than it may be."""
+        if unknown := self.unknown():
+            return Observation(unknown=unknown)
+        age = Observation(self.seconds(), at_most(self.limit_seconds, "s old"), self.details())
+        return Observation(self.found(), self.expected(), self.details(), then=(age,))
+
+    def unknown(self) -> dict[str, str]:
+        """Whether no side has a heartbeat, or that of the target is of the future."""
         if self.age_seconds is None and self.source_age_seconds is None:
-            at_source = self.source_unknown or "nor at the source"
-            raise CouldNotLookError(f"There is no heartbeat at the target, {at_source}.", _REMEDY)
+            return {f"There is no heartbeat at the target, {self.source_unknown or 'nor at the source'}.": _REMEDY}
         if self.age_seconds is not None and self.age_seconds < -self.clock_skew_seconds:
-            raise CouldNotLookError(
-                f"The newest heartbeat at the target is dated {-self.age_seconds:,.0f} s into the future of the source's clock.",
-                "Compare `date` on the source's host: a clock was set back, or ran ahead. Else another server wrote that row.",
-            )
+            return {
+                f"The newest heartbeat at the target is dated {-self.age_seconds:,.0f} s into the future of the source's clock.": (
+                    "Compare `date` on the source's host: a clock was set back, or ran ahead. Else another server wrote that row."
+                )
+            }
+        return {}
 
     def found(self) -> dict[str, str]:
         """The table to ``a heartbeat``, or to that none has arrived."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdcproof.clients.kafka.consumer_groups import Group, PartitionLag
+from cdcproof.findings import Observation, at_most
+from cdcproof.pipeline.model import Thresholds
 
 _CONSUMING = ("STABLE", "PREPARING_REBALANCING", "COMPLETING_REBALANCING")
 
@@ -25,6 +27,19 @@ class SinkLag:
     """Group to what its sink put aside: ``10 records are in dlq``."""
     clock_skew_seconds: float = 60.0
     """How much the clocks may differ."""
+
+    def observation(self, limits: Thresholds) -> Observation:
+        """Every sink that runs consumes, nothing was lost to it, and its lag is within the limits."""
+        details = self.details()
+        return Observation(
+            self.groups(),
+            self.expected_groups(),
+            then=(
+                Observation(self.lost_records(), self.no_lost_records()),
+                Observation(self.records(), at_most(limits.lag_records, "records behind"), details),
+                Observation(self.seconds(), at_most(limits.lag_seconds, "s behind"), details),
+            ),
+        )
 
     def expected_groups(self) -> dict[str, str]:
         """Every group whose connector runs must be there and have members."""

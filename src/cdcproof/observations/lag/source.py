@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.core.errors import CouldNotLookError
 from cdcproof.databases.contracts.deployment import LogReading
+from cdcproof.findings import Observation, at_most
+from cdcproof.pipeline.model import Thresholds
 
 _READS_ON = "reads on"
 _MEBIBYTE = 1024 * 1024
@@ -71,6 +72,20 @@ class SourceLag:
     seen: Mapping[str, Progress]
     unseen: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
+    def observation(self, limits: Thresholds) -> Observation:
+        """Every connector goes on reading, and is not further behind than it may be."""
+        measured = (
+            Observation(self.mebibytes(), at_most(limits.source_lag_mebibytes, "MiB behind")),
+            Observation(self.seconds(), at_most(limits.source_lag_seconds, "s behind")),
+        )
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            unknown=self.unknown(),
+            then=tuple(one for one in measured if one.found),
+        )
+
     def expected(self) -> dict[str, str]:
         """Every connector goes on reading."""
         return dict.fromkeys(self.seen, _READS_ON)
@@ -95,12 +110,10 @@ class SourceLag:
         """Connector to the age of the oldest change that it has not read, where the source is SQL Server."""
         return {n: one.last.unread_seconds for n, one in self.seen.items() if one.last.unread_seconds is not None}
 
-    def demand_seen(self) -> None:
-        """Raise `CouldNotLookError` where a connector could not be seen, or there is none; called once what was seen is judged."""
-        if self.unseen or not self.seen:
-            why = " ".join(dict.fromkeys(text for text, _ in self.unseen.values()))
-            remedy = "\n".join(dict.fromkeys(text for _, text in self.unseen.values() if text))
-            raise CouldNotLookError(why or "No source connector of the pipeline was found at Connect.", remedy)
+    def unknown(self) -> dict[str, str]:
+        """Why connectors could not be seen, or that there is none."""
+        none = {} if self.seen else {"No source connector of the pipeline was found at Connect.": ""}
+        return dict(self.unseen.values()) or none
 
     def rows(self) -> list[dict[str, object]]:
         """One row per connector, for the report."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cdcproof.core.errors import CouldNotLookError
-from cdcproof.observations.weeks.two_weeks import Samples, demand_no_gaps, is_whole, weeks
+from cdcproof.findings import Observation
+from cdcproof.observations.weeks.two_weeks import Samples, gaps_in, is_whole, weeks
 
 _WORTH_A_WARNING = 0.1
 """Of the limit: below, twice as much as before is still nothing."""
@@ -36,12 +36,20 @@ class WeeklyLag:
     now: float
     gap_minutes: float
 
+    def observation(self) -> Observation:
+        """Each average that is known is within its limit, one of each connector is, and none is much above the week before."""
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            concerns=self.much_more_than_before(),
+            no_concern="about the same as the week before",
+            unknown=self.unknown(),
+        )
+
     def expected(self) -> dict[str, str]:
-        """What holds for each measure of this week. Raises `CouldNotLookError` where there is none."""
-        measured = {m.name: _limit(m) for m in self._averages}
-        if not measured:
-            self.demand_known()
-        return measured
+        """What holds for each measure of this week."""
+        return {m.name: _limit(m) for m in self._averages}
 
     def found(self) -> dict[str, str]:
         """That, or how high the average was."""
@@ -56,23 +64,25 @@ class WeeklyLag:
         """The average of the week before."""
         return {str(row["lag"]): f"the week before: {row['the week before']}" for row in self.rows()}
 
-    def demand_known(self) -> None:
-        """Raise `CouldNotLookError` for a connector none of whose measures is whole, and exact."""
+    def unknown(self) -> dict[str, str]:
+        """Why of a connector none of its measures is whole, and exact."""
         this, _ = weeks(self.now)
         if not self.measures:
-            raise CouldNotLookError("The pipeline has no connector whose lag could be looked at.")
+            return {"The pipeline has no connector whose lag could be looked at.": ""}
         whole = [m for m in self.measures if is_whole(m.samples, this, self.gap_minutes)]
         known = {m.connector for m in whole if not m.bounded}
         too_high = sorted({m.connector for m in whole if m.bounded} - known)
         if too_high:
-            raise CouldNotLookError(
-                f"The lag of {', '.join(too_high)} was too high to be counted whole, so its average is not known.",
-                "Its freshness and its lag in seconds are in the dashboards and at the connector exporter.",
+            sentence = (
+                f"The lag of {', '.join(too_high)} was too high to be counted whole, so its average is not known."
             )
+            return {
+                sentence: "Its freshness and its lag in seconds are in the dashboards and at the connector exporter."
+            }
         lacking = [m for m in self.measures if m.connector not in known]
         measured = {m.connector for m in lacking if this.of(m.samples)}
         shown = {m.name: m.samples for m in lacking if this.of(m.samples) or m.connector not in measured}
-        demand_no_gaps(shown, this, self.gap_minutes, "Prometheus")
+        return gaps_in(shown, this, self.gap_minutes, "Prometheus")
 
     def much_more_than_before(self) -> dict[str, str]:
         """What is twice as high as in the week before, where that is known, and a tenth of the limit or more."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.findings import Observation
 
 STATE = "connector_state"
 Values = Mapping[str, float]
@@ -26,6 +27,10 @@ class PageBesideConnect:
     page: Values
     after: Values
     made_at: float
+
+    def observation(self) -> Observation:
+        """The page says of each connector what Connect says."""
+        return Observation(self.page, self.expected())
 
     def expected(self) -> dict[str, float]:
         """What the page may say: what it says where Connect said so before or after it, else what Connect said last."""

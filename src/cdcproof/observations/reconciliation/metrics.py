@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cdcproof.findings import ABSENT
+from cdcproof.findings import ABSENT, Observation
 
 MISMATCHES = "reconciliation_row_count_mismatch_total"
 CHECKSUM_MISMATCHES = "reconciliation_checksum_mismatch_total"
@@ -33,6 +33,16 @@ class MismatchMetrics:
     runs_total: Mapping[str, float]
     """By status: ``success`` and ``failure``."""
     now: float
+
+    def observation(self) -> Observation:
+        """No mismatch stands; one that is over is a concern, and so are runs that could not look."""
+        return Observation(
+            self.mismatches(),
+            self.no_mismatches(),
+            self.details(),
+            concerns=self.passing_mismatches() | self.failing_runs(),
+            no_concern="no mismatch in the last 24 h, and runs that could look",
+        )
 
     @property
     def mismatches_total(self) -> dict[str, float]:

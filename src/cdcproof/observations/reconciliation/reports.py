@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cdcproof.core.durations import in_hours
+from cdcproof.findings import Observation
 from cdcproof.observations.reconciliation import report_files
 from cdcproof.observations.reconciliation.report_files import ReportFile, clock
 from cdcproof.pipeline.model import Pipeline
@@ -32,6 +33,16 @@ class Newest:
     """Newest first."""
     pipeline: Pipeline
     now: datetime
+
+    def observation(self) -> Observation:
+        """The reports are fresh and every table matches; contents that were compared long ago are a concern."""
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            concerns=self.concerns(),
+            no_concern="contents compared lately",
+        )
 
     def expected(self) -> dict[str, str]:
         """What must hold, subject by subject. The tables are listed only where there is a report that counts."""

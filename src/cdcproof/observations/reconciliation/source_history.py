@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 
 from cdcproof.databases.contracts.identity import Identity
+from cdcproof.findings import Observation
 from cdcproof.observations.reconciliation.report_files import ReportFile, clock
 from cdcproof.pipeline.model import Table
 from cdcproof.reconcile.report.history import compares_every_row
@@ -19,6 +20,7 @@ from cdcproof.reconcile.report.ownership import as_declared
 from cdcproof.reconcile.report.result import TableResult
 
 _SAME = "the history that was reconciled"
+_NOTHING_KNOWN = {"source": "no history is known"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class SourceHistory:
     now: Identity
     files: Sequence[ReportFile]
     tables: Sequence[Table]
+
+    def observation(self) -> Observation:
+        """The log goes on in the history that was reconciled, where one is known."""
+        return Observation(self.found() or _NOTHING_KNOWN, self.expected() or _NOTHING_KNOWN, self.details())
 
     def expected(self) -> dict[str, str]:
         """The same history; nothing where no report shows one, or this account may not see it."""

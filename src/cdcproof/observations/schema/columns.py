@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import Column
+from cdcproof.findings import Observation
 from cdcproof.pipeline.model import Table
 
 Sides = tuple[Sequence[Column], Sequence[Column]]
@@ -20,6 +20,10 @@ class ColumnSets:
     tables: Sequence[Table]
     seen: Mapping[str, Sides]
     """By the table's name."""
+
+    def observation(self) -> Observation:
+        """Every column of the source is at the target."""
+        return Observation(self.found(), self.expected(), self.details(), unknown=self.unknown())
 
     def expected(self) -> dict[str, str]:
         """Every column of the source is at the target."""
@@ -42,13 +46,11 @@ class ColumnSets:
             and (names := ", ".join(f'"{name}"' for name in (*table.exclude, *(column.name for column in lacking))))
         }
 
-    def demand_seen(self) -> None:
-        """Raise `UnexpectedAnswerError` where there is no table whose columns could be compared."""
-        if not self.seen:
-            raise UnexpectedAnswerError(
-                "No table of the pipeline file is on both sides, so no columns could be compared.",
-                "See morning.9-tables, which says where each table is missing and what adds it.",
-            )
+    def unknown(self) -> dict[str, str]:
+        """Whether there is no table whose columns could be compared."""
+        sentence = "No table of the pipeline file is on both sides, so no columns could be compared."
+        remedy = "See morning.9-tables, which says where each table is missing and what adds it."
+        return {} if self.seen else {sentence: remedy}
 
     def missing(self) -> dict[str, tuple[Column, ...]]:
         """Table to the columns that the target lacks, but those that are excluded or computed."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from cdcproof.clients.registry import Schema
 from cdcproof.core.json_text import parsed
+from cdcproof.findings import Observation
 
 _ADDED = {"name": "cdcproof_added_column", "type": ["null", "string"], "default": None}
 _TAKES = "takes another column"
@@ -38,6 +39,10 @@ class NextSchemas:
 
     subjects: Mapping[str, Subject]
     compatibility: str
+
+    def observation(self) -> Observation:
+        """The registry takes the next schema of each table; that it was not tried is a concern."""
+        return Observation(self.found(), self.expected(), concerns=self.untried(), no_concern="tried")
 
     def expected(self) -> dict[str, str]:
         """Each takes the schema that an added column makes, as far as that was tried."""

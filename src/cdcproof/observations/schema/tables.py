@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from cdcproof.databases.names import TableName
+from cdcproof.findings import Observation
 from cdcproof.pipeline.model import Pipeline
 
 CAPTURED, TOPIC, AT_TARGET = _PLACES = ("captured at the source", "topic", "target table")
@@ -25,6 +26,10 @@ class TableSets:
     topics: Collection[str]
     target_tables: Collection[TableName]
     passed_over: Collection[TableName] = ()
+
+    def observation(self) -> Observation:
+        """Every expected table is at every place, and no other is captured."""
+        return Observation(self.found(), self.expected())
 
     def expected(self) -> dict[str, str]:
         """Every expected table is at every place."""

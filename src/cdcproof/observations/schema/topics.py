@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cdcproof.clients.kafka.topic_states import TopicState, partition_ids
-from cdcproof.core.errors import UnreachableError
+from cdcproof.findings import Observation
 
 IN_ORDER = "in order"
 _OF_CONNECT = re.compile(r"[\w-]*connect[\w-]*[-_](offsets?|configs?|configurations?|status(es)?)", re.IGNORECASE)
@@ -34,6 +34,17 @@ class Topics:
     history: Collection[str] = ()
     own: Collection[str] = ()
     unnamed: Mapping[str, str] = field(default_factory=dict)
+
+    def observation(self) -> Observation:
+        """Every topic is in order, and it is known which ones there are; missing replicas are a concern."""
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            concerns=self.under_replicated(),
+            no_concern="all replicas in sync",
+            unknown=self.unknown(),
+        )
 
     def expected(self) -> dict[str, str]:
         """Every topic is in order."""
@@ -67,13 +78,10 @@ class Topics:
                 )
         return found
 
-    def demand_seen(self) -> None:
-        """Raise `UnreachableError` where Connect could not say which topics of schema history and of dead letters there are."""
-        if "" in self.unnamed:
-            raise UnreachableError(
-                "All topics that were seen are in order; which ones hold schema history and dead letters is not known. "
-                f"{self.unnamed['']}"
-            )
+    def unknown(self) -> dict[str, str]:
+        """Why Connect could not say which topics of schema history and of dead letters there are."""
+        seen = "All topics that were seen are in order; which ones hold schema history and dead letters is not known."
+        return {f"{seen} {self.unnamed['']}": ""} if "" in self.unnamed else {}
 
     def changes(self) -> dict[str, dict[str, str]]:
         """Topic to the settings that would be right."""

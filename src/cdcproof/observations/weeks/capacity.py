@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import FileSystem
+from cdcproof.findings import Observation, at_least
 from cdcproof.observations.disks import size
 
 _DAY_SECONDS = 86_400.0
@@ -28,29 +28,30 @@ class Growth:
     limit_percent: float
     """By so much a subject may grow within 7 days."""
 
+    def observation(self) -> Observation:
+        """Nothing grew by more than it may, and a size of a week ago is known of everything."""
+        return Observation(self.found(), self.expected(), self.details(), unknown=self.unknown())
+
     def expected(self) -> dict[str, str]:
         """What holds for every subject of which an earlier size is known."""
         return {name: self._right for name in self.sizes if self._bytes(name) is not None}
 
     def found(self) -> dict[str, str]:
-        """That, or how much it grew. Raises `CouldNotLookError` where nothing earlier is known of any."""
-        if not self.expected():
-            self.demand_known()
+        """That, or how much it grew."""
         return {name: self._word(name) for name in self.expected()}
 
     def details(self) -> dict[str, str]:
         """From how much to how much."""
         return {str(row["of"]): f"{row['before']} {row['days ago']} days ago, {row['now']} now" for row in self.rows()}
 
-    def demand_known(self) -> None:
-        """Raise `CouldNotLookError` for subjects of which no size is known that is a week old."""
+    def unknown(self) -> dict[str, str]:
+        """The subjects of which no size is known that is a week old."""
         unknown = [name for name in self.sizes if self._bytes(name) is None]
-        if unknown or not self.sizes:
-            raise CouldNotLookError(
-                f"Too short a history: no size of a week ago is known of {', '.join(unknown[:5]) or 'anything'}"
-                f"{f' and {len(unknown) - 5} more' if len(unknown) > 5 else ''}.",
-                "Each weekly run keeps the sizes; run it again in a week.",
-            )
+        if self.sizes and not unknown:
+            return {}
+        names = f"{', '.join(unknown[:5]) or 'anything'}{f' and {len(unknown) - 5} more' if len(unknown) > 5 else ''}"
+        sentence = f"Too short a history: no size of a week ago is known of {names}."
+        return {sentence: "Each weekly run keeps the sizes; run it again in a week."}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per subject, for the report."""
@@ -107,28 +108,27 @@ class DaysUntilFull:
     used: Mapping[str, Series]
     limit_days: float
 
+    def observation(self) -> Observation:
+        """Every file system lasts long enough."""
+        return Observation(self.days(), at_least(self.limit_days, "days until full"), unknown=self.unknown())
+
     def days(self) -> dict[str, float]:
-        """Path to days; without end for one that does not fill. Raises `CouldNotLookError` where of none it is known."""
-        found = {f.path: days for f in self.file_systems if (days := self._days(f)) is not None}
-        if not found:
-            self.demand_known()
-        return found
+        """Path to days; without end for one that does not fill."""
+        return {f.path: days for f in self.file_systems if (days := self._days(f)) is not None}
 
     def details(self) -> dict[str, str]:
         """Path to how fast it fills."""
         return {str(row["path"]): f"fills by {row['a day']} a day, {row['free']} are free" for row in self.rows()}
 
-    def demand_known(self) -> None:
-        """Raise `CouldNotLookError` for file systems of which too little is known."""
+    def unknown(self) -> dict[str, str]:
+        """The file systems of which too little is known."""
         unknown = [f.path for f in self.file_systems if self._days(f) is None]
-        if unknown or not self.file_systems:
-            raise CouldNotLookError(
-                f"Too short a history of {', '.join(unknown) or 'any file system'}: "
-                f"{FIT_SAMPLES} measurements over two weeks are needed.",
-                "Each weekly run keeps one; name what holds data in paths.volumes."
-                if not self.file_systems
-                else "Each weekly run keeps one.",
-            )
+        if self.file_systems and not unknown:
+            return {}
+        needed = f"{FIT_SAMPLES} measurements over two weeks are needed"
+        sentence = f"Too short a history of {', '.join(unknown) or 'any file system'}: {needed}."
+        volumes = "" if self.file_systems else "; name what holds data in paths.volumes"
+        return {sentence: f"Each weekly run keeps one{volumes}."}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per file system, for the report."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from cdcproof.core.errors import CouldNotLookError
-from cdcproof.observations.weeks.two_weeks import Increase, Samples, demand_no_gaps, is_whole, weeks
+from cdcproof.findings import Observation, at_most
+from cdcproof.observations.weeks.two_weeks import Increase, Samples, gaps_in, is_whole, weeks
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,17 @@ class WeeklyFailures:
             for name, samples in self.series.items()
         }
 
+    def observation(self) -> Observation:
+        """Nothing failed more often than it may, which is known for sure, nor more often than in the week before."""
+        return Observation(
+            self.counts(),
+            at_most(self.limit, "in 7 days"),
+            self.details(),
+            concerns=self.more_than_before(),
+            no_concern="no more than the week before",
+            unknown=self.unknown(),
+        )
+
     def counts(self) -> dict[str, float]:
         """What surely failed in the last 7 days."""
         return {name: this.surely for name, (this, _) in self._of_both_weeks.items()}
@@ -43,17 +54,16 @@ class WeeklyFailures:
             for name, (this, last) in self._of_both_weeks.items()
         }
 
-    def demand_known(self) -> None:
-        """Raise `CouldNotLookError` where there may have been more failures than are known: gaps, or a counter that was reset."""
-        demand_no_gaps(self.series, weeks(self.now)[0], self.gap_minutes, "Prometheus")
+    def unknown(self) -> dict[str, str]:
+        """Why there may have been more failures than are known: gaps, or a counter that was reset."""
+        if gaps := gaps_in(self.series, weeks(self.now)[0], self.gap_minutes, "Prometheus"):
+            return gaps
         unsure = {
             name: this for name, (this, _) in self._of_both_weeks.items() if this.surely <= self.limit < this.at_most
         }
-        if unsure:
-            raise CouldNotLookError(
-                f"It is not known how often it failed: {'; '.join(f'{name}: {this}' for name, this in unsure.items())}.",
-                "The exporter lost its state (--state), and counted reports anew. The reports themselves say which runs failed.",
-            )
+        counts = "; ".join(f"{name}: {this}" for name, this in unsure.items())
+        remedy = "The exporter lost its state (--state), and counted reports anew. The reports themselves say which runs failed."
+        return {f"It is not known how often it failed: {counts}.": remedy} if unsure else {}
 
     def more_than_before(self) -> dict[str, str]:
         """What failed more often than in the week before, as far as both are known."""

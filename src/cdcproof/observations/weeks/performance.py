@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Observation
 from cdcproof.observations.weeks.two_weeks import DAY_SECONDS, STEP_SECONDS, Samples, Stretch, is_whole
 
 HALF_DAYS = 15
@@ -42,13 +42,20 @@ class Performance:
     now: float
     gap_minutes: float
 
+    def observation(self) -> Observation:
+        """Averages are within their limits, the export is whole, and nothing is much worse than in the 15 days before."""
+        return Observation(
+            self.found(),
+            self.expected(),
+            self.details(),
+            concerns=self.much_worse(),
+            no_concern="about the same as before",
+            unknown=self.unknown(),
+        )
+
     def expected(self) -> dict[str, str]:
-        """What holds for each average that has a limit. Raises `CouldNotLookError` where none is known."""
-        found = {one.name: _limit(one) for one in self._measured if one.limit is not None}
-        if not found:
-            self.demand_known()
-            raise CouldNotLookError("Prometheus has no lag of the last 15 days.", "Check that the exporter is scraped.")
-        return found
+        """What holds for each average that has a limit."""
+        return {one.name: _limit(one) for one in self._measured if one.limit is not None}
 
     def found(self) -> dict[str, str]:
         """That, or how high it was."""
@@ -62,20 +69,21 @@ class Performance:
         """The 15 days before."""
         return {str(row["of"]): f"the 15 days before: {row['15 days before']}" for row in self.rows()}
 
-    def demand_known(self) -> None:
-        """Raise `CouldNotLookError` for panels that were not answered, and for numbers with gaps in the last 15 days."""
+    def unknown(self) -> dict[str, str]:
+        """Panels that were not answered, or numbers with gaps in the last 15 days, or that there is no lag."""
         if self.unanswered:
-            raise CouldNotLookError(
-                f"{len(self.unanswered)} panels were not answered, so the export is not whole: {self.unanswered[0]}",
-                "Ask for less at a time: cdcproof dashboard --hours 24",
+            sentence = (
+                f"{len(self.unanswered)} panels were not answered, so the export is not whole: {self.unanswered[0]}"
             )
+            return {sentence: "Ask for less at a time: cdcproof dashboard --hours 24"}
         this, _ = self._halves
         lacking = [one.name for one in self.averages if not is_whole(one.samples, this, self.gap_minutes)]
         if lacking:
-            raise CouldNotLookError(
-                f"Prometheus has gaps in the last 15 days: {', '.join(lacking[:4])}{' …' if len(lacking) > 4 else ''}.",
-                "See in Prometheus' targets whether the exporter is scraped (up), and since when; its retention must be 30 days.",
-            )
+            names = f"{', '.join(lacking[:4])}{' …' if len(lacking) > 4 else ''}"
+            remedy = "See in Prometheus' targets whether the exporter is scraped (up), and since when; its retention must be 30 days."
+            return {f"Prometheus has gaps in the last 15 days: {names}.": remedy}
+        no_lag = {"Prometheus has no lag of the last 15 days.": "Check that the exporter is scraped."}
+        return {} if self.expected() else no_lag
 
     def much_worse(self) -> dict[str, str]:
         """What is more than twice as bad as in the 15 days before, where those are known."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from cdcproof.core.durations import exact
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.findings import Observation
 
 _HOUR_SECONDS, _DAY_SECONDS = 3600.0, 86_400.0
 _LATELY, _PROVEN = "within the quarter", "every row was the same"
@@ -38,6 +39,10 @@ class RecoveryDrill:
     rto_hours: float
     rpo_hours: float
     age_days: float
+
+    def observation(self) -> Observation:
+        """The last drill is of this quarter, was proven, and kept both targets."""
+        return Observation(self.found(), self.expected(), self.details())
 
     def expected(self) -> dict[str, str]:
         """Both targets are kept, by a drill of this quarter that was proven."""

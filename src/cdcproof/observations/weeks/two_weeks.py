@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cdcproof.core.errors import CouldNotLookError
-
 DAY_SECONDS = 86_400
 WEEK_SECONDS = 7 * DAY_SECONDS
 STEP_SECONDS = 300
@@ -94,8 +92,8 @@ def weeks(now: float) -> tuple[Stretch, Stretch]:
     return Stretch(end - WEEK_SECONDS, end), Stretch(end - 2 * WEEK_SECONDS, end - WEEK_SECONDS)
 
 
-def demand_no_gaps(series: Mapping[str, Samples], week: Stretch, gap_minutes: float, source: str) -> None:
-    """Raise `CouldNotLookError` naming each series that has more than so many minutes without a sample."""
+def gaps_in(series: Mapping[str, Samples], week: Stretch, gap_minutes: float, source: str) -> dict[str, str]:
+    """A sentence that names each series with more than so many minutes without a sample, to what helps; nothing where all are whole."""
     wrong = {}
     for name, samples in series.items():
         gaps = week.gaps(samples)
@@ -103,13 +101,10 @@ def demand_no_gaps(series: Mapping[str, Samples], week: Stretch, gap_minutes: fl
             wrong[name] = "no samples at all"
         elif sum(gap.minutes for gap in gaps) > gap_minutes:
             wrong[name] = f"no samples for {sum(gap.minutes for gap in gaps) / 60:.1f} h, the longest from {gaps[0]}"
-    if wrong:
-        reasons = "; ".join(f"{name}: {why}" for name, why in list(wrong.items())[:3])
-        more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise CouldNotLookError(
-            f"{source} has gaps in the last 7 days: {reasons}{more}.",
-            "See in Prometheus' targets whether the exporter is scraped (up), and since when; Prometheus' retention must be 14 days or more.",
-        )
+    reasons = "; ".join(f"{name}: {why}" for name, why in list(wrong.items())[:3])
+    more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+    remedy = "See in Prometheus' targets whether the exporter is scraped (up), and since when; Prometheus' retention must be 14 days or more."
+    return {f"{source} has gaps in the last 7 days: {reasons}{more}.": remedy} if wrong else {}
 
 
 def is_whole(samples: Samples, week: Stretch, gap_minutes: float) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from cdcproof.findings import ABSENT
+from cdcproof.findings import ABSENT, Observation
 
 VERSIONS, DEPLOYMENT, CONNECTORS, SCHEMA, ROWS = "versions", "deployment", "connectors", "schema", "rows"
 GROUPS = (VERSIONS, DEPLOYMENT, CONNECTORS, SCHEMA, ROWS)
@@ -71,6 +71,15 @@ class Comparison:
     before: Facts
     after: Facts
     expectations: tuple[Expectation, ...] = ()
+
+    def observation(self) -> Observation:
+        """Nothing has changed but what was intended; that a group was not compared is a concern."""
+        return Observation(self.found(), self.must_be(), concerns=self.unknown(), no_concern="looked at")
+
+    def pages(self) -> dict[str, list[dict[str, object]]]:
+        """Title to what was intended and is so, for the report, where there is something."""
+        intended: list[dict[str, object]] = [dict(vars(change)) for change in self.intended()]
+        return {"Intended, and so": intended} if intended else {}
 
     def changes(self) -> tuple[Change, ...]:
         """Every fact that differs, rows left out; of groups that could be looked at both times."""

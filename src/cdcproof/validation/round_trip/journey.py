@@ -13,6 +13,7 @@ from uuid import UUID
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.test_rows import SingleRow, Values
 from cdcproof.databases.names import TableName
+from cdcproof.findings import Observation, at_most
 from cdcproof.pipeline.model import Pipeline, Table, Value
 
 Act = Literal["insert", "update", "delete", "beat"]
@@ -108,6 +109,18 @@ class Journey:
     waited_seconds: float
     leftovers: tuple[str, ...] = ()
     remains: Mapping[str, str] | None = None
+
+    def observation(self, hop_seconds: float) -> Observation:
+        """Every change arrives, in time, and nothing of the test rows stays."""
+        return Observation(
+            self.found(),
+            self.expected(),
+            then=(Observation(self.seconds(), at_most(hop_seconds, "s to the target")),),
+        )
+
+    def pages(self) -> dict[str, str]:
+        """Title to what earlier runs had left, for the report, where they had."""
+        return {"Left by an earlier run, and removed first": "\n".join(self.leftovers)} if self.leftovers else {}
 
     def rows(self) -> list[dict[str, object]]:
         """One row per hop, for the report."""
