@@ -232,23 +232,58 @@ def test_what_is_no_recording_is_a_usage_error(project: Project, name: str) -> N
     assert "Traceback" not in result.stderr.str()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "what"), [(("-m", "validate"), "validate"), ((), "validate"), (("tests",), "tests")]
-)
-def test_another_suite_is_a_usage_error(project: Project, arguments: tuple[str, ...], what: str) -> None:
-    make(project)
-    recording = record(project)
+ACTS = """
+@pytest.fixture
+def acted(client):
+    mark("acted")
+    return {"row": 1}
+"""
+
+
+def with_another_suite(project: Project) -> None:
     ini = project.path / "pytest.ini"
     ini.write_text(ini.read_text() + "    validate: validate\n")
-    project.checks(LOOKS, project.check("mark('x')", "validate.1-it"), name="test_validate.py")
+    body = "mark('acts itself'); evidence.saw('row', [acted]); require_equal(acted, {'row': 2})"
+    check = project.check(body, "validate.1-it", "", "acted, evidence")
+    project.checks(LOOKS, ACTS, check, name="test_validate.py")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [(("-m", "validate"), "holds none of these checks"), (("tests",), "tests/test_it.py::test_it is no check")],
+)
+def test_what_was_not_recorded_is_a_usage_error_that_names_what_was(
+    project: Project, arguments: tuple[str, ...], what: str
+) -> None:
+    make(project)
+    recording = record(project)
+    with_another_suite(project)
     (project.path / "tests").mkdir()
     (project.path / "tests/test_it.py").write_text("def test_it(): pass\n")
 
     result = project.run(*arguments, f"--replay={recording}")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "cannot be replayed" in result.stderr.str()
     assert what in result.stderr.str()
+    assert "choose by -m what was recorded: morning." in result.stderr.str()
+    assert not (project.path / "looked").exists()
+
+
+def test_a_check_of_ones_own_that_may_act_is_not_run_again(project: Project) -> None:
+    """What a fixture did is recorded as what it saw; what a check did itself nothing would keep it from doing again."""
+    with_another_suite(project)
+    project.run("-m", "validate")
+    recording = recordings(project)[-1]
+    assert "acts itself" in (project.path / "looked").read_text()
+    (project.path / "looked").unlink()
+
+    result = project.run("-m", "validate", f"--replay={recording}")
+
+    [step] = json.loads((project.reports / "replays" / f"{recording.stem}.json").read_text())["steps"]
+    assert (step["verdict"], result.ret) == ("not checked", 1)
+    assert step["reason"].startswith(
+        "validate.1-it is a check of your own in a suite that may act, so it was not run again"
+    )
     assert not (project.path / "looked").exists()
 
 

@@ -1,4 +1,4 @@
-"""The classes of what the checks of the suites that can be replayed are given by their fixtures."""
+"""The classes of what the checks are given by their fixtures."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cdcproof.clients.connect.client import ConnectorStates
+from cdcproof.connectors.deployment.gate import Applied, ConnectorFiles
 from cdcproof.connectors.settings.rules import Settings
 from cdcproof.evidence.values import Values, classes_within
 from cdcproof.findings import Observation
+from cdcproof.maintenance.checklist import FreshBackup, KeptDiagnostics, People, Restorable, RollbackFiles, Staged
 from cdcproof.observations.backups.morning import Backups
 from cdcproof.observations.backups.runs import BackupRuns, GoodBackups
 from cdcproof.observations.backups.uploads import Uploads
@@ -26,7 +28,7 @@ from cdcproof.observations.lag.source import SourceLag
 from cdcproof.observations.lag.weekly import WeeklyLag
 from cdcproof.observations.reconciliation.connector_page import PageBesideConnect
 from cdcproof.observations.reconciliation.metrics import MismatchMetrics
-from cdcproof.observations.reconciliation.reports import Reports
+from cdcproof.observations.reconciliation.reports import NewestReports, Reports
 from cdcproof.observations.reconciliation.source_history import SourceHistory
 from cdcproof.observations.schema.columns import ColumnSets
 from cdcproof.observations.schema.next_schema import NextSchemas
@@ -38,9 +40,9 @@ from cdcproof.observations.weeks.failures import WeeklyFailures
 from cdcproof.observations.weeks.performance import Performance
 from cdcproof.observations.weeks.recovery_drill import RecoveryDrill
 from cdcproof.pipeline.model import Pipeline
-
-SUITES = ("morning", "weekly", "monthly")
-"""Those that can be replayed: their checks look by fixtures alone, and change nothing."""
+from cdcproof.validation.baseline.comparison import Comparison
+from cdcproof.validation.round_trip.journey import Journey
+from cdcproof.validation.soak.samples import Soak
 
 OBSERVED: tuple[type, ...] = (
     *(Services, ConnectorStates, Reports, MismatchMetrics, PageBesideConnect, Backups, Disks, OwnRights),
@@ -48,6 +50,8 @@ OBSERVED: tuple[type, ...] = (
     *(Settings, TableSets, Observation, ColumnSets, Topics),
     *(WeeklyFailures, WeeklyLag, BackupRuns, GoodBackups, Uploads, Growth, DaysUntilFull),
     *(Images, NewerImages, NewerTags, Advisories, Performance, RecoveryDrill),
+    *(Journey, NewestReports, Comparison, Soak, ConnectorFiles, Applied),
+    *(People, Staged, RollbackFiles, KeptDiagnostics, FreshBackup, Restorable),
 )
 _CLASSES = classes_within((*OBSERVED, Pipeline))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,15 @@ class Recording:
             f"the observations of the run of {local_time(self.started_at)}, recorded by cdcproof {self.version} in "
             f"{self.path.name} (SHA-256 of its last line: {self.last_hash}), judged again by cdcproof {__version__}."
         )
+
+    def has_any_of(self, steps: Collection[str]) -> bool:
+        """Whether one of these checks was part of the recorded run."""
+        return not self.verdicts.keys().isdisjoint(steps)
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites of the checks that ran."""
+        return tuple(sorted({record.suite for record in self.verdicts.values()}))
 
     def when(self, step: str) -> float:
         """When the check began in the recorded run: a waiver is judged by that day."""

@@ -11,6 +11,7 @@ from cdcproof.core.errors import CdcproofError
 from cdcproof.environments.base import Environment
 from cdcproof.evidence import observed, time_zone
 from cdcproof.evidence.values import Values
+from cdcproof.maintenance.remedies import WindowRemedies
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.remedies.checks import Remedies
 
@@ -60,6 +61,10 @@ class Surroundings:
         """The commands that were offered there."""
         # it answers what remedies ask of an environment, and has no other method on purpose
         return Remedies(cast("Environment", self.environment), self.pipeline, self.pipeline_name)
+
+    def window_remedies(self) -> WindowRemedies:
+        """The same about a maintenance window."""
+        return WindowRemedies(cast("Environment", self.environment), self.pipeline, self.pipeline_name)
 
     def values(self) -> Values:
         """What writes and reads the observations of this run."""

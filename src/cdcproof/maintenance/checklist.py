@@ -67,12 +67,30 @@ class People:
 
 
 @dataclass(frozen=True)
+class GateRun:
+    """A run of the staging gate, as far as it matters: `word` is its result, and `is_whole` whether every step of the gate ran."""
+
+    pipeline: str
+    started_at: float
+    word: str
+    is_right: bool
+    is_whole: bool
+    checks: int
+
+    @classmethod
+    def of(cls, run: Run) -> GateRun:
+        """From the run's record."""
+        is_whole = "staging" not in run.parts and not run.missing
+        return cls(run.pipeline, run.started_at, run.word, run.is_right, is_whole, len(run.steps))
+
+
+@dataclass(frozen=True)
 class Staged:
     """Runs of the staging gate with this change, the newest first."""
 
     change: str
     digest: str
-    runs: tuple[Run, ...]
+    runs: tuple[GateRun, ...]
     looked_at: int
 
     @classmethod
@@ -85,8 +103,8 @@ class Staged:
             if any(line.endswith(window.plan.change_sha256) for line in run.header)
             and (run.pipeline, run.environment) != (window.plan.pipeline, "live")  # production is no staging
         ]
-        newest = tuple(sorted(mine, key=lambda run: run.started_at, reverse=True))
-        return cls(window.plan.change, window.plan.change_sha256, newest, len(every))
+        newest = sorted(mine, key=lambda run: run.started_at, reverse=True)
+        return cls(window.plan.change, window.plan.change_sha256, tuple(map(GateRun.of, newest)), len(every))
 
     def observation(self) -> Observation:
         """The newest run of the gate with this change is whole and green."""
@@ -97,8 +115,8 @@ class Staged:
         if not self.runs:
             return {Path(self.change).name: "no run of the staging gate was about this change"}
         newest = self.runs[0]
-        is_whole = "staging" not in newest.parts and not newest.missing
-        word = _PASSED if newest.is_green and is_whole else newest.word if not newest.is_right else "only a part ran"
+        is_green = newest.is_right and newest.is_whole
+        word = _PASSED if is_green else newest.word if not newest.is_right else "only a part ran"
         return {Path(self.change).name: word}
 
     def expected(self) -> dict[str, str]:
@@ -108,7 +126,7 @@ class Staged:
     def rows(self) -> list[dict[str, object]]:
         """One row per run."""
         return [
-            {"pipeline": run.pipeline, "at": _at(run.started_at), "result": run.word, "checks": len(run.steps)}
+            {"pipeline": run.pipeline, "at": _at(run.started_at), "result": run.word, "checks": run.checks}
             for run in self.runs[:5]
         ] or [{"pipeline": "none", "at": None, "result": f"of {self.looked_at} runs that are kept", "checks": None}]
 

@@ -18,11 +18,14 @@ from cdcproof.evidence.surroundings import Surroundings
 from cdcproof.evidence.values import NotWritableError
 from cdcproof.history.entries import Measure, measured
 from cdcproof.pipeline.model import Pipeline
+from cdcproof.pytest_plugin.marks import LISTED_SUITES
 from cdcproof.reporting.record import StepRecord
 from cdcproof.reporting.steps import Step
 
-_NOT_OBSERVED = ("request", "evidence", "pipeline", "remedies")
+_NOT_OBSERVED = ("request", "evidence", "pipeline", "remedies", "window_remedies")
 """What checks ask for that is no observation: a replay has them from the surroundings."""
+_READ_ONLY = ("morning", "weekly", "monthly", "connectors")
+"""Suites whose checks change nothing, those of users included."""
 StepKey = pytest.StashKey[Step]
 Lines = list[tuple[str, dict[str, Any]]]
 """Kind and content of each line."""
@@ -138,6 +141,15 @@ class Replay:
         self._step, self._asked = (step.id, _asks_for(item)) if step else ("", ())
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Run no check that might act itself. Ours never do: their fixtures act, and none of them is called."""
+        step = item.stash.get(self._step_of, None)
+        if step and step.id not in LISTED_SUITES and step.suite not in _READ_ONLY:
+            raise CouldNotLookError(
+                f"{step.id} is a check of your own in a suite that may act, so it was not run again: nothing is done in a replay."
+            )
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> bool | None:
         """Put what was recorded in the place of what the fixture would see."""
         if not self._step or _is_of_pytest(fixturedef):
@@ -156,6 +168,8 @@ class Replay:
             return self._recorded.surroundings.pipeline
         if name == "remedies":
             return self._recorded.surroundings.remedies()
+        if name == "window_remedies":
+            return self._recorded.surroundings.window_remedies()
         return self._recorded.observed(self._step, name) if name in self._asked else _Absent(name)
 
 

@@ -23,7 +23,6 @@ from cdcproof.core.errors import CdcproofError, CouldNotLookError, UsageError
 from cdcproof.core.secrets import scrub
 from cdcproof.environments import select
 from cdcproof.evidence import time_zone
-from cdcproof.evidence.observed import SUITES
 from cdcproof.evidence.recording import Recording
 from cdcproof.evidence.recording import read as read_recording
 from cdcproof.findings import Verdict
@@ -137,7 +136,8 @@ def pytest_configure(config: pytest.Config) -> None:
             ),
             "cdcproof_reporter",
         )
-        config.pluginmanager.register(WindowGo(config, lambda: located(config)), "cdcproof_window_go")
+        if _REPLAYED_KEY not in config.stash:  # which decides about no window
+            config.pluginmanager.register(WindowGo(config, lambda: located(config)), "cdcproof_window_go")
 
     if config.getoption("allure_report_dir", None):
         scrubber = allure_results.register()
@@ -210,16 +210,19 @@ def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _refuse_what_cannot_be_replayed(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A replay takes checks of suites that look by their fixtures alone; `items` are those that were selected."""
-    if _REPLAYED_KEY not in config.stash:
+    """A replay takes checks alone: what another test would do, nothing keeps it from doing. `items` are those that were selected."""
+    recorded = config.stash.get(_REPLAYED_KEY, None)
+    if recorded is None or not items:
         return
-    others = {step.suite if (step := item.stash.get(_STEP_KEY, None)) else item.nodeid for item in items} - set(SUITES)
-    if others:
+    suites = ", ".join(recorded.suites)
+    if others := {item.nodeid for item in items if _STEP_KEY not in item.stash}:
         _refuse(
             config,
             items,
-            f"{min(others)} cannot be replayed: choose one of these by -m: {', '.join(SUITES)}.",
+            f"{min(others)} is no check, and cannot be replayed: choose by -m what was recorded: {suites}.",
         )
+    elif not recorded.has_any_of([item.stash[_STEP_KEY].id for item in items]):
+        _refuse(config, items, f"{recorded.path} holds none of these checks: choose by -m what was recorded: {suites}.")
 
 
 def _refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> None:

@@ -19,7 +19,7 @@ from cdcproof.databases.postgresql.sessions.deployment import add_column
 from cdcproof.environments.base import Environment
 from cdcproof.findings import ABSENT, Observation
 from cdcproof.observations.disks import OldFiles
-from cdcproof.observations.reconciliation.reports import Newest
+from cdcproof.observations.reconciliation.reports import NewestReports
 from cdcproof.observations.schema.columns import ColumnSets
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.remedies.commands import CommandLine, Commands
@@ -115,7 +115,7 @@ class Remedies:
             again,
         )
 
-    def make_match(self, newest: Newest) -> Commands:
+    def make_match(self, newest: NewestReports) -> Commands:
         """What reports need in which a table does not match."""
         again = self.reconcile(newest.tables_not_matching(), to_repair=newest.tables_to_repair())
         return (*self.set_aside(newest.files_ahead()), *again)

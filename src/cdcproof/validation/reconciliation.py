@@ -10,7 +10,7 @@ from datetime import datetime
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.secrets import scrub
 from cdcproof.observations.reconciliation import reports
-from cdcproof.observations.reconciliation.reports import Newest
+from cdcproof.observations.reconciliation.reports import NewestReports
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.report.result import TableStatus
 
@@ -27,7 +27,7 @@ def _is_incomplete(text: str) -> bool:
     return set(summary.values()) <= {TableStatus.MATCH, TableStatus.INCOMPLETE}
 
 
-def reconcile_now(pipeline: Pipeline, pipeline_name: str, environment_name: str) -> Newest:
+def reconcile_now(pipeline: Pipeline, pipeline_name: str, environment_name: str) -> NewestReports:
     """Compare the contents of all tables, and return the report that was written, like any other, beside the others.
 
     It runs in a process of its own, so that its memory and its threads are gone with it; its progress goes to the

@@ -10,7 +10,7 @@ from cdcproof.findings import ABSENT
 
 
 @dataclass(frozen=True)
-class Change:
+class KeyChange:
     """One key of a configuration; `before` and `after` are as they may be shown, ``absent`` for a key that is not there."""
 
     key: str
@@ -18,13 +18,13 @@ class Change:
     after: str
 
 
-def differences(running: Mapping[str, str] | None, wanted: Mapping[str, str]) -> tuple[Change, ...]:
+def differences(running: Mapping[str, str] | None, wanted: Mapping[str, str]) -> tuple[KeyChange, ...]:
     """The keys that differ, sorted; a connector that does not run differs in every key."""
     found = without_name(running or {})
     wanted = without_name(wanted)
     shown = {"before": redact(found), "after": redact(wanted)}
     return tuple(
-        Change(key, _shown(shown["before"], key), _shown(shown["after"], key))
+        KeyChange(key, _shown(shown["before"], key), _shown(shown["after"], key))
         for key in sorted(found.keys() | wanted.keys())
         if found.get(key) != wanted.get(key)
     )
@@ -35,7 +35,7 @@ def without_name(config: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in config.items() if key != "name"}
 
 
-def lines(changes: tuple[Change, ...]) -> list[str]:
+def lines(changes: tuple[KeyChange, ...]) -> list[str]:
     """As people read a difference: ``-`` what runs, ``+`` what should."""
     lines = []
     for change in changes:

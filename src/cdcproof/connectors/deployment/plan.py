@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from cdcproof.clients.connect.client import Connector, ConnectorStates
 from cdcproof.connectors.deployment.definition import Definition
-from cdcproof.connectors.deployment.difference import Change, differences
+from cdcproof.connectors.deployment.difference import KeyChange, differences
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Step:
 
     definition: Definition
     running: Connector | None
-    changes: tuple[Change, ...]
+    changes: tuple[KeyChange, ...]
 
     @property
     def name(self) -> str:

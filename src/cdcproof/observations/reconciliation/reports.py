@@ -26,7 +26,7 @@ _RIGHT = "of this pipeline, fresh and whole"
 
 
 @dataclass(frozen=True)
-class Newest:
+class NewestReports:
     """What reports say of every table of the pipeline: its newest result, and a difference of contents that stands."""
 
     files: tuple[ReportFile, ...]
@@ -197,14 +197,14 @@ class Reports:
     pipeline: Pipeline
     now: datetime
 
-    def newest(self) -> Newest:
+    def newest(self) -> NewestReports:
         """What they say of every table."""
-        return Newest(self.files, self.pipeline, self.now)
+        return NewestReports(self.files, self.pipeline, self.now)
 
-    def of_run(self, run_id: str) -> Newest:
+    def of_run(self, run_id: str) -> NewestReports:
         """What the report of one run says alone."""
         files = tuple(file for file in self.files if file.report and file.report.run_id == run_id)
-        return Newest(files, self.pipeline, self.now)
+        return NewestReports(files, self.pipeline, self.now)
 
     def rows(self, most: int = 10) -> list[dict[str, object]]:
         """One row per report, newest first, as the runbook's `ls -lht | head` shows them."""

@@ -118,7 +118,11 @@ class DaysUntilFull:
 
     def details(self) -> dict[str, str]:
         """Path to how fast it fills."""
-        return {str(row["path"]): f"fills by {row['a day']} a day, {row['free']} are free" for row in self.rows()}
+        return {
+            str(row["path"]): f"fills by {row['a day']} a day, {row['free']} are free"
+            for row in self.rows()
+            if "a day" in row
+        }
 
     def unknown(self) -> dict[str, str]:
         """The file systems of which too little is known."""
