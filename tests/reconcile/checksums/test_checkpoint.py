@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from cdcproof.databases.table_read import Chunking, ChunkSum, Segment
 from cdcproof.reconcile.checksums.balance import Balance
-from cdcproof.reconcile.checksums.checkpoint import Checkpoint, ResumePoint, Unfinished
+from cdcproof.reconcile.checksums.checkpoint import FOLDER, Checkpoint, ResumePoint, Unfinished
 from cdcproof.reconcile.checksums.parts import Part
 from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.report.result import KeyDifference, TableResult, TableStatus
@@ -96,6 +97,21 @@ def test_what_changed_or_is_old_is_not_built_upon(
 def test_a_file_that_is_not_ours_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "table.json").write_text(content)
     assert _table(tmp_path, Clock()).left(ABOUT) is None
+
+
+def test_what_another_version_has_left_is_named_and_not_used(tmp_path: Path) -> None:
+    with Unfinished(tmp_path, RUN, DATABASES) as killed:
+        killed.finished(RESULT, ABOUT)
+        Checkpoint(killed.of("lines")._path, save_seconds=0, of=DATABASES).keep(ABOUT, _left())
+    files = list((tmp_path / FOLDER).glob("*.json"))
+    assert len(files) == 2
+    for file in files:
+        file.write_text(json.dumps({**json.loads(file.read_text()), "version": 6}))
+    with Unfinished(tmp_path, RUN, DATABASES) as next_run:
+        lines = next_run.of("lines")
+        assert (next_run.result("orders", ABOUT), lines.left(ABOUT), next_run.resumed) == (None, None, "")
+        said = "what an interrupted run had read is not used: it was written by another version of cdcproof"
+        assert [next_run.refused("orders", ABOUT), lines.refused] == [said, said]
 
 
 def test_without_a_path_and_before_its_time_nothing_is_kept(tmp_path: Path) -> None:

@@ -94,6 +94,14 @@ def test_they_are_kept_in_a_file_and_are_worth_nothing_for_anything_else(tmp_pat
     assert proofs.read(path, ABOUT) == (Proofs(ABOUT), "they were written by another version of cdcproof")
 
 
+def test_a_result_of_which_something_is_left_is_no_proof(tmp_path: Path) -> None:
+    differs = Proven(WHOLE_TABLE, replace(_result(MORNING), left=((3, 1, 77, 1),)))
+    proofs.write(Proofs(ABOUT, (differs,)), tmp_path / "t.json")
+
+    kept, _ = proofs.read(tmp_path / "t.json", ABOUT)
+    assert (kept.slices, kept.oldest_at, kept.any_proven) == ((differs,), None, False)
+
+
 def test_while_a_scrub_is_at_work_no_other_one_is(tmp_path: Path) -> None:
     with proofs.alone(tmp_path / "a"):
         with pytest.raises(CouldNotLookError, match="Another scrub"), proofs.alone(tmp_path / "a"):

@@ -247,15 +247,30 @@ def test_a_table_whose_slices_others_read_gets_the_result_of_one_machine(
     assert [one.key["id"] for one in theirs.differences] == [str(key) for key in wrong]
 
 
-@pytest.mark.parametrize("lost", [False, True])
+_GOES_ON = "goes on from an interrupted run"
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "expected"),
+    [
+        ("nothing", (3, (), _GOES_ON)),
+        ("a row is lost", (3, ("missing 39",), _GOES_ON)),
+        (
+            "the log is set back",
+            (5, (), "is not used: the source's log ends before where it ended then: it was set back"),
+        ),
+        ("the table is made anew", (5, (), "is not used: the table was rewritten since")),
+    ],
+)
 def test_an_interrupted_run_goes_on_with_the_slices_that_it_has_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str, expected: tuple[int, tuple[str, ...], str]
 ) -> None:
-    """Also what is lost meanwhile is found, where its slice was not read; each slice is kept with when and by whom it was read."""
+    """Each slice is kept with when, by whom and at which position it was read."""
     monkeypatch.setattr("cdcproof.reconcile.plan.chunking.ROWS_PER_CHUNK", 3)
     at_once = Checkpoint(tmp_path / "t.json", save_seconds=0)
     monkeypatch.setattr(Unfinished, "of", lambda *_: at_once)
     source, target = side(*ROWS), side(*ROWS)
+    source.log_end = 100
     parts: list[Slice] = []
 
     def read(one: SliceRead) -> SliceSums:
@@ -273,16 +288,19 @@ def test_an_interrupted_run_goes_on_with_the_slices_that_it_has_not_read(
         run(read)
     kept = json.loads((tmp_path / "t.json").read_text())["slices"]
     assert [one["source_rows"] for one in kept.values()] == [sum(holds(part, key) for key, _ in ROWS) for part in parts]
-    assert all(one["worker"] and one["began"] <= one["ended"] for one in kept.values())
+    assert all(one["worker"] and one["began"] <= one["ended"] and one["position"] == 100 for one in kept.values())
     again: list[Slice] = []
-    if lost:
+    if meanwhile == "a row is lost":
         target.tables_held["t"].rows.remove((39, 0))
+    elif meanwhile == "the log is set back":
+        source.log_end = 99
+    elif meanwhile == "the table is made anew":
+        target.tables_held["t"].number = 2
     result = run(lambda one: again.append(one.part) or reads(source, target)(one))  # type: ignore[func-returns-value]
-    assert (len(again), set(again) & set(parts)) == (3, set())
-    assert "goes on from an interrupted run" in result.resumed
-    assert (result.status, result.example_keys) == (
-        (TableStatus.MISMATCH, ("missing 39",)) if lost else (TableStatus.MATCH, ())
-    )
+    read_again, wrong, said = expected
+    assert (len(again), len(set(again) | set(parts))) == (read_again, 5)
+    assert said in result.resumed
+    assert (result.status, result.example_keys) == (TableStatus.MISMATCH if wrong else TableStatus.MATCH, wrong)
 
 
 def test_a_slice_that_cannot_be_read_is_an_error_and_never_a_match() -> None:

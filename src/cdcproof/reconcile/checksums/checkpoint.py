@@ -53,6 +53,8 @@ class ResumePoint:
     """Why by this strategy, where that is kept."""
     read_by: str = ""
     """Who has read it, where that was not an interrupted run."""
+    position: int = 0
+    """Where the source's log ended when its slices were read."""
 
     @property
     def slices(self) -> tuple[Slice, ...]:
@@ -93,7 +95,7 @@ def point_of(data: Mapping[str, Any]) -> ResumePoint:
 
 
 class Kept(Protocol):
-    """What is kept of a table that is being scanned. `refused` says why something is not used."""
+    """What is kept of a table that is being scanned. `refused` says why something is not used, empty where it is."""
 
     refused: str
 
@@ -103,6 +105,10 @@ class Kept(Protocol):
 
     def left(self, about: Fingerprint) -> ResumePoint | None:
         """What to go on from; None when there is nothing. Raises `CouldNotLookError` where there has to be something."""
+        ...
+
+    def refuse(self, reason: str) -> None:
+        """It is not used for this reason. Raises `CouldNotLookError` where there has to be something."""
         ...
 
     def keep(self, about: Fingerprint, left: ResumePoint) -> None:
@@ -142,10 +148,15 @@ class Checkpoint:
         self.refused = _refusal(data, {**about, **self._of}, self._clock())
         if self.refused:
             return None
-        scanned, pages = Scanned.of(store.slices_of(data["slices"])), data["pages"]
+        slices, pages = store.slices_of(data["slices"]), data["pages"]
+        scanned = Scanned.of(slices)
         if pages:
             scanned = Scanned(Balance.restored(pages["balance"], *pages["rows"]), set(pages["done"]))
-        return replace(point_of(data["left"]), scanned=scanned)
+        return replace(point_of(data["left"]), scanned=scanned, position=store.position_of(slices))
+
+    def refuse(self, reason: str) -> None:
+        """Say why it is not used."""
+        self.refused = f"{_NOT_USED}: {reason}"
 
     def keep(self, about: Fingerprint, left: ResumePoint) -> None:
         """Write how far a scan is, at most every few seconds. A disk that is full does not end a run."""

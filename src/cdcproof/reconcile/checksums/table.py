@@ -19,6 +19,7 @@ from cdcproof.reconcile.plan.chunking import rechunked
 from cdcproof.reconcile.plan.plan import Plan, described
 from cdcproof.reconcile.report.result import SelfProof
 from cdcproof.reconcile.slices.beginning import begun_by_key, identities
+from cdcproof.reconcile.slices.reading import log_end
 from cdcproof.reconcile.slices.store import Scanned, SliceSums
 
 Prove = Callable[[Way, Sequence[Part]], SelfProof]
@@ -87,7 +88,7 @@ class _Table:
         if left is None:
             return None
         if why := self._unusable(left):
-            self._refuse(why)
+            self.checkpoint.refuse(why)
             return None
         if left.by_key:
             return left
@@ -100,7 +101,7 @@ class _Table:
         )
         for chunks in moved:
             if chunks is None:
-                self._refuse("the table was rewritten since")
+                self.checkpoint.refuse("the table was rewritten since")
                 return None
             left.scanned.balance.doubt(chunks)
         return left
@@ -113,6 +114,9 @@ class _Table:
             return f"it was {'' if left.by_key else 'not '}read by the workers of an executor"
         if left.by_key and (left.source_mark, left.target_mark) != identities(self.plan, self.source, self.target):
             return "the table was rewritten since"
+        end = log_end(self.source) if left.position else None
+        if end is not None and end < left.position:
+            return "the source's log ends before where it ended then: it was set back"
         return ""
 
     def read(self, way: Way, left: ResumePoint | None) -> Summed:
@@ -187,9 +191,6 @@ class _Table:
             lambda: self.target.checksums.segments(plan.target, rows),
         )
         return divided(ours, theirs)
-
-    def _refuse(self, reason: str) -> None:
-        self.checkpoint.refused = f"what an interrupted run had read is not used: {reason}"
 
 
 def _resumed(left: ResumePoint) -> str:

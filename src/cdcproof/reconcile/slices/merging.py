@@ -9,8 +9,8 @@ from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.reconcile.checksums.checkpoint import ResumePoint
 from cdcproof.reconcile.checksums.strategy import SlicedTable
 from cdcproof.reconcile.slices.folder import SharedPlan, SliceFolder, too_old
-from cdcproof.reconcile.slices.reading import log_end, now, program
-from cdcproof.reconcile.slices.store import Fingerprint, Scanned, SliceSums, slices_of
+from cdcproof.reconcile.slices.reading import now, program
+from cdcproof.reconcile.slices.store import Fingerprint, Scanned, SliceSums, position_of, slices_of
 
 _AGAIN = "Run the missing --slice again with the same folder, and merge then."
 _ANEW = "Read all slices anew, into an empty folder."
@@ -30,17 +30,10 @@ class Merged:
         return MergedTable(table, self)
 
     def sum_up(self, table: SlicedTable) -> None:
-        """Raises `UnexpectedAnswerError` unless all is there, and the source's log still goes on from where it was read."""
-        name = table.plan.source.table
+        """Nothing is read. Raises `UnexpectedAnswerError` where something is pending: by this run's strategy nothing was read."""
         if table.pending:
             raise UnexpectedAnswerError(
-                f"What was read of {name} is not used: by another strategy than this run's, or the table was rewritten since.",
-                _ANEW,
-            )
-        end = log_end(table.source)
-        if end is not None and end < self.position:
-            raise UnexpectedAnswerError(
-                f"The source's log ends before where it ended when slices of {name} were read: it was set back.", _ANEW
+                f"What was read of {table.plan.source.table} is not used: it was read by another strategy.", _ANEW
             )
 
 
@@ -58,6 +51,10 @@ class MergedTable:
 
     def keep(self, about: Fingerprint, left: ResumePoint) -> None:
         """Nothing: it is kept already."""
+
+    def refuse(self, reason: str) -> None:
+        """Raises `UnexpectedAnswerError`: there is nothing else to begin with."""
+        raise UnexpectedAnswerError(f"What was read of {self.table} is not used: {reason}.", _ANEW)
 
     def left(self, about: Fingerprint) -> ResumePoint:
         """The whole table, read. Raises `UnexpectedAnswerError` for slices that are missing, doubled, foreign or too old."""
@@ -105,8 +102,8 @@ class MergedTable:
         return found, errors
 
     def _whole(self, plan: SharedPlan, slices: Mapping[int, SliceSums]) -> ResumePoint:
-        positions = [sums.position for sums in slices.values() if sums.position is not None]
-        self.merged.position = max([self.merged.position, *positions])
+        self.merged.position = max(self.merged.position, position_of(slices))
         began = min(sums.began for sums in slices.values())
         by = f"{plan.total} other processes"
-        return replace(plan.begun, began=began, scanned=Scanned.of(slices), read_by=by)
+        position = self.merged.position
+        return replace(plan.begun, began=began, scanned=Scanned.of(slices), read_by=by, position=position)

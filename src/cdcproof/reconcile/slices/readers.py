@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from cdcproof.core.errors import CouldNotLookError, DeadlineError, UnreachableError
@@ -90,56 +90,60 @@ class Readers(Generic[T]):
                 self._executor.shutdown(wait=False)
                 self._executor = None
 
-    def read(self, pending: Iterator[T], stop: Stop) -> Generator[_Found[T]]:
+    def read(self, pending: Iterable[T], stop: Stop) -> Generator[_Found[T]]:
         """Each pending slice with its result, which is there, or raises `CouldNotLookError`. To be closed.
 
         The next one is asked of `pending` when it can be begun, and after what is read was received. Raises `StoppedError` when
-        `stop` is set, `DeadlineError` when no slice comes back.
+        `stop` is set, `DeadlineError` when no slice comes back, and what making an executor raises.
         """
-        work = _Work(pending)
+        new, again = map(_Trial[T], pending), deque[_Trial[T]]()
+        running: dict[Future[SliceSums], _Trial[T]] = {}
         silent = Deadline(self._silent_seconds)
         try:
-            while work.is_left or work.running:
+            while True:
                 stop.go_on()
-                begins = work.is_left and self._free.acquire(timeout=0 if work.running else _NOTICED_SECONDS)
-                if begins:
-                    yield from self._begun(work)
-                done, _ = wait(work.running, 0 if begins or not work.running else _NOTICED_SECONDS, FIRST_COMPLETED)
+                is_free = self._free.acquire(timeout=0 if running else _NOTICED_SECONDS)
+                begun = self._begun(new, again) if is_free else {}
+                running |= begun
+                if is_free and not running:
+                    return
+                done, _ = wait(running, 0 if begun or not running else _NOTICED_SECONDS, FIRST_COMPLETED)
                 for future in done:
-                    yield from self._ended(work, future)
-                if done or not work.running:
+                    yield from self._ended(running.pop(future), future, again)
+                if done or not running:
                     silent = Deadline(self._silent_seconds)
                 elif silent.passed:
-                    (table, *_) = (slice_.slice.table for slice_ in work.running.values())
                     raise DeadlineError(
-                        f"No slice of {table} has come back for {self._silent_seconds:g} s.",
+                        f"No slice of {next(iter(running.values())).slice.table} has come back for {self._silent_seconds:g} s.",
                         "See whether the cluster has workers, and what they do.",
                     )
         finally:
-            wait([future for future in work.running if not future.cancel()], _PATIENCE_SECONDS)
+            wait([future for future in running if not future.cancel()], _PATIENCE_SECONDS)
 
-    def _begun(self, work: _Work[T]) -> Iterator[_Found[T]]:
-        """Begin with the next slice, by a place that is taken; it may be given up at once."""
+    def _begun(self, new: Iterator[_Trial[T]], again: deque[_Trial[T]]) -> dict[Future[SliceSums], _Trial[T]]:
+        """Begin with the next slice, by a place that is taken; nothing where none is left."""
         with ExitStack() as place:
             place.callback(self._free.release)
-            trial = work.next()
+            trial = next(new, None) or (again.popleft() if again else None)
             if trial is None:
-                return
-            try:
-                trial.executor = self._current()
-                future = trial.executor.submit(self._read, trial.slice)
-            except CouldNotLookError:
-                raise
-            except Exception as error:  # noqa: BLE001  of any executor
-                self._renew(trial.executor)
-                yield from work.failed(trial, error)
-                return
+                return {}
+            future = self._submitted(trial)
             place.pop_all()
-        work.running[future] = trial
         future.add_done_callback(lambda _: self._free.release())
+        return {future: trial}
 
-    def _ended(self, work: _Work[T], future: Future[SliceSums]) -> Iterator[_Found[T]]:
-        trial = work.running.pop(future)
+    def _submitted(self, trial: _Trial[T]) -> Future[SliceSums]:
+        try:
+            trial.executor = self._current()
+            return trial.executor.submit(self._read, trial.slice)
+        except CouldNotLookError:
+            raise
+        except Exception as error:  # noqa: BLE001  of any executor
+            self._renew(trial.executor)
+            return _failed(error)
+
+    def _ended(self, trial: _Trial[T], future: Future[SliceSums], again: deque[_Trial[T]]) -> Iterator[_Found[T]]:
+        """The slice and its result; nothing where it has to be read again."""
         try:
             future.result()
         except CouldNotLookError:
@@ -147,8 +151,17 @@ class Readers(Generic[T]):
         except Exception as error:  # noqa: BLE001  of any executor
             if isinstance(error, BrokenExecutor):
                 self._renew(trial.executor)
-            yield from work.failed(trial, error)
-            return
+            trial.failures += 1
+            if trial.failures < TRIES:
+                again.append(trial)
+                return
+            words = scrub(" ".join(f"{type(error).__name__}: {error}".split()))
+            future = _failed(
+                UnreachableError(
+                    f"{trial.slice.name} was given to a worker {TRIES} times, and did not come back: {words}",
+                    "Read the logs of the workers and of the scheduler.",
+                )
+            )
         yield trial.slice, future
 
     def _current(self) -> Executor:
@@ -172,46 +185,14 @@ class Readers(Generic[T]):
 
 @dataclass
 class _Trial(Generic[T]):
-    """A slice that is being read, how often that was tried before, and by whom it is read."""
+    """A slice that is being read, how often that was tried in vain, and by whom it is read."""
 
     slice: T
     failures: int = 0
     executor: Executor | None = None
 
 
-@dataclass
-class _Work(Generic[T]):
-    """What is pending, what is being read, and what has to be read again."""
-
-    pending: Iterator[T]
-    is_more: bool = True
-    running: dict[Future[SliceSums], _Trial[T]] = field(default_factory=dict)
-    again: deque[_Trial[T]] = field(default_factory=deque)
-
-    @property
-    def is_left(self) -> bool:
-        """Whether something may have to be begun."""
-        return self.is_more or bool(self.again)
-
-    def next(self) -> _Trial[T] | None:
-        """What is begun next; None when there is nothing."""
-        for pending in self.pending:
-            return _Trial(pending)
-        self.is_more = False
-        return self.again.popleft() if self.again else None
-
-    def failed(self, trial: _Trial[T], error: Exception) -> Iterator[_Found[T]]:
-        """Put the slice back; one that has been tried often enough is what was found."""
-        trial.failures += 1
-        if trial.failures < TRIES:
-            self.again.append(trial)
-            return
-        words = scrub(" ".join(f"{type(error).__name__}: {error}".split()))
-        found: Future[SliceSums] = Future()
-        found.set_exception(
-            UnreachableError(
-                f"{trial.slice.name} was given to a worker {TRIES} times, and did not come back: {words}",
-                "Read the logs of the workers and of the scheduler.",
-            )
-        )
-        yield trial.slice, found
+def _failed(error: Exception) -> Future[SliceSums]:
+    future: Future[SliceSums] = Future()
+    future.set_exception(error)
+    return future

@@ -84,6 +84,11 @@ def slices_of(data: Mapping[str, Any]) -> dict[int, SliceSums]:
     return {int(number): sums_of(sums) for number, sums in data.items()}
 
 
+def position_of(slices: Mapping[int, SliceSums]) -> int:
+    """The last position at which one of them was read: a log that ends before it was set back; 0 where no server showed one."""
+    return max((one.position for one in slices.values() if one.position is not None), default=0)
+
+
 def sums_of(data: Mapping[str, Any]) -> SliceSums:
     """What JSON made of one."""
     return SliceSums(**{**data, "left": tuple(map(tuple, data["left"]))})
