@@ -222,12 +222,14 @@ class FakeDatabase:
         ]
 
     def _planted(self, held: FakeTable, scan: TableRead, segment: Segment) -> list[Row]:
-        """Rows in place of the table's: of even number where it begins, the others where it ends."""
+        """Rows in place of the table's: where they are to lie, else those of even number where it begins, the others where it ends."""
         ends = 0, max(len(held.rows) - 1, 0)
+        places = [ends[number % 2] if at is None else at for number, at in enumerate(scan.planted_at)]
+        places += [ends[number % 2] for number in range(len(places), len(scan.planted or ()))]
         return [
             Row(b"", tuple(_part(told.form, text) for told, text in zip(scan.columns, texts, strict=True)))
             for number, texts in enumerate(scan.planted or ())
-            if (segment.low or 0) <= ends[number % 2] and (segment.high is None or ends[number % 2] < segment.high)
+            if (segment.low or 0) <= places[number] and (segment.high is None or places[number] < segment.high)
         ]
 
     def _predicate(self, predicate: str) -> Callable[[tuple[Cell, ...]], bool]:

@@ -82,7 +82,8 @@ class TableRead:
     `RowHash.NATIVE` chains, the same on both sides.
 
     With `planted` these rows are read in place of the table's, by the same statements: a text of each column that its type reads
-    (binary: hexadecimal digits), None for NULL. Rows of even number lie where the table begins, the others where it ends. They have no version.
+    (binary: hexadecimal digits), None for NULL. They have no version. Rows of even number lie where the table begins, the others
+    where it ends, unless `planted_at` has a place for them, as `Segment` counts places. Where these are values of a key, the row's own says it.
     """
 
     table: TableName
@@ -95,6 +96,7 @@ class TableRead:
     row_hash: RowHash = RowHash.MD5
     chained: tuple[int, ...] = ()
     planted: tuple[tuple[str | None, ...], ...] | None = None
+    planted_at: tuple[int | None, ...] = ()
 
     @property
     def forms(self) -> tuple[Form, ...]:

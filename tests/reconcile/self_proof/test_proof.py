@@ -14,11 +14,13 @@ from cdcproof.databases.values.canonical import row_hash
 from cdcproof.databases.values.types import Kind
 from cdcproof.reconcile.checksums import parts as parts_of_a_table
 from cdcproof.reconcile.checksums import table as checksums_of_a_table
+from cdcproof.reconcile.checksums.sums import Summing
 from cdcproof.reconcile.engine import Options, Run, reconcile
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.reconcile.self_proof.mutants import Mutant
 from cdcproof.reconcile.self_proof.proof import judged_by
+from tests.reconcile import fake
 from tests.reconcile.canonical_rows import Cell
 from tests.reconcile.fake import FakeDatabase, FakeTable, chunk_of
 from tests.reconcile.sides import FenceThen, Unwatched
@@ -175,6 +177,58 @@ def test_a_chunk_that_is_never_read_is_not_checked() -> None:
 
 def test_a_last_part_that_is_never_read_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checksums_of_a_table, "divided", lambda *sides: parts_of_a_table.divided(*sides)[:-1])
+    result = compared(FakeDatabase({"t": TABLE}), FakeDatabase({"t": TABLE}))
+    assert result.status is TableStatus.ERROR
+    assert result.self_proof
+    assert result.self_proof.control == "not read whole"
+
+
+@pytest.fixture
+def four_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each side is read in parts of eight rows."""
+    monkeypatch.setattr(fake, "ROWS_PER_SEGMENT", 8)
+
+
+@pytest.mark.usefixtures("four_parts")
+def test_sides_in_parts_are_read_whole() -> None:
+    result = compared(FakeDatabase({"t": TABLE}), FakeDatabase({"t": replace(TABLE, rows=TABLE.rows[:-1])}))
+    assert result.status is TableStatus.MISMATCH
+    assert result.self_proof
+    assert result.self_proof.control == "equal"
+
+
+@pytest.mark.parametrize("skipped", range(4))
+@pytest.mark.parametrize("side", ["source", "target", "both"])
+@pytest.mark.usefixtures("four_parts")
+def test_any_part_that_is_not_read_is_not_checked(monkeypatch: pytest.MonkeyPatch, skipped: int, side: str) -> None:
+    """Both sides lack it alike, so that the sums are equal; or one does, and rows that are there look lost."""
+    right = parts_of_a_table._Work._whole
+
+    def whole(
+        work: parts_of_a_table._Work, summing: Summing, scan: TableRead, segment: Segment | None
+    ) -> list[ChunkSum]:
+        is_it = segment is not None and (segment.low or 0) == 8 * skipped
+        is_side = side == "both" or scan is getattr(work.plan, side)
+        return [] if is_it and is_side else right(work, summing, scan, segment)
+
+    monkeypatch.setattr(parts_of_a_table._Work, "_whole", whole)
+    result = compared(FakeDatabase({"t": TABLE}), FakeDatabase({"t": TABLE}))
+    assert result.status is TableStatus.ERROR
+    assert result.self_proof
+    assert result.self_proof.control == "not read whole"
+
+
+@pytest.mark.usefixtures("four_parts")
+def test_a_part_that_nobody_takes_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts_of_a_table._Work, "_add", lambda *_: None)
+    result = compared(FakeDatabase({"t": TABLE}), FakeDatabase({"t": TABLE}))
+    assert (result.status, result.error.splitlines()[0]) == (TableStatus.ERROR, "4 of 4 parts were not read.")
+
+
+@pytest.mark.parametrize("kept", [slice(1, None), slice(None, -1), slice(None, None, 2), slice(0, 0)])
+@pytest.mark.usefixtures("four_parts")
+def test_parts_with_a_gap_between_them_are_not_checked(monkeypatch: pytest.MonkeyPatch, kept: slice) -> None:
+    monkeypatch.setattr(checksums_of_a_table, "divided", lambda *sides: parts_of_a_table.divided(*sides)[kept])
     result = compared(FakeDatabase({"t": TABLE}), FakeDatabase({"t": TABLE}))
     assert result.status is TableStatus.ERROR
     assert result.self_proof

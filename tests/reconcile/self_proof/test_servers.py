@@ -19,12 +19,13 @@ from cdcproof.databases.duckdb.stream import ColumnarSide
 from cdcproof.databases.postgresql import checksums
 from cdcproof.databases.postgresql.queries import column_sql, statements
 from cdcproof.databases.postgresql.queries import row_hash as native_hash
-from cdcproof.databases.table_read import ChunkSum, ColumnRead, TableRead
+from cdcproof.databases.table_read import ChunkSum, ColumnRead, Segment, TableRead
 from cdcproof.databases.values.types import Kind
 from cdcproof.reconcile import contents
 from cdcproof.reconcile.checksums import table as checksums_of_a_table
-from cdcproof.reconcile.checksums.parts import divided
+from cdcproof.reconcile.checksums.parts import _Work, divided
 from cdcproof.reconcile.checksums.strategy import Strategy
+from cdcproof.reconcile.checksums.sums import Summing
 from cdcproof.reconcile.plan import planning
 from cdcproof.reconcile.plan.calibration import Calibration
 from cdcproof.reconcile.report.result import TableResult, TableStatus
@@ -218,8 +219,8 @@ def test_of_any_table_all_mutants_are_caught_and_equal_tables_match(
     assert {one.result for one in result.self_proof.mutants if one.mutant == Mutant.DROPPED} == {"caught"}
 
 
-def test_parts_of_a_table_are_read_where_it_begins_and_ends(sides: Sides, strategy: Strategy) -> None:
-    """Rows are planted on the first and the last page: a last part that is not read would hide them."""
+def test_all_parts_of_a_table_are_read(sides: Sides, strategy: Strategy) -> None:
+    """Rows are planted in each part, where it begins and where it ends: one that is not read would hide them."""
     columns = "id int PRIMARY KEY, filler text"
     sides.table("large", columns)
     sides.both(
@@ -230,7 +231,18 @@ def test_parts_of_a_table_are_read_where_it_begins_and_ends(sides: Sides, strate
         patch.setattr(checksums_of_a_table, "rows_a_part", lambda _: 400)
         assert sides.result("large").status is TableStatus.MATCH
         patch.setattr(checksums_of_a_table, "divided", lambda *segments: divided(*segments)[:-1])
-        result = sides.result("large")
-    assert result.status is TableStatus.ERROR
-    assert result.self_proof
-    assert result.self_proof.control == "not read whole"
+        results = [sides.result("large")]
+        patch.setattr(checksums_of_a_table, "divided", divided)
+        right = _Work._whole
+
+        def whole(work: _Work, side: Summing, scan: TableRead, segment: Segment | None) -> list[ChunkSum]:
+            """What is in the middle is passed over, on both sides alike."""
+            is_middle = segment is not None and None not in (segment.low, segment.high)
+            return [] if is_middle else right(work, side, scan, segment)
+
+        patch.setattr(_Work, "_whole", whole)
+        results.append(sides.result("large"))
+    for result in results:
+        assert result.status is TableStatus.ERROR
+        assert result.self_proof
+        assert result.self_proof.control == "not read whole"

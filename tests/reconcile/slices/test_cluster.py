@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +24,7 @@ from cdcproof.reconcile.checksums import checkpoint
 from cdcproof.reconcile.checksums.checkpoint import Checkpoint
 from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.reconcile.slices.distribution import Addresses, Distribution
-from tests.postgres_server import PASSWORD
+from tests.dask_processes import Cluster
 from tests.reconcile.sides import Sides
 from tests.reconcile.slices.test_processes import (  # noqa: F401  fixtures among them
     LOCK,
@@ -48,55 +44,10 @@ WAITING = """SELECT a.client_port FROM pg_locks l JOIN pg_stat_activity a USING 
     WHERE l.locktype = 'advisory' AND NOT l.granted"""
 
 
-@dataclass
-class Cluster:
-    """A scheduler and two workers, as processes, which have the password in their environment."""
-
-    folder: Path
-    port: int
-    scheduler: subprocess.Popen[bytes] | None = None
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    ending: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def address(self) -> str:
-        return f"tcp://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """What of it does not run; return when work would be taken."""
-        if self.scheduler is None:
-            self.scheduler = self._started("dask_scheduler", "--host=127.0.0.1", f"--port={self.port}")
-        workers = ("dask_worker", self.address, "--no-nanny", "--nthreads=1", f"--local-directory={self.folder}")
-        self.workers = [one for one in self.workers if one.poll() is None]
-        self.workers += [self._started(*workers) for _ in range(2 - len(self.workers))]
-        connected(self.address, workers=2, seconds=60).shutdown()
-
-    def kill_scheduler(self) -> None:
-        """Its workers end by themselves, when they have done what they are at."""
-        assert self.scheduler
-        self.scheduler.kill()
-        self.scheduler.wait(30)
-        self.scheduler, self.ending, self.workers = None, self.workers, []
-
-    def kill(self) -> None:
-        for process in (*self.workers, *self.ending, *filter(None, [self.scheduler])):
-            process.kill()
-            process.wait(30)
-
-    def _started(self, module: str, *flags: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.{module}", *flags, "--no-dashboard"]
-        environment = {**os.environ, "POSTGRES_PASSWORD": PASSWORD}
-        with (self.folder / f"{module}.log").open("ab") as log:
-            return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
-
-
 @pytest.fixture(scope="module")
 def one_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    cluster = Cluster(tmp_path_factory.mktemp("dask"), port)
+    cluster = Cluster(tmp_path_factory.mktemp("dask"))
     try:
         yield cluster
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.duckdb.stream import TooWideError
 from cdcproof.databases.table_read import Segment, TableRead
@@ -149,6 +150,7 @@ class _Table:
                     *(plan, way.choice.strategy, self.source, self.target, begun.slices, pending), *(stop, hold, take)
                 )
             )
+            _demand_whole(begun)
             # workers run the same program: what this one proves holds for them
             return self._summed(replace(way, plan=plan), begun.scanned.balance, resumed, (Part(),))
         balance = sum_up(
@@ -163,6 +165,7 @@ class _Table:
             hold=hold,
             keep=keep,
         )
+        _demand_whole(begun)
         return self._summed(replace(way, plan=plan), balance, resumed, begun.parts)
 
     def _summed(self, way: Way, balance: Balance, resumed: str, parts: Sequence[Part]) -> Summed:
@@ -191,6 +194,15 @@ class _Table:
             lambda: self.target.checksums.segments(plan.target, rows),
         )
         return divided(ours, theirs)
+
+
+def _demand_whole(read: ResumePoint) -> None:
+    """Raise `UnexpectedAnswerError` where a part is not in the balance: its rows would pass for equal."""
+    missing = len(read.parts) - len(read.scanned.done & set(range(len(read.parts))))
+    if missing:
+        raise UnexpectedAnswerError(
+            f"{missing} of {len(read.parts)} parts were not read.", "Report it: this comparison cannot be trusted."
+        )
 
 
 def _resumed(left: ResumePoint) -> str:

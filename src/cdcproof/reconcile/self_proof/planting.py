@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
 
-from cdcproof.databases.table_read import Chunking, TableRead
+from cdcproof.databases.table_read import Chunking, Segment, TableRead
+from cdcproof.pipeline.engines import Engine
+from cdcproof.reconcile.checksums.parts import Part
 from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.plan.edge_values import INTEGERS
 from cdcproof.reconcile.plan.plan import Plan
@@ -68,6 +70,36 @@ def plantings(plan: Plan, columns: Sequence[Columns], specimens: Sequence[Specim
                 )
             )
     return made
+
+
+def in_each_part(plan: Plan, columns: Sequence[Columns], parts: Sequence[Part]) -> Planting | None:
+    """Two rows in each part of each side, where it begins and where it ends: who passes one over, or reads one twice, counts others.
+
+    None where the columns have no values for any.
+    """
+    base = _base(columns)
+    if not base:
+        return None
+    ours, theirs = segments_of(parts)
+    source = _spread(plan.source, columns[0].source_engine, [cell.source for cell in base], ours)
+    target = _spread(plan.target, columns[0].target_engine, [cell.target for cell in base], theirs)
+    return Planting(replace(plan, source=source, target=target), (), 2 * len(ours), 2 * len(theirs), by_sums=True)
+
+
+def segments_of(parts: Sequence[Part]) -> tuple[list[Segment], list[Segment]]:
+    """The source's and the target's: one side may have more parts than the other."""
+    source = [part.source for part in parts if part.source is not None]
+    return source, [part.target for part in parts if part.target is not None]
+
+
+def _spread(scan: TableRead, engine: Engine, texts: Sequence[str | None], segments: Sequence[Segment]) -> TableRead:
+    ends = [(one.low, None if one.high is None else one.high - 1) for one in segments]
+    if engine == "sqlserver":  # its places are values of the key
+        keys = [at for low, high in ends for at in (high if low is None else low, low if high is None else high)]
+        rows = [[texts[0] if key is None else str(key), *texts[1:]] for key in keys]
+        return _planted(scan, scan.chunking, rows)
+    places = tuple(at for end in ends for at in end)
+    return replace(_planted(scan, scan.chunking, [texts for _ in places]), planted_at=places)
 
 
 def _most_at_once(plan: Plan) -> int:

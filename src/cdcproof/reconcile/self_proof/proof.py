@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from cdcproof.reconcile.checksums.narrowing import narrowed
 from cdcproof.reconcile.checksums.parts import Part, divided, sum_up
@@ -19,7 +20,7 @@ from cdcproof.reconcile.in_flight.settle import differing
 from cdcproof.reconcile.report.result import Control, MutantResult, SelfProof, TableResult, TableStatus
 from cdcproof.reconcile.rows.differing_chunks import ByValue
 from cdcproof.reconcile.self_proof.mutants import Mutant, Specimen, columns_of, specimens
-from cdcproof.reconcile.self_proof.planting import Planting, Seeded, plantings
+from cdcproof.reconcile.self_proof.planting import Planting, Seeded, in_each_part, plantings, segments_of
 
 _NOTHING_FITS = "the key, or a column that is never NULL, has no two values that both sides hold"
 
@@ -33,15 +34,18 @@ class Prover:
     stop: Stop
 
     def prove(self, way: Way, parts: Sequence[Part]) -> SelfProof:
-        """Plant every mutant that the plan admits in the first and last of the parts. Raises as `sum_up`."""
+        """Plant every mutant that the plan admits in the first and last of the parts, and a row at both ends of each. Raises as `sum_up`."""
         columns = columns_of(way.plan, self.source.engine, self.target.engine)
         admitted = list(specimens(way.plan, columns))
         made = plantings(way.plan, columns, admitted)
         if not made:
             return SelfProof(0, "not planted", _matrix(admitted=(), survived={}), _NOTHING_FITS)
         seen = [_Seen(one, *self._found(one, way, _ends(parts))) for one in made]
+        spread = in_each_part(way.plan, columns, parts) if len(parts) > 1 else None
+        if spread:
+            seen.append(_Seen(spread, *self._found(spread, way, parts)))
         planted = [specimen for one in made for specimen in (seeded.specimen for seeded in one.seeded)]
-        wrong = next(filter(None, (one.control for one in seen)), None)
+        wrong = _gap(parts) or next(filter(None, (one.control for one in seen)), None)
         control: Control = wrong[0] if wrong else "equal"
         reason = wrong[1] if wrong else ""
         survived: dict[Mutant, list[str]] = defaultdict(list)
@@ -112,10 +116,20 @@ class _Seen:
 
 
 def _ends(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """The first and the last part of each side: one side may have more parts than the other."""
-    source = [part.source for part in parts if part.source is not None]
-    target = [part.target for part in parts if part.target is not None]
-    return divided(*(side if len(side) <= 2 else [side[0], side[-1]] for side in (source, target)))
+    """The first and the last part of each side."""
+    return divided(*(side if len(side) <= 2 else [side[0], side[-1]] for side in segments_of(parts)))
+
+
+def _gap(parts: Sequence[Part]) -> tuple[Control, str] | None:
+    """Where the parts of a side leave something out, or have it twice."""
+    for side in segments_of(parts):
+        cuts = [(end.high, begin.low) for end, begin in pairwise(side)]
+        if not side or side[0].low is not None or side[-1].high is not None:
+            return "not read whole", f"a table's first or last part has a bound, of {len(side)} parts"
+        for number, (end, begin) in enumerate(cuts, 2):
+            if end is None or end != begin:
+                return "not read whole", f"part {number} of {len(side)} does not begin where the one before it ends"
+    return None
 
 
 def _is_found(seeded: Seeded, found: dict[Key, tuple[str, ...]]) -> bool:

@@ -19,7 +19,7 @@ from cdcproof.databases.postgresql.queries.ctid import tid
 from cdcproof.databases.table_read import Chunking, ColumnRead, RowHash, Segment, TableRead
 from cdcproof.databases.values.types import LONG_BYTES, Form, Kind
 
-_FIRST_PLACE, _LAST_PLACE = "(0,1)", "(4294967294,1)"
+_ENDS = ("(0,1)", "(4294967294,1)")
 MOST_RANGES = 1_000
 """With more ranges of a key than this the server divides every row's key instead of looking them up."""
 _BYTEA_IS_BIGINT = _HASHES_BYTEA = 180_000
@@ -243,22 +243,30 @@ def _rows(scan: TableRead, server: Server, conditions: Sequence[sql.Composable],
 def _relation(scan: TableRead) -> sql.Composable:
     """What is read: the table, or a subquery of the rows that are planted in its place, with its columns' names and types.
 
-    They lie in turn in the first page and in the last that a heap can have, which is in the last segment however the table grows or shrinks.
+    They lie where they are to, else in turn in the first page and in the last that a heap can have, which is in the last segment
+    however the table grows or shrinks.
     """
     if scan.planted is None:
         return table_name(scan.table)
     places = range(len(scan.columns))
     texts = (_by_row([row[place] for row in scan.planted]) + sql.SQL(f" AS c{place}") for place in places)
     return sql.SQL(
-        "(SELECT {}, CASE n % 2 WHEN 0 THEN {}::tid ELSE {}::tid END AS ctid "
-        "FROM (SELECT n, {} FROM generate_series(0, {}) AS g (n)) AS texts) AS planted"
+        "(SELECT {}, {} AS ctid FROM (SELECT n, {} FROM generate_series(0, {}) AS g (n)) AS texts) AS planted"
     ).format(
         sql.SQL(", ").join(_read(field, f"c{place}") for place, field in enumerate(scan.columns)),
-        sql.Literal(_FIRST_PLACE),
-        sql.Literal(_LAST_PLACE),
+        _places(scan.planted_at),
         sql.SQL(", ").join(texts),
         sql.Literal(len(scan.planted) - 1),
     )
+
+
+def _places(planted_at: Sequence[int | None]) -> sql.Composed:
+    """Where row ``n`` lies."""
+    ends = sql.SQL("CASE n % 2 WHEN 0 THEN {}::tid ELSE {}::tid END").format(*map(sql.Literal, _ENDS))
+    if not planted_at:
+        return ends
+    places = ",".join("NULL" if at is None else f'"{tid(at)}"' for at in planted_at)
+    return sql.SQL("coalesce(({}::tid[])[n + 1], {})").format(sql.Literal(f"{{{places}}}"), ends)
 
 
 def _by_row(texts: Sequence[str | None]) -> sql.Composed:
