@@ -112,6 +112,8 @@ def least(pipelines: Pipelines, number: str) -> None:
 
 FAILED, NOT_CHECKED = Verdict.FAILED, Verdict.NOT_CHECKED
 _SLOT = "SELECT pg_create_logical_replication_slot('forgotten', 'pgoutput')"
+_BACK = "BEGIN; DROP TABLE IF EXISTS inventory; ALTER TABLE aside RENAME TO inventory; COMMIT"
+"""A sink that starts again reads its last records again, and makes a table that is gone anew."""
 _SERVICE = "morning.1-services"
 INJECTIONS = (
     Injection("ZooKeeper is killed", killed("zookeeper"), {_SERVICE: (FAILED, "zookeeper")}, frozenset({"morning.9-topics"})),
@@ -139,7 +141,7 @@ INJECTIONS = (
     ),
     Injection(
         "a table is gone at the target",
-        run(databases.target, "ALTER TABLE inventory RENAME TO aside", "ALTER TABLE aside RENAME TO inventory"),
+        run(databases.target, "ALTER TABLE inventory RENAME TO aside", _BACK),
         {"morning.9-tables": (FAILED, "inventory")},
     ),
     Injection(
