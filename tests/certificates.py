@@ -27,7 +27,7 @@ class Certificate:
 class Authority:
     """Issues certificates into a folder; `file` is its own certificate."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, valid: timedelta = _VALID) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -41,17 +41,18 @@ class Authority:
             decipher_only=False,
         )
         made = (
-            self._builder(self._name, self._key)
+            self._builder(self._name, self._key.public_key(), valid)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(usage, critical=True)
             .sign(self._key, hashes.SHA256())
         )
         self.file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *hosts: str, key_password: str = "") -> Certificate:
-        """A certificate for these host names and addresses; without any it is good for a client."""
+    def issue(self, name: str, *hosts: str, key_password: str = "", valid: timedelta = _VALID) -> Certificate:
+        """A certificate for these host names and addresses; without any it is good for a client. A `valid` below zero is over."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = self._builder(subject, key.public_key(), valid)
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName([_general(host) for host in hosts]), False)
         builder = builder.add_extension(
@@ -72,17 +73,26 @@ class Authority:
         made.key.chmod(0o600)
         return made
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def sign(self, request: bytes) -> bytes:
+        """What is asked for by a request in PEM."""
+        asked = x509.load_pem_x509_csr(request)
+        key = asked.public_key()
+        assert asked.is_signature_valid
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        made = self._builder(asked.subject, key, timedelta(days=400)).sign(self._key, hashes.SHA256())
+        return made.public_bytes(serialization.Encoding.PEM)
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, valid: timedelta) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
-            .public_key(key.public_key())
+            .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + _VALID)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .not_valid_before(min(now, now + valid) - timedelta(hours=1))
+            .not_valid_after(now + valid)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         )
 
 

@@ -35,6 +35,7 @@ ADVICE = {
     "weekly.3-source-growth",
     "weekly.3-topic-growth",
     "weekly.3-days-until-full",
+    "weekly.4-certificates",
     "monthly.1-newer-tags",
     "monthly.1-advisories",
     "monthly.2-performance",

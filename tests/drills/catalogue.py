@@ -323,6 +323,11 @@ FAULTS: tuple[Fault, ...] = (
         ("test_a_night_without_a_backup_is_made_up_for_by_the_commands", "weekly.2-uploads", "A backup that was not uploaded", "the backup", (), True),
     ),
     *_shown(
+        "observations/test_certificates.py", Shown.SERVER,
+        ("test_a_server_whose_certificate_ends_soon_is_red_until_it_was_renewed", "weekly.4-certificates", "A server's certificate ends within days", "the server, and the days left", (24,), False),
+        ("test_our_own_certificate_is_renewed_by_the_request_that_is_offered", "weekly.4-certificates", "Our own certificate for Kafka has ended", "the file, and since when", (24,), True),
+    ),
+    *_shown(
         "observations/test_capacity.py", Shown.MADE,
         ("test_a_growth_above_it_is_red_and_named", "weekly.3-source-growth", "A table grows faster than planned", "the table", (), False),
         ("test_a_topic_that_grew_is_red_and_named", "weekly.3-topic-growth", "A topic grows faster than planned", "the topic", (), False),

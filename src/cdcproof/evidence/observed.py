@@ -14,6 +14,7 @@ from cdcproof.maintenance.checklist import FreshBackup, KeptDiagnostics, People,
 from cdcproof.observations.backups.morning import Backups
 from cdcproof.observations.backups.runs import BackupRuns, GoodBackups
 from cdcproof.observations.backups.uploads import Uploads
+from cdcproof.observations.certificates.certificates import Certificates
 from cdcproof.observations.databases.capture_job import CaptureJobs
 from cdcproof.observations.databases.own_rights import OwnRights
 from cdcproof.observations.databases.slots import Slots
@@ -48,7 +49,7 @@ OBSERVED: tuple[type, ...] = (
     *(Services, ConnectorStates, Reports, MismatchMetrics, PageBesideConnect, Backups, Disks, OwnRights),
     *(SinkLag, SourceLag, SourceHistory, Freshness, CaptureJobs, Slots, DeadLetters, NextSchemas),
     *(Settings, TableSets, Observation, ColumnSets, Topics),
-    *(WeeklyFailures, WeeklyLag, BackupRuns, GoodBackups, Uploads, Growth, DaysUntilFull),
+    *(WeeklyFailures, WeeklyLag, BackupRuns, GoodBackups, Uploads, Growth, DaysUntilFull, Certificates),
     *(Images, NewerImages, NewerTags, Advisories, Performance, RecoveryDrill),
     *(Journey, NewestReports, Comparison, Soak, ConnectorFiles, Applied),
     *(People, Staged, RollbackFiles, KeptDiagnostics, FreshBackup, Restorable),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from cdcproof.observations.certificates.endpoints import has_certificates
 from cdcproof.pipeline.model import Pipeline
 
 Severity = Literal["critical", "major", "minor"]
@@ -34,6 +35,10 @@ COMPOSE_FILES = Condition("names its compose files", lambda pipeline: bool(pipel
 NOT_EMBEDDED = Condition("is not embedded", lambda pipeline: pipeline.environment != "embedded")
 HEARTBEAT = Condition("names its heartbeat", lambda pipeline: pipeline.freshness is not None)
 BUCKET = Condition("names a bucket of its backups", lambda pipeline: pipeline.backup.s3_bucket is not None)
+TLS = Condition(
+    "may use TLS and is not embedded",
+    lambda pipeline: pipeline.environment != "embedded" and has_certificates(pipeline),
+)
 BACKUPS = Condition(
     "names a backup directory and is not embedded",
     lambda pipeline: pipeline.paths.backups is not None and pipeline.environment != "embedded",
@@ -154,6 +159,7 @@ _WEEKLY = (
     Check("weekly.3-source-growth", "minor"),
     Check("weekly.3-topic-growth", "minor"),
     Check("weekly.3-days-until-full", "major"),
+    Check("weekly.4-certificates", "critical", only_where=TLS),
 )
 
 _MONTHLY = (

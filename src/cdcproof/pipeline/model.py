@@ -430,6 +430,9 @@ class Thresholds(Model):
     """So many days a file system must last, as fast as it fills."""
     image_age_days: float = Field(default=180, gt=0)
     """How long ago the image of a container may have been made."""
+    certificate_warn_days: float = Field(default=30, gt=0)
+    certificate_fail_days: float = Field(default=7, gt=0)
+    """So many days a certificate must last: whoever renews it needs some of them."""
     slot_retained_mebibytes: float = Field(default=1024, gt=0)
     restarts_24h: int = Field(default=3, ge=0)
     fence_seconds: float = Field(default=90, gt=0)
@@ -441,6 +444,8 @@ class Thresholds(Model):
     def _warn_below_fail(self) -> Thresholds:
         if self.disk_warn_percent > self.disk_fail_percent:
             raise ValueError("disk_warn_percent must not be above disk_fail_percent")
+        if self.certificate_warn_days < self.certificate_fail_days:
+            raise ValueError("certificate_warn_days must not be below certificate_fail_days")
         return self
 
 

@@ -193,6 +193,31 @@ class Remedies:
         looks = [f"du -xh --max-depth=2 {shlex.quote(path)} | sort -h | tail -15" for path in paths]
         return (*looks, self._commands.cdcproof("cleanup"))
 
+    def renew_certificates(self, looks: Collection[str]) -> Commands:
+        """See whose they are; whoever issued one renews it, where there is a key of ours by a request that is made here."""
+        kafka, requests = self.pipeline.kafka, []
+        if kafka.certificate_file and kafka.key_file:
+            made = [
+                "openssl",
+                "x509",
+                "-x509toreq",
+                "-in",
+                str(kafka.certificate_file),
+                "-signkey",
+                str(kafka.key_file),
+            ]
+            password = ["-passin", f"env:{kafka.key_password_env}"] if kafka.key_password_env else []
+            requests = [
+                f"# a request for a new kafka.certificate_file, with the key of the old one, for its issuer: {shlex.join([*made, *password])}"
+            ]
+        return (
+            *looks,
+            "# have the issuer named there renew it; put the new one in the old one's place, with the chain up to its authority",
+            *requests,
+            "# let the server take it: ALTER SYSTEM or a reload for PostgreSQL (SELECT pg_reload_conf()), a restart for SQL Server and Connect; "
+            "then run this check again",
+        )
+
     def back_up(self, directory: Path, *, ours_is_missing: bool = False) -> Commands:
         """See what there is and what should have made more; then make a backup. `ours_is_missing`: one of our own is all that is."""
         listed = f"ls -lht {shlex.quote(str(directory))} | head -40"

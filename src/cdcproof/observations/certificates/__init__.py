@@ -1,0 +1,1 @@
+"""Certificates, and how long they last."""
