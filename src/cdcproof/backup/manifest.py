@@ -6,17 +6,14 @@ are there and every file is: a backup that was ended early never has this name, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cdcproof.core.errors import ConfigError
 from cdcproof.core.files import sha256_of
-from cdcproof.core.json_text import parsed
-from cdcproof.databases.contracts.backup import DatabaseState, TableSum
-from cdcproof.databases.contracts.identity import Identity, identity_of
+from cdcproof.core.stored import Kind
+from cdcproof.databases.contracts.backup import DatabaseState
 from cdcproof.observations.backups.folders import MANIFEST, SUMS
 
 FORMAT = 1
@@ -77,38 +74,29 @@ class Manifest:
 
     def as_json(self) -> str:
         """As it is written."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+        return _FILE.text(self)
+
+
+_FILE = Kind(
+    Manifest,
+    "This manifest cannot be read",
+    "Take another backup, or the version of cdcproof that made it.",
+    version=FORMAT,
+    version_key="format",
+)
 
 
 def parse(text: str, path: Path) -> Manifest:
     """Read a manifest. Raises `ConfigError` naming the file, also for one of a later version of cdcproof."""
-    try:
-        stored: dict[str, Any] = parsed(text)
-        if stored.pop("format") != FORMAT:
-            raise ConfigError(
-                "This manifest has a format that this cdcproof does not read.",
-                "Restore with the version of cdcproof that made the backup, or a later one.",
-                path,
-            )
-        databases = tuple(_database(one) for one in stored.pop("databases"))
-        files = tuple(StoredFile(**one) for one in stored.pop("files"))
-        notes = tuple(stored.pop("notes"))
-        return Manifest(**stored, databases=databases, files=files, notes=notes)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"This manifest cannot be read: {type(error).__name__} {error}.", "Take another backup.", path
-        ) from None
+    return _FILE.parse(text, path)
 
 
 def read(folder: Path) -> Manifest:
     """The manifest of a backup's folder. Raises `ConfigError` where there is none that can be read."""
-    path = folder / MANIFEST
-    try:
-        return parse(path.read_text(encoding="utf-8"), path)
-    except FileNotFoundError:
-        raise ConfigError("This backup is not complete: it has no manifest.", "Take another backup.", path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"This manifest cannot be read: {error}.", path=path) from None
+    found = _FILE.read(folder / MANIFEST)
+    if found is None:
+        raise ConfigError("This backup is not complete: it has no manifest.", "Take another backup.", folder / MANIFEST)
+    return found
 
 
 def stored_files(folder: Path) -> tuple[StoredFile, ...]:
@@ -169,13 +157,3 @@ def verify(folder: Path) -> Manifest:
         shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
         raise ConfigError(f"This backup is not what was written: {shown}.", "Take another backup.", folder)
     return manifest
-
-
-def _database(stored: Mapping[str, Any]) -> DatabaseBackup:
-    state: dict[str, Any] = dict(stored["state"])
-    identity = identity_of(state.pop("identity"))
-    if not isinstance(identity, Identity):
-        raise TypeError("a database without an identity")
-    tables = tuple(TableSum(**table) for table in state.pop("tables"))
-    known = DatabaseState(identity=identity, tables=tables, **state)
-    return DatabaseBackup(stored["side"], stored["engine"], stored["place"], known)

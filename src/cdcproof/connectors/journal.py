@@ -6,22 +6,20 @@ Connect returns them, secrets included, because `undo` has to put them back.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cdcproof.clients.connect.client import Connect, Offset
 from cdcproof.core.errors import ConfigError, CouldNotLookError, OperationError, UsageError
-from cdcproof.core.files import write_whole
 from cdcproof.core.secrets import inline_secrets, known
+from cdcproof.core.stored import Kind
 from cdcproof.pipeline.model import Pipeline
 
 Status = Literal["started", "success", "failure", "unproved"]
 """`unproved`: the configuration was taken by a connector that somebody has halted, so that nothing proves it works."""
-_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,15 @@ class Deployment:
     def with_change(self, change: Change) -> Deployment:
         """The same with this connector's change replaced."""
         return replace(self, changes=tuple(change if c.connector == change.connector else c for c in self.changes))
+
+
+_FILE = Kind(
+    Deployment,
+    "This deployment cannot be read",
+    "Move the file away.",
+    "Make room or give the right to write there: without it nothing could be undone.",
+    version=1,
+)
 
 
 @dataclass(frozen=True)
@@ -109,19 +116,17 @@ class Journal:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.directory.chmod(0o700)
-            write_whole(
-                self.path(deployment), json.dumps({"version": _VERSION, **asdict(deployment)}, indent=1), mode=0o600
-            )
         except OSError as error:
             raise OperationError(
-                f"{self.path(deployment)} cannot be written: {error.strerror}.",
-                "Make room or give the right to write there: without it nothing could be undone.",
+                f"{self.path(deployment)} cannot be written: {error.strerror}.", _FILE.to_write
             ) from None
+        _FILE.write(self.path(deployment), deployment)
 
     def all(self) -> tuple[Deployment, ...]:
         """Every deployment, oldest first. Raises `ConfigError` naming a file that cannot be read."""
         try:
-            return tuple(_read(path) for path in sorted(self.directory.iterdir()) if path.name.endswith("Z.json"))
+            found = (_read(path) for path in sorted(self.directory.iterdir()) if path.name.endswith("Z.json"))
+            return tuple(deployment for deployment in found if deployment)
         except FileNotFoundError:
             return ()
         except OSError as error:  # glob() would find nothing in a directory that may not be read
@@ -155,24 +160,9 @@ class Journal:
         return counts
 
 
-def _read(path: Path) -> Deployment:
-    try:
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = stored.pop("version")
-        if version != _VERSION:
-            raise ConfigError(f"This deployment is kept in format {version}, not {_VERSION}.", path=path)
-        deployment = Deployment(**{**stored, "changes": tuple(_change(change) for change in stored["changes"])})
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"This deployment cannot be read: {type(error).__name__} {error}.", "Move the file away.", path
-        ) from None
-    for change in deployment.changes:
+def _read(path: Path) -> Deployment | None:
+    deployment = _FILE.read(path)
+    for change in deployment.changes if deployment else ():
         for config in (change.before.config or {}, change.after):
             known(config[key] for key in inline_secrets(config))
     return deployment
-
-
-def _change(stored: Mapping[str, Any]) -> Change:
-    before = stored["before"]
-    offsets = before["offsets"]
-    return Change(**{**stored, "before": Before(**{**before, "offsets": None if offsets is None else tuple(offsets)})})

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from cdcproof.core.errors import ConfigError, OperationError
-from cdcproof.core.files import write_whole
+from cdcproof.core.errors import ConfigError
+from cdcproof.core.stored import Kind
 from cdcproof.findings import Verdict
 from cdcproof.maintenance.window import Window, sha256
 from cdcproof.reporting.record import Run
@@ -35,6 +32,9 @@ class Go:
     def word(self) -> str:
         """``GO`` or ``NO-GO``."""
         return "GO" if self.go else "NO-GO"
+
+
+_STORED = Kind(Go, "The go cannot be read", _RUN_IT, mode=0o644)
 
 
 def change_line(name: str, digest: str) -> str:
@@ -62,24 +62,14 @@ def judged(run: Run, window: Window) -> Go:
 def write(go: Go, window: Window) -> Path:
     """Write it into the window's folder, and journal it. Raises `OperationError`."""
     path = window.folder / _FILE
-    try:
-        write_whole(path, json.dumps(asdict(go), indent=1, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise OperationError(f"{path} cannot be written: {error.strerror}.") from None
+    _STORED.write(path, go)
     window.journal.append("check", "go", "done", "; ".join([go.word, *go.reasons, *go.notes]))
     return path
 
 
 def read(window: Window) -> Go | None:
     """The newest one of this window; None where nothing was checked. Raises `ConfigError` for a file that cannot be read."""
-    path = window.folder / _FILE
-    try:
-        stored: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Go(**{**stored, "reasons": tuple(stored["reasons"]), "notes": tuple(stored["notes"])})
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"The go cannot be read: {type(error).__name__} {error}", _RUN_IT, path) from None
+    return _STORED.read(window.folder / _FILE)
 
 
 def refusals(window: Window, go: Go | None, now: datetime, go_minutes: float) -> tuple[str, ...]:

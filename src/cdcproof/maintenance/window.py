@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from cdcproof.core.errors import ConfigError, OperationError, UsageError
-from cdcproof.core.files import sha256_of, write_whole
+from cdcproof.core.files import sha256_of
+from cdcproof.core.stored import Kind
 from cdcproof.maintenance.journal import Actor, Entry, Journal
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.validation.change import change_file
@@ -77,6 +76,9 @@ class Plan:
     def ends(self) -> datetime:
         """When it ends."""
         return datetime.fromisoformat(self.ends_at)
+
+
+_PLAN = Kind(Plan, "This plan cannot be read", "Move its folder away.", mode=0o644)
 
 
 @dataclass(frozen=True)
@@ -211,11 +213,7 @@ class Windows:
             expect=declared.expect,
             compose=_kept(folder, compose),
         )
-        text = json.dumps(asdict(plan), indent=1, ensure_ascii=False) + "\n"
-        try:
-            write_whole(folder / "plan.json", text)
-        except OSError as error:
-            raise OperationError(f"{folder / 'plan.json'} cannot be written: {error.strerror}.") from None
+        _PLAN.write(folder / "plan.json", plan)
         window = self._read(folder / "plan.json")
         window.journal.append("plan", "planned", "done", f"{plan.summary}, {plan.begins_at} to {plan.ends_at}")
         return window
@@ -223,12 +221,9 @@ class Windows:
     def _read(self, path: Path) -> Window:
         try:
             text = path.read_bytes()
-            stored: dict[str, Any] = json.loads(text)
-            plan = Plan(**{**stored, "expect": tuple(stored["expect"]), "compose": _files(stored["compose"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(
-                f"This plan cannot be read: {type(error).__name__} {error}", "Move its folder away.", path
-            ) from None
+        except OSError as error:
+            _PLAN.refuse(path, error.strerror or str(error))
+        plan = _PLAN.parse(text, path)
         return Window(path.parent, plan, hashlib.sha256(text).hexdigest(), Journal(path.parent, self.actor))
 
 
@@ -253,7 +248,3 @@ def _kept(folder: Path, files: Iterable[Path]) -> tuple[KeptFile, ...]:
             raise OperationError(f"{file} cannot be copied to {folder / name}: {error.strerror}.") from None
         kept.append(KeptFile(str(file.resolve()), name, found))
     return tuple(kept)
-
-
-def _files(stored: Iterable[Mapping[str, str]]) -> tuple[KeptFile, ...]:
-    return tuple(KeptFile(**file) for file in stored)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdcproof.backup.folders import Directory
-from cdcproof.core.errors import ConfigError, OperationError
-from cdcproof.core.files import write_whole
+from cdcproof.core.stored import Kind
 
 
 @dataclass(frozen=True)
@@ -26,26 +24,22 @@ def path_of(directory: Directory) -> Path:
     return directory.path / f".{directory.pipeline}.restore.json"
 
 
+_FILE = Kind(
+    RestoreState,
+    "What an earlier restore has left cannot be read",
+    "Look what is in it, then remove it.",
+    "Make room there.",
+)
+
+
 def read(directory: Directory) -> RestoreState | None:
     """The restore that was begun and not ended; None where there is none. Raises `ConfigError` for a file that cannot be read."""
-    path = path_of(directory)
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return RestoreState(stored["timestamp"], dict(stored["beside"]), tuple(stored["swapped"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"What an earlier restore has left cannot be read: {error}.", "Look what is in it, then remove it.", path
-        ) from None
+    return _FILE.read(path_of(directory))
 
 
 def write(directory: Directory, state: RestoreState) -> None:
     """Keep it. Raises `OperationError`: what cannot be kept is not begun."""
-    try:
-        write_whole(path_of(directory), json.dumps(asdict(state), indent=1), mode=0o600)
-    except OSError as error:
-        raise OperationError(f"{path_of(directory)} cannot be written: {error.strerror}.", "Make room there.") from None
+    _FILE.write(path_of(directory), state)
 
 
 def forget(directory: Directory) -> None:
