@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cdcproof.clients.connect.client import Connect, Connector, Offset
+from cdcproof.clients.connect.states import is_of_today
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.consumer_groups import PartitionLag
 from cdcproof.connectors.settings import config as connector_config
@@ -54,7 +55,7 @@ def of_source(config: Config, offsets: Sequence[Offset], pipeline: Pipeline) -> 
         )
     if (address.engine, (address.database or "").lower()) != (pipeline.source.type, pipeline.source.database.lower()):
         return Retention(unknown="it reads another database than the source of the pipeline file.")
-    offsets = [each for each in offsets if connector_config.is_of_today(each["partition"], config)]
+    offsets = [each for each in offsets if is_of_today(each["partition"], config)]
     if not offsets:
         return Retention()
     with open_database(pipeline.source) as database:

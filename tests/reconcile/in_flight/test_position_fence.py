@@ -178,6 +178,21 @@ def test_it_waits_for_the_source_then_takes_the_ends_then_waits_for_the_sink(wor
     assert world.told[-1].endswith("sink has committed nothing of 2 in wh.public.orders/1")
 
 
+@pytest.mark.parametrize("earlier", [0, 1_000_000])
+def test_the_position_of_an_earlier_topic_prefix_neither_holds_up_nor_stands_for_todays(
+    world: World, monkeypatch: pytest.MonkeyPatch, earlier: int
+) -> None:
+    """Connect keeps it for good."""
+    todays: list[dict[str, Any]] = [{"partition": {"server": "wh", "database": "shop"}, "offset": {"read": 100}}]
+    old = {"partition": {"server": "before", "database": "shop"}, "offset": {"read": earlier}}
+    world.connectors["source"] = replace(world.connectors["source"], config={"topic.prefix": "wh"})
+    monkeypatch.setattr(world, "offsets", lambda _: (old, *todays))
+    assert _cross(world) == Crossing("position", "0/100", 0.0)
+    todays.clear()
+    with pytest.raises(DeadlineError, match=r"its committed offset is \[\]"):
+        _cross(world)
+
+
 def test_a_source_that_nobody_writes_to_is_crossed_by_a_timer_and_says_so(world: World) -> None:
     world.received = 100
     crossing = _cross(world)

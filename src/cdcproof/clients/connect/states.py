@@ -169,3 +169,9 @@ def _kind_by_class(config: Mapping[str, str]) -> str:
     if "Sink" in class_name.rpartition(".")[2]:
         return "sink"
     return "source" if "Source" in class_name or class_name.startswith("io.debezium.connector.") else "unknown"
+
+
+def is_of_today(partition: Mapping[str, str], config: Mapping[str, str]) -> bool:
+    """Whether a source's position is of its `topic.prefix`: Connect keeps that of an earlier one for good, beside the one of today."""
+    prefix = config.get("topic.prefix", "${")
+    return "${" in prefix or partition.get("server", prefix) == prefix

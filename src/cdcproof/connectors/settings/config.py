@@ -283,9 +283,3 @@ def _matches(expression: str, name: str) -> bool:
         return match(expression, name, ignore_case=True) is not None
     except UnreadableError:
         return False
-
-
-def is_of_today(partition: Mapping[str, str], config: Config) -> bool:
-    """Whether a source's position is of its `topic.prefix`: Connect keeps that of an earlier one for good, beside the one of today."""
-    prefix = config.get("topic.prefix", "${")
-    return "${" in prefix or partition.get("server", prefix) == prefix

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cdcproof.clients.connect.client import Connect
+from cdcproof.clients.connect.states import is_of_today
 from cdcproof.connectors.settings import config as connector_config
 from cdcproof.connectors.settings.accounts import Account
 from cdcproof.core.errors import CouldNotLookError
@@ -85,9 +86,7 @@ def offset_of(connect: Connect, name: str, database: str | None, config: Mapping
     """The connector's committed offset in this database; an empty one where it has none."""
     for committed in connect.offsets(name):
         partition = committed["partition"]
-        is_ours = partition.get("database", database) in (database, None) and connector_config.is_of_today(
-            partition, config
-        )
+        is_ours = partition.get("database", database) in (database, None) and is_of_today(partition, config)
         if is_ours and committed.get("offset"):
             return dict(committed["offset"])
     return {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from cdcproof.clients.connect.client import Connect, Connector, ConnectorStates, Offset, root_cause
+from cdcproof.clients.connect.states import is_of_today
 from cdcproof.clients.connect.transforms import drops_tombstones
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.consumer_groups import Place, Positions
@@ -65,10 +66,10 @@ class SourceHop:
 
     def look(self) -> Sight:
         """Look at its offset, and where that says nothing, at its session."""
-        offsets, text = self._offsets()
+        found = self.connect.states().get(self.connector)
+        offsets, text = self._offsets(found)
         if all(self.source.log.read_by(self.position, offset, self.tables) for offset in offsets):
             return Sight(True, "it has read it")
-        found = self.connect.states().get(self.connector)
         if halted := halt(self.connect.url, self.connector, found):
             return Sight(False, halted.message, halted)
         session = self.source.log.received_by(self.position)
@@ -106,13 +107,15 @@ class SourceHop:
         there = {topic} & self.kafka.topics().keys()
         return int(milliseconds) / 1000, self.kafka.end_offsets(there) if there else {}
 
-    def _offsets(self) -> tuple[list[Offset], str]:
-        """Its committed offsets in this database, one that is empty where it has none, and both as a text."""
+    def _offsets(self, connector: Connector | None) -> tuple[list[Offset], str]:
+        """Its committed offsets in this database by today's topic.prefix, one that is empty where it has none, and both as a text."""
+        config = connector.config if connector else {}
         try:
             found = [
                 each["offset"] or {}
                 for each in self.connect.offsets(self.connector)
                 if each["partition"].get("database", self.database) == self.database
+                and is_of_today(each["partition"], config)
             ]
         except UnexpectedAnswerError as error:  # an older Connect; the source may know all the same
             return [{}], error.message
