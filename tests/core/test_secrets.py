@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import cdcproof
 from cdcproof.core.errors import UsageError
 from cdcproof.core.secrets import (
     REDACTED,
@@ -302,3 +307,26 @@ def test_a_password_from_the_environment_is_known_to_the_scrubber(monkeypatch: p
 
     assert from_environment("SOME_PASSWORD", "x").reveal() == "correct horse"
     assert "horse" not in scrub("a correct horse")
+
+
+def _texts_of(path: Path) -> Iterator[str]:
+    """The texts of a module, a value within one as it might be."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "source" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_no_word_of_our_own_sentences_about_a_flag_is_taken_for_its_value() -> None:
+    flag = re.compile(r"--[\w-]*(?:password|passwd|pwd|secret|token) +\w")
+    ours = [
+        text for path in Path(cdcproof.__file__).parent.rglob("*.py") for text in _texts_of(path) if flag.search(text)
+    ]
+    assert [text for text in ours if "shows in the process list" in text]
+    assert [text for text in ours if scrub(text) != text] == []
+
+
+@pytest.mark.parametrize("value", ["hunter2", "shows!", "to", "notapassword", "in-the-sun", "the.moon", "words"])
+def test_what_stands_behind_a_flag_is_its_value_else(value: str) -> None:
+    assert value not in scrub(f"connect --source-password {value}\nnext").replace("--source-password", "").split()

@@ -40,9 +40,11 @@ _KEY_VALUE = re.compile(
 _AUTHORIZATION = re.compile(
     r"""(?:authorization["'\\]{0,4}\s*[:=]\s*["'\\]{0,4}(?:basic|bearer)\s+)(?P<secret>[\w+/=.~\-]+)""", re.IGNORECASE
 )
-# a flag with a blank before its value, not before the verb of a sentence about it; and SQL that sets an account's password
+# a flag with a blank before its value, not before the next word of a sentence about it; and SQL that sets an account's password. The words are too
+# short and too common to be passwords.
 _FLAG_OR_SQL = re.compile(
-    r"""(?:--[\w-]{0,40}(?:password|passwd|pwd|secret|token)[ \t]+(?=[^\s-])(?!(?:is|are|and|or|works?)[ \t])
+    r"""(?:--[\w-]{0,40}(?:password|passwd|pwd|secret|token)[ \t]+(?=[^\s-])(?!(?:is|are|was|has|and|or|but|works?|shows?|needs?|takes?|names?
+              |cannot|can|must|may|will|would|to|in|on|of|for|from|by|with|without|instead|too|as|that|which|where|the|not)[ \t])
             |\b(?:password|identified[ \t]+by)[ \t]+(?='))
         (?:(?P<quote>["'])(?P<quoted>[^\n]{0,500}?)(?P=quote)|(?P<plain>[^\s"']+))""",
     re.IGNORECASE | re.VERBOSE,
