@@ -35,3 +35,11 @@ def test_no_installed_package_has_a_known_vulnerability(advisories, evidence, re
     evidence.saw("pip-audit", advisories.rows())
 
     require(advisories.observation(), action=remedies.update_packages())
+
+
+@pytest.mark.runbook("monthly.1-accounts")
+def test_no_account_has_more_rights_than_its_role_needs(account_rights, evidence):
+    """No account of the checks, the round trip or a connector has more rights than its role needs, or two roles."""
+    evidence.saw("Accounts and what they have beyond their roles", account_rights.rows())
+
+    require(account_rights)

@@ -144,6 +144,10 @@ FAULTS: tuple[Fault, ...] = (
         ("test_topics_that_take_no_records_and_forget", "morning.9-topics", "A topic below its least in-sync replicas; Connect's offsets are deleted by age", "both topics", (18,), True),
     ),
     *_shown(
+        "observations/test_account_rights.py", Shown.SERVER,
+        ("test_accounts_that_may_do_too_much_lose_it_by_the_commands", "monthly.1-accounts", "The readers may write, own a table and make roles, a sink's account may make databases", "account, role and right", (24,), True),
+    ),
+    *_shown(
         "drills/test_faults.py", Shown.PIPELINE,
         ("test_a_slot_that_has_lost_its_log", "morning.8-replication-slots", "A slot that nobody reads has lost its log", "the slot: WAL lost", (4,), True),
         ("test_a_transaction_that_stays_open_holds_back_the_log", "morning.8-replication-slots", "A transaction at the source stays open, and the log grows", "the slot; the Action shows the transaction", (14, 20), True),

@@ -167,6 +167,7 @@ _MONTHLY = (
     Check("monthly.1-newer-images", "minor", only_where=COMPOSE_FILES),
     Check("monthly.1-newer-tags", "minor", only_where=COMPOSE_FILES),
     Check("monthly.1-advisories", "major"),
+    Check("monthly.1-accounts", "major"),
     Check("monthly.2-performance", "minor", only_where=PROMETHEUS),
     Check("monthly.3-recovery-drill", "major", only_where=NOT_EMBEDDED),
 )

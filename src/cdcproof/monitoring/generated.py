@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from cdcproof.databases.accounts.page import page
 from cdcproof.monitoring import check_tables
 from cdcproof.monitoring.catalogue import CHECKS
 from cdcproof.monitoring.dashboards import DASHBOARDS
@@ -29,6 +30,7 @@ def generated(root: Path) -> dict[Path, str]:
         (root / "monitoring" / "alertmanager" / "alertmanager.yml", "inhibition", inhibition.rules()),
     )
     return {
+        docs / "ACCOUNTS.md": page(),
         prometheus / "rules" / "checks.yml": check_rules.rules(CHECKS, titles),
         prometheus / "tests" / "checks.yml": check_rules.tests(CHECKS),
         **{path: with_part(path.read_text(encoding="utf-8"), name, part) for path, name, part in parts},

@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cdcproof.clients import notifier
 from cdcproof.clients.connect.client import Connect, ConnectorStates
@@ -30,6 +30,7 @@ from cdcproof.databases.contracts.health import Reader
 from cdcproof.databases.names import TableName
 from cdcproof.databases.test_rows import connect_to_write
 from cdcproof.environments.base import Environment
+from cdcproof.observations.databases.account_rights_reading import reader_needs
 from cdcproof.observations.reconciliation.exporter_page import INFO, UP, not_own
 from cdcproof.oncall.notify import addresses
 from cdcproof.pipeline import model
@@ -172,6 +173,7 @@ def _database(pipeline: model.Pipeline, section: str) -> Items:
         missing = session.permissions.missing(tuple(names.values()))
         for subject, statement in missing.items():
             yield Item(section, Outcome.UNSEEN, f"{database.user} lacks a permission: {subject}", statement)
+        yield from _rights(pipeline, section, set(missing.values()))
         existing = {t for schema in {n.schema for n in names.values()} for t in session.catalogue.tables(schema)}
         seen = {table: name for table, name in names.items() if name in existing}
         for name in (n for n in names.values() if n not in existing):
@@ -189,6 +191,19 @@ def _database(pipeline: model.Pipeline, section: str) -> Items:
             yield from _filter(session, section, table, name)
         if section == "source":
             yield from _captured(session, database, seen)
+
+
+def _rights(pipeline: model.Pipeline, section: str, known: set[str]) -> Items:
+    """What docs/ACCOUNTS.md grants to the account and it lacks, beyond what is `known` to be, and what it has beyond that."""
+    side: Literal["source", "target"] = "source" if section == "source" else "target"
+    database: model.Database = getattr(pipeline, side)
+    with open_deployment(database) as asked:
+        rights = asked.rights(database.user, reader_needs(pipeline, side))
+    for subject, statement in rights.missing.items():
+        if statement not in known:
+            yield Item(section, Outcome.RISK, f"{database.user} lacks a right of its role: {subject}", statement)
+    for subject, statement in rights.excessive.items():
+        yield Item(section, Outcome.RISK, f"{database.user} has more rights than it needs: {subject}", statement)
 
 
 def _key(session: Database, section: str, table: model.Table, name: TableName) -> Items:

@@ -46,7 +46,9 @@ class Account:
     def needs(self, existing: Collection[TableName] = ()) -> Needs:
         """What it must be able to do. `existing` are the tables that are there: a sink makes the others, where it may."""
         if self.side == "source":
-            return Needs(read=tuple(TableName.parse(table.source) for table in self.tables), reads_log=True)
+            makes_publication = self.config.get("publication.autocreate.mode") == "filtered"
+            read = tuple(TableName.parse(table.source) for table in self.tables)
+            return Needs(read=read, reads_log=True, owns=makes_publication)
         targets = tuple(TableName.parse(table.target) for table in self.tables)
         there = tuple(table for table in targets if table in existing)
         absent = {table.schema for table in targets if table not in existing}

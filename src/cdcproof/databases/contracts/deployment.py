@@ -109,7 +109,7 @@ class CaptureState:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a connector's account must be able to do: all else that lets it change something is too much."""
+    """What an account must be able to do: all else that lets it change something is too much."""
 
     read: tuple[TableName, ...] = ()
     write: tuple[TableName, ...] = ()
@@ -118,14 +118,25 @@ class Needs:
     create_in: tuple[str, ...] = ()
     """Schemas in which it makes tables."""
     reads_log: bool = False
+    sees_server: bool = False
+    """It looks at other accounts' sessions, at jobs and at definitions."""
+    backs_up: bool = False
+    """It reads the whole database for a backup."""
+    owns: bool = False
+    """It alters the publication of the tables that it reads, which PostgreSQL lets only their owner do."""
 
 
 @dataclass(frozen=True)
 class Rights:
-    """What an account lacks, and what it has beyond its needs: each by subject, with the statement that mends it."""
+    """What an account lacks, and what it has beyond its needs: each by subject, with the statement that mends it.
+
+    A statement that begins with ``#`` is advice: no single one mends it.
+    """
 
     missing: Mapping[str, str] = field(default_factory=dict)
     excessive: Mapping[str, str] = field(default_factory=dict)
+    restoring: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What to grant once the excess is gone: a superuser, an owner or a member of a role may have had nothing else to read by."""
 
 
 class DeploymentDatabase(Protocol):

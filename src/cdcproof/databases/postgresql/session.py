@@ -13,9 +13,11 @@ from psycopg.conninfo import make_conninfo
 
 from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.core.secrets import Secret, scrub
+from cdcproof.databases.contracts.deployment import Needs
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql import settings, tls
 from cdcproof.databases.postgresql.connection import Connection, NoAnswerError
+from cdcproof.databases.postgresql.queries import rights
 from cdcproof.databases.postgresql.queries.column_sql import Server
 from cdcproof.databases.postgresql.queries.statements import table_name
 from cdcproof.databases.postgresql.settings import LOCK_TIMEOUT_SECONDS
@@ -208,6 +210,12 @@ class Session:
             return RefusedError(
                 f"{self.place} does not take what a session starts with: {answer[1]}",
                 "This is a pooler. Name the server itself, or a pool in session mode that takes application_name and client_encoding.",
+            )
+        if answer and answer[1].startswith("permission denied for database"):
+            name, user = self.database.database, self.database.user
+            return RefusedError(
+                f"{self.place} refused user {user}: {answer[1]}",
+                rights.grants(name, user, Needs())[f"CONNECT on database {name}"],
             )
         if answer and not re.search(r"starting up|shutting down|recovery mode", answer[1]):
             return RefusedError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cdcproof.databases.contracts.deployment import Needs
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.catalogue import WITHHELD, Catalogue
-from cdcproof.databases.sqlserver.queries import catalogue
+from cdcproof.databases.sqlserver.queries import catalogue, rights
 from cdcproof.databases.sqlserver.session import Session
 
 
@@ -19,19 +20,20 @@ class Permissions:
 
     def missing(self, tables: Sequence[TableName]) -> dict[str, str]:
         """What the checks need and this account may not do, each with its GRANT; a table it cannot even see included."""
-        user = catalogue.quoted(self._session.user)
+        login, user = self._session.database.user, self._session.user
+        needed = rights.grants(login, user, Needs(read=tuple(tables)))
         missing = {
-            str(table): f"GRANT SELECT ON {catalogue.name(table)} TO {user};"
+            str(table): needed[f"SELECT on {table}"]
             for table in tables
             if self._session.query(catalogue.MAY_SELECT, table.schema, table.table)[0][0] != 1
         }
         seen = (column for table in tables if str(table) not in missing for column in self._catalogue.columns(table))
         if any(column.withheld == WITHHELD["masked"] for column in seen):
-            missing["masked columns"] = f"GRANT UNMASK TO {user};"
+            missing["masked columns"] = f"GRANT UNMASK TO {catalogue.quoted(user)};"
         if not self._catalogue.may_view_definition:
-            missing["security policies, by which rows may be hidden"] = f"GRANT VIEW DEFINITION TO {user};"
+            missing["security policies, by which rows may be hidden"] = rights.grant_of_definitions(self._session.user)
         if self._session.database_state()[0] and self._session.query(catalogue.MAY_READ_CDC)[0][0] != 1:
-            missing["schema cdc"] = f"GRANT SELECT ON SCHEMA::cdc TO {user};"
+            missing["schema cdc"] = self._session.grant_of_cdc()
         if self._session.query(catalogue.MAY_VIEW_SERVER_STATE)[0][0] != 1:
             missing["server state (capture job, log scan)"] = self._session.grant_of_state()
         return missing

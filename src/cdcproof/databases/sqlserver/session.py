@@ -22,7 +22,7 @@ from cdcproof.databases.contracts.database import Isolation
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver import odbc
 from cdcproof.databases.sqlserver.errors import LOCK_TIMEOUT_SECONDS, Errors, of_pyodbc
-from cdcproof.databases.sqlserver.queries import catalogue
+from cdcproof.databases.sqlserver.queries import catalogue, rights
 from cdcproof.pipeline.engines import DatabaseAddress
 
 LOGIN_TIMEOUT_SECONDS = 5
@@ -134,11 +134,11 @@ class Session:
 
     def grant_of_state(self) -> str:
         """What shows this account the server's state."""
-        return f"USE master; GRANT VIEW SERVER STATE TO {catalogue.quoted(self.database.user)};"
+        return rights.grant_of_state(self.database.user)
 
     def grant_of_cdc(self) -> str:
         """What lets this account read the change tables."""
-        return f"GRANT SELECT ON SCHEMA::cdc TO {catalogue.quoted(self.user)};"
+        return rights.grant_of_cdc(self.user)
 
     @cached_property
     def user(self) -> str:

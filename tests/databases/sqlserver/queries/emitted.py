@@ -25,6 +25,7 @@ from cdcproof.databases.sqlserver.database import SQLServer
 from cdcproof.databases.sqlserver.errors import DriverError as OdbcError
 from cdcproof.databases.sqlserver.errors import Errors
 from cdcproof.databases.sqlserver.queries import backup, catalogue, column_sql, deployment, health, statements
+from cdcproof.databases.sqlserver.queries import rights as rights_queries
 from cdcproof.databases.sqlserver.sessions import deployment as deployed_to
 from cdcproof.databases.sqlserver.sessions import test_rows
 from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
@@ -294,13 +295,16 @@ def advised() -> Iterator[Emitted]:
     )  # fmt: skip
 
     texts: set[str] = set()
-    needs = Needs(read=(TABLE,), write=(CHANGES,), privileges=("INSERT",), create_in=("dbo",), reads_log=True)
+    needs = Needs((TABLE,), (CHANGES,), ("INSERT",), ("dbo",), reads_log=True, sees_server=True, backs_up=True)
+    reads = Needs((TABLE, TableName("dbo", "owned]table")), sees_server=True)
     for may_see, may_all in ((False, False), (True, False), (True, True)):
         answer = partial(_answer, may_see, may_all)
         session = SQLServer(config, Secret("a password"), 5)
         deployed = SQLServerDeployment(config, Secret("a password"), 5)
         with patch.object(session, "query", answer), patch.object(deployed, "query", answer):
             rights = deployed.rights("odd]user", needs)
+            reader = deployed.rights("odd]user", reads)
+            texts |= {*reader.missing.values(), *reader.excessive.values()}
             texts |= {session.isolation().remedy, deployed._grant_of_jobs()}
             texts |= {*deployed.obstacles("odd]user", writes=True).values()}
             texts |= {
@@ -308,6 +312,12 @@ def advised() -> Iterator[Emitted]:
                 *rights.missing.values(),
                 *rights.excessive.values(),
             }
+    texts |= {*rights_queries.grants("odd]login", "odd]user", needs).values()}
+    texts |= {
+        "ALTER ROLE [odd]]role] DROP MEMBER [odd]]user];",
+        "ALTER AUTHORIZATION ON DATABASE::[odd]]name] TO [sa];",
+        "ALTER AUTHORIZATION ON SCHEMA::[odd]]name] TO [dbo];",
+    }
     texts.add(Errors(config, 5).translated(OdbcError("", 229, ""), TABLE).remedy)
     kinds = {
         "GRANT": "SqlGrantStatement",
@@ -353,9 +363,14 @@ def _answer(may_see: bool, may_all: bool, statement: str, *values: Any, **_: str
         catalogue.DATABASE_STATE: [(1, 1)],
         catalogue.ISOLATION: [(0, 0)],
         catalogue.USER: [("odd]user",)],
-        deployment.USER: [("odd]login", "odd]user")],
-        deployment.SERVER_ROLES: [("dbcreator",)] if may_all else [],
-        deployment.DATABASE_ROLES: [],
+        rights_queries.USER: [("odd]login", "odd]user")],
+        rights_queries.SERVER_ROLES: [("dbcreator",)] if may_all else [],
+        rights_queries.SERVER_PERMISSIONS: [("CONTROL SERVER",)],
+        rights_queries.DATABASE_ROLES: [],
+        rights_queries.OWN_ROLES: [("odd]role",)] if may_all else [],
+        rights_queries.DATABASE_PERMISSIONS: [("ALTER ANY USER",)],
+        rights_queries.SCHEMA_PERMISSIONS: [("UPDATE",)],
+        rights_queries.OWNED: [("SCHEMA" if may_all else "OBJECT",)] if values[-1:] == ("owned]table",) else [],
         deployment.LOGIN: [(1, 1, 1)],
     }
     return known.get(statement, [(int(may_all or (may_see and values[:1] == ("dbo",))),)])
@@ -390,10 +405,12 @@ _VIEWS = {
     name: columns.split()
     for name, columns in {
         "sys.tables": "name object_id schema_id is_ms_shipped is_tracked_by_cdc is_memory_optimized",
-        "sys.objects": "name object_id schema_id parent_object_id type create_date modify_date is_ms_shipped",
+        "sys.objects": "name object_id principal_id schema_id parent_object_id type create_date modify_date is_ms_shipped",
         "sys.schemas": "name schema_id principal_id",
         "sys.views": "name object_id schema_id parent_object_id type create_date modify_date is_ms_shipped with_check_option",
         "sys.synonyms": "name object_id schema_id base_object_name type create_date modify_date is_ms_shipped",
+        "sys.database_principals": "name principal_id type type_desc default_schema_name owning_principal_id sid is_fixed_role",
+        "sys.database_permissions": "class class_desc major_id minor_id grantee_principal_id grantor_principal_id type permission_name state state_desc",
         "sys.columns": "object_id name column_id system_type_id user_type_id max_length precision scale collation_name "
         "is_nullable is_computed encryption_type is_masked",
         "sys.types": "name system_type_id user_type_id schema_id is_user_defined is_assembly_type",

@@ -13,6 +13,7 @@ from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.log import lsn
 from cdcproof.databases.sqlserver.queries import catalogue as catalogue_tsql
 from cdcproof.databases.sqlserver.queries import deployment
+from cdcproof.databases.sqlserver.queries import rights as rights_queries
 from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
 from cdcproof.pipeline import model as pipeline
 from tests import tsql_engine, tsql_values
@@ -144,13 +145,18 @@ READS = Needs(read=(ORDERS,), reads_log=True)
 def may(*granted: str, **more: Any) -> dict[str, Any]:
     """Answers of a server on which the account has these privileges on tables, is in no role and reads the change tables."""
     return {
-        deployment.USER: [("login]x", "user]x")],
-        deployment.SERVER_ROLES: [],
-        deployment.DATABASE_ROLES: [],
-        deployment.MAY: lambda _schema, _table, privilege: [(int(privilege in granted),)],
+        rights_queries.USER: [("login]x", "user]x")],
+        rights_queries.SERVER_ROLES: [],
+        rights_queries.SERVER_PERMISSIONS: [],
+        rights_queries.DATABASE_ROLES: [],
+        rights_queries.OWN_ROLES: [],
+        rights_queries.DATABASE_PERMISSIONS: [],
+        rights_queries.SCHEMA_PERMISSIONS: lambda _schema: [],
+        rights_queries.OWNED: lambda _schema, _table: [],
+        rights_queries.MAY: lambda _schema, _table, privilege: [(int(privilege in granted),)],
         catalogue_tsql.DATABASE_STATE: [(True, 1)],
-        deployment.MAY_READ_CDC: [(1,)],
-        **{getattr(deployment, name): value for name, value in more.items()},
+        rights_queries.MAY_READ_CDC: [(1,)],
+        **{getattr(rights_queries, name, None) or getattr(deployment, name): value for name, value in more.items()},
     }
 
 

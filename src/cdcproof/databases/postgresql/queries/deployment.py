@@ -53,12 +53,6 @@ UNIDENTIFIED = """
       AND CASE c.relreplident WHEN 'f' THEN false WHEN 'n' THEN true WHEN 'i' THEN NOT coalesce(k.has_index, false)
                ELSE NOT coalesce(k.has_key, false) END"""
 
-# Amazon RDS lets nobody have REPLICATION: its role rds_replication stands for it.
-ATTRIBUTES = """
-    SELECT rolsuper, rolreplication OR EXISTS (
-               SELECT FROM pg_roles r WHERE r.rolname = 'rds_replication' AND pg_has_role(a.oid, r.oid, 'MEMBER')),
-           rolcreaterole, rolcreatedb, rolbypassrls
-    FROM pg_roles a WHERE rolname = %s"""
 LOGIN = """
     SELECT rolcanlogin, coalesce(rolvaliduntil <= now(), false), rolvaliduntil::text,
            has_database_privilege(oid, current_database(), 'CONNECT')
@@ -71,38 +65,3 @@ READ_ONLY = """
       AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s))
       AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
     ORDER BY (s.setrole <> 0) DESC, (s.setdatabase <> 0) DESC LIMIT 1"""
-MEMBERSHIPS = """
-    SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND pg_has_role(%s::name, oid, 'MEMBER') ORDER BY rolname"""
-POWERFUL = [
-    "pg_write_all_data",
-    "pg_write_server_files",
-    "pg_read_server_files",
-    "pg_execute_server_program",
-    "pg_maintain",
-    "pg_signal_backend",
-    "pg_checkpoint",
-]
-SCHEMAS = """
-    SELECT nspname, has_schema_privilege(%s, oid, 'USAGE'), has_schema_privilege(%s, oid, 'CREATE')
-    FROM pg_namespace WHERE nspname = ANY(%s) ORDER BY nspname"""
-TABLE = """
-    SELECT privilege, has_table_privilege(%s, c.oid, privilege)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(%s::text[]) AS privilege
-    WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p')"""
-# Of the policies for a role and a command: one that lets every row pass hides none, unless another one restricts.
-HIDDEN = """
-    SELECT n.nspname, c.relname
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname || '.' || c.relname = ANY (%s) AND c.relrowsecurity
-      AND (c.relforcerowsecurity OR NOT pg_has_role(%s::name, c.relowner, 'USAGE'))
-      AND EXISTS (
-          SELECT FROM unnest(%s::text[]) AS command CROSS JOIN LATERAL (
-              SELECT bool_and(p.polpermissive) AND bool_or(
-                         coalesce(pg_get_expr(p.polqual, c.oid), 'true') = 'true'
-                         AND coalesce(pg_get_expr(p.polwithcheck, c.oid), 'true') = 'true') AS lets_all_pass
-              FROM pg_policy p
-              WHERE p.polrelid = c.oid AND p.polcmd IN ('*', command) AND EXISTS (
-                    SELECT FROM unnest(p.polroles) AS role
-                    WHERE CASE WHEN role = 0 THEN true ELSE pg_has_role(%s::name, role, 'USAGE') END)) AS policies
-          WHERE lets_all_pass IS NOT TRUE)
-    ORDER BY 1, 2"""

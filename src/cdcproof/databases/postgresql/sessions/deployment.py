@@ -1,8 +1,4 @@
-"""PostgreSQL: slots, publications, and what a role may do.
-
-Predefined roles and what they allow: PostgreSQL's manual, "Predefined Roles". A superuser has every privilege, so that
-only this is reported of it.
-"""
+"""PostgreSQL: slots, publications, and what a role may do."""
 
 from __future__ import annotations
 
@@ -27,11 +23,8 @@ from cdcproof.databases.contracts.deployment import (
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.postgresql.log import wal
 from cdcproof.databases.postgresql.queries import deployment as queries
+from cdcproof.databases.postgresql.rights import rights_of
 from cdcproof.databases.postgresql.session import Session
-
-_WRITING = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
-_POLICIES = {"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
-"""As `pg_policy.polcmd` calls them."""
 
 
 def create_publication(publication: str, tables: Iterable[TableName]) -> str:
@@ -193,51 +186,8 @@ class PostgreSQLDeployment(Session):
 
     def rights(self, account: str, needs: Needs) -> Rights:
         """The role's rights; any session may ask for those of any role."""
-        attributes = self.query(queries.ATTRIBUTES, (account,))
-        if not attributes:
-            raise UnexpectedAnswerError(
-                f"{self.place} has no role {account}.", "Make it, or correct the connector's user."
-            )
-        is_superuser, replicates, makes_roles, makes_databases, bypasses = attributes[0]
-        role = sql.Identifier(account)
         obstacles = self.obstacles(account, writes=bool(needs.write or needs.create_in))
-        if is_superuser:
-            return Rights(obstacles, {"superuser": sql.SQL("ALTER ROLE {} NOSUPERUSER;").format(role).as_string()})
-        missing: dict[str, sql.Composed] = {}
-        excessive: dict[str, sql.Composed] = {}
-        if needs.reads_log and not replicates:
-            missing["replication"] = sql.SQL("ALTER ROLE {} REPLICATION;").format(role)
-        for has, attribute in (
-            (replicates and not needs.reads_log, "REPLICATION"),
-            (makes_roles, "CREATEROLE"),
-            (makes_databases, "CREATEDB"),
-            (bypasses and not self._hidden(account, needs), "BYPASSRLS"),
-        ):
-            if has:
-                excessive[attribute.lower()] = sql.SQL("ALTER ROLE {} {};").format(role, sql.SQL(f"NO{attribute}"))
-        for (member,) in self.query(queries.MEMBERSHIPS, (queries.POWERFUL, account)):
-            excessive[f"member of {member}"] = sql.SQL("REVOKE {} FROM {};").format(sql.Identifier(member), role)
-        self._add_schemas(account, needs, missing)
-        self._add_tables(account, needs, missing, excessive)
-        if not bypasses:
-            for table in self._hidden(account, needs):
-                missing[f"all rows of {table}, which a policy hides"] = sql.SQL("ALTER ROLE {} BYPASSRLS;").format(role)
-        return Rights(
-            {**obstacles, **{subject: statement.as_string() for subject, statement in missing.items()}},
-            {subject: statement.as_string() for subject, statement in excessive.items()},
-        )
-
-    def _hidden(self, account: str, needs: Needs) -> tuple[TableName, ...]:
-        """Tables of which row level security may hide rows from a role that does not bypass it: a snapshot lacks them, an update misses them."""
-        read = [str(table) for table in needs.read]
-        written = [str(table) for table in needs.write]
-        commands = sorted({_POLICIES[one] for one in needs.privileges if one in _POLICIES})
-        found = [
-            TableName(*row)
-            for tables, asked in ((read, ["r"]), (written, commands))
-            for row in self.query(queries.HIDDEN, (tables, account, asked, account))
-        ]
-        return tuple(dict.fromkeys(found))
+        return rights_of(self, account, needs, obstacles)
 
     def capture_health(self) -> CaptureHealth:
         """PostgreSQL decodes its log by itself."""
@@ -288,26 +238,3 @@ class PostgreSQLDeployment(Session):
                 return plain.execute("SHOW default_transaction_read_only").fetchall() == [("on",)]
         except psycopg.Error as error:
             raise self._not_connected(error) from None
-
-    def _add_schemas(self, account: str, needs: Needs, missing: dict[str, sql.Composed]) -> None:
-        names = sorted({table.schema for table in (*needs.read, *needs.write)} | set(needs.create_in))
-        for schema, may_use, may_create in self.query(queries.SCHEMAS, (account, account, names)):
-            wanted = (("USAGE", may_use), *([("CREATE", may_create)] if schema in needs.create_in else []))
-            for privilege, has in wanted:
-                if not has:
-                    missing[f"{privilege} on schema {schema}"] = sql.SQL("GRANT {} ON SCHEMA {} TO {};").format(
-                        sql.SQL(privilege), sql.Identifier(schema), sql.Identifier(account)
-                    )
-
-    def _add_tables(
-        self, account: str, needs: Needs, missing: dict[str, sql.Composed], excessive: dict[str, sql.Composed]
-    ) -> None:
-        for table in dict.fromkeys((*needs.read, *needs.write)):
-            wanted = {*(["SELECT"] if table in needs.read else []), *(needs.privileges if table in needs.write else [])}
-            asked = ["SELECT", *_WRITING]
-            for privilege, has in self.query(queries.TABLE, (account, asked, table.schema, table.table)):
-                names = (sql.SQL(privilege), sql.Identifier(table.schema, table.table), sql.Identifier(account))
-                if privilege in wanted and not has:
-                    missing[f"{privilege} on {table}"] = sql.SQL("GRANT {} ON {} TO {};").format(*names)
-                if has and privilege in _WRITING and table not in needs.write:
-                    excessive[f"{privilege} on {table}"] = sql.SQL("REVOKE {} ON {} FROM {};").format(*names)

@@ -1,7 +1,7 @@
 """The T-SQL that is asked of SQL Server about a deployment. Nothing is asked here.
 
 `sys.fn_cdc_get_min_lsn` answers 0x00000000000000000000 to an account that may not read the capture instance, as
-Microsoft's reference says. HAS_PERMS_BY_NAME, IS_SRVROLEMEMBER and IS_ROLEMEMBER answer for the session's own account.
+Microsoft's reference says.
 """
 
 from __future__ import annotations
@@ -22,18 +22,6 @@ CAPTURE_INSTANCES = """
     LEFT JOIN sys.columns AS c ON c.object_id = t.source_object_id AND c.is_computed = 0
     LEFT JOIN cdc.captured_columns AS k ON k.object_id = t.object_id AND k.column_name = c.name
     ORDER BY t.start_lsn, t.capture_instance, c.column_id"""
-SERVER_ROLES = """
-    SELECT role FROM (VALUES (N'sysadmin'), (N'securityadmin'), (N'serveradmin'), (N'dbcreator'), (N'bulkadmin')) AS r (role)
-    WHERE IS_SRVROLEMEMBER(role) = 1"""
-DATABASE_ROLES = """
-    SELECT role FROM (VALUES (N'db_owner'), (N'db_securityadmin'), (N'db_accessadmin'), (N'db_ddladmin'),
-                             (N'db_datawriter'), (N'db_backupoperator')) AS r (role)
-    WHERE IS_ROLEMEMBER(role) = 1"""
-MAY = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?) + N'.' + QUOTENAME(?), N'OBJECT', ?)"
-MAY_READ_CDC = "SELECT HAS_PERMS_BY_NAME(N'cdc', N'SCHEMA', N'SELECT')"
-MAY_CREATE = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'CREATE TABLE')"
-MAY_ALTER_SCHEMA = "SELECT HAS_PERMS_BY_NAME(?, N'SCHEMA', N'ALTER')"
-USER = "SELECT SUSER_SNAME(), USER_NAME()"
 AGENT = "SELECT status_desc FROM sys.dm_server_services WHERE servicename LIKE N'SQL Server Agent%'"
 # A job's activity is kept for each start of the Agent: the newest is this one's. A retention is in minutes. run_status 0 is a failure.
 JOBS = """

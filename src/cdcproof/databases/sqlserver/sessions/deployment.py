@@ -22,11 +22,10 @@ from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.log import capture_job, lsn
 from cdcproof.databases.sqlserver.log.position import Log
 from cdcproof.databases.sqlserver.queries import deployment
-from cdcproof.databases.sqlserver.queries.catalogue import CAPTURED_TO, constant, enable_table, name, quoted
+from cdcproof.databases.sqlserver.queries.catalogue import CAPTURED_TO, constant, enable_table, quoted
+from cdcproof.databases.sqlserver.queries.rights import grant_of_jobs
+from cdcproof.databases.sqlserver.rights import rights_of
 from cdcproof.databases.sqlserver.session import Session
-
-_WRITING = ("INSERT", "UPDATE", "DELETE", "ALTER")
-
 
 ENABLE_DATABASE = "EXEC sys.sp_cdc_enable_db;"
 
@@ -175,41 +174,11 @@ class SQLServerDeployment(Session):
             raise UsageError(
                 f"SQL Server shows an account's rights to that account alone: {account} is not the one logged in."
             )
-        login, user = (str(found) for found in self.query(deployment.USER)[0])
-        missing = self._read_only() if needs.write or needs.create_in else {}
-        excessive = {
-            f"server role {role}": f"ALTER SERVER ROLE {quoted(role)} DROP MEMBER {quoted(login)};"
-            for (role,) in self.query(deployment.SERVER_ROLES)
-        }
-        if "server role sysadmin" in excessive:  # it has every permission: what else it has says nothing more
-            return Rights(missing, {"server role sysadmin": excessive["server role sysadmin"]})
-        roles = [role for (role,) in self.query(deployment.DATABASE_ROLES)]
-        excessive |= {f"role {role}": f"ALTER ROLE {quoted(role)} DROP MEMBER {quoted(user)};" for role in roles}
-        for table in dict.fromkeys((*needs.read, *needs.write)):
-            wanted = {*(["SELECT"] if table in needs.read else []), *(needs.privileges if table in needs.write else [])}
-            for privilege in ("SELECT", *_WRITING):
-                has = self.query(deployment.MAY, table.schema, table.table, privilege)[0][0] == 1
-                if privilege in wanted and not has:
-                    missing[f"{privilege} on {table}"] = f"GRANT {privilege} ON {name(table)} TO {quoted(user)};"
-                # what a role gives is reported as the role
-                if has and not roles and privilege in _WRITING and table not in needs.write:
-                    excessive[f"{privilege} on {table}"] = f"REVOKE {privilege} ON {name(table)} FROM {quoted(user)};"
-        if needs.reads_log and self._captures() and self.query(deployment.MAY_READ_CDC)[0][0] != 1:
-            missing["SELECT on schema cdc"] = f"GRANT SELECT ON SCHEMA::cdc TO {quoted(user)};"
-        for schema in needs.create_in:
-            if self.query(deployment.MAY_CREATE)[0][0] != 1:
-                missing["CREATE TABLE"] = f"GRANT CREATE TABLE TO {quoted(user)};"
-            if self.query(deployment.MAY_ALTER_SCHEMA, schema)[0][0] != 1:
-                missing[f"ALTER on schema {schema}"] = f"GRANT ALTER ON SCHEMA::{quoted(schema)} TO {quoted(user)};"
-        return Rights(missing, excessive)
+        obstacles = self._read_only() if needs.write or needs.create_in else {}
+        return rights_of(self, needs, obstacles, captures=self._captures())
 
     def _grant_of_jobs(self) -> str:
-        """In msdb the login may have no user yet, to whom alone a right can be granted."""
-        login = self.database.user
-        user = quoted(login)
-        tables = ("cdc_jobs", "sysjobs", "sysjobactivity", "sysjobhistory")
-        grants = " ".join(f"GRANT SELECT ON dbo.{table} TO {user};" for table in tables)
-        return f"USE msdb; IF USER_ID({constant(login)}) IS NULL CREATE USER {user} FOR LOGIN {user}; {grants}"
+        return grant_of_jobs(self.database.user)
 
     def _read_only(self) -> dict[str, str]:
         """A database that was set so, or a secondary of an availability group."""
