@@ -127,6 +127,9 @@ def test_ours_is_shown_where_the_server_asks_for_one(tmp_path: Path) -> None:
         assert shown("127.0.0.1", port, "tls", own) == der(server)
         with pytest.raises(UnexpectedAnswerError, match="breaks TLS off"):
             shown("127.0.0.1", port, "tls")
+        for wrong in ((ours.certificate, server.key, ""), (ours.certificate, ours.key, "another")):
+            with pytest.raises(UnexpectedAnswerError, match="our own certificate cannot be shown"):
+                shown("127.0.0.1", port, "tls", wrong)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from cdcproof.monitoring.catalogue import BY_STEP
 from cdcproof.observations.certificates import reading
 from cdcproof.observations.certificates.certificates import Certificate as Shown
 from cdcproof.observations.certificates.certificates import Certificates
+from cdcproof.observations.certificates.endpoints import endpoints
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reporting.record import StepRecord
 from checks.weekly import test_4_certificates as checks
@@ -254,6 +255,22 @@ def test_the_limits(left: float, found: str, soon: bool) -> None:
 
 def test_one_that_begins_later_is_wrong() -> None:
     assert seen(400, -2).found() == {"a": "not valid before 1972-09-29 00:00 UTC"}
+
+
+@pytest.mark.parametrize("hosts", ["127.0.0.1,/var/run/postgresql", "/var/run/postgresql", " 127.0.0.1 , 127.0.0.1"])
+def test_several_hosts_of_a_database_are_looked_at_and_sockets_are_not(hosts: str) -> None:
+    found = pipeline_of("a", source=database(1, encrypt=False), target=database(2, host=hosts))
+
+    assert {one.host for one in endpoints(found)} <= {"127.0.0.1"}
+    assert len(list(endpoints(found))) == hosts.count("127.0.0.1")
+
+
+def test_a_broker_without_a_port_is_not_passed_over() -> None:
+    kafka = {"bootstrap_servers": "kafka", "security_protocol": "SSL"}
+    plain = {"encrypt": False}
+
+    with pytest.raises(UnreachableError):
+        reading.look(pipeline_of("a", source=database(1, **plain), target=database(2, **plain), kafka=kafka), 0)
 
 
 def test_it_is_collected_where_there_may_be_a_certificate() -> None:

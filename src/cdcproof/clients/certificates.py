@@ -32,11 +32,16 @@ def shown(host: str, port: int, protocol: Protocol, own: tuple[Path, Path, str] 
 
     Raises `CouldNotLookError` where it does not answer, or breaks off.
     """
-    place = f"{host}:{port}"
-    try:
-        context = _trusting()
-        if own:
+    place, context = f"{host}:{port}", _trusting()
+    if own:
+        try:
             context.load_cert_chain(*own)
+        except (ssl.SSLError, ValueError, OSError) as error:
+            raise UnexpectedAnswerError(
+                f"our own certificate cannot be shown to {place}: {tls.reason_of(error)}.",
+                f"{own[0]} and {own[1]} must hold a certificate and its key in PEM.",
+            ) from None
+    try:
         with socket.create_connection((host, port), _SECONDS) as plain:
             if protocol == "sqlserver":
                 return _of_sql_server(plain, context, host)
@@ -68,6 +73,8 @@ def _trusting() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED  # an old server's certificate ends, too
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
     return context
 
 

@@ -36,8 +36,11 @@ def has_certificates(pipeline: Pipeline) -> bool:
 def endpoints(pipeline: Pipeline) -> Iterator[Endpoint]:
     """Databases and addresses with https."""
     for key, database in (("source", pipeline.source), ("target", pipeline.target)):
-        if database.encrypt is not False:
-            yield Endpoint(key, database.host, database.port, database.type)
+        # libpq takes several hosts, and a directory with a socket, which has no TLS
+        hosts = [host.strip() for host in database.host.split(",") if not host.strip().startswith("/")]
+        yield from (
+            Endpoint(key, host, database.port, database.type) for host in hosts if database.encrypt is not False
+        )
     for key, url in _addresses(pipeline).items():
         parts = urlsplit(url)
         if parts.scheme == "https" and parts.hostname:
@@ -69,7 +72,8 @@ def brokers(pipeline: Pipeline) -> Iterator[Endpoint]:
     """The brokers that the file names."""
     for address in pipeline.kafka.bootstrap_servers.split(",") if pipeline.kafka.uses_tls else ():
         host, _, port = address.strip().rpartition(":")
-        yield Endpoint("kafka", host.strip("[]"), int(port))
+        if host and port.isdigit():
+            yield Endpoint("kafka", host.strip("[]"), int(port))
 
 
 def files(pipeline: Pipeline) -> dict[str, Path]:

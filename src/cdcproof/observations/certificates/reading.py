@@ -69,10 +69,13 @@ def _in_file(key: str, path: Path, issuers: frozenset[bytes]) -> Certificate:
 
 def _brokers(pipeline: Pipeline) -> Iterator[Endpoint]:
     """Those that the file names, and those that the cluster has."""
-    yield from brokers(pipeline)
+    named = tuple(brokers(pipeline))
+    yield from named
     try:
         others = Kafka(pipeline.kafka).addresses() if pipeline.kafka.uses_tls else {}
-    except CouldNotLookError:  # those that are named say why
+    except CouldNotLookError:
+        if not named:  # they would say why
+            raise
         return
     yield from (Endpoint("kafka", *other) for other in others.values())
 
