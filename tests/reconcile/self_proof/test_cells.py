@@ -112,6 +112,27 @@ def test_the_smallest_difference_is_that_which_both_types_keep() -> None:
     assert found[Mutant.MONEY][0] == ("99999999.9800", "99999999.9900")
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "day", "zone"),
+    [
+        ("datetime2", STAMP, "2024-01-31T12:00:00", ""),
+        ("time", "time without time zone", "01:00:00", ""),
+        ("datetimeoffset", "timestamp with time zone", "2024-01-31T12:00:00", "+00:00"),
+        ("datetimeoffset", STAMP, "2024-01-31T12:00:00", "+00:00"),
+    ],
+)
+def test_a_seventh_digit_is_planted_where_it_decides_the_sixth(ours: str, theirs: str, day: str, zone: str) -> None:
+    """PostgreSQL cannot hold it: the contract rounds it half up, and one microsecond is what is left of 100 ns."""
+    found = _mutants(_column(ours, scale=7), _column(theirs))[Mutant.MICROSECOND]
+    at_target = zone if theirs.endswith("with time zone") else ""
+    assert found[2:] == [
+        (f"{day}.1234564{zone}", f"{day}.123457{at_target}"),
+        (f"{day}.1234565{zone}", f"{day}.123456{at_target}"),
+    ]
+    assert len(_mutants(_column(ours, scale=6), _column(theirs))[Mutant.MICROSECOND]) == 2
+    assert len(_mutants(_column(ours, scale=7), _column(theirs, scale=3))[Mutant.MICROSECOND]) == 2
+
+
 def test_what_the_contract_lets_pass_is_not_planted() -> None:
     """Padding that is always there, or never counts; letters in documents and UUIDs; NULL where there is none."""
     assert Mutant.TRAILING_BLANK in _mutants(_column("varchar", length=9), TEXT)

@@ -18,7 +18,7 @@ from uuid import UUID
 from cdcproof.databases.names import Column
 from cdcproof.databases.table_read import ColumnRead
 from cdcproof.databases.values import canonical, stored_value
-from cdcproof.databases.values.reading import How
+from cdcproof.databases.values.reading import How, Reading
 from cdcproof.databases.values.types import ENCODED_BY_HASH, INTEGER_DIGITS, Form, Kind, entry_of, holds
 from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.plan.edge_values import INTEGERS
@@ -35,6 +35,8 @@ _DOCUMENTS = (How.DOCUMENT, How.PARSED)
 _PLACES = {How.SECONDS: 0, How.MILLISECONDS: 3, How.MICROSECONDS: 6, How.NANOSECONDS: 6, How.DAYS: 0}
 _NOON = datetime(2024, 1, 31, 12)  # noqa: DTZ001  in whatever zone the column's values are
 _FROM_ONE_TO_NOON = timedelta(hours=11)
+_SEVEN_DIGITS = ("time", "datetime2", "datetimeoffset")
+_IN_UTC = Reading(How.UTC)
 _MOST_IN_VAIN = 20
 _LONG_LETTERS = 9_000
 """More than a value may have that is sent whole."""
@@ -203,6 +205,27 @@ def neighbours(columns: Columns) -> tuple[Cell, Cell] | None:
             return pair(columns, (at, _moment(columns, columns.step)))
         case _:
             return None
+
+
+def seventh_digits(columns: Columns) -> tuple[Cell, Cell] | None:
+    """Two times with 100 ns between them that the contract rounds to two microseconds; None where no side has a seventh digit."""
+    ends = ((columns.source_engine, columns.source.column), (columns.target_engine, columns.target.column))
+    has_seven = [
+        engine == "sqlserver" and one.type in _SEVEN_DIGITS and one.scale == 7 and one.reading in (None, _IN_UTC)
+        for engine, one in ends
+    ]
+    if not any(has_seven) or columns.step != timedelta(microseconds=1):
+        return None
+    low, high = (columns.cell(_moment(columns, timedelta(microseconds=number))) for number in (123_456, 123_457))
+    if low is None or high is None:
+        return None
+
+    def with_seventh(cell: Cell, rounded: str, digits: str) -> Cell:
+        texts = zip(has_seven, (cell.source, cell.target), strict=True)
+        ours, theirs = (text.replace(rounded, digits) if seven and text else text for seven, text in texts)
+        return replace(cell, source=ours, target=theirs)
+
+    return with_seventh(low, ".123456", ".1234564"), with_seventh(high, ".123457", ".1234565")
 
 
 def long_texts(columns: Columns) -> tuple[Cell, Cell] | None:

@@ -15,7 +15,17 @@ from itertools import islice, pairwise
 from cdcproof.databases.values.types import Kind
 from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.plan.plan import Plan
-from cdcproof.reconcile.self_proof.cells import NULL, Cell, Columns, long_texts, neighbours, pair, text_of, values
+from cdcproof.reconcile.self_proof.cells import (
+    NULL,
+    Cell,
+    Columns,
+    long_texts,
+    neighbours,
+    pair,
+    seventh_digits,
+    text_of,
+    values,
+)
 
 _PLAIN = 4
 _MOST_COLUMNS = 30
@@ -91,6 +101,27 @@ def specimens(plan: Plan, columns: Sequence[Columns]) -> Iterator[Specimen]:
         yield from islice(swapped, _SWAPPED_IN_A_WIDE_TABLE if is_wide else None)
 
 
+def by_column(plan: Plan, admitted: Sequence[Specimen]) -> tuple[list[Specimen], list[Specimen]]:
+    """Of a wide table with a key: a change of each column, which needs no look by its key, and all others, with one row that has all these changes.
+
+    By the key of that row each column shows. Of other tables nothing is taken apart.
+    """
+    if len(plan.names) <= _MOST_COLUMNS or plan.multiset:
+        return [], list(admitted)
+    each: dict[int, Specimen] = {}
+    for one in admitted:
+        if one.mutant is Mutant.STALE and len(one.columns) == 1 and one.columns[0] >= plan.source.key_width:
+            each.setdefault(one.columns[0], one)
+    apart = list(each.values())
+    if not apart:
+        return [], list(admitted)
+    taken = set(map(id, apart))
+    source = Planted(0, {place: one.source[0].cells[place] for place, one in each.items()})
+    target = Planted(0, {place: one.target[0].cells[place] for place, one in each.items()})
+    whole = Specimen(Mutant.STALE, tuple(each), (source,), (target,))
+    return apart, [*(one for one in admitted if id(one) not in taken), whole]
+
+
 def _both_ways(mutant: Mutant, place: int, columns: Columns, one: Cell, other: Cell) -> Iterator[Specimen]:
     """Only where NULLs may be is one planted."""
     for at_source, at_target in ((one, other), (other, one)):
@@ -134,6 +165,7 @@ def _of_type(columns: Columns) -> Iterator[tuple[Mutant, tuple[Cell, Cell] | Non
                 yield Mutant.NULL_FOR_EMPTY, _null_for(columns.cell(b""))
         case Kind.TIME | Kind.TIMESTAMP | Kind.INSTANT:
             yield Mutant.MICROSECOND, near
+            yield Mutant.MICROSECOND, seventh_digits(columns)
         case Kind.NUMBER:
             yield Mutant.MONEY if columns.places > 0 else Mutant.STALE, near
             yield Mutant.NULL_FOR_ZERO, _null_for(columns.cell(Decimal(0)))

@@ -43,6 +43,8 @@ class Planting:
     source_rows: int
     target_rows: int
     by_sums: bool = False
+    by_key: bool = True
+    """Whether what differs by value is read again by key."""
 
 
 def plantings(plan: Plan, columns: Sequence[Columns], specimens: Sequence[Specimen]) -> list[Planting]:

@@ -19,8 +19,14 @@ from cdcproof.reconcile.differences import Difference, Key
 from cdcproof.reconcile.in_flight.settle import differing
 from cdcproof.reconcile.report.result import Control, MutantResult, SelfProof, TableResult, TableStatus
 from cdcproof.reconcile.rows.differing_chunks import ByValue
-from cdcproof.reconcile.self_proof.mutants import Mutant, Specimen, columns_of, specimens
-from cdcproof.reconcile.self_proof.planting import Planting, Seeded, in_each_part, plantings, segments_of
+from cdcproof.reconcile.self_proof.mutants import Mutant, Specimen, by_column, columns_of, specimens
+from cdcproof.reconcile.self_proof.planting import (
+    Planting,
+    Seeded,
+    in_each_part,
+    plantings,
+    segments_of,
+)
 
 _NOTHING_FITS = "the key, or a column that is never NULL, has no two values that both sides hold"
 
@@ -37,14 +43,19 @@ class Prover:
         """Plant every mutant that the plan admits in the first and last of the parts, and a row at both ends of each. Raises as `sum_up`."""
         columns = columns_of(way.plan, self.source.engine, self.target.engine)
         admitted = list(specimens(way.plan, columns))
-        made = plantings(way.plan, columns, admitted)
+        apart, others = by_column(way.plan, admitted)
+        made = [replace(one, by_key=False) for one in plantings(way.plan, columns, apart)]
+        made += plantings(way.plan, columns, others)
         if not made:
             return SelfProof(0, "not planted", _matrix(admitted=(), survived={}), _NOTHING_FITS)
-        seen = [_Seen(one, *self._found(one, way, _ends(parts))) for one in made]
+        seen = self._look(made, way, parts)
+        if apart and any(one.survivors for one in seen):  # one by one, which names what is lost
+            seen = self._look(plantings(way.plan, columns, admitted), way, parts)
+        planted = [seeded.specimen for one in seen for seeded in one.planting.seeded]
+        rows = sum(one.planting.target_rows for one in seen)
         spread = in_each_part(way.plan, columns, parts) if len(parts) > 1 else None
         if spread:
             seen.append(_Seen(spread, *self._found(spread, way, parts)))
-        planted = [specimen for one in made for specimen in (seeded.specimen for seeded in one.seeded)]
         wrong = _gap(parts) or next(filter(None, (one.control for one in seen)), None)
         control: Control = wrong[0] if wrong else "equal"
         reason = wrong[1] if wrong else ""
@@ -52,8 +63,10 @@ class Prover:
         for one in seen:
             for specimen in one.survivors:
                 survived[specimen.mutant] += [way.plan.names[place] for place in specimen.columns]
-        rows = sum(one.target_rows for one in made)
         return SelfProof(rows, control, _matrix(planted, survived), reason)
+
+    def _look(self, made: Sequence[Planting], way: Way, parts: Sequence[Part]) -> list[_Seen]:
+        return [_Seen(one, *self._found(one, way, _ends(parts))) for one in made]
 
     def _found(
         self, planting: Planting, way: Way, parts: Sequence[Part]
@@ -70,6 +83,8 @@ class Prover:
         if way.choice.strategy is Strategy.PUSH_DOWN:
             smaller, balance = narrowed(plan, balance, source, target, self.stop)
         found = ByValue(smaller, source, target, self.stop).differences(balance, lambda _: None).found
+        if not planting.by_key:
+            return differs, read, found
         again = differing(
             [one.key for one in found],
             plan.source.key_width,
