@@ -193,3 +193,11 @@ def test_whole_runs_in_a_row_that_were_not_green_are_counted(project: Project) -
     assert failed() == 2
     project.checks(FINE)
     assert failed() == 0
+
+
+@pytest.mark.parametrize(("suite", "is_said"), [("morning", True), ("weekly", True), ("not morning", False)])
+def test_in_a_folder_without_checks_the_way_to_them_is_named(project: Project, suite: str, is_said: bool) -> None:
+    result = project.run("-m", suite)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    hint = "No check was found: this folder is no project of cdcproof. Make one: cdcproof new DIRECTORY"
+    assert (hint in result.stdout.str()) is is_said

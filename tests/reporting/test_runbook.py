@@ -74,9 +74,14 @@ def test_every_section_of_a_check_in_our_runbook_is_found() -> None:
 
 
 def test_the_page_of_a_run_has_the_words_for_what_needs_attention_alone(root: Path) -> None:
-    run = run_of(record_of("morning.a", Verdict.FAILED, "x"), record_of("morning.c"))
+    run = run_of(
+        record_of("morning.a", Verdict.FAILED, "x"),
+        record_of("morning.c"),
+        record_of("morning.own-1-version", Verdict.FAILED, "x"),
+    )
     published = publish(run, root, root / "reports", lambda: None)
     assert published.html
     page = published.html.read_text()
     assert "- failed: it is &lt;down&gt;. Restart it." in page
     assert "Another." not in page
+    assert page.count("RUNBOOK.md#") == page.count("RUNBOOK.md#morning-a")

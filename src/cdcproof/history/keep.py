@@ -59,7 +59,7 @@ def _notes(entries: Sequence[Entry], run: Run) -> list[str]:
         if not check.now.is_green:
             times = f"{check.times_red} times" if check.times_red > 1 else "once"
             first = local_time(check.first_seen)
-            notes.append(f"{check.step}: not green since {local_time(check.since)}, {times} since {first}")
+            notes.append(f"{check.step}: not green since {local_time(check.since)}, red {times} since {first}")
         if check.is_flaky:
             notes.append(
                 f"{check.step}: flaky, it became green or red {check.switches_lately} times in its last 20 runs"

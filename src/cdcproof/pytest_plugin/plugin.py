@@ -174,6 +174,18 @@ def _refuse_a_path_taken_for_the_root(config: pytest.Config) -> None:
 # ---- collection ----
 
 
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int | pytest.ExitCode, config: pytest.Config
+) -> None:
+    """Say where the checks are, where somebody asks for a suite in a folder that has none."""
+    asked_for = str(config.getoption("markexpr", "")).strip()
+    suites_of_ours = {step.partition(".")[0] for step in LISTED_SUITES}
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and asked_for in suites_of_ours and not _takes_ours(config):
+        terminalreporter.write_line(
+            "No check was found: this folder is no project of cdcproof. Make one: cdcproof new DIRECTORY", red=True
+        )
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before -m selects by suite
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Read the marks, refuse what is wrong with them, mark each check with its suite; of what is selected then, put needs first."""
@@ -237,8 +249,11 @@ def _refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> No
 def _folders_of_checks(config: pytest.Config) -> tuple[Path, ...]:
     """The project's own checks, and ours wherever our fixtures are in use: to leave ours out makes a run PARTIAL."""
     own = config.rootpath / "checks"
-    in_use = config.pluginmanager.has_plugin(f"{shipped.__name__}.fixtures.plugin")
-    return (own, shipped.ROOT / "checks") if in_use else (own,)
+    return (own, shipped.ROOT / "checks") if _takes_ours(config) else (own,)
+
+
+def _takes_ours(config: pytest.Config) -> bool:
+    return config.pluginmanager.has_plugin(f"{shipped.__name__}.fixtures.plugin")
 
 
 def _prepare(

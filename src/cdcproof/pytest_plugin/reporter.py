@@ -201,7 +201,8 @@ class Reporter:
             out.write_line(line, **_LIVE[record.verdict][2])
         out.write_line("")
         for line in self._published.changes:
-            out.write_line(line)
+            for part in text.wrapped(line):
+                out.write_line(part)
         for line in (*self._published.warnings, *self._published.failures):
             out.write_line(line, red=True)
         colour = {"GREEN": "green", "PARTIAL": "yellow", "NOT GREEN": "red"}[self._run.word]

@@ -97,7 +97,7 @@ def test_equal_tables_match_and_the_last_line_is_the_reports_path(servers: Serve
     done = _run(servers, tmp_path, "--validate-checksums")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert sorted(lines[:2])[0].startswith("MATCH     customers                1,200 rows, contents equal")
+    assert sorted(lines[:2])[0].startswith("MATCH     customers        1,200 rows, contents equal")
     assert lines[2] == "0 MISMATCH, 0 ERROR, 2 MATCH"
     assert all(len(line) <= 80 for line in lines[:-2])  # paths are as long as they are
     assert done.stderr == ""
@@ -129,7 +129,7 @@ def test_a_difference_is_told_by_key_and_column_but_not_by_value(servers: Server
         servers.target.execute("DELETE FROM customers WHERE customer_id = 7", database="shop")
         servers.target.insert("customers", [(7, "name 7"), (8, "name 8")], database="shop")
     assert done.returncode == 1
-    assert "MISMATCH  customers                1,200 rows: 1 missing, 1 changed" in done.stdout
+    assert "MISMATCH  customers        1,200 rows: 1 missing, 1 changed" in done.stdout
     assert "changed 7 (name)" in done.stdout
     assert "missing 8" in done.stdout
     assert "MATCH     orders" in done.stdout

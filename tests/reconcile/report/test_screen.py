@@ -50,7 +50,7 @@ def test_a_match_is_one_line() -> None:
 
 def test_a_mismatch_names_keys_first_and_where_the_others_are() -> None:
     first, *lines = of_table(MISMATCH).splitlines()
-    assert first.startswith("MISMATCH  orders                   5,000 rows: 8 missing, 1 changed")
+    assert first.startswith("MISMATCH  orders           5,000 rows: 8 missing, 1 changed")
     assert [line.strip() for line in lines[:6]] == [
         *(f"missing {i}" for i in range(5)),
         "… the first 8 keys are in the report",
@@ -89,7 +89,7 @@ def test_an_error_is_told_once_when_the_next_table_has_the_same() -> None:
     rows = replace(ERROR, source_rows=5, target_rows=5, error="They move.")
     assert (
         of_table(rows).splitlines()[0]
-        == "ERROR     stock                    5 rows                                  0.0 s"
+        == "ERROR     stock            5 rows                                          0.0 s"
     )
 
 

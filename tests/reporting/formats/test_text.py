@@ -31,6 +31,11 @@ def test_a_block_aligns_several_differences_and_wraps_prose_but_not_commands() -
     ]
 
 
+def test_a_check_of_a_project_s_own_has_no_place_in_our_runbook() -> None:
+    assert "Runbook" not in text.block(record_of("morning.own-1-version", Verdict.FAILED, "x"))
+    assert record_of("morning.owners").runbook == "docs/RUNBOOK.md#morning-owners"
+
+
 def test_prose_stays_within_80_columns() -> None:
     record = record_of("morning.x", Verdict.NOT_CHECKED, reason=LONG * 3, differences=(Difference("a", LONG, LONG),))
 

@@ -78,7 +78,7 @@ def _statuses(report: Report) -> str:
 
 
 def _first(result: TableResult) -> str:
-    line = f"{result.status:<9} {result.table:<24} {_found(result)}".rstrip()
+    line = f"{result.status:<9} {result.table:<16} {_found(result)}".rstrip()
     if len(line) > COLUMNS:
         line = f"{result.status:<9} {result.table} {_found(result)}"
     return f"{line:<71}{result.seconds:>7.1f} s" if len(line) < 71 else line

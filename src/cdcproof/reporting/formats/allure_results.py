@@ -36,7 +36,8 @@ def add(record: StepRecord) -> None:
     dynamic.label("verdict", str(record.verdict))
     dynamic.suite(record.suite)
     dynamic.severity(_SEVERITY[record.severity])
-    dynamic.link(record.runbook, name="Runbook")
+    if record.runbook:
+        dynamic.link(record.runbook, name="Runbook")
     if record.verdict is not Verdict.PASSED or record.reason:
         dynamic.description(text.block(record))
     for difference in record.differences:

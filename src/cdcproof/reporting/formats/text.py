@@ -45,7 +45,7 @@ def block(record: StepRecord) -> str:
         *_labelled("", [f"… and {left} more, in the report"] if left else []),
         *_labelled("Reason", [record.reason] if record.reason else []),
         *[f"{'Action' if n == 0 else '':<{_LABEL_COLUMNS}}{command}" for n, command in enumerate(record.action)],
-        *_labelled("Runbook", [record.runbook]),
+        *_labelled("Runbook", [record.runbook] if record.runbook else []),
     ]
     return "\n".join([*wrapped(heading(record)), "", *lines])
 
