@@ -62,7 +62,7 @@ def test_what_is_not_as_the_manifest_says_is_an_error_and_is_dropped(
     committed(tmp_path, "test", datetime(2026, 12, 1, tzinfo=UTC))
 
     def differs(*_: Any) -> str:
-        raise OperationError("The restored source is not what was backed up: public.customers has 19 rows, not 20")
+        raise OperationError("The restored source differs from the backup: public.customers has 19 rows, not 20")
 
     monkeypatch.setattr(proof.restore_database, "prove", differs)
     with pytest.raises(OperationError, match="19 rows, not 20"):
@@ -85,7 +85,7 @@ def test_a_backup_of_which_no_table_can_be_compared_is_no_proof(
 def test_a_damaged_backup_is_not_restored_at_all(server: Server, tmp_path: Path) -> None:
     kept = committed(tmp_path, "test", datetime(2026, 12, 1, tzinfo=UTC))
     (kept.folder / "pipeline_20261201_000000.toml").write_text('name = "x"\n')
-    with pytest.raises(ConfigError, match="is not what was written"):
+    with pytest.raises(ConfigError, match="differs from its manifest"):
         prove(tmp_path)
     assert server.made == []
 

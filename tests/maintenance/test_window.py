@@ -134,7 +134,7 @@ def test_a_change_that_was_edited_within_the_window_stands_in_its_report(room: R
     path.write_text(path.read_text().replace("2", "3"))
     room.change(batch__size="500")
     assert room.finish()
-    assert f"{path} is not what was planned and approved" in report(room)
+    assert f"{path} differs from the change that was planned and approved" in report(room)
 
 
 def baseline_of(room: Room, database: str) -> Path:
@@ -334,7 +334,7 @@ def test_a_kept_file_that_was_touched_is_not_put_back(room: Room) -> None:
     room.start()
     room.change()
     next((room.window.folder / "rollback").iterdir()).write_text("image: 3\n")
-    with pytest.raises(OperationError, match="is not what was kept"):
+    with pytest.raises(OperationError, match="differs from the file that was kept"):
         room.rollback()
     assert room.compose.read_text() == "image: 2\n"
 

@@ -155,5 +155,5 @@ def verify(folder: Path) -> Manifest:
         raise ConfigError(f"This backup cannot be read: {error}.", path=folder) from None
     if wrong:
         shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-        raise ConfigError(f"This backup is not what was written: {shown}.", "Take another backup.", folder)
+        raise ConfigError(f"This backup differs from its manifest: {shown}.", "Take another backup.", folder)
     return manifest

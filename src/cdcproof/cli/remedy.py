@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # of an earlier run, where the latest was of a part or another suite
     if step is None:
         has = ", ".join(step.step for step in latest.steps)
-        raise UsageError(f"No run that is kept has a check {arguments.step}.", f"The latest has: {has}")
+        raise UsageError(f"No kept run has a check {arguments.step}.", f"The latest has: {has}")
     if not step.action:
         blocked = f" It is blocked by {step.blocked_by}: ask for that one's remedy." if step.blocked_by else ""
         print(f"{step.step} was {step.verdict}: there is nothing to do.{blocked}")

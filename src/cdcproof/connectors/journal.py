@@ -140,7 +140,7 @@ class Journal:
             if self.cluster and deployment.cluster and deployment.cluster != self.cluster:
                 raise UsageError(
                     f"The last deployment of {self.pipeline} was made on the Kafka cluster {deployment.cluster}, "
-                    f"and this Connect is of {self.cluster}, to which it never went.",
+                    f"and this Connect is of {self.cluster}. Nothing was deployed there.",
                     f"Name the pipeline file whose Connect it was made on, or move {self.path(deployment)} away.",
                 )
             return deployment

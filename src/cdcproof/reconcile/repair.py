@@ -42,7 +42,7 @@ def find(comparison: Comparison, result: TableResult) -> Repairs:
     """Look at the keys that a report names again, behind the fence. Raises `CouldNotLookError`."""
     plan, _ = planned(comparison.table, comparison.source, comparison.target, comparison.stop)
     if plan.multiset:
-        return Repairs(plan, (), ("it has no key by which a row could be named",) if result.differences else (), 0)
+        return Repairs(plan, (), ("it has no key that identifies a row",) if result.differences else (), 0)
     names = [read.column.name for read in plan.source.key]
     keys = [tuple(one.key.get(name) for name in names) for one in result.differences]
     settled = (

@@ -307,7 +307,7 @@ def test_text_of_a_server_without_utf8_is_streamed(pair: Pair) -> None:
     assert set(result.example_keys) == {"missing 7", "missing 25", "extra 1000", "changed 59 (bit, nvarchar, sysname)"}
     assert result.not_compared == (
         *(
-            f"{name} ({name}: this server has no collation in UTF-8, by which long text is hashed (SQL Server 2019 has them))"
+            f"{name} ({name}: this server has no UTF-8 collation, which the hash of long text needs (SQL Server 2019 has them))"
             for name in ("text", "ntext", "xml", "json")
         ),
         HIDDEN,

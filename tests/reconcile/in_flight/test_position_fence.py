@@ -211,7 +211,7 @@ def _beating(world: World, interval: str = "1000") -> None:
 
 def test_a_connector_whose_heartbeat_stands_still_is_stuck_and_not_idle(world: World) -> None:
     _beating(world)
-    with pytest.raises(DeadlineError, match="its heartbeat stands still, so that it hands over nothing that it reads"):
+    with pytest.raises(DeadlineError, match="its heartbeat stands still: it delivers nothing that it reads"):
         _cross(world)
 
 
@@ -230,7 +230,7 @@ def test_a_topic_that_takes_no_records_is_named(world: World) -> None:
     with pytest.raises(CouldNotLookError) as raised:
         _cross(world)
     assert raised.value.message.startswith(
-        "source cannot hand over what it reads. wh.public.items: partition 0: 0 in sync"
+        "source cannot deliver what it reads. wh.public.items: partition 0: 0 in sync"
     )
 
 

@@ -29,7 +29,7 @@ def save(states: ConnectorStates, pipeline: Pipeline) -> Part:
     missing = [own.name for own in pipeline.connectors if own.name not in {one.name for one in found}]
     if missing:
         raise OperationError(
-            f"Kafka Connect has no connector {', '.join(missing)}, of which a backup must have the configuration.",
+            f"Kafka Connect has no connector {', '.join(missing)}. A backup needs the configuration of each.",
             "cdcproof connectors status",
         )
     text = json.dumps(

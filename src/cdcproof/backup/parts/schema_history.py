@@ -26,7 +26,7 @@ def save(kafka: Kafka, topics: tuple[str, ...]) -> Part:
     missing = sorted(set(topics) - kafka.topics().keys())
     if missing:
         raise OperationError(
-            f"Kafka has no topic {', '.join(missing)}, in which the schema history is kept.",
+            f"Kafka has no topic {', '.join(missing)}. The schema history belongs there.",
             "cdcproof connectors status",
         )
     records = [record for topic in topics for record in kafka.every_record(topic)]

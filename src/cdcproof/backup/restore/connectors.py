@@ -60,14 +60,14 @@ class Connectors:
         if plan.lost and kafka_version(version) < _CREATES_STOPPED:
             raise OperationError(
                 f"Kafka Connect {version} cannot make a connector that is stopped, so that {', '.join(plan.lost)} would start before its position is set.",
-                "Restore with --databases-only, then make them again under another name, by which they have no position: cdcproof connectors apply FILE.",
+                "Restore with --databases-only, then make them again under another name, which has no position yet: cdcproof connectors apply FILE.",
             )
         changes = decision.source is not SourceStep.KEEP or decision.sink is not SinkStep.KEEP
         there = next((one.name for one in self.pipeline.connectors if one.name not in plan.lost), None)
         if changes and there and not connect.can_change_offsets(there):
             raise OperationError(
                 f"Kafka Connect {version} cannot change positions, which takes 3.6 or newer: {decision.source}; {decision.sink}.",
-                "Restore with --databases-only. Then delete the connectors and make them again under another name, by which they have no position.",
+                "Restore with --databases-only. Then delete the connectors and make them again under another name, which has no position yet.",
             )
 
     def stop(self, plan: Plan) -> None:
@@ -173,7 +173,7 @@ class Connectors:
                 f"set snapshot.mode of {one.name} to initial", lambda: control.connect.put_config(one.name, wanted)
             )
             self.log.note(
-                f"{one.name} had snapshot.mode={before}, by which it would read no tables: it is initial now. After its snapshot: "
+                f"{one.name} had snapshot.mode={before} and would read no tables: it is initial now. After its snapshot: "
                 f"cdcproof connectors update {one.name} --set snapshot.mode={before}"
             )
         self.log.done(f"{one.name} has no position: it begins with a new snapshot")
@@ -191,7 +191,9 @@ class Connectors:
         control.order(f"set the offsets of {name}", lambda: control.connect.alter_offsets(name, [*offsets, *forgotten]))
         found = control.ask(f"the offsets of {name}", lambda: control.connect.offsets(name))
         if not _alike(found, offsets):
-            raise OperationError(f"Connect took other positions of {name} than it was given.", "Look at its log.")
+            raise OperationError(
+                f"Connect took other positions of {name} than the restore has set.", "Read the log of Connect."
+            )
 
     def _restore_history(self, plan: Plan, one: SavedConnector) -> None:
         """The schema history, where its topic is gone or empty: a connector with a position does not start without."""

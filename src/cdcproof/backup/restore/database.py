@@ -35,7 +35,7 @@ def prove(pipeline: Pipeline, plan: SidePlan, name: str, log: Log) -> str:
     wrong = differences(expected, sums(pipeline, plan.side, name, log))
     if wrong:
         raise OperationError(
-            f"The restored {plan.side} is not what was backed up: {'; '.join(map(str, wrong[:5]))}"
+            f"The restored {plan.side} differs from the backup: {'; '.join(map(str, wrong[:5]))}"
             + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""),
             "Take another backup.",
         )

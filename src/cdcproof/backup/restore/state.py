@@ -27,7 +27,7 @@ def path_of(directory: Directory) -> Path:
 _FILE = Kind(
     RestoreState,
     "What an earlier restore has left cannot be read",
-    "Look what is in it, then remove it.",
+    "Read the file, then remove it.",
     "Make room there.",
 )
 

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if pipeline.target.type != "postgresql" and not arguments.signal:
         raise UsageError("Only a PostgreSQL target can be repaired by SQL.", "Use --signal.")
     report, results = _results(arguments, pipeline)
-    print(f"-- differences of {report}, looked at again", file=sys.stderr)
+    print(f"-- differences of {report}, compared again", file=sys.stderr)
     status = 0
     for result in results:
         with comparing(arguments, result.table) as asked:
@@ -171,9 +171,7 @@ def _repaired(arguments: argparse.Namespace, pipeline: Pipeline, asked: Comparis
 
 def _apply(repairer: PostgreSQLRepairer, repairs: Repairs, repair: Repair) -> None:
     if not repairer.apply(repairs.scan, repair):
-        print(
-            "-- not done: the row is not as it was seen any more, or a trigger or a rule at the target drops the statement\n"
-        )
+        print("-- not done: the row has changed since, or a trigger or a rule at the target drops the statement\n")
         raise _NotDoneError("the row is not as it was seen any more")
 
 

@@ -56,8 +56,8 @@ def rendered(files: Sequence[Path]) -> Rendered:
         if words == [_OLD] and all(_is_yaml(file) for file in files):  # what is wrong for it may be right for Compose 2
             raise UnexpectedAnswerError(
                 message,
-                "Compose 1 knows no include, no !reset and no plain yes or no. Install Docker's compose plug-in (Compose 2), "
-                "which may take it, and otherwise says what is wrong.",
+                "Compose 1 knows no include, no !reset and no plain yes or no. Install Docker's compose plug-in (Compose 2). "
+                "It may take the file; if not, it says what is wrong.",
             )
         raise ConfigError(message, "Correct the file.", files[-1])
     return _read(done.stdout, tuple(said))

@@ -172,7 +172,7 @@ class Session:
         """The error of a server that says nothing more."""
         return UnreachableError(
             f"{self.place}{f', asked about {table},' if table else ''} stopped answering: {how}.",
-            "Look at its machine: the server or its disk hangs, or the network between drops what is sent.",
+            "Look at its machine: the server or its disk hangs, or the network drops packets.",
         )
 
     @property
@@ -224,7 +224,7 @@ class Session:
                 "and the server's pg_hba.conf.",
             )
         return UnreachableError(
-            f"{self.place} does not answer: {text}", "Check that it runs, and host and port in what you gave."
+            f"{self.place} does not answer: {text}", "Check that the server runs, and that host and port are right."
         )
 
     def _translated(self, error: psycopg.Error, table: TableName | None) -> CouldNotLookError:

@@ -80,7 +80,8 @@ class Errors:
                 "Reinstall it: pip install --force-reinstall mssql-python-odbc   (it needs libkrb5: apt-get install libgssapi-krb5-2)",
             )
         return UnreachableError(
-            f"{self.place} does not answer: {reported.text}", "Check that it runs, and host and port in what you gave."
+            f"{self.place} does not answer: {reported.text}",
+            "Check that the server runs, and that host and port are right.",
         )
 
     def translated(
@@ -130,16 +131,16 @@ class Errors:
         if isinstance(error, socket.gaierror | UnicodeError):
             return UnreachableError(
                 f"{self.place} does not answer: this machine knows no address of {host}.",
-                "Check host in what you gave.",
+                "Check the name of the host.",
             )
         if isinstance(error, TimeoutError):
             return UnreachableError(
                 f"{self.place} does not answer: nothing came back within {seconds:g} s.",
-                f"Check host and port in what you gave, that the machine runs, and that no firewall keeps {host}:{port} from here.",
+                f"Check host and port, that the machine runs, and that no firewall keeps {host}:{port} from here.",
             )
         return UnreachableError(
             f"{self.place} does not answer: {error.strerror or error}.",
-            "Check that it runs, and host and port in what you gave.",
+            "Check that the server runs, and that host and port are right.",
         )
 
     def no_such_database(self) -> UnexpectedAnswerError:

@@ -152,7 +152,7 @@ def fetch_all(artifacts: Sequence[Artifact], folder: Path, fetch: Fetch, progres
             raise OperationError(
                 f"{artifact} was fetched, but it is not the file that was pinned: "
                 f"its SHA-256 is {found}, artifacts.lock has {artifact.sha256}.",
-                "Nothing of it was kept. If it happens again, whatever serves Maven artifacts here serves another file.",
+                "The download was deleted. If that happens again, the Maven repository in use serves another file.",
             )
         file.replace(folder / artifact.file_name)
     shutil.rmtree(incoming, ignore_errors=True)

@@ -160,7 +160,7 @@ def way_out(error: OSError) -> str:
         case errno.ENOSPC | errno.EDQUOT:
             return "Free space there, then run `cdcproof up` again: it goes on where it stopped."
         case errno.EACCES | errno.EPERM:
-            return "It belongs to another account: run cdcproof as that one, or hand it over with chown."
+            return "It belongs to another account: run cdcproof as that account, or change the owner with chown."
         case errno.EROFS:
             return "The file system is read-only: mount it for writing."
     return "Mend that, then run `cdcproof up` again: it goes on where it stopped."

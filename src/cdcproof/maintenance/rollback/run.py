@@ -148,7 +148,7 @@ def _files_back(window: Window) -> StepResult:
         kept, original = window.folder / file.kept, Path(file.original)
         if sha256(kept) != file.sha256:
             raise OperationError(
-                f"{kept} is not what was kept when the window was planned.", "Put the file back by hand."
+                f"{kept} differs from the file that was kept when the window was planned.", "Put the file back by hand."
             )
         if original.exists() and sha256(original) == file.sha256:
             parts.append(f"{original} is as it was")

@@ -36,7 +36,10 @@ def finish(window: Window, site: Site, steps: Steps) -> bool:
     steps.again("caught-up", lambda: caught_up(site))
     change = Path(window.plan.change)
     if not go.is_unchanged(change, window.plan.change_sha256):
-        steps.note("validate", f"{change} is not what was planned and approved: it was edited since, or is gone.")
+        steps.note(
+            "validate",
+            f"{change} differs from the change that was planned and approved: it was edited since, or is gone.",
+        )
     return conclude(window, site, steps, change)
 
 

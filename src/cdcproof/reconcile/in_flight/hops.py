@@ -87,13 +87,13 @@ class SourceHop:
         if not self._since.passed:
             return Sight(False, text)
         if beats and beats == self._beats:
-            return Sight(False, f"{text}; its heartbeat stands still, so that it hands over nothing that it reads")
+            return Sight(False, f"{text}; its heartbeat stands still: it delivers nothing that it reads")
         starved = {
             topic.name: why for topic in self.kafka.topic_states(self.topics) if (why := topic.why_records_wait())
         }
         if starved:
             words = "; ".join(f"{topic}: {'; '.join(why)}" for topic, why in starved.items())
-            return Sight(False, text, CouldNotLookError(f"{self.connector} cannot hand over what it reads. {words}"))
+            return Sight(False, text, CouldNotLookError(f"{self.connector} cannot deliver what it reads. {words}"))
         return Sight(True, text, by_quiet=True)
 
     def _heartbeat(self, found: Connector | None) -> tuple[float, Mapping[Place, int]]:

@@ -22,7 +22,7 @@ from cdcproof.reconcile.plan.plan import Plan
 
 _SHOWN_CHARACTERS = 40
 _NO_FORM = LiteralForm(None, b"")
-_NO_UTF8 = "this server has no collation in UTF-8, by which long text is hashed (SQL Server 2019 has them)"
+_NO_UTF8 = "this server has no UTF-8 collation, which the hash of long text needs (SQL Server 2019 has them)"
 """Why there is no form: nothing else is without one (`LiteralForm`)."""
 T = TypeVar("T")
 

@@ -38,7 +38,7 @@ class Log:
         if insert is None:
             raise UnexpectedAnswerError(
                 f"{self._session.place} is a standby: where its log is does not say where the primary's is.",
-                "Name the primary, from which the connector reads, under [source].",
+                "Name the primary under [source]: the connector reads from it.",
             )
         end = wal.end_of_log(insert, block_bytes, segment_bytes)
         return LogPosition(end, f"{end >> 32:X}/{end & 0xFFFFFFFF:X}")

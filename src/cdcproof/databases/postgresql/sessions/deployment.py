@@ -113,7 +113,7 @@ class PostgreSQLDeployment(Session):
         if insert is None:
             raise UnexpectedAnswerError(
                 f"{self.place} is a standby: where its log is does not say where the primary's is.",
-                "Name the primary, from which the connector reads, under [source].",
+                "Name the primary under [source]: the connector reads from it.",
             )
         rows = self.query(queries.READING, (slot,))
         confirmed, written, session, hidden = rows[0] if rows else (0, 0, "", False)
