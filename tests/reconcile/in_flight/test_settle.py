@@ -402,3 +402,18 @@ def test_few_keys_that_stand_still_are_read_three_times() -> None:
         progress=lambda _: None,
     )
     assert asked == [2, 2, 2]  # the first look, one more before the fence, one behind it
+
+
+def test_a_key_that_arrives_is_read_twice() -> None:
+    replication, asked = _started({0: A}), list[int]()
+    replication.write(0, B)
+
+    def target(keys: Any) -> Any:
+        asked.append(len(keys))
+        if len(asked) == 2:
+            replication.apply(1)
+        return replication.target.read(keys)
+
+    fence = SimulatedFence(replication, is_stuck=True)
+    settle([forms(0)], 1, replication.source.read, target, fence=fence, progress=lambda _: None)
+    assert asked == [1, 1]
