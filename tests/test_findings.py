@@ -17,6 +17,7 @@ from cdcproof.findings import (
     Finding,
     Limit,
     Observation,
+    Verdict,
     at_least,
     at_most,
     below,
@@ -284,3 +285,194 @@ def test_what_is_passed_over_is_shown_and_not_judged() -> None:
 def test_an_observation_survives_pickling() -> None:
     seen = replace(WRONG, then=(Observation({"a": 1.0}, below(3, "s")),))
     assert pickle.loads(pickle.dumps(seen)) == seen
+
+
+# ---- words, details and actions, whole ----
+
+ACT = ("cdcproof connectors restart sink", "cdcproof status")
+
+
+def _raised(judge: Callable[[], None]) -> Finding:
+    with pytest.raises(Finding) as caught:
+        judge()
+    return caught.value
+
+
+def test_a_member_of_a_set_is_present_absent_or_not_expected() -> None:
+    finding = _raised(
+        lambda: require_equal({"b", "c", "a"}, frozenset({"c", "d"}), details={"b": "since noon"}, action=ACT)
+    )
+    assert finding.differences == (
+        Difference("a", "not expected", "present"),
+        Difference("b", "not expected", "present", "since noon"),
+        Difference("d", "present", "absent"),
+    )
+    assert finding.action == ACT
+
+
+def test_members_of_any_kind_are_in_the_order_of_their_words() -> None:
+    finding = _raised(lambda: require_equal({10, 9, "x"}, {"x"}, details={"9": "nine"}))
+    assert finding.differences == (
+        Difference("10", "not expected", "present"),
+        Difference("9", "not expected", "present", "nine"),
+    )
+
+
+def test_subjects_of_any_kind_are_words_with_their_details() -> None:
+    finding = _raised(
+        lambda: require_equal({1: None, 3: 4}, {1: 5, 2: 6}, details={"1": "one", "2": "two", "3": "three"})
+    )
+    assert finding.differences == (
+        Difference("1", "5", "None", "one"),
+        Difference("2", "6", "absent", "two"),
+        Difference("3", "not expected", "4", "three"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [("3.9", "4.0"), ([1], [2]), ({"a": 1}, {"a"}), ({"a"}, {"a": 1}), ({"a"}, ["a"])]
+)
+def test_what_is_of_two_kinds_or_of_none_is_compared_as_a_whole(found: object, expected: object) -> None:
+    finding = _raised(lambda: require_equal(found, expected, details={"": "a line", "a": "no"}, action=ACT))
+    assert finding.differences == (Difference("", str(expected), str(found), "a line"),)
+    assert finding.action == ACT
+    assert _differences(found, expected)[0].detail == ""
+
+
+@pytest.mark.parametrize("found", [None, {}, {"a": 1}, "x"])
+def test_an_empty_expectation_has_its_words_and_its_action(found: object) -> None:
+    finding = _raised(lambda: require_equal(found, {}, details={"": "no"}, action=ACT))
+    assert finding.differences == (Difference("", "something to compare with", "an empty expectation"),)
+    assert finding.action == ACT
+
+
+@pytest.mark.parametrize(
+    ("judge", "kind", "number", "words"),
+    [
+        (require_at_most, Finding, 1_000.5, "at most 1,000 records"),
+        (require_below, Finding, 1_000.0, "below 1,000 records"),
+        (require_at_least, Finding, 999.5, "at least 1,000 records"),
+        (warn_above, Concern, 1_000.5, "at most 1,000 records"),
+        (warn_from, Concern, 1_000.0, "below 1,000 records"),
+    ],
+)
+def test_a_limit_that_is_not_kept_has_its_words_and_its_action(
+    judge: Callable[..., None], kind: type[Finding], number: float, words: str
+) -> None:
+    finding = _raised(lambda: judge({"sink": number}, 1_000.0, unit="records", action=ACT))
+    assert type(finding) is kind
+    assert finding.differences == (Difference("sink", words, f"{number:,.1f} records".replace(".0 ", " ")),)
+    assert finding.action == ACT
+    nothing = _raised(lambda: judge({}, 1_000.0, unit="records", action=ACT))
+    assert type(nothing) is Finding
+    assert nothing.differences == (Difference("", words, "nothing was measured"),)
+    assert nothing.action == ACT
+    assert _raised(lambda: judge({"sink": NAN}, 1_000.0, unit="records")).action == ()
+
+
+@pytest.mark.parametrize("judge", [require_at_most, warn_above])
+def test_a_number_over_its_limit_has_the_detail_of_its_subject(judge: Callable[..., None]) -> None:
+    finding = _raised(lambda: judge({"a": 3, "b": 3, "c": 2}, 2, unit="s", details={"b": "oldest: 7", "c": "no"}))
+    assert finding.differences == (
+        Difference("a", "at most 2 s", "3 s"),
+        Difference("b", "at most 2 s", "3 s", "oldest: 7"),
+    )
+
+
+def test_each_risk_is_named_with_what_would_be_right() -> None:
+    finding = _raised(lambda: warn_if_any({"a": "stands in clear", "b": "too"}, expected="a reference", action=ACT))
+    assert type(finding) is Concern
+    assert finding.differences == (
+        Difference("a", "a reference", "stands in clear"),
+        Difference("b", "a reference", "too"),
+    )
+    assert finding.action == ACT
+    assert _raised(lambda: warn_if_any({"a": "x"})).differences == (Difference("a", "none", "x"),)
+    assert _raised(lambda: warn_if_any({"a": "x"})).action == ()
+
+
+def test_a_finding_in_one_line_names_subjects_where_there_are_any() -> None:
+    finding = Finding(
+        (Difference("", "4.0", "3.9"), Difference("sink", "up", "down", "no"), Difference(": x", "1", "2"))
+    )
+    assert str(finding) == "expected 4.0, found 3.9; sink: expected up, found down; x: expected 1, found 2"
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (at_most(1_234_567.0, "bytes"), "at most 1,234,567 bytes"),
+        (at_least(0.25, "%"), "at least 0.25 %"),
+        (below(10, ""), "below 10"),
+    ],
+)
+def test_a_limit_is_written_as_it_is_configured(limit: Limit, words: str) -> None:
+    assert str(limit) == words
+
+
+@pytest.mark.parametrize(
+    ("number", "limit", "words"),
+    [
+        (80.0, 80, "80"),
+        (80.04, 80, "80.04"),
+        (80.0004, 80, "80.0004"),
+        (80.0000004, 80, "80.0000004"),
+        (12_345.67, 80, "12,345.7"),
+        (100.0, 80, "100"),
+        (0.04, 80, "0"),
+        (NAN, 80, "no number (NaN)"),
+        (math.inf, 80, "inf"),
+    ],
+)
+def test_a_number_has_as_many_digits_as_set_it_apart_from_its_limit(number: float, limit: float, words: str) -> None:
+    assert Limit("at most", limit, "").words(number) == words
+    assert Limit("at most", limit, "%").words(number) == f"{words} %"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_green"),
+    [
+        ("passed", True),
+        ("warned", True),
+        ("failed", False),
+        ("not checked", False),
+        ("blocked", False),
+        ("waived", True),
+    ],
+)
+def test_what_an_operator_may_go_on_with(verdict: str, is_green: bool) -> None:
+    assert Verdict(verdict).is_green is is_green
+
+
+def test_a_difference_as_json() -> None:
+    assert Difference("a", "b", "c", "d").as_dict() == {"subject": "a", "expected": "b", "found": "c", "detail": "d"}
+
+
+def test_what_helps_with_what_is_unknown_is_said_once_a_line() -> None:
+    unknown = {"one.": "Start a.", "two.": "", "three.": "Start b.", "four.": "Start a."}
+    raised = _judged(replace(RIGHT, unknown=unknown))
+    assert isinstance(raised, CouldNotLookError)
+    assert (raised.message, raised.remedy) == ("one. two. three. four.", "Start a.\nStart b.")
+
+
+def test_the_rows_of_a_set_and_of_a_concern_that_nothing_was_expected_of() -> None:
+    assert Observation({"a"}, {"b"}, concerns={"c": "late"}).rows() == [
+        {"what": "", "found": {"a"}, "expected": {"b"}},
+        {"what": "c", "found": "late", "expected": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "is_nothing"),
+    [
+        ({}, {}, True),
+        (None, (), True),
+        ({}, at_most(1, "s"), True),
+        ({"a": 1}, at_most(1, "s"), False),
+        ({}, {"a": 1}, False),
+        ({"a": 1}, {}, False),
+        (0, 0, False),
+    ],
+)
+def test_what_is_no_observation_at_all(found: object, expected: object, is_nothing: bool) -> None:
+    assert Observation(found, expected).is_nothing is is_nothing

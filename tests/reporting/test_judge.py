@@ -142,6 +142,14 @@ def test_rows_that_were_seen_become_a_table():
     assert book.looked_at_something
 
 
+def test_pages_are_kept_each_by_its_title():
+    book = EvidenceBook()
+    book.saw_each({})
+    assert not book.looked_at_something
+    book.saw_each({"Topics": [{"topic": "a"}], "Log": "a line"})
+    assert book.pages == [Evidence("Topics", "topic\na"), Evidence("Log", "a line")]
+
+
 class TestWaivers:
     def test_it_excuses_a_failure_to_its_last_day(self):
         for day in (date(2026, 3, 4), date(2026, 3, 5)):

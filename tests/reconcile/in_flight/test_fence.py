@@ -87,3 +87,24 @@ def test_one_timer_among_fences_makes_the_answer_a_timers() -> None:
     assert weakest([position, timer, position]) == "timer"
     assert weakest([position]) == "position"
     assert weakest([]) == "none needed"
+
+
+def test_all_who_share_a_crossing_that_is_stuck_get_its_error() -> None:
+    fence = Numbered(waits_for=THREADS + 2, stuck=True)
+    shared = SharedFence(fence)
+    shared._asking = ToldLock(fence.asked)  # type: ignore[assignment]
+
+    def ask(_: int) -> str:
+        try:
+            return str(shared.cross(lambda _: None))
+        except DeadlineError as error:
+            return error.message
+
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        assert list(pool.map(ask, range(THREADS + 1))) == ["stuck"] * (THREADS + 1)
+    assert fence.begun == 2
+
+
+def test_it_takes_time_as_the_fence_does() -> None:
+    for takes_time in (True, False):
+        assert SharedFence(Numbered(takes_time=takes_time)).takes_time is takes_time

@@ -19,3 +19,8 @@ def test_it_waits_for_as_long_as_it_is_told_and_says_so(monkeypatch: pytest.Monk
     assert clock.now == 102.5
     assert told == [f"waiting {left} s more for what may be in flight" for left in (2, 2, 0)]
     assert fence.method == "timer"
+
+
+@pytest.mark.parametrize(("seconds", "takes_time"), [(0, False), (0.0, False), (0.5, True), (1, True), (60, True)])
+def test_where_the_data_is_at_rest_it_takes_no_time(seconds: float, takes_time: bool) -> None:
+    assert TimerFence(seconds).takes_time is takes_time

@@ -123,6 +123,7 @@ def test_a_key_that_is_not_unique_at_the_source_is_an_error() -> None:
     with pytest.raises(SameKeyError) as raised:
         by_key([row(1, "a"), row(1, "b")], [], 1)
     assert raised.value.key == forms(1)
+    assert raised.value.args == (forms(1),)
 
 
 @pytest.mark.parametrize("compare", [lambda s, t, room: by_key(s, t, 1, room), as_multisets])

@@ -171,3 +171,76 @@ def test_what_was_read_counts_as_a_look_where_rows_have_keys_and_a_moment(
     target = Session([[]], of_a_moment=of_a_moment)
     by_value = ByValue(replace(PLAN, multiset=multiset), cast(Any, Session([[]])), cast(Any, target), Stop())
     assert by_value.is_look is is_look
+
+
+NAMED = replace(SCAN, columns=(*SCAN.columns, ColumnRead(Column("name", "text", True), Form(Kind.TEXT))))
+NAMED_PLAN = replace(PLAN, source=NAMED, target=NAMED, names=("id", "name"))
+TEN_ROWS = 10 * (512 + 2 * 96)
+"""Bytes for so many rows of two columns."""
+
+
+def _named(number: int, name: str = "a") -> Row:
+    return Row(b"", (*_row(number).forms, name.encode()))
+
+
+def test_rows_that_differ_beside_their_key_are_one_change_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = [Difference(_row(n).forms, (_named(n),), (_named(n, "b"),)) for n in (1, 2)]
+    for held, readings in ((compare.BYTES_HELD, 1), (1_000, 3)):
+        monkeypatch.setattr(compare, "BYTES_HELD", held)
+        source, target = Session([[_named(1), _named(2)]]), Session([[_named(1, "b"), _named(2, "b")]])
+        assert _differences(source, target, NAMED_PLAN, rows=1)[0].found == changed
+        assert (source.read, target.read) == (readings, readings)
+
+
+@pytest.mark.parametrize(("rows", "readings"), [(10, 1), (11, 2)])
+def test_as_many_rows_as_fit_into_memory_are_read_once(
+    monkeypatch: pytest.MonkeyPatch, rows: int, readings: int
+) -> None:
+    monkeypatch.setattr(compare, "BYTES_HELD", TEN_ROWS)
+    source = Session([[_named(1)]])
+    _differences(source, Session([[]]), NAMED_PLAN, rows=rows)
+    assert source.read == readings
+
+
+def test_a_multiset_that_does_not_fit_is_outlined_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "BYTES_HELD", 2_000)
+    source = Session([[_row(number) for number in range(20)]])
+    found, _ = _differences(source, Session([[]]), replace(PLAN, multiset=True))
+    assert (len(found.found), source.snapshots) == (20, 1)
+
+
+def test_what_is_beyond_memory_is_counted_over_all_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "BYTES_HELD", 2_000)
+    monkeypatch.setattr(differing_chunks, "DIFFERENCES_HELD", 5)
+    first, second = [_row(number) for number in range(20)], [_row(number) for number in range(100, 130)]
+    source, balance = Session([first, first, second, second]), Balance()
+    balance.add_source([ChunkSum(7, 3_000, 3), ChunkSum(9, 3_000, 3)])
+    found = ByValue(PLAN, cast(Any, source), cast(Any, Session([[]])), Stop()).differences(balance, lambda _: None)
+    assert (len(found.found), found.beyond) == (5, Counter(missing=45))
+    assert source.chunks == [(7,), (7,), (9,), (9,)]
+
+
+def test_a_key_of_null_that_is_there_twice_is_named() -> None:
+    null = Row(b"", (None, b"a"))
+    with pytest.raises(UnexpectedAnswerError, match=r"^Two rows of s\.t have the same key NULL\."):
+        _differences(cast(Any, NamedSession([[null, null]], by_key=2)), Session([[]]), NAMED_PLAN)
+
+
+class NamedSession(Session):
+    """A session of the table with a name."""
+
+    def rows_by_key(self, scan: TableRead, keys: Sequence[tuple[bytes | None, ...]]) -> Iterator[Row]:
+        return super().rows_by_key(SCAN if scan is NAMED else scan, keys)
+
+
+def test_only_the_first_row_is_here_before_the_others_are_asked_for() -> None:
+    taken: list[int] = []
+
+    def rows() -> Iterator[Row]:
+        for number in range(5):
+            taken.append(number)
+            yield _row(number)
+
+    begun = differing_chunks._begun(rows())
+    assert taken == [0]
+    assert list(begun) == [_row(number) for number in range(5)]
