@@ -140,3 +140,15 @@ def test_a_name_that_is_no_text_does_not_end_the_writing(tmp_path: Path) -> None
     read = KIND.read(path)
     assert read
     assert read.parts == (Part("x?"),)
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    KIND.write(tmp_path / "whole.json", WHOLE)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(
+        ConfigError, match=r"whole\.json cannot be read: Permission denied\.\nLet this account read it\."
+    ):
+        KIND.read(tmp_path / "whole.json")

@@ -64,6 +64,8 @@ class Kind(Generic[T]):
             return self.parse(path.read_bytes(), path)
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            raise self.error(f"{path} cannot be read: {error.strerror}.", "Let this account read it.") from None
         except OSError as error:
             self.refuse(path, error.strerror or str(error))
 

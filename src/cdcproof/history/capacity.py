@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from cdcproof.core.errors import ConfigError
 from cdcproof.core.files import write_whole
 from cdcproof.core.locking import only_one
 from cdcproof.core.progress import Progress
+from cdcproof.core.stored import Kind
 
-FORMAT = 1
 KEEP_DAYS = 400
 _DAY_SECONDS = 86_400.0
 _LOCK_SECONDS = 30.0
 
 Series = tuple[tuple[float, float], ...]
 """Unix time and bytes, the oldest first."""
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """What was measured, by its name."""
+
+    sizes: Mapping[str, Series]
+
+
+_FILE = Kind(
+    _Sizes,
+    "The history of sizes cannot be read",
+    "Move the file away: a new history is then begun.",
+    version=1,
+    version_key="format",
+)
 
 
 def file_of(reports: Path) -> Path:
@@ -33,24 +49,12 @@ def add(path: Path, at: float, sizes: Mapping[str, float]) -> dict[str, Series]:
     try:
         lock = path.with_name(f".{path.name}.lock")
         with only_one(lock, "keeping sizes", Progress(), deadline_seconds=_LOCK_SECONDS):  # checks may run side by side
-            known = _read(path)
+            found = _FILE.read(path)
+            known = dict(found.sizes) if found else {}
             for name, value in sizes.items():
                 kept = [one for one in known.get(name, ()) if at - KEEP_DAYS * _DAY_SECONDS <= one[0] < at]
                 known[name] = (*kept, (at, value))
-            write_whole(path, json.dumps({"format": FORMAT, "sizes": known}) + "\n")
+            write_whole(path, _FILE.text(_Sizes(known)))
     except OSError as error:
         raise ConfigError(f"The history of sizes cannot be kept: {error.strerror or error}.", path=path) from None
     return {name: known[name] for name in sizes}
-
-
-def _read(path: Path) -> dict[str, Series]:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        sizes = {FORMAT: stored["sizes"]}[stored["format"]]
-        return {str(name): tuple((float(at), float(value)) for at, value in values) for name, values in sizes.items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"The history of sizes cannot be read: {error}.", "Move the file away: a new history is then begun.", path
-        ) from None

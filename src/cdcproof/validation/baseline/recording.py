@@ -7,19 +7,17 @@ the file's own, so that a weak password is not easily found out from it.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets as random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from cdcproof.clients.connect.client import Connect
-from cdcproof.core.errors import CouldNotLookError, OperationError, UsageError
-from cdcproof.core.files import write_whole
+from cdcproof.core.errors import CouldNotLookError, UsageError
 from cdcproof.core.secrets import redact, scrub
+from cdcproof.core.stored import Kind
 from cdcproof.databases.connections import connect as connect_to
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import Column, TableName
@@ -27,7 +25,6 @@ from cdcproof.environments.base import Environment
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.validation.baseline.comparison import CONNECTORS, DEPLOYMENT, ROWS, SCHEMA, VERSIONS, Facts
 
-_VERSION = 1
 _KAFKA = f"{VERSIONS}/connect/kafka-cluster"
 _DATABASES = {side: f"{VERSIONS}/{side}/database" for side in ("source", "target")}
 """Which servers the facts are of, whatever their addresses are."""
@@ -136,50 +133,47 @@ def facts_since(baseline: Baseline, environment: Environment, pipeline: Pipeline
     return replace(now, values={s: value for s, value in now.values.items() if s not in unrecorded})
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A baseline as its file has it."""
+
+    pipeline: str
+    taken_at: str
+    salt: str
+    facts: Mapping[str, str]
+    unknown: Mapping[str, str]
+
+
+_FILE = Kind(
+    _Kept,
+    "is not a baseline that can be read",
+    "Record it anew while the pipeline is right: cdcproof baseline save",
+    "Name another file with --file, or paths.baselines.",
+    version=1,
+    mode=0o640,
+    error=CouldNotLookError,
+)
+
+
 def save(baseline: Baseline, path: Path) -> None:
     """Keep it. Raises `OperationError`."""
-    stored = {
-        "version": _VERSION,
-        "pipeline": baseline.pipeline,
-        "taken_at": baseline.taken_at,
-        "salt": baseline.salt,
-        "facts": dict(sorted(baseline.facts.values.items())),
-        "unknown": dict(baseline.facts.unknown),
-    }
-    try:
-        write_whole(path, json.dumps(stored, indent=1, ensure_ascii=False) + "\n", mode=0o640)
-    except OSError as error:
-        raise OperationError(
-            f"{path} cannot be written: {error.strerror}.", "Name another file with --file, or paths.baselines."
-        ) from None
+    facts = dict(sorted(baseline.facts.values.items()))
+    _FILE.write(path, _Kept(baseline.pipeline, baseline.taken_at, baseline.salt, facts, baseline.facts.unknown))
 
 
 def load(path: Path) -> Baseline:
     """Read it. Raises `CouldNotLookError` when there is none, or what is there is not one."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return _from_dict(stored)
-    except FileNotFoundError:
+    kept = _FILE.read(path)
+    if kept is None:
         raise CouldNotLookError(
             f"No baseline is recorded: there is no {path}.",
             "Record one while the pipeline is right: cdcproof baseline save",
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CouldNotLookError(
-            f"{path} is not a baseline that can be read: {type(error).__name__} {error}",
-            "Record it anew while the pipeline is right: cdcproof baseline save",
-        ) from None
-
-
-def _from_dict(stored: Mapping[str, Any]) -> Baseline:
-    if stored["version"] != _VERSION:
-        raise ValueError(f"format version {stored['version']}, this program reads {_VERSION}")
-    bytes.fromhex(stored["salt"])
-    facts = Facts(
-        {str(subject): str(value) for subject, value in stored["facts"].items()},
-        {str(group): str(why) for group, why in stored["unknown"].items()},
-    )
-    return Baseline(str(stored["pipeline"]), str(stored["taken_at"]), str(stored["salt"]), facts)
+        )
+    try:
+        bytes.fromhex(kept.salt)
+    except ValueError as error:
+        _FILE.refuse(path, str(error))
+    return Baseline(kept.pipeline, kept.taken_at, kept.salt, Facts(kept.facts, kept.unknown))
 
 
 def _table_facts(place: str, table: TableName, session: Database) -> dict[str, str]:
