@@ -393,7 +393,7 @@ def is_whole(pipe: Pipelines, command: subprocess.Popen[str], rows: int) -> None
 
 
 def test_a_snapshot_of_60_000_rows_is_followed_to_its_end(anew: Pipelines) -> None:
-    unread(anew, 4_000, 1_000, 30_000, 25_000)
+    unread(anew, 4_000, 1_000, 26_000, 24_000)
     is_whole(anew, followed(anew), 60_000)
     assert states(anew)[f"{SOURCE}/0"] == "RUNNING"
 
