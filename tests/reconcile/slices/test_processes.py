@@ -162,7 +162,7 @@ def test_workers_without_the_password_are_named_and_nothing_is_a_match(
     tables: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The coordinator has it all the same: this process read it before."""
-    monkeypatch.setattr("cdcproof.cli.reconcile.inputs.password_of", lambda _: Secret(PASSWORD))
+    monkeypatch.setattr("cdcproof.cli.reconcile.inputs.from_environment", lambda *_: Secret(PASSWORD))
     monkeypatch.delenv("POSTGRES_PASSWORD")
     status, report = _command(
         tables, tmp_path, "--tables=equal", "--executor=cdcproof.reconcile.slices.processes:processes"

@@ -49,10 +49,8 @@ EXAMPLE = """cdcproof reconcile --pipeline warehouse --validate-checksums
 
 passwords:
   SQLSERVER_PASSWORD and POSTGRES_PASSWORD in the environment, or the variables
-  named by --source-password-env and --target-password-env. Where both sides
-  are PostgreSQL, POSTGRES_SOURCE_PASSWORD is the source's, if it is set.
-  --source-password and --target-password work too, but the process list shows
-  them.
+  named by --source-password-env and --target-password-env. --source-password
+  and --target-password work too, but the process list shows them.
 
 what the words mean:
   MATCH       without --validate-checksums: both sides have the same number of

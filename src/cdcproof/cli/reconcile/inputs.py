@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from cdcproof.reconcile.scrub.scrub import Feed
 
 DEFAULT_PASSWORD_VARIABLES = {"sqlserver": "SQLSERVER_PASSWORD", "postgresql": "POSTGRES_PASSWORD"}
-OF_SOURCE = "POSTGRES_SOURCE_PASSWORD"
 DEFAULT_DIRECTORY = Path("reconciliation_reports")
 DEFAULT_SETTLE_SECONDS = 10.0
 STATEMENT_TIMEOUT_SECONDS = 3600.0
@@ -319,15 +318,9 @@ def _database(arguments: argparse.Namespace, side: str) -> GivenDatabase:
         database=given("database") or "",
         user=given("user") or "",
         schema_name=given("schema") or DEFAULT_SCHEMAS[engine],
-        password_env=given("password_env") or _password_variable(arguments, side, engine),
+        password_env=given("password_env") or DEFAULT_PASSWORD_VARIABLES[engine],
         trust_server_certificate=arguments.trust_server_certificate,
     )
-
-
-def _password_variable(arguments: argparse.Namespace, side: str, engine: Engine) -> str:
-    """The variable that nobody named. Of two PostgreSQL servers the source has one of its own, which `init` names too, where it is set."""
-    two = arguments.source_type == arguments.target_type == "postgresql"
-    return OF_SOURCE if side == "source" and two and OF_SOURCE in os.environ else DEFAULT_PASSWORD_VARIABLES[engine]
 
 
 def _password(arguments: argparse.Namespace, side: str, database: DatabaseAddress) -> Secret:
