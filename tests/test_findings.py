@@ -417,6 +417,8 @@ def test_a_limit_is_written_as_it_is_configured(limit: Limit, words: str) -> Non
         (80.04, 80, "80.04"),
         (80.0004, 80, "80.0004"),
         (80.0000004, 80, "80.0000004"),
+        (80.00123, 80, "80.001"),
+        (80.0000123, 80, "80.000012"),
         (12_345.67, 80, "12,345.7"),
         (100.0, 80, "100"),
         (0.04, 80, "0"),
@@ -476,3 +478,17 @@ def test_the_rows_of_a_set_and_of_a_concern_that_nothing_was_expected_of() -> No
 )
 def test_what_is_no_observation_at_all(found: object, expected: object, is_nothing: bool) -> None:
     assert Observation(found, expected).is_nothing is is_nothing
+
+
+def test_a_finding_is_made_of_its_differences_and_its_action() -> None:
+    difference = Difference("a", "b", "c")
+    assert Finding((difference,), ACT).args == ((difference,), ACT)
+
+
+def test_the_row_of_what_is_of_two_kinds() -> None:
+    assert Observation({"a": 1}, "one").rows() == [{"what": "", "found": {"a": 1}, "expected": "one"}]
+    assert Observation("one", {"a": 1}).rows() == [{"what": "", "found": "one", "expected": {"a": 1}}]
+
+
+def test_a_verdicts_metric_is_its_place() -> None:
+    assert [verdict.metric_value for verdict in Verdict] == [0, 1, 2, 3, 4, 5]

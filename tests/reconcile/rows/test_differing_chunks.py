@@ -244,3 +244,11 @@ def test_only_the_first_row_is_here_before_the_others_are_asked_for() -> None:
     begun = differing_chunks._begun(rows())
     assert taken == [0]
     assert list(begun) == [_row(number) for number in range(5)]
+
+
+def test_changes_beyond_memory_are_counted_as_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "BYTES_HELD", 1_000)
+    monkeypatch.setattr(differing_chunks, "DIFFERENCES_HELD", 1)
+    source, target = ([[_named(number, name) for number in range(4)]] for name in ("a", "b"))
+    found, _ = _differences(Session(source), Session(target), NAMED_PLAN)
+    assert (len(found.found), found.beyond) == (1, Counter(changed=3))
