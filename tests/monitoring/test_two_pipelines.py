@@ -90,7 +90,7 @@ def test_the_alerts_on_checks_are_tested_with_several_pipelines_already() -> Non
     groups = yaml.safe_load((ROOT / "monitoring/prometheus/tests/checks.yml").read_text())["tests"]
 
     assert all(
-        len({re.search(r'pipeline="([^"]+)"', one["series"])[1] for one in group["input_series"][:-1]}) == 6  # type: ignore[index]
+        len({re.search(r'pipeline="([^"]+)"', one["series"])[1] for one in group["input_series"][:-1]}) >= 6  # type: ignore[index]
         for group in groups
     )
 
