@@ -31,7 +31,7 @@ from tests.reconcile.sides import Unwatched
 pytestmark = pytest.mark.integration
 
 RUNS = 20
-RUNS_WITH_LOSSES = 10
+RUNS_WITH_LOSSES = 6
 CHANGES_PER_SECOND = 500
 ROWS = Amount(customers=1_000, products=200, orders=2_000, shipments=1_500)
 MATCH, ERROR = TableStatus.MATCH, TableStatus.ERROR

@@ -136,7 +136,7 @@ def _bags(draw: st.DrawFn, columns: str, rows: st.SearchStrategy[Row]) -> Case:
     return Case(columns, source, draw(st.permutations(target)), missing, extra, 0)
 
 
-@settings(max_examples=90, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases(), native=st.booleans(), narrow=st.booleans())
 def test_exactly_what_was_planted_is_found(
     sides: Sides, strategy: Strategy, case: Case, native: bool, narrow: bool
