@@ -450,6 +450,15 @@ def test_a_difference_as_json() -> None:
     assert Difference("a", "b", "c", "d").as_dict() == {"subject": "a", "expected": "b", "found": "c", "detail": "d"}
 
 
+def test_what_is_judged_later_offers_its_own_commands_and_else_those_of_the_first() -> None:
+    wrong = Observation({"a": 2}, {"a": 1})
+    for own, offered in ((("its own",), ("its own",)), ((), ("the first",))):
+        seen = replace(RIGHT, action=("the first",), then=(replace(wrong, action=own),))
+        with pytest.raises(Finding) as raised:
+            require(seen)
+        assert raised.value.action == offered
+
+
 def test_what_helps_with_what_is_unknown_is_said_once_a_line() -> None:
     unknown = {"one.": "Start a.", "two.": "", "three.": "Start b.", "four.": "Start a."}
     raised = _judged(replace(RIGHT, unknown=unknown))

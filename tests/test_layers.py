@@ -325,6 +325,24 @@ def test_only_waiting_sleeps() -> None:
     assert sleepers == {"src/cdcproof/core/waiting.py"}
 
 
+def test_json_from_outside_this_run_is_read_in_one_way() -> None:
+    """Python gives up deep brackets with an error that no caller expects; what this run itself has written has none."""
+    of_this_run = {
+        "environments/embedded/connectors.py",
+        "evidence/recording.py",
+        "monitoring/dashboards/grafana.py",
+        "pytest_plugin/plan.py",
+        "pytest_plugin/reporter.py",
+    }
+    readers = {
+        path.relative_to(ROOT / "src/cdcproof").as_posix()
+        for path in LIBRARY
+        for node in _nodes(path)
+        if isinstance(node, ast.Attribute) and node.attr == "loads" and ast.unparse(node.value) == "json"
+    }
+    assert readers == {"core/json_text.py", *of_this_run}
+
+
 def test_a_comparison_by_flags_loads_only_what_it_uses() -> None:
     program = "import sys, cdcproof.cli.reconcile.inputs, cdcproof.reconcile.engine; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

@@ -33,9 +33,12 @@ from cdcproof.databases.postgresql.log import wal
 from cdcproof.databases.sqlserver.log import capture_job, lsn
 from cdcproof.environments import log_times
 from cdcproof.environments.embedded import artifacts
+from cdcproof.evidence import chain
 from cdcproof.observations.schema.next_schema import with_another_column
 from cdcproof.pipeline import model
 from cdcproof.reconcile.report import result
+from cdcproof.reconcile.slices import store
+from cdcproof.reporting import journal, scheduled
 from cdcproof.reporting.steps import Need
 from cdcproof.validation.baseline.comparison import Expectation
 from tests.engine import container
@@ -307,3 +310,13 @@ def test_a_series_is_read_as_prometheus_own_client_writes_it(labels: dict[str, s
     (gauge.labels(**labels) if labels else gauge).set(value)
     page = prometheus.parse(generate_latest(registry).decode(), "http://x")
     assert page.series("cdcproof_x") == {tuple(sorted(labels.items())): value}
+
+
+def test_files_of_ours_that_are_damaged_by_brackets_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(DEEP)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        store.read(path)
+    assert journal._read(path) is None
+    assert scheduled._last_success(path) is None
+    assert chain._content(DEEP.encode()) is None

@@ -180,7 +180,7 @@ def require(observation: Observation, *, action: tuple[str, ...] = (), concern_a
     unknown = {sentence: remedy for part in parts for sentence, remedy in part.unknown.items()}
     for part in parts:
         if not (unknown and part.is_nothing) and (differences := part.differences()):
-            raise Finding(differences, action or observation.action)
+            raise Finding(differences, action or part.action or observation.action)
     if unknown:
         raise CouldNotLookError(" ".join(unknown), "\n".join(dict.fromkeys(filter(None, unknown.values()))))
     if concerns := tuple(Difference(s, part.no_concern, text) for part in parts for s, text in part.concerns.items()):

@@ -6,7 +6,6 @@ and whatever a service says is scrubbed before it is quoted.
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -23,6 +22,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from cdcproof.core import tls
 from cdcproof.core.errors import CouldNotLookError, DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import Secret, from_environment, scrub
 from cdcproof.core.waiting import Deadline, wait_until, within
 from cdcproof.pipeline.model import HttpService
@@ -68,10 +68,7 @@ class Answer:
 
     def json(self) -> Any:
         """The decoded body. Raises `ValueError` for what is not JSON, or nested more deeply than Python follows."""
-        try:
-            return json.loads(self.body)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+        return parsed(self.body)
 
 
 class _Adapter(HTTPAdapter):

@@ -19,6 +19,7 @@ from typing import Any
 from cdcproof import __version__
 from cdcproof.core.errors import OperationError
 from cdcproof.core.files import sha256_of
+from cdcproof.core.json_text import parsed
 from cdcproof.maintenance.journal import Actor
 
 SUMS, RECORDS = "SHA256SUMS", "custody.jsonl"
@@ -94,7 +95,7 @@ def broken_records(folder: Path) -> tuple[int, ...]:
     """The numbers, from 1, of records whose hash of the one before is wrong."""
     lines = (folder / RECORDS).read_text(encoding="utf-8").splitlines()
     before = [_FIRST, *(_sha256_of_bytes(line.encode()) for line in lines)]
-    return tuple(n + 1 for n, line in enumerate(lines) if json.loads(line)["previous"] != before[n])
+    return tuple(n + 1 for n, line in enumerate(lines) if parsed(line)["previous"] != before[n])
 
 
 def _sha256_of_bytes(data: bytes) -> str:

@@ -14,6 +14,7 @@ import psutil
 
 from cdcproof.clients.connect.client import Connect
 from cdcproof.core.errors import CdcproofError, OperationError
+from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import learn, scrub
 from cdcproof.diagnostics.collect import collect
 from cdcproof.emergency.suspects import VOLATILE, Suspect
@@ -127,7 +128,7 @@ class Evidence:
 def _learn(path: Path) -> None:
     """Learn every secret that stands under a name that says so, wherever in a file it does."""
     try:
-        _walk(json.loads(path.read_text(encoding="utf-8")))
+        _walk(parsed(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.json_text import parsed
 
 _FIRST = "0" * 64
 _END = "end"
@@ -95,7 +96,7 @@ def _as_line(content: Mapping[str, Any]) -> bytes:
 
 def _content(line: bytes) -> dict[str, Any] | None:
     try:
-        content = json.loads(line)
+        content = parsed(line)
     except ValueError:
         return None
     return content if isinstance(content, dict) else None

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from cdcproof.core.errors import ConfigError, DeadlineError, OperationError, UsageError
 from cdcproof.core.files import synchronise, write_whole
+from cdcproof.core.json_text import parsed
 from cdcproof.core.locking import only_one
 from cdcproof.core.progress import Progress
 from cdcproof.core.secrets import scrub
@@ -128,7 +129,7 @@ def _is_torn(path: Path) -> bool:
 
 def _read(line: bytes) -> Entry | None:
     try:
-        return Entry(**json.loads(line))
+        return Entry(**parsed(line))
     except (ValueError, TypeError):
         return None
 
@@ -176,7 +177,7 @@ def _holder(holder: Path) -> str:
 
 def _stored(holder: Path) -> dict[str, Any]:
     try:
-        stored = json.loads(holder.read_text(encoding="utf-8"))
+        stored = parsed(holder.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return stored if isinstance(stored, dict) else {}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.files import write_whole
+from cdcproof.core.json_text import parsed
 from cdcproof.reporting.record import Run, StepRecord
 
 KEPT_RUNS = 50
@@ -104,7 +105,7 @@ def failed_runs(suite: str, run: Run, reports: Path) -> int | None:
 def _read(path: Path) -> Run | None:
     """A run as `write` wrote it; None when there is none there, or it is not one."""
     try:
-        return Run.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return Run.from_dict(parsed(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -117,7 +118,7 @@ def last_success(run: Run, reports: Path) -> dict[str, float]:
     path = reports / "last-success.json"
     kept: dict[str, dict[str, float]] = {}
     with contextlib.suppress(FileNotFoundError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parsed(path.read_text(encoding="utf-8"))
         if isinstance(found, dict):
             kept = {pipeline: times for pipeline, times in found.items() if isinstance(times, dict)}
     successes = {

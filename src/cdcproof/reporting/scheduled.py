@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.files import write_whole
+from cdcproof.core.json_text import parsed
 from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting import places
 from cdcproof.reporting.formats import metrics
@@ -36,7 +37,7 @@ def keep(
 
 def _last_success(state: Path) -> float | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
-        found = json.loads(state.read_text(encoding="utf-8"))["last_success"]
+        found = parsed(state.read_text(encoding="utf-8"))["last_success"]
         return None if found is None else float(found)
     return None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from datetime import datetime
 
 from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import scrub
 from cdcproof.observations.reconciliation import reports
 from cdcproof.observations.reconciliation.reports import NewestReports
@@ -21,7 +21,7 @@ _MOST_LINES = 10
 def _is_incomplete(text: str) -> bool:
     """Whether the report that was printed is one in which a column with data was not compared, and nothing worse."""
     try:
-        summary = json.loads(text)["summary"]
+        summary = parsed(text)["summary"]
     except (ValueError, TypeError, KeyError):
         return False
     return set(summary.values()) <= {TableStatus.MATCH, TableStatus.INCOMPLETE}
@@ -49,6 +49,6 @@ def reconcile_now(pipeline: Pipeline, pipeline_name: str, environment_name: str)
     if done.returncode not in (0, _DIFFERENT) and not _is_incomplete(done.stdout):
         errors = (done.stderr or "see what it said above").strip().splitlines()[-_MOST_LINES:]
         raise CouldNotLookError("The reconciliation could not look at every table:\n" + scrub("\n".join(errors)))
-    run_id = json.loads(done.stdout)["run_id"]
+    run_id = parsed(done.stdout)["run_id"]
     found = reports.look(pipeline, datetime.now().astimezone())
     return found.of_run(run_id)

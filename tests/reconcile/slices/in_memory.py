@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from typing import Any
 
 from cdcproof.cli.reconcile.inputs import GivenDatabase
 from cdcproof.databases.names import Column, TableName
@@ -32,18 +30,6 @@ ADDRESS = GivenDatabase(
 )
 ADDRESSES = Addresses(ADDRESS, ADDRESS)
 PAIR = TablePair("t", TableName("s", "t"), TableName("s", "t"))
-
-
-class AtOnce(Executor):
-    """Does what is submitted before `submit` returns."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  whoever waits for it gets it
-            future.set_exception(error)
-        return future
 
 
 def side(*rows: tuple[int, int | None]) -> FakeDatabase:

@@ -23,10 +23,10 @@ from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.reconcile.slices.distribution import Distribution
 from cdcproof.reconcile.slices.division import holds
-from cdcproof.reconcile.slices.readers import TRIES
+from cdcproof.reconcile.slices.readers import TRIES, Here
 from cdcproof.reconcile.slices.reading import SliceRead
 from cdcproof.reconcile.slices.store import Scanned, SliceSums
-from tests.reconcile.slices.in_memory import ADDRESSES, AtOnce, compared, reads, side
+from tests.reconcile.slices.in_memory import ADDRESSES, compared, reads, side
 
 PATIENCE_SECONDS = 30
 ROWS = [(key, 0) for key in range(40)]
@@ -54,7 +54,7 @@ def _sums(read: SliceRead) -> SliceSums:
 
 def _distribution(
     read: Callable[[SliceRead], SliceSums] = _sums,
-    executor: Callable[[], Executor] = AtOnce,
+    executor: Callable[[], Executor] = Here,
     at_once: int = 2,
     **more: Any,
 ) -> Distribution:
@@ -128,7 +128,7 @@ def test_a_slice_whose_worker_died_is_read_again_and_no_other(error: Exception) 
     read, done = _fails(error, TRIES - 1)
     made: list[Executor] = []
     scanned = Scanned()
-    _distribution(read, lambda: made.append(AtOnce()) or made[-1]).sum_up(_table(scanned))  # type: ignore[func-returns-value]
+    _distribution(read, lambda: made.append(Here()) or made[-1]).sum_up(_table(scanned))  # type: ignore[func-returns-value]
     assert sorted(done) == sorted([*range(6), 3, 3])
     assert (scanned.balance.source_rows, scanned.done) == (12, set(range(6)))
     assert len(made) == (TRIES if isinstance(error, BrokenExecutor) else 1)
@@ -151,7 +151,7 @@ def test_what_a_worker_could_not_read_is_not_tried_again() -> None:
 
 
 def test_an_executor_that_takes_no_work_is_made_anew_and_then_given_up() -> None:
-    class Closed(AtOnce):
+    class Closed(Here):
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
@@ -183,7 +183,7 @@ def test_an_executor_that_cannot_be_made_again_is_not_waited_for_by_each_table()
     assert made == [1]
 
 
-class Silent(AtOnce):
+class Silent(Here):
     """Takes work, and never does it."""
 
     def __init__(self, then: Callable[[], None] = lambda: None) -> None:
@@ -240,7 +240,7 @@ def test_a_table_whose_slices_others_read_gets_the_result_of_one_machine(
         parts.append(one.part)
         return reads(source, target)(one)
 
-    slices = Distribution(AtOnce, ADDRESSES, 3, rows_a_slice=8, read=read)
+    slices = Distribution(Here, ADDRESSES, 3, rows_a_slice=8, read=read)
     theirs, ours = compared(source, target, slices), compared(source, target, None)
     assert len(parts) == 5
     assert replace(theirs, seconds=0, timings={}) == replace(ours, seconds=0, timings={})
@@ -280,7 +280,7 @@ def test_an_interrupted_run_goes_on_with_the_slices_that_it_has_not_read(
         return reads(source, target)(one)
 
     def run(of: Callable[[SliceRead], SliceSums]) -> TableResult:
-        slices = Distribution(AtOnce, ADDRESSES, 1, rows_a_slice=8, read=of)
+        slices = Distribution(Here, ADDRESSES, 1, rows_a_slice=8, read=of)
         with Unfinished(tmp_path, {}, {}) as unfinished:
             return compared(source, target, slices, unfinished=unfinished)
 
@@ -310,5 +310,5 @@ def test_a_slice_that_cannot_be_read_is_an_error_and_never_a_match() -> None:
     def fails(one: SliceRead) -> SliceSums:
         return read(replace(one, part=Slice(0, 0)))
 
-    result = compared(source, target, Distribution(AtOnce, ADDRESSES, 3, read=fails))
+    result = compared(source, target, Distribution(Here, ADDRESSES, 3, read=fails))
     assert (result.status, result.error) == (TableStatus.ERROR, "not here")

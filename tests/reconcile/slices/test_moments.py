@@ -15,11 +15,12 @@ from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.report.result import TableStatus
 from cdcproof.reconcile.slices.distribution import Distribution
 from cdcproof.reconcile.slices.division import within
+from cdcproof.reconcile.slices.readers import Here
 from cdcproof.reconcile.slices.reading import SliceRead
 from cdcproof.reconcile.slices.store import SliceSums
 from tests.reconcile.fake import FakeDatabase
 from tests.reconcile.sides import FenceThen
-from tests.reconcile.slices.in_memory import ADDRESSES, AtOnce, compared, side
+from tests.reconcile.slices.in_memory import ADDRESSES, compared, side
 
 KEYS = st.integers(-12, 12)
 VALUES = st.integers(0, 2)
@@ -124,7 +125,7 @@ def _run(
     def _sums(side: FakeDatabase, scan: TableRead) -> list[object]:
         return list(side.checksums.chunk_sums(scan, WHOLE))
 
-    slices = Distribution(AtOnce, ADDRESSES, 1, rows_a_slice=3, read=read)  # type: ignore[arg-type]
+    slices = Distribution(Here, ADDRESSES, 1, rows_a_slice=3, read=read)  # type: ignore[arg-type]
     fence = FenceThen(then=lambda: (live(), world.arrive(1_000))[0])
     with (
         patch("cdcproof.reconcile.plan.chunking.ROWS_PER_CHUNK", 1),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from cdcproof.backup.parts.part import Part
 from cdcproof.clients.connect.client import ConnectorStates
 from cdcproof.core.errors import OperationError
+from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import inline_secrets, known
 from cdcproof.pipeline.model import Pipeline
 
@@ -46,7 +47,7 @@ def read(text: str) -> dict[str, SavedConnector]:
     """Connector by name. Raises `ValueError`, `KeyError` or `TypeError` for something else."""
     found = {
         name: SavedConnector(name, stored["kind"], stored["state"], stored["config"])
-        for name, stored in json.loads(text).items()
+        for name, stored in parsed(text).items()
     }
     for one in found.values():
         known(str(one.config[key]) for key in inline_secrets(one.config))

@@ -13,6 +13,7 @@ from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.consumer_groups import Place
 from cdcproof.connectors.settings import config as connector_config
 from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.json_text import parsed
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def save(connect: Connect, kafka: Kafka, connectors: Mapping[str, SavedConnector
 
 def read(text: str) -> Saved:
     """What `save` wrote. Raises `ValueError`, `KeyError` or `TypeError` for something else."""
-    stored = json.loads(text)
+    stored = parsed(text)
     connectors = {
         name: SavedOffsets(
             one["kind"], None if one["offsets"] is None else tuple(one["offsets"]), one["unknown"], one["group"]

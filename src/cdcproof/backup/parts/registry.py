@@ -6,6 +6,7 @@ import json
 
 from cdcproof.backup.parts.part import Part
 from cdcproof.clients.registry import Registry
+from cdcproof.core.json_text import parsed
 
 
 def save(registry: Registry) -> Part:
@@ -27,7 +28,7 @@ def restore(registry: Registry, text: str) -> tuple[int, tuple[str, ...]]:
     there = set(registry.subjects())
     saved = [
         (int(version["id"]), subject, version)
-        for subject, versions in json.loads(text)["subjects"].items()
+        for subject, versions in parsed(text)["subjects"].items()
         if subject not in there
         for version in versions
     ]

@@ -11,6 +11,7 @@ from cdcproof.backup.parts.part import Part
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.dead_letters import Record
 from cdcproof.core.errors import OperationError
+from cdcproof.core.json_text import parsed
 
 TOPIC_KEYS = ("schema.history.internal.kafka.topic", "database.history.kafka.topic")
 
@@ -36,7 +37,7 @@ def save(kafka: Kafka, topics: tuple[str, ...]) -> Part:
 
 def read(text: str) -> tuple[Record, ...]:
     """What `save` wrote. Raises `ValueError`, `KeyError` or `TypeError` for something else."""
-    return tuple(_record(json.loads(line)) for line in text.splitlines())
+    return tuple(_record(parsed(line)) for line in text.splitlines())
 
 
 def _as_json(record: Record) -> Mapping[str, object]:

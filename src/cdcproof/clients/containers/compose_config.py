@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from cdcproof.core.errors import ConfigError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import scrub
 
 _QUESTION_SECONDS = 20.0
@@ -97,7 +98,7 @@ def _run(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[
 def _read(text: str, warnings: tuple[str, ...]) -> Rendered:
     try:
         try:
-            found = json.loads(text)
+            found = parsed(text)
         except json.JSONDecodeError:
             found = yaml.safe_load(text)
         services, networks = found["services"], found.get("networks") or {}

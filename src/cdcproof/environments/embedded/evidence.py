@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from cdcproof.core.json_text import parsed
 
 OURS = "embedded"
 _RUNS = ("latest.json", "*/latest.json", "runs/*.json", "*/runs/*.json")
@@ -39,7 +40,7 @@ def _pipelines(directory: Path, *patterns: str) -> Iterator[str]:
     """The names of the pipelines whose reports these are; empty for one that does not say."""
     for path in (path for pattern in patterns for path in directory.glob(pattern)):
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = parsed(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             yield ""
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import time
 
 from cdcproof.core.errors import OperationError, UsageError
+from cdcproof.core.json_text import parsed
 from cdcproof.environments.embedded import folders
 from cdcproof.environments.embedded.folders import Folders
 from cdcproof.environments.embedded.processes.ports import HOST
@@ -101,7 +102,7 @@ def load(name: str) -> Instance | None:
     """What the instance remembers, None when there never was one. Raises `OperationError` for a file that is damaged."""
     path = folders.folders(name).instance_file
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = parsed(path.read_text(encoding="utf-8"))
         return Instance(
             name=name,
             ports={str(k): int(v) for k, v in stored["ports"].items()},

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cdcproof.core.errors import ConfigError
 from cdcproof.core.files import write_whole
+from cdcproof.core.json_text import parsed
 from cdcproof.reconcile.report.history import Seen, compares_contents, proven_since
 from cdcproof.reconcile.report.ownership import is_same_place
 from cdcproof.reconcile.report.result import MUTANT_RESULTS, Report, TableResult, TableStatus
@@ -126,7 +127,7 @@ def load(path: Path, pipeline: str, source: str = "", target: str = "") -> Total
     fresh = Totals(pipeline, source=source, target=target)
     remedy = "Name another file with --state, or delete it to count afresh from the reports that are still there."
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
         version = data.pop("version")
         totals = Totals(**{**data, "counted": set(data["counted"]), "runs": {SUCCESS: 0, FAILURE: 0, **data["runs"]}})
     except FileNotFoundError:

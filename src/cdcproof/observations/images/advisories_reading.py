@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sysconfig
 
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import scrub
 from cdcproof.observations.images.advisories import Advisories, Audited
 
@@ -34,7 +34,7 @@ def audit() -> Advisories:
     except OSError as error:
         raise CouldNotLookError(f"{program} cannot be run: {error.strerror}.") from None
     try:
-        return Advisories(tuple(_audited(one) for one in json.loads(done.stdout)["dependencies"]))
+        return Advisories(tuple(_audited(one) for one in parsed(done.stdout)["dependencies"]))
     except (ValueError, KeyError, TypeError):
         said = scrub(done.stderr.strip()).splitlines()[-1:] or ["nothing"]
         raise UnexpectedAnswerError(

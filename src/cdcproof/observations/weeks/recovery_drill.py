@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from cdcproof.core.durations import exact
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
+from cdcproof.core.json_text import parsed
 from cdcproof.findings import Observation
 
 _HOUR_SECONDS, _DAY_SECONDS = 3600.0, 86_400.0
@@ -107,7 +107,7 @@ def read(folder: Path, pipeline: str) -> tuple[Drill, ...]:
     drills = []
     for path, text in records:
         try:
-            stored: dict[str, Any] = json.loads(text)
+            stored: dict[str, Any] = parsed(text)
             if stored.get("pipeline", pipeline) == pipeline:
                 drills.append(_drill(path, stored))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

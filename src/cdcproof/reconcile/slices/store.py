@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cdcproof.core.files import write_whole
+from cdcproof.core.json_text import parsed
 from cdcproof.reconcile.checksums.balance import Balance
 
 try:
@@ -102,7 +103,7 @@ def changed(before: Fingerprint, now: Fingerprint) -> str:
 def read(path: Path) -> dict[str, Any] | None:
     """What is in a file, None where there is none. Raises `OtherVersionError`; `OSError` or `ValueError` for what is not ours."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     if not isinstance(data, dict) or "version" not in data:
