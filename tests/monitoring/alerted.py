@@ -19,6 +19,7 @@ import yaml
 from prometheus_client.core import GaugeMetricFamily
 
 from cdcproof.clients.http import Http
+from cdcproof.clients.prometheus_server import PrometheusServer
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.waiting import wait_until
 from cdcproof.environments.embedded import folders
@@ -142,11 +143,12 @@ class Alerted:
             gateway = Http("Pushgateway", f"http://127.0.0.1:{ports['pushgateway']}")
             ready = lambda: gateway.get_json("/api/v1/status")  # noqa: E731
             wait_until(ready, bool, what="the Pushgateway, which would be missed,", deadline_seconds=20)
-            self._run("alertmanager", self._alertmanager(instance))
             self._run("prometheus", self._prometheus(ports, targets))
             self.gateway = HttpService(url=f"http://127.0.0.1:{ports['pushgateway']}")
             self.alertmanager = Http("Alertmanager", f"http://127.0.0.1:{ports['alertmanager']}")
             self.prometheus_url = f"http://127.0.0.1:{ports['prometheus']}"
+            self._wait_for_all_targets(sum(len(found) for found in targets.values()))
+            self._run("alertmanager", self._alertmanager(instance))
             self._running = running.pop_all()
         return self
 
@@ -214,6 +216,20 @@ class Alerted:
         wait_until(who, lambda found: found == to, what=what, deadline_seconds=seconds)
 
     # ---- what runs ----
+
+    def _wait_for_all_targets(self, targets: int) -> None:
+        """Prometheus scrapes first after five seconds, which at this pace is ExporterDown: until it is over, nobody is told."""
+        server = PrometheusServer(HttpService(url=self.prometheus_url))
+
+        def scraped() -> tuple[bool, str]:
+            try:
+                down = server.query('ALERTS{alertname="ExporterDown"}')
+                return len(server.query("up == 1")) == targets and not down, f"down: {down}"
+            except CouldNotLookError as error:  # it has not started yet
+                return False, str(error)
+
+        what = f"{targets} targets to be scraped"
+        wait_until(scraped, lambda found: found[0], what=what, deadline_seconds=40)
 
     def _run(self, name: str, command: list[str]) -> None:
         log = self._running.enter_context((self._folder / f"{name}.log").open("wb"))
