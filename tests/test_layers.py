@@ -71,7 +71,7 @@ CLIENTS = {
     "allure": {"reporting/formats/allure_results.py"},
     "allure_commons": {"reporting/formats/allure_results.py"},
     "grafana_foundation_sdk": {"monitoring/dashboards/grafana.py"},
-    "jinja2": {"reporting/formats/pages.py"},
+    "jinja2": {"reporting/formats/html_pages.py"},
     "apprise": {"clients/notifier.py"},
     "yaml": {
         "clients/containers/compose_config.py",

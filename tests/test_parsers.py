@@ -23,7 +23,7 @@ from cdcproof.clients.connect import java_expressions, transforms
 from cdcproof.clients.containers import compose_config, compose_file
 from cdcproof.clients.containers.engine import parse_df, read_container
 from cdcproof.clients.image_registry import Reference
-from cdcproof.clients.registry import Schema
+from cdcproof.clients.schema_registry import Schema
 from cdcproof.connectors.deployment import definition
 from cdcproof.connectors.settings import config as settings_of
 from cdcproof.connectors.settings import jdbc_url

@@ -12,7 +12,7 @@ from cdcproof.clients.connect.client import Connect, ConnectorStates
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.consumer_groups import Positions
 from cdcproof.clients.kafka.dead_letters import Record
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.core.errors import OperationError
 from cdcproof.pipeline.model import HttpService
 from tests.canned import serving

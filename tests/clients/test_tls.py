@@ -14,7 +14,7 @@ from cdcproof.clients.http import Http
 from cdcproof.clients.notifier import deliver
 from cdcproof.clients.object_store.client import ObjectStore
 from cdcproof.clients.prometheus_server import PrometheusServer
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.core.errors import ConfigError, RefusedError
 from cdcproof.core.secrets import Secret
 from cdcproof.environments.endpoints import probe

@@ -257,7 +257,7 @@ FAULTS: tuple[Fault, ...] = (
         ("test_a_port_that_accepts_and_stays_silent_ends_at_the_deadline", "morning.6-kafka-answers", "A broker that accepts and stays silent", "its address", (), False),
     ),
     *_shown(
-        "clients/test_registry.py", Shown.SERVER,
+        "clients/test_schema_registry.py", Shown.SERVER,
         ("test_another_service_at_the_address_is_unexpected", "morning.6-registry-answers", "Another service at the registry's address", "its address", (), False),
     ),
     *_shown(

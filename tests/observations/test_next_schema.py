@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cdcproof.clients.registry import Registry, Schema
+from cdcproof.clients.schema_registry import Registry, Schema
 from cdcproof.environments.live import Live
 from cdcproof.observations import readings
 from cdcproof.observations.schema.next_schema import NextSchemas, Subject, with_another_column

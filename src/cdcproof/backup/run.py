@@ -28,7 +28,7 @@ from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.object_store.client import ObjectStore
 from cdcproof.clients.object_store.uploads import Uploads
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.core.errors import UsageError
 from cdcproof.core.progress import Progress
 from cdcproof.observations.disks import size

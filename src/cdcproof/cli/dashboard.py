@@ -17,7 +17,7 @@ from cdcproof.core.files import write_whole
 from cdcproof.monitoring.dashboards import DASHBOARDS, answers, export, page
 from cdcproof.pipeline.choice import VARIABLE, chosen
 from cdcproof.pipeline.model import HttpService
-from cdcproof.reporting.formats.pages import way_up
+from cdcproof.reporting.formats.html_pages import way_up
 
 EXAMPLE = (
     "cdcproof dashboard --pipeline warehouse --output today.html\n"

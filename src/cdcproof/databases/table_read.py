@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from cdcproof.databases.names import Column, TableName
-from cdcproof.databases.values.meetings import read
+from cdcproof.databases.values.conversions import read
 from cdcproof.databases.values.types import Form
 
 _LEAST, _GREATEST = -(2**63), 2**63 - 1

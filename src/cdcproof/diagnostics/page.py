@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cdcproof.diagnostics.parts import File, Item, Missing
 from cdcproof.pipeline.model import Pipeline
-from cdcproof.reporting.formats.pages import rendered
+from cdcproof.reporting.formats.html_pages import rendered
 
 _SHOWN = ("services/states.txt", "connect/states.txt", "kafka/lag-of-", "system/disks.txt")
 """What stands on the first page itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.diagnostics.parts import File, Missing, Part, Scope, attempt, file_name
 
 _MOST_SCHEMAS = 200

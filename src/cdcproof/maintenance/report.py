@@ -15,7 +15,7 @@ from cdcproof.maintenance.journal import Entry
 from cdcproof.maintenance.rollback import saved
 from cdcproof.maintenance.site import Site
 from cdcproof.maintenance.window import Plan, Window, broken_off, ends
-from cdcproof.reporting.formats.pages import rendered
+from cdcproof.reporting.formats.html_pages import rendered
 from cdcproof.validation.baseline import recording as baseline
 from cdcproof.validation.baseline.comparison import Change, Comparison, Expectation
 

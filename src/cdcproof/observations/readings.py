@@ -10,7 +10,7 @@ from cdcproof.clients.connect.client import Connect, ConnectorStates
 from cdcproof.clients.connect.transforms import drops_tombstones
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.consumer_groups import PartitionLag, Place
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.connectors.settings import accounts, capture, travelling
 from cdcproof.connectors.settings import config as connector_config
 from cdcproof.core.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError
@@ -31,7 +31,7 @@ from cdcproof.observations.schema.topics import Topics, connects_own
 from cdcproof.observations.services import Services, subject
 from cdcproof.pipeline import model
 from cdcproof.pipeline.model import Pipeline
-from cdcproof.reconcile.in_flight.put_aside import in_dead_letter_topics
+from cdcproof.reconcile.in_flight.dead_letters import in_dead_letter_topics
 
 T = TypeVar("T")
 _A_RESTART_SECONDS = 5.0

@@ -17,7 +17,7 @@ from cdcproof.clients.connect.client import Connect, ConnectorStates
 from cdcproof.clients.http import Http
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.prometheus import scrape
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.connectors.settings.config import consumer_group
 from cdcproof.core.errors import CdcproofError, ConfigError, CouldNotLookError, UnexpectedAnswerError, UsageError
 from cdcproof.core.secrets import inline_secrets

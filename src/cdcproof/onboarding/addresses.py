@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from cdcproof.clients.http import shown
 from cdcproof.clients.kafka.client import Kafka
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.clients.sockets import accepts, peers_of_listener
 from cdcproof.connectors.settings.config import Config, said
 from cdcproof.connectors.settings.jdbc_url import Address

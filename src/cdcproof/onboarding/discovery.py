@@ -23,8 +23,8 @@ from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError, Usage
 from cdcproof.core.secrets import scrub
 from cdcproof.onboarding import addresses, pairing
 from cdcproof.onboarding.addresses import AddNote
-from cdcproof.onboarding.beat_discovery import take_beat
 from cdcproof.onboarding.capture_discovery import Ends
+from cdcproof.onboarding.heartbeat_discovery import take_beat
 from cdcproof.onboarding.pairing import Pair
 from cdcproof.onboarding.table_discovery import find_tables
 from cdcproof.pipeline import model

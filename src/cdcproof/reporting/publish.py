@@ -13,7 +13,7 @@ from cdcproof.core.secrets import scrub
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import HttpService
 from cdcproof.reporting import journal, places, runbook, scheduled
-from cdcproof.reporting.formats import ctrf, metrics, pages
+from cdcproof.reporting.formats import ctrf, html_pages, metrics
 from cdcproof.reporting.formats.chart import NOTHING, Recalled
 from cdcproof.reporting.formats.summary import summarize
 from cdcproof.reporting.formats.text import NO_CHANGE, changes
@@ -68,7 +68,7 @@ def publish(
         summary = summarize(run, changed, str(html), recalled)
         files.write_whole(reports / "summary.txt", summary.as_text())
         files.write_whole(reports / "summary.md", summary.as_markdown())
-        files.write_whole(reports / "summary.html", pages.summary_page(summary))
+        files.write_whole(reports / "summary.html", html_pages.summary_page(summary))
 
     undelivered: list[str] = []
 
@@ -78,10 +78,10 @@ def publish(
     def write_html() -> None:
         files.write_whole(
             html,
-            pages.report_page(
+            html_pages.report_page(
                 run,
                 changed,
-                pages.way_up(html, root),
+                html_pages.way_up(html, root),
                 unsent.problems + undelivered,
                 recalled=recalled,
                 section=partial(runbook.section, root),
@@ -141,7 +141,8 @@ def publish_replay(run: Run, before: Sequence[StepRecord], name: str, root: Path
         files.write_whole(folder / f"{name}.txt", summary.as_text())
         files.write_whole(folder / f"{name}.json", json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n")
         files.write_whole(
-            html, pages.report_page(run, changed, pages.way_up(html, root), section=partial(runbook.section, root))
+            html,
+            html_pages.report_page(run, changed, html_pages.way_up(html, root), section=partial(runbook.section, root)),
         )
 
     done = unwritten.attempt("The reports of the replay", write_all)

@@ -12,7 +12,7 @@ from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.core.output import harmless
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.model import ConnectService
-from cdcproof.reporting.formats import ctrf, pages, text
+from cdcproof.reporting.formats import ctrf, html_pages, text
 from cdcproof.reporting.formats.summary import summarize
 from cdcproof.reporting.judge import scrubbed
 from cdcproof.reporting.record import Evidence, table
@@ -42,8 +42,8 @@ def test_a_terminal_is_not_steered_by_names_and_traces() -> None:
 
 def test_no_page_runs_a_script_of_a_name() -> None:
     run = run_of(scrubbed(record_of("morning.a", Verdict.FAILED, ATTACK, evidence=(Evidence(ATTACK, ATTACK),))))
-    summary = pages.summary_page(summarize(run, [ATTACK], "page.html"))
-    report = pages.report_page(run, [ATTACK], "", [ATTACK])
+    summary = html_pages.summary_page(summarize(run, [ATTACK], "page.html"))
+    report = html_pages.report_page(run, [ATTACK], "", [ATTACK])
     for page in (summary, report):
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert" in page

@@ -6,7 +6,7 @@ import pytest
 
 from cdcproof.cli.main import main
 from cdcproof.findings import Verdict
-from cdcproof.reporting.formats.pages import report_page, summary_page
+from cdcproof.reporting.formats.html_pages import report_page, summary_page
 from cdcproof.reporting.formats.summary import summarize
 from cdcproof.reporting.record import Evidence
 from tests.reporting.runs import record_of, run_of

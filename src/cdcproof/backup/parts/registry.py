@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from cdcproof.backup.parts.part import Part
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.core.json_text import parsed
 
 

@@ -15,7 +15,7 @@ from cdcproof.backup.restore.plan import Plan, reads_no_tables
 from cdcproof.clients.connect.client import Connect, ConnectorStates, Offset
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.writes import KafkaWriter
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.connectors import commands, states
 from cdcproof.connectors.control import Control
 from cdcproof.connectors.deployment.difference import without_name

@@ -28,7 +28,7 @@ VERBS = {
     "stop": (_COMMANDS, "stop a connector, and wait until its tasks are gone"),
     "restart": (_COMMANDS, "restart a connector and its tasks, or what has failed of it"),
     "delete": (_COMMANDS, "delete a connector, and list what stays"),
-    "dlq": ("dead_letters", "show what a sink put aside, and forget it once it is handled"),
+    "dlq": ("dlq", "show what a sink put aside, and forget it once it is handled"),
     "snapshot": ("snapshot", "follow an initial snapshot, then compare the numbers of rows"),
 }
 """Verb to the module here that has it as `add_VERB(parser)` and `run_VERB(arguments) -> int`, and one line about it."""

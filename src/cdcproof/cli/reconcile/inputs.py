@@ -223,10 +223,10 @@ def filter_of(text: str, flag: str, tables: Sequence[str]) -> tuple[str, str]:
 
 
 def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
+    from cdcproof.reconcile.in_flight.dead_letters import put_aside
     from cdcproof.reconcile.in_flight.position_fence import (
         fences,  # Connect, Kafka: with flags alone nobody waits for them
     )
-    from cdcproof.reconcile.in_flight.put_aside import put_aside
 
     _, located = open_pipeline(arguments)
     names = located.table_names if arguments.tables is None else names_of(arguments.tables)

@@ -32,7 +32,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from cdcproof.databases.names import Column
-from cdcproof.databases.values.meetings import Meeting, meetings, read
+from cdcproof.databases.values.conversions import Meeting, meetings, read
 from cdcproof.databases.values.reading import EPOCHS, How
 from cdcproof.pipeline.engines import Engine
 
@@ -171,7 +171,7 @@ def kind_of(engine: Engine, column: Column) -> Kind | None:
 def ways_of(source_engine: Engine, source: Column, target_engine: Engine, target: Column) -> tuple[Meeting, ...]:
     """How both columns can be compared, the likeliest way first; none where they cannot.
 
-    Columns of one kind meet as they are; of other kinds, and where padding and JSON are in play, as sinks write them (`values.meetings`).
+    Columns of one kind meet as they are; of other kinds, and where padding and JSON are in play, as sinks write them (`values.conversions`).
     """
     if target_engine == "postgresql" and (found := meetings(source_engine, source, target)):
         return found

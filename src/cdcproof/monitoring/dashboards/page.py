@@ -10,7 +10,7 @@ from cdcproof.monitoring.dashboards import chart as charts
 from cdcproof.monitoring.dashboards.answers import Answered, Scope
 from cdcproof.monitoring.dashboards.model import Appearance, Colour, Dashboard, Kind, Panel, Row
 from cdcproof.monitoring.dashboards.written import written
-from cdcproof.reporting.formats.pages import rendered
+from cdcproof.reporting.formats.html_pages import rendered
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from cdcproof.clients.connect.client import Connect, ConnectorStates
 from cdcproof.clients.kafka.client import Kafka
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.connectors.journal import Journal
 from cdcproof.core.errors import CdcproofError
 from cdcproof.core.waiting import Deadline

@@ -20,7 +20,7 @@ from cdcproof.monitoring.exporter.reconciliation import is_report
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.report.ownership import foreign, place_of
 from cdcproof.reconcile.report.result import read
-from cdcproof.reporting.formats.pages import rendered
+from cdcproof.reporting.formats.html_pages import rendered
 from cdcproof.reporting.places import folder_of
 
 Start = Callable[..., Any]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cdcproof.clients.registry import Schema
+from cdcproof.clients.schema_registry import Schema
 from cdcproof.core.json_text import parsed
 from cdcproof.findings import Observation
 

@@ -18,7 +18,7 @@ from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import LogPosition
-from cdcproof.reconcile.in_flight.put_aside import in_dead_letter_topics
+from cdcproof.reconcile.in_flight.dead_letters import in_dead_letter_topics
 
 QUIET_SECONDS = 10.0
 _MARKS_SECONDS = 2.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import Column, TableName
-from cdcproof.databases.values.meetings import Meeting
+from cdcproof.databases.values.conversions import Meeting
 from cdcproof.databases.values.types import Form, entry_of, form_of, ways_of
 from cdcproof.pipeline.engines import Engine
 

@@ -1,4 +1,4 @@
-"""Known values of columns that are read as something else (`databases.values.meetings`), with the bytes that must come of them. Pure.
+"""Known values of columns that are read as something else (`databases.values.conversions`), with the bytes that must come of them. Pure.
 
 Of what the source has they are made here, by Python's own calendar and numbers; of what sinks write they are listed.
 """

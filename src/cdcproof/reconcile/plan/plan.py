@@ -10,7 +10,7 @@ from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import Column
 from cdcproof.databases.postgresql.queries import row_hash as native_hash
 from cdcproof.databases.table_read import Chunking, ColumnRead, RowHash, TableRead
-from cdcproof.databases.values.meetings import Meeting
+from cdcproof.databases.values.conversions import Meeting
 from cdcproof.databases.values.types import Fidelity, Form, Kind, entry_of, narrowed
 from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.plan.columns import (

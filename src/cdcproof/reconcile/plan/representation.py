@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.table_read import ColumnRead, Row, TableRead
-from cdcproof.databases.values.meetings import Meeting
+from cdcproof.databases.values.conversions import Meeting
 from cdcproof.databases.values.types import form_of
 from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.plan.plan import Plan, lost

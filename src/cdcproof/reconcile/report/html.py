@@ -9,7 +9,7 @@ from pathlib import Path
 from cdcproof.core.files import write_whole
 from cdcproof.reconcile.report.result import BY_URGENCY, MutantResult, Report, TableResult, TableStatus, scrubbed
 from cdcproof.reconcile.report.screen import contents_equal, rows_unseen, totals_of, unseen_columns
-from cdcproof.reporting.formats.pages import rendered
+from cdcproof.reporting.formats.html_pages import rendered
 
 MOST_KEYS = 200
 """Keys of a table on the page; all that are named are in the JSON file."""

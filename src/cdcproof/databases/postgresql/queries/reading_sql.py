@@ -1,4 +1,4 @@
-"""A column's value in PostgreSQL's SQL as its reading makes it (`values.meetings`). Composed by psycopg; nothing is asked here.
+"""A column's value in PostgreSQL's SQL as its reading makes it (`values.conversions`). Composed by psycopg; nothing is asked here.
 
 No expression fails on any value. What the target holds and what stands for nothing keeps a text that no value of the source has.
 A pattern decides before anything is cast: pg_input_is_valid exists since PostgreSQL 16 only.

@@ -1,4 +1,4 @@
-"""A column's value in T-SQL as its reading makes it (`values.meetings`): what Debezium sends of it. Nothing is asked here.
+"""A column's value in T-SQL as its reading makes it (`values.conversions`): what Debezium sends of it. Nothing is asked here.
 
 Microsoft's Transact-SQL reference: "DATEDIFF_BIG" counts the boundaries that are crossed, so units are cut off downwards, before
 1970 too; "CAST and CONVERT", style 121: date, time and as many digits as the type has, the offset after a blank;

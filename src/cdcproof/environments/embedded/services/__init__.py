@@ -19,7 +19,7 @@ from cdcproof.environments.embedded.services.kafka import KAFKA
 from cdcproof.environments.embedded.services.postgres import SOURCE, TARGET
 from cdcproof.environments.embedded.services.prometheus import PROMETHEUS
 from cdcproof.environments.embedded.services.pushgateway import PUSHGATEWAY
-from cdcproof.environments.embedded.services.registry import REGISTRY
+from cdcproof.environments.embedded.services.schema_registry import REGISTRY
 from cdcproof.environments.embedded.services.service import Service, Start, log_file
 from cdcproof.environments.embedded.services.zookeeper import ZOOKEEPER
 from cdcproof.environments.embedded.state import Instance

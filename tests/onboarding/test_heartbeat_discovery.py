@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.onboarding.beat_discovery import take_beat
+from cdcproof.onboarding.heartbeat_discovery import take_beat
 from cdcproof.pipeline.model import PLACEHOLDER, Freshness, Table
 from tests.pipelines import pipeline_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.cli.connectors import dead_letters
+from cdcproof.cli.connectors import dlq
 from cdcproof.cli.main import main
 from cdcproof.clients.kafka.consumer_groups import Place
 from cdcproof.clients.kafka.dead_letters import Record
@@ -44,7 +44,7 @@ class Broker:
 @pytest.fixture(autouse=True)
 def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dead_letters, "Kafka", Broker)
+    monkeypatch.setattr(dlq, "Kafka", Broker)
     names = ("topic", "partition", "offset", "exception.class.name", "exception.message")
     headers = dict(
         zip((f"__connect.errors.{n}" for n in names), ("t.orders", "0", "7", "x.DataException", "no int"), strict=True)

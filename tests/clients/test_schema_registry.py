@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdcproof.clients.registry import Registry
+from cdcproof.clients.schema_registry import Registry
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.pipeline.model import HttpService
 from tests.canned import serving
