@@ -272,9 +272,12 @@ FAULTS: tuple[Fault, ...] = (
         ("test_a_schema_history_that_is_gone_is_a_finding_and_another_topic_that_is_gone_is_not", "morning.9-topics", "The schema history is gone", "the topic", (13,), False),
     ),
     *_shown(
-        "observations/test_observations.py", Shown.MADE,
+        "observations/test_sink_lag.py", Shown.MADE,
         ("test_records_that_retention_deleted_unread", "morning.7-sink-lag", "Records are deleted before the sink reads them", "the group and their number", (15,), False),
         ("test_a_record_dated_into_the_future_has_no_age", "morning.7-sink-lag", "The clock that dates records is ahead", "topic and partition", (25, "clock_ahead"), False),
+    ),
+    *_shown(
+        "observations/test_slots.py", Shown.MADE,
         ("test_the_slot_of_a_connector_that_does_not_run_must_keep_its_log_all_the_same", "morning.8-replication-slots", "The slot of a connector that does not run has lost its log", "the slot", (4,), False),
     ),
     *_shown(

@@ -1,0 +1,48 @@
+"""Which columns the target lacks."""
+
+import pytest
+
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.databases.names import Column
+from cdcproof.findings import require
+from cdcproof.observations.schema.columns import ColumnSets
+from tests.pipelines import pipeline_of
+
+
+class TestColumnSets:
+    def sets(self, source, target, **table):
+        [expected] = pipeline_of("orders").tables
+        columns = [
+            tuple(Column(n, "int", nullable=True, computed=n == "twice") for n in names) for names in (source, target)
+        ]
+        return ColumnSets([expected.model_copy(update=table)], {"orders": tuple(columns)})
+
+    @pytest.mark.parametrize(
+        ("source", "target", "table"),
+        [
+            (["id", "Name"], ["ID", "name", "more"], {}),
+            (["id", "note"], ["id"], {"exclude": ("note",)}),
+            (["id", "no"], ["id", "number"], {"rename": {"no": "number"}}),
+            (["id", "twice"], ["id"], {}),
+        ],
+    )
+    def test_columns_that_are_at_the_target_or_need_not_be(self, source, target, table):
+        sets = self.sets(source, target, **table)
+        assert sets.found() == sets.expected()
+
+    def test_columns_that_the_target_lacks_are_named_with_the_line_that_accepts_them(self):
+        sets = self.sets(["id", "note", "loyalty", "no"], ["id", "no"], exclude=("note",), rename={"no": "number"})
+        assert sets.found() == {"orders": "not at the target: loyalty, no"}
+        assert sets.details() == {"orders": 'exclude = ["note", "loyalty", "no"] in its [[tables]] would accept that'}
+
+    def test_a_table_that_is_not_on_both_sides_is_not_judged_here(self):
+        [orders, customers] = pipeline_of("orders", "customers").tables
+        both = (Column("id", "int", nullable=False),)
+        sets = ColumnSets([orders, customers], {"orders": (both, both)})
+        assert sets.found() == sets.expected() == {"orders": "every column at the target"}
+        assert sets.rows()[-1] == {"table": "customers", "not seen": "it is not on both sides"}
+        require(sets.observation())
+
+    def test_where_no_table_is_on_both_sides_nothing_was_compared(self):
+        with pytest.raises(CouldNotLookError, match="so no columns could be compared"):
+            require(ColumnSets(pipeline_of("orders").tables, {}).observation())
