@@ -21,7 +21,7 @@ def run(stamp: str, hours: float, text: str = LOG) -> Run:
 
 
 def runs(*found: Run, newest_good: str = "20261129_020000") -> BackupRuns:
-    return BackupRuns(found, newest_good, NOW, 26)
+    return BackupRuns(found, newest_good, NOW, 26, 60)
 
 
 def test_a_complete_run_of_last_night_is_right() -> None:
@@ -40,6 +40,9 @@ def test_a_complete_run_of_last_night_is_right() -> None:
         (run("20261129_020000", 4, "starting\n"), "20261129_020000", "nothing succeeded"),
         (run("20261129_020000", 4), "20261128_020000", "it ended early: it left no good backup"),
         (run("20261129_020000", 4), "", "it ended early: it left no good backup"),
+        (run("20261129_020000", -61 / 3600), "20261129_020000", "ended in the future: a clock is wrong"),
+        (run("20261129_020000", -61 / 3600), "", "ended in the future: a clock is wrong"),
+        (run("20261129_020000", -1 / 60), "20261129_020000", COMPLETE),
     ],
 )
 def test_what_is_wrong_with_the_last_run(last: Run, newest_good: str, word: str) -> None:

@@ -30,7 +30,7 @@ def whole(ago: int, size: int = 1000) -> list[StoredObject]:
 def uploads(objects: dict[int, list[StoredObject]]) -> Uploads:
     found = dict.fromkeys(prefixes(NOW.timestamp()), ())
     by_day = {TODAY - timedelta(days=ago): tuple(some) for ago, some in objects.items()}
-    return Uploads("s3://cdc-backups", {**found, **by_day}, NOW.timestamp(), 26)
+    return Uploads("s3://cdc-backups", {**found, **by_day}, NOW.timestamp(), 26, 60)
 
 
 def two_weeks(**changes: list[StoredObject]) -> Uploads:
@@ -70,7 +70,7 @@ def test_a_day_without_a_whole_backup_is_named() -> None:
 
     assert wrong(found) == {
         "2026-11-28": "nothing",
-        "2026-11-27": "in part: it has no manifest.json",
+        "2026-11-27": "in part: w_20261127_020000 has no manifest.json",
         "2026-11-26": "empty objects",
         "2026-11-25": "nothing",
         "2026-11-24": "less than half of the week before",
@@ -115,3 +115,35 @@ def test_a_day_that_grew_and_a_kind_that_is_missing_are_warned_of() -> None:
         "2026-11-29": "5.9 KiB, the week before 2.0 KiB",
         "2026-11-28": "no other_#.gz, which an earlier day has",
     }
+
+
+def test_a_backup_in_part_is_named_beside_whole_ones_of_another_kind_and_beside_a_log() -> None:
+    part = [one for one in whole(3) if "manifest" not in one.key]
+    x = [StoredObject(o.key.replace("/w_", "/x_"), o.size_bytes, o.changed_at) for o in whole(3)]
+    logs = [stored(3, "backup_20261127_020000.log"), stored(3, "w_20261127_020000/.lock")]
+
+    for beside in (x, logs, [*x, *logs]):
+        assert wrong(two_weeks(_3=[*part, *beside])) == {
+            "2026-11-27": "in part: w_20261127_020000 has no manifest.json"
+        }
+
+
+def test_a_log_alone_is_no_backup() -> None:
+    assert wrong(two_weeks(_3=[stored(3, "backup_20261127_020000.log")])) == {"2026-11-27": "nothing"}
+
+
+def test_a_folder_of_another_job_has_no_manifest_and_needs_none_beside_other_files() -> None:
+    theirs = {
+        ago: [stored(ago, f"pg_{TODAY - timedelta(days=ago):%Y%m%d}_020000/base.tar.gz"), stored(ago, "w.bak")]
+        for ago in range(15)
+    }
+
+    assert wrong(uploads(theirs)) == {}
+
+
+def test_an_upload_from_the_future_is_not_of_last_night() -> None:
+    found = two_weeks(_0=[StoredObject(f"{day(0)}/w.gz", 10, NOW.timestamp() + 61)])
+
+    assert wrong(found) == {"newest upload": "from the future: a clock is wrong"}
+    near = two_weeks(_0=[StoredObject(f"{day(0)}/w.gz", 10, NOW.timestamp() + 60)])
+    assert wrong(near) == {}

@@ -47,7 +47,8 @@ def backup_runs(pipeline: Pipeline, now: float) -> BackupRuns:
     if not runs and pipeline.paths.backup_log:
         runs = _of_one_log(pipeline.paths.backup_log)
     newest_good = good_backups(pipeline, now).newest_stamp()
-    return BackupRuns(runs, newest_good, now, pipeline.thresholds.backup_age_hours)
+    limits = pipeline.thresholds
+    return BackupRuns(runs, newest_good, now, limits.backup_age_hours, limits.clock_skew_seconds)
 
 
 def uploaded(pipeline: Pipeline, now: float) -> Uploads:
@@ -57,7 +58,8 @@ def uploaded(pipeline: Pipeline, now: float) -> Uploads:
         raise UsageError("The pipeline file names no bucket of the backups.", "Add backup.s3_bucket.")
     store = ObjectStore(bucket, pipeline.backup.s3_endpoint or "")
     found = {day: store.objects(prefix) for day, prefix in uploads.prefixes(now).items()}
-    return Uploads(store.place, found, now, pipeline.thresholds.backup_age_hours)
+    limits = pipeline.thresholds
+    return Uploads(store.place, found, now, limits.backup_age_hours, limits.clock_skew_seconds)
 
 
 def _directory(pipeline: Pipeline) -> Path:

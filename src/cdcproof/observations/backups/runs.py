@@ -136,6 +136,8 @@ class BackupRuns:
     newest_good: str
     now: float
     age_hours: float
+    skew_seconds: float
+    """How far a clock may be ahead."""
 
     def observation(self) -> Observation:
         """The last run is of last night, and complete; one of the last 7 days in which something failed is a concern."""
@@ -167,18 +169,20 @@ class BackupRuns:
 
     def found(self) -> dict[str, str]:
         """That, or what is wrong with it; nothing without a run."""
-        if not self.runs:
-            return {}
-        last = self.runs[-1]
+        return {"last run": self._word(self.runs[-1])} if self.runs else {}
+
+    def _word(self, last: Run) -> str:
         if last.log.bad:
-            return {"last run": f"{len(last.log.bad)} failed"}
+            return f"{len(last.log.bad)} failed"
+        if self._age_seconds < -self.skew_seconds:
+            return "ended in the future: a clock is wrong"
         if not self._age_seconds <= self.age_hours * _HOUR_SECONDS:
-            return {"last run": f"ended {in_hours(self._age_seconds)} ago, and none since"}
+            return f"ended {in_hours(self._age_seconds)} ago, and none since"
         if not last.log.good:
-            return {"last run": "nothing succeeded"}
+            return "nothing succeeded"
         if last.log.stamp and self.newest_good < last.log.stamp:
-            return {"last run": _LEFT_NONE}
-        return {"last run": COMPLETE}
+            return _LEFT_NONE
+        return COMPLETE
 
     @property
     def _age_seconds(self) -> float:

@@ -11,7 +11,7 @@ from functools import cached_property
 from cdcproof.clients.object_store.client import StoredObject
 from cdcproof.core.durations import in_hours
 from cdcproof.findings import Observation
-from cdcproof.observations.backups.folders import MANIFEST, kind_of, own_name
+from cdcproof.observations.backups.folders import MANIFEST, is_aside, kind_of, own_name
 from cdcproof.observations.disks import size
 
 UPLOADED = "uploaded, whole"
@@ -37,6 +37,8 @@ class Uploads:
     objects: Mapping[date, tuple[StoredObject, ...]]
     now: float
     age_hours: float
+    skew_seconds: float
+    """How far a clock may be ahead."""
 
     def observation(self) -> Observation:
         """Each day has its backup and the newest is fresh; one that differs from others in size or kinds is a concern."""
@@ -116,33 +118,59 @@ class Uploads:
             return "nothing"
         if not self._sizes[day]:
             return "empty objects"
-        folders = {name: objects for name, objects in backups.items() if _is_folder(name, objects)}
-        whole = [name for name, objects in folders.items() if any(o.key.endswith(f"/{MANIFEST}") for o in objects)]
-        if len(folders) == len(backups) and not whole:
-            return f"in part: it has no {MANIFEST}"
+        if part := self._in_part(day):
+            return f"in part: {part} has no {MANIFEST}"
         before = self._sizes[day - timedelta(days=DAYS)]
         if self._sizes[day] < _SHRUNK * before:
             return "less than half of the week before"
         return UPLOADED
+
+    def _in_part(self, day: date) -> str:
+        """A folder of a kind that comes with a manifest, or of a day of folders alone, where no folder of its kind has one that day."""
+        backups = _backups(self.objects.get(day, ()))
+        folders = [name for name, objects in backups.items() if _is_folder(name, objects)]
+        whole = _kinds_with_manifest(backups)
+        demanded = self._kinds_with_manifest | set(
+            map(kind_of, folders if len(folders) == len(backups) and not whole else ())
+        )
+        return next((name for name in folders if kind_of(name) in demanded - whole), "")
+
+    @cached_property
+    def _kinds_with_manifest(self) -> set[str]:
+        """Kinds of folders of which one has a manifest on any day: another job's have none."""
+        return {kind for objects in self.objects.values() for kind in _kinds_with_manifest(_backups(objects))}
 
     def _newest_word(self) -> str:
         times = [one.changed_at for objects in self.objects.values() for one in objects]
         if not times:
             return "none in two weeks"
         age_seconds = self.now - max(times)
+        if age_seconds < -self.skew_seconds:
+            return "from the future: a clock is wrong"
         return FRESH if age_seconds <= self.age_hours * 3600 else f"{in_hours(age_seconds)} old"
 
 
 def _backups(objects: Iterable[StoredObject]) -> dict[str, list[StoredObject]]:
-    """By the part of the key after the day: a folder ``NAME_YYYYMMDD_HHMMSS`` is one backup, any other object is one by itself."""
+    """By the part of the key after the day: a folder ``NAME_YYYYMMDD_HHMMSS`` is one backup, any other object is one by itself.
+
+    Logs are no backups, nor is what is hidden.
+    """
     found: dict[str, list[StoredObject]] = defaultdict(list)
     for one in objects:
         rest = one.key.split("/", 3)[3]
-        if rest.endswith("/") or not rest:
-            continue  # the mark of a folder
+        if rest.endswith("/") or not rest or is_aside(rest):
+            continue  # the first two are the mark of a folder
         first, below, _ = rest.partition("/")
         found[first if below and own_name(first) else rest].append(one)
     return found
+
+
+def _kinds_with_manifest(backups: Mapping[str, Iterable[StoredObject]]) -> set[str]:
+    return {
+        kind_of(name)
+        for name, objects in backups.items()
+        if any(o.key.endswith(f"/{name}/{MANIFEST}") for o in objects)
+    }
 
 
 def _is_folder(name: str, objects: Iterable[StoredObject]) -> bool:
