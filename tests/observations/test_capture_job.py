@@ -14,9 +14,10 @@ from cdcproof.databases.contracts.deployment import CaptureHealth, CaptureJob
 from cdcproof.databases.sqlserver.queries import deployment
 from cdcproof.databases.sqlserver.queries.catalogue import USER
 from cdcproof.databases.sqlserver.sessions.deployment import SQLServerDeployment
-from cdcproof.findings import Concern, Finding, Verdict
+from cdcproof.findings import Concern, Finding, Limit, Observation, Verdict
 from cdcproof.observations.databases import capture_job_reading as capture_job
 from cdcproof.observations.databases.capture_job import CaptureJobs
+from cdcproof.pipeline.model import Thresholds
 from cdcproof.remedies.checks import Remedies
 from cdcproof.reporting.judge import EvidenceBook, judge
 from cdcproof.reporting.steps import Step
@@ -186,3 +187,54 @@ def test_a_missing_right_is_not_checked_with_the_command_that_grants_it(
     assert text in record.reason
     (command,) = record.action
     assert shlex.split(command.removesuffix("   # as an administrator"))[-2:] == ["-Q", grant]
+
+
+def test_the_jobs_then_the_ages_then_the_headroom_are_judged_each_by_its_limit() -> None:
+    failing = (replace(CAPTURE, running=False, failure="no login"), replace(CLEANUP, failure="no room"))
+    seen = CaptureJobs(
+        replace(HEALTH, jobs=failing, errors=("1: a", "2: b"), log_wait="REPLICATION", log_percent=70.0),
+        {"c": 66 * 3600.0},
+    )
+    assert seen.observation(Thresholds(capture_seconds=600, capture_headroom_hours=8)) == Observation(
+        {"SQL Server Agent": "Running", "capture job": "not running", "cleanup job": "its last run failed", "log scan": "2 errors"},
+        {"SQL Server Agent": "Running", "capture job": "running", "cleanup job": "enabled", "log scan": "without errors"},
+        {"capture job": "no login", "cleanup job": "no room", "log scan": "2: b"},
+        concerns={"transaction log": "70 % used, kept by REPLICATION"},
+        no_concern="a log that can be truncated",
+        then=(
+            Observation({"newest entry": 12.0, "latency of the last scan": 1.0}, Limit("at most", 600, "s")),
+            Observation({"c": 6.0}, Limit("at least", 8, "h until unread changes are cleaned up")),
+        ),
+    )  # fmt: skip
+
+
+def test_a_job_that_need_not_run_all_the_time_must_not_have_failed_last_time() -> None:
+    scheduled = replace(CAPTURE, continuous=False, running=False, failure="no login")
+    assert CaptureJobs(replace(HEALTH, jobs=(scheduled, CLEANUP))).found()["capture job"] == "its last run failed"
+    again = replace(scheduled, running=True)
+    assert CaptureJobs(replace(HEALTH, jobs=(again, CLEANUP))).found()["capture job"] == "running"
+
+
+def test_what_was_not_captured_or_read_yet_is_not_measured() -> None:
+    idle = CaptureJobs(replace(HEALTH, captured_seconds=None, latency_seconds=None, jobs=(CAPTURE,)), {"c": 0.0})
+    assert idle.observation(Thresholds()).then == ()
+
+
+def test_a_log_that_is_not_full_or_waits_for_something_else_is_no_concern() -> None:
+    assert CaptureJobs(replace(HEALTH, log_wait="REPLICATION", log_percent=69.9)).risks() == {}
+    assert CaptureJobs(replace(HEALTH, log_wait="LOG_BACKUP", log_percent=99.0)).risks() == {}
+    eighty = CaptureJobs(replace(HEALTH, log_wait="REPLICATION", log_percent=79.0), log_limit_percent=80)
+    assert eighty.risks() == {}
+
+
+def test_the_report_has_a_row_for_each_thing() -> None:
+    assert CaptureJobs(HEALTH, {"c": 5_400.0}).rows() == [
+        {"what": "SQL Server Agent", "seen": "Running"},
+        {"what": "capture job", "seen": "running"},
+        {"what": "cleanup job", "seen": "enabled"},
+        {"what": "log scan", "seen": "without errors"},
+        {"what": "newest entry, s", "seen": 12.0},
+        {"what": "latency of the last scan, s", "seen": 1.0},
+        {"what": "headroom of c, h", "seen": 70.5},
+        {"what": "log", "seen": "20 % used, waits for NOTHING"},
+    ]

@@ -4,7 +4,7 @@ import pytest
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.databases.names import Column
-from cdcproof.findings import require
+from cdcproof.findings import Observation, require
 from cdcproof.observations.schema.columns import ColumnSets
 from tests.pipelines import pipeline_of
 
@@ -46,3 +46,30 @@ class TestColumnSets:
     def test_where_no_table_is_on_both_sides_nothing_was_compared(self):
         with pytest.raises(CouldNotLookError, match="so no columns could be compared"):
             require(ColumnSets(pipeline_of("orders").tables, {}).observation())
+
+    def test_every_column_must_be_at_the_target(self):
+        assert self.sets(["id", "note"], ["id"]).observation() == Observation(
+            {"orders": "not at the target: note"},
+            {"orders": "every column at the target"},
+            {"orders": 'exclude = ["note"] in its [[tables]] would accept that'},
+        )
+
+    def test_nothing_to_compare_is_said_with_what_helps(self):
+        assert ColumnSets(pipeline_of("orders").tables, {}).unknown() == {
+            "No table of the pipeline file is on both sides, so no columns could be compared.": (
+                "See morning.9-tables, which says where each table is missing and what adds it."
+            )
+        }
+
+    def test_a_table_that_lacks_a_column_is_judged_beside_one_that_was_not_seen(self):
+        customers, orders, items = pipeline_of("customers", "orders", "items").tables
+        one, two = Column("id", "int", nullable=False), Column("note", "text", nullable=True)
+        sets = ColumnSets([customers, orders, items], {"orders": ((one, two), (one,)), "items": ((one,), (one, two))})
+
+        assert sets.missing() == {"orders": (two,), "items": ()}
+        assert sets.found() == {"orders": "not at the target: note", "items": "every column at the target"}
+        assert sets.rows() == [
+            {"table": "orders", "columns at the source": 2, "at the target": 1},
+            {"table": "items", "columns at the source": 1, "at the target": 2},
+            {"table": "customers", "not seen": "it is not on both sides"},
+        ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdcproof.findings import Finding, require_equal
+from cdcproof.findings import Finding, Observation, require_equal
 from cdcproof.observations.dead_letters import DeadLetters
 
 
@@ -21,3 +21,30 @@ class TestDeadLetters:
 
         require_equal(found.found(), found.expected())
         assert found.found() == {"c": "no dead letter topic"}
+
+    def test_a_sink_whose_topic_is_not_known_is_not_checked_beside_the_others(self):
+        found = DeadLetters({"a": "dlq-a"}, {"dlq-a": 1}, {"b": "it is not at Connect", "c": "a placeholder"})
+
+        assert found.observation() == Observation(
+            {"dlq-a of a": "1 record"},
+            {"dlq-a of a": "no records"},
+            unknown={
+                "It is not known where every sink puts records aside. b: it is not at Connect; c: a placeholder.": ""
+            },
+        )
+        assert DeadLetters({"a": "dlq-a"}, {}).observation().unknown == {}
+
+    def test_the_report_has_a_row_for_each_sink(self):
+        found = DeadLetters({"a": "dlq-a", "b": "dlq-b", "c": ""}, {"dlq-a": 2}, {"d": "it is not at Connect"})
+
+        assert found.rows() == [
+            {"sink": "a", "dead letter topic": "dlq-a", "records": 2},
+            {"sink": "b", "dead letter topic": "dlq-b", "records": 0},
+            {"sink": "c", "dead letter topic": "none", "records": None},
+            {"sink": "d", "dead letter topic": "not seen: it is not at Connect"},
+        ]
+        assert found.found() == {
+            "dlq-a of a": "2 records",
+            "dlq-b of b": "no records",
+            "c": "no dead letter topic",
+        }

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cdcproof.environments.base import FileSystem, Taken
-from cdcproof.findings import Finding, require_below
+from cdcproof.findings import Finding, Limit, Observation, require_below
 from cdcproof.observations.disks import Disks, OldFiles, size
 
 MEBIBYTE = 1024 * 1024
@@ -38,3 +38,32 @@ class TestDisks:
     @pytest.mark.parametrize(("count", "told"), [(0, "0 B"), (1536, "1.5 KiB"), (3 * 1024**4, "3.0 TiB")])
     def test_sizes(self, count, told):
         assert size(count) == told
+
+    def test_every_file_system_must_be_below_the_limit_and_should_be_below_the_warning(self):
+        disks = Disks((FileSystem("/a", 70, 69.9, 1, 2), FileSystem("/b", 80, None, 1, 2)), None)
+
+        assert disks.observation(80, 70) == Observation(
+            {"/a": 70, "/a inodes": 69.9, "/b": 80},
+            Limit("below", 80, "% used"),
+            concerns={"/a": "70 % used", "/b": "80 % used"},
+            no_concern="below 70 % used",
+        )
+
+    def test_the_report_has_a_row_for_each_path(self):
+        disks = Disks((FileSystem("/a", 69.6, 9.4, 1024, 2048), FileSystem("/b", 80, None, 512, 1023)), None)
+
+        assert disks.rows() == [
+            {"path": "/a", "used": "70%", "inodes": "9%", "free": "1.0 KiB", "of": "2.0 KiB"},
+            {"path": "/b", "used": "80%", "inodes": None, "free": "512 B", "of": "1023 B"},
+        ]
+
+    def test_what_takes_the_space_is_named_with_its_path(self):
+        disks = Disks((FileSystem("/a", 10, None, 1, 2, (Taken("logs", 3 * 1024**3),)),), None)
+
+        assert disks.biggest() == [{"below": "/a", "entry": "logs", "size": "3.0 GiB"}]
+        assert Disks((), None).biggest() == [{"below": "-", "entry": "nothing", "size": "-"}]
+        assert Disks((), None).clean_up() == "this pipeline has no backup directory here"
+
+    def test_old_files_that_were_all_counted_are_told_exactly(self):
+        disks = Disks((), OldFiles(Path("/b"), 0.5, 1_234, 1024**2))
+        assert disks.clean_up() == "1,234 files in /b are older than 0.5 days: 1.0 MiB"

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from cdcproof.databases.contracts.health import HealthDatabase
-from cdcproof.findings import Verdict
+from cdcproof.findings import Limit, Observation, Verdict
 from cdcproof.monitoring.catalogue import BY_STEP
 from cdcproof.monitoring.exporter import freshness
+from cdcproof.observations.lag.freshness import Freshness as Seen
 from cdcproof.pipeline import model
 from cdcproof.pipeline.model import Freshness
 from cdcproof.reporting.record import StepRecord
@@ -109,3 +110,45 @@ def test_a_pipeline_without_a_heartbeat_has_no_such_check() -> None:
     collected = BY_STEP["morning.7-freshness"].only_where.holds
     assert collected(PIPELINE)
     assert not collected(bare)
+
+
+def seen(age_seconds: float | None, source_age_seconds: float | None, source_unknown: str = "") -> Seen:
+    return Seen("beat", age_seconds, source_age_seconds, 60, 60, source_unknown)
+
+
+def test_what_is_said_of_the_source_is_said_too_where_nothing_has_arrived() -> None:
+    assert seen(None, 60.0).observation() == Observation(
+        {"beat": "none has arrived"},
+        {"beat": "a heartbeat"},
+        {"beat": "at the source the newest is 60 s old: it is held up on its way"},
+        then=(Observation({}, Limit("at most", 60, "s old"), {"beat": "at the source the newest is 60 s old: it is held up on its way"}),),
+    )  # fmt: skip
+    assert seen(None, 61.0).details() == {
+        "beat": "at the source the newest is 61 s old: the source connector writes none"
+    }
+
+
+def test_a_heartbeat_of_the_future_within_the_skew_is_as_old_as_nothing() -> None:
+    assert seen(-60.0, -0.4).unknown() == {}
+    assert seen(-60.0, -0.4).seconds() == {"beat": 0.0}
+    assert seen(1.0, -5.0).details() == {"beat": "at the source the newest is 0 s old: it is held up on its way"}
+
+
+def test_what_is_not_known_is_said_with_what_helps() -> None:
+    remedy = "See [freshness] in docs/PIPELINE.md: how the heartbeat is written, and as what."
+    assert seen(None, None).unknown() == {"There is no heartbeat at the target, nor at the source.": remedy}
+    assert seen(None, None, "and the source is down").unknown() == {
+        "There is no heartbeat at the target, and the source is down.": remedy
+    }
+    assert seen(-61.0, 1.0).unknown() == {
+        "The newest heartbeat at the target is dated 61 s into the future of the source's clock.": (
+            "Compare `date` on the source's host: a clock was set back, or ran ahead. Else another server wrote that row."
+        )
+    }
+
+
+def test_the_report_has_a_row_for_each_side() -> None:
+    assert seen(1_234.56, None).rows() == [
+        {"side": "source", "newest heartbeat, s old": "none"},
+        {"side": "target", "newest heartbeat, s old": "1,234.6"},
+    ]

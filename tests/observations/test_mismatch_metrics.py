@@ -1,13 +1,25 @@
 """What the reconciliation exporter's series of mismatches say."""
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
-from cdcproof.findings import Concern, Finding, require_equal, warn_if_any
+from cdcproof.findings import Concern, Finding, Observation, require_equal, warn_if_any
 from cdcproof.observations.reconciliation.metrics import MismatchMetrics
 
 
 class TestMismatchMetrics:
     NOW = 1_800_000_000.0
+    """2027-01-15 08:00:00 in UTC."""
+
+    @pytest.fixture
+    def utc(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        with monkeypatch.context() as patched:
+            patched.setenv("TZ", "UTC")
+            time.tzset()
+            yield
+        time.tzset()
 
     def metrics(self, total, last_mismatch=0.0, last_match=0.0, contents=None, runs=None):
         contents = dict.fromkeys(total, 0.0) if contents is None else contents
@@ -56,3 +68,61 @@ class TestMismatchMetrics:
         assert self.metrics({"t": 0}, runs={"success": 3, "failure": 3}).failing_runs() == {}
         told = self.metrics({"t": 0}, runs={"success": 3, "failure": 50}).failing_runs()
         assert told == {"runs": "50 of 53 could not look at every table"}
+
+    def test_standing_mismatches_are_judged_and_passing_ones_are_concerns(self, utc):
+        metrics = MismatchMetrics(
+            ("a", "b", "c", "d"),
+            {"a": 2.0, "b": 0.0, "c": 0.0},
+            {"a": 1.0, "b": 1.0, "d": 0.0},
+            {"a": self.NOW - 60, "b": self.NOW - 120},
+            {"b": self.NOW - 60, "a": self.NOW - 61},
+            {"success": 2.0, "failure": 3.0},
+            self.NOW,
+        )
+
+        assert metrics.observation() == Observation(
+            {"a": "a mismatch, 3 counted in all", "b": "no standing mismatch"},
+            dict.fromkeys("abcd", "no standing mismatch"),
+            {
+                "a": "counted at 2027-01-15 07:59:00",
+                "b": "counted at 2027-01-15 07:58:00",
+                "c": "the exporter has no reconciliation_checksum_mismatch_total for it",
+                "d": "the exporter has no reconciliation_row_count_mismatch_total for it",
+            },
+            concerns={
+                "b": "mismatch at 2027-01-15 07:58:00, match again at 2027-01-15 07:59:00",
+                "runs": "3 of 5 could not look at every table",
+            },
+            no_concern="no mismatch in the last 24 h, and runs that could look",
+        )
+        assert metrics.rows() == [
+            {"table": "a", "mismatches counted": "3", "last mismatch": "2027-01-15 07:59:00", "last match": "2027-01-15 07:58:59"},
+            {"table": "b", "mismatches counted": "1", "last mismatch": "2027-01-15 07:58:00", "last match": "2027-01-15 07:59:00"},
+            {"table": "c", "mismatches counted": "absent", "last mismatch": None, "last match": None},
+            {"table": "d", "mismatches counted": "absent", "last mismatch": None, "last match": None},
+        ]  # fmt: skip
+
+    def test_a_mismatch_of_the_very_moment_of_a_match_stands(self):
+        metrics = self.metrics({"t": 1}, self.NOW - 60, self.NOW - 60)
+
+        assert metrics.tables_not_matching() == ("t",)
+        assert metrics.passing_mismatches() == {}
+
+    def test_a_day_after_it_was_resolved_a_mismatch_is_history(self):
+        day = 24 * 3600
+        assert self.metrics({"t": 1}, self.NOW - day, self.NOW).passing_mismatches() == {}
+        assert list(self.metrics({"t": 1}, self.NOW - day + 1, self.NOW).passing_mismatches()) == ["t"]
+
+    def test_what_is_said_of_a_count_that_is_no_count_or_has_no_time(self):
+        assert self.metrics({"t": -1.0}).mismatches() == {"t": "no number (-1.0)"}
+        assert self.metrics({"t": 2.0}).mismatches() == {"t": "2 mismatches, and no time of the last one"}
+        timeless = MismatchMetrics(("t",), {"t": 1.0}, {"t": 0.0}, {}, {}, {}, self.NOW)
+        assert timeless.mismatches() == {"t": "1 mismatches, and no time of the last one"}
+        assert timeless.rows()[0]["last mismatch"] is None
+
+    def test_runs_of_one_kind_only(self):
+        assert self.metrics({"t": 0}, runs={"failure": 1}).failing_runs() == {
+            "runs": "1 of 1 could not look at every table"
+        }
+        assert self.metrics({"t": 0}, runs={"success": 1}).failing_runs() == {}
+        assert self.metrics({"t": 0}, runs={}).failing_runs() == {}

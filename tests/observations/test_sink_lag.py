@@ -1,12 +1,14 @@
 """What the groups of the sinks and their positions say."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from cdcproof.clients.kafka.consumer_groups import Group, PartitionLag
-from cdcproof.findings import Finding, require_at_most, require_equal
+from cdcproof.findings import Finding, Limit, Observation, require, require_at_most, require_equal
 from cdcproof.observations.lag.sink import SinkLag
+from cdcproof.pipeline.model import Thresholds
 
 
 class TestSinkLag:
@@ -72,3 +74,51 @@ class TestSinkLag:
 
         with pytest.raises(Finding, match="idle: expected nothing lost, found no topic to read"):
             require_equal(lag.lost_records(), lag.no_lost_records())
+
+    def test_groups_then_losses_then_records_then_seconds_are_judged_each_by_its_limit(self):
+        limits = Thresholds(lag_records=100, lag_seconds=60)
+        put_aside = {"connect-sink": "2 records are in dlq"}
+        late = replace(self.lag(PartitionLag("t", 0, 10, 25, 1_040, 61.0)), aside=put_aside)
+        gone = self.lag(PartitionLag("t", 0, 0, 0, 101, 61.0), group=Group("connect-sink", "EMPTY", 0))
+
+        assert late.observation(limits) == Observation(
+            {"connect-sink": "consuming"},
+            {"connect-sink": "consuming"},
+            then=(
+                Observation({"connect-sink": "15 records deleted unread"}, {"connect-sink": "nothing lost"}),
+                Observation({"connect-sink": 1_030.0}, Limit("at most", 100, "records behind"), put_aside),
+                Observation({"connect-sink": 61.0}, Limit("at most", 60, "s behind"), put_aside),
+            ),
+        )
+        with pytest.raises(Finding, match=r"^connect-sink: expected consuming, found empty, 0 members$"):
+            require(gone.observation(limits))
+        require(self.lag(PartitionLag("t", 0, 0, 0, 100, 60.0)).observation(limits))
+
+    def test_what_was_put_aside_and_each_record_of_the_future_are_said_of_their_own_group(self):
+        ahead = (PartitionLag("a", 0, 0, 0, 1, -61.0), PartitionLag("b", 3, 0, 0, 1, -7_200.4))
+        groups = (Group("g", "STABLE", 1), Group("h", "STABLE", 1), Group("i", "STABLE", 1))
+        aside = {"g": "1 record is in dlq", "h": "4 records are in dlq"}
+        lag = SinkLag(groups, {"g": ahead, "h": (), "i": (PartitionLag("c", 0, 0, 0, 1, -60.0),)}, aside=aside)
+
+        hosts = "compare `date` on the hosts of Connect, Kafka and this one"
+        assert lag.details() == {
+            "g": f"1 record is in dlq; the next record of a/0 is dated 61 s into the future: {hosts}, "
+            f"the next record of b/3 is dated 7,200 s into the future: {hosts}",
+            "h": "4 records are in dlq",
+        }
+        assert lag.seconds()["i"] == -60.0, "just as far as clocks may differ"
+
+    def test_the_report_has_a_row_for_each_partition(self):
+        groups = (Group("g", "STABLE", 2), Group("h", "EMPTY", 0))
+        read = (PartitionLag("t", 0, 10, 0, 15, 2.26), PartitionLag("t", 1, 10, 0, 15, None))
+        lag = SinkLag(groups, {"g": read}, aside={"g": "1 record is in dlq"})
+
+        of_group = {"group": "g", "state": "consuming", "put aside": "1 record is in dlq", "records behind": 5}
+        assert lag.rows() == [
+            {**of_group, "topic": "t/0", "s behind": "2.3"},
+            {**of_group, "topic": "t/1", "s behind": None},
+        ]
+        assert replace(lag, partitions={}).rows() == [
+            {"group": "g", "state": "consuming"},
+            {"group": "h", "state": "empty, 0 members"},
+        ]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cdcproof.databases.contracts.log import Slot
-from cdcproof.findings import Finding, require_equal
+from cdcproof.findings import Finding, Limit, Observation, require_equal
 from cdcproof.observations.databases.slots import Slots
 from tests.pipelines import pipeline_of
 
@@ -74,3 +74,39 @@ class TestSlots:
 
     def test_held_back_log_in_mebibytes(self):
         assert slots_of(Slot("a", True, "reserved", 3 * MEBIBYTE)).retained_mebibytes() == {"a": 3.0}
+
+    def test_every_slot_must_be_read_and_hold_back_no_more_than_it_may(self):
+        physical = Slot("standby", False, "extended", 2_048 * MEBIBYTE)
+        assert slots_of(self.own, physical).observation(1_024) == Observation(
+            {"cdc": "active, WAL reserved", "standby": "inactive, WAL extended"},
+            {"cdc": "active, WAL reserved", "standby": "active, WAL reserved"},
+            {
+                "cdc": "of database warehouse_source, holds back 0.0 MiB of WAL",
+                "standby": "physical, holds back 2,048.0 MiB of WAL",
+            },
+            then=(Observation({"cdc": 0.0, "standby": 2_048.0}, Limit("at most", 1_024, "MiB of WAL")),),
+        )
+        assert slots_of(slot=None).expected() == {"a slot of the source connector": "active, WAL reserved"}
+
+    def test_the_reader_of_a_slot(self):
+        other = Slot("b", True, "reserved", 0)
+        readers = {"cdc": "source-connector", "b": "another"}
+        assert [slots_of(readers=readers).reader(one) for one in (self.own, other)] == ["source-connector", "another"]
+        assert [slots_of(readers={}).reader(one) for one in (self.own, other)] == [
+            "the pipeline's source connector",
+            "",
+        ]
+        assert [slots_of().reader(one) for one in (self.own, other)] == ["the pipeline's source connector", None]
+
+    def test_a_slot_that_a_connector_reads_may_be_on_the_way(self):
+        away, forgotten = Slot("b", False, "reserved", 0), Slot("c", False, "reserved", 0)
+        assert slots_of(self.own, away, forgotten, readers={"b": "another"}).is_on_the_way
+        assert not slots_of(self.own, forgotten, readers={"b": "another"}).is_on_the_way
+
+    def test_the_report_has_a_row_for_each_slot(self):
+        physical = Slot("standby", False, "extended", 3 * MEBIBYTE // 2)
+        assert slots_of(self.own, physical).rows() == [
+            {"slot": "cdc", "of": "of database warehouse_source", "active": "yes", "WAL": "reserved", "held back": "0.0 MiB"},
+            {"slot": "standby", "of": "physical", "active": "no", "WAL": "extended", "held back": "1.5 MiB"},
+        ]  # fmt: skip
+        assert slots_of().rows() == [{"slot": "none", "active": None, "WAL": None, "held back": None}]

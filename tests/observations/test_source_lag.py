@@ -9,7 +9,7 @@ import pytest
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.databases.contracts.deployment import LogReading
-from cdcproof.findings import Finding, require, require_at_most
+from cdcproof.findings import Finding, Limit, Observation, require, require_at_most
 from cdcproof.observations.lag.source import Progress, SourceLag
 from cdcproof.pipeline.model import Thresholds
 
@@ -86,3 +86,42 @@ def test_what_could_not_be_seen_is_said_and_so_is_that_there_was_nothing_to_see(
     with pytest.raises(CouldNotLookError, match="No source connector"):
         require(SourceLag({}).observation(LIMITS))
     require(lag(reading(1, 1), reading(1, 1)).observation(LIMITS))
+
+
+def test_a_connector_must_read_on_and_be_less_behind_than_the_limit_of_its_source() -> None:
+    limits = Thresholds(source_lag_mebibytes=8, source_lag_seconds=120)
+    slow = lag(reading(9 * MEBIBYTE), reading(10 * MEBIBYTE, 0, 0, MEBIBYTE), advances=2)
+    assert slow.observation(limits) == Observation(
+        {"c": "reads on"},
+        {"c": "reads on"},
+        {"c": "9.0 MiB of the log were not given to it; its session: 7 since noon"},
+        then=(Observation({"c": 9.0}, Limit("at most", 8, "MiB behind")),),
+    )
+    old = lag(reading(5000), reading(5000, unread_seconds=121.0, session=""))
+    assert old.observation(limits) == Observation(
+        {"c": "reads on"}, {"c": "reads on"}, then=(Observation({"c": 121.0}, Limit("at most", 120, "s behind")),)
+    )
+
+
+def test_a_page_header_beyond_the_end_is_not_beyond_and_a_byte_more_is() -> None:
+    assert lag(reading(5000, 5064), reading(5000, 5064)).found() == {"c": "reads on"}
+    assert lag(reading(5000, 5065), reading(5000, 5065)).found() == {"c": "beyond the end of the source's log"}
+
+
+def test_one_that_was_given_more_than_the_log_held_is_not_behind() -> None:
+    assert Progress(reading(6000, 100), reading(5000, 100, 0, 5500), 15.0).behind_mebibytes == 0.0
+
+
+def test_no_source_connector_is_not_known_and_has_no_remedy() -> None:
+    assert SourceLag({}).unknown() == {"No source connector of the pipeline was found at Connect.": ""}
+
+
+def test_the_report_has_a_row_for_each_connector_and_for_each_that_was_not_seen() -> None:
+    postgres = Progress(reading(9 * MEBIBYTE), reading(9 * MEBIBYTE, 0, 0, MEBIBYTE // 2), 15.26, 0, 14.6)
+    sqlserver = Progress(reading(5000), reading(5000, unread_seconds=3.5, session=""), 0.0)
+    seen = SourceLag({"p": postgres, "s": sqlserver}, {"x": ("x does not run.", "See morning.2-connectors.")})
+    assert seen.rows() == [
+        {"connector": "p", "seen": "stood still for 15 s", "MiB behind": "8.5", "s behind": None, "looks apart, s": "15.3"},
+        {"connector": "s", "seen": "reads on", "MiB behind": None, "s behind": 3.5, "looks apart, s": "0.0"},
+        {"connector": "x", "seen": "not: x does not run."},
+    ]  # fmt: skip

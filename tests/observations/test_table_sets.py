@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cdcproof.databases.names import TableName
-from cdcproof.findings import Finding, require_equal
+from cdcproof.findings import Finding, Observation, require_equal
 from cdcproof.observations.schema.tables import TableSets
 from cdcproof.pipeline.model import Freshness
 from tests.pipelines import pipeline_of
@@ -74,3 +74,36 @@ class TestTableSets:
 
     def test_more_tables_at_the_target_are_its_own_affair(self, sets):
         assert sets(target=("public.customers", "public.orders", "public.reports")).missing() == ()
+
+    def test_every_table_must_be_at_every_place_and_no_other_captured(self, sets):
+        found = sets(captured=("dbo.customers", "dbo.spare", "dbo.old"), topics=("t.orders",), target=())
+        places = ("captured at the source", "topic", "target table")
+
+        assert found.observation() == Observation(
+            {
+                "customers: captured at the source": "present",
+                "customers: topic": "absent",
+                "customers: target table": "absent",
+                "orders: captured at the source": "absent",
+                "orders: topic": "present",
+                "orders: target table": "absent",
+                "dbo.old: captured at the source": "present",
+                "dbo.spare: captured at the source": "present",
+            },
+            {f"{table}: {place}": "present" for table in ("customers", "orders") for place in places},
+        )
+
+    def test_the_report_has_a_row_for_each_table_and_each_that_does_not_count(self, sets):
+        found = sets(captured=("dbo.customers", "dbo.beat", "dbo.spare"), topics=("t.orders",))
+        source = found.pipeline.source.model_copy(update={"other_tables": ("dbo.customers", "dbo.sp*")})
+        beat = Freshness(source="dbo.beat", target="public.beat")
+        pipeline = found.pipeline.model_copy(update={"source": source, "freshness": beat})
+        accepted = "yes, as source.other_tables or [freshness] says"
+
+        assert replace(found, pipeline=pipeline, passed_over=(TableName("dbo", "hidden"),)).rows() == [
+            {"table": "customers", "captured at the source": "yes", "topic": "NO", "target table": "yes"},
+            {"table": "orders", "captured at the source": "NO", "topic": "yes", "target table": "yes"},
+            {"table": "dbo.beat", "captured at the source": accepted},
+            {"table": "dbo.hidden", "captured at the source": "passed over by the connector"},
+            {"table": "dbo.spare", "captured at the source": accepted},
+        ]

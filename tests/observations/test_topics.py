@@ -8,7 +8,7 @@ import pytest
 
 from cdcproof.clients.kafka.topic_states import PartitionState, TopicState
 from cdcproof.core.errors import CouldNotLookError
-from cdcproof.findings import Finding, require
+from cdcproof.findings import Finding, Observation, require
 from cdcproof.observations.schema.topics import IN_ORDER, Topics, connects_own
 
 GOOD = PartitionState(0, True, 3, 3)
@@ -113,3 +113,95 @@ def test_a_topic_that_one_connector_does_not_name_is_in_the_evidence() -> None:
     seen = Topics((topic("t"),), unnamed={"source": "it is not at Connect"})
     require(seen.observation())
     assert seen.rows()[-1] == {"topic": "of source", "found": "not seen: it is not at Connect"}
+
+
+def test_every_topic_must_be_in_order_and_have_its_replicas() -> None:
+    seen = Topics(
+        (
+            topic("t", PartitionState(0, True, 3, 1)),
+            topic("h", GOOD, GOOD, **FOR_EVER),
+            topic("o", PartitionState(0, True, 3, 2), PartitionState(1, True, 3, 2), cleanup_policy="delete"),
+            topic("fine", PartitionState(0, False, 3, 2), PartitionState(1, True, 3, 3)),
+        ),
+        history=["h", "z", "gone"],
+        own=["o"],
+        unnamed={"": "Kafka Connect does not answer.", "source": "it is not at Connect"},
+    )
+    unknown = (
+        "All topics that were seen are in order; which ones hold schema history and dead letters is not known. "
+        "Kafka Connect does not answer."
+    )
+    assert seen.observation() == Observation(
+        {
+            "t": "partition 0: 1 in sync, min.insync.replicas is 2",
+            "h": "2 partitions, not 1",
+            "o": "cleanup.policy is delete, not compact",
+            "fine": "partition 0 without a leader",
+            "gone": "absent",
+            "z": "absent",
+        },
+        dict.fromkeys(("t", "h", "o", "fine", "gone", "z"), "in order"),
+        {
+            "t": "producers wait: changes stay in the connector, which is RUNNING",
+            "h": "the source connector cannot start again without its schema history",
+            "o": "positions, configurations or states are forgotten after a while",
+            "fine": "producers wait: changes stay in the connector, which is RUNNING",
+        },
+        concerns={"o": "partitions 0, 1: 2 of 3 replicas in sync"},
+        no_concern="all replicas in sync",
+        unknown={unknown: ""},
+    )
+    assert seen.rows()[-2:] == [
+        {"topic": "of every connector", "found": "not seen: Kafka Connect does not answer."},
+        {"topic": "of source", "found": "not seen: it is not at Connect"},
+    ]
+
+
+def test_all_that_is_wrong_with_a_topic_is_said() -> None:
+    first_gone = PartitionState(0, True, 3, 3, 1)
+    seen = look(topic("h", first_gone, PartitionState(1, False, 3, 3), cleanup_policy="compact", retention_ms="1"))
+    assert seen.found()["h"] == (
+        "partition 1 without a leader; cleanup.policy is compact, not delete; retention.ms is 1, not -1; "
+        "2 partitions, not 1; 1 records of its beginning are deleted"
+    )
+    assert seen.changes() == {"h": {"cleanup.policy": "delete", "retention.ms": "-1"}}
+
+
+def test_a_history_must_be_kept_for_five_years_at_the_least() -> None:
+    """Debezium itself demands as much."""
+    years = 5 * 365 * 24 * 3600 * 1000
+    assert look(topic("h", **{**FOR_EVER, "retention_ms": str(years)})).found()["h"] == IN_ORDER
+    assert look(topic("h", **{**FOR_EVER, "retention_ms": str(years - 1)})).found()["h"] == (
+        f"retention.ms is {years - 1}, not -1"
+    )
+    assert "retention.bytes" in look(topic("h", **{**FOR_EVER, "retention_bytes": str(years)})).found()["h"]
+
+
+def test_a_setting_that_the_broker_does_not_show_is_not_called_wrong() -> None:
+    assert look(topic("h")).found()["h"] == IN_ORDER
+    assert look(topic("o", cleanup_policy=" compact ")).found()["o"] == IN_ORDER
+
+
+def test_the_report_has_a_row_for_each_topic() -> None:
+    two = topic("t", GOOD, PartitionState(1, True, 3, 2), cleanup_policy="delete", retention_ms="604800000")
+    none = TopicState("empty", (), {})
+    assert Topics((two, none)).rows() == [
+        {
+            "topic": "t",
+            "partitions": 2,
+            "replicas in sync": 2,
+            "cleanup.policy": "delete",
+            "retention.ms": "604800000",
+            "min.insync.replicas": "2",
+            "found": "in order",
+        },
+        {
+            "topic": "empty",
+            "partitions": 0,
+            "replicas in sync": None,
+            "cleanup.policy": None,
+            "retention.ms": None,
+            "min.insync.replicas": None,
+            "found": "in order",
+        },
+    ]
