@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # what `make morning` looks at: a name in fixtures/pipelines/ or a path; empty means the embedded pipeline
 export CDCPROOF_PIPELINE ?=
 
-.PHONY: help morning up down status test test-unit drills mutants alerts lint format generate pictures lock sbom release clean
+.PHONY: help morning up down status test test-unit drills mutants alerts audit lint format generate pictures lock sbom release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ mutants: $(INSTALLED) ## change the judging code, place by place, and show what 
 alerts: $(INSTALLED) ## alerts from faults of a running pipeline to their receivers: two minutes; not in `make test`
 	@CDCPROOF_ALERTS=1 $(BIN)/pytest tests/integration/test_alerts.py
 
+audit: $(INSTALLED) ## known vulnerabilities of every package that a lock file pins, but those of audit-ignored.toml
+	@$(BIN)/python scripts/audit.py requirements*.lock
+
 lint: $(INSTALLED) ## linter, formatter, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -76,6 +79,8 @@ lock: $(INSTALLED) ## pin every Python dependency again, by version and hash
 	    --extra s3 --extra notify --extra cluster --extra dev --output-file requirements.lock pyproject.toml
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	    --no-emit-find-links --constraint requirements.lock --output-file requirements-mutants.lock requirements-mutants.in
+	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	    --no-emit-find-links --constraint requirements.lock --output-file requirements-audit.lock requirements-audit.in
 
 sbom: $(INSTALLED) ## write the bill of materials of a release (CycloneDX) to dist/cdcproof.cdx.json
 	@$(BIN)/python scripts/sbom.py dist/cdcproof.cdx.json
