@@ -459,6 +459,13 @@ def test_what_is_judged_later_offers_its_own_commands_and_else_those_of_the_firs
         assert raised.value.action == offered
 
 
+def test_one_sentence_of_two_parts_keeps_what_helps_with_each() -> None:
+    follower = replace(RIGHT, unknown={"refused.": "Grant b."})
+    raised = _judged(replace(RIGHT, unknown={"refused.": "Grant a."}, then=(follower,)))
+    assert isinstance(raised, CouldNotLookError)
+    assert (raised.message, raised.remedy) == ("refused.", "Grant a.\nGrant b.")
+
+
 def test_what_helps_with_what_is_unknown_is_said_once_a_line() -> None:
     unknown = {"one.": "Start a.", "two.": "", "three.": "Start b.", "four.": "Start a."}
     raised = _judged(replace(RIGHT, unknown=unknown))

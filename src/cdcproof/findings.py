@@ -177,12 +177,13 @@ def require(observation: Observation, *, action: tuple[str, ...] = (), concern_a
     is a finding, or *not checked* where it says what is unknown.
     """
     parts = tuple(observation.parts())
-    unknown = {sentence: remedy for part in parts for sentence, remedy in part.unknown.items()}
+    unknown = tuple(item for part in parts for item in part.unknown.items())
     for part in parts:
         if not (unknown and part.is_nothing) and (differences := part.differences()):
             raise Finding(differences, action or part.action or observation.action)
     if unknown:
-        raise CouldNotLookError(" ".join(unknown), "\n".join(dict.fromkeys(filter(None, unknown.values()))))
+        remedies = dict.fromkeys(remedy for _, remedy in unknown if remedy)
+        raise CouldNotLookError(" ".join(dict(unknown)), "\n".join(remedies))
     if concerns := tuple(Difference(s, part.no_concern, text) for part in parts for s, text in part.concerns.items()):
         raise Concern(concerns, concern_action)
 

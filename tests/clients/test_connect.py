@@ -191,6 +191,55 @@ def test_validation_names_each_field_once_and_no_password() -> None:
     assert [(e.field, e.text) for e in found] == [("db.port", "not a number"), ("db.host", "no [redacted]")]
 
 
+READ = (
+    "name",
+    "topics",
+    "batch.size",
+    "table.include.list",
+    "topic.prefix",
+    "database.names",
+    "key.converter",
+    "max.retries",
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("bacth.size", "is it batch.size?"),
+        ("topic", "is it topics?"),
+        ("database.server.name", "since Debezium 2 its name is topic.prefix"),
+        ("database.dbname", "since Debezium 2 its name is database.names"),
+        ("database.history.kafka.topic", "since Debezium 2 its name is schema.history.internal.kafka.topic"),
+    ],
+)
+def test_a_key_that_the_plug_in_does_not_read_is_doubted(key: str, hint: str) -> None:
+    config = {"connector.class": "a.B", key: "x"}
+    with serving({VALIDATE: (200, {"error_count": 0, "configs": [field(name) for name in READ]})}) as server:
+        errors, unread = connect(server).validated(config)
+    assert errors == ()
+    assert [(one.field, one.text.partition("; ")[2]) for one in unread] == [(key, hint)]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "key.converter.schemas.enable", "consumer.override.max.poll.records", "producer.override.batch.size",
+        "hibernate.c3p0.acquireRetryDelay", "schema.history.internal.consumer.security.protocol", "driver.encrypt", "batch.size",
+    ],
+)  # fmt: skip
+def test_what_a_plug_in_passes_on_is_not_doubted(key: str) -> None:
+    config = {"connector.class": "a.B", key: "x"}
+    with serving({VALIDATE: (200, {"error_count": 0, "configs": [field(name) for name in READ]})}) as server:
+        assert connect(server).validated(config) == ((), ())
+
+
+def test_a_worker_of_debezium_1_reads_the_old_names() -> None:
+    read = ("database.server.name", "database.dbname", "database.history.kafka.topic")
+    with serving({VALIDATE: (200, {"error_count": 0, "configs": [field(name) for name in read]})}) as server:
+        assert connect(server).validated({"connector.class": "a.B", **dict.fromkeys(read, "x")}) == ((), ())
+
+
 def test_a_valid_configuration_has_no_errors() -> None:
     with serving({VALIDATE: (200, {"error_count": 0, "configs": [field("name")]})}) as server:
         assert connect(server).validate({"connector.class": "a.B"}) == ()

@@ -83,6 +83,14 @@ def test_what_could_not_be_seen_is_said_and_so_is_that_there_was_nothing_to_see(
     with pytest.raises(CouldNotLookError, match="c does not run") as raised:
         require(SourceLag({}, {"c": ("c does not run.", "See morning.2-connectors.")}).observation(LIMITS))
     assert raised.value.remedy == "See morning.2-connectors."
+    both = {
+        "c": ("It was refused.", "Grant a."),
+        "d": ("It was refused.", "Grant b."),
+        "e": ("It was refused.", "Grant a."),
+    }
+    with pytest.raises(CouldNotLookError, match="It was refused") as raised:
+        require(SourceLag({}, both).observation(LIMITS))
+    assert raised.value.remedy == "Grant a.\nGrant b."  # one sentence, and what helps each connector
     with pytest.raises(CouldNotLookError, match="No source connector"):
         require(SourceLag({}).observation(LIMITS))
     require(lag(reading(1, 1), reading(1, 1)).observation(LIMITS))

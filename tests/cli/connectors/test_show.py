@@ -183,6 +183,26 @@ def test_a_valid_file_is_0(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert (told.out, told.err) == ("sink: valid, 3 keys\n", "")
 
 
+def test_a_key_that_is_misspelt_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    path = file({"connector.class": "x.Sink", "topics": "t", "bacth.size": "9"})
+    known = (200, {"error_count": 0, "configs": [{"value": {"name": "batch.size", "errors": []}}]})
+    with serving({EXPANDED: states(), VALIDATE: known}) as server:
+        assert call(server, "validate", path) == 0
+        assert capsys.readouterr().err == (
+            "warning: bacth.size: the plug-in does not read this key; is it batch.size?\n"
+        )
+        assert call(server, "validate", path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == [
+        "bacth.size: the plug-in does not read this key; is it batch.size?"
+    ]
+
+
+def test_one_error_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving({EXPANDED: states(), VALIDATE: answer(("topics", "must be set"))}) as server:
+        assert call(server, "validate", file({"connector.class": "x.Sink", "topics": "t"})) == 1
+    assert capsys.readouterr().out.endswith("sink: 1 error in 2 keys\n")
+
+
 def test_errors_are_told_by_field_and_are_1(capsys: pytest.CaptureFixture[str]) -> None:
     path = file({**SINK, "connection.password": "literal-secret-9"})
     errors = answer(("topics", "must be set"), ("connection.password", "literal-secret-9 is refused"))

@@ -34,7 +34,8 @@ def run_validate(arguments: argparse.Namespace) -> int:
     connect = opened(arguments).connect
     running = connect.states([asked.name]).get(asked.name)
     asked = asked.with_kept_secrets(running.config if running else None)
-    errors = connect.validate({"name": asked.name, **asked.config})
+    errors, unread = connect.validated({"name": asked.name, **asked.config})
+    warnings = (*asked.warnings, *(f"{key.field}: {key.text}" for key in unread))
     if arguments.json:
         print(
             as_json(
@@ -42,16 +43,16 @@ def run_validate(arguments: argparse.Namespace) -> int:
                     "name": asked.name,
                     "valid": not errors,
                     "errors": [{"field": error.field, "error": error.text} for error in errors],
-                    "warnings": list(asked.warnings),
+                    "warnings": list(warnings),
                 }
             )
         )
         return 1 if errors else 0
-    warn(asked.warnings)
+    warn(warnings)
     for error in errors:
         print_hanging(f"{error.field}: ", error.text)
-    keys = f"{len(asked.config)} keys"
-    print(f"{asked.name}: {f'{len(errors)} errors in {keys}' if errors else f'valid, {keys}'}")
+    keys, wrong = f"{len(asked.config)} keys", f"{len(errors)} error{'s' if len(errors) != 1 else ''}"
+    print(f"{asked.name}: {f'{wrong} in {keys}' if errors else f'valid, {keys}'}")
     return 1 if errors else 0
 
 

@@ -18,7 +18,7 @@ from cdcproof.cli import schedule
 from cdcproof.cli.main import run_safely
 from cdcproof.cli.options import add_pipeline, seconds, seconds_or_none
 from cdcproof.cli.reconcile import explain, repair, shares
-from cdcproof.cli.reconcile.inputs import Inputs, demand_writable, read
+from cdcproof.cli.reconcile.inputs import STATEMENT_TIMEOUT_SECONDS, Inputs, demand_writable, read
 from cdcproof.cli.reconcile.screen import Screen
 from cdcproof.cli.reconcile.workers import distributed, workers
 from cdcproof.core.errors import CouldNotLookError, DeadlineError, UsageError
@@ -174,6 +174,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=43_200.0,
         help="stop after this time, and report the remaining tables as not compared (default: 12h)",
+    )
+    parser.add_argument(
+        "--statement-timeout",
+        metavar="TIME",
+        type=seconds,
+        default=STATEMENT_TIMEOUT_SECONDS,
+        help="the server ends a statement after this time, whatever the account's own statement_timeout is (default: 1h)",
     )
     parser.set_defaults(keeps_result=True, limit_seconds=None)
 

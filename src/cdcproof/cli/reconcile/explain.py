@@ -6,7 +6,7 @@ import argparse
 from contextlib import ExitStack
 
 from cdcproof.cli.options import add_pipeline
-from cdcproof.cli.reconcile.inputs import comparing
+from cdcproof.cli.reconcile.inputs import STATEMENT_TIMEOUT_SECONDS, comparing
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.values.types import entry_of
 from cdcproof.reconcile.checksums.strategy import chosen
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_pipeline(parser)
     parser.epilog = f"example:\n  {EXAMPLE}"
     parser.set_defaults(run=run, settle_seconds=None, keeps_result=False, limit_seconds=600.0)
+    parser.set_defaults(statement_timeout=STATEMENT_TIMEOUT_SECONDS)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -64,6 +64,7 @@ class Inputs:
     pushgateway: HttpService | None = None
     history_keep_days: float = 0.0
     """By the pipeline file's threshold; of no use where there is no file."""
+    statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,8 +160,8 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
     excluded, filters = excluded_of(arguments.exclude or (), names), _filters(arguments, names)
     fence = _timer(arguments)
     return Inputs(
-        _endpoint(source, _password(arguments, "source", source)),
-        _endpoint(target, _password(arguments, "target", target)),
+        _endpoint(source, _password(arguments, "source", source), arguments.statement_timeout),
+        _endpoint(target, _password(arguments, "target", target), arguments.statement_timeout),
         tuple(
             TablePair(
                 name,
@@ -178,6 +179,7 @@ def _from_flags(arguments: argparse.Namespace) -> Inputs:
         DEFAULT_DIRECTORY,
         None,
         None,
+        statement_timeout_seconds=arguments.statement_timeout,
     )
 
 
@@ -236,7 +238,8 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
             f"--tables {','.join(unknown)}: not in pipeline {located.name}.",
             f"Its tables: {', '.join(located.table_names)}",
         )
-    source, target = (_endpoint(database, password_of(database)) for database in (located.source, located.target))
+    limit = arguments.statement_timeout
+    source, target = (_endpoint(end, password_of(end), limit) for end in (located.source, located.target))
     tables = tuple(_pair(table) for table in located.tables if table.name in names)
     timer = _timer(arguments)
     by_position = fences(located, names, source.open)
@@ -248,13 +251,14 @@ def _from_pipeline(arguments: argparse.Namespace) -> Inputs:
         lambda table: timer if by_timer else by_position[table.name],
         f"timer: {timer.seconds:g} s" if by_timer else "by position of the source's log, the topics and the sinks",
         located.paths.reconciliation_reports,
-        _feed(located.source),
+        _feed(located.source, limit),
         located.thresholds.proof_age_hours,
         located.name,
         lambda: put_aside(located),
         lambda directory: _contents_compared(located, names, directory),
         located.pushgateway,
         located.thresholds.history_keep_days,
+        limit,
     )
 
 
@@ -265,15 +269,15 @@ def _contents_compared(located: pipeline.Pipeline, names: Sequence[str], directo
     return reports.look(located, datetime.now().astimezone(), directory).newest().contents_compared(names)
 
 
-def _feed(source: pipeline.Database) -> Feed | None:
+def _feed(source: pipeline.Database, statement_timeout_seconds: float) -> Feed | None:
     from cdcproof.databases.postgresql.log.change_feed import PostgreSQLChanges
     from cdcproof.databases.sqlserver.log.change_feed import SQLServerChanges
 
     def change_tables() -> SQLServerChanges:
-        return SQLServerChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS)
+        return SQLServerChanges(source, password_of(source), statement_timeout_seconds)
 
     def wal() -> PostgreSQLChanges:
-        return PostgreSQLChanges(source, password_of(source), STATEMENT_TIMEOUT_SECONDS, source.scrub_slot or "")
+        return PostgreSQLChanges(source, password_of(source), statement_timeout_seconds, source.scrub_slot or "")
 
     if source.type == "sqlserver":
         return change_tables
@@ -353,10 +357,10 @@ def names_of(text: str) -> tuple[str, ...]:
     return names
 
 
-def _endpoint(database: DatabaseAddress, password: Secret) -> Endpoint:
+def _endpoint(database: DatabaseAddress, password: Secret, statement_timeout_seconds: float) -> Endpoint:
     return Endpoint(
         database.type,
         f"{database.type}://{database.host}:{database.port}/{database.database}",
-        lambda: connect(database, password, STATEMENT_TIMEOUT_SECONDS),
+        lambda: connect(database, password, statement_timeout_seconds),
         database,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdcproof.cli.options import add_pipeline, open_pipeline, seconds_or_none
-from cdcproof.cli.reconcile.inputs import comparing, names_of
+from cdcproof.cli.reconcile.inputs import STATEMENT_TIMEOUT_SECONDS, comparing, names_of
 from cdcproof.core.acts import write_down, written_down
 from cdcproof.core.errors import CouldNotLookError, UnreachableError, UsageError
 from cdcproof.databases.connections import password_of
@@ -63,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_pipeline(parser)
     parser.epilog = f"example:\n  {EXAMPLE}"
-    parser.set_defaults(run=run, keeps_result=False, limit_seconds=43_200.0)
+    parser.set_defaults(
+        run=run, keeps_result=False, limit_seconds=43_200.0, statement_timeout=STATEMENT_TIMEOUT_SECONDS
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from cdcproof.cli.reconcile.inputs import STATEMENT_TIMEOUT_SECONDS, Inputs
+from cdcproof.cli.reconcile.inputs import Inputs
 from cdcproof.cli.reconcile.screen import Screen
 from cdcproof.cli.reconcile.workers import demand_contents
 from cdcproof.core.errors import UsageError
@@ -62,7 +62,7 @@ def run(
     over = f"The time limit of {limit_seconds:g} s was over before the share was read: see --time-limit."
     with Columnar(loading) as columnar, Screen(sys.stderr) as watch, time_limit(limit_seconds, over):
         asked = engine.Run(inputs.source, inputs.target, inputs.fence, options, watch, columnar)
-        addresses = Addresses(source, target, STATEMENT_TIMEOUT_SECONDS)
+        addresses = Addresses(source, target, inputs.statement_timeout_seconds)
         for read in read_share(asked, inputs.tables, addresses, folder, folder.share(*share)):
             watch.clear()
             print(_line(read), flush=True)

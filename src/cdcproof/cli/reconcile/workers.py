@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from importlib import import_module
 
-from cdcproof.cli.reconcile.inputs import STATEMENT_TIMEOUT_SECONDS, Inputs
+from cdcproof.cli.reconcile.inputs import Inputs
 from cdcproof.clients import dask_cluster
 from cdcproof.core.errors import CdcproofError, UsageError
 from cdcproof.core.secrets import scrub
@@ -61,7 +61,7 @@ def distributed(inputs: Inputs, executor: Workers, at_once: int) -> Iterator[Dis
     source, target = inputs.source.address, inputs.target.address
     if source is None or target is None:
         raise TypeError("both sides have addresses")
-    slices = Distribution(executor, Addresses(source, target, STATEMENT_TIMEOUT_SECONDS), at_once)
+    slices = Distribution(executor, Addresses(source, target, inputs.statement_timeout_seconds), at_once)
     try:
         slices.start()
         yield slices

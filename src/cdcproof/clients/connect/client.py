@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from cdcproof.clients.connect.states import Connector, ConnectorStates, Task, read, root_cause
-from cdcproof.clients.connect.validation import FieldError, field_errors
+from cdcproof.clients.connect.validation import FieldError, field_errors, unread_keys
 from cdcproof.clients.http import (
     ConflictError,
     Http,
@@ -129,6 +129,10 @@ class Connect:
 
     def validate(self, config: Mapping[str, str]) -> tuple[FieldError, ...]:
         """What the plug-in says is wrong with a configuration; most plug-ins connect to the database to find out."""
+        return self.validated(config)[0]
+
+    def validated(self, config: Mapping[str, str]) -> tuple[tuple[FieldError, ...], tuple[FieldError, ...]]:
+        """What the plug-in says is wrong, and the keys that it probably does not read (`unread_keys`)."""
         learn(config)
         path = f"/connector-plugins/{quote(config.get('connector.class', ''), safe='')}/config/validate"
         try:
@@ -137,8 +141,9 @@ class Connect:
             if "Failed to find any class" not in error.message:
                 raise
             installed = ", ".join(sorted(plugin.class_name for plugin in self.plugins()))
-            return (FieldError("connector.class", f"the worker has no such plug-in; it has: {installed}"),)
-        return field_errors(self._object(answer, path))
+            return (FieldError("connector.class", f"the worker has no such plug-in; it has: {installed}"),), ()
+        found = self._object(answer, path)
+        return field_errors(found), unread_keys(found, config)
 
     def offsets(self, name: str) -> tuple[Offset, ...]:
         """Committed positions. Connect 3.5 or newer."""

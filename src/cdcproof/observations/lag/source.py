@@ -111,9 +111,12 @@ class SourceLag:
         return {n: one.last.unread_seconds for n, one in self.seen.items() if one.last.unread_seconds is not None}
 
     def unknown(self) -> dict[str, str]:
-        """Why connectors could not be seen, or that there is none."""
+        """Why connectors could not be seen, each reason with all that helps, or that there is none."""
         none = {} if self.seen else {"No source connector of the pipeline was found at Connect.": ""}
-        return dict(self.unseen.values()) or none
+        helps: dict[str, list[str]] = {}
+        for why, what_helps in self.unseen.values():
+            helps.setdefault(why, []).append(what_helps)
+        return {why: "\n".join(dict.fromkeys(filter(None, all_of_it))) for why, all_of_it in helps.items()} or none
 
     def rows(self) -> list[dict[str, object]]:
         """One row per connector, for the report."""

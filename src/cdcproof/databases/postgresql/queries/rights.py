@@ -15,6 +15,11 @@ WRITING = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
 """Privileges on a table by which its rows change, now or by a trigger."""
 
 
+def grant_of_monitoring(account: str) -> str:
+    """The statement by which an account sees the sessions of others whole."""
+    return sql.SQL("GRANT {} TO {};").format(sql.SQL(STATISTICS), sql.Identifier(account)).as_string()
+
+
 def grants(database: str, account: str, needs: Needs) -> dict[str, str]:
     """Each right that the needs come to, by its name, with the statement that grants it."""
     role = sql.Identifier(account)

@@ -23,6 +23,7 @@ from cdcproof.databases.contracts.deployment import (
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.postgresql.log import wal
 from cdcproof.databases.postgresql.queries import deployment as queries
+from cdcproof.databases.postgresql.queries.rights import grant_of_monitoring
 from cdcproof.databases.postgresql.rights import rights_of
 from cdcproof.databases.postgresql.session import Session
 
@@ -124,9 +125,7 @@ class PostgreSQLDeployment(Session):
             max(positions),
             positions,
             session=session,
-            grant=sql.SQL("GRANT pg_monitor TO {};").format(sql.Identifier(self.database.user)).as_string()
-            if hidden
-            else "",
+            grant=grant_of_monitoring(self.database.user) if hidden else "",
         )
 
     def capture_state(self, publication: str, slot: str) -> CaptureState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cdcproof.databases.contracts.diagnosis import SESSIONS, Question, Rows
+from cdcproof.databases.postgresql.queries.rights import grant_of_monitoring
 from cdcproof.databases.postgresql.session import Session
 
 # pg_blocking_pids locks the lock manager for a moment, so it is asked only of those that wait for a lock
@@ -83,5 +84,4 @@ class PostgreSQLDiagnosis(Session):
         [(sees,)] = self.query("SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')")
         if sees:
             return ""
-        [(grant,)] = self.query("SELECT 'GRANT pg_monitor TO ' || quote_ident(current_user) || ';'")
-        return f"This account sees only its own sessions whole: {grant}"
+        return f"This account sees only its own sessions whole: {grant_of_monitoring(self.database.user)}"

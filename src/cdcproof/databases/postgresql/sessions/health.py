@@ -17,6 +17,7 @@ from cdcproof.databases.contracts.health import Health, Reader, SlotRoom, Unread
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.log import wal
 from cdcproof.databases.postgresql.queries import health as queries
+from cdcproof.databases.postgresql.queries.rights import grant_of_monitoring
 from cdcproof.databases.postgresql.queries.statements import table_name
 from cdcproof.databases.postgresql.sessions.deployment import PostgreSQLDeployment
 
@@ -35,7 +36,7 @@ class PostgreSQLHealth(PostgreSQLDeployment):
         """By the statistics views; of the sessions nothing where this account may not see all of them."""
         hidden, *states, transaction, query, blocked = self.query(queries.SESSIONS)[0]
         limit, commits, rollbacks, deadlocks, ratio = self.query(queries.DATABASE)[0]
-        grant = sql.SQL("GRANT pg_monitor TO {};").format(sql.Identifier(self.database.user)).as_string()
+        grant = grant_of_monitoring(self.database.user)
         return Health(
             connections={} if hidden else dict(zip(_STATES, states, strict=True)),
             connections_limit=limit,
