@@ -222,14 +222,20 @@ class FakeDatabase:
         ]
 
     def _planted(self, held: FakeTable, scan: TableRead, segment: Segment) -> list[Row]:
-        """Rows in place of the table's: where they are to lie, else those of even number where it begins, the others where it ends."""
+        """Rows in place of the table's, within the slice: where they are to lie, else those of even number where it begins, the
+        others where it ends.
+        """
+        low, high = scan.slice or (None, None)
         ends = 0, max(len(held.rows) - 1, 0)
         places = [ends[number % 2] if at is None else at for number, at in enumerate(scan.planted_at)]
         places += [ends[number % 2] for number in range(len(places), len(scan.planted or ()))]
         return [
             Row(b"", tuple(_part(told.form, text) for told, text in zip(scan.columns, texts, strict=True)))
             for number, texts in enumerate(scan.planted or ())
-            if (segment.low or 0) <= places[number] and (segment.high is None or places[number] < segment.high)
+            if (segment.low or 0) <= places[number]
+            and (segment.high is None or places[number] < segment.high)
+            and (low is None or int(texts[0] or 0) >= low)
+            and (high is None or int(texts[0] or 0) < high)
         ]
 
     def _predicate(self, predicate: str) -> Callable[[tuple[Cell, ...]], bool]:

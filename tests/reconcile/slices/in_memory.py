@@ -10,6 +10,7 @@ from cdcproof.reconcile.checksums.checkpoint import Unfinished
 from cdcproof.reconcile.engine import Options, Run, reconcile
 from cdcproof.reconcile.in_flight.fence import Fence
 from cdcproof.reconcile.plan.columns import TablePair
+from cdcproof.reconcile.plan.representation import Ends
 from cdcproof.reconcile.report.result import TableResult
 from cdcproof.reconcile.slices.distribution import Addresses, Distribution
 from cdcproof.reconcile.slices.reading import SliceRead, sums_of
@@ -38,7 +39,8 @@ def side(*rows: tuple[int, int | None]) -> FakeDatabase:
 
 def reads(source: FakeDatabase, target: FakeDatabase) -> Callable[[SliceRead], SliceSums]:
     """What a worker does, of these databases."""
-    return lambda read: sums_of(read.plan, read.part, read.strategy, source, target)
+    ends = Ends(source.engine, source, target.engine, target)  # type: ignore[arg-type]
+    return lambda read: sums_of(read.plan, read.part, read.strategy, ends)
 
 
 def compared(

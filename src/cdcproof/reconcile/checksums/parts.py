@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
-from cdcproof.core.errors import CouldNotLookError
+from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.databases.table_read import WHOLE, ChunkSum, Segment, TableRead
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.sums import Summing
@@ -28,6 +28,29 @@ class Part:
 
     source: Segment | None = WHOLE
     target: Segment | None = WHOLE
+
+
+def segments_of(parts: Sequence[Part]) -> tuple[list[Segment], list[Segment]]:
+    """The source's and the target's: one side may have more parts than the other."""
+    source = [part.source for part in parts if part.source is not None]
+    return source, [part.target for part in parts if part.target is not None]
+
+
+def gap(parts: Sequence[Part]) -> str:
+    """Where the parts of a side leave something out, or have it twice; empty where they do not."""
+    for side in segments_of(parts):
+        if not side or side[0].low is not None or side[-1].high is not None:
+            return f"a table's first or last part has a bound, of {len(side)} parts"
+        for number, (end, begin) in enumerate(pairwise(side), 2):
+            if end.high is None or end.high != begin.low:
+                return f"part {number} of {len(side)} does not begin where the one before it ends"
+    return ""
+
+
+def demand_whole(parts: Sequence[Part]) -> None:
+    """Raise `UnexpectedAnswerError` where parts that are to be read leave something out, or have it twice."""
+    if why := gap(parts):
+        raise UnexpectedAnswerError(f"Not checked: {why}.", "Report it: this comparison cannot be trusted.")
 
 
 class Sessions:

@@ -12,7 +12,7 @@ from cdcproof.databases.duckdb.stream import TooWideError
 from cdcproof.databases.table_read import Segment, TableRead
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.checkpoint import Checkpoint, Kept, ResumePoint
-from cdcproof.reconcile.checksums.parts import Part, divided, rows_a_part, sum_up
+from cdcproof.reconcile.checksums.parts import Part, demand_whole, divided, rows_a_part, sum_up
 from cdcproof.reconcile.checksums.strategy import Choice, Means, SlicedTable, Way, chosen, push_down
 from cdcproof.reconcile.comparison import Side
 from cdcproof.reconcile.concurrency import Stop, both
@@ -138,6 +138,7 @@ class _Table:
             self.checkpoint.keep(described(self.plan), replace(begun, scanned=scanned))
 
         if means.slices:
+            demand_whole(begun.parts)
             pending = [number for number in range(len(begun.slices)) if number not in begun.scanned.done]
 
             def take(number: int, sums: SliceSums) -> None:
@@ -151,7 +152,7 @@ class _Table:
                 )
             )
             _demand_whole(begun)
-            # workers run the same program: what this one proves holds for them
+            # workers run the same program: what this one proves holds for them, beside what each proves of its slice
             return self._summed(replace(way, plan=plan), begun.scanned.balance, resumed, (Part(),))
         balance = sum_up(
             plan,

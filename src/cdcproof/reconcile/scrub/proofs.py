@@ -15,7 +15,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from cdcproof.core.errors import CouldNotLookError
-from cdcproof.databases.table_read import Slice
+from cdcproof.databases.table_read import Segment, Slice
+from cdcproof.reconcile.checksums.parts import Part, gap
 from cdcproof.reconcile.slices import store
 from cdcproof.reconcile.slices.division import WHOLE_TABLE, divided, holds
 from cdcproof.reconcile.slices.store import SliceSums
@@ -86,6 +87,11 @@ class Proofs:
     followed_at: str | None = None
     dropped: int | None = None
     logs: Logs = Logs()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The slices, as both sides read them."""
+        return tuple(Part(Segment(*one.slice), Segment(*one.slice)) for one in self.slices)
 
     @property
     def oldest_at(self) -> str | None:
@@ -234,4 +240,6 @@ def _read(path: Path) -> Proofs | None:
         Logs(**data["logs"]),
     )
     _ = found.oldest_at, dict(found.about)  # its times are times
+    if why := gap(found.parts):
+        raise ValueError(why)
     return found

@@ -13,7 +13,8 @@ from cdcproof.core.waiting import Deadline
 from cdcproof.databases.table_read import Slice
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.narrowing import narrowed
-from cdcproof.reconcile.checksums.strategy import Strategy
+from cdcproof.reconcile.checksums.parts import demand_whole
+from cdcproof.reconcile.checksums.strategy import Strategy, push_down
 from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.contents import canonical_keys, look_again
@@ -21,10 +22,12 @@ from cdcproof.reconcile.differences import Differences, Key
 from cdcproof.reconcile.in_flight.fence import Crossing
 from cdcproof.reconcile.in_flight.settle import Settled
 from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.plan.representation import Ends
 from cdcproof.reconcile.report.result import SelfProof
 from cdcproof.reconcile.rows.differing_chunks import DIFFERENCES_HELD, ByValue
 from cdcproof.reconcile.scrub import proofs as proofs_file
 from cdcproof.reconcile.scrub.proofs import Logs, Proofs
+from cdcproof.reconcile.self_proof.proof import Prover
 from cdcproof.reconcile.slices.division import within
 from cdcproof.reconcile.slices.reading import log_end, sums_of
 from cdcproof.reconcile.slices.store import SliceSums
@@ -95,7 +98,9 @@ class Work:
             column, _ = self.plan.range_column
             values = self.comparison.source.database.catalogue.value_range(self.plan.source.table, column)
             if values:
-                self.proofs = self.proofs.divided(*values, self.rows)
+                divided = self.proofs.divided(*values, self.rows)
+                demand_whole(divided.parts)
+                self.proofs = divided
 
     def distrust(self, why: str) -> None:
         """Every row has to be proven anew."""
@@ -132,14 +137,18 @@ class Work:
     def read(self, part: Slice) -> SliceSums:
         """Both sides of a slice summed up, by the sessions that are open."""
         self.comparison.progress(f"proving slice {self.slices_proven + 1}", 0, 0)
-        source, target = self.comparison.source.database, self.comparison.target.database
-        return sums_of(self.plan, part, Strategy.PUSH_DOWN, source, target)
+        source, target = self.comparison.source, self.comparison.target
+        ends = Ends(source.engine, source.database, target.engine, target.database)
+        return sums_of(self.plan, part, Strategy.PUSH_DOWN, ends)
 
     def prove(self, part: Slice, sums: SliceSums, at: str) -> None:
         """Prove a slice whose reading began at that time, or find what differs in it."""
         comparison, plan, balance = self.comparison, within(self.plan, part), Balance()
         balance.merge(sums.left, sums.source_rows, sums.target_rows)
         source, target, stop = comparison.source.database, comparison.target.database, Stop(comparison.stop)
+        if sums.left:  # it is read by value, by the slice's bounds, too
+            way = push_down(self.plan, comparison.source, comparison.target, "")
+            Prover(comparison.source, comparison.target, stop).demand_ends_seen(way, part)
         smaller, left = narrowed(plan, balance, source, target, stop)
         found = ByValue(smaller, source, target, stop).differences(left, lambda what: comparison.progress(what, 0, 0))
         settled = self._settle(plan, [difference.key for difference in found.found])

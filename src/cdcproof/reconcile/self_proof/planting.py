@@ -9,7 +9,7 @@ from itertools import islice, product
 
 from cdcproof.databases.table_read import Chunking, Segment, TableRead
 from cdcproof.pipeline.engines import Engine
-from cdcproof.reconcile.checksums.parts import Part
+from cdcproof.reconcile.checksums.parts import Part, segments_of
 from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.plan.edge_values import INTEGERS
 from cdcproof.reconcile.plan.plan import Plan
@@ -49,26 +49,26 @@ class Planting:
 
 def plantings(plan: Plan, columns: Sequence[Columns], specimens: Sequence[Specimen]) -> list[Planting]:
     """All of them, in as few readings as the key's values and the chunks allow. None where the key has no two values."""
-    base = _base(columns)
-    tags = _tags(plan, columns, 2 * (len(specimens) + 2)) if base else []
+    base = base_of(columns)
+    tags = tags_of(plan, columns, 2 * (len(specimens) + 2)) if base else []
     if not base or not tags:
         return []
     made: list[Planting] = []
     alone = [one for one in specimens if one.by_sums or (one.together and not plan.source.chunking.width)]
     left = [one for one in specimens if one not in alone]
     while left:
-        bed = _Bed(plan, base, list(tags))
+        bed = Bed(plan, base, list(tags))
         some = left[: _most_at_once(plan)]
         left = [one for one in some if not bed.take(one)] + left[len(some) :]  # the next may have a key for them
         if not bed.seeded:  # the key has too few values for any of these
             break
-        made.append(bed.planting(_apart(plan)))
+        made.append(bed.planting(apart(plan)))
     for one in alone:
-        bed = _Bed(plan, base, list(tags))
+        bed = Bed(plan, base, list(tags))
         if bed.take(one):
             made.append(
                 bed.planting(
-                    _apart(plan) if plan.source.chunking.width else Chunking(columns=plan.source.chunking.columns)
+                    apart(plan) if plan.source.chunking.width else Chunking(columns=plan.source.chunking.columns)
                 )
             )
     return made
@@ -79,19 +79,13 @@ def in_each_part(plan: Plan, columns: Sequence[Columns], parts: Sequence[Part]) 
 
     None where the columns have no values for any.
     """
-    base = _base(columns)
+    base = base_of(columns)
     if not base:
         return None
     ours, theirs = segments_of(parts)
     source = _spread(plan.source, columns[0].source_engine, [cell.source for cell in base], ours)
     target = _spread(plan.target, columns[0].target_engine, [cell.target for cell in base], theirs)
     return Planting(replace(plan, source=source, target=target), (), 2 * len(ours), 2 * len(theirs), by_sums=True)
-
-
-def segments_of(parts: Sequence[Part]) -> tuple[list[Segment], list[Segment]]:
-    """The source's and the target's: one side may have more parts than the other."""
-    source = [part.source for part in parts if part.source is not None]
-    return source, [part.target for part in parts if part.target is not None]
 
 
 def _spread(scan: TableRead, engine: Engine, texts: Sequence[str | None], segments: Sequence[Segment]) -> TableRead:
@@ -110,7 +104,7 @@ def _most_at_once(plan: Plan) -> int:
 
 
 @dataclass
-class _Bed:
+class Bed:
     """Rows of one reading as they come together."""
 
     plan: Plan
@@ -124,7 +118,7 @@ class _Bed:
     def take(self, specimen: Specimen) -> bool:
         """Plant it under keys that no other row has, if there are any left."""
         for number, tags in enumerate(self.free):
-            source, target = self._rows(specimen.source, tags), self._rows(specimen.target, tags)
+            source, target = self.rows(specimen.source, tags), self.rows(specimen.target, tags)
             keys = {self._key(row) for row in (*source, *target)}
             expected = self._expected(source, target)
             if not expected or keys & self.used:
@@ -142,7 +136,7 @@ class _Bed:
         by_sums = any(one.specimen.by_sums for one in self.seeded)
         ends: list[list[_Row]] = []
         for tags in self.free[-2:]:
-            rows = self._rows(CONTROL, tags)
+            rows = self.rows(CONTROL, tags)
             if not {self._key(row) for row in rows} & self.used:
                 ends.append(rows)
         first, last = ends[0] if ends else [], ends[1] if len(ends) > 1 else []
@@ -156,7 +150,8 @@ class _Bed:
         )
         return Planting(plan, tuple(self.seeded), len(source), len(target), by_sums)
 
-    def _rows(self, planted: Iterable[Planted], tags: tuple[Tag, Tag]) -> list[_Row]:
+    def rows(self, planted: Iterable[Planted], tags: tuple[Tag, Tag]) -> list[_Row]:
+        """Rows under these keys."""
         made = []
         for one in planted:
             row = list(self.base)
@@ -199,7 +194,7 @@ def _planted(scan: TableRead, chunking: Chunking, rows: Iterable[Sequence[str | 
     return replace(scan, chunking=chunking, planted=tuple(map(tuple, rows)), predicate="", slice=None, since=None)
 
 
-def _base(columns: Sequence[Columns]) -> _Row | None:
+def base_of(columns: Sequence[Columns]) -> _Row | None:
     """The plainest value of each column, NULL where both hold none in common; None where one has to hold something all the same."""
     base = []
     for one in columns:
@@ -210,14 +205,14 @@ def _base(columns: Sequence[Columns]) -> _Row | None:
     return tuple(base)
 
 
-def _apart(plan: Plan) -> Chunking:
+def apart(plan: Plan) -> Chunking:
     """Each mutant in a chunk of its own."""
     if plan.source.chunking.width:
         return Chunking(width=2)
     return Chunking(columns=plan.source.chunking.columns, buckets=_MOST_BUCKETS)
 
 
-def _tags(plan: Plan, columns: Sequence[Columns], number: int) -> list[tuple[Tag, Tag]]:
+def tags_of(plan: Plan, columns: Sequence[Columns], number: int) -> list[tuple[Tag, Tag]]:
     """About so many keys, two by two, or as many as there are."""
     if plan.source.chunking.width:
         return [({0: one}, {0: other}) for one, other in _ends(columns[0], number)]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
+from cdcproof.databases.table_read import Slice
 from cdcproof.reconcile.checksums.narrowing import narrowed
-from cdcproof.reconcile.checksums.parts import Part, divided, sum_up
+from cdcproof.reconcile.checksums.parts import Part, divided, gap, segments_of, sum_up
 from cdcproof.reconcile.checksums.strategy import Strategy, Way
 from cdcproof.reconcile.comparison import Side
 from cdcproof.reconcile.concurrency import Stop
@@ -20,13 +20,8 @@ from cdcproof.reconcile.in_flight.settle import differing
 from cdcproof.reconcile.report.result import Control, MutantResult, SelfProof, TableResult, TableStatus
 from cdcproof.reconcile.rows.differing_chunks import ByValue
 from cdcproof.reconcile.self_proof.mutants import Mutant, Specimen, by_column, columns_of, specimens
-from cdcproof.reconcile.self_proof.planting import (
-    Planting,
-    Seeded,
-    in_each_part,
-    plantings,
-    segments_of,
-)
+from cdcproof.reconcile.self_proof.planting import Planting, Seeded, in_each_part, plantings
+from cdcproof.reconcile.self_proof.slice_ends import at_ends, not_checked
 
 _NOTHING_FITS = "the key, or a column that is never NULL, has no two values that both sides hold"
 
@@ -56,7 +51,8 @@ class Prover:
         spread = in_each_part(way.plan, columns, parts) if len(parts) > 1 else None
         if spread:
             seen.append(_Seen(spread, *self._found(spread, way, parts)))
-        wrong = _gap(parts) or next(filter(None, (one.control for one in seen)), None)
+        not_whole: tuple[Control, str] = ("not read whole", gap(parts))
+        wrong = not_whole if not_whole[1] else next(filter(None, (one.control for one in seen)), None)
         control: Control = wrong[0] if wrong else "equal"
         reason = wrong[1] if wrong else ""
         survived: dict[Mutant, list[str]] = defaultdict(list)
@@ -64,6 +60,16 @@ class Prover:
             for specimen in one.survivors:
                 survived[specimen.mutant] += [way.plan.names[place] for place in specimen.columns]
         return SelfProof(rows, control, _matrix(planted, survived), reason)
+
+    def demand_ends_seen(self, way: Way, part: Slice) -> None:
+        """Raise `UnexpectedAnswerError` where mutants at the ends of a slice are not found by value and by key. Raises as `sum_up`."""
+        columns = columns_of(way.plan, self.source.engine, self.target.engine)
+        for planting in at_ends(way.plan, columns, part):
+            seen = _Seen(planting, *self._found(planting, way, (Part(),)))
+            if wrong := seen.control:
+                raise not_checked(part, wrong[1])
+            for one in seen.survivors:
+                raise not_checked(part, f"{one.mutant} at its ends was not found")
 
     def _look(self, made: Sequence[Planting], way: Way, parts: Sequence[Part]) -> list[_Seen]:
         return [_Seen(one, *self._found(one, way, _ends(parts))) for one in made]
@@ -133,18 +139,6 @@ class _Seen:
 def _ends(parts: Sequence[Part]) -> tuple[Part, ...]:
     """The first and the last part of each side."""
     return divided(*(side if len(side) <= 2 else [side[0], side[-1]] for side in segments_of(parts)))
-
-
-def _gap(parts: Sequence[Part]) -> tuple[Control, str] | None:
-    """Where the parts of a side leave something out, or have it twice."""
-    for side in segments_of(parts):
-        cuts = [(end.high, begin.low) for end, begin in pairwise(side)]
-        if not side or side[0].low is not None or side[-1].high is not None:
-            return "not read whole", f"a table's first or last part has a bound, of {len(side)} parts"
-        for number, (end, begin) in enumerate(cuts, 2):
-            if end is None or end != begin:
-                return "not read whole", f"part {number} of {len(side)} does not begin where the one before it ends"
-    return None
 
 
 def _is_found(seeded: Seeded, found: dict[Key, tuple[str, ...]]) -> bool:

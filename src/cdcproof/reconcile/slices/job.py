@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.reconcile.checksums.checkpoint import ResumePoint
+from cdcproof.reconcile.checksums.parts import demand_whole
 from cdcproof.reconcile.checksums.strategy import Choice, SlicedTable, Way, chosen
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.engine import Run, Sides, opened
@@ -83,6 +84,7 @@ class _Job:
         )
         made_by = program(way.choice.strategy)
         agreed = self.folder.agreed(table.name, SharedPlan(described(plan), made_by, self.share.total, place, begun))
+        demand_whole(agreed.begun.parts)
         _demand_readable(agreed.begun, begun, way)
         return self._read_slices(table.name, way, agreed)
 

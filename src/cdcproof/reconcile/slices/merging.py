@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.reconcile.checksums.checkpoint import ResumePoint
+from cdcproof.reconcile.checksums.parts import demand_whole
 from cdcproof.reconcile.checksums.strategy import SlicedTable
 from cdcproof.reconcile.slices.folder import SharedPlan, SliceFolder, too_old
 from cdcproof.reconcile.slices.reading import now, program
@@ -63,6 +64,7 @@ class MergedTable:
         if plan is None:
             raise UnexpectedAnswerError(f"No slice of {self.table} was read into {folder.path}.", _AGAIN)
         folder.demand(self.table, plan, about, program(plan.begun.strategy))
+        demand_whole(plan.begun.parts)
         slices, errors = self._slices(plan)
         missing = [number for number in range(len(plan.begun.slices)) if number not in slices]
         if missing:

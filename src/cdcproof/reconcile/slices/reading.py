@@ -28,6 +28,9 @@ from cdcproof.reconcile.checksums.strategy import Strategy
 from cdcproof.reconcile.checksums.sums import PushDown, Summing
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.plan.plan import Plan
+from cdcproof.reconcile.plan.representation import Ends
+from cdcproof.reconcile.self_proof.mutants import columns_of
+from cdcproof.reconcile.self_proof.slice_ends import demand_seen
 from cdcproof.reconcile.slices.division import within
 from cdcproof.reconcile.slices.store import SliceSums
 
@@ -75,18 +78,23 @@ def read_slice(read: SliceRead) -> SliceSums:
             _opened(read.source, read.plan.source.table, read.statement_timeout_seconds) as source,
             _opened(read.target, read.plan.target.table, read.statement_timeout_seconds) as target,
         ):
-            return sums_of(read.plan, read.part, read.strategy, source, target)
+            ends = Ends(read.source.address.type, source, read.target.address.type, target)
+            return sums_of(read.plan, read.part, read.strategy, ends)
     except UsageError as error:
         raise RefusedError(f"Worker {worker()}: {error.message}", error.remedy) from None
     except CouldNotLookError as error:
         raise type(error)(f"Worker {worker()}: {error.message}", error.remedy) from None
 
 
-def sums_of(plan: Plan, part: Slice, strategy: Strategy, source: Database, target: Database) -> SliceSums:
-    """Both sides of one slice summed up at once by sessions that are open. Raises as `sum_up`."""
-    began, position = now(), log_end(source)
+def sums_of(plan: Plan, part: Slice, strategy: Strategy, ends: Ends) -> SliceSums:
+    """Both sides of one slice summed up at once by sessions that are open, which first prove that they see where it begins and ends.
+
+    Raises as `sum_up`; `UnexpectedAnswerError` where something is planted that they do not see.
+    """
     with ExitStack() as stack:
-        ours, theirs = (_summing(strategy, side, stack) for side in (source, target))
+        ours, theirs = (_summing(strategy, side, stack) for side in (ends.source, ends.target))
+        demand_seen(plan, columns_of(plan, ends.source_engine, ends.target_engine), part, ours, theirs)
+        began, position = now(), log_end(ends.source)
         balance = sum_up(within(plan, part), ours, theirs, [Part()], Stop())
     left = tuple(sorted(balance.left()))
     return SliceSums(left, balance.source_rows, balance.target_rows, began, now(), position, worker())

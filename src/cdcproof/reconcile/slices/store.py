@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows: nothing keeps two runs apart there
     fcntl = None  # type: ignore[assignment]
 
-VERSION = 7
+VERSION = 8
 """Another one, too, when a row gets another hash."""
 OTHER_VERSION = "written by another version of cdcproof"
 
