@@ -8,7 +8,7 @@ import pytest
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import BackupFile
-from cdcproof.findings import Finding, require
+from cdcproof.findings import Finding, Observation, require
 from cdcproof.observations.backups.logs import last_run, read
 from cdcproof.observations.backups.runs import COMPLETE, FRESH, BackupRuns, GoodBackups, Run
 
@@ -169,3 +169,103 @@ def test_a_newer_one_that_may_not_have_been_seen_is_not_known() -> None:
     require(fresh.observation())
     with pytest.raises(CouldNotLookError, match="more files below /b than could be listed"):
         require(replace(fresh, complete=False).observation())
+
+
+def test_the_last_run_is_judged_and_earlier_failures_are_concerns() -> None:
+    bad = "✗ target: no answer\n✗ upload\n"
+    found = runs(run("20261122_060000", 168, bad), run("20261129_020000", 26))
+
+    assert found.observation() == Observation(
+        {"last run": "complete, and nothing failed"},
+        {"last run": "complete, and nothing failed"},
+        {"last run": "/b/backup_20261129_020000.log"},
+        concerns={"/b/backup_20261122_060000.log": "✗ target: no answer"},
+        no_concern="nothing failed",
+    )
+    assert found.rows() == [
+        {"log": "/b/backup_20261122_060000.log", "✓": 0, "✗": 2, "says": "✗ upload"},
+        {"log": "/b/backup_20261129_020000.log", "✓": 2, "✗": 0, "says": LOG.splitlines()[1]},
+    ]
+
+
+def test_the_report_has_the_runs_of_a_week_or_the_last_one() -> None:
+    assert runs(run("a", 169, "hm"), run("b", 168.1)).rows() == [
+        {"log": "/b/backup_b.log", "✓": 2, "✗": 0, "says": LOG.splitlines()[1]}
+    ]
+    assert runs(run("a", 1, "hm")).rows() == [{"log": "/b/backup_a.log", "✓": 0, "✗": 0, "says": ""}]
+    assert runs().rows() == [{"log": "none", "✓": None, "✗": None, "says": None}]
+
+
+def test_a_failure_of_the_last_run_is_no_earlier_one_and_without_a_run_there_is_nothing() -> None:
+    assert runs(run("20261129_020000", 4, "✗ a\n")).failed_before() == {}
+    assert (runs().found(), runs().details(), runs().failed_before()) == ({}, {}, {})
+
+
+def test_a_run_may_go_on_for_an_hour_after_its_last_line() -> None:
+    assert runs(run("20261129_050000", 0.99), newest_good="").unknown() == {
+        "The backup run of /b/backup_20261129_050000.log may still go on.": "Look again when it has ended."
+    }
+    assert runs(run("20261129_050000", 1), newest_good="").unknown() == {}
+    assert runs(run("20261129_050000", 0.5, "✗ a\n"), newest_good="").unknown() == {}
+    assert runs().unknown() == {
+        "There is no log of a backup run.": (
+            "Backups leave backup_YYYYMMDD_HHMMSS.log in paths.backups; another log is named by paths.backup_log."
+        )
+    }
+
+
+def test_a_log_without_a_time_in_its_name_has_no_backup_of_that_time() -> None:
+    assert runs(Run("/var/log/backup.log", NOW, read("", LOG)), newest_good="").found() == {"last run": COMPLETE}
+
+
+def test_the_newest_good_backup_of_each_part_is_judged() -> None:
+    newest, before = folder("w_20261129_020000", 4), folder("w_20261128_020000", 28)
+    found = replace(
+        backups(*before, *newest, ("a.gz", 26), damaged={"w_20261129_020000": "toc.dat is missing"}), complete=False
+    )
+
+    assert found.observation() == Observation(
+        {"/b": "fresh", "/b/w_#_#": "28.0 h old"},
+        {"/b": "fresh", "/b/w_#_#": "fresh"},
+        {"/b": "newest: a.gz", "/b/w_#_#": "newest: w_20261129_020000, not good: toc.dat is missing"},
+        unknown={
+            "There are more files below /b than could be listed in time.": (
+                "Delete old backups (cdcproof cleanup backups), or name the directory of the newest ones as paths.backups."
+            )
+        },
+    )
+    assert found.rows() == [
+        {"part": "/b", "newest": "a.gz", "newest good": "a.gz", "hours old": "26.0"},
+        {"part": "/b/w_#_#", "newest": "w_20261129_020000", "newest good": "w_20261128_020000", "hours old": "28.0"},
+    ]
+
+
+def test_a_part_without_a_good_backup_and_a_directory_without_any_have_a_row() -> None:
+    empty = backups(("pg/w_1.gz", 4, 0))
+    assert empty.rows() == [{"part": "/b/pg", "newest": "pg/w_1.gz", "newest good": "none", "hours old": None}]
+    assert (empty.details(), empty.newest_stamp()) == ({"/b/pg": "newest: pg/w_1.gz, not good: it is empty"}, "")
+    assert backups().rows() == [{"part": "/b", "newest": "none", "newest good": "none", "hours old": None}]
+    assert (backups().found(), backups().expected()) == ({}, {"/b": FRESH})
+
+
+def test_why_a_backup_is_not_good() -> None:
+    def why(*files: tuple[str, float] | tuple[str, float, int], failed: tuple[str, ...] = ()) -> str:
+        return next(iter(backups(*files, failed=failed).details().values())).partition(", not good: ")[2]
+
+    unsummed = [one for one in folder("w_20261129_020000", 4) if "SUMS" not in one[0]]
+    assert why(*unsummed, ("w_20261129_020000/pg/SHA256SUMS", 4)) == "it has no SHA256SUMS"
+    assert why(("w.gz", -61 / 3600)) == "it is from the future: a clock is wrong"
+    assert why(("w.gz", -60 / 3600)) == ""
+    assert why(("w_20261129_020000.gz", 4), failed=("20261129_020000",)) == "the log of its run has a line with ✗"
+    assert why(("w.gz", 4), failed=("20261129_020000",)) == ""
+
+
+def test_a_folder_with_a_manifest_is_a_part_by_its_own_name_and_files_are_by_their_folder() -> None:
+    found = backups(("20261128/pg/w.gz", 28), ("20261129/pg/w.gz", 4), ("theirs/manifest.json", 4), ("w.gz", 4))
+    assert [*found.found()] == ["/b", "/b/#", "/b/theirs"]
+    assert found.found()["/b/#"] == FRESH
+
+
+def test_a_backup_is_of_last_night_until_the_limit() -> None:
+    assert backups(("w.gz", 26)).found() == {"/b": "fresh"}
+    assert backups(("w.gz", 26.1)).found() == {"/b": "26.1 h old"}

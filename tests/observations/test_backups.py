@@ -15,7 +15,7 @@ from cdcproof.backup.folders import damage
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import BackupFile
 from cdcproof.environments.disk import files_below
-from cdcproof.findings import require
+from cdcproof.findings import Observation, require
 from cdcproof.observations.backups.morning import FRESH, Backups
 from cdcproof.remedies.checks import Remedies
 from tests.backup.made import committed
@@ -196,3 +196,79 @@ def test_the_check_sees_what_cdcproof_backup_made(tmp_path: Path) -> None:
     assert found.found() == {str(kept.folder): FRESH}
     next(kept.folder.rglob("*.gz")).unlink()
     assert "2605.dat.gz" in damage(kept.folder)
+
+
+def test_the_newest_backup_of_each_part_is_judged_and_has_a_row() -> None:
+    found = replace(backups(("pg/w_1.gz", 26), ("ms/w_1.bak", 26.1), *own(LAST_NIGHT, 9)), complete=False)
+    ours = f"/b/{LAST_NIGHT}"
+
+    assert found.observation() == Observation(
+        {"/b/pg": "fresh", "/b/ms": "26.1 h old", ours: "fresh"},
+        {"/b/pg": "fresh", "/b/ms": "fresh", ours: "fresh"},
+        {
+            "/b/pg": "newest: pg/w_1.gz",
+            "/b/ms": "newest: ms/w_1.bak",
+            ours: f"newest: {LAST_NIGHT}/manifest.json",
+        },
+        unknown={
+            "There are more files below /b than could be listed in time.": (
+                "Delete old backups, or name the directory of the newest ones as paths.backups."
+            )
+        },
+    )
+    assert found.rows() == [
+        {"below": "/b/ms", "newest": "ms/w_1.bak", "hours old": "26.1", "size": "100 B"},
+        {"below": "/b/pg", "newest": "pg/w_1.gz", "hours old": "26.0", "size": "100 B"},
+        {"below": ours, "newest": f"{LAST_NIGHT}/manifest.json", "hours old": "9.1", "size": "400 B"},
+    ]
+    assert backups().rows() == [{"below": "/b", "newest": "none", "hours old": None, "size": None}]
+    assert backups().observation() == Observation({}, {"/b": "fresh"})
+
+
+def test_a_clock_may_be_ahead_by_so_much() -> None:
+    near, ahead = -60 / 3600, -61 / 3600
+    assert backups(("w.gz", near)).found() == {"/b": "fresh"}
+    assert backups(("w.gz", ahead)).found() == {"/b": "from the future: a clock is wrong"}
+    assert backups(("w.gz", near), size=0).found() == {"/b": "an empty file"}
+    assert backups(("w.gz", ahead), size=0).found() == {"/b": "from the future: a clock is wrong"}
+
+
+def test_files_of_a_folder_count_and_those_beside_folders_do_not() -> None:
+    assert backups(("notes.txt", 900), ("pg/2026/w.gz", 4), ("pg/old.gz", 900)).found() == {"/b/pg": "fresh"}
+    assert backups(("pg/w.log", 900), ("w.gz", 4)).found() == {"/b": "fresh"}
+    assert backups(("a.gz", 4), ("b.gz", 4)).details() == {"/b": "newest: b.gz"}
+
+
+def test_a_limit_of_days_is_of_those_that_are_older_and_frees_what_they_take() -> None:
+    week = 7 * 24
+    old = backups(("pg/a_1.gz", week + 0.1), ("pg/a_2.gz", week), ("pg/a_3.gz", 1)).old(7)
+    assert (old.directory, old.days, old.count, old.size_bytes) == (Path("/b"), 7, 1, 4096)
+    assert (old.complete, old.kept, old.kept_folders) == (True, (), ())
+    kept = replace(
+        backups(("pg/a_1.gz", week), ("ms/b_1.bak", week + 0.1), ("x/y/c.gz", week + 1)), complete=False
+    ).old(7)
+    assert (kept.count, kept.kept, kept.complete) == (0, ("ms/b_1.bak", "x/y/c.gz"), False)
+
+
+def test_our_newest_backup_of_each_pipeline_is_kept_and_is_as_old_as_its_copy() -> None:
+    old = backups(*own(BEFORE, 200), *own("x_20261101_020000", 400), *own("x_20261026_020000", 550)).old(7)
+    assert old.kept_folders == (BEFORE, "x_20261101_020000")
+    assert (old.count, old.kept) == (4, ())
+    copied = backups(*own(WEEKS_AGO, 1)).old(7)
+    assert (copied.count, copied.kept_folders) == (0, ())
+    at_limit = backups(*own(WEEKS_AGO, 168)).old(7)
+    assert at_limit.kept_folders == ()
+
+
+def test_a_backup_of_ours_from_the_future_is_not_mended_by_another() -> None:
+    # NOW is 2026-11-18 11:06:40 UTC
+    assert backups(*own("w_20261118_110740", 40)).is_mended_by_one_of("w")
+    assert not backups(*own("w_20261118_110741", 0)).is_mended_by_one_of("w")
+
+
+def test_a_folder_that_lost_its_manifest_is_not_a_part_beside_whole_ones_of_its_pipeline_only() -> None:
+    remnant = own("x_20261101_020000", 400, *OWN[1:])
+    assert backups(*own(LAST_NIGHT, 9), *remnant).found() == {
+        f"/b/{LAST_NIGHT}": "fresh",
+        "/b/x_20261101_020000": "400.0 h old",
+    }

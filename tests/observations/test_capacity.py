@@ -6,7 +6,7 @@ import pytest
 
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import FileSystem
-from cdcproof.findings import Verdict, require
+from cdcproof.findings import Limit, Observation, Verdict, require
 from cdcproof.observations.weeks.capacity import DaysUntilFull, Growth
 from checks.weekly import test_3_capacity as checks
 from tests.check_in_process import judged
@@ -136,3 +136,82 @@ def test_a_disk_that_does_not_fill_has_no_last_day() -> None:
 
     assert math.isinf(found.days()["/data"])
     assert found.rows()[0]["full in days"] == "does not fill"
+
+
+def test_growth_is_judged_beside_its_sizes_and_what_has_no_history_is_named() -> None:
+    series = {"w": sizes((7, 100), (0, 126)), "less": sizes((14, 4), (0, 2))}
+    new = {f"t{n}": sizes((5.9, 1), (0, 2)) for n in range(6)}
+    right = "grew by at most 25% in 7 days"
+    none_of = "Too short a history: no size of a week ago is known of"
+    remedy = "Each weekly run keeps the sizes; run it again in a week."
+
+    assert growth(**series, new=sizes((0, 1))).observation() == Observation(
+        {"w": "grew by 26% in 7 days, 26.0 GiB", "less": right},
+        {"w": right, "less": right},
+        {
+            "w": "100.0 GiB 7.0 days ago, 126.0 GiB now",
+            "less": "4.0 GiB 14.0 days ago, 2.0 GiB now",
+        },
+        unknown={f"{none_of} new.": remedy},
+    )
+    assert growth(**series, new=sizes((0, 1))).rows()[1:] == [
+        {"of": "less", "before": "4.0 GiB", "days ago": "14.0", "now": "2.0 GiB", "in 7 days": "-1.0 GiB"},
+        {"of": "new", "before": "not known", "days ago": None, "now": "1.0 GiB", "in 7 days": None},
+    ]
+    assert growth(**new).unknown() == {f"{none_of} t0, t1, t2, t3, t4 and 1 more.": remedy}
+    assert list(growth(**dict(list(new.items())[:5])).unknown()) == [f"{none_of} t0, t1, t2, t3, t4."]
+    assert list(growth().unknown()) == [f"{none_of} anything."]
+
+
+def test_a_size_is_a_week_old_after_six_days_and_little_in_bytes_is_no_growth() -> None:
+    assert growth(w=sizes((6, 100), (0, 120))).unknown() == {}
+    assert growth(w=sizes((7, 0.25), (0, 0.5))).found() == {"w": "grew by at most 25% in 7 days"}
+    assert growth(w=sizes((7, 0.25), (0, 0.51))).found() == {"w": "grew by 104% in 7 days, 266.2 MiB"}
+    assert growth(w=sizes((7, 0.01), (0, 100.01))).found() == {"w": "grew by 1,000,000% in 7 days, 100.0 GiB"}
+    steady = growth(w=sizes((7, 1), (0, 1)))
+    assert steady.rows()[0]["in 7 days"] == "+0 B"
+
+
+def test_days_are_judged_by_the_limit_and_what_has_no_history_is_named() -> None:
+    known = sizes((20, 480), (10, 490), (0, 500))
+    disks = (disk(30), disk(5, "/new"), disk(5, "/young"))
+    found = DaysUntilFull(disks, {"/data": known, "/young": sizes((0, 1))}, 30)
+    needed = "3 measurements over two weeks are needed."
+
+    assert found.observation() == Observation(
+        {"/data": pytest.approx(30)},
+        Limit("at least", 30, "days until full"),
+        {"/data": "fills by +1.0 GiB a day, 30.0 GiB are free"},
+        unknown={f"Too short a history of /new, /young: {needed}": "Each weekly run keeps one."},
+    )
+    assert DaysUntilFull((), {}, 30).unknown() == {
+        f"Too short a history of any file system: {needed}": (
+            "Each weekly run keeps one; name what holds data in paths.volumes."
+        )
+    }
+    assert until_full(30, (20, 480), (10, 490), (0, 500)).unknown() == {}
+
+
+def test_a_line_is_fitted_through_three_measurements_of_thirteen_days_within_ninety() -> None:
+    assert until_full(30, (13, 487), (5, 495), (0, 500)).days() == {"/data": pytest.approx(30)}
+    assert until_full(30, (12.9, 487), (5, 495), (0, 500)).days() == {}
+    assert until_full(30, (90, 410), (5, 495), (0, 500)).days() == {"/data": pytest.approx(30)}
+    assert until_full(30, (90.1, 410), (5, 495), (0, 500)).days() == {}
+
+
+def test_the_report_has_a_row_for_each_file_system() -> None:
+    known, less = sizes((20, 480), (10, 490), (0, 500)), sizes((20, 520), (10, 510), (0, 500))
+    disks = (disk(1_500), disk(5, "/less"), disk(5, "/new"))
+    found = DaysUntilFull(disks, {"/data": known, "/less": less}, 30)
+
+    assert found.rows() == [
+        {"path": "/data", "used": "50%", "free": "1.5 TiB", "a day": "+1.0 GiB", "full in days": "1,500", "measurements": 3},
+        {"path": "/less", "used": "50%", "free": "5.0 GiB", "a day": "-1.0 GiB", "full in days": "does not fill", "measurements": 3},
+        {"path": "/new", "used": "50%", "free": "5.0 GiB", "a day": None, "full in days": None, "measurements": 0},
+    ]  # fmt: skip
+    assert found.details() == {
+        "/data": "fills by +1.0 GiB a day, 1.5 TiB are free",
+        "/less": "fills by -1.0 GiB a day, 5.0 GiB are free",
+    }
+    assert DaysUntilFull((), {}, 30).rows() == [{"path": "none"}]
+    assert DaysUntilFull((), {}, 30).details() == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.findings import Observation
 from cdcproof.observations.reconciliation.connector_page import PageBesideConnect, settled
 
 UP, DOWN = {"sink": 1.0}, {"sink": 0.0}
@@ -57,3 +58,35 @@ def test_a_page_that_is_never_made_anew_is_a_copy_and_no_contradiction() -> None
     again = beside(UP, DOWN, UP, made_at=8.0)
     assert settled([copy, again]) is again
     assert settled([copy, beside(UP, UP, UP, made_at=7.0)]).agrees
+
+
+def test_each_connector_is_judged_by_itself_and_has_a_row() -> None:
+    found = beside({"a": 1.0, "b": 1.0, "c": 0.0}, {"a": 0.0, "c": 0.0, "d": 1.0}, {"a": 1.0, "b": 1.0, "c": 1.0})
+
+    assert found.observation() == Observation({"a": 0.0, "c": 0.0, "d": 1.0}, {"a": 1.0, "b": 1.0, "c": 0.0})
+    assert found.rows() == [
+        {"connector": "a", "state": 0.0, "Connect before": 1.0, "after": 1.0},
+        {"connector": "b", "state": None, "Connect before": 1.0, "after": 1.0},
+        {"connector": "c", "state": 0.0, "Connect before": 0.0, "after": 1.0},
+        {"connector": "d", "state": 1.0, "Connect before": None, "after": None},
+    ]
+
+
+def test_a_connector_of_which_only_the_first_answer_knows_has_a_row() -> None:
+    assert beside(UP, {}, {}).rows() == [{"connector": "sink", "state": None, "Connect before": 1.0, "after": None}]
+    assert beside({}, {}, UP).rows() == [{"connector": "sink", "state": None, "Connect before": None, "after": 1.0}]
+
+
+def test_why_a_copy_proves_nothing_is_said_with_what_helps() -> None:
+    copy = beside(UP, DOWN, UP, made_at=7.0)
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        settled([copy, copy])
+    assert raised.value.message == (
+        "The metrics of the connector exporter prove nothing: they contradict Connect, and are still those of the first of "
+        "2 looks: a copy, which may be older than what Connect says."
+    )
+    assert raised.value.remedy == (
+        "Look for a cache in front of the exporter, or an exporter that hangs: fetch the page twice and compare its "
+        "cdcproof_exporter_rendered_timestamp_seconds."
+    )
+    assert settled([copy]) is copy, "one look cannot show that it is a copy"

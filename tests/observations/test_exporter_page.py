@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,15 @@ from cdcproof.clients.prometheus import Metrics, Sample
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.monitoring.exporter.connectors import ConnectorCollector
 from cdcproof.monitoring.exporter.reconciliation import ReconciliationCollector
-from cdcproof.observations.reconciliation.exporter_page import demand_counted, demand_own
+from cdcproof.observations.reconciliation.exporter_page import (
+    INFO,
+    LAST_REPORT,
+    RENDERED,
+    demand_counted,
+    demand_own,
+    made_at,
+    not_own,
+)
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.report.result import Report, TableResult, TableStatus, write
 from tests.monitoring.pages import scraped
@@ -125,3 +134,95 @@ def test_the_connectors_metrics_have_an_owner_too(pipeline: Pipeline) -> None:
     with pytest.raises(UnexpectedAnswerError, match='service="connect"} is 0'):
         demand_own(page, pipeline, datetime.now(UTC), ["connect"])
     demand_own(changed(page, "cdcproof_exporter_up", 1, service="connect"), pipeline, datetime.now(UTC), ["connect"])
+
+
+def test_whose_fault_it_is_is_said_with_what_helps(page: Metrics, pipeline: Pipeline) -> None:
+    other = pipeline.model_copy(update={"name": "other"})
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        demand_own(page, other, NOW, [])
+    assert raised.value.message == f"The metrics at {page.url} prove nothing: they are of pipeline test, not other."
+    assert raised.value.remedy == (
+        "Look at what serves this address, then start this pipeline's own: cdcproof exporter --pipeline other"
+    )
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        demand_counted(changed(page, ROWS, -1.0, table="orders"), pipeline, NOW, MATCHED)
+    assert raised.value.message == f"The metrics at {page.url} prove nothing: {ROWS} of orders is -1.0."
+    assert raised.value.remedy == "Compare its reports directory and its clock with this machine's, and read its log."
+
+
+def test_whose_metrics_they_are_is_said_once_and_for_both_sides(page: Metrics, pipeline: Pipeline) -> None:
+    unknown = f"they do not say whose they are ({INFO}): another program serves them, or an older cdcproof"
+    [info] = [one for one in page.samples if one.name == INFO]
+    twice = replace(info, labels=(("pipeline", "second"),))
+    assert not_own(replace(page, samples=(*page.samples, twice)), pipeline) == unknown
+    assert not_own(page, pipeline) == ""
+    for side, place in (("source", "sqlserver://h:1/elsewhere"), ("target", "postgresql://h:1/elsewhere")):
+        labels = tuple((key, place if key == side else value) for key, value in info.labels)
+        others = tuple(replace(one, labels=labels) if one is info else one for one in page.samples)
+        assert not_own(replace(page, samples=others), pipeline).startswith(f"they are of the {side} {place}, not ")
+        unsaid = tuple((key, value) for key, value in info.labels if key != side)
+        others = tuple(replace(one, labels=unsaid) if one is info else one for one in page.samples)
+        assert not_own(replace(page, samples=others), pipeline).startswith(f"they are of the {side} None, not ")
+
+
+def test_a_page_may_be_two_minutes_old_and_as_far_ahead_as_clocks_may_be(page: Metrics, pipeline: Pipeline) -> None:
+    """And as much older as clocks may differ: 60 s, unless the pipeline file says otherwise."""
+    for seconds in (180, -60):
+        demand_own(page, pipeline, NOW + timedelta(seconds=seconds), ["reports"])
+    old = problem(page, pipeline, NOW + timedelta(seconds=181))
+    at = f"{NOW.astimezone():%Y-%m-%d %H:%M:%S}"
+    assert f"they were made 0.1 h ago, at {at}: a copy, or an exporter that hangs." in old
+    ahead = problem(page, pipeline, NOW - timedelta(seconds=61))
+    assert f"they were made in the future, at {at}: a clock is wrong." in ahead
+
+
+def test_a_service_that_the_page_does_not_name_is_absent(page: Metrics, pipeline: Pipeline) -> None:
+    with pytest.raises(UnexpectedAnswerError, match=r'cdcproof_exporter_up\{service="connect"\} is absent\.'):
+        demand_own(page, pipeline, NOW, ["reports", "connect"])
+
+
+def test_a_time_may_be_as_far_ahead_as_clocks_may_be(page: Metrics, pipeline: Pipeline) -> None:
+    near = NOW.timestamp() + 60
+    demand_counted(changed(page, LAST_MATCH, near, table="orders"), pipeline, NOW, MATCHED)
+    with pytest.raises(UnexpectedAnswerError, match="is in the future, 20"):
+        demand_counted(changed(page, LAST_MATCH, near + 1, table="orders"), pipeline, NOW, MATCHED)
+
+
+def test_a_report_counts_that_is_older_by_no_more_than_clocks_may_differ(page: Metrics, pipeline: Pipeline) -> None:
+    at = MATCHED["orders"].timestamp()
+    demand_counted(changed(changed(page, LAST_MATCH, at - 60), LAST_REPORT, at - 60), pipeline, NOW, MATCHED)
+    with pytest.raises(
+        UnexpectedAnswerError, match=r"the newest report that they count is of 20.*, and there is one of 20"
+    ):
+        demand_counted(changed(page, LAST_REPORT, at - 61), pipeline, NOW, MATCHED)
+    with pytest.raises(
+        UnexpectedAnswerError, match=r"they show the last match of orders at 20.*, and a report matched at 20"
+    ):
+        demand_counted(changed(page, LAST_MATCH, at - 61, table="orders"), pipeline, NOW, MATCHED)
+    with pytest.raises(
+        UnexpectedAnswerError, match="the newest report that they count is of never, and there is one of 20"
+    ):
+        demand_counted(changed(page, LAST_REPORT, None), pipeline, NOW, MATCHED)
+    with pytest.raises(UnexpectedAnswerError, match="they show the last match of orders at never, and"):
+        demand_counted(changed(page, LAST_MATCH, 0, table="orders"), pipeline, NOW, MATCHED)
+
+
+def test_a_mismatch_as_old_as_the_match_does_not_stand(page: Metrics, pipeline: Pipeline) -> None:
+    old = NOW.timestamp() - 30 * HOUR
+    same = changed(changed(page, LAST_MATCH, old, table="orders"), LAST_MISMATCH, old, table="orders")
+    with pytest.raises(UnexpectedAnswerError, match="they show the last match of orders"):
+        demand_counted(same, pipeline, NOW, MATCHED)
+
+
+def test_a_table_that_has_no_series_yet_is_for_the_check_of_mismatches(page: Metrics, pipeline: Pipeline) -> None:
+    bare = page
+    for name in (ROWS, CONTENTS, LAST_MATCH, LAST_MISMATCH):
+        bare = changed(bare, name, None, table="orders")
+    demand_counted(bare, pipeline, NOW, MATCHED)
+    counted = changed(changed(page, ROWS, 2, table="orders"), LAST_MISMATCH, NOW.timestamp() - 1, table="orders")
+    demand_counted(counted, pipeline, NOW, MATCHED)
+
+
+def test_when_a_page_was_made_is_read_from_it(page: Metrics) -> None:
+    assert made_at(page) == NOW.timestamp()
+    assert math.isnan(made_at(changed(page, RENDERED, None)))

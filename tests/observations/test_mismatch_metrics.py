@@ -126,3 +126,17 @@ class TestMismatchMetrics:
         }
         assert self.metrics({"t": 0}, runs={"success": 1}).failing_runs() == {}
         assert self.metrics({"t": 0}, runs={}).failing_runs() == {}
+
+    def test_no_mismatch_ever_is_no_standing_mismatch(self):
+        for never in ({}, {"t": 0.0}):
+            metrics = MismatchMetrics(("t",), {"t": 0.0}, {"t": 0.0}, never, never, {}, self.NOW)
+            assert metrics.mismatches() == {"t": "no standing mismatch"}
+            assert (metrics.details(), metrics.passing_mismatches()) == ({}, {})
+
+    def test_a_mismatch_of_a_table_that_never_matched_stands(self):
+        metrics = MismatchMetrics(("t",), {"t": 1.0}, {"t": 0.0}, {"t": self.NOW - 60}, {}, {}, self.NOW)
+        assert metrics.mismatches() == {"t": "a mismatch, 1 counted in all"}
+        assert metrics.passing_mismatches() == {}
+
+    def test_an_endless_count_is_no_number(self):
+        assert self.metrics({"t": float("inf")}).mismatches() == {"t": "no number (inf)"}

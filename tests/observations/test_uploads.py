@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from cdcproof.clients.object_store.client import StoredObject
+from cdcproof.findings import Observation
 from cdcproof.observations.backups.uploads import FRESH, UPLOADED, Uploads, prefixes
 
 NOW = datetime(2026, 11, 30, 7, tzinfo=UTC)  # a Monday
@@ -147,3 +148,62 @@ def test_an_upload_from_the_future_is_not_of_last_night() -> None:
     assert wrong(found) == {"newest upload": "from the future: a clock is wrong"}
     near = two_weeks(_0=[StoredObject(f"{day(0)}/w.gz", 10, NOW.timestamp() + 60)])
     assert wrong(near) == {}
+
+
+def test_each_day_and_the_newest_upload_are_judged_beside_the_week_before() -> None:
+    found = two_weeks(_1=whole(1, 300), _8=[])
+    days = [f"2026-11-{29 - ago}" for ago in range(7)]
+
+    assert found.observation() == Observation(
+        {"newest upload": "fresh", **dict.fromkeys(days, "uploaded, whole")},
+        {"newest upload": "fresh", **dict.fromkeys(days, "uploaded, whole")},
+        {
+            "2026-11-29": "320 B, the week before none",
+            **dict.fromkeys(days[1:], "1020 B, the week before 1020 B"),
+        },
+        no_concern="as the week before",
+    )
+    assert found.rows()[:2] == [
+        {"day": "2026-11-29", "objects": 3, "size": "320 B", "the week before": "none"},
+        {"day": "2026-11-28", "objects": 3, "size": "1020 B", "the week before": "1020 B"},
+    ]
+    assert two_weeks(_1=[]).rows()[0] == {
+        "day": "2026-11-29",
+        "objects": 0,
+        "size": "0 B",
+        "the week before": "1020 B",
+    }
+
+
+def test_half_and_twice_as_much_are_as_before() -> None:
+    assert wrong(two_weeks(_1=whole(1, 490), _8=whole(8, 1000))) == {}
+    assert wrong(two_weeks(_1=whole(1, 489), _8=whole(8, 1000))) == {"2026-11-29": "less than half of the week before"}
+    assert two_weeks(_1=whole(1, 2020)).concerns() == {}
+    assert two_weeks(_1=whole(1, 2021)).concerns() == {"2026-11-29": "2.0 KiB, the week before 1020 B"}
+    assert two_weeks(_1=whole(1, 9000), _8=[]).concerns() == {}, "of the week before nothing is known"
+    assert two_weeks(_0=whole(0, 9000)).concerns() == {}, "today is not over"
+
+
+def test_a_kind_is_missing_on_each_day_after_one_that_has_it() -> None:
+    one, other = ([stored(3, f"{name}_3.gz", 10)] for name in ("b", "a"))
+    found = two_weeks(_3=[*whole(3), *one, *other], _1=[])
+
+    assert found.concerns() == {"2026-11-28": "no a_#.gz, b_#.gz, which an earlier day has"}
+
+
+def test_an_upload_is_of_last_night_for_as_long_as_a_backup() -> None:
+    def newest(hours: float) -> dict[str, str]:
+        at = NOW.timestamp() - hours * 3600
+        return wrong(
+            uploads({**{ago: whole(ago) for ago in range(2, 15)}, 1: [StoredObject(f"{day(1)}/w.gz", 1020, at)]})
+        )
+
+    assert newest(26) == {}
+    assert newest(26.1) == {"newest upload": "26.1 h old"}
+
+
+def test_a_key_may_have_more_parts_and_the_mark_of_a_folder_is_no_backup() -> None:
+    deep = [StoredObject(o.key.replace("t.dat", "pg/w/t.dat"), o.size_bytes, o.changed_at) for o in whole(3)]
+    marks = [StoredObject(f"{day(3)}/", 0, NOW.timestamp()), stored(3, "w_20261127_020000/pg/", 0)]
+    assert wrong(two_weeks(_3=[*marks, *deep])) == {}
+    assert wrong(two_weeks(_3=marks)) == {"2026-11-27": "nothing"}

@@ -66,8 +66,10 @@ class CaptureJobs:
     def headroom_hours(self) -> dict[str, float]:
         """Connector to the time that is left until a change is cleaned up that it has not read."""
         cleanup = self.job("cleanup")
-        kept = cleanup.retention_minutes * 60 if cleanup else 0
-        return {name: (kept - seconds) / 3600 for name, seconds in self.unread_seconds.items()} if cleanup else {}
+        if cleanup is None:
+            return {}
+        kept_seconds = cleanup.retention_minutes * 60
+        return {name: (kept_seconds - seconds) / 3600 for name, seconds in self.unread_seconds.items()}
 
     def risks(self) -> dict[str, str]:
         """A log that fills because it was not read."""

@@ -42,7 +42,11 @@ class Growth:
 
     def details(self) -> dict[str, str]:
         """From how much to how much."""
-        return {str(row["of"]): f"{row['before']} {row['days ago']} days ago, {row['now']} now" for row in self.rows()}
+        return {
+            str(row["of"]): f"{row['before']} {row['days ago']} days ago, {row['now']} now"
+            for row in self.rows()
+            if row["of"] in self.expected()
+        }
 
     def unknown(self) -> dict[str, str]:
         """The subjects of which no size is known that is a week old."""
@@ -110,7 +114,8 @@ class DaysUntilFull:
 
     def observation(self) -> Observation:
         """Every file system lasts long enough."""
-        return Observation(self.days(), at_least(self.limit_days, "days until full"), unknown=self.unknown())
+        lasts = at_least(self.limit_days, "days until full")
+        return Observation(self.days(), lasts, self.details(), unknown=self.unknown())
 
     def days(self) -> dict[str, float]:
         """Path to days; without end for one that does not fill."""
@@ -121,7 +126,7 @@ class DaysUntilFull:
         return {
             str(row["path"]): f"fills by {row['a day']} a day, {row['free']} are free"
             for row in self.rows()
-            if "a day" in row
+            if row.get("a day")
         }
 
     def unknown(self) -> dict[str, str]:
