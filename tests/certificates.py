@@ -27,11 +27,16 @@ class Certificate:
 class Authority:
     """Issues certificates into a folder; `file` is its own certificate."""
 
-    def __init__(self, folder: Path, name: str, valid: timedelta = _VALID) -> None:
+    def __init__(self, folder: Path, name: str, valid: timedelta = _VALID, *, of: Authority | None = None) -> None:
+        """`of`: the authority above it; none: it has signed its own certificate."""
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.file = folder / f"{name}.pem"
+        self.renew(valid, of=of)
+
+    def renew(self, valid: timedelta, *, of: Authority | None = None) -> None:
+        """A new certificate of the same key, in `file`."""
         usage = x509.KeyUsage(
             digital_signature=True,
             key_cert_sign=True,
@@ -40,11 +45,12 @@ class Authority:
             encipher_only=False,
             decipher_only=False,
         )
+        above = of or self
         made = (
-            self._builder(self._name, self._key.public_key(), valid)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            above._builder(self._name, self._key.public_key(), valid)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0 if of else 1), critical=True)
             .add_extension(usage, critical=True)
-            .sign(self._key, hashes.SHA256())
+            .sign(above._key, hashes.SHA256())
         )
         self.file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.clients.certificates import by_hand, shown
+from cdcproof.clients.certificates import Protocol, by_hand, shown
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError, UnreachableError
 from tests.certificates import Authority, Certificate
 from tests.tls_proxy import encrypting
@@ -92,21 +92,38 @@ def sql_server(encryption: int, certificate: Certificate | None = None) -> Calla
 
 def test_of_a_server_that_begins_with_tls(certificate: Certificate) -> None:
     with encrypting(NOWHERE, certificate) as port:
-        assert shown("127.0.0.1", port, "tls") == der(certificate)
+        assert shown("127.0.0.1", port, "tls") == (der(certificate),)
 
 
 def test_of_postgresql(certificate: Certificate) -> None:
     with encrypting(NOWHERE, certificate, postgresql=True) as port:
-        assert shown("127.0.0.1", port, "postgresql") == der(certificate)
+        assert shown("127.0.0.1", port, "postgresql") == (der(certificate),)
     with answering(lambda client: client.sendall(b"N" if client.recv(8) else b"")) as port:
-        assert shown("127.0.0.1", port, "postgresql") is None
+        assert shown("127.0.0.1", port, "postgresql") == ()
 
 
 def test_of_sql_server(certificate: Certificate) -> None:
     with answering(sql_server(1, certificate)) as port:
-        assert shown("127.0.0.1", port, "sqlserver") == der(certificate)
+        assert shown("127.0.0.1", port, "sqlserver") == (der(certificate),)
     with answering(sql_server(2)) as port:
-        assert shown("127.0.0.1", port, "sqlserver") is None
+        assert shown("127.0.0.1", port, "sqlserver") == ()
+
+
+@pytest.mark.parametrize("protocol", ["tls", "postgresql", "sqlserver"])
+def test_what_a_server_sends_along_is_seen_by_each_way_into_tls(protocol: Protocol, tmp_path: Path) -> None:
+    root = Authority(tmp_path, "root")
+    between = Authority(tmp_path, "between", of=root)
+    server = between.issue("db", "127.0.0.1")
+    own = der(server)
+    server.certificate.write_text(server.certificate.read_text() + between.file.read_text() + root.file.read_text())
+    along = tuple(ssl.PEM_cert_to_DER_cert(one.file.read_text()) for one in (between, root))
+
+    with (
+        answering(sql_server(1, server))
+        if protocol == "sqlserver"
+        else encrypting(NOWHERE, server, postgresql=protocol == "postgresql") as port
+    ):
+        assert shown("127.0.0.1", port, protocol) == (own, *along)
 
 
 def test_ours_is_shown_where_the_server_asks_for_one(tmp_path: Path) -> None:
@@ -124,7 +141,7 @@ def test_ours_is_shown_where_the_server_asks_for_one(tmp_path: Path) -> None:
 
     with answering(talk) as port:
         own = (ours.certificate, ours.key, "s3cret")
-        assert shown("127.0.0.1", port, "tls", own) == der(server)
+        assert shown("127.0.0.1", port, "tls", own)[0] == der(server)
         with pytest.raises(UnexpectedAnswerError, match="breaks TLS off"):
             shown("127.0.0.1", port, "tls")
         for wrong in ((ours.certificate, server.key, ""), (ours.certificate, ours.key, "another")):

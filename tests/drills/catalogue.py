@@ -332,6 +332,7 @@ FAULTS: tuple[Fault, ...] = (
     *_shown(
         "observations/test_certificates.py", Shown.SERVER,
         ("test_a_server_whose_certificate_ends_soon_is_red_until_it_was_renewed", "weekly.4-certificates", "A server's certificate ends within days", "the server, and the days left", (24,), False),
+        ("test_an_intermediate_that_ends_before_the_server_s_own_is_red_until_it_was_replaced", "weekly.4-certificates", "An intermediate certificate ends before the server's own", "the server, the intermediate, and the days left", (24,), False),
         ("test_our_own_certificate_is_renewed_by_the_request_that_is_offered", "weekly.4-certificates", "Our own certificate for Kafka has ended", "the file, and since when", (24,), True),
     ),
     *_shown(

@@ -150,6 +150,53 @@ def test_a_server_whose_certificate_ends_soon_is_red_until_it_was_renewed(
     assert green.verdict is Verdict.PASSED, green
 
 
+def chained(certificate: Certificate, *authorities: Authority) -> Certificate:
+    """A server sends all that its file holds."""
+    text = "".join(file.read_text() for file in (certificate.certificate, *(one.file for one in authorities)))
+    certificate.certificate.write_text(text)
+    return certificate
+
+
+@pytest.mark.parametrize("server", ["target", "kafka", "connect"])
+def test_an_intermediate_that_ends_before_the_server_s_own_is_red_until_it_was_replaced(
+    authority: Authority, server: str, tmp_path: Path
+) -> None:
+    between = Authority(tmp_path, "between", timedelta(days=3, minutes=5), of=authority)
+    ending = chained(between.issue("server", "127.0.0.1", valid=YEAR), between, authority)
+    with running(authority, **{server: ending}) as pipeline:
+        red = look(pipeline)
+        printed = bash(red.action[0])
+    renewed = Authority(tmp_path, "renewed", YEAR, of=authority)
+    lasting = chained(renewed.issue("server", "127.0.0.1", valid=YEAR), renewed, authority)
+    with running(authority, **{server: lasting}) as pipeline:
+        green = look(pipeline)
+
+    assert red.verdict is Verdict.FAILED
+    [(subject, found)] = wrong(red).items()
+    assert subject.startswith(f"{server} at 127.0.0.1:")
+    assert subject.endswith(", sent along: between")
+    assert found == "3.0 days left"
+    assert "Subject: CN = between" in printed or "Subject: CN=between" in printed
+    assert printed.count("Not After") == 3
+    assert green.verdict is Verdict.PASSED, green
+
+
+def test_a_root_that_is_sent_along_and_has_ended_is_red_unless_clients_have_a_newer_one_of_its_key(
+    tmp_path: Path,
+) -> None:
+    root = Authority(tmp_path, "root", timedelta(days=-2))
+    sent = chained(root.issue("server", "127.0.0.1", valid=YEAR), root)
+    with running(root, connect=sent) as pipeline:
+        ended = look(pipeline)
+        root.renew(YEAR)
+        renewed = look(pipeline)
+
+    assert [one for one in wrong(ended) if "sent along" in one] == [
+        next(one for one in wrong(ended) if one.startswith("connect at ")),
+    ]
+    assert renewed.verdict is Verdict.PASSED, renewed
+
+
 def test_the_command_that_is_offered_shows_whose_it_is(authority: Authority) -> None:
     ending = authority.issue("ending", "127.0.0.1", valid=timedelta(days=3))
     with running(authority, connect=ending) as pipeline:

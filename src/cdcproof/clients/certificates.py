@@ -1,4 +1,4 @@
-"""The certificate that a server shows, whoever signed it: to know when it ends, nobody has to trust it. Nothing is sent through such a session.
+"""The certificates that a server shows, whoever signed them: to know when one ends, nobody has to trust it. Nothing is sent through such a session.
 
 PostgreSQL and SQL Server begin in their own protocols: PostgreSQL's manual, "SSL Session Encryption"; MS-TDS 2.2.6.5 (PRELOGIN) and 3.2.5.1,
 by which the handshake travels in packets of that kind.
@@ -6,12 +6,13 @@ by which the handshake travels in packets of that kind.
 
 from __future__ import annotations
 
+import _ssl
 import shlex
 import socket
 import ssl
 import struct
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cdcproof.core import tls
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError, UnreachableError
@@ -27,8 +28,10 @@ _OPTION = struct.Struct("!BHH")
 _ASK = _OPTION.pack(_VERSION, 11, 6) + _OPTION.pack(_ENCRYPTION, 17, 1) + bytes([_TERMINATOR]) + bytes(6) + bytes([_ON])
 
 
-def shown(host: str, port: int, protocol: Protocol, own: tuple[Path, Path, str] | None = None) -> bytes | None:
-    """In DER; None where the server says that it has no TLS. `own`: our certificate, its key and that one's password.
+def shown(host: str, port: int, protocol: Protocol, own: tuple[Path, Path, str] | None = None) -> tuple[bytes, ...]:
+    """In DER: the server's own, then those that it sends along; none where it says that it has no TLS.
+
+    `own`: our certificate, its key and that one's password.
 
     Raises `CouldNotLookError` where it does not answer, or breaks off.
     """
@@ -46,9 +49,9 @@ def shown(host: str, port: int, protocol: Protocol, own: tuple[Path, Path, str] 
             if protocol == "sqlserver":
                 return _of_sql_server(plain, context, host)
             if protocol == "postgresql" and not _has_tls(plain):
-                return None
+                return ()
             with context.wrap_socket(plain, server_hostname=host) as encrypted:
-                return encrypted.getpeercert(binary_form=True)
+                return _sent(encrypted)
     except ssl.SSLError as error:
         raise UnexpectedAnswerError(
             f"{place} breaks TLS off: {tls.reason_of(error)}.", f"Look by hand: {by_hand(host, port, protocol)}"
@@ -69,6 +72,14 @@ def by_hand(host: str, port: int, protocol: Protocol) -> str:
     return f"openssl s_client -connect {shlex.quote(address)}{begin} </dev/null 2>/dev/null | openssl x509 -noout -subject -issuer -dates"
 
 
+def all_by_hand(host: str, port: int, protocol: Protocol) -> str:
+    """The same for those that the server sends along, too."""
+    if protocol == "sqlserver":
+        return ""
+    connect = by_hand(host, port, protocol).partition(" </dev/null")[0]
+    return f"{connect} -showcerts </dev/null 2>/dev/null | openssl storeutl -noout -text -certs /dev/stdin | grep -E 'Issuer:|Not After|Subject:'"
+
+
 def _trusting() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -86,10 +97,16 @@ def _has_tls(plain: socket.socket) -> bool:
     return answer == b"S"
 
 
-def _of_sql_server(plain: socket.socket, context: ssl.SSLContext, host: str) -> bytes | None:
+def _sent(session: ssl.SSLSocket | ssl.SSLObject) -> tuple[bytes, ...]:
+    """Python has a public way to them since 3.13, which is made of this one."""
+    within: Any = session
+    return tuple(one.public_bytes(_ssl.ENCODING_DER) for one in within._sslobj.get_unverified_chain() or ())
+
+
+def _of_sql_server(plain: socket.socket, context: ssl.SSLContext, host: str) -> tuple[bytes, ...]:
     _send(plain, _ASK)
     if _encryption(_received(plain)) == _NOT_SUPPORTED:
-        return None
+        return ()
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     session = context.wrap_bio(incoming, outgoing, server_hostname=host)
     while True:
@@ -99,7 +116,7 @@ def _of_sql_server(plain: socket.socket, context: ssl.SSLContext, host: str) -> 
             _send(plain, outgoing.read())
             incoming.write(_received(plain))
         else:
-            return session.getpeercert(binary_form=True)
+            return _sent(session)
 
 
 def _send(plain: socket.socket, data: bytes) -> None:

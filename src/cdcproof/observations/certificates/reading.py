@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cdcproof.core import x509
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.x509 import X509
 from cdcproof.observations.certificates.certificates import Certificate, Certificates
+from cdcproof.observations.certificates.chain import needed
 from cdcproof.observations.certificates.endpoints import Endpoint, brokers, endpoints, files
 from cdcproof.pipeline.model import Pipeline
 
@@ -22,29 +24,54 @@ _AT_ONCE = 8
 
 def look(pipeline: Pipeline, now: float) -> Certificates:
     """Every endpoint and every file. What does not answer is said to be not known."""
-    own = _own(pipeline)
+    own, trusted = _own(pipeline), _trusted(pipeline)
     servers = list(dict.fromkeys((*endpoints(pipeline), *_brokers(pipeline))))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        shown = list(pool.map(lambda one: _shown(one, own if one.key == "kafka" else None), servers))
-    issuers = frozenset(certificate.issuer for _, certificate in shown if certificate)
+        shown = list(pool.map(lambda one: _shown(one, trusted(one.key), own if one.key == "kafka" else None), servers))
+    issuers = frozenset(certificate.issuer for _, path in shown for certificate in path)
     named = [_in_file(key, path, issuers) for key, path in files(pipeline).items()]
     limits = pipeline.thresholds
-    seen = (*(one for one, _ in shown), *named)
+    seen = (*(one for certificates, _ in shown for one in certificates), *named)
     return Certificates(seen, now, limits.certificate_fail_days, limits.certificate_warn_days)
 
 
-def _shown(endpoint: Endpoint, own: tuple[Path, Path, str] | None) -> tuple[Certificate, X509 | None]:
-    by_hand = client.by_hand(endpoint.host, endpoint.port, endpoint.protocol)
+def _shown(
+    endpoint: Endpoint, trusted: Collection[X509], own: tuple[Path, Path, str] | None
+) -> tuple[tuple[Certificate, ...], tuple[X509, ...]]:
+    """The server's own certificate and those that it sends along, as far as a client needs them."""
+    server = (endpoint.host, endpoint.port, endpoint.protocol)
+    by_hand = client.by_hand(*server)
     try:
-        der = client.shown(endpoint.host, endpoint.port, endpoint.protocol, own)
-        found = x509.read(der) if der else None
+        sent = [x509.read(der) for der in client.shown(*server, own)]
     except CouldNotLookError as error:
-        return Certificate(endpoint.subject, unknown=error.message, look=by_hand), None
+        return (Certificate(endpoint.subject, unknown=error.message, look=by_hand),), ()
     except ValueError as error:
-        return Certificate(endpoint.subject, unknown=str(error), look=by_hand), None
-    if found is None:
-        return Certificate(endpoint.subject), None
-    return Certificate(endpoint.subject, found.begins, found.ends, look=by_hand), found
+        return (Certificate(endpoint.subject, unknown=str(error), look=by_hand),), ()
+    if not sent:
+        return (Certificate(endpoint.subject),), ()
+    path = needed(sent, trusted)
+    along = tuple(
+        Certificate(
+            f"{endpoint.subject}, sent along: {one.name}", one.begins, one.ends, look=client.all_by_hand(*server)
+        )
+        for one in path[1:]
+    )
+    return (Certificate(endpoint.subject, path[0].begins, path[0].ends, look=by_hand), *along), path
+
+
+def _trusted(pipeline: Pipeline) -> Callable[[str], tuple[X509, ...]]:
+    """By the key of a server: the authorities of its file, else those that this machine trusts."""
+    named = files(pipeline)
+    store = tuple(x509.read(der) for der in ssl.create_default_context().get_ca_certs(binary_form=True))
+
+    def of(key: str) -> tuple[X509, ...]:
+        path = named.get(f"{key}, ca_file" if key.startswith("service ") else f"{key}.ca_file")
+        try:
+            return store if path is None else x509.read_pem(path.read_text(encoding="ascii", errors="replace"))
+        except (OSError, ValueError):
+            return ()  # the file is looked at by itself, which says so
+
+    return of
 
 
 def _in_file(key: str, path: Path, issuers: frozenset[bytes]) -> Certificate:
