@@ -162,6 +162,46 @@ def test_a_green_replay_ends_with_0_and_is_no_morning(project: Project) -> None:
     assert project.latest().replay == ""
 
 
+SHOWS = """
+@pytest.fixture
+def configs(evidence, client):
+    evidence.saw("Left out", "elsewhere")
+    return {"a": 1}
+
+@pytest.fixture
+def names(configs):
+    return sorted(configs)
+
+@pytest.fixture
+def gone(configs):
+    raise UnreachableError("no answer", "psql x")
+"""
+
+
+def test_evidence_that_fixtures_have_shown_is_in_the_replay_once(project: Project) -> None:
+    """Those of a check, and what those are made of, whether the check then ran or could not look."""
+    ends = project.check("evidence.saw('names', str(names))", "morning.5-names", "", "names, evidence")
+    plain = project.check("evidence.saw('x', str(numbers))", "morning.6-plain", "", "numbers, evidence")
+    away = project.check("evidence.saw('names', str(gone))", "morning.7-gone", "", "gone, evidence")
+    project.checks(LOOKS + SHOWS, ends, plain, away)
+    recording = record(project)
+    live = json.loads((project.reports / "latest.json").read_text())
+
+    _, run = replayed(project, recording)
+
+    def titles(steps: list[dict[str, Any]]) -> dict[str, list[str]]:
+        return {step["step"]: [page["title"] for page in step["evidence"]] for step in steps}
+
+    assert titles(run["steps"]) == titles(live["steps"])
+    assert titles(run["steps"]) == {
+        "morning.5-names": ["Left out", "names"],
+        "morning.6-plain": ["x"],
+        "morning.7-gone": ["Left out"],
+    }
+    assert run["steps"][0]["evidence"] == live["steps"][0]["evidence"]
+    assert not (project.path / "looked").exists()
+
+
 def test_what_the_recording_does_not_hold_is_not_checked(project: Project) -> None:
     """A check that is new, one that asks for more, and one that looks through a session by itself."""
     asks = project.check("evidence.saw('x', 'y')", "morning.5-numbers", "", "numbers, evidence")

@@ -17,10 +17,10 @@ from cdcproof.evidence.surroundings import Surroundings
 from cdcproof.evidence.values import NotReadableError, NotWritableError, Values
 from cdcproof.findings import Verdict
 from cdcproof.reporting.formats.summary import local_time
-from cdcproof.reporting.record import StepRecord
+from cdcproof.reporting.record import Evidence, StepRecord
 
 FORMAT = 1
-HEAD, SURROUNDINGS, OBSERVATION, VERDICT = "head", "surroundings", "observation", "verdict"
+HEAD, SURROUNDINGS, SHOWN, OBSERVATION, VERDICT = "head", "surroundings", "shown", "observation", "verdict"
 
 
 def observation(step: str, fixture: str, value: object, values: Values) -> dict[str, Any]:
@@ -34,6 +34,11 @@ def observation(step: str, fixture: str, value: object, values: Values) -> dict[
     except Exception as error:  # noqa: BLE001  a verdict must not depend on whether it can be recorded
         return about | {"unwritten": scrub(f"{type(error).__name__}: {error}")}
     return about | {"value": written.data, "redacted": written.redacted}
+
+
+def shown(step: str, pages: Iterable[Evidence]) -> dict[str, Any]:
+    """The content of a line: the evidence that fixtures have shown, which a replay does not call."""
+    return {"step": step, "pages": [{"title": page.title, "text": page.text} for page in pages]}
 
 
 def failure(step: str, raised: BaseException) -> dict[str, Any]:
@@ -69,6 +74,8 @@ class Recording:
     observations: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     verdicts: Mapping[str, StepRecord] = field(default_factory=dict)
+    shown: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    """By step, the evidence that its fixtures have shown."""
     last_hash: str = ""
 
     def observed(self, step: str, fixture: str) -> Any:
@@ -162,6 +169,7 @@ def _read(path: Path, lines: Iterable[Mapping[str, Any]]) -> Recording:
         {(one["step"], one["fixture"]): one for one in observed if "fixture" in one},
         {one["step"]: one for one in observed if "error" in one},
         {record.step: record for one in by_kind.get(VERDICT, []) for record in [StepRecord.from_dict(one["record"])]},
+        {one["step"]: tuple(Evidence(**page) for page in one["pages"]) for one in by_kind.get(SHOWN, [])},
         chain.last_hash(path),
     )
 

@@ -13,13 +13,14 @@ from cdcproof.core.errors import CdcproofError, CouldNotLookError
 from cdcproof.core.secrets import scrub
 from cdcproof.environments import select
 from cdcproof.evidence import recording
-from cdcproof.evidence.recording import OBSERVATION, SURROUNDINGS, VERDICT, Recording
+from cdcproof.evidence.recording import OBSERVATION, SHOWN, SURROUNDINGS, VERDICT, Recording
 from cdcproof.evidence.surroundings import Surroundings
 from cdcproof.evidence.values import NotWritableError
 from cdcproof.history.entries import Measure, measured
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.pytest_plugin.marks import LISTED_SUITES
-from cdcproof.reporting.record import StepRecord
+from cdcproof.reporting.judge import EvidenceBook
+from cdcproof.reporting.record import Evidence, StepRecord
 from cdcproof.reporting.steps import Step
 
 _NOT_OBSERVED = ("request", "evidence", "pipeline", "remedies", "window_remedies")
@@ -27,6 +28,7 @@ _NOT_OBSERVED = ("request", "evidence", "pipeline", "remedies", "window_remedies
 _READ_ONLY = ("morning", "weekly", "monthly", "connectors")
 """Suites whose checks change nothing, those of users included."""
 StepKey = pytest.StashKey[Step]
+BookKey = pytest.StashKey[EvidenceBook]
 Lines = list[tuple[str, dict[str, Any]]]
 """Kind and content of each line."""
 
@@ -42,18 +44,22 @@ class Recorder:
     def __init__(
         self,
         step_of: StepKey,
+        book_of: BookKey,
         pipeline_name: str,
         environment: str,
         expected: Pipeline,
+        *,
         header: Callable[[], list[str]],
     ) -> None:
         self._step_of = step_of
+        self._book_of = book_of
         self._header = header
         self._name = pipeline_name
         self._expected = expected
         self._where = select(environment)
         self._fixtures: dict[str, Any] = {}
         self._given: Lines = []
+        self._shown: tuple[Evidence, ...] = ()
         self._measures: list[Measure] = []
         self._known: Surroundings | None = None
         self._said: Surroundings | None = None
@@ -73,6 +79,7 @@ class Recorder:
         step = item.stash.get(self._step_of, None)
         if step is None:
             return
+        self._shown = tuple(item.stash[self._book_of].pages) if self._book_of in item.stash else ()
         given: dict[str, object] = getattr(item, "funcargs", {})
         names = [name for name in _asks_for(item) if name in given and name not in _NOT_OBSERVED]
         try:
@@ -106,6 +113,8 @@ class Recorder:
             lines.append((OBSERVATION, recording.failure(record.step, raised)))
         elif when == "call":
             lines += self._given
+        if pages := (record.evidence if when == "setup" else self._shown):
+            lines.append((SHOWN, recording.shown(record.step, pages)))
         lines.append((VERDICT, {"record": {**record.as_dict(), "evidence": []}}))
         return [(kind, recording.scrubbed(content)) for kind, content in lines]
 
@@ -124,9 +133,10 @@ def _unwritten(step: str, error: Exception) -> dict[str, Any]:
 class Replay:
     """Gives each check what its fixtures gave it in the recorded run. None of them is called, nor what they are made of."""
 
-    def __init__(self, recorded: Recording, step_of: StepKey) -> None:
+    def __init__(self, recorded: Recording, step_of: StepKey, book_of: BookKey) -> None:
         self._recorded = recorded
         self._step_of = step_of
+        self._book_of = book_of
         self._step = ""
         self._asked: tuple[str, ...] = ()
 
@@ -136,9 +146,10 @@ class Replay:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """Remember which check is run."""
+        """Remember which check is run, and put into its evidence what fixtures have shown in the recorded run."""
         step = item.stash.get(self._step_of, None)
         self._step, self._asked = (step.id, _asks_for(item)) if step else ("", ())
+        item.stash[self._book_of] = EvidenceBook(list(self._recorded.shown.get(self._step, ())))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

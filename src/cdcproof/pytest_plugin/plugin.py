@@ -158,7 +158,7 @@ def _prepare_replay(config: pytest.Config) -> None:
     config.stash[PIPELINE_KEY] = recorded.surroundings.pipeline
     config.stash[_KNOWN_KEY].header = list(recorded.header)
     config.add_cleanup(time_zone.live_in(recorded.surroundings.time_zone))
-    config.pluginmanager.register(Replay(recorded, _STEP_KEY), "cdcproof_replay")
+    config.pluginmanager.register(Replay(recorded, _STEP_KEY, _BOOK_KEY), "cdcproof_replay")
 
 
 def _refuse_a_path_taken_for_the_root(config: pytest.Config) -> None:
@@ -213,10 +213,11 @@ def _arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
     if _REPLAYED_KEY not in config.stash:
         config.stash[_RECORDER_KEY] = Recorder(
             _STEP_KEY,
+            _BOOK_KEY,
             pipeline_name(config),
             environment_name(config),
             expected_pipeline(config),
-            lambda: config.stash[_KNOWN_KEY].header,
+            header=lambda: config.stash[_KNOWN_KEY].header,
         )
         config.pluginmanager.register(config.stash[_RECORDER_KEY], "cdcproof_recorder")
 
