@@ -1,6 +1,6 @@
 """Count false alarms: mornings and reconciliations of a healthy pipeline that is written to all the time.
 
-    python benchmarks/morning/bench_false_alarms.py --mornings 200 --reconciliations 50
+    python -m benchmarks.morning.bench_false_alarms --mornings 200 --reconciliations 50
 
 Run it from the project's folder. Uses an instance of its own, with about 5,000 rows, and removes it. Before the writes begin a quiet
 reconciliation and morning show which checks are green; a check that is not green later, and one that warns only then, is an alarm,
@@ -10,7 +10,6 @@ as is a reconciliation whose exit status is not 0. Prints what was counted, and 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import platform
@@ -18,22 +17,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.embedded.instance import own_instance
+from cdcproof.environments.embedded import state
+from cdcproof.environments.embedded.data import databases
+from cdcproof.environments.embedded.data.databases import Amount
+from cdcproof.findings import Verdict
+from cdcproof.reporting.record import Run, StepRecord
+from tests.integration.forking import Forking
+from tests.integration.load import Load
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))  # the tests' load, and their way to start a run in half the time
-
-from cdcproof.core.progress import Progress  # noqa: E402
-from cdcproof.environments.embedded import lifecycle, state  # noqa: E402
-from cdcproof.environments.embedded.data import databases  # noqa: E402
-from cdcproof.environments.embedded.data.databases import Amount  # noqa: E402
-from cdcproof.findings import Verdict  # noqa: E402
-from cdcproof.reporting.record import Run, StepRecord  # noqa: E402
-from tests.integration.forking import Forking  # noqa: E402
-from tests.integration.load import Load  # noqa: E402
-
 NAME = "bench-false-alarms"
 ROWS = Amount(customers=1_000, products=200, orders=2_000, shipments=1_500)
 
@@ -86,10 +82,7 @@ def main() -> int:
     parser.add_argument("--mornings", type=int, default=200)
     parser.add_argument("--reconciliations", type=int, default=50)
     arguments = parser.parse_args()
-    os.environ |= {"CDCPROOF_INSTANCE": NAME, "POSTGRES_SOURCE_PASSWORD": "bench", "POSTGRES_PASSWORD": "bench"}
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        stack.callback(lifecycle.remove, NAME, Progress(io.StringIO()))
-        lifecycle.up(NAME, Progress(io.StringIO()))
+    with tempfile.TemporaryDirectory() as folder, own_instance(NAME):
         databases.insert_rows(state.running(NAME), ROWS)
         watch = Watch(Path(folder), {**os.environ, "PYTEST_ADDOPTS": "-p no:hypothesispytest"}, Forking(ROOT))
         watch.reconciliation(0)

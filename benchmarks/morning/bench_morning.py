@@ -1,6 +1,6 @@
 """Measure `pytest -m morning`: on a healthy pipeline, with everything down, and with addresses that accept and never answer.
 
-    python benchmarks/morning/bench_morning.py --runs 5
+    python -m benchmarks.morning.bench_morning --runs 5
 
 Run it from the project's folder while nothing else runs. Uses an instance of its own and removes it. Prints a Markdown table of medians.
 """
@@ -8,7 +8,6 @@ Run it from the project's folder while nothing else runs. Uses an instance of it
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import platform
 import socket
@@ -20,16 +19,11 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from cdcproof.core.progress import Progress
+from benchmarks.embedded.instance import own_instance
 from cdcproof.environments.embedded import lifecycle
 
 NAME = "bench-morning"
 SERVICES = ("postgres-source", "postgres", "zookeeper", "kafka", "schema-registry", "kafka-connect")
-
-
-def quiet() -> Progress:
-    """Progress that nobody sees."""
-    return Progress(io.StringIO())
 
 
 def morning(reports: Path, *options: str) -> float:
@@ -75,11 +69,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     runs = range(parser.parse_args().runs)
-    os.environ |= {"CDCPROOF_INSTANCE": NAME, "POSTGRES_SOURCE_PASSWORD": "bench", "POSTGRES_PASSWORD": "bench"}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         reports = Path(folder) / "reports"
-        stack.callback(lifecycle.remove, NAME, quiet())
-        lifecycle.up(NAME, quiet())
+        stack.enter_context(own_instance(NAME))
         subprocess.run(
             [sys.executable, "-m", "cdcproof", "reconcile", "--pipeline", "embedded"], check=True, capture_output=True
         )

@@ -1,6 +1,6 @@
 """Measure validation: the round trip of the runbook's test customer, that of all five tables, and the whole `pytest -m validate`.
 
-    python benchmarks/validate/bench_validate.py --trips 30 --runs 5
+    python -m benchmarks.validate.bench_validate --trips 30 --runs 5
 
 The runbook inserts the customer, sleeps 30 seconds, looks, and deletes it. Here it is inserted, changed and deleted, and each is seen at
 the target. Run it from the project's folder while nothing else runs. Uses an instance of its own, with the 106,000 rows of `cdcproof load`, and removes
@@ -10,7 +10,6 @@ it. Prints Markdown tables of medians.
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import platform
 import statistics
@@ -19,12 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
-from cdcproof.core.progress import Progress
+from benchmarks.embedded.instance import own_instance
 from cdcproof.databases.test_rows import connect_to_write
-from cdcproof.environments.embedded import lifecycle
 from cdcproof.environments.embedded.environment import Embedded
 from cdcproof.pipeline.model import Pipeline, load
 from cdcproof.validation.round_trip.journey import ACTS, Journey, Traveller, travellers
@@ -32,11 +29,6 @@ from cdcproof.validation.round_trip.run import Ends, travel
 
 NAME = "bench-validate"
 FILE = Path("fixtures/pipelines/embedded.toml")
-
-
-def quiet() -> Progress:
-    """Progress that nobody sees."""
-    return Progress(io.StringIO())
 
 
 def silently(_: str) -> None:
@@ -71,10 +63,7 @@ def main() -> None:
     parser.add_argument("--trips", type=int, default=30)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
-    os.environ |= {"CDCPROOF_INSTANCE": NAME, "POSTGRES_SOURCE_PASSWORD": "bench", "POSTGRES_PASSWORD": "bench"}
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        stack.callback(lifecycle.remove, NAME, quiet())
-        lifecycle.up(NAME, quiet())
+    with tempfile.TemporaryDirectory() as folder, own_instance(NAME):
         for command in (("load",), ("baseline", "save")):
             subprocess.run([sys.executable, "-m", "cdcproof", *command], check=True, capture_output=True)
         pipeline = Embedded(NAME).locate(load(FILE))

@@ -31,7 +31,7 @@ def test_a_change_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "told"),
     [
-        ('risk = "low"', 'risk = "tiny"', 2, "risk: Input should be 'low', 'medium' or 'high'"),
+        ('risk = "low"', 'risk = "tiny"', 2, "risk: must be 'low', 'medium' or 'high'"),
         ("downtime_minutes = 2", "downtime_minutes = -2", 3, "downtime_minutes: "),
         ("downtime_minutes = 2", "downtime = 2", 3, "downtime"),
         ('"larger batches at the sink"', '"x"', 1, "summary: "),

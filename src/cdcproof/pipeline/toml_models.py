@@ -19,6 +19,9 @@ Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 _MOST = 10
 """So many faults of a file are listed."""
 
+_SHOULD = re.compile(r"^(?:Input|[A-Z][a-z]+) should\b")
+"""How pydantic begins: with its name of the type, which no writer of a file knows."""
+
 
 class Model(BaseModel):
     """A table of a TOML file. A key that is not known is refused."""
@@ -59,7 +62,8 @@ def _is_a_password(fault: ErrorDetails) -> bool:
 def _fault(fault: ErrorDetails, text: str, keys_are_in: str) -> tuple[int | None, str]:
     """The line, and the key with what is wrong with it."""
     location = tuple(fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
+    message = _SHOULD.sub("must", fault["msg"].removeprefix("Value error, ")).replace(" after validation", "")
+    message = message.replace("a valid tuple", "a list")
     if _is_a_password(fault):  # without a colon behind the key: the scrubber would take the next word for the password
         key = ".".join(str(part) for part in location)
         return line_of(
