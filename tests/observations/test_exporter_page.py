@@ -82,6 +82,9 @@ def test_metrics_without_an_owner_or_of_another_are_not(page: Metrics, pipeline:
     assert "do not say whose they are" in problem(changed(page, "cdcproof_exporter_info", None), pipeline)
     other = pipeline.model_copy(update={"name": "other"})
     assert "they are of pipeline test, not other" in problem(page, other)
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        believe(page, other)
+    assert "--pipeline" not in raised.value.remedy  # no file is found by the name in it
     moved = pipeline.model_copy(update={"target": pipeline.target.model_copy(update={"port": 2})})
     assert "of the target postgresql://h:1/warehouse_target, not postgresql://h:2/" in problem(page, moved)
 

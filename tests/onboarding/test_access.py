@@ -189,10 +189,10 @@ def test_connectors_are_compared_and_inline_passwords_are_a_risk() -> None:
         seen = look(Live(), closed(connect={"url": server.url}, connectors=expected), TODAY)
     found = {i.text: i.outcome for i in seen if i.subject == "connectors"}
     assert found == {
-        "source, a source, 1 task(s)": Outcome.OK,
-        "sink has 1 tasks; the file says 2": Outcome.WRONG,
+        "source, a source, 1 task": Outcome.OK,
+        "sink has 1 task; the file says 2": Outcome.WRONG,
         "Connect has no absent": Outcome.WRONG,
-        "own, a sink, 1 task(s)": Outcome.OK,
+        "own, a sink, 1 task": Outcome.OK,
         "other consumes as its-own; by the file it is connect-other": Outcome.WRONG,
         "extra runs, but the file does not expect it": Outcome.WRONG,
         "sink has a password in clear, readable by whoever reaches Connect: connection.password": Outcome.RISK,

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="derive the risk class from what differs",
         description=(
             "Derive the runbook's risk class (low, medium, high) from what differs between\n"
-            "the files of a change and what runs, and compare it with what was declared.\n"
+            "the files of a change and what runs. It is compared with what was declared.\n"
             "Nothing is changed. Exit status: 0 the declaration holds, or there is none;\n"
             "1 declared too low, 2 usage, 3 could not look, or not at everything. Compose\n"
             "files are read by docker compose (or docker-compose), which must be installed."

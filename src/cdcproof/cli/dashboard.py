@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prometheus",
         metavar="URL",
-        help="where to ask (default: prometheus.url of the pipeline file); without --pipeline no file is read, and the "
+        help="where to ask (default: prometheus.url of the pipeline file). Without --pipeline no file is read, and the "
         "page is of the only pipeline that this Prometheus knows",
     )
     parser.add_argument("--hours", type=_hours, default=6.0, help="how much of the past the page shows (default: 6)")

@@ -16,9 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.description = (
         "Print, as commands for the shell, what the actions of the checks need on the\n"
-        "embedded pipeline: the passwords of its accounts, PGUSER and PGPASSWORD of its\n"
-        "databases' administrator, and a PATH with psql. They are secrets of this\n"
-        "machine only."
+        "embedded pipeline. These are the passwords of its accounts, PGUSER and\n"
+        "PGPASSWORD of its databases' administrator, and a PATH with psql. They are\n"
+        "secrets of this machine only."
     )
     add_instance(parser)
 

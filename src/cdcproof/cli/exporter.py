@@ -24,9 +24,9 @@ _SCAN_INTERVAL_SECONDS = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.description = (
-        "Serve the runbook's metrics until stopped by Ctrl-C or SIGTERM: reconciliation_…\n"
-        "from the report files (port 9103); states, lags and throughput from Connect,\n"
-        "Kafka and both databases (port 9104). The ports are those of\n"
+        "Serve the runbook's metrics until stopped by Ctrl-C or SIGTERM. Port 9103 has\n"
+        "reconciliation_… from the report files, port 9104 states, lags and throughput\n"
+        "from Connect, Kafka and both databases. The ports are those of\n"
         "exporters.reconciliation_url and exporters.connect_url in the pipeline file.\n"
         "The first page of each, /, is for people: it links the newest reports, and says\n"
         "what did not answer, and why."

@@ -36,9 +36,10 @@ _MOST_RUNS = 50
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.description = (
-        "Print what the history of runs says: since when a check is as it is, how often it was\n"
-        "not green, within what time it was detected and mended, whether it is flaky, and how\n"
-        "lag, differences and durations went. It is kept in reports/history.sqlite3."
+        "Print what the history of runs says of each check: since when it is as it is, how\n"
+        "often it was not green, within what time it was mended, whether it is flaky.\n"
+        "Trends of lag, differences and durations follow. It is kept in\n"
+        "reports/history.sqlite3."
     )
     parser.add_argument("--check", metavar="STEP", help="the runs of one check, by its step id")
     parser.add_argument("--since", metavar="TIME", type=_since, default=0.0, help="7d, 12h, 30m, or a day: 2026-11-01")

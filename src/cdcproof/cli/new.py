@@ -16,7 +16,7 @@ EXAMPLE = "cdcproof new ."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.description = (
-        "Write what a project needs in which `pytest -m morning` works: the pipeline file\n"
+        "Write a project in which `pytest -m morning` works. It has the pipeline file\n"
         "(cdcproof.toml), pytest.ini, conftest.py, checks/ for your own, a workflow for\n"
         "GitHub, crontab lines, and the version of cdcproof (requirements.txt).\n"
         "No file is overwritten: those that exist are named, and the exit status is 2."

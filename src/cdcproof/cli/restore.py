@@ -31,8 +31,8 @@ EXAMPLE = """cdcproof restore                                  # lists the backu
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.description = (
-        "Restore the databases of a backup, each beside the one that is there; prove that\n"
-        "every table has the rows and the checksum of the manifest; only then give it the\n"
+        "Restore the databases of a backup, each beside the one that is there. Prove that\n"
+        "every table has the rows and the checksum of the manifest. Only then give it the\n"
         "name, and keep the old one under another. The connectors' positions are set as\n"
         "that demands, lost connectors are made again, and the pipeline is started.\n"
         "Without --timestamp the backups are listed.\n"

@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=(*_SUFFIX, *_OF_ANY_RUN),
         default="text",
-        help="text or markdown, or the path of the html page; or the last run of any suite: github prints annotations "
-        "and writes the step summary, codequality prints GitLab's report (text)",
+        help="text or markdown, or the path of the html page (text). Of the last run of any suite: github prints "
+        "annotations and writes the step summary, codequality prints GitLab's report",
     )
     add_reports(parser)
     parser.add_argument(

@@ -315,7 +315,7 @@ def _connector(found: ConnectorStates, expected: model.Connector) -> Items:
         yield Item(
             "connectors",
             Outcome.WRONG,
-            f"{expected.name} has {len(connector.tasks)} tasks; the file says {expected.tasks}",
+            f"{expected.name} has {_counted(len(connector.tasks), 'task')}; the file says {expected.tasks}",
             "Correct connectors.tasks, or tasks.max of the connector.",
         )
     elif (
@@ -329,13 +329,18 @@ def _connector(found: ConnectorStates, expected: model.Connector) -> Items:
             "Write its consumer.override.group.id as connectors.group; leave both out to have Connect name it.",
         )
     else:
-        yield Item("connectors", Outcome.OK, f"{expected.name}, a {expected.kind}, {expected.tasks} task(s)")
+        yield Item("connectors", Outcome.OK, f"{expected.name}, a {expected.kind}, {_counted(expected.tasks, 'task')}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _kafka(pipeline: model.Pipeline) -> Items:
     kafka = Kafka(pipeline.kafka)
     topics = kafka.topics()
-    yield Item("kafka", Outcome.OK, f"{kafka.brokers()} broker(s), {len(topics)} topics at {kafka.bootstrap}")
+    found = f"{_counted(kafka.brokers(), 'broker')}, {_counted(len(topics), 'topic')} at {kafka.bootstrap}"
+    yield Item("kafka", Outcome.OK, found)
     absent = [table.topic for table in pipeline.tables if table.topic not in (*topics, PLACEHOLDER)]
     if absent:
         yield Item("kafka", Outcome.WRONG, f"no topic {', '.join(absent)}", "Correct tables.topic.")

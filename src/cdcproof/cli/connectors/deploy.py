@@ -97,8 +97,8 @@ def add_undo(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `undo`."""
     parser.description = (
         "Take back the last deployment that `apply` or `update` made and that was not\n"
-        "undone: each connector gets the configuration and state it had, and its position\n"
-        "where the worker (Connect 3.6 or newer) and what is still kept allow it.\n"
+        "undone. Each connector gets the configuration and state that it had. It gets its\n"
+        "position too, where the worker (Connect 3.6 or newer) and what is kept allow it.\n"
         "A connector that somebody changed since is left alone.\n"
         "Exit status: 0 each connector is as it was, 1 one is not, or was changed since,\n"
         "2 there is nothing to undo, 3 it could not be known."

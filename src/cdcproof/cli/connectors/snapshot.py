@@ -22,7 +22,7 @@ def add_snapshot(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `snapshot`."""
     parser.description = (
         "Follow the initial snapshot of a source connector, table by table (rows at the\n"
-        "target of rows at the source), until streaming has begun; then compare the\n"
+        "target of rows at the source), until streaming has begun. Then compare the\n"
         "numbers of rows as `cdcproof reconcile` does. Nothing is changed.\n"
         "Exit status: 0 the numbers are equal, 1 they are not, or the connector failed,\n"
         "3 it could not be known. With --json the reconciliation's report is printed."

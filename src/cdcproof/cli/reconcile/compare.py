@@ -126,7 +126,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--executor",
         metavar="MODULE:FACTORY",
-        help="let the workers of this concurrent.futures.Executor read the tables, slice by slice; FACTORY makes it. "
+        help="FACTORY makes a concurrent.futures.Executor, whose workers read the tables, slice by slice. "
         "--max-parallel is then how many slices are read at once by all of them. "
         "cdcproof.reconcile.slices.processes:processes are processes of this machine",
     )
@@ -138,8 +138,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slice",
         metavar="I/N",
-        help="read the I-th of N shares of the tables into the folder of --output-dir, which all N processes share; "
-        "no report is written (for an indexed Kubernetes Job)",
+        help="read the I-th of N shares of the tables into the folder of --output-dir, which all N processes share. "
+        "No report is written (for an indexed Kubernetes Job)",
     )
     parser.add_argument(
         "--merge", metavar="DIR", type=Path, help="write the report of what N processes have read into DIR by --slice"
@@ -162,8 +162,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         metavar="TIME",
         type=seconds,
-        help="for tables too large for every hour: prove the rows written since the last run, then spend this time on the "
-        "slices with the oldest proof (90s, 5m, 2h)",
+        help="prove the rows written since the last run, then spend this time on the slices with the oldest proof "
+        "(90s, 5m, 2h). For tables too large for every hour",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the report as JSON, and the lines for people to stderr"

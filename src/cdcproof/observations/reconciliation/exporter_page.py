@@ -28,7 +28,7 @@ def demand_own(scraped: Metrics, pipeline: Pipeline, now: datetime, needs: Seque
     if problem:
         raise UnexpectedAnswerError(
             f"The metrics at {scraped.url} prove nothing: {problem}.",
-            f"Look at what serves this address, then start this pipeline's own: cdcproof exporter --pipeline {pipeline.name}",
+            "Look at what serves this address, then start `cdcproof exporter` with the file of this pipeline.",
         )
 
 
