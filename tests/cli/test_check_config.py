@@ -21,14 +21,14 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_explains_then_tries_within_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     Path("p.toml").write_text(text_of(closed()))
     assert main(["check-config", "--pipeline", "p.toml"]) == 3
-    told = capsys.readouterr().out
-    explained, tried = told.split("Trying each address and permission:")
+    printed = capsys.readouterr().out
+    explained, tried = printed.split("Trying each address and permission:")
     assert "orders: dbo.orders → topic t.orders → public.orders, key id" in " ".join(explained.split())
     assert "sink (sink, 2 tasks)" in " ".join(explained.split())
     assert "NO LOOK         kafka: Kafka does not answer at 127.0.0.1:1" in tried
     assert "need attention." in tried
-    assert PASSWORD not in told
-    assert max(len(line) for line in told.splitlines() if "→" not in line) <= 80
+    assert PASSWORD not in printed
+    assert max(len(line) for line in printed.splitlines() if "→" not in line) <= 80
 
 
 def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:

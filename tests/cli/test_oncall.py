@@ -80,7 +80,7 @@ def test_with_everything_down_it_shows_what_is_known_and_writes_it_down(
 
     out = capsys.readouterr().out
     assert status == 0
-    for told in (
+    for printed in (
         "Prometheus: not known: ",
         "Alertmanager: not known: ",
         "The check behind it: morning.2-connectors (critical), docs/RUNBOOK.md#morning-2-connectors",
@@ -91,7 +91,7 @@ def test_with_everything_down_it_shows_what_is_known_and_writes_it_down(
         "not collected: connect/connectors: Kafka Connect at http://127.0.0.1:1",
         "--resolve --note",
     ):
-        assert told in out
+        assert printed in out
     assert out.index("What to do") < out.index("Diagnostics")
     [record] = (project / "reports" / "incidents").glob("*.md")
     [archive] = (project / "archives").glob("*.tar.gz")
@@ -119,7 +119,7 @@ def test_done_and_resolve_only_write(project: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "printed"),
     [
         (["ConnectorDwn"], "There is no alert ConnectorDwn.\nThe nearest names: ConnectorDown"),
         (["ConnectorDown", "sink"], "'sink' is no label."),
@@ -128,10 +128,10 @@ def test_done_and_resolve_only_write(project: Path, capsys: pytest.CaptureFixtur
     ],
 )
 def test_what_cannot_be_meant_is_said_and_nothing_is_written(
-    project: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+    project: Path, capsys: pytest.CaptureFixture[str], words: list[str], printed: str
 ) -> None:
     assert oncall(*words) == 2
-    assert told in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
     assert not (project / "reports" / "incidents").exists()
 
 
@@ -150,8 +150,8 @@ def test_a_record_that_cannot_be_written_keeps_nobody_from_the_rest(
 
     status = oncall("ConnectorDown", "connector=sink", "--output-dir", str(project))
 
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     assert status == 1
-    assert "What to do, in this order" in told.out
-    assert "archive: " in told.out
-    assert "The incident's record cannot be written to" in told.err
+    assert "What to do, in this order" in printed.out
+    assert "archive: " in printed.out
+    assert "The incident's record cannot be written to" in printed.err

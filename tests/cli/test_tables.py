@@ -12,10 +12,10 @@ def test_columns_are_aligned_and_nothing_is_a_dash() -> None:
 
 
 def test_no_line_is_wider_than_a_terminal_and_the_widest_column_gives_way() -> None:
-    told = table([{"name": "n" * 100, "state": "RUNNING", "worker": "w" * 30}])
-    assert max(len(line) for line in told.splitlines()) == 80
-    assert "RUNNING" in told
-    assert "…" in told
+    printed = table([{"name": "n" * 100, "state": "RUNNING", "worker": "w" * 30}])
+    assert max(len(line) for line in printed.splitlines()) == 80
+    assert "RUNNING" in printed
+    assert "…" in printed
 
 
 def test_secrets_are_taken_out() -> None:

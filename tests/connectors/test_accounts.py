@@ -148,8 +148,8 @@ def test_a_sink_makes_tables_only_where_one_is_absent_and_it_may() -> None:
         assert one({**SINK, **settings}).needs({CUSTOMERS}).create_in == ()
 
 
-def look(pipeline: Pipeline, told: dict[str, Any]) -> Any:
-    with serving({EXPANDED: (200, told)}) as server:
+def look(pipeline: Pipeline, reported: dict[str, Any]) -> Any:
+    with serving({EXPANDED: (200, reported)}) as server:
         return wanted(Connect(HttpService(url=server.url)), pipeline)
 
 
@@ -173,9 +173,9 @@ def test_no_connector_at_all_is_nothing_to_look_at() -> None:
 def test_of_the_pipelines_own_connectors_those_that_are_understood_are_looked_at_and_the_others_named() -> None:
     class Worker:
         def states(self) -> ConnectorStates:
-            told = {"source": SOURCE, "sink": {**SINK, "connection.username": "${vault:a:b}"}, "neighbour": SINK}
+            reported = {"source": SOURCE, "sink": {**SINK, "connection.username": "${vault:a:b}"}, "neighbour": SINK}
             return ConnectorStates(
-                tuple(Connector(n, "sink", "RUNNING", "", (), {**c, "name": n}) for n, c in told.items())
+                tuple(Connector(n, "sink", "RUNNING", "", (), {**c, "name": n}) for n, c in reported.items())
             )
 
     pipeline = pipeline_of("orders", "customers")

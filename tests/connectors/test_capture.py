@@ -34,9 +34,9 @@ def whole(*names: TableName, **faults: Any) -> dict[TableName, CapturedTable]:
 
 
 def postgres(*tables: TableName, operations: frozenset[str] = EVERYTHING, **settings: str) -> CaptureState:
-    told = {"wal_level": "logical", "publication p": "present", "slot s": "pgoutput"}
-    told |= {key.replace("_", " ", 1): value for key, value in settings.items()}
-    return CaptureState(told, whole(*tables), operations)
+    reported = {"wal_level": "logical", "publication p": "present", "slot s": "pgoutput"}
+    reported |= {key.replace("_", " ", 1): value for key, value in settings.items()}
+    return CaptureState(reported, whole(*tables), operations)
 
 
 def looked(state: CaptureState, *configs: dict[str, str], **table: Any) -> Observation:
@@ -68,14 +68,14 @@ def test_what_a_postgresql_source_lacks_is_named_with_what_to_do() -> None:
         "slot s": "absent, 0 free",
         "dbo.orders": "not captured",
     }
-    told = "\n".join(look.action)
+    reported = "\n".join(look.action)
     for words in (
         "SET wal_level",
         'CREATE PUBLICATION "p" FOR TABLE "dbo"."orders"',
         "pg_replication_slots",
         'ADD TABLE "dbo"."orders"',
     ):
-        assert words in told
+        assert words in reported
 
 
 def test_a_slot_that_the_connector_will_make_is_in_order_and_one_of_another_plugin_is_not() -> None:

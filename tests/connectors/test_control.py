@@ -41,14 +41,14 @@ def seen(state: str, *tasks: str) -> tuple[int, Any]:
 
 
 def test_an_order_is_written_down_before_it_is_given_and_once_more_when_it_was_taken() -> None:
-    told = StepResult()
+    reported = StepResult()
     with serving({PAUSE: [BUSY, BUSY, (202, b"")]}) as server:
-        pause(told.control(server))
+        pause(reported.control(server))
         assert server.requests == [PAUSE] * 3
-        assert told[0] == f"written: pause c at {server.url}"
-        assert told[-1] == f"written: pause c at {server.url}: taken"
-    assert sum(line.startswith("written") for line in told) == 2
-    assert "pause c: Kafka Connect is rebalancing" in told[1]
+        assert reported[0] == f"written: pause c at {server.url}"
+        assert reported[-1] == f"written: pause c at {server.url}: taken"
+    assert sum(line.startswith("written") for line in reported) == 2
+    assert "pause c: Kafka Connect is rebalancing" in reported[1]
 
 
 def test_what_cannot_be_written_down_is_not_done() -> None:
@@ -72,12 +72,12 @@ def test_a_rebalance_that_does_not_end_is_said_as_such() -> None:
 
 
 def test_a_worker_that_is_gone_for_a_while_and_then_starts_is_waited_for() -> None:
-    told = StepResult()
+    reported = StepResult()
     starting = (404, b"")
     answers = [None, (500, {"message": "Request timed out"}), starting, (202, b"")]
     with serving({PAUSE: answers}) as server:
-        pause(told.control(server))
-    assert [next(w for w in ("closed", "timed out", "starting") if w in line) for line in told[1:-1]] == [
+        pause(reported.control(server))
+    assert [next(w for w in ("closed", "timed out", "starting") if w in line) for line in reported[1:-1]] == [
         "closed", "timed out", "starting",
     ]  # fmt: skip
 
@@ -116,15 +116,15 @@ def test_a_deletion_is_not_taken_for_done_while_the_worker_starts() -> None:
 
 
 def test_it_follows_until_the_state_holds_and_tells_what_is_missing() -> None:
-    told = StepResult()
+    reported = StepResult()
     with serving(
         {EXPANDED: [seen("RUNNING", "RUNNING"), None, seen("PAUSED", "RUNNING"), seen("PAUSED", "PAUSED")]}
     ) as server:
-        outcomes = told.control(server).follow({"c": Watch(Aim(PAUSED, 1))})
+        outcomes = reported.control(server).follow({"c": Watch(Aim(PAUSED, 1))})
     assert outcomes["c"].held
-    assert told[0] == "c: it is RUNNING; task 0 is RUNNING"
-    assert "without an answer" in told[1]
-    assert told[2] == "c: task 0 is RUNNING"
+    assert reported[0] == "c: it is RUNNING; task 0 is RUNNING"
+    assert "without an answer" in reported[1]
+    assert reported[2] == "c: task 0 is RUNNING"
 
 
 def test_what_held_before_connect_was_silent_must_hold_anew() -> None:

@@ -79,8 +79,8 @@ def test_every_capture_instance_must_reach_back() -> None:
     assert of_capture_instances(offsets, "warehouse_source", starts[:1]).verdict == "kept"
     found = of_capture_instances(offsets, "Warehouse_Source", starts)
     assert found.verdict == "passed"
-    [told] = found.passed
-    assert told.startswith(
+    [reported] = found.passed
+    assert reported.startswith(
         "dbo_customers has its oldest change at 00000025:00000d98:00a3, after 00000025:00000d98:00a2"
     )
 

@@ -74,9 +74,9 @@ def test_the_failure_from_before_is_believed_once_it_has_lasted_or_has_come_back
 
 
 def test_a_failed_connector_says_so_and_no_cause_is_said_as_well() -> None:
-    [told] = [followed(Watch(Aim(RUNNING)), [(1, connector("FAILED"))])]
-    assert told
-    assert told.text == "the connector FAILED: E: connector"
+    [reported] = [followed(Watch(Aim(RUNNING)), [(1, connector("FAILED"))])]
+    assert reported
+    assert reported.text == "the connector FAILED: E: connector"
     silent = Connector("c", "sink", "FAILED", "w", (), {})
     assert Aim(RUNNING).failure(silent) == "the connector FAILED: Connect gives no cause"
 

@@ -64,10 +64,10 @@ class Worker:
 
     def alter_offsets(self, name: str, offsets: Sequence[Offset]) -> None:
         self._take(f"alter {name}", must_be_stopped=name)
-        for told in offsets:
-            self.positions[name] = [o for o in self.positions[name] if o["partition"] != told["partition"]]
-            if told["offset"] is not None:
-                self.positions[name].append(told)
+        for reported in offsets:
+            self.positions[name] = [o for o in self.positions[name] if o["partition"] != reported["partition"]]
+            if reported["offset"] is not None:
+                self.positions[name].append(reported)
 
     def reset_offsets(self, name: str) -> None:
         self._take(f"reset {name}", must_be_stopped=name)

@@ -46,7 +46,7 @@ def test_it_looks_until_it_holds_and_returns_what_it_saw(clock: Clock) -> None:
 
 def test_a_service_that_does_not_answer_yet_is_not_an_error(clock: Clock) -> None:
     answers = iter([UnreachableError("refused"), "up"])
-    told = []
+    reported = []
 
     def look() -> str:
         answer = next(answers)
@@ -54,8 +54,8 @@ def test_a_service_that_does_not_answer_yet_is_not_an_error(clock: Clock) -> Non
             raise answer
         return answer
 
-    assert wait_until(look, bool, what="it", deadline_seconds=10, report=told.append) == "up"
-    assert [str(t) for t in told] == ["refused"]
+    assert wait_until(look, bool, what="it", deadline_seconds=10, report=reported.append) == "up"
+    assert [str(t) for t in reported] == ["refused"]
 
 
 def test_any_other_error_is(clock: Clock) -> None:
@@ -89,10 +89,10 @@ def test_a_deadline(clock: Clock) -> None:
 
 
 def test_a_pause_lasts_as_long_as_it_is_told_and_tells_what_is_left(clock: Clock) -> None:
-    told: list[float] = []
-    pause(2.5, told.append)
+    reported: list[float] = []
+    pause(2.5, reported.append)
     assert clock.slept == [1.0, 1.0, 0.5]
-    assert told == [2.5, 1.5, 0.5]
+    assert reported == [2.5, 1.5, 0.5]
     pause(0)
     assert len(clock.slept) == 3
 

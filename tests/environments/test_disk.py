@@ -27,15 +27,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_percent_is_what_df_says(folder: Path) -> None:
-    told = (
+    reported = (
         subprocess.run(["df", "--output=pcent,ipcent", str(folder)], capture_output=True, text=True, check=True)
         .stdout.splitlines()[1]
         .split()
     )
     found = disk.measure(folder)
-    assert abs(found.used_percent - int(told[0].rstrip("%"))) <= 1  # df rounds up
+    assert abs(found.used_percent - int(reported[0].rstrip("%"))) <= 1  # df rounds up
     assert found.inodes_used_percent is not None
-    assert abs(found.inodes_used_percent - int(told[1].rstrip("%"))) <= 1
+    assert abs(found.inodes_used_percent - int(reported[1].rstrip("%"))) <= 1
     assert found.total_bytes == shutil.disk_usage(folder).total
 
 

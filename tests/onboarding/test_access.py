@@ -169,7 +169,7 @@ def test_paths_are_tried(tmp_path: Path) -> None:
 
 
 def test_connectors_are_compared_and_inline_passwords_are_a_risk() -> None:
-    told = {
+    reported = {
         "source": connector(
             "source", {"name": "source", "database.password": "${file:/s:p}", "x.credentials.source": "USER_INFO"}
         ),
@@ -185,7 +185,7 @@ def test_connectors_are_compared_and_inline_passwords_are_a_risk() -> None:
         {"name": "own", "kind": "sink", "group": "its-own"},
         {"name": "other", "kind": "sink"},
     ]
-    with serving({"GET /": (200, {"version": "3.9.2"}), EXPANDED: (200, told)}) as server:
+    with serving({"GET /": (200, {"version": "3.9.2"}), EXPANDED: (200, reported)}) as server:
         seen = look(Live(), closed(connect={"url": server.url}, connectors=expected), TODAY)
     found = {i.text: i.outcome for i in seen if i.subject == "connectors"}
     assert found == {
@@ -272,12 +272,12 @@ def test_tables_keys_publication_and_permissions_are_compared_with_the_database(
     databases: Callable[[], Pipeline],
 ) -> None:
     found = items(databases(), "source")
-    told = [(i.outcome, i.text) for i in found]
-    assert (Outcome.UNSEEN, "access_reader lacks a permission: public.secret") in told
+    reported = [(i.outcome, i.text) for i in found]
+    assert (Outcome.UNSEEN, "access_reader lacks a permission: public.secret") in reported
     assert 'GRANT SELECT ON "public"."secret" TO "access_reader";' in [i.remedy for i in found]
-    assert (Outcome.WRONG, "public.keyless has no primary key; the file says id") in told
-    assert (Outcome.WRONG, "public.gone does not exist in postgres, or access_reader may not see it") in told
-    assert [t for o, t in told if o is Outcome.WRONG and t.startswith("not in publication access")] == [
+    assert (Outcome.WRONG, "public.keyless has no primary key; the file says id") in reported
+    assert (Outcome.WRONG, "public.gone does not exist in postgres, or access_reader may not see it") in reported
+    assert [t for o, t in reported if o is Outcome.WRONG and t.startswith("not in publication access")] == [
         "not in publication access: public.keyless"
     ]
     assert PASSWORD not in str(found)
@@ -301,10 +301,10 @@ def test_partitions_and_the_table_that_they_make_are_there_and_captured(
     )
     try:
         found = items(databases().model_copy(update={"tables": tables}), "source")
-        told = [i.text for i in found if i.outcome is Outcome.OK]
+        reported = [i.text for i in found if i.outcome is Outcome.OK]
         assert [i.text for i in found if i.outcome is Outcome.WRONG] == []
-        assert "3 tables are there, with the keys that the file names" in told
-        assert "publication access has all 3 tables" in told
+        assert "3 tables are there, with the keys that the file names" in reported
+        assert "publication access has all 3 tables" in reported
     finally:
         server.execute("DROP TABLE ev")
 

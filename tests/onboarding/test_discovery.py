@@ -42,9 +42,9 @@ SINK = {
 
 @contextmanager
 def running(*connectors: Any, **answers: Any) -> Iterator[str]:
-    told = {c["info"]["name"]: c for c in connectors}
+    reported = {c["info"]["name"]: c for c in connectors}
     with serving(
-        {"GET /": (200, {"version": "3.9.2", "kafka_cluster_id": "id-1"}), EXPANDED: (200, told), **answers}
+        {"GET /": (200, {"version": "3.9.2", "kafka_cluster_id": "id-1"}), EXPANDED: (200, reported), **answers}
     ) as server:
         yield server.url
 

@@ -52,11 +52,14 @@ def no_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 def found(
     *configs: Mapping[str, str], topics: Mapping[str, Sequence[str]] | None = None, choice: Choice | None = None
 ) -> Discovery:
-    told: dict[str, Any] = {}
-    answers: dict[str, Any] = {"GET /": (200, {"version": "3.9.2", "kafka_cluster_id": "id"}), EXPANDED: (200, told)}
+    reported: dict[str, Any] = {}
+    answers: dict[str, Any] = {
+        "GET /": (200, {"version": "3.9.2", "kafka_cluster_id": "id"}),
+        EXPANDED: (200, reported),
+    }
     for config in configs:
         name, kind = config["name"], "sink" if "Sink" in config["connector.class"] else "source"
-        told[name] = connector(kind, dict(config))
+        reported[name] = connector(kind, dict(config))
         answers[f"GET /connectors/{name}/topics"] = (200, {name: {"topics": list((topics or {}).get(name, ()))}})
     with serving(answers) as server:
         return discover(Asked(connect_url=server.url, kafka="k.invalid:9092", choice=choice or Choice()))
@@ -300,8 +303,8 @@ def test_two_sinks_that_write_one_table_are_said() -> None:
 
 
 def test_a_connector_that_does_not_say_its_kind_is_known_by_its_class() -> None:
-    told = {c["name"]: connector("", c) for c in (SOURCE, SINK)}
-    answers = {"GET /": (200, {"version": "3.9.2", "kafka_cluster_id": "id"}), EXPANDED: (200, told)}
+    reported = {c["name"]: connector("", c) for c in (SOURCE, SINK)}
+    answers = {"GET /": (200, {"version": "3.9.2", "kafka_cluster_id": "id"}), EXPANDED: (200, reported)}
     with serving(answers) as server:
         seen = discover(Asked(connect_url=server.url, kafka="k.invalid:9092"))
     assert [(c.name, c.kind) for c in seen.pipeline.connectors] == [("snk", "sink"), ("src", "source")]

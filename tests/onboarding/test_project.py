@@ -51,12 +51,12 @@ def test_nothing_is_overwritten_and_what_is_refused_is_named(project: Path, caps
 
     assert main(["new", "."]) == 2
 
-    told = capsys.readouterr()
-    assert told.out.split() == ["conftest.py"]
+    reported = capsys.readouterr()
+    assert reported.out.split() == ["conftest.py"]
     assert everything_below(project) == before | {"conftest.py": (project / "conftest.py").read_bytes()}
     assert (project / "pytest.ini").is_symlink()
-    assert {"cdcproof.toml", "pytest.ini", "checks/test_own.py"} <= set(told.err.split())
-    assert "conftest.py" not in told.err
+    assert {"cdcproof.toml", "pytest.ini", "checks/test_own.py"} <= set(reported.err.split())
+    assert "conftest.py" not in reported.err
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

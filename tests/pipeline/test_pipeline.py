@@ -45,7 +45,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told", "at"),
+    ("old", "new", "reported", "at"),
     [
         ("port = 5433", "port = 99999", "target.port: must be less than or equal to 65535", "port = 99999"),
         (
@@ -82,13 +82,15 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
         ('name = "example"', "name = example", "Not valid TOML", "name = example"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_key_and_line(tmp_path: Path, old: str, new: str, told: str, at: str) -> None:
+def test_what_is_wrong_is_named_with_its_key_and_line(
+    tmp_path: Path, old: str, new: str, reported: str, at: str
+) -> None:
     text = GOOD.replace(old, new)
     assert text != GOOD
 
     message = _error(tmp_path, text)
 
-    assert message.startswith(f"{_line(text, at)}: {told}")
+    assert message.startswith(f"{_line(text, at)}: {reported}")
 
 
 def test_a_table_says_what_of_it_is_compared(tmp_path: Path) -> None:
@@ -102,18 +104,18 @@ def test_a_table_says_what_of_it_is_compared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "reported"),
     [
         ('[[services]]\nname = "kafka-connect"\nrole = "kafka"', "services: kafka-connect is listed twice"),
         ('[[connectors]]\nname = "source"\nkind = "sink"', "connectors: source is listed twice"),
     ],
 )
-def test_what_is_listed_twice_is_named_at_its_second_place(tmp_path: Path, table: str, told: str) -> None:
+def test_what_is_listed_twice_is_named_at_its_second_place(tmp_path: Path, table: str, reported: str) -> None:
     text = f"{GOOD}\n{table}\n"
 
     message = _error(tmp_path, text)
 
-    assert message == f"{_line(text, table.splitlines()[1])}: {told}"
+    assert message == f"{_line(text, table.splitlines()[1])}: {reported}"
 
 
 @pytest.mark.parametrize("same", ["name", "source", "topic"])
@@ -188,7 +190,7 @@ ROW = 'test_row = { id = 99999, name = "Test" }'
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "reported"),
     [
         (ROW, "test_row and test_update belong together"),
         ('test_update = { name = "x" }', "test_row and test_update belong together"),
@@ -202,8 +204,8 @@ ROW = 'test_row = { id = 99999, name = "Test" }'
         ("test_row = { id = [1] }\ntest_update = { name = 'x' }", "must be a valid"),
     ],
 )
-def test_a_test_row_that_cannot_make_a_round_trip(tmp_path: Path, lines: str, told: str) -> None:
-    assert told in _error(tmp_path, GOOD.replace('key = ["id"]', f'key = ["id"]\n{lines}'))
+def test_a_test_row_that_cannot_make_a_round_trip(tmp_path: Path, lines: str, reported: str) -> None:
+    assert reported in _error(tmp_path, GOOD.replace('key = ["id"]', f'key = ["id"]\n{lines}'))
 
 
 def test_a_test_row_keeps_its_types(tmp_path: Path) -> None:
@@ -231,31 +233,31 @@ def test_every_fault_is_named_and_a_password_first(tmp_path: Path) -> None:
         "port = 5432", "port = true"
     )
 
-    told = _error(tmp_path, text)
+    reported = _error(tmp_path, text)
 
-    first, *others = told.splitlines()
+    first, *others = reported.splitlines()
     assert "source.password is no key: name the environment variable that has the secret, by password_env" in first
     assert any(line.endswith("source.port: must be a number, not true or false") for line in others)
     assert any(line.endswith("source.password_env: this key is required") for line in others)
-    assert "Hunter2" not in told
+    assert "Hunter2" not in reported
 
 
 def test_what_cannot_be_a_variable_is_not_printed_it_may_be_the_password(tmp_path: Path) -> None:
-    told = _error(tmp_path, GOOD.replace('"SOURCE_PASSWORD"', '"Hunter2!secret"'))
+    reported = _error(tmp_path, GOOD.replace('"SOURCE_PASSWORD"', '"Hunter2!secret"'))
 
-    assert "source.password_env: must be the name of an environment variable" in told
-    assert "Hunter2" not in told
+    assert "source.password_env: must be the name of an environment variable" in reported
+    assert "Hunter2" not in reported
 
 
 def test_an_endpoint_holds_no_password(tmp_path: Path) -> None:
-    told = _error(tmp_path, GOOD.replace('role = "connect"', 'role = "connect"\nendpoint = "http://admin:pw@x:1"'))
+    reported = _error(tmp_path, GOOD.replace('role = "connect"', 'role = "connect"\nendpoint = "http://admin:pw@x:1"'))
 
-    assert "endpoint: must hold no user and no password" in told
-    assert "admin" not in told
+    assert "endpoint: must hold no user and no password" in reported
+    assert "admin" not in reported
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "reported"),
     [
         ('security_protocol = "SASL_SSL"', "sasl_mechanism is required with security_protocol SASL_SSL"),
         (
@@ -269,11 +271,11 @@ def test_an_endpoint_holds_no_password(tmp_path: Path) -> None:
         ('security_protocol = "TLS"', "must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
     ],
 )
-def test_a_login_to_kafka_that_is_not_whole_is_named(tmp_path: Path, keys: str, told: str) -> None:
+def test_a_login_to_kafka_that_is_not_whole_is_named(tmp_path: Path, keys: str, reported: str) -> None:
     text = GOOD.replace('kafka.bootstrap_servers = "127.0.0.1:9092"', "")
     assert text != GOOD
     section = f'[kafka]\nbootstrap_servers = "127.0.0.1:9092"\n{keys}\n'
-    assert told in _error(tmp_path, f"{text}\n{section}")
+    assert reported in _error(tmp_path, f"{text}\n{section}")
 
 
 def test_commands_of_kafka_itself_get_the_login_by_a_file() -> None:

@@ -51,7 +51,7 @@ def documented() -> dict[str, dict[str, str]]:
     return found
 
 
-def told(default: Any) -> str:
+def reported(default: Any) -> str:
     """A default as TOML has it."""
     if default is None:
         return "none"
@@ -64,7 +64,7 @@ def told(default: Any) -> str:
 
 def modelled(model: type[BaseModel]) -> dict[str, str]:
     return {
-        field.alias or name: "required" if field.is_required() else told(field.default)
+        field.alias or name: "required" if field.is_required() else reported(field.default)
         for name, field in model.model_fields.items()
     }
 

@@ -50,7 +50,7 @@ def test_the_name_that_connect_adds_is_no_fact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "told"),
+    ("column", "reported"),
     [
         (Column("c", "numeric", False, 2, 12), "numeric(12, 2) not null"),
         (Column("c", "text", True), "text"),
@@ -59,8 +59,8 @@ def test_the_name_that_connect_adds_is_no_fact() -> None:
         (Column("c", "integer", True, 0, 32, computed=True), "integer(32, 0) computed"),
     ],
 )
-def test_a_column_is_told_as_people_write_it(column: Column, told: str) -> None:
-    assert baseline._column_type(column) == told
+def test_a_column_is_told_as_people_write_it(column: Column, reported: str) -> None:
+    assert baseline._column_type(column) == reported
 
 
 def test_what_was_saved_is_read_again(tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ def pipeline(**more: Any) -> Pipeline:
     return pipeline_of(tables=[table], round_trip=limits)
 
 
-def followed(source: Side, target: Side, told: Callable[[str], None] = print, **more: Any) -> Journey:
+def followed(source: Side, target: Side, reported: Callable[[str], None] = print, **more: Any) -> Journey:
     made = pipeline(**more)
     assert made.round_trip.canary
-    return follow(made.round_trip.canary, made, source, target, told)  # type: ignore[arg-type]
+    return follow(made.round_trip.canary, made, source, target, reported)  # type: ignore[arg-type]
 
 
 def at(seconds: float) -> datetime:

@@ -29,7 +29,7 @@ def test_a_change_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "told"),
+    ("old", "new", "line", "reported"),
     [
         ('risk = "low"', 'risk = "tiny"', 2, "risk: must be 'low', 'medium' or 'high'"),
         ("downtime_minutes = 2", "downtime_minutes = -2", 3, "downtime_minutes: "),
@@ -38,14 +38,14 @@ def test_a_change_is_read(tmp_path: Path) -> None:
         ("connectors/sink", "conectors/sink", 4, "must begin with one of: versions/"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, old: str, new: str, line: int, told: str) -> None:
+def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, old: str, new: str, line: int, reported: str) -> None:
     text = GOOD.replace(old, new)
     assert text != GOOD
 
     with pytest.raises(ConfigError) as raised:
         load(written(tmp_path, text))
 
-    assert told in raised.value.message
+    assert reported in raised.value.message
     assert raised.value.line in (line, None)
 
 

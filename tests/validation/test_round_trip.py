@@ -108,7 +108,7 @@ def test_a_row_is_ours_before_and_after_the_update_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "arrived", "told"),
+    ("found", "arrived", "reported"),
     [
         ([], ["delete"], "no row"),
         ([(99999, "Test", "test@example.com")], ["insert"], "the row as it was inserted"),
@@ -118,12 +118,12 @@ def test_a_row_is_ours_before_and_after_the_update_only() -> None:
     ],
 )
 def test_what_the_target_has_tells_which_act_has_arrived(
-    found: list[tuple[Any, ...]], arrived: list[str], told: str
+    found: list[tuple[Any, ...]], arrived: list[str], reported: str
 ) -> None:
     (row,) = travellers(customers())
 
     assert [act for act in ("insert", "update", "delete") if row.has_arrived(act, found)] == arrived
-    assert row.described(found) == told
+    assert row.described(found) == reported
 
 
 def test_a_journey_names_what_did_not_arrive_and_what_remains() -> None:

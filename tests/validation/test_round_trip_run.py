@@ -226,7 +226,7 @@ def test_every_act_is_written_down_before_it_is_done_and_again_when_it_is() -> N
 
 
 @pytest.mark.parametrize(
-    ("drops", "missed", "told"),
+    ("drops", "missed", "reported"),
     [
         ("everything", {"customers: insert"}, "no row"),
         ("update", {"customers: update"}, "the row as it was inserted"),
@@ -234,7 +234,7 @@ def test_every_act_is_written_down_before_it_is_done_and_again_when_it_is() -> N
     ],
 )
 def test_a_sink_that_drops_something_is_told_by_its_hop_and_nothing_remains(
-    drops: str, missed: set[str], told: str
+    drops: str, missed: set[str], reported: str
 ) -> None:
     pipe = Pipe(drops)
 
@@ -242,7 +242,7 @@ def test_a_sink_that_drops_something_is_told_by_its_hop_and_nothing_remains(
 
     wrong = {subject: found for subject, found in journey.found().items() if found != journey.expected()[subject]}
     assert set(wrong) == missed
-    assert told in next(iter(wrong.values()))
+    assert reported in next(iter(wrong.values()))
     assert pipe.source.rows == pipe.target.rows == []
 
 

@@ -103,20 +103,20 @@ def test_an_uptime_in_whole_seconds_is_no_restart() -> None:
     assert part.found() == part.must_be()
 
 
-@pytest.mark.parametrize(("levels", "told"), [((5, 10), {}), ((5, 11, 5), {"g: records": "up to 11"})])
-def test_a_level_above_its_limit_for_a_moment(levels: tuple[float, ...], told: dict[str, str]) -> None:
+@pytest.mark.parametrize(("levels", "reported"), [((5, 10), {}), ((5, 11, 5), {"g: records": "up to 11"})])
+def test_a_level_above_its_limit_for_a_moment(levels: tuple[float, ...], reported: dict[str, str]) -> None:
     part = Part(
         "lag",
         tuple((at, Seen(levels={"g: records": level})) for at, level in enumerate(levels)),
         limits={"records": 10},
     )
 
-    assert unexpected(part) == told
+    assert unexpected(part) == reported
     assert part.row()["highest"] == f"g: records {max(levels)}"
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "reported"),
     [
         ([{"errors": 5}, {"errors": 5}], {}),
         ([{"errors": 5}, {"errors": 7}], {"errors": "grew by 2"}),
@@ -126,10 +126,10 @@ def test_a_level_above_its_limit_for_a_moment(levels: tuple[float, ...], told: d
         ([{}, {"errors": 0}], {}),
     ],
 )
-def test_a_counter_that_grows(values: list[dict[str, float]], told: dict[str, Any]) -> None:
+def test_a_counter_that_grows(values: list[dict[str, float]], reported: dict[str, Any]) -> None:
     part = Part("errors", tuple((at, Seen(counters=counters)) for at, counters in enumerate(values)))
 
-    assert unexpected(part) == told
+    assert unexpected(part) == reported
 
 
 def test_a_part_that_was_not_watched_is_no_finding_and_not_forgotten() -> None:

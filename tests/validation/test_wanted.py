@@ -50,9 +50,9 @@ def test_what_the_file_says_is_laid_over_what_runs(services: dict[str, Said], ma
 
 def test_a_secret_in_the_file_is_not_told() -> None:
     found = laid({"connect": Said({"environment/SINK_PASSWORD": "new-secret"})}).facts
-    told = found["deployment/connect/environment/SINK_PASSWORD"]
-    assert "new-secret" not in told
-    assert told != NOW["deployment/connect/environment/SINK_PASSWORD"]
+    reported = found["deployment/connect/environment/SINK_PASSWORD"]
+    assert "new-secret" not in reported
+    assert reported != NOW["deployment/connect/environment/SINK_PASSWORD"]
 
 
 def test_a_service_that_the_files_no_longer_have_is_gone() -> None:
@@ -104,11 +104,11 @@ def test_without_compose_the_files_are_not_compared_by_name_and_no_change_is_low
 ) -> None:
     missing = UnreachableError("Neither docker compose nor docker-compose is installed here.", "Install it.")
     assert classify(missing, "--compose", "b.yml", "--declared", "low") == 3
-    told = capsys.readouterr().out
-    assert "NOT COMPARED: a.yml: Neither docker compose nor docker-compose is installed here. Install it." in told
-    assert "NOT COMPARED: b.yml: Neither" in told
-    assert "derived: at least low risk" in told
-    assert "declared: low risk: not known, for not everything was compared" in told
+    reported = capsys.readouterr().out
+    assert "NOT COMPARED: a.yml: Neither docker compose nor docker-compose is installed here. Install it." in reported
+    assert "NOT COMPARED: b.yml: Neither" in reported
+    assert "derived: at least low risk" in reported
+    assert "declared: low risk: not known, for not everything was compared" in reported
     assert classify(missing, "--json") == 3
     assert '"not_compared": [' in capsys.readouterr().out
 

@@ -60,14 +60,14 @@ def call(*words: str, **config: str) -> int:
 
 def test_it_shows_origin_and_reason_and_no_values(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(**DLQ) == 1
-    told = capsys.readouterr().out
-    assert told.splitlines()[:2] == ["sink: 2 records are in dlq", "  t.orders/0, offset 7: DataException: no int"]
-    assert "offset 1: why is not known: set errors.deadletterqueue.context.headers.enable" in " ".join(told.split())
-    assert "value-1" not in told
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[:2] == ["sink: 2 records are in dlq", "  t.orders/0, offset 7: DataException: no int"]
+    assert "offset 1: why is not known: set errors.deadletterqueue.context.headers.enable" in " ".join(printed.split())
+    assert "value-1" not in printed
 
     assert call("--json", **DLQ) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["records"], told["newest"][0]["origin"]) == (2, "t.orders/0, offset 7")
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["records"], printed["newest"][0]["origin"]) == (2, "t.orders/0, offset 7")
 
 
 def test_it_forgets_them_where_it_may_and_writes_that_down(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from cdcproof.cli.connectors import VERBS
 from cdcproof.cli.main import main
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     with pytest.raises(SystemExit, match="0"):
         main(["connectors", *words, "--help"])
     return capsys.readouterr().out
@@ -16,7 +16,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 def test_every_verb_is_listed_with_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    listed = told(capsys)
+    listed = printed(capsys)
     assert [verb for verb, (_, summary) in VERBS.items() if f"    {verb:<10}{summary}\n" not in listed] == []
 
 
@@ -25,7 +25,7 @@ def test_every_verb_has_an_example_of_itself_and_fits_80_columns(
     verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    explained = told(capsys, verb)
+    explained = printed(capsys, verb)
     assert f"example:\n  cdcproof connectors {verb}" in explained
     assert max(len(line) for line in explained.splitlines()) <= 80
 

@@ -47,8 +47,8 @@ def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]
 
 def call(*words: str, **answer: Any) -> int:
     offsets = answer.get("offsets", (200, {"offsets": []}))
-    told = {EXPANDED: (200, {"source": connector("source", SOURCE)}), "GET /connectors/source/offsets": offsets}
-    with serving(told) as server:
+    printed = {EXPANDED: (200, {"source": connector("source", SOURCE)}), "GET /connectors/source/offsets": offsets}
+    with serving(printed) as server:
         tables = ("orders", "customers", "products")
         Path("p.toml").write_text(text_of(pipeline_of(*tables, connect={"url": server.url})))
         return main(["connectors", "snapshot", *words, "--pipeline", "p.toml"])
@@ -58,8 +58,8 @@ def test_a_line_for_all_tables_in_a_pipe_then_the_comparison_of_the_captured_one
     followed: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("source") == 1  # as the comparison says
-    told = capsys.readouterr().err
-    assert "source streams: 1,009 of 1,010 rows are at the target" in told
+    printed = capsys.readouterr().err
+    assert "source streams: 1,009 of 1,010 rows are at the target" in printed
     assert followed == [["--tables", "orders,customers", "--output-dir", "reports/snapshots", "--pipeline", "p.toml"]]
 
 
@@ -70,9 +70,9 @@ def test_a_bar_for_each_table_on_a_terminal(
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert call("source", "--env", "live", "--json") == 1
-    told = capsys.readouterr().err
-    assert "orders           [##########          ] 500 of 1,000 rows" in told
-    assert "connection refused" in told
+    printed = capsys.readouterr().err
+    assert "orders           [##########          ] 500 of 1,000 rows" in printed
+    assert "connection refused" in printed
 
 
 def test_options_reach_the_comparison(followed: list[list[str]]) -> None:

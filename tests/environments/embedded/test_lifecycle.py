@@ -48,12 +48,12 @@ def instance_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 
 @pytest.fixture
-def told() -> io.StringIO:
+def reported() -> io.StringIO:
     return io.StringIO()
 
 
-def up(told: io.StringIO | None = None) -> Instance:
-    return lifecycle.up(NAME, Progress(told or io.StringIO()))
+def up(reported: io.StringIO | None = None) -> Instance:
+    return lifecycle.up(NAME, Progress(reported or io.StringIO()))
 
 
 def pids(instance: Instance) -> dict[str, int]:
@@ -72,12 +72,12 @@ def require_a_new_row_to_arrive(instance: Instance) -> None:
     replication.follow(instance, Progress(io.StringIO()), what="row", deadline_seconds=30)
 
 
-def test_up_again_changes_nothing(told: io.StringIO) -> None:
+def test_up_again_changes_nothing(reported: io.StringIO) -> None:
     before = up()
-    again = up(told)
+    again = up(reported)
     assert pids(again) == pids(before)
     assert again.restarts == before.restarts
-    assert told.getvalue() == ""
+    assert reported.getvalue() == ""
 
 
 def test_every_service_is_up_and_answers() -> None:
@@ -99,7 +99,7 @@ def test_what_a_database_complains_of_is_in_its_log_also_once_the_log_was_turned
 
     wait_until(
         lambda: lifecycle.logs(NAME, service, 5),
-        lambda told: "no_such_table" in told,
+        lambda reported: "no_such_table" in reported,
         what="the complaint to be in the log",
         deadline_seconds=10,
     )
@@ -108,17 +108,17 @@ def test_what_a_database_complains_of_is_in_its_log_also_once_the_log_was_turned
 
 
 @pytest.mark.parametrize("service", services.CORE)
-def test_a_killed_service_is_seen_and_brought_back(service: str, told: io.StringIO) -> None:
+def test_a_killed_service_is_seen_and_brought_back(service: str, reported: io.StringIO) -> None:
     before = up()
     lifecycle.kill(NAME, service)
     assert down_services() == {service}
 
-    healed = up(told)
+    healed = up(reported)
 
     changed = {name for name, pid in pids(healed).items() if pids(before)[name] != pid}
     assert changed == {service}
     assert healed.restarts_24h(service) == before.restarts_24h(service) + 1
-    assert f"{service} is not running any more" in told.getvalue()
+    assert f"{service} is not running any more" in reported.getvalue()
     require_a_new_row_to_arrive(healed)
 
 
@@ -137,16 +137,16 @@ def test_both_sides_hold_the_same_values() -> None:
         assert databases.source(instance, sql) == databases.target(instance, sql)
 
 
-def test_a_port_in_use_is_replaced_and_said(told: io.StringIO) -> None:
+def test_a_port_in_use_is_replaced_and_said(reported: io.StringIO) -> None:
     instance = up()
     lifecycle.kill(NAME, "kafka")
     with socket.socket() as intruder:
         intruder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         intruder.bind((ports.HOST, instance.ports["kafka"]))
         intruder.listen()
-        moved = up(told)
+        moved = up(reported)
     assert moved.ports["kafka"] != instance.ports["kafka"]
-    assert f"port {instance.ports['kafka']} of kafka is in use" in told.getvalue()
+    assert f"port {instance.ports['kafka']} of kafka is in use" in reported.getvalue()
     require_a_new_row_to_arrive(moved)
 
 
@@ -192,16 +192,16 @@ def test_a_process_nobody_wrote_down_is_stopped_too() -> None:
     up()
 
 
-def test_without_the_source_that_somebody_removed_the_instance_starts_anew(told: io.StringIO) -> None:
+def test_without_the_source_that_somebody_removed_the_instance_starts_anew(reported: io.StringIO) -> None:
     """Its offsets would be of a log that is gone: the source connector fails for ever."""
     instance = up()
     databases.source(instance, "DELETE FROM shipments WHERE shipment_id < 10")
     lifecycle.kill(NAME, "postgres-source")
     shutil.rmtree(instance.folders.postgres / "postgres-source")
 
-    again = up(told)
+    again = up(reported)
 
-    assert f"postgres-source ({instance.folders.postgres / 'postgres-source'})" in told.getvalue()
+    assert f"postgres-source ({instance.folders.postgres / 'postgres-source'})" in reported.getvalue()
     assert (
         databases.counts(again, "target")
         == databases.counts(again, "source")

@@ -138,7 +138,7 @@ def test_a_stopped_connector_pages_once_and_resolves(
     for name in (connectors.SOURCE, connectors.SINK):
         connect.stop(name)
     page = message(receiver, PAGER, lambda body: body["payload"]["class"] == "ConnectorDown")
-    told = message(receiver, SLACK, lambda body: "ConnectorDown" in body["attachments"][0]["title"])
+    reported = message(receiver, SLACK, lambda body: "ConnectorDown" in body["attachments"][0]["title"])
 
     assert page["event_action"] == "trigger"
     assert page["payload"]["severity"] == "critical"
@@ -149,8 +149,8 @@ def test_a_stopped_connector_pages_once_and_resolves(
         assert f"Connector {name} is in failed state" in details["alerts"]
         assert f"cdcproof oncall ConnectorDown 'connector={name}'" in details["alerts"]
     assert page["links"][0]["href"].endswith("docs/MONITORING.md#connectordown")
-    assert told["channel"] == "#database-ops"
-    assert told["attachments"][0]["color"] == "danger"
+    assert reported["channel"] == "#database-ops"
+    assert reported["attachments"][0]["color"] == "danger"
     muted = wait_until(
         lambda: alerts(instance, "TaskFailed"), lambda found: len(found) == 2, what="tasks", deadline_seconds=30
     )
