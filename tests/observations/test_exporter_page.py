@@ -226,3 +226,12 @@ def test_a_table_that_has_no_series_yet_is_for_the_check_of_mismatches(page: Met
 def test_when_a_page_was_made_is_read_from_it(page: Metrics) -> None:
     assert made_at(page) == NOW.timestamp()
     assert math.isnan(made_at(changed(page, RENDERED, None)))
+
+
+@pytest.mark.parametrize("shown", [0.0, NOW.timestamp() - 30 * HOUR])
+def test_a_match_that_was_not_counted_is_missed_where_no_mismatch_was(
+    page: Metrics, pipeline: Pipeline, shown: float
+) -> None:
+    never = changed(changed(page, LAST_MATCH, shown, table="orders"), LAST_MISMATCH, None, table="orders")
+    with pytest.raises(UnexpectedAnswerError, match="they show the last match of orders"):
+        demand_counted(never, pipeline, NOW, MATCHED)

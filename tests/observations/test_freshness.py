@@ -152,3 +152,4 @@ def test_the_report_has_a_row_for_each_side() -> None:
         {"side": "source", "newest heartbeat, s old": "none"},
         {"side": "target", "newest heartbeat, s old": "1,234.6"},
     ]
+    assert seen(None, 0.26).rows()[0] == {"side": "source", "newest heartbeat, s old": "0.3"}

@@ -48,6 +48,7 @@ class TestServices:
             no_concern="at most 3 restarts in 24 h",
         )
         assert services.observation().concerns == {}
+        assert list(services.observation(0).concerns) == ["broker (kafka)", "source (source)"], "unknown is none"
         assert services.names() == ("broker", "worker", "source")
 
     def test_the_report_has_a_row_for_each_service_and_the_log_of_each_that_fails(self):

@@ -205,3 +205,7 @@ def test_the_report_has_a_row_for_each_topic() -> None:
             "found": "in order",
         },
     ]
+
+
+def test_a_topic_whose_partitions_are_not_known_needs_no_other_setting() -> None:
+    assert Topics((TopicState("t", (), {"min.insync.replicas": "2"}),)).changes() == {}

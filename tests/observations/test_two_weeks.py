@@ -65,7 +65,7 @@ def test_a_week_is_whole_with_no_more_minutes_without_a_sample_than_may_be() -> 
 
 
 def test_a_rise_counts_from_the_last_sample_before_and_what_is_there_after_a_reset_may_be_new() -> None:
-    before = ((THIS.start - 600, 3.0), (THIS.start, 5.0), (THIS.start - 0.0, math.nan))
+    before = ((THIS.start - 900, 1.0), (THIS.start - 600, 3.0), (THIS.start, 5.0), (THIS.start - 0.0, math.nan))
     rising = (*before, (NOW - 900, 7.0), (NOW - 600, 2.0), (NOW - 300, 2.0), (NOW, 6.0))
     found = THIS.increase(rising)
     assert found == Increase(2.0 + 4.0, {NOW - 600: 2.0})
@@ -76,6 +76,9 @@ def test_a_rise_counts_from_the_last_sample_before_and_what_is_there_after_a_res
 
 def test_a_rise_and_a_gap_are_worded_with_their_times(utc: None) -> None:
     assert str(Increase(6.0, {1_800_000_000.0: 2.0})) == "6; reset to 2 at 2027-01-15 08:00"
+    assert str(Increase(0.0, {0.0: 2.0, 300.0: 1.0})) == (
+        "0; reset to 2 at 1970-01-01 00:00; reset to 1 at 1970-01-01 00:05"
+    )
     assert str(Increase(6.5, {})) == "6.5"
     assert str(Gap(1_800_000_000.0, 1_800_000_300.0)) == "2027-01-15 08:00 to 2027-01-15 08:05"
 
@@ -91,10 +94,11 @@ def test_the_series_with_gaps_are_named_three_of_them_and_how_many_more(utc: Non
         f"Prometheus has gaps in the last 7 days: a: no samples for 2.0 h, the longest from {longest}; "
         "b: no samples at all.": REMEDY
     }
-    assert list(gaps_in(dict.fromkeys("abcde", ()), week, 30, "The exporter")) == [
+    assert list(gaps_in(dict.fromkeys("abcd", ()), week, 30, "The exporter")) == [
         "The exporter has gaps in the last 7 days: a: no samples at all; b: no samples at all; "
-        "c: no samples at all; and 2 more."
+        "c: no samples at all; and 1 more."
     ]
+    assert ": no samples for 24.0 h, the longest" in next(iter(gaps_in({"a": whole[288:]}, week, 30, "It")))
     assert list(gaps_in(dict.fromkeys("abc", ()), week, 30, "It")) == [
         "It has gaps in the last 7 days: a: no samples at all; b: no samples at all; c: no samples at all."
     ]

@@ -73,6 +73,7 @@ def test_a_counter_that_was_reset_to_what_may_be_new_is_not_known() -> None:
 def test_gaps_are_not_known_and_the_report_has_their_minutes() -> None:
     whole = counted((5, 2), (STEPS + 9, 2))
     found = WeeklyFailures({"runs": (*whole[: STEPS + 20], *whole[STEPS + 60 :])}, NOW, 3, 30)
+    assert found.observation().unknown == found.unknown()
     assert [one.partition(":")[0] for one in found.unknown()] == ["Prometheus has gaps in the last 7 days"]
     assert found.rows() == [
         {"counter": "runs", "last 7 days": "2", "the week before": "2", "minutes without a sample": "200"}

@@ -50,6 +50,8 @@ def test_twice_as_much_is_no_concern_and_neither_is_more_of_nothing() -> None:
     assert lag(measure(level(500, None)), measure(level(500, 1), "a")).much_more_than_before() == {
         "a, records": "500.0 on average, the week before 1.0"
     }
+    gone = tuple(one for one in level(500, 1) if one[0] <= NOW - WEEK)
+    assert lag(measure(gone)).much_more_than_before() == {}, "of which nothing is known of this week"
     holed = level(500, 1)[7:]
     assert lag(measure(holed)).much_more_than_before() == {}, "of which 35 minutes of the week before are missing"
 
@@ -62,6 +64,7 @@ def test_a_connector_is_known_by_one_measure_that_is_whole_and_exact() -> None:
 
 
 def test_why_a_connector_is_not_known_is_said() -> None:
+    assert lag().observation().unknown == lag().unknown()
     assert lag().unknown() == {"The pipeline has no connector whose lag could be looked at.": ""}
     high = lag(measure(level(5, 5), "b", bounded=True), measure(level(5, 5), "a", bounded=True), measure(level(5), "c"))
     assert high.unknown() == {

@@ -88,7 +88,7 @@ class Topics:
         found: dict[str, dict[str, str]] = {}
         for topic in self.seen:
             wrong = {key: right for key, right in self._settings(topic.name).items() if _differs(topic, key, right)}
-            most = max((p.replicas for p in topic.partitions), default=0)
+            most = max((p.replicas for p in topic.partitions), default=topic.least_in_sync)
             if most < topic.least_in_sync:
                 wrong["min.insync.replicas"] = str(most)
             if wrong:
