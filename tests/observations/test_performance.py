@@ -75,6 +75,8 @@ def test_what_is_not_known_is_said_with_what_helps() -> None:
         "Prometheus has gaps in the last 15 days: a, b, c, d.": REMEDY
     }
     assert month(*holed).unknown() == {"Prometheus has gaps in the last 15 days: a, b, c, d ….": REMEDY}
+    assert month(rate(1, 1)).observation().unknown == month(rate(1, 1)).unknown()
+    assert month(lag(level(1)), gap_minutes=0).unknown() == {}, "the last step is not over"
     assert month(lag(level(1, without=6))).unknown() == {}, "as many minutes as may be missing"
     assert month(rate(1, 1)).unknown() == {
         "Prometheus has no lag of the last 15 days.": "Check that the exporter is scraped."
