@@ -9,13 +9,15 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from cdcproof.clients.prometheus import scrape
-from cdcproof.core.errors import UnreachableError
+from cdcproof.core.errors import UnexpectedAnswerError, UnreachableError
 from cdcproof.core.waiting import wait_until
+from cdcproof.observations.reconciliation.exporter_page import demand_own
 from cdcproof.onboarding.pipeline_file import text_of
 from cdcproof.pipeline.model import Pipeline
 from tests.canned import EXPANDED, connector, serving
@@ -105,6 +107,45 @@ def test_counters_survive_a_kill(tmp_path: Path, pipeline: Pipeline) -> None:
     broken.write_text("{")  # counted already, so it is not read
     with running(tmp_path, pipeline):
         assert scrape(url).labelled("reconciliation_runs_total", "status")["failure"] == 7
+
+
+def test_a_pipeline_file_that_has_changed_since_the_start_is_not_passed_over(
+    tmp_path: Path, pipeline: Pipeline
+) -> None:
+    urls = (pipeline.exporters.reconciliation_url, pipeline.exporters.connect_url)
+    file, text = tmp_path / "p.toml", (tmp_path / "p.toml").read_text()
+    changed = text.replace("t.orders", "t.other")
+    assert changed != text
+
+    def unchanged() -> set[float]:
+        return {scrape(url).labelled("cdcproof_exporter_up", "service")["pipeline_file"] for url in urls}
+
+    def problems() -> list[str]:
+        found = []
+        for url, service in zip(urls, ("reports", "deployments"), strict=True):
+            try:
+                demand_own(scrape(url), pipeline, datetime.now(UTC), [service])
+            except UnexpectedAnswerError as error:
+                found.append(error.message)
+        return found
+
+    with running(tmp_path, pipeline):
+        assert (unchanged(), problems()) == ({1.0}, [])
+        file.write_text(f"# says the same\n{text}")
+        assert (unchanged(), problems()) == ({1.0}, [])
+        for other in (changed, "no TOML"):
+            file.write_text(other)
+            assert unchanged() == {0.0}
+            assert len([problem for problem in problems() if "it has changed, or cannot be read" in problem]) == 2
+            page = urllib.request.urlopen(urls[0].removesuffix("metrics")).read().decode()
+            assert str(file) in page
+        file.unlink()
+        assert unchanged() == {0.0}
+        file.write_text(text)
+        assert (unchanged(), problems()) == ({1.0}, [])
+        file.write_text(changed)
+    with running(tmp_path, pipeline):
+        assert unchanged() == {1.0}
 
 
 def test_a_port_in_use_is_named_and_the_state_is_not_touched(tmp_path: Path, pipeline: Pipeline) -> None:

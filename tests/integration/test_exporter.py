@@ -20,7 +20,7 @@ LAG, FRESHNESS = "kafka_connect_source_connector_lag", "cdcproof_replication_fre
 IDLE_SECONDS = 8.0
 """Older than any beat of an idle embedded pipeline: one is written every 5 s, and travels for about one."""
 RUNNING = {connectors.SOURCE: 1.0, connectors.SINK: 1.0}
-UP = dict.fromkeys(("connect", "kafka", "registry", "source", "target", "deployments", "disks"), 1.0)
+UP = dict.fromkeys(("connect", "kafka", "registry", "source", "target", "deployments", "disks", "pipeline_file"), 1.0)
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.core.errors import CdcproofError
 from cdcproof.monitoring.exporter.connectors import ConnectorCollector
 from cdcproof.monitoring.exporter.landing import Landing
+from cdcproof.monitoring.exporter.pipeline_file import PipelineFile
 from cdcproof.monitoring.exporter.reconciliation import ReconciliationCollector
 from cdcproof.monitoring.exporter.server import bind
+from cdcproof.pipeline.choice import chosen, resolve
 from cdcproof.pipeline.model import Pipeline
 
 EXAMPLE = "cdcproof exporter --pipeline warehouse --env live &"
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped; 0 after a stop that was asked for."""
+    file = PipelineFile(resolve(chosen(arguments.pipeline)))
     environment, pipeline = open_pipeline(arguments)
     if pipeline.environment == "embedded":  # elsewhere a directory that is not there is a fault, and is shown as one
         pipeline.paths.reconciliation_reports.mkdir(parents=True, exist_ok=True)
@@ -55,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         # The ports first: whoever has them is the exporter that the state file belongs to.
         servers = [stack.enter_context(bind(arguments.host, key, url)) for key, url in urls.items()]
-        reconciliation = ReconciliationCollector(pipeline, arguments.state or default_state(pipeline))
-        connectors = ConnectorCollector(pipeline, environment)
+        reconciliation = ReconciliationCollector(pipeline, arguments.state or default_state(pipeline), file)
+        connectors = ConnectorCollector(pipeline, environment, file)
         page = Landing(pipeline, arguments.host, lambda: (*reconciliation.lines(), *connectors.lines()))
         for server, collector in zip(servers, (reconciliation, connectors), strict=True):
             server.serve(collector, page.answer)

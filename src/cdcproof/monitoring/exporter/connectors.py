@@ -23,10 +23,12 @@ from cdcproof.monitoring.exporter import connect_metrics, database_metrics, fres
 from cdcproof.monitoring.exporter.freshness import TargetReading
 from cdcproof.monitoring.exporter.identity import about, places, up
 from cdcproof.monitoring.exporter.kafka_metrics import KafkaReading
+from cdcproof.monitoring.exporter.pipeline_file import PipelineFile
 from cdcproof.monitoring.exporter.probe import SCRAPE_SECONDS, Line, Probe
 from cdcproof.monitoring.exporter.series import Collector, Metric, gauge
 from cdcproof.monitoring.exporter.source_metrics import SourceReading
 from cdcproof.observations.lag.source_reading import offset_of
+from cdcproof.observations.reconciliation.exporter_page import PIPELINE_FILE
 from cdcproof.pipeline import model
 
 _HTTP_SECONDS = (1.0, 1.2)
@@ -44,14 +46,18 @@ _NAMES = {
     "target": "The target",
     "deployments": "The journal of deployments",
     "disks": "The file systems",
+    PIPELINE_FILE: "The pipeline file",
 }
 
 
 class ConnectorCollector(Collector):
     """Asks every service at every scrape. Safe to use from several threads: each service is asked by one of them at a time."""
 
-    def __init__(self, pipeline: model.Pipeline, environment: Environment | None = None) -> None:
+    def __init__(
+        self, pipeline: model.Pipeline, environment: Environment | None = None, file: PipelineFile | None = None
+    ) -> None:
         self._pipeline = pipeline
+        self._file = file
         self._journal = Journal.of(pipeline)
         self._known: ConnectorStates | None = None
         self._rests = source_metrics.Rests()
@@ -63,6 +69,8 @@ class ConnectorCollector(Collector):
             "target": lambda _: freshness.read(open_database(pipeline.target), pipeline.freshness),
             "deployments": lambda _: self._journal.counts(),
         }
+        if file:
+            self._questions[PIPELINE_FILE] = lambda _: file.demand_unchanged()
         if environment and _has_disks(pipeline):
             self._questions["disks"] = lambda _: environment.file_systems(pipeline, walk_seconds=0)
         if pipeline.registry:
@@ -83,7 +91,9 @@ class ConnectorCollector(Collector):
         source: SourceReading | None = answers.get("source")
         target: TargetReading | None = answers.get("target")
         yield from about(self._pipeline)
-        yield places({"deployments": self._journal.directory})
+        yield places(
+            {"deployments": self._journal.directory} | ({PIPELINE_FILE: self._file.path} if self._file else {})
+        )
         yield connect_metrics.expected(self._pipeline)
         if connect is not None:
             yield from connect_metrics.metrics(connect, self._pipeline)

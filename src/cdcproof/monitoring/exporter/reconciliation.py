@@ -11,9 +11,10 @@ from cdcproof.core.errors import CdcproofError, ConfigError, UnexpectedAnswerErr
 from cdcproof.core.waiting import Deadline
 from cdcproof.monitoring.exporter import totals as kept
 from cdcproof.monitoring.exporter.identity import about, places, up
+from cdcproof.monitoring.exporter.pipeline_file import PipelineFile
 from cdcproof.monitoring.exporter.probe import SCRAPE_SECONDS, Line, Probe
 from cdcproof.monitoring.exporter.series import Collector, Metric, counter, gauge
-from cdcproof.observations.reconciliation.exporter_page import LAST_REPORT
+from cdcproof.observations.reconciliation.exporter_page import LAST_REPORT, PIPELINE_FILE
 from cdcproof.pipeline import model
 from cdcproof.reconcile.report.ownership import as_declared, foreign, place_of
 from cdcproof.reconcile.report.result import PREFIX, Report, read
@@ -24,8 +25,9 @@ _SETTLE_SECONDS = 10.0
 class ReconciliationCollector(Collector):
     """Counts each report once and serves the totals. Safe to use from several threads: one at a time looks at the reports."""
 
-    def __init__(self, pipeline: model.Pipeline, state: Path) -> None:
+    def __init__(self, pipeline: model.Pipeline, state: Path, file: PipelineFile | None = None) -> None:
         self._pipeline = pipeline
+        self._file = file
         self._reports = pipeline.paths.reconciliation_reports
         self._tables = {table.name: table for table in pipeline.tables}
         self._state = state
@@ -40,7 +42,8 @@ class ReconciliationCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """The metrics, after a look at the reports; without their totals where that look does not end in time."""
         yield from about(self._pipeline)
-        yield places({"reports": self._reports, "state": self._state})
+        file = {PIPELINE_FILE: self._file.path} if self._file else {}
+        yield places({"reports": self._reports, "state": self._state} | file)
         try:
             usable, metrics = self.look()
         except CdcproofError:
@@ -64,8 +67,17 @@ class ReconciliationCollector(Collector):
         """Count the reports that are new: what was usable, and the metrics. Raises `DeadlineError` where the file system does not answer."""
         return self._probe.result(self._probe.begin(self._looked), Deadline(SCRAPE_SECONDS))
 
+    def _is_unchanged(self) -> dict[str, bool]:
+        if self._file is None:
+            return {}
+        try:
+            self._file.demand_unchanged()
+        except CdcproofError:
+            return {PIPELINE_FILE: False}
+        return {PIPELINE_FILE: True}
+
     def _looked(self) -> tuple[Mapping[str, bool], tuple[Metric, ...]]:
-        usable = self._scan()
+        usable = {**self._scan(), **self._is_unchanged()}
         totals = self._totals
         return usable, (
             counter(

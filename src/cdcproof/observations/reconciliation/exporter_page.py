@@ -18,6 +18,8 @@ INFO = "cdcproof_exporter_info"
 RENDERED = "cdcproof_exporter_rendered_timestamp_seconds"
 LAST_REPORT = "cdcproof_exporter_last_report_timestamp_seconds"
 UP = "cdcproof_exporter_up"
+PIPELINE_FILE = "pipeline_file"
+"""The service of `UP` that is 0 once the pipeline file is no longer that of the exporter's start."""
 _FRESH_SECONDS = 120.0
 
 
@@ -57,6 +59,8 @@ def not_own(scraped: Metrics, pipeline: Pipeline) -> str:
     for side, database in (("source", pipeline.source), ("target", pipeline.target)):
         if not is_same_place(info.get(side, ""), place_of(database)):
             return f"they are of the {side} {info.get(side)}, not {place_of(database)}"
+    if scraped.labelled(UP, "service").get(PIPELINE_FILE, 1) != 1:
+        return "they are of the pipeline file as it was when the exporter was started, and it has changed, or cannot be read"
     return ""
 
 
