@@ -22,7 +22,7 @@ def test_the_checks_may_look_at_the_source(source_rights, evidence):
     """The checks' own account may see all that they need of the source."""
     evidence.saw("What the checks' account may see", source_rights.rows())
 
-    require(source_rights.observation())
+    require(source_rights.observation(), concern_action=source_rights.concern_action())
 
 
 @pytest.mark.runbook("morning.6-target-rights")
@@ -30,7 +30,7 @@ def test_the_checks_may_look_at_the_target(target_rights, evidence):
     """The checks' own account may see all that they need of the target."""
     evidence.saw("What the checks' account may see", target_rights.rows())
 
-    require(target_rights.observation())
+    require(target_rights.observation(), concern_action=target_rights.concern_action())
 
 
 @pytest.mark.runbook("morning.6-kafka-answers")

@@ -184,3 +184,46 @@ def test_of_the_pipelines_own_connectors_those_that_are_understood_are_looked_at
     found, why = understood(configs, pipeline)
     assert [account.connector for account in found] == ["source"]
     assert "sink does not say which account" in why["sink"]
+
+
+BEATING = {"freshness": {"source": "dbo.beat", "target": "public.beat"}}
+BEAT = (TableName("dbo", "beat"),)
+MERGED = "MERGE dbo.beat AS b USING (SELECT 1) AS one (id) ON b.id = one.id WHEN MATCHED THEN UPDATE SET at = 1 WHEN NOT MATCHED THEN INSERT (at) VALUES (1);"
+
+
+@pytest.mark.parametrize(
+    ("query", "privileges"),
+    [
+        (None, ()),
+        ("EXEC dbo.write_it", ()),
+        ("INSERT INTO dbo.other VALUES (1)", ()),
+        ("update dbo.beat set at = 1", ("UPDATE",)),
+        ("INSERT INTO dbo.beat (inserted, updated) VALUES (1, 2)", ("INSERT",)),
+        (MERGED, ("INSERT", "UPDATE")),
+    ],
+)
+def test_a_source_needs_to_read_the_heartbeat_that_it_captures_and_to_write_it_as_its_query_does(
+    query: str | None, privileges: tuple[str, ...]
+) -> None:
+    config = {**SOURCE, "table.include.list": "dbo.orders,dbo.beat"}
+    config |= {"heartbeat.action.query": query} if query else {}
+    assert one(config, pipeline_of("orders", **BEATING)).heartbeat_needs() == Needs(BEAT, BEAT, privileges)
+
+
+def test_a_heartbeat_that_a_source_does_not_capture_needs_nothing() -> None:
+    assert one(SOURCE, pipeline_of("orders", **BEATING)).heartbeat_needs() is None
+    assert one({**SOURCE, "table.include.list": "dbo.orders,dbo.beat"}).heartbeat_needs() is None
+
+
+def test_a_sink_writes_the_heartbeat_as_it_writes_tables() -> None:
+    pipeline = pipeline_of("orders", **BEATING)
+    [table] = pipeline.tables
+    topics = {"t.dbo.orders": "t.dbo.beat", "wh.warehouse_source.dbo.orders": "wh.warehouse_source.dbo.beat"}
+    for topic, beat in topics.items():
+        renamed = pipeline.model_copy(update={"tables": (table.model_copy(update={"topic": topic}),)})
+        account = one({**SINK, "topics": f"{topic},{beat}", "delete.enabled": "true"}, renamed)
+        there = (TableName("public", "beat"),)
+        assert account.heartbeat_needs() == Needs(there, there, ("INSERT", "UPDATE", "DELETE"))
+        assert one({**SINK, "topics": topic}, renamed).heartbeat_needs() is None
+    of_another_name = pipeline.model_copy(update={"tables": (table.model_copy(update={"topic": "orders"}),)})
+    assert one({**SINK, "topics": "orders,beat"}, of_another_name).heartbeat_needs() is None

@@ -76,6 +76,7 @@ def test_the_contract_was_found() -> None:
         ("checksums", "literal_forms"),
         ("log", "position"),
         ("permissions", "missing"),
+        ("permissions", "hidden"),
     } <= CONTRACT.keys()
 
 

@@ -22,6 +22,7 @@ from cdcproof.databases.postgresql.queries.rights import grants
 from cdcproof.findings import Finding, Observation, require
 from cdcproof.observations.databases import account_rights_reading as reading
 from cdcproof.observations.databases.account_rights import AccountInUse, beyond_their_roles
+from cdcproof.pipeline.model import Account as PipelineAccount
 from cdcproof.pipeline.model import Pipeline
 from tests.pipelines import pipeline_of
 from tests.postgres_server import PASSWORD, USER, Servers
@@ -125,12 +126,15 @@ def looked(
 
 def test_every_role_is_asked_about_by_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     trip = {"source": {"user": "trip", "password_env": "P"}, "target": {"user": "trip", "password_env": "P"}}
-    pipeline = pipeline_of("orders", round_trip=trip)
+    save = {side: {"user": "save", "password_env": "P"} for side in ("source", "target")}
+    pipeline = pipeline_of("orders", round_trip=trip, backup=save)
     found = looked(monkeypatch, pipeline, None)
     reader, target = pipeline.source.user, pipeline.target.user
     assert found == {
         f"{reader}, reads the source: {reader} True False 0": "granted",
         "trip, writes test rows: trip False False 1": "granted",
+        "save, backs up the source: save False True 0": "granted",
+        "save, backs up the target: save False True 0": "granted",
         f"{target}, reads the target: {target} True False 0": "granted",
         "trip, sweeps test rows: trip False False 1": "granted",
         "sink, sink uses: X": "granted",
@@ -139,6 +143,16 @@ def test_every_role_is_asked_about_by_what_it_needs(monkeypatch: pytest.MonkeyPa
     without = looked(monkeypatch, pipeline, None, closed=("trip",))
     expected = "granted" if pipeline.source.type == "postgresql" else None
     assert without.get("trip, writes test rows: trip False False 1") == expected
+
+
+def test_the_superuser_by_which_the_embedded_pipeline_restores_is_shown_and_not_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    superuser = {side: {"user": "postgres", "password_env": "P"} for side in ("source", "target")}
+    embedded = pipeline_of("orders", backup=superuser).model_copy(update={"environment": "embedded"})
+    found = looked(monkeypatch, embedded, None)
+    assert not [what for what in found if what.startswith("postgres,")]
+    assert found["The account that backs up the source: the embedded pipeline's is the superuser, which restores too"]
 
 
 def test_what_postgresql_does_not_answer_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,8 +164,11 @@ def test_the_reader_may_back_up_where_no_other_account_is_named() -> None:
     paths = {**PIPELINE.paths.model_dump(), "backups": "/b"}
     by_reader = PIPELINE.model_copy(update={"paths": PIPELINE.paths.model_validate(paths)})
     assert reading.reader_needs(by_reader, "source").backs_up
-    other = by_reader.backup.model_copy(update={"source": object()})
-    assert not reading.reader_needs(by_reader.model_copy(update={"backup": other}), "source").backs_up
+    named = {name: PipelineAccount(user=name, password_env="P") for name in ("backup", PIPELINE.source.user)}
+    for name, account in named.items():
+        other = by_reader.backup.model_copy(update={"source": account})
+        by_named = by_reader.model_copy(update={"backup": other})
+        assert reading.reader_needs(by_named, "source").backs_up is (name != "backup")
     assert reading.reader_needs(PIPELINE, "target") == Needs(
         read=(TableName.parse(PIPELINE.tables[0].target),), sees_server=True
     )
@@ -182,14 +199,16 @@ class Site:
 
 @pytest.fixture
 def site(postgres_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    accounts = {"source": ("least", "round_trip", "cdc"), "target": ("least", "round_trip", "sink")}
+    accounts = {"source": ("least", "round_trip", "cdc", "save"), "target": ("least", "round_trip", "sink", "save")}
     sides = {"source": postgres_servers.source, "target": postgres_servers.target}
     address = {
         side: server.config(user="least", publication="p" if side == "source" else None)
         for side, server in sides.items()
     }
     trip = {"user": "round_trip", "password_env": "ROUND_TRIP_PASSWORD"}
-    pipeline = pipeline_of("orders", "items", round_trip={"source": trip, "target": trip}).model_copy(update=address)
+    save = {"user": "save", "password_env": "BACKUP_PASSWORD"}
+    both = {"round_trip": {"source": trip, "target": trip}, "backup": {"source": save, "target": save}}
+    pipeline = pipeline_of("orders", "items", **both).model_copy(update=address)
     monkeypatch.setenv("POSTGRES_PASSWORD", PASSWORD)
     tables = pipeline.tables
     connectors = tuple(
@@ -206,6 +225,7 @@ def site(postgres_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator
         roles_of_side = (
             ("least", reading.reader_needs(pipeline, side)),  # type: ignore[arg-type]
             ("round_trip", roles.source_writer(names) if side == "source" else roles.target_sweeper(names)),
+            ("save", roles.backup(names)),
             *((one.user, one.needs(names)) for one in connectors if one.side == side),
         )
         for user, needs in roles_of_side:
@@ -231,7 +251,13 @@ def test_accounts_that_may_do_too_much_lose_it_by_the_commands(site: Site) -> No
         "ALTER ROLE cdc CREATEROLE",
         f"GRANT UPDATE ON {table.source} TO cdc",
     )
-    target.execute("ALTER ROLE least SUPERUSER", "ALTER ROLE sink CREATEDB")
+    target.execute(
+        "ALTER ROLE least SUPERUSER",
+        "ALTER ROLE sink CREATEDB",
+        "GRANT pg_write_all_data TO save",
+        f"GRANT DELETE ON {table.target} TO save",
+    )
+    source.execute("ALTER ROLE save SUPERUSER")
     with pytest.raises(Finding) as red:
         judged(site.check())
     assert {(d.subject, d.found) for d in red.value.differences} == {
@@ -240,6 +266,9 @@ def test_accounts_that_may_do_too_much_lose_it_by_the_commands(site: Site) -> No
         ("cdc, debezium uses: createrole", "granted"),
         (f"cdc, debezium uses: UPDATE on {table.source}", "granted"),
         ("sink, jdbc-sink uses: createdb", "granted"),
+        ("save, backs up the source: superuser", "granted"),
+        ("save, backs up the target: member of pg_write_all_data", "granted"),
+        (f"save, backs up the target: DELETE on {table.target}", "granted"),
     }
     for command in red.value.action:
         site.bash(command)
@@ -247,3 +276,18 @@ def test_accounts_that_may_do_too_much_lose_it_by_the_commands(site: Site) -> No
     for side in ("source", "target"):
         with connect_for_deployment(getattr(site.pipeline, side)) as session:
             assert session.rights("least", reading.reader_needs(site.pipeline, side)).missing == {}  # type: ignore[arg-type]
+            assert session.rights("save", roles.backup(reading.tables_read(site.pipeline, side))).missing == {}  # type: ignore[arg-type]
+
+
+def test_who_dumps_a_database_with_row_security_may_pass_it_by(site: Site) -> None:
+    """pg_dump reads every table of the database, those of no pipeline too."""
+    source = site.servers.source
+    source.execute("ALTER ROLE save BYPASSRLS")
+    with pytest.raises(Finding) as red:
+        judged(site.check())
+    assert [d.subject for d in red.value.differences] == ["save, backs up the source: bypassrls"]
+    source.execute("CREATE TABLE of_nobody (id int)", "ALTER TABLE of_nobody ENABLE ROW LEVEL SECURITY")
+    try:
+        judged(site.check())
+    finally:
+        source.execute("DROP TABLE of_nobody")

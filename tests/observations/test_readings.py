@@ -15,7 +15,7 @@ from cdcproof.core.errors import CouldNotLookError, UnreachableError
 from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column, TableName
-from cdcproof.findings import require
+from cdcproof.findings import Concern, require
 from cdcproof.observations import readings
 from cdcproof.observations.lag.sink import SinkLag
 from cdcproof.pipeline.model import Freshness, HttpService, Pipeline
@@ -379,15 +379,30 @@ def test_what_the_checks_may_not_see_is_named_with_one_command_that_grants_it_al
         def missing(self, tables: Collection[TableName]) -> dict[str, str]:
             return {"server state": "USE master; GRANT B TO us;", **{str(table): "GRANT A TO us;" for table in tables}}
 
+        def hidden(self) -> dict[str, str]:
+            return {"sessions": "GRANT C TO us;"}
+
     class Open(Tables):
         def missing(self, tables: Collection[TableName]) -> dict[str, str]:
             return {}
+
+        def hidden(self) -> dict[str, str]:
+            return {}
+
+    class Short(Open):
+        def hidden(self) -> dict[str, str]:
+            return {"sessions": "GRANT C TO us;", "the slot": "GRANT D TO us;"}
 
     closed = readings.own_rights(Closed(), pipeline, "source")  # type: ignore[arg-type]
     with pytest.raises(CouldNotLookError, match=r"u may not see: server state, dbo\.orders") as raised:
         require(closed.observation())
     assert "'GRANT A TO us; USE master; GRANT B TO us;'" in raised.value.remedy
     require(readings.own_rights(Open(), pipeline, "source").observation())  # type: ignore[arg-type]
+    short = readings.own_rights(Short(), pipeline, "source")  # type: ignore[arg-type]
+    with pytest.raises(Concern) as warned:
+        require(short.observation(), concern_action=short.concern_action())
+    assert [(d.subject, d.found) for d in warned.value.differences] == [("u", "may not see sessions, the slot")]
+    assert "'GRANT C TO us; GRANT D TO us;'" in warned.value.action[0]
 
     beating = pipeline.model_copy(update={"freshness": Freshness(source="dbo.beat", target="public.beat")})
     for side, beat in (("source", "dbo.beat"), ("target", "public.beat")):

@@ -16,7 +16,7 @@ from cdcproof.databases.administration import administer, sqlcmd
 from cdcproof.databases.connections import connect as connect_to
 from cdcproof.databases.connections import connect_for_deployment as open_database
 from cdcproof.databases.contracts.catalogue import tables_beside
-from cdcproof.databases.contracts.deployment import Rights
+from cdcproof.databases.contracts.deployment import DeploymentDatabase, Needs, Rights
 from cdcproof.databases.names import TableName
 from cdcproof.findings import ABSENT, Observation
 from cdcproof.pipeline.model import Pipeline
@@ -110,7 +110,7 @@ def rights_of(account: Account, pipeline: Pipeline) -> Rights:
             if account.side == "source":
                 state = asked.capture_state(*names(account.config))
                 needs = replace(needs, read=tables_read(account, pipeline.tables, state))
-            return asked.rights(account.user, needs)
+            return _with_heartbeat(account, asked, needs)
     if account.password is None:
         raise CouldNotLookError(
             f"What {account.user} of {account.connector} may do SQL Server shows to that account alone, and only the worker knows "
@@ -118,7 +118,13 @@ def rights_of(account: Account, pipeline: Pipeline) -> Rights:
             "Write it as ${NAME} in the connector's file, with NAME in the environment here.",
         )
     with open_database(account.database, account.password) as asked:
-        return asked.rights(account.user, needs)
+        return _with_heartbeat(account, asked, needs)
+
+
+def _with_heartbeat(account: Account, asked: DeploymentDatabase, needs: Needs) -> Rights:
+    """What is missing for the heartbeat is missing too. It is asked apart: an account that may write it is no account that writes tables."""
+    rights, beat = asked.rights(account.user, needs), account.heartbeat_needs()
+    return replace(rights, missing={**rights.missing, **asked.rights(account.user, beat).missing}) if beat else rights
 
 
 def obstacles_of(account: Account, pipeline: Pipeline) -> Rights:

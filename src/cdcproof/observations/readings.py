@@ -225,7 +225,9 @@ def own_rights(session: Database, pipeline: Pipeline, side: Literal["source", "t
     statements = sorted(
         missing.values(), key=lambda statement: statement.startswith("USE ")
     )  # what goes elsewhere, last
-    return OwnRights(database.user, missing, administer(database, " ".join(statements)))
+    hidden = session.permissions.hidden()
+    showing = administer(database, " ".join(hidden.values()))
+    return OwnRights(database.user, missing, administer(database, " ".join(statements)), hidden, showing)
 
 
 def table_sets(

@@ -392,7 +392,9 @@ def _exporter(pipeline: model.Pipeline, key: str, series: str, label: str, expec
             "Start the exporter of this pipeline with: cdcproof exporter (see its --help)",
         )
     elif scraped.series(INFO) and (reason := not_own(scraped, pipeline)):
-        yield Item(key, Outcome.WRONG, f"{url}: {reason}", "Name the address of this pipeline's own exporter there.")
+        yield Item(
+            key, Outcome.WRONG, f"{url}: {reason}", "Start this pipeline's exporter again, or name its address there."
+        )
     else:
         yield Item(key, Outcome.OK, f"{len(scraped.samples)} series at {url}")
 

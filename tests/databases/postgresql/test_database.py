@@ -247,6 +247,7 @@ def test_slots_are_those_of_the_whole_server_with_what_they_retain(server: Serve
 def test_missing_permissions_come_with_the_grant_that_gives_them(server: Server) -> None:
     tables = [_table("kinds"), _table("no_such_table")]
     config = server.config(user="reader")
+    sessions = {"the sessions of other accounts (pg_monitor)": 'GRANT "pg_monitor" TO "reader";'}
     with connect(config, Secret("only reading")) as database:
         missing = database.permissions.missing(tables)
         assert missing == {
@@ -258,6 +259,18 @@ def test_missing_permissions_come_with_the_grant_that_gives_them(server: Server)
         server.execute(*refused.value.remedy.split("; "))  # the remedy is what it says
         assert database.catalogue.count_rows(_table("kinds")) == 12000
         assert database.permissions.missing(tables) == {}
+        assert database.permissions.hidden() == sessions
+
+    slot = {"what the connector's slot has not sent (REPLICATION)": 'ALTER ROLE "reader" REPLICATION;'}
+    with connect(config.model_copy(update={"slot": "s"}), Secret("only reading")) as database:
+        assert database.permissions.hidden() == sessions | slot
+        server.execute(*sessions.values(), *slot.values())
+        try:
+            assert database.permissions.hidden() == {}
+        finally:
+            server.execute("REVOKE pg_monitor FROM reader", "ALTER ROLE reader NOREPLICATION")
+    with connect(server.config(slot="s"), Secret(PASSWORD)) as database:
+        assert database.permissions.hidden() == {}, "a superuser needs no attribute"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ MAY_ALL = (
     queries.MAY_SEE_JOBS,
     queries.MAY_READ_CDC,
     queries.IS_BACKUP_OPERATOR,
+    queries.READS_ALL,
+    queries.MAY_VERIFY,
 )
 
 

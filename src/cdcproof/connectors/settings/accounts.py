@@ -37,6 +37,8 @@ class Account:
     password: Secret | None
     tables: tuple[Table, ...]
     """Tables of the pipeline that the connector captures, or writes."""
+    heartbeat: TableName | None = None
+    """The heartbeat's table, where the connector captures or writes it."""
 
     @property
     def user(self) -> str:
@@ -54,6 +56,21 @@ class Account:
         absent = {table.schema for table in targets if table not in existing}
         makes = any(self.config.get(key) == value for key, value in _MAKES_TABLES.items())
         return Needs(there, there, _privileges(self.config), tuple(sorted(absent)) if makes else ())
+
+    def heartbeat_needs(self) -> Needs | None:
+        """What it must be able to do with the heartbeat's table; None where it has none.
+
+        A source connector writes the table by statements of its configuration. One that does not name the table (a procedure) needs
+        rights that are not known from here.
+        """
+        if self.heartbeat is None:
+            return None
+        beat = (self.heartbeat,)
+        if self.side == "target":
+            return Needs(beat, beat, _privileges(self.config))
+        query = self.config.get("heartbeat.action.query", "")
+        words = {word.upper() for word in re.findall(r"\w+", query)} if self.heartbeat.table in query else set()
+        return Needs(beat, beat, tuple(word for word in ("INSERT", "UPDATE") if word in words))
 
 
 def wanted(connect: Connect, pipeline: Pipeline) -> dict[str, Config]:
@@ -142,7 +159,8 @@ def _account(name: str, config: Config, pipeline: Pipeline) -> Account:
     is_source = side == "source"
     tables = _captured(config, address.database, pipeline.tables) if is_source else _written(config, pipeline.tables)
     database = database.model_copy(update={"user": address.user, "password_env": f"that of {name}"})
-    return Account(name, side, config, database, password_of(reference), tables)
+    beat = _captured_beat(config, address.database, pipeline) if is_source else _written_beat(config, pipeline)
+    return Account(name, side, config, database, password_of(reference), tables, beat)
 
 
 def _address(name: str, config: Config) -> Address:
@@ -184,6 +202,20 @@ def _captured(config: Config, database: str | None, tables: Iterable[Table]) -> 
 
 def _written(config: Config, tables: Iterable[Table]) -> tuple[Table, ...]:
     return tuple(t for t in tables if connector_config.reads(config, t.topic))
+
+
+def _captured_beat(config: Config, database: str | None, pipeline: Pipeline) -> TableName | None:
+    beat = TableName.parse(pipeline.freshness.source) if pipeline.freshness else None
+    return beat if beat and connector_config.captures(config, database, beat) else None
+
+
+def _written_beat(config: Config, pipeline: Pipeline) -> TableName | None:
+    """By its topic, which is named as those of the other tables are."""
+    if pipeline.freshness is None:
+        return None
+    prefixes = {t.topic.removesuffix(t.source) for t in pipeline.tables if t.topic.endswith(f".{t.source}")}
+    reads = any(connector_config.reads(config, prefix + pipeline.freshness.source) for prefix in prefixes)
+    return TableName.parse(pipeline.freshness.target) if reads else None
 
 
 def _privileges(config: Config) -> tuple[str, ...]:

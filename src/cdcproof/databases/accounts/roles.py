@@ -34,6 +34,11 @@ def target_sweeper(tables: Iterable[TableName]) -> Needs:
     return Needs(swept, swept, ("DELETE",))
 
 
+def backup(tables: Iterable[TableName]) -> Needs:
+    """The account of `[backup.source]` or `[backup.target]`: it reads everything, and writes nothing."""
+    return Needs(read=tuple(tables), backs_up=True)
+
+
 @dataclass(frozen=True)
 class Role:
     """One role. `named_by` is where a pipeline or a connector names its account; `why` is what it does with which right.
@@ -93,7 +98,8 @@ ROLES = (
         "target",
         "repairer",
         "`cdcproof reconcile repair --as-user`",
-        "Writes single rows of the target. It reads the source by the reader's account.",
+        "Writes single rows of the target. It reads the source by the reader's account. Only the command names it, and without `--as-user` it is the "
+        "account of `[target]`, which monthly.1-accounts judges as a reader.",
         lambda tables, _: source_writer(tables),
         ("postgresql",),
         judged="",
@@ -103,9 +109,9 @@ ROLES = (
         "source",
         "backup",
         "`[backup.source] user`, `[backup.target] user`",
-        "`pg_dump` reads everything. BACKUP DATABASE wants the role db_backupoperator. The history of backups is in msdb.",
-        lambda _tables, _beat: Needs(backs_up=True),
-        judged="",
+        "`pg_dump` reads everything: for the account of the target the statements of PostgreSQL are run in its database. BACKUP DATABASE wants the role "
+        "db_backupoperator. db_datareader lets it sum each table, and CREATE ANY DATABASE verify the file (RESTORE VERIFYONLY).",
+        lambda tables, beat: backup((*tables, *beat)),
     ),
     Role(
         "Debezium's capture account",

@@ -14,3 +14,7 @@ class Permissions(Protocol):
     def missing(self, tables: Sequence[TableName]) -> dict[str, str]:
         """What this account may not do but the checks need: subject to the statement that grants it."""
         ...
+
+    def hidden(self) -> dict[str, str]:
+        """What it may not see that no check needs, and the exporter or diagnostics show: as `missing`."""
+        ...

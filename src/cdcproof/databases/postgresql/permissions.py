@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from cdcproof.databases.contracts.deployment import Needs
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.queries import catalogue, rights
+from cdcproof.databases.postgresql.rights import beyond_tables
 from cdcproof.databases.postgresql.session import Session
+
+_HIDES = {
+    f"member of {rights.STATISTICS}": f"the sessions of other accounts ({rights.STATISTICS})",
+    "replication": "what the connector's slot has not sent (REPLICATION)",
+}
+"""Right to what is not seen without it."""
 
 
 class Permissions:
@@ -31,3 +38,10 @@ class Permissions:
             elif hides_rows:
                 missing[f"all rows of {schema}.{table}"] = self._session.sees_all_rows()
         return missing
+
+    def hidden(self) -> dict[str, str]:
+        """Sessions of other accounts; at a source whose slot the pipeline file names, what that slot has not sent."""
+        database = self._session.database
+        role = Needs(reads_log=bool(database.slot), sees_server=True)
+        needed = rights.grants(database.database, database.user, role)
+        return {_HIDES[name]: needed[name] for name in beyond_tables(self._session, database.user, role)}

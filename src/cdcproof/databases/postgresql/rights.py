@@ -35,16 +35,15 @@ def rights_of(session: Session, account: str, needs: Needs, obstacles: Mapping[s
         advice = f"# {account} is the server's first superuser and stays one: use an account of its own for this, see docs/ACCOUNTS.md"
         statement = sql.SQL("ALTER ROLE {} NOSUPERUSER;").format(role).as_string()
         return Rights(obstacles, {"superuser": advice if is_first else statement}, {} if is_first else needed)
-    lacking = set(_lacking(session, account, needs))
-    if needs.reads_log and not replicates:
-        lacking.add("replication")
+    lacking = {*beyond_tables(session, account, needs), *_lacking(session, account, needs)}
     hidden = _hidden(session, account, needs)
+    dumps_policed = needs.backs_up and session.query(queries.HAS_POLICIES)[0][0]  # pg_dump reads every table, or none
     excessive: dict[str, str] = {}
     for has, attribute in (
         (replicates and not needs.reads_log, "REPLICATION"),
         (makes_roles, "CREATEROLE"),
         (makes_databases, "CREATEDB"),
-        (bypasses and not hidden, "BYPASSRLS"),
+        (bypasses and not (hidden or dumps_policed), "BYPASSRLS"),
     ):
         if has:
             taken = sql.SQL("ALTER ROLE {} {};").format(role, sql.SQL(f"NO{attribute}"))
@@ -58,12 +57,19 @@ def rights_of(session: Session, account: str, needs: Needs, obstacles: Mapping[s
     return Rights({**obstacles, **missing}, excessive | beyond, needed if gave_more else {})
 
 
-def _lacking(session: Session, account: str, needs: Needs) -> Iterable[str]:
-    """Names of rights, as `queries.grants` has them, that the account is without. A table that is not there is left out."""
+def beyond_tables(session: Session, account: str, needs: Needs) -> Iterable[str]:
+    """Names of rights, as `queries.grants` has them, that the account is without: of those that are of no table or schema."""
+    for is_superuser, _, replicates, *_ in session.query(queries.ATTRIBUTES, (account,)):
+        if needs.reads_log and not (replicates or is_superuser):
+            yield "replication"
     if needs.sees_server and not any(session.query(queries.USES, (part, account))[0][0] for part in _PARTS_OF_MONITOR):
         yield f"member of {queries.STATISTICS}"
     if needs.backs_up and not session.query(queries.USES, (queries.EVERYTHING, account))[0][0]:
         yield f"member of {queries.EVERYTHING}"
+
+
+def _lacking(session: Session, account: str, needs: Needs) -> Iterable[str]:
+    """The same of schemas and tables. A table that is not there is left out."""
     names = sorted({table.schema for table in (*needs.read, *needs.write)} | set(needs.create_in))
     for schema, may_use, may_create in session.query(queries.SCHEMAS, (account, account, names)):
         yield from (

@@ -48,16 +48,23 @@ def _lacking(session: Session, needs: Needs, *, captures: bool) -> Iterable[str]
             yield "CREATE TABLE"
         if session.query(queries.MAY_ALTER_SCHEMA, schema)[0][0] != 1:
             yield f"ALTER on schema {schema}"
-    if needs.sees_server:
-        for statement, subject in (
-            (catalogue.MAY_VIEW_DEFINITION, "VIEW DEFINITION"),
-            (catalogue.MAY_VIEW_SERVER_STATE, queries.SERVER_STATE),
-            (queries.MAY_SEE_JOBS, queries.JOBS),
-        ):
-            if session.query(statement)[0][0] != 1:
-                yield subject
-    if needs.backs_up and session.query(queries.IS_BACKUP_OPERATOR)[0][0] != 1:
-        yield "role db_backupoperator"
+    yield from _lacking_beyond_tables(session, needs)
+
+
+def _lacking_beyond_tables(session: Session, needs: Needs) -> Iterable[str]:
+    seeing = (
+        (catalogue.MAY_VIEW_DEFINITION, "VIEW DEFINITION"),
+        (catalogue.MAY_VIEW_SERVER_STATE, queries.SERVER_STATE),
+        (queries.MAY_SEE_JOBS, queries.JOBS),
+    )
+    backing_up = (
+        (queries.IS_BACKUP_OPERATOR, "role db_backupoperator"),
+        (queries.READS_ALL, "role db_datareader"),
+        (queries.MAY_VERIFY, queries.VERIFYING),
+    )
+    for statement, subject in (*(seeing if needs.sees_server else ()), *(backing_up if needs.backs_up else ())):
+        if session.query(statement)[0][0] != 1:
+            yield subject
 
 
 def _on_server(session: Session, login: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from cdcproof.clients.connect.client import Connect
@@ -14,7 +15,7 @@ from cdcproof.databases.contracts.deployment import Needs, Rights
 from cdcproof.databases.names import TableName
 from cdcproof.findings import Observation
 from cdcproof.observations.databases.account_rights import AccountInUse, beyond_their_roles
-from cdcproof.pipeline.model import Database, Pipeline
+from cdcproof.pipeline.model import Account, Database, Pipeline
 
 Side = Literal["source", "target"]
 
@@ -28,12 +29,19 @@ def tables_read(pipeline: Pipeline, side: Side) -> tuple[TableName, ...]:
 def reader_needs(pipeline: Pipeline, side: Side) -> Needs:
     """What the account of `[source]` or `[target]` needs: also for backups, where the file names no other account for them."""
     needs = roles.source_reader if side == "source" else roles.target_reader
-    backs_up = pipeline.paths.backups is not None and getattr(pipeline.backup, side) is None
+    backs_up = pipeline.paths.backups is not None and _backs_up(pipeline, side) is None
     return needs(tables_read(pipeline, side), backs_up=backs_up)
 
 
+def _backs_up(pipeline: Pipeline, side: Side) -> Account | None:
+    """The account that the file names for backups; None where it is the reader's."""
+    reader: Database = getattr(pipeline, side)
+    named: Account | None = getattr(pipeline.backup, side)
+    return named if named and named.user != reader.user else None
+
+
 def look(connect: Connect, pipeline: Pipeline) -> Observation:
-    """What the checks' own accounts, the round trip's, and those of the connectors that run have beyond their roles."""
+    """What the checks' own accounts, the round trip's, the backups', and those of the connectors that run have beyond their roles."""
     in_use: list[AccountInUse] = []
     hidden: dict[str, str] = {}
     sides: tuple[Side, ...] = ("source", "target")
@@ -41,14 +49,14 @@ def look(connect: Connect, pipeline: Pipeline) -> Observation:
         reader: Database = getattr(pipeline, side)
         rights = _rights(reader, reader, reader_needs(pipeline, side))
         in_use.append(AccountInUse(f"reads the {side}", side, reader, rights, reads=True))
-        if account := getattr(pipeline.round_trip, side):
-            role = "writes test rows" if side == "source" else "sweeps test rows"
-            writer = reader.model_copy(update={"user": account.user, "password_env": account.password_env})
+        for role, account, needs in _other_roles(pipeline, side):
+            other = reader.model_copy(update={"user": account.user, "password_env": account.password_env})
             try:
-                rights = _rights(reader, writer, _needs_of_test_rows(pipeline, side))
-                in_use.append(AccountInUse(role, side, writer, rights))
+                in_use.append(AccountInUse(role, side, other, _rights(reader, other, needs)))
             except UsageError as error:  # only SQL Server's is asked by its own password, which may not be here
                 hidden[role] = error.message
+        if pipeline.environment == "embedded":
+            hidden[f"backs up the {side}"] = "the embedded pipeline's is the superuser, which restores too"
     known, unknown = accounts.own(connect, pipeline)
     for one in known:
         role = f"{one.connector} uses"
@@ -59,6 +67,15 @@ def look(connect: Connect, pipeline: Pipeline) -> Observation:
                 raise
             hidden[role] = error.message
     return beyond_their_roles(in_use, hidden | {f"{name} uses": why for name, why in unknown.items()})
+
+
+def _other_roles(pipeline: Pipeline, side: Side) -> Iterator[tuple[str, Account, Needs]]:
+    """Each role that the file names an account for beside the reader. Where it names none for backups, the reader makes them."""
+    if account := getattr(pipeline.round_trip, side):
+        role = "writes test rows" if side == "source" else "sweeps test rows"
+        yield role, account, _needs_of_test_rows(pipeline, side)
+    if (account := _backs_up(pipeline, side)) and pipeline.environment != "embedded":
+        yield f"backs up the {side}", account, roles.backup(tables_read(pipeline, side))
 
 
 def _needs_of_test_rows(pipeline: Pipeline, side: Side) -> Needs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cdcproof.findings import Observation
 
@@ -17,14 +17,29 @@ class OwnRights:
     account: str
     missing: Mapping[str, str]
     command: str
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    """What no check needs to see, and the exporter or diagnostics would show: as `missing`."""
+    showing: str = ""
+    """The command that grants what is hidden."""
 
     def observation(self) -> Observation:
-        """Nothing is missing: what may not be seen is not known."""
+        """Nothing is missing: what may not be seen is not known. What is hidden is a concern."""
         if self.missing:
             return Observation(unknown={f"{self.account} may not see: {', '.join(self.missing)}.": self.command})
-        return Observation({self.account: _ALL}, {self.account: _ALL})
+        concerns = {self.account: f"may not see {', '.join(self.hidden)}"} if self.hidden else {}
+        return Observation(
+            {self.account: _ALL},
+            {self.account: _ALL},
+            concerns=concerns,
+            no_concern="may see all that its role does",
+        )
+
+    def concern_action(self) -> tuple[str, ...]:
+        """The command that ends the concern."""
+        return (self.showing,) if self.hidden else ()
 
     def rows(self) -> list[dict[str, object]]:
         """One row for each thing that is missing, for the report."""
-        rows: list[dict[str, object]] = [{"missing": what, "grant": grant} for what, grant in self.missing.items()]
+        lacking = {**self.missing, **self.hidden}
+        rows: list[dict[str, object]] = [{"missing": what, "grant": grant} for what, grant in lacking.items()]
         return rows or [{"missing": "nothing", "grant": None}]

@@ -33,14 +33,15 @@ def grants(database: str, account: str, needs: Needs) -> dict[str, str]:
     for wanted, member in ((needs.sees_server, STATISTICS), (needs.backs_up, EVERYTHING)):
         if wanted:
             made[f"member of {member}"] = sql.SQL("GRANT {} TO {};").format(sql.Identifier(member), role)
-    for schema in sorted({table.schema for table in (*needs.read, *needs.write)} | set(needs.create_in)):
+    read = () if needs.backs_up else needs.read  # by that role it reads every table of every schema
+    for schema in sorted({table.schema for table in (*read, *needs.write)} | set(needs.create_in)):
         for privilege in ("USAGE", *(["CREATE"] if schema in needs.create_in else [])):
             made[f"{privilege} on schema {schema}"] = sql.SQL("GRANT {} ON SCHEMA {} TO {};").format(
                 sql.SQL(privilege), sql.Identifier(schema), role
             )
-    for table in dict.fromkeys((*needs.read, *needs.write)):
+    for table in dict.fromkeys((*read, *needs.write)):
         wanted_here = [
-            *(["SELECT"] if table in needs.read else []),
+            *(["SELECT"] if table in read else []),
             *(needs.privileges if table in needs.write else []),
         ]
         for privilege in wanted_here:
@@ -125,6 +126,7 @@ OWNED = (
     CROSS JOIN heir CROSS JOIN account a LEFT JOIN reach r ON r.role = o.owner LEFT JOIN pg_roles f ON f.oid = r.first
     WHERE o.owner = a.oid OR r.role IS NOT NULL ORDER BY 1, 2, 3, 4"""
 )
+HAS_POLICIES = "SELECT EXISTS (SELECT FROM pg_class WHERE relrowsecurity)"
 # Of the policies for a role and a command: one that lets every row pass hides none, unless another one restricts.
 HIDDEN = """
     SELECT n.nspname, c.relname

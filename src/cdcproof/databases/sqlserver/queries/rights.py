@@ -12,13 +12,20 @@ from cdcproof.databases.sqlserver.queries.catalogue import constant, name, quote
 WRITING = ("INSERT", "UPDATE", "DELETE", "ALTER")
 _OF_JOBS = ("cdc_jobs", "sysjobs", "sysjobactivity", "sysjobhistory")
 JOBS, SERVER_STATE = "jobs in msdb", "VIEW SERVER STATE"
+BACKING_UP = ("db_backupoperator", "db_datareader")
+"""Roles of an account that backs up: BACKUP DATABASE, and the sums of every table."""
+VERIFYING = "CREATE ANY DATABASE"
+"""Microsoft's reference, "RESTORE VERIFYONLY": it requires the permission to create a database."""
 
 
 def grants(login: str, user: str, needs: Needs) -> dict[str, str]:
     """Each right that the needs come to, by its name, with the statement that grants it. Of the server to the login, else to the user."""
     made: dict[str, str] = {}
     for table in dict.fromkeys((*needs.read, *needs.write)):
-        wanted = [*(["SELECT"] if table in needs.read else []), *(needs.privileges if table in needs.write else [])]
+        wanted = [
+            *(["SELECT"] if table in needs.read and not needs.backs_up else []),
+            *(needs.privileges if table in needs.write else []),
+        ]
         made |= {f"{word} on {table}": f"GRANT {word} ON {name(table)} TO {quoted(user)};" for word in wanted}
     if needs.reads_log:
         made["SELECT on schema cdc"] = grant_of_cdc(user)
@@ -31,7 +38,8 @@ def grants(login: str, user: str, needs: Needs) -> dict[str, str]:
         made[SERVER_STATE] = grant_of_state(login)
         made[JOBS] = grant_of_jobs(login)
     if needs.backs_up:
-        made["role db_backupoperator"] = f"ALTER ROLE [db_backupoperator] ADD MEMBER {quoted(user)};"
+        made |= {f"role {role}": f"ALTER ROLE [{role}] ADD MEMBER {quoted(user)};" for role in BACKING_UP}
+        made[VERIFYING] = f"USE master; GRANT {VERIFYING} TO {quoted(login)};"
     return made
 
 
@@ -95,4 +103,7 @@ MAY_CREATE = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'CREATE TABLE')"
 MAY_ALTER_SCHEMA = "SELECT HAS_PERMS_BY_NAME(QUOTENAME(?), N'SCHEMA', N'ALTER')"
 MAY_SEE_JOBS = "SELECT HAS_PERMS_BY_NAME(N'msdb.dbo.cdc_jobs', N'OBJECT', N'SELECT')"
 IS_BACKUP_OPERATOR = "SELECT COALESCE(IS_ROLEMEMBER(N'db_backupoperator'), 0)"
+READS_ALL = """
+    SELECT CASE WHEN IS_ROLEMEMBER(N'db_datareader') = 1 OR HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'SELECT') = 1 THEN 1 ELSE 0 END"""
+MAY_VERIFY = "SELECT HAS_PERMS_BY_NAME(NULL, NULL, N'CREATE ANY DATABASE')"
 USER = "SELECT SUSER_SNAME(), USER_NAME()"
