@@ -31,6 +31,7 @@ One account for each role, with just these rights. `make generate` writes this p
 that the rights checks offer, so page and checks cannot differ. Names are those of the example pipeline: put yours in. Each statement is run by an
 administrator, in the database that its section names; a statement on one table is run for each table of the pipeline file.
 
+A test reads PostgreSQL's statements from this page, gives each role just those, and runs a morning and a reconciliation by them; it takes each one away again, and asks for its name.
 What is missing is named, with its statement, by [morning.6-source-rights](RUNBOOK.md#morning-6-source-rights), [morning.6-target-rights](RUNBOOK.md#morning-6-target-rights),
 [connectors.4-permissions-sufficient](RUNBOOK.md#connectors-4-permissions-sufficient) and `cdcproof check-config`. What is too much is named by
 [monthly.1-accounts](RUNBOOK.md#monthly-1-accounts) and [connectors.5-permissions-excessive](RUNBOOK.md#connectors-5-permissions-excessive), with the statement that takes it away.
@@ -45,12 +46,12 @@ _TAIL = """
 
 `cdcproof restore` makes a database anew, with its owner, its rights and its settings, and renames it into its place. That is an administrator's work: a superuser
 of PostgreSQL; of SQL Server a `sysadmin`, since the owner and CDC's jobs are set too. Name the account in `[backup.source]` or `[backup.target]` for the time of a
-restore, and no longer. No check judges it.
+restore, and no longer: monthly.1-accounts judges it as an account that backs up.
 
 ## Kafka
 
-Shown as commands of Kafka's own tool. A cluster without an authorizer has no such lists. No check compares them: a right that is missing
-is named when it is first refused, one that is too much by nobody.
+Shown as commands of Kafka's own tool. A cluster without an authorizer has no such lists. No check compares this section and the two below with what is granted, and no test has run by
+these rights alone. A right that is missing is named when it is first refused, one that is too much by nobody.
 
 {acls}
 
