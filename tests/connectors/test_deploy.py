@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -144,7 +145,8 @@ def test_a_configuration_that_connect_does_not_take_is_a_failure(journal: Journa
 def test_too_few_tasks_are_a_failure(journal: Journal) -> None:
     worker = Worker()  # gives one task, and the pipeline file says two
     [result] = apply(worker, journal, defined("sink"), seconds=0.5)
-    assert (result.status, result.text) == ("failure", "not within 0 s: it has 1 task of 2")
+    assert result.status == "failure"
+    assert re.fullmatch(r"not within \d+ s: it has 1 task of 2", result.text)  # half a second, on a busy machine more
 
 
 @pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
