@@ -343,6 +343,34 @@ def test_json_from_outside_this_run_is_read_in_one_way() -> None:
     assert readers == {"core/json_text.py", *of_this_run}
 
 
+def test_whole_files_are_read_up_to_a_bound() -> None:
+    """Only what the package itself holds, and what this run has written, is read whatever its size."""
+    of_the_package = {
+        "environments/embedded/artifacts.py",
+        "environments/embedded/connectors.py",
+        "environments/embedded/services/alertmanager.py",
+        "monitoring/generated.py",
+        "monitoring/rules/alert_table.py",
+        "onboarding/project.py",
+        "reporting/runbook.py",
+        "reporting/suites.py",
+    }
+    of_this_run = {
+        "cli/reconcile/compare.py",
+        "clients/object_store/uploads.py",  # a part of a backup, which has a length
+        "emergency/suspects.py",  # of the kernel
+        "pytest_plugin/plan.py",
+    }
+    readers = {
+        path.relative_to(ROOT / "src/cdcproof").as_posix()
+        for path in LIBRARY
+        for node in _nodes(path)
+        if isinstance(node, ast.Attribute) and node.attr in ("read_text", "read_bytes", "readlines")
+        if ast.unparse(node.value) != "bounded"
+    }
+    assert readers == of_the_package | of_this_run
+
+
 def test_a_comparison_by_flags_loads_only_what_it_uses() -> None:
     program = "import sys, cdcproof.cli.reconcile.inputs, cdcproof.reconcile.engine; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

@@ -63,7 +63,7 @@ def test_what_is_uploaded_comes_back_the_same(uploads: Uploads, tmp_path: Path) 
     small.write_bytes(b"rows")
     for path in (small, big):
         uploads.put(path, path.name, sha256(path))
-        uploads.get(path.name, tmp_path / f"{path.name}.back")
+        uploads.get(path.name, tmp_path / f"{path.name}.back", path.stat().st_size)
         head = uploads.store.ask(lambda c, path=path: c.head_object(Bucket=uploads.store.bucket, Key=path.name))
 
         assert (tmp_path / f"{path.name}.back").read_bytes() == path.read_bytes()

@@ -79,6 +79,30 @@ def test_an_answer_that_is_too_long_is_refused(parts: Callable[[], Iterator[byte
         Http("Metrics", url).get_text("/")
 
 
+def test_of_an_answer_that_names_another_address_the_body_is_not_read() -> None:
+    with sending(lambda: iter([_HEAD + b"Content-Length: 2\r\nConnection: close\r\n\r\nok"])) as there:
+        head = b"HTTP/1.1 302 Found\r\nLocation: %s/\r\n\r\n" % there.encode()
+        sent = []
+
+        def parts() -> Iterator[bytes]:
+            for part in chain([head], repeat(b"x" * 65_536)):
+                sent.append(len(part))
+                yield part
+
+        with sending(parts) as url:
+            assert Http("Metrics", url).get_text("/") == "ok"
+    assert sum(sent) < 16 * 2**20
+
+
+def test_an_answer_packed_many_times_is_refused() -> None:
+    packed = bytes(64 * 2**20)
+    for _ in range(3):
+        packed = gzip.compress(packed)
+    head = _HEAD + b"Content-Encoding: gzip, gzip, gzip\r\n\r\n"
+    with sending(lambda: iter([head + packed])) as url, pytest.raises(UnexpectedAnswerError, match="more than 16 MiB"):
+        Http("Metrics", url).get_text("/")
+
+
 def test_an_answer_in_chunks_or_packed_is_read_whole() -> None:
     text = "ünïcode " * 50_000
     packed = gzip.compress(text.encode())

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.core import stored
 from cdcproof.core.errors import ConfigError, OperationError
 from cdcproof.core.stored import Kind
 
@@ -105,12 +104,11 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     assert refused(tmp_path / "pipe") == refused(tmp_path) == "it is no file."
 
 
-def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "_MOST_BYTES", 2**20)
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "whole.json"
     with path.open("wb") as file:
-        file.truncate(2**20 + 1)
-    assert refused(path) == "it is larger than 1 MiB."
+        file.truncate(2**30)
+    assert refused(path) == "it has 1,073,741,824 bytes, and no such file has more than 64 MiB."
 
 
 def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
@@ -143,11 +141,11 @@ def test_a_name_that_is_no_text_does_not_end_the_writing(tmp_path: Path) -> None
 
 
 def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> bytes:
         raise PermissionError(13, "Permission denied")
 
     KIND.write(tmp_path / "whole.json", WHOLE)
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(
         ConfigError, match=r"whole\.json cannot be read: Permission denied\.\nLet this account read it\."
     ):

@@ -339,6 +339,13 @@ def test_a_report_that_cannot_be_read_to_its_end_holds_one_thread_and_no_more(
     monkeypatch.setattr(reconciliation, "SCRAPE_SECONDS", 0.2)
     hanging = reports / "reconciliation_report_20261123_060000.json"
     os.mkfifo(hanging)  # to open it waits for who writes, as a file system does that is away
+    read = reconciliation.read
+
+    def waiting(path: Path) -> Report:
+        path.read_bytes()
+        return read(path)
+
+    monkeypatch.setattr(reconciliation, "read", waiting)  # which would open no pipe
     found = metrics(reports, state)
     threads = threading.active_count()
     for _ in range(3):

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cdcproof.core.errors import CouldNotLookError
 from cdcproof.databases.contracts.identity import Identity
-from cdcproof.findings import Finding, require_equal
+from cdcproof.findings import Finding, require, require_equal
 from cdcproof.observations.reconciliation import reports
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.report.ownership import is_same_place
@@ -142,6 +143,21 @@ def test_a_newer_report_supersedes_one_that_cannot_be_read(pipeline):
 
     store(pipeline, report(ago(minutes=2)))
     assert is_green(pipeline)
+
+
+def test_beside_a_newer_report_that_cannot_be_read_nothing_is_known(pipeline):
+    store(pipeline, report(ago(minutes=9), compared("customers", TableStatus.MISMATCH), compared("orders")))
+    path = store(pipeline, report(ago(minutes=5)))
+    with path.open("wb") as file:
+        file.truncate(2**30)
+    os.utime(path, (ago(minutes=5).timestamp(),) * 2)
+    with pytest.raises(CouldNotLookError, match="cannot be read: it has 1,073,741,824 bytes") as caught:
+        require(reports.look(pipeline, NOW).newest().observation())
+    assert str(path) in caught.value.message
+    assert "move it away" in caught.value.remedy
+
+    store(pipeline, report(ago(minutes=2)))
+    require(reports.look(pipeline, NOW).newest().observation())
 
 
 def test_a_report_of_another_format_is_called_that(pipeline):

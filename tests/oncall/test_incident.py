@@ -13,6 +13,7 @@ from cdcproof.core.secrets import known
 from cdcproof.oncall import incident
 from cdcproof.oncall.alert import Alert, find
 from cdcproof.oncall.incident import DONE, OBSERVED, Records, open_incident, with_entry
+from tests.core.test_bounded import sparse
 
 BEGAN = datetime(2026, 11, 29, 6, 0, 5, tzinfo=UTC)
 ALERT = find("ConnectorDown", {"connector": "odd sink", "task": "0"}, {})
@@ -94,6 +95,12 @@ def test_acts_since_it_began_are_in_it_once(records: Records, tmp_path: Path) ->
     assert text.count("- 2026-11-29T06:01:00Z connectors: restart sink\n") == 1
     assert text.count("- 2026-11-29T06:03:00Z connectors: restart sink: done\n") == 1
     assert text.index("## Done") < text.index("restart sink") < text.index("## Resolved")
+
+
+def test_of_a_log_of_acts_that_has_grown_the_end_is_read(records: Records, tmp_path: Path) -> None:
+    with sparse(tmp_path / "acts.log", 2**30).open("a") as log:
+        log.write("\n2026-11-29T06:01:00Z connectors: restart sink\n")
+    assert "- 2026-11-29T06:01:00Z connectors: restart sink\n" in observe(records, 0, "x").path.read_text()
 
 
 def test_nothing_secret_is_written(records: Records) -> None:

@@ -30,6 +30,7 @@ FORM = "%Y%m%d_%H%M%S"
 UNFINISHED = ".unfinished"
 _OPEN = 0o711  # SQL Server's own account must reach the folder that it writes to
 _CLOSED = 0o700
+_MOST_WORDS = 200
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Directory:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise OperationError(
-                    f"Another backup or restore of {self.pipeline} is running: {file.read().strip() or path}.",
+                    f"Another backup or restore of {self.pipeline} is running: {file.read(_MOST_WORDS).strip() or path}.",
                     "Wait until it has ended.",
                 ) from None
             except OSError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cdcproof.backup.folders import damage
 from cdcproof.clients.object_store.client import ObjectStore
+from cdcproof.core import bounded
 from cdcproof.core.errors import CouldNotLookError, UsageError
 from cdcproof.environments.base import BackupFile
 from cdcproof.environments.disk import files_below
@@ -17,7 +18,7 @@ from cdcproof.observations.backups.uploads import Uploads
 from cdcproof.pipeline.model import Pipeline
 
 _MOST_BYTES = 1 << 20
-"""Of a log, its end."""
+"""Of the log of all runs, its end: the last run has a page or two."""
 
 
 def good_backups(pipeline: Pipeline, now: float) -> GoodBackups:
@@ -75,7 +76,7 @@ def _runs(directory: Path, files: tuple[BackupFile, ...]) -> list[Run]:
         named = backup_logs.NAME.fullmatch(file.path.rpartition("/")[2])
         if named:
             path = directory / file.path
-            found.append(Run(str(path), file.changed_at, backup_logs.read(named[1], _end_of(path))))
+            found.append(Run(str(path), file.changed_at, backup_logs.read(named[1], _text(path))))
     return sorted(found, key=lambda run: run.log.stamp)
 
 
@@ -90,11 +91,17 @@ def _of_one_log(path: Path) -> list[Run]:
     return [Run(str(path), changed_at, backup_logs.last_run(_end_of(path)))]
 
 
+def _text(path: Path) -> str:
+    """All of it: what went wrong may stand anywhere."""
+    try:
+        return bounded.read_text(path, errors="replace")
+    except OSError as error:
+        raise _unread(path, error) from None
+
+
 def _end_of(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _MOST_BYTES))
-            return file.read().decode(errors="replace")
+        return bounded.last_bytes(path, _MOST_BYTES).decode(errors="replace")
     except OSError as error:
         raise _unread(path, error) from None
 

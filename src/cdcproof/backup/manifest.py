@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError
 from cdcproof.core.files import sha256_of
 from cdcproof.core.stored import Kind
@@ -62,6 +63,12 @@ class Manifest:
     parts: Mapping[str, str]
     files: tuple[StoredFile, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a manifest that leads out of its folder. Raises `ValueError`."""
+        for place in (*(f.path for f in self.files), *(one.place for one in self.databases), *self.parts.values()):
+            if PurePosixPath(place).is_absolute() or ".." in PurePosixPath(place).parts:
+                raise ValueError(f"{place} lies outside of the backup")
 
     def of_side(self, side: str) -> DatabaseBackup | None:
         """The database of this side, if it is in the backup."""
@@ -147,12 +154,12 @@ def verify(folder: Path) -> Manifest:
     manifest = read(folder)
     try:
         found = {file.path: file for file in stored_files(folder) if file.path not in (MANIFEST, SUMS)}
-        sums = (folder / SUMS).read_text(encoding="utf-8")
+        sums = bounded.read_text(folder / SUMS)
         wrong = problems(manifest, sums, found, sha256_of(folder / MANIFEST))
     except FileNotFoundError as error:
         wrong = (f"{Path(error.filename).name} is missing",)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"This backup cannot be read: {error}.", path=folder) from None
+        raise ConfigError(f"This backup cannot be read: {bounded.reason(error)}.", path=folder) from None
     if wrong:
         shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
         raise ConfigError(f"This backup differs from its manifest: {shown}.", "Take another backup.", folder)

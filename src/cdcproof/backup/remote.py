@@ -13,6 +13,7 @@ from cdcproof.backup.manifest import Manifest, StoredFile, parse
 from cdcproof.backup.retention import Candidate
 from cdcproof.clients.object_store.client import StoredObject
 from cdcproof.clients.object_store.uploads import TakenError, Uploads
+from cdcproof.core import bounded
 from cdcproof.core.errors import CdcproofError, UsageError
 from cdcproof.core.files import sha256_of
 from cdcproof.observations.backups.folders import MANIFEST, SUMS
@@ -108,11 +109,14 @@ class Remote:
             )
         one = found[timestamp]
         manifest = parse(self.uploads.read(f"{one.prefix}{MANIFEST}"), Path(f"{one.prefix}{MANIFEST}"))
-        for number, name in enumerate((*(file.path for file in manifest.files), SUMS, MANIFEST), 1):
-            report(f"downloading {number} of {len(manifest.files) + 2}: {name}")
+        sizes = {file.path: file.size_bytes for file in manifest.files} | dict.fromkeys(
+            (SUMS, MANIFEST), bounded.MOST_BYTES
+        )
+        for number, (name, size) in enumerate(sizes.items(), 1):
+            report(f"downloading {number} of {len(sizes)}: {name}")
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.uploads.get(f"{one.prefix}{name}", path)
+            self.uploads.get(f"{one.prefix}{name}", path, size)
         return manifest
 
 

@@ -21,7 +21,7 @@ from cdcproof.backup.log import Log
 from cdcproof.backup.manifest import DatabaseBackup, Manifest
 from cdcproof.backup.parts import connectors, databases, offsets, registry, schema_history
 from cdcproof.backup.parts.databases import Orders
-from cdcproof.backup.parts.part import Part
+from cdcproof.backup.parts.part import MOST_PART_BYTES, Part
 from cdcproof.backup.remote import Remote
 from cdcproof.backup.retention import Candidate, to_delete
 from cdcproof.clients.connect.client import Connect
@@ -29,7 +29,8 @@ from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.object_store.client import ObjectStore
 from cdcproof.clients.object_store.uploads import Uploads
 from cdcproof.clients.schema_registry import Registry
-from cdcproof.core.errors import UsageError
+from cdcproof.core import bounded
+from cdcproof.core.errors import OperationError, UsageError
 from cdcproof.core.progress import Progress
 from cdcproof.observations.disks import size
 from cdcproof.pipeline.model import Pipeline
@@ -100,6 +101,11 @@ class _Work:
         """One file of `kind`, and its line in the log."""
         stem, _, ending = name.rpartition(".")
         place = f"{stem}_{self.timestamp}.{ending}"
+        if len(part.text.encode()) > MOST_PART_BYTES:
+            raise OperationError(
+                f"The part {kind} has more than {MOST_PART_BYTES >> 20} MiB: no restore could read it back.",
+                "A schema history is short again after a snapshot with snapshot.mode=recovery into a new topic.",
+            )
         path = self.unfinished.folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(part.text, encoding="utf-8")
@@ -193,7 +199,11 @@ def _save_parts(work: _Work) -> str:
             work.write("registry", "registry/subjects.json", registry.save(Registry(pipeline.registry)))
     with work.step("pipeline file"):
         file = work.request.pipeline_file
-        work.write("pipeline", "pipeline.toml", Part(file.read_text(encoding="utf-8-sig"), file.name))
+        work.write(
+            "pipeline",
+            "pipeline.toml",
+            Part(bounded.read_text(file, bounded.MOST_WRITTEN_BY_HAND_BYTES, encoding="utf-8-sig"), file.name),
+        )
     return cluster
 
 

@@ -15,6 +15,7 @@ from cdcproof.cli import schedule
 from cdcproof.cli.options import add_pipeline, open_pipeline
 from cdcproof.cli.tables import as_json, print_hanging
 from cdcproof.clients.prometheus_server import PrometheusServer
+from cdcproof.core import bounded
 from cdcproof.core.acts import write_down
 from cdcproof.core.errors import UnexpectedAnswerError, UsageError
 from cdcproof.observations.backups import cleanup
@@ -143,7 +144,7 @@ def _old_backups(directory: Path, pipeline: Pipeline) -> Sorted:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return bounded.read_text(path, errors="replace")
     except OSError:
         return "✗ it cannot be read"
 

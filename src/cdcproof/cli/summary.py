@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from cdcproof.cli.options import add_reports, reports_of
+from cdcproof.core import bounded
 from cdcproof.core.errors import CouldNotLookError, OperationError
 from cdcproof.reporting import journal
 from cdcproof.reporting.formats.annotations import codequality, github, markdown
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _annotate(arguments, reports)
     path = reports / f"summary.{_SUFFIX[arguments.format]}"
     try:
-        content = path.read_text(encoding="utf-8")
+        content = bounded.read_text(path)
     except FileNotFoundError:
         raise CouldNotLookError(
             f"There is no daily summary in {reports} yet.",

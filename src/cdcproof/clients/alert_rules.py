@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from cdcproof.core import bounded
+
 FOLDER = Path("monitoring") / "prometheus" / "rules"
 
 
@@ -31,7 +33,7 @@ def read(root: Path) -> dict[str, AlertRule]:
 
 def _rules(path: Path) -> Iterator[AlertRule]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(bounded.read_text(path, bounded.MOST_WRITTEN_BY_HAND_BYTES))
     except (OSError, ValueError, yaml.YAMLError):
         return
     for group in _listed(content, "groups"):

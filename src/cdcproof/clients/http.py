@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -84,6 +85,14 @@ class _Adapter(HTTPAdapter):
         if "ConnectionCls" not in vars(pool):
             pool.ConnectionCls = _noting(pool.ConnectionCls, self._sockets)
         return pool
+
+    def build_response(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """An answer; one that only names another address without its body, which requests would read to its end, however long."""
+        answer = super().build_response(*args, **kwargs)
+        if answer.is_redirect:
+            answer.close()
+            answer.raw = BytesIO()
+        return answer
 
     def end(self) -> None:
         """End every connection: whoever waits for an answer gets an error."""

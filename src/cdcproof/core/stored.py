@@ -7,13 +7,13 @@ A file that is damaged, cut off, of another version, too large or no file at all
 from __future__ import annotations
 
 import json
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import CdcproofError, ConfigError, OperationError
 from cdcproof.core.files import write_whole
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
-_MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,7 @@ class Kind(Generic[T]):
     def read(self, path: Path) -> T | None:
         """What is in the file; None where there is none. Raises `error` where it cannot be used."""
         try:
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode):
-                self.refuse(path, "it is no file")
-            if found.st_size > _MOST_BYTES:
-                self.refuse(path, f"it is larger than {_MOST_BYTES // 2**20} MiB")
-            return self.parse(path.read_bytes(), path)
+            return self.parse(bounded.read_bytes(path), path)
         except FileNotFoundError:
             return None
         except PermissionError as error:

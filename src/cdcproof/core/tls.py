@@ -6,8 +6,11 @@ import re
 import ssl
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError
 
+_MOST_BYTES = 16 * 2**20
+"""Of a file of certificates: those of every public authority have 250 KiB."""
 _HOSTNAME_MISMATCH = 62
 _ADDRESS_MISMATCH = 64
 """X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h."""
@@ -16,6 +19,7 @@ _ADDRESS_MISMATCH = 64
 def demand_readable(path: Path, key: str) -> None:
     """Raise `ConfigError` naming the key of a file that cannot be read."""
     try:
+        bounded.demand(path, _MOST_BYTES)
         with path.open("rb"):
             pass
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.secrets import scrub
 from cdcproof.diagnostics.archive import MOST_FILE_BYTES
 from cdcproof.diagnostics.parts import File, Missing, Part, Remark, Scope, as_json, file_name
@@ -80,6 +81,6 @@ def _copy(path: Path, to: str) -> Iterator[Part]:
         if path.stat().st_size > _MOST_BYTES:
             yield Missing(to, f"{path} has more than {_MOST_BYTES >> 20} MiB.")
         else:
-            yield File(to, path.read_text(encoding="utf-8", errors="replace"))
+            yield File(to, bounded.read_text(path, _MOST_BYTES, errors="replace"))
     except OSError as error:
         yield Missing(to, f"{path} cannot be read: {error.strerror}.")

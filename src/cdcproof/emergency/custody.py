@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof import __version__
+from cdcproof.core import bounded
 from cdcproof.core.errors import OperationError
 from cdcproof.core.files import sha256_of
 from cdcproof.core.json_text import parsed
@@ -24,6 +25,7 @@ from cdcproof.maintenance.journal import Actor
 
 SUMS, RECORDS = "SHA256SUMS", "custody.jsonl"
 _FIRST = "0" * 64
+_MOST_RECORD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Custody:
         """Add a record, and return its hash. Raises `OperationError`."""
         path = self.folder / RECORDS
         try:
-            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            last = bounded.last_bytes(path, _MOST_RECORD_BYTES).splitlines()[-1:] if path.exists() else []
             entry: dict[str, Any] = {
                 "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "who": self.actor.who,
@@ -46,7 +48,7 @@ class Custody:
                 "tool": f"cdcproof {__version__}",
                 "what": what,
                 **facts,
-                "previous": _sha256_of_bytes(lines[-1].encode()) if lines else _FIRST,
+                "previous": _sha256_of_bytes(last[0]) if last else _FIRST,
             }
             line = json.dumps(entry, ensure_ascii=False)
             with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:  # noqa: PTH123  pathlib takes no mode
@@ -93,7 +95,7 @@ def preserved(folder: Path) -> Iterator[Path]:
 
 def broken_records(folder: Path) -> tuple[int, ...]:
     """The numbers, from 1, of records whose hash of the one before is wrong."""
-    lines = (folder / RECORDS).read_text(encoding="utf-8").splitlines()
+    lines = bounded.read_text(folder / RECORDS).splitlines()
     before = [_FIRST, *(_sha256_of_bytes(line.encode()) for line in lines)]
     return tuple(n + 1 for n, line in enumerate(lines) if parsed(line)["previous"] != before[n])
 

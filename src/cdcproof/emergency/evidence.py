@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from cdcproof.clients.connect.client import Connect
+from cdcproof.core import bounded
 from cdcproof.core.errors import CdcproofError, OperationError
 from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import learn, scrub
@@ -120,7 +121,7 @@ class Evidence:
                 continue
             to = self.folder / REDACTED / original.relative_to(self.folder / ORIGINALS)
             to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            to.write_text(scrub(original.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
+            to.write_text(scrub(bounded.read_text(original, _LONGEST_COPY_BYTES, errors="replace")), encoding="utf-8")
             copied += 1
         return f"{copied} files without secrets" + (f"; {large} are too large to be copied" if large else "")
 
@@ -128,7 +129,7 @@ class Evidence:
 def _learn(path: Path) -> None:
     """Learn every secret that stands under a name that says so, wherever in a file it does."""
     try:
-        _walk(parsed(path.read_text(encoding="utf-8")))
+        _walk(parsed(bounded.read_text(path, _LONGEST_COPY_BYTES)))
     except (OSError, ValueError):
         return
 

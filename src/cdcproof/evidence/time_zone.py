@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cdcproof.core import bounded
+
 _VARIABLE = "TZ"
 _LOCAL = Path("/etc/localtime")
 _NAMED = Path("/usr/share/zoneinfo")
@@ -17,7 +19,7 @@ def here() -> str:
     named = os.environ.get(_VARIABLE, "").removeprefix(":")
     for file in [_NAMED / named] if named else [_LOCAL]:
         try:
-            rule = file.read_bytes().rstrip(b"\n").rpartition(b"\n")[2].decode("ascii")
+            rule = bounded.read_bytes(file).rstrip(b"\n").rpartition(b"\n")[2].decode("ascii")
         except (OSError, ValueError):
             continue
         if rule and rule.isprintable():

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import OperationError
 from cdcproof.core.files import write_whole
 from cdcproof.core.json_text import parsed
@@ -63,7 +64,7 @@ def proofs(reports: Path, pipeline: str) -> tuple[str, ...]:
     limit = datetime.now(UTC) - _PROOF_HOLDS
     for path in sorted((reports / "drills").glob("*.json"), reverse=True):
         try:
-            stored: dict[str, Any] = parsed(path.read_text(encoding="utf-8"))
+            stored: dict[str, Any] = parsed(bounded.read_text(path))
             at = datetime.fromisoformat(stored["finished_at"])
             if stored["pipeline"] == pipeline and stored["proven"] is True and stored["backup"] and at >= limit:
                 found.append(f"drill {stored['scenario']} of {stored['finished_at']} restored {stored['backup']}")

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError, DeadlineError, OperationError, UsageError
 from cdcproof.core.files import synchronise, write_whole
 from cdcproof.core.json_text import parsed
@@ -110,7 +111,7 @@ class Journal:
     def entries(self) -> tuple[Entry, ...]:
         """Every whole entry, oldest first. Raises `ConfigError` where the file cannot be read."""
         try:
-            lines = self.path.read_bytes().split(b"\n")
+            lines = bounded.read_bytes(self.path).split(b"\n")
         except FileNotFoundError:
             return ()
         except OSError as error:
@@ -177,7 +178,7 @@ def _holder(holder: Path) -> str:
 
 def _stored(holder: Path) -> dict[str, Any]:
     try:
-        stored = parsed(holder.read_text(encoding="utf-8"))
+        stored = parsed(bounded.read_text(holder))
     except (OSError, ValueError):
         return {}
     return stored if isinstance(stored, dict) else {}

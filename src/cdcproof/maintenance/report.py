@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cdcproof.core import bounded
 from cdcproof.core.durations import exact
 from cdcproof.core.errors import CdcproofError, CouldNotLookError, OperationError
 from cdcproof.core.files import write_whole
@@ -178,9 +179,14 @@ def make(window: Window, site: Site, *, is_over: bool) -> Report:
 def _lessons(path: Path) -> str:
     """What somebody has written into an earlier report already."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
+        text = bounded.read_text(path)
+    except FileNotFoundError:
         return _LESSONS
+    except (OSError, ValueError) as error:
+        raise OperationError(
+            f"{path} cannot be read, and what somebody wrote there would be lost: {bounded.reason(error)}.",
+            "Move it away, and give the command again.",
+        ) from None
     return text.partition("## Lessons learned\n")[2].partition("\n## Journal")[0].strip() or _LESSONS
 
 

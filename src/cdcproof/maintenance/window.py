@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError, OperationError, UsageError
 from cdcproof.core.files import sha256_of
 from cdcproof.core.stored import Kind
@@ -220,7 +221,7 @@ class Windows:
 
     def _read(self, path: Path) -> Window:
         try:
-            text = path.read_bytes()
+            text = bounded.read_bytes(path)
         except OSError as error:
             _PLAN.refuse(path, error.strerror or str(error))
         plan = _PLAN.parse(text, path)

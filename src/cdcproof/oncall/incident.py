@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import OperationError, UsageError
 from cdcproof.core.files import write_whole
 from cdcproof.core.locking import only_one
@@ -25,6 +26,8 @@ OBSERVED, DONE, RESOLVED = "Observed", "Done", "Resolved"
 _OPEN = "not yet"
 _LONGEST_SLUG = 60
 _LOCK_SECONDS = 30.0
+_MOST_LOG_BYTES = 4 << 20
+"""Of the log of acts, its end: some 20,000 acts."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Records:
         """Add what was seen, and the acts since the last time. Raises `OperationError`."""
         with self._writing():
             if incident.path.exists():
-                incident = replace(incident, text=incident.path.read_text(encoding="utf-8"))
+                incident = replace(incident, text=bounded.read_text(incident.path))
             entry = [f"### {stamp(now)} by {self.who}", "", *lines]
             return self._save(incident, with_entry(self._with_acts(incident), OBSERVED, entry))
 
@@ -147,7 +150,7 @@ class Records:
 
     def _with_acts(self, incident: Incident) -> str:
         try:
-            log = self.acts_log.read_text(encoding="utf-8", errors="replace")
+            log = bounded.last_bytes(self.acts_log, _MOST_LOG_BYTES).decode(errors="replace")
         except OSError:  # nothing was done yet, or it is somebody else's to read
             return incident.text
         acts = acts_since(log, incident.started, incident.text)
@@ -180,7 +183,7 @@ def stamp(moment: datetime) -> str:
 def _read(path: Path) -> Incident | None:
     """None for a file that is no record of ours."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = bounded.read_text(path)
         started = datetime.fromisoformat(_field(text, "started").replace("Z", "+00:00"))
     except (OSError, ValueError):
         return None

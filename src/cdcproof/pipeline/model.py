@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError
 from cdcproof.pipeline import choice as pipeline_choice
 from cdcproof.pipeline import toml_models
@@ -601,7 +602,7 @@ class Pipeline(Model):
 def load(path: Path) -> Pipeline:
     """Read a pipeline file. Raises `ConfigError` naming file, line and key for anything wrong with it."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = bounded.read_text(path, bounded.MOST_WRITTEN_BY_HAND_BYTES, encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             "There is no such pipeline file.",
@@ -610,7 +611,7 @@ def load(path: Path) -> Pipeline:
             path,
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The file cannot be read: {error}", path=path) from None
+        raise ConfigError(f"The file cannot be read: {bounded.reason(error)}", path=path) from None
     return parse(text, path)
 
 

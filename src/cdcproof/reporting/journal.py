@@ -10,6 +10,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.files import write_whole
 from cdcproof.core.json_text import parsed
@@ -45,13 +46,16 @@ def previous(run: Run, reports: Path) -> Run | None:
 
 def latest(reports: Path) -> Run:
     """The last run. Raises `CouldNotLookError` when none is kept in this directory."""
-    run = _read(reports / "latest.json")
-    if run is None:
-        raise CouldNotLookError(
-            f"There is no report of a run in {reports}.",
-            "Run the checks first: pytest -m morning, or name --reports-dir",
-        )
-    return run
+    path = reports / "latest.json"
+    remedy = "Run the checks first: pytest -m morning, or name --reports-dir"
+    try:
+        return _parsed(path)
+    except FileNotFoundError:
+        raise CouldNotLookError(f"There is no report of a run in {reports}.", remedy) from None
+    except OSError as error:
+        raise CouldNotLookError(f"{path} cannot be read: {error.strerror}.", remedy) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CouldNotLookError(f"{path} is no report of a run.", remedy) from None
 
 
 def owner(reports: Path) -> str | None:
@@ -105,9 +109,13 @@ def failed_runs(suite: str, run: Run, reports: Path) -> int | None:
 def _read(path: Path) -> Run | None:
     """A run as `write` wrote it; None when there is none there, or it is not one."""
     try:
-        return Run.from_dict(parsed(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        return _parsed(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _parsed(path: Path) -> Run:
+    return Run.from_dict(parsed(bounded.read_text(path)))
 
 
 def last_success(run: Run, reports: Path) -> dict[str, float]:
@@ -118,7 +126,7 @@ def last_success(run: Run, reports: Path) -> dict[str, float]:
     path = reports / "last-success.json"
     kept: dict[str, dict[str, float]] = {}
     with contextlib.suppress(FileNotFoundError, ValueError):
-        found = parsed(path.read_text(encoding="utf-8"))
+        found = parsed(bounded.read_text(path))
         if isinstance(found, dict):
             kept = {pipeline: times for pipeline, times in found.items() if isinstance(times, dict)}
     successes = {

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.files import write_whole
 from cdcproof.core.json_text import parsed
@@ -37,7 +38,7 @@ def keep(
 
 def _last_success(state: Path) -> float | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
-        found = parsed(state.read_text(encoding="utf-8"))["last_success"]
+        found = parsed(bounded.read_text(state))["last_success"]
         return None if found is None else float(found)
     return None
 

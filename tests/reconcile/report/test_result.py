@@ -12,6 +12,7 @@ import pytest
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.identity import Identity
+from cdcproof.reconcile.report import result
 from cdcproof.reconcile.report.result import (
     KeyDifference,
     MutantResult,
@@ -24,6 +25,18 @@ from cdcproof.reconcile.report.result import (
     write_partial,
 )
 from tests.reconcile.schema import SCHEMA, validate
+
+
+def test_a_report_that_could_not_be_read_back_names_fewer_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = tuple(KeyDifference("missing", {"id": str(number)}) for number in range(1000))
+    table = TableResult("orders", TableStatus.MISMATCH, 1000, 0, missing_at_target=1000, differences=keys)
+    made = replace(_report(table), key_limit=1000)
+    assert read(write(made, tmp_path)) == made
+
+    monkeypatch.setattr(result, "MOST_REPORT_BYTES", 20_000)
+    short = read(write(made, tmp_path))
+
+    assert (len(short.tables[0].differences), short.key_limit, short.tables[0].missing_at_target) == (20, 20, 1000)
 
 
 def _report(*tables: TableResult) -> Report:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+MOST_PART_BYTES = 256 * 2**20
+"""Of a part, when it is saved and when it is read back. A schema history of 100,000 changes of tables has some 200 MiB."""
+
 
 @dataclass(frozen=True)
 class Part:

@@ -25,6 +25,8 @@ _VERSION_SECONDS = 20
 _LOOK_SECONDS = 0.05
 _PING_SECONDS = 15.0
 _END_SECONDS = 10
+_MOST_WORDS_BYTES = 1 << 20
+"""Of what a program printed, its beginning: the first error is the one that says why."""
 _DEBIAN = "/usr/lib/postgresql"
 
 
@@ -89,7 +91,7 @@ def run(
                 _end(program)
         if program.returncode:
             said.seek(0)
-            words = _words(said.read().decode(errors="replace"))
+            words = _words(said.read(_MOST_WORDS_BYTES).decode(errors="replace"))
             raise OperationError(f"{Path(argv[0]).name} failed: {words or f'exit status {program.returncode}'}")
 
 

@@ -10,6 +10,7 @@ from cdcproof.backup.log import Log
 from cdcproof.backup.parts import registry, schema_history
 from cdcproof.backup.parts.connectors import SavedConnector
 from cdcproof.backup.parts.databases import maintenance
+from cdcproof.backup.parts.part import MOST_PART_BYTES
 from cdcproof.backup.parts.positions import SinkStep, SourceStep
 from cdcproof.backup.restore.plan import Plan, reads_no_tables
 from cdcproof.clients.connect.client import Connect, ConnectorStates, Offset
@@ -22,6 +23,7 @@ from cdcproof.connectors.deployment.difference import without_name
 from cdcproof.connectors.settings import config as connector_config
 from cdcproof.connectors.settings.config import Config
 from cdcproof.connectors.states import Aim, Watch
+from cdcproof.core import bounded
 from cdcproof.core.acts import write_down
 from cdcproof.core.errors import CdcproofError, ConfigError, CouldNotLookError, OperationError
 from cdcproof.core.waiting import Deadline
@@ -202,11 +204,11 @@ class Connectors:
             if kept.get(topic):
                 continue
             try:
-                text = (plan.folder / plan.manifest.parts["schema_history"]).read_text(encoding="utf-8")
+                text = bounded.read_text(plan.folder / plan.manifest.parts["schema_history"], MOST_PART_BYTES)
                 records = [record for record in schema_history.read(text) if record.place[0] == topic]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise ConfigError(
-                    f"The schema history of this backup cannot be read: {error}.", path=plan.folder
+                    f"The schema history of this backup cannot be read: {bounded.reason(error)}.", path=plan.folder
                 ) from None
             writer = KafkaWriter(self.pipeline.kafka)
             self._write_down(f"restore the schema history in {topic}")
@@ -220,14 +222,16 @@ class Connectors:
         if part is None or self.pipeline.registry is None:
             return
         try:
-            text = (plan.folder / part).read_text(encoding="utf-8")
+            text = bounded.read_text(plan.folder / part, MOST_PART_BYTES)
             self._write_down("register the subjects that the schema registry has lost")
             count, changed = registry.restore(Registry(self.pipeline.registry), text)
         except CouldNotLookError as error:
             self.log.note(f"The subjects were not looked at: {error.message}")
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"The subjects of this backup cannot be read: {error}.", path=plan.folder) from None
+            raise ConfigError(
+                f"The subjects of this backup cannot be read: {bounded.reason(error)}.", path=plan.folder
+            ) from None
         if count:
             self.log.done(f"{count} subjects that the schema registry had lost are registered again")
         if changed:

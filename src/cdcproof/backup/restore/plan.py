@@ -9,7 +9,9 @@ from pathlib import Path
 from cdcproof.backup.manifest import DatabaseBackup, Manifest
 from cdcproof.backup.parts import connectors, offsets
 from cdcproof.backup.parts.offsets import SavedParts
+from cdcproof.backup.parts.part import MOST_PART_BYTES
 from cdcproof.backup.parts.positions import Decision
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError, UsageError
 from cdcproof.pipeline.model import Pipeline
 
@@ -91,7 +93,9 @@ def saved_parts(folder: Path, manifest: Manifest) -> SavedParts:
         known = connectors.read(_text(folder, manifest, "connectors"))
         return SavedParts(known, offsets.read(_text(folder, manifest, "offsets")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"The connectors of this backup cannot be read: {error}.", path=folder) from None
+        raise ConfigError(
+            f"The connectors of this backup cannot be read: {bounded.reason(error)}.", path=folder
+        ) from None
 
 
 def reads_no_tables(config: Mapping[str, str]) -> bool:
@@ -109,4 +113,4 @@ def unlike(pipeline: Pipeline, sides: Iterable[DatabaseBackup]) -> str:
 
 
 def _text(folder: Path, manifest: Manifest, part: str) -> str:
-    return (folder / manifest.parts[part]).read_text(encoding="utf-8")
+    return bounded.read_text(folder / manifest.parts[part], MOST_PART_BYTES)

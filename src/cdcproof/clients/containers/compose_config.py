@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError, UnexpectedAnswerError, UnreachableError
 from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import scrub
@@ -78,8 +79,8 @@ def tool() -> list[str]:
 
 def _is_yaml(file: Path) -> bool:
     try:
-        yaml.compose(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError):
+        yaml.compose(bounded.read_text(file, bounded.MOST_WRITTEN_BY_HAND_BYTES))
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):
         return False
     return True
 

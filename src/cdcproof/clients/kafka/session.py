@@ -42,6 +42,8 @@ _READ_ONE_RECORD = {
     "queued.min.messages": 1,
 }
 
+_MOST_RECORDS_BYTES = 256 * 2**20
+"""Of keys and values that are read at once: a topic that holds more is no schema history, and its records are no dead letters to look at."""
 _READ_RECORDS = {**_READ_ONE_RECORD, "max.partition.fetch.bytes": 1_048_576, "queued.min.messages": 1_000}
 
 _silent = logging.getLogger("cdcproof.kafka")
@@ -130,6 +132,7 @@ class Session:
         """Every record from these positions to `ends`. The consumer belongs to nobody, as in `_first_records`."""
         waiting = {place for place, at in positions.items() if at < ends[place]}
         found: list[Record] = []
+        size_bytes = 0
         if not waiting:
             return ()
         try:
@@ -150,6 +153,12 @@ class Session:
                     raise self._ours(KafkaException(fault))
                 offset = int(message.offset() or 0)
                 if fault is None and offset < ends[place]:
+                    size_bytes += len(message.key() or b"") + len(message.value() or b"")
+                    if size_bytes > _MOST_RECORDS_BYTES:
+                        raise UnexpectedAnswerError(
+                            f"The records of {place[0]} at {self.bootstrap} have more than {_MOST_RECORDS_BYTES >> 20} MiB.",
+                            "Look at the newest by a consumer of Kafka's own, and at what writes such records.",
+                        )
                     found.append(Record(place, offset, message.key(), message.value(), _headers(message)))
                 if fault is not None or offset >= ends[place] - 1:
                     waiting.discard(place)

@@ -16,12 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.clients.object_store.client import ObjectStore
-from cdcproof.core.errors import CdcproofError, OperationError, UnexpectedAnswerError
+from cdcproof.core import bounded
+from cdcproof.core.errors import (
+    CdcproofError,
+    DeadlineError,
+    OperationError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+from cdcproof.core.waiting import within
 
 PART_BYTES = 16 << 20
 _MOST_PARTS = 10_000
 _DELETED_AT_ONCE = 1_000
 _BLOCK_BYTES = 1 << 20
+_READ_SECONDS = 120.0
+"""How long a small object may take."""
 _TAKEN = re.compile(r"answered HTTP (412|304)")
 """A precondition that does not hold: Amazon's answer, and S3Mock's to the end of an upload in parts."""
 
@@ -70,24 +80,40 @@ class Uploads:
             return False
         return bool(found.get("Metadata", {}).get("sha256") == sha256)
 
-    def get(self, key: str, path: Path) -> None:
-        """Download an object into a new file. Raises `OSError` where that cannot be written."""
+    def get(self, key: str, path: Path, most_bytes: int) -> None:
+        """Download an object into a new file. Raises `OSError` where that cannot be written, `UnexpectedAnswerError` where it is longer."""
 
         def download(client: Any) -> None:
-            body = client.get_object(Bucket=self.store.bucket, Key=key)["Body"]
             with path.open("xb") as file:
-                while block := body.read(_BLOCK_BYTES):
+                for block in self._blocks(client, key, most_bytes):
                     file.write(block)
 
         self.store.ask(download)
 
     def read(self, key: str) -> str:
         """A small object as text."""
-        body = self.store.ask(lambda client: client.get_object(Bucket=self.store.bucket, Key=key)["Body"].read())
         try:
-            return bytes(body).decode()
+            body = within(
+                _READ_SECONDS,
+                lambda: self.store.ask(lambda client: b"".join(self._blocks(client, key, bounded.MOST_BYTES))),
+                what=key,
+            )
+            return body.decode()
+        except DeadlineError:
+            raise UnreachableError(f"{self.store.place}: {key} was not complete after {_READ_SECONDS:g} s.") from None
         except UnicodeDecodeError:
             raise UnexpectedAnswerError(f"{self.store.place}: {key} is no text.") from None
+
+    def _blocks(self, client: Any, key: str, most_bytes: int) -> Iterator[bytes]:
+        body, read = client.get_object(Bucket=self.store.bucket, Key=key)["Body"], 0
+        while block := body.read(_BLOCK_BYTES):
+            read += len(block)
+            if read > most_bytes:
+                raise UnexpectedAnswerError(
+                    f"{self.store.place}: {key} has more than the {most_bytes:,} bytes that it may have.",
+                    "Take another backup, and look who writes to this bucket.",
+                )
+            yield bytes(block)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete these objects, in this order. Raises `OperationError` naming one that could not be."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cdcproof.clients.connect.client import Connector
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError, UsageError
 from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import REDACTED, inline_secrets, is_secret_key, known, redact, scrub
@@ -77,7 +78,7 @@ def read(path: Path, name: str | None = None) -> Definition:
     Raises `ConfigError` naming file, line and key for anything wrong with it.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = bounded.read_text(path, bounded.MOST_WRITTEN_BY_HAND_BYTES, encoding="utf-8-sig")
         data = parsed(text, pairs=_without_doubles)
     except FileNotFoundError:
         raise ConfigError("There is no such file.", "Name the connector's JSON file.", path) from None
@@ -86,7 +87,7 @@ def read(path: Path, name: str | None = None) -> Definition:
     except _DoubleKeyError as error:
         raise ConfigError(f"{error}: this key is there twice.", path=path, line=_line_of(text, str(error))) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The file cannot be read: {error}", path=path) from None
+        raise ConfigError(f"The file cannot be read: {bounded.reason(error)}", path=path) from None
     except ValueError as error:
         raise ConfigError(f"Not valid JSON: {error}.", path=path) from None
     named, config, initial_state = _parts(data, path)

@@ -14,6 +14,7 @@ from cdcproof.connectors.deployment.difference import without_name
 from cdcproof.connectors.settings import config as connector_config
 from cdcproof.connectors.settings.config import Config
 from cdcproof.connectors.settings.jdbc_url import Address
+from cdcproof.core import bounded
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.deployment import Needs
@@ -188,7 +189,7 @@ def password_of(value: str) -> Secret | None:
         return Secret(found) if found else None
     if by_file := _BY_FILE.fullmatch(value):
         try:
-            lines = Path(by_file[1]).read_text(encoding="utf-8").splitlines()
+            lines = bounded.read_text(Path(by_file[1]), bounded.MOST_WRITTEN_BY_HAND_BYTES).splitlines()
         except (OSError, UnicodeDecodeError):
             return None
         values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith(("#", "!")))

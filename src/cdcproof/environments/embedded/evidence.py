@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.json_text import parsed
 
 OURS = "embedded"
@@ -40,7 +41,7 @@ def _pipelines(directory: Path, *patterns: str) -> Iterator[str]:
     """The names of the pipelines whose reports these are; empty for one that does not say."""
     for path in (path for pattern in patterns for path in directory.glob(pattern)):
         try:
-            stored = parsed(path.read_text(encoding="utf-8"))
+            stored = parsed(bounded.read_text(path))
         except (OSError, ValueError):
             yield ""
         else:

@@ -9,6 +9,7 @@ import os
 import secrets
 from dataclasses import dataclass
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import UsageError
 from cdcproof.core.secrets import Secret
 from cdcproof.environments.embedded import folders
@@ -33,7 +34,7 @@ def of(instance: Instance) -> Passwords:
     """Read them. Raises `UsageError` when the file is gone."""
     path = instance.folders.secrets
     try:
-        stored = dict(line.split("=", 1) for line in path.read_text(encoding="utf-8").splitlines())
+        stored = dict(line.split("=", 1) for line in bounded.read_text(path).splitlines())
         return Passwords(
             Secret(stored["source_password"]), Secret(stored["target_password"]), Secret(stored["superuser_password"])
         )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import time
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import OperationError, UsageError
 from cdcproof.core.json_text import parsed
 from cdcproof.environments.embedded import folders
@@ -102,7 +103,7 @@ def load(name: str) -> Instance | None:
     """What the instance remembers, None when there never was one. Raises `OperationError` for a file that is damaged."""
     path = folders.folders(name).instance_file
     try:
-        stored = parsed(path.read_text(encoding="utf-8"))
+        stored = parsed(bounded.read_text(path))
         return Instance(
             name=name,
             ports={str(k): int(v) for k, v in stored["ports"].items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import CouldNotLookError, OperationError
 from cdcproof.core.files import write_whole
 from cdcproof.maintenance.site import Site
@@ -50,11 +51,11 @@ def adopt_databases(site: Site, folder: Path) -> str:
 def _text(path: Path) -> str:
     """Empty where there is no such file."""
     try:
-        return path.read_text(encoding="utf-8")
+        return bounded.read_text(path)
     except FileNotFoundError:
         return ""
     except (OSError, ValueError) as error:
-        raise CouldNotLookError(f"The baseline {path} cannot be read: {error}.") from None
+        raise CouldNotLookError(f"The baseline {path} cannot be read: {bounded.reason(error)}.") from None
 
 
 def _write(path: Path, text: str) -> None:

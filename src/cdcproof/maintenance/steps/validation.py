@@ -10,12 +10,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.reporting import journal, places
 from cdcproof.reporting.record import Run, StepRecord
 
 _PR_SET_PDEATHSIG = 1
 _TIME_TO_END_SECONDS = 7_200.0
+_MOST_TAIL_BYTES = 64 << 10
 """Beside the soak; the suite has a limit of its own, a little later."""
 
 
@@ -65,7 +67,7 @@ def validate(root: Path, reports: Path, pipeline: str, options: tuple[str, ...],
     try:
         run = journal.latest(folder)
     except CouldNotLookError:
-        tail = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+        tail = bounded.last_bytes(output, _MOST_TAIL_BYTES).decode(errors="replace").strip().splitlines()[-5:]
         raise CouldNotLookError(
             f"The validation did not run (exit status {done.returncode}):\n" + "\n".join(tail), f"See {output}."
         ) from None

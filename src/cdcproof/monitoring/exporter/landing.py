@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import CdcproofError
 from cdcproof.core.waiting import Deadline
 from cdcproof.monitoring.exporter.probe import SCRAPE_SECONDS, Line, Probe
@@ -124,7 +125,7 @@ def _is_of(path: Path, pipeline: Pipeline) -> bool:
 
 def _file(start: Start, path: Path) -> Iterable[bytes]:
     try:
-        body = path.read_bytes()
+        body = bounded.read_bytes(path, _MOST_BYTES)
     except OSError:
         return _said(start, "404 Not Found", "The file is gone.")
     return _sent(start, body, _TYPES[path.suffix])

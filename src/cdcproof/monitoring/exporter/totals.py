@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError
 from cdcproof.core.files import write_whole
 from cdcproof.core.json_text import parsed
@@ -127,13 +128,13 @@ def load(path: Path, pipeline: str, source: str = "", target: str = "") -> Total
     fresh = Totals(pipeline, source=source, target=target)
     remedy = "Name another file with --state, or delete it to count afresh from the reports that are still there."
     try:
-        data = parsed(path.read_text(encoding="utf-8"))
+        data = parsed(bounded.read_text(path))
         version = data.pop("version")
         totals = Totals(**{**data, "counted": set(data["counted"]), "runs": {SUCCESS: 0, FAILURE: 0, **data["runs"]}})
     except FileNotFoundError:
         return fresh
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"The exporter's state cannot be read: {error}.", remedy, path) from None
+        raise ConfigError(f"The exporter's state cannot be read: {bounded.reason(error)}.", remedy, path) from None
     if version == 1:  # it knew no places and knew contents from counts by its counters alone
         totals.source, totals.target = source, target
         totals.last_report = max([0.0, *totals.last_match.values(), *totals.last_mismatch.values()])

@@ -11,7 +11,7 @@ from pathlib import Path
 from cdcproof.clients import certificates as client
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.login import Login
-from cdcproof.core import x509
+from cdcproof.core import bounded, x509
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.x509 import X509
 from cdcproof.observations.certificates.certificates import Certificate, Certificates
@@ -78,7 +78,7 @@ def _in_file(key: str, path: Path, issuers: frozenset[bytes]) -> Certificate:
     """Of several authorities in a file those count that signed what the servers show; where none did, the one that lasts longest."""
     subject, by_hand = f"{key} {path}", f"openssl x509 -noout -subject -issuer -dates -in {shlex.quote(str(path))}"
     try:
-        held = x509.read_pem(path.read_text(encoding="ascii", errors="replace"))
+        held = x509.read_pem(bounded.read_text(path, encoding="ascii", errors="replace"))
     except OSError as error:
         return Certificate(subject, unknown=f"the file cannot be read: {error.strerror}", look=by_hand)
     except ValueError as error:

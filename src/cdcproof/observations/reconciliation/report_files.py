@@ -12,7 +12,7 @@ from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.report.history import Seen, finished, proven_since
 from cdcproof.reconcile.report.ownership import as_declared, foreign
-from cdcproof.reconcile.report.result import PREFIX, Report, read
+from cdcproof.reconcile.report.result import PREFIX, NotReadError, Report, read
 
 _NAME = re.compile(rf"{PREFIX}(\d{{8}}_\d{{6}})(?:_(\d+))?\.json")
 _OTHER_ZONE = timedelta(hours=12)
@@ -24,6 +24,7 @@ class ReportFile:
     """A report on disk. `at` is when its run was finished; of a file that is not a whole report, when it was written.
 
     `problem` says why it proves nothing, `foreign` why it is not about this pipeline; both are empty for one that counts.
+    `unread` says why it could not be read, and what helps: what it proves is not known.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class ReportFile:
     foreign: str = ""
     is_ahead: bool = False
     """Whether a clock that was ahead wrote it: then it is not known which report is the newest."""
+    unread: tuple[str, str] | None = None
 
     @property
     def counts(self) -> bool:
@@ -88,6 +90,8 @@ def _read(path: Path, pipeline: Pipeline, now: datetime) -> ReportFile:
         written = now  # taken away since it was listed; reading it says so
     try:
         report = read(path)
+    except NotReadError as error:
+        return ReportFile(path, written, None, "it could not be read", unread=(error.message, error.remedy))
     except UnexpectedAnswerError as error:
         reason = error.message.removeprefix(f"{path} is not a whole report: ")
         reason = reason.removeprefix(f"{path} is not a reconciliation report: ")

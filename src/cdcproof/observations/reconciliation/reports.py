@@ -35,7 +35,13 @@ class NewestReports:
     now: datetime
 
     def observation(self) -> Observation:
-        """The reports are fresh and every table matches; contents that were compared long ago are a concern."""
+        """The reports are fresh and every table matches; contents that were compared long ago are a concern.
+
+        Beside a newer report that could not be read, older ones prove nothing, neither good nor bad.
+        """
+        if self._culprit and self._culprit.unread:
+            sentence, remedy = self._culprit.unread
+            return Observation(unknown={sentence: remedy})
         return Observation(
             self.found(),
             self.expected(),

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cdcproof.core import bounded
 from cdcproof.core.durations import exact
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.core.json_text import parsed
@@ -101,15 +102,19 @@ def read(folder: Path, pipeline: str) -> tuple[Drill, ...]:
     """
     try:
         paths = sorted(folder.glob("*.json"))
-        records = [(path, path.read_text(encoding="utf-8")) for path in paths]
     except OSError as error:
         raise CouldNotLookError(f"The records of drills in {folder} cannot be read: {error.strerror}.") from None
     drills = []
-    for path, text in records:
+    for path in paths:
         try:
-            stored: dict[str, Any] = parsed(text)
+            stored: dict[str, Any] = parsed(bounded.read_text(path))
             if stored.get("pipeline", pipeline) == pipeline:
                 drills.append(_drill(path, stored))
+        except OSError as error:
+            raise CouldNotLookError(
+                f"The record of a drill {path} cannot be read: {error.strerror}.",
+                "Let this account read it, or move it away.",
+            ) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UnexpectedAnswerError(
                 f"{path} is no record of a drill: {type(error).__name__} {error}.", "Correct it, or move it away."

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.core.files import write_whole
 from cdcproof.core.json_text import parsed
@@ -25,6 +26,12 @@ from cdcproof.reconcile.differences import Word
 FORMAT_VERSION = 3
 PREFIX = "reconciliation_report_"
 EXAMPLES = 20
+MOST_REPORT_BYTES = 128 * 2**20
+"""Of a report's file. Two hundred tables of which a thousand differing keys are named have some 100 MiB; what would be larger names fewer."""
+
+
+class NotReadError(UnexpectedAnswerError):
+    """A report that is there and could not be read: it says neither good nor bad."""
 
 
 class TableStatus(StrEnum):
@@ -249,7 +256,7 @@ def write(report: Report, directory: Path) -> Path:
     while path.exists():
         path = directory / f"{PREFIX}{stamp}_{number}.json"
         number += 1
-    write_whole(path, _text(report, indent=2))
+    write_whole(path, _bounded_text(report))
     with suppress(OSError):
         _partial(report, directory).unlink()
     return path
@@ -265,10 +272,15 @@ def write_partial(report: Report, directory: Path) -> None:
 
 
 def read(path: Path) -> Report:
-    """Read a report. Raises `UnexpectedAnswerError` saying what is wrong with a file that is not a whole report."""
+    """Read a report. Raises `UnexpectedAnswerError` saying what is wrong with a file that is not a whole report, `NotReadError` where it could not be read."""
     try:
-        data = parsed(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        data = parsed(bounded.read_text(path, MOST_REPORT_BYTES))
+    except OSError as error:
+        raise NotReadError(
+            f"{path} cannot be read: {error.strerror}.",
+            "Let this account read the file, or move it away if it is no report of yours.",
+        ) from None
+    except ValueError as error:
         raise UnexpectedAnswerError(f"{path} is not a whole report: {error}") from None
     if not isinstance(data, dict) or "version" not in data:
         raise UnexpectedAnswerError(f"{path} is not a reconciliation report: not written by this program (no version)")
@@ -297,6 +309,15 @@ def scrubbed(report: Report) -> Report:
 def _text(report: Report, indent: int | None = None) -> str:
     """The report as JSON; to be read by people with an indent, which takes several times as long."""
     return json.dumps(scrubbed(report), default=vars, indent=indent, ensure_ascii=False) + "\n"
+
+
+def _bounded_text(report: Report) -> str:
+    """The report for people, with as many keys of each table as `read` can take."""
+    text = _text(report, indent=2)
+    if len(text) <= MOST_REPORT_BYTES // 4 or len(text.encode()) <= MOST_REPORT_BYTES:
+        return text
+    tables = tuple(replace(table, differences=table.differences[:EXAMPLES]) for table in report.tables)
+    return _text(replace(report, tables=tables, key_limit=min(EXAMPLES, report.key_limit)), indent=2)
 
 
 def _from_dict(data: Mapping[str, Any]) -> Report:

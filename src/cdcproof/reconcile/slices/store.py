@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from cdcproof.core import bounded
 from cdcproof.core.files import write_whole
 from cdcproof.core.json_text import parsed
 from cdcproof.reconcile.checksums.balance import Balance
@@ -23,6 +24,8 @@ except ImportError:  # Windows: nothing keeps two runs apart there
 
 VERSION = 8
 """Another one, too, when a row gets another hash."""
+_MOST_BYTES = 256 * 2**20
+"""Of a file: a hundred slices in which each of 50,000 chunks differs. What is larger is read anew from the databases."""
 OTHER_VERSION = "written by another version of cdcproof"
 
 Fingerprint = Mapping[str, str]
@@ -103,7 +106,7 @@ def changed(before: Fingerprint, now: Fingerprint) -> str:
 def read(path: Path) -> dict[str, Any] | None:
     """What is in a file, None where there is none. Raises `OtherVersionError`; `OSError` or `ValueError` for what is not ours."""
     try:
-        data = parsed(path.read_text(encoding="utf-8"))
+        data = parsed(bounded.read_text(path, _MOST_BYTES))
     except FileNotFoundError:
         return None
     if not isinstance(data, dict) or "version" not in data:

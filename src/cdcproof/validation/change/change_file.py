@@ -14,6 +14,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import ConfigError, UsageError
 from cdcproof.pipeline.toml_models import Model, parse
 from cdcproof.validation.baseline.comparison import Expectation
@@ -39,10 +40,10 @@ class DeclaredChange(Model):
 def load(path: Path) -> DeclaredChange:
     """Read the file. Raises `ConfigError` naming file, line and key."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = bounded.read_text(path, bounded.MOST_WRITTEN_BY_HAND_BYTES, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"The change cannot be read: {error}",
+            f"The change cannot be read: {bounded.reason(error)}",
             "It is a TOML file with summary, risk, downtime_minutes and expect; docs/CHANGES.md shows one.",
             path,
         ) from None

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.core.errors import OperationError
 from cdcproof.core.progress import Progress
 from cdcproof.environments.embedded.processes import running
@@ -39,7 +40,7 @@ class Store:
     def identity(self) -> str:
         """The identity of the instance that it belongs to, empty where nothing says so."""
         with suppress(OSError):
-            return self.stamp.read_text(encoding="utf-8").strip()
+            return bounded.read_text(self.stamp).strip()
         return ""
 
 

@@ -16,6 +16,7 @@ from cdcproof.environments.embedded.processes import running
 from cdcproof.environments.embedded.state import Instance
 
 _SECONDS = 5.0
+_MOST_DUMP_BYTES = 16 << 20
 _BEGINS, _ENDS = "Full thread dump", "JNI global ref"
 
 
@@ -52,4 +53,4 @@ def take(instance: Instance, service: str) -> str:
 def _from(output: Path, place: int) -> str:
     with output.open("rb") as file:
         file.seek(place)
-        return file.read().decode("utf-8", errors="replace")
+        return file.read(_MOST_DUMP_BYTES).decode("utf-8", errors="replace")

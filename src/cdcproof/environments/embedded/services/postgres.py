@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from cdcproof.core import bounded
 from cdcproof.environments.embedded import folders, passwords
 from cdcproof.environments.embedded.artifacts import Parts
 from cdcproof.environments.embedded.processes import running
@@ -46,7 +47,7 @@ def forget_a_dead_server(data: Path) -> None:
     """
     lock = data / "postmaster.pid"
     with suppress(OSError, ValueError, IndexError):
-        pid = int(lock.read_text(encoding="utf-8").splitlines()[0])
+        pid = int(bounded.read_text(lock).splitlines()[0])
         if running.is_only_remembered(pid) and not running.works_in(
             data
         ):  # its sessions have that working directory too
