@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,16 @@ from cdcproof.findings import Finding, require, require_equal
 from cdcproof.observations.reconciliation import reports
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.report.ownership import is_same_place
-from cdcproof.reconcile.report.result import KeyDifference, Report, Scrubbed, TableResult, TableStatus, write
+from cdcproof.reconcile.report.result import (
+    KeyDifference,
+    MutantResult,
+    Report,
+    Scrubbed,
+    SelfProof,
+    TableResult,
+    TableStatus,
+    write,
+)
 from tests.pipelines import pipeline_of
 
 NOW = datetime(2026, 3, 10, 6, 0, 0).astimezone()
@@ -158,6 +168,44 @@ def test_beside_a_newer_report_that_cannot_be_read_nothing_is_known(pipeline):
 
     store(pipeline, report(ago(minutes=2)))
     require(reports.look(pipeline, NOW).newest().observation())
+
+
+def _places(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inner:
+        yield (*at, name)
+        yield from _places(one, (*at, name))
+
+
+def test_a_report_with_a_value_of_another_kind_is_no_internal_error_and_never_green(pipeline):
+    differing = TableResult(
+        "customers",
+        TableStatus.MISMATCH,
+        10,
+        9,
+        not_compared=("a (xml)",),
+        unseen=("a",),
+        row_policies=("p",),
+        differences=(KeyDifference("missing", {"id": "1"}),),
+        compared={"source": "public.customers"},
+        scrubbed=Scrubbed(1, "x", 1, 2, 0, None),
+        self_proof=SelfProof(1, "equal", (MutantResult("NULL", "caught"),)),
+    )
+    path = store(pipeline, report(ago(minutes=5), differing, compared("orders")))
+    good = path.read_text()
+    for place in _places(json.loads(good)):
+        for value in ("x", 1, None, [], {}, [["x"]]):
+            data = json.loads(good)
+            outer = data
+            for name in place[:-1]:
+                outer = outer[name]
+            outer[place[-1]] = value
+            path.write_text(json.dumps(data))
+            seen = reports.look(pipeline, NOW)
+            seen.rows()
+            seen.newest().rows()
+            with pytest.raises(Finding):
+                require(seen.newest().observation())
 
 
 def test_a_report_of_another_format_is_called_that(pipeline):

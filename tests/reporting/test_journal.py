@@ -40,6 +40,19 @@ def test_the_previous_run_is_of_the_same_suite_and_pipeline(tmp_path: Path) -> N
     assert journal.previous(older, tmp_path) is None
 
 
+@pytest.mark.parametrize("value", ["x", None, {}, [[]]])
+@pytest.mark.parametrize("name", ["started_at", "duration_seconds", "steps", "suites", "parts"])
+def test_a_run_with_a_value_of_another_kind_is_passed_over(tmp_path: Path, name: str, value: object) -> None:
+    older = run_of(record_of("morning.a"), started_at=100.0)
+    journal.write(older, tmp_path)
+    spoilt = {**run_of(record_of("morning.a"), started_at=200.0).as_dict(), name: value}
+    (tmp_path / "runs" / "20991231T000000.000000Z-morning.json").write_text(json.dumps(spoilt))
+    now = run_of(record_of("morning.a", Verdict.FAILED), started_at=500.0)
+    assert journal.previous(now, tmp_path) == older
+    assert journal.runs_of("morning", tmp_path) == (older,)
+    assert journal.failed_runs("morning", now, tmp_path) == 1
+
+
 def test_only_the_last_fifty_are_kept_of_each_suite(tmp_path: Path) -> None:
     journal.write(run_of(record_of("weekly.a"), started_at=1.0), tmp_path)
     for n in range(journal.KEPT_RUNS + 5):

@@ -93,6 +93,15 @@ class Kind(Generic[T]):
         return json.dumps(data)
 
 
+def matched(content: Callable[..., T], data: Any) -> T:
+    """The dataclass of what JSON has of it, its types checked: for files that are more than one dataclass. Raises `ValueError` naming the place."""
+    try:
+        read: T = _adapter(content).validate_json(json.dumps(data), strict=True, extra="forbid")
+    except ValueError as error:
+        raise ValueError(_reason(error)) from None
+    return read
+
+
 def as_text(data: Mapping[str, Any]) -> str:
     """JSON for people and programs. A lone surrogate, which no file can hold, becomes a question mark."""
     return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace").decode("utf-8")

@@ -54,7 +54,7 @@ def latest(reports: Path) -> Run:
         raise CouldNotLookError(f"There is no report of a run in {reports}.", remedy) from None
     except OSError as error:
         raise CouldNotLookError(f"{path} cannot be read: {error.strerror}.", remedy) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except ValueError:
         raise CouldNotLookError(f"{path} is no report of a run.", remedy) from None
 
 
@@ -110,7 +110,7 @@ def _read(path: Path) -> Run | None:
     """A run as `write` wrote it; None when there is none there, or it is not one."""
     try:
         return _parsed(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
         return None
 
 

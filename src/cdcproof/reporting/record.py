@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cdcproof.core.output import harmless
+from cdcproof.core.stored import matched
 from cdcproof.findings import Difference, Verdict
 
 
@@ -47,16 +48,8 @@ class StepRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> StepRecord:
-        """Read what `as_dict` wrote."""
-        return cls(
-            **{
-                **data,
-                "verdict": Verdict(data["verdict"]),
-                "differences": tuple(Difference(**d) for d in data["differences"]),
-                "action": tuple(data["action"]),
-                "evidence": tuple(Evidence(**e) for e in data["evidence"]),
-            }
-        )
+        """Read what `as_dict` wrote. Raises `ValueError` for something else."""
+        return matched(cls, data)
 
 
 @dataclass(frozen=True)
@@ -104,17 +97,8 @@ class Run:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Run:
-        """Read what `as_dict` wrote."""
-        return cls(
-            **{
-                **data,
-                "suites": tuple(data["suites"]),
-                "header": tuple(data["header"]),
-                "missing": tuple(data.get("missing", ())),
-                "parts": tuple(data.get("parts", ())),
-                "steps": tuple(StepRecord.from_dict(step) for step in data["steps"]),
-            }
-        )
+        """Read what `as_dict` wrote. Raises `ValueError` for something else."""
+        return matched(cls, data)
 
 
 def table(rows: Iterable[Mapping[str, object]]) -> str:

@@ -5,9 +5,7 @@ Whatever is stored about a database carries its identity, and speaks only for a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,3 @@ class Identity:
 
     def __str__(self) -> str:
         return f"{self.of_database()}, history {self.history or 'unknown'}"
-
-
-def identity_of(data: Mapping[str, Any] | None) -> Identity | None:
-    """An identity from what JSON made of it. Raises `TypeError` for something else."""
-    return None if data is None else Identity(**data)

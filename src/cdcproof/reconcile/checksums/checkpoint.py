@@ -18,11 +18,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TextIO
 
+from cdcproof.core.stored import matched
 from cdcproof.databases.table_read import Chunking, Segment, Slice
 from cdcproof.reconcile.checksums.balance import Balance
 from cdcproof.reconcile.checksums.parts import Part
 from cdcproof.reconcile.checksums.strategy import Strategy
-from cdcproof.reconcile.report.result import TableResult, table_of
+from cdcproof.reconcile.report.result import TableResult
 from cdcproof.reconcile.slices import store
 from cdcproof.reconcile.slices.store import Fingerprint, Scanned
 
@@ -277,11 +278,15 @@ class Unfinished:
 
     def _go_on(self) -> None:
         data, self._refused = _read(self._path)
-        if data and not _refusal({**data, "about": {}}, {}, self._clock()):
-            self._tables = {
-                name: _Finished(known["about"], table_of(known["result"])) for name, known in data["tables"].items()
-            }
-            self.resumed = data["began"]
+        try:
+            if data and not _refusal({**data, "about": {}}, {}, self._clock()):
+                finished = {
+                    name: _Finished(known["about"], matched(TableResult, known["result"]))
+                    for name, known in data["tables"].items()
+                }
+                self._tables, self.resumed = finished, str(data["began"])
+        except (ValueError, KeyError, TypeError, AttributeError):  # it was damaged: all is compared anew
+            return
 
     def _remove(self, but: Collection[str] = ()) -> None:
         left = {self._table_path(table) for table in but}

@@ -20,7 +20,8 @@ from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.core.files import write_whole
 from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import scrub
-from cdcproof.databases.contracts.identity import Identity, identity_of
+from cdcproof.core.stored import matched
+from cdcproof.databases.contracts.identity import Identity
 from cdcproof.reconcile.differences import Word
 
 FORMAT_VERSION = 3
@@ -320,44 +321,20 @@ def _bounded_text(report: Report) -> str:
     return _text(replace(report, tables=tables, key_limit=min(EXAMPLES, report.key_limit)), indent=2)
 
 
+def _demand_offset(name: str, at: str) -> None:
+    if datetime.fromisoformat(at).tzinfo is None:
+        raise ValueError(f"{name} has no offset from UTC")
+
+
 def _from_dict(data: Mapping[str, Any]) -> Report:
     if data["version"] not in range(1, FORMAT_VERSION + 1):
         raise ValueError(f"format version {data['version']}, this program reads 1 to {FORMAT_VERSION}")
     for at in ("started_at", "finished_at"):
-        if datetime.fromisoformat(data[at]).tzinfo is None:
-            raise ValueError(f"{at} has no offset from UTC")
-    fields = {name: _frozen(value) for name, value in data.items() if name not in ("summary", "tables")}
-    fields |= {name: identity_of(data.get(name)) for name in ("source_identity", "target_identity")}
-    report = Report(**fields, tables=tuple(table_of(table) for table in data["tables"]))
+        _demand_offset(at, data[at])
+    report = matched(Report, {name: value for name, value in data.items() if name != "summary"})
+    for table in report.tables:
+        if table.scrubbed and table.scrubbed.oldest_proof_at is not None:
+            _demand_offset(f"oldest_proof_at of {table.table}", table.scrubbed.oldest_proof_at)
     if report.summary != data["summary"]:
         raise ValueError(f"the summary {data['summary']} disagrees with the tables {report.summary}")
     return report
-
-
-def table_of(data: Mapping[str, Any]) -> TableResult:
-    """A table's result from what JSON made of it."""
-    fields = {name: _frozen(value) for name, value in data.items() if name != "differences"}
-    differences = tuple(
-        KeyDifference(**{name: _frozen(value) for name, value in difference.items()})
-        for difference in data.get("differences", ())
-    )
-    proven = {name: _frozen(value) for name, value in (data.get("scrubbed") or {}).items()}
-    scrubbed = Scrubbed(**proven) if proven else None
-    changed = {
-        "status": TableStatus(data["status"]),
-        "differences": differences,
-        "scrubbed": scrubbed,
-        "self_proof": _self_proof_of(data.get("self_proof")),
-    }
-    return TableResult(**{**fields, **changed})
-
-
-def _self_proof_of(data: Mapping[str, Any] | None) -> SelfProof | None:
-    if not data:
-        return None
-    mutants = (MutantResult(**{name: _frozen(value) for name, value in one.items()}) for one in data["mutants"])
-    return SelfProof(**{**data, "mutants": tuple(mutants)})
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
