@@ -67,7 +67,7 @@ def _trusted(pipeline: Pipeline) -> Callable[[str], tuple[X509, ...]]:
     def of(key: str) -> tuple[X509, ...]:
         path = named.get(f"{key}, ca_file" if key.startswith("service ") else f"{key}.ca_file")
         try:
-            return store if path is None else x509.read_pem(path.read_text(encoding="ascii", errors="replace"))
+            return store if path is None else x509.read_pem(bounded.read_text(path, encoding="ascii", errors="replace"))
         except (OSError, ValueError):
             return ()  # the file is looked at by itself, which says so
 
