@@ -189,7 +189,7 @@ def test_the_last_run_is_judged_and_earlier_failures_are_concerns() -> None:
 
 
 def test_the_report_has_the_runs_of_a_week_or_the_last_one() -> None:
-    assert runs(run("a", 169, "hm"), run("b", 168.1)).rows() == [
+    assert runs(run("a", 170, "hm"), run("a", 169, "hm"), run("b", 168.1)).rows() == [
         {"log": "/b/backup_b.log", "✓": 2, "✗": 0, "says": LOG.splitlines()[1]}
     ]
     assert runs(run("a", 1, "hm")).rows() == [{"log": "/b/backup_a.log", "✓": 0, "✗": 0, "says": ""}]

@@ -272,3 +272,12 @@ def test_a_folder_that_lost_its_manifest_is_not_a_part_beside_whole_ones_of_its_
         f"/b/{LAST_NIGHT}": "fresh",
         "/b/x_20261101_020000": "400.0 h old",
     }
+
+
+def test_a_backup_that_lost_its_manifest_last_night_is_not_the_newest() -> None:
+    assert backups(*own(BEFORE, 33), *own(LAST_NIGHT, 9, *OWN[1:])).found() == {f"/b/{BEFORE}": "33.1 h old"}
+
+
+def test_the_newest_file_counts_whatever_its_name_and_however_deep_it_lies() -> None:
+    assert backups(("a.gz", 4), ("b.gz", 900)).found() == {"/b": "fresh"}
+    assert backups(("pg/x/w.gz", 4), ("pg/y/w.gz", 900)).found() == {"/b/pg": "fresh"}

@@ -207,3 +207,23 @@ def test_a_key_may_have_more_parts_and_the_mark_of_a_folder_is_no_backup() -> No
     marks = [StoredObject(f"{day(3)}/", 0, NOW.timestamp()), stored(3, "w_20261127_020000/pg/", 0)]
     assert wrong(two_weeks(_3=[*marks, *deep])) == {}
     assert wrong(two_weeks(_3=marks)) == {"2026-11-27": "nothing"}
+
+
+def test_a_store_of_folders_alone_of_which_none_has_a_manifest_is_in_part() -> None:
+    part = {ago: [one for one in whole(ago) if "manifest" not in one.key] for ago in range(15)}
+    assert set(wrong(uploads(part)).values()) == {
+        f"in part: w_202611{29 - ago}_020000 has no manifest.json" for ago in range(7)
+    }
+
+
+def test_days_that_were_not_looked_at_have_nothing() -> None:
+    none = Uploads("s3://cdc-backups", {}, NOW.timestamp(), 26, 60)
+    assert set(none.found().values()) == {"none in two weeks", "nothing"}
+    assert none.concerns() == {}
+
+
+def test_a_kind_stays_missing_until_it_is_there_again() -> None:
+    other = [stored(4, "b_4.gz", 10)]
+    found = two_weeks(_4=[*whole(4), *other], _0=[], _1=[], _2=whole(2), _3=whole(3))
+    assert found.concerns() == dict.fromkeys(("2026-11-27", "2026-11-28"), "no b_#.gz, which an earlier day has")
+    assert found.observation().concerns == found.concerns()

@@ -103,7 +103,7 @@ class GoodBackups:
         return dict(sorted(parts.items()))
 
     def _part(self, one: Backup[BackupFile]) -> str:
-        first = one.name.split("/", maxsplit=1)[0] if "/" in one.name or one.manifest else ""
+        first = one.name.partition("/")[0] if "/" in one.name or one.manifest else ""
         return str(self.directory / kind_of(first))
 
     def _newest_good(self, names: Collection[str]) -> str | None:
