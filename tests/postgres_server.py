@@ -23,6 +23,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from cdcproof.core.errors import UnreachableError
 from cdcproof.core.waiting import wait_until
@@ -37,11 +38,12 @@ _SCRAM_ITERATIONS = 1
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; `log` is its log file."""
+    """A running server; `log` is its log file, `programs` where it was installed."""
 
     host: str
     port: int
     log: Path
+    programs: Path = Path()
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
         """A session that may write, in autocommit."""
@@ -118,34 +120,16 @@ def running_server(
     """One server of the programs in this folder, its data in that one. `scram_iterations` is None for servers before PostgreSQL 16."""
     folder.mkdir(mode=0o755)
     short_logins = {} if scram_iterations is None else {"scram_iterations": scram_iterations}
-    account: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     password_file = folder / "password"
     password_file.write_text(PASSWORD + "\n")
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"}
-    subprocess.run(
-        [
-            install / "bin/initdb",
-            *("-D", folder / "data", "-U", USER, "-E", "UTF8", "--no-sync", "--locale=C"),
-            *("--auth=scram-sha-256", f"--pwfile={password_file}"),
-            *(word for name, value in short_logins.items() for word in ("-c", f"{name}={value}")),
-        ],
-        check=True,
-        cwd="/",
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        timeout=60,
-        **account,
+    _prepare(
+        folder,
+        install / "bin/initdb",
+        *("-D", folder / "data", "-U", USER, "-E", "UTF8", "--no-sync", "--locale=C"),
+        *("--auth=scram-sha-256", f"--pwfile={password_file}"),
+        *(word for name, value in short_logins.items() for word in ("-c", f"{name}={value}")),
     )
-    port = _free_port()
-    log = folder / "log"
     settings = {
-        "listen_addresses": "127.0.0.1",
-        "port": port,
-        "unix_socket_directories": "",
         "fsync": "off",
         "full_page_writes": "off",
         "wal_level": "logical",
@@ -154,16 +138,65 @@ def running_server(
         "jit": "off",
         **short_logins,
     }
+    with _serving(install, folder, settings) as server:
+        yield server
+
+
+@contextmanager
+def standby_of(primary: Server) -> Iterator[Server]:
+    """A hot standby that streams from the primary."""
+    with tempfile.TemporaryDirectory(prefix="cdcproof-standby-") as home:
+        folder = Path(home)
+        folder.chmod(0o755)
+        address = make_conninfo(host=primary.host, port=primary.port, user=USER, password=PASSWORD)
+        made_by = (primary.programs / "bin/pg_basebackup", "-d", address, "-D", folder / "data")
+        _prepare(folder, *made_by, "-R", "--no-sync", "--checkpoint=fast")
+        with _serving(primary.programs, folder, {"fsync": "off", "shared_buffers": "16MB"}) as server:
+            yield server
+
+
+def _account() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _prepare(folder: Path, *command: object) -> None:
+    """Run what makes a data directory in this folder, by the account that the server will have."""
+    account = _account()
+    if account:
+        os.chown(folder, account["user"], account["group"])
+    subprocess.run(
+        [str(word) for word in command],
+        check=True,
+        cwd="/",
+        env=_environment(),
+        stdout=subprocess.DEVNULL,
+        timeout=60,
+        **account,
+    )
+
+
+@contextmanager
+def _serving(install: Path, folder: Path, changed: dict[str, Any]) -> Iterator[Server]:
+    port = _free_port()
+    log = folder / "log"
+    settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", **changed}
     with log.open("wb") as output:
         server = subprocess.Popen(
             [install / "bin/postgres", "-D", folder / "data", *(f"--{k}={v}" for k, v in settings.items())],
             cwd="/",
-            env=environment,
+            env=_environment(),
             stdout=output,
             stderr=output,
-            **account,
+            **_account(),
         )
-    running = Server("127.0.0.1", port, log)
+    running = Server("127.0.0.1", port, log, install)
     try:
         wait_until(lambda: _answers(running), bool, what="the test's PostgreSQL server", deadline_seconds=30)
         yield running

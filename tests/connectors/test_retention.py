@@ -124,7 +124,22 @@ def test_a_position_that_is_to_be_had_again_must_lie_in_the_log() -> None:
     lags = [PartitionLag("t", 0, 900, 100, 1000)]
     assert of_sink_at(at(100), lags).verdict == "kept"
     assert of_sink_at(at(99), lags).passed == ("t/0 begins at 100, and it had read to 99.",)
+    assert of_sink_at(at(1000), lags).verdict == "kept"
+    assert of_sink_at(at(1001), lags).passed == (_cut("t/0", 1000, 1001),)
     assert of_sink_at(at(100), []).passed == ("t/0 is gone.",)
+
+
+def test_a_position_behind_the_end_of_its_topic_is_none() -> None:
+    """A topic that was made anew: as many records would be passed over."""
+    assert of_sink([PartitionLag("t", 0, 9, 0, 9)]).verdict == "kept"
+    assert of_sink([PartitionLag("t", 0, 1005, 0, 9)]).passed == (_cut("t/0", 9, 1005),)
+
+
+def _cut(place: str, end: int, read: int) -> str:
+    return (
+        f"{place} ends at {end:,}, and it had read to {read:,}: the topic was made anew, or has lost its end. "
+        "What is written there next may be passed over."
+    )
 
 
 # ---- what is asked ----

@@ -40,6 +40,13 @@ class TestSinkLag:
 
         assert lag.lost_records() == {"connect-sink": "15 records deleted unread"}
 
+    def test_a_topic_that_ends_before_where_it_was_read_to(self):
+        """It was made anew, or lost its end with its broker: no lag is seen, and what comes next may be passed over."""
+        lag = self.lag(PartitionLag("t", 0, 10, 0, 4, 0.0), PartitionLag("t", 1, 9, 0, 9, 0.0))
+
+        assert lag.records() == {"connect-sink": 0}
+        assert lag.lost_records() == {"connect-sink": "t/0 ends at 4, before 10, to which it was read"}
+
     def test_an_age_that_could_not_be_read_is_over_any_limit(self):
         for order in (1, -1):
             partitions = [PartitionLag("a", 0, 1, 0, 1, 3.0), PartitionLag("b", 0, 0, 0, 1, None)][::order]

@@ -204,6 +204,9 @@ class FakeDatabase:
         self.before("log_position")
         return LogPosition(self.log_end, str(self.log_end))
 
+    def copy_of_another(self) -> str:
+        return ""
+
     def _rows(self, held: FakeTable, scan: TableRead, segment: Segment = WHOLE) -> list[Row]:
         """The rows of a scan: of its filter, its slice, and since when they were written."""
         low, high = scan.slice or (None, None)

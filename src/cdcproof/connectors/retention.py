@@ -127,28 +127,39 @@ def of_capture_instances(offsets: Iterable[Offset], database: str, starts: Itera
 
 
 def of_sink(lags: Iterable[PartitionLag]) -> Retention:
-    """A sink: what its group has not consumed must not have been deleted from the topics."""
-    return Retention(
-        tuple(
-            f"{lag.topic}/{lag.partition}: {lag.lost_records:,} records were deleted before it read them."
-            for lag in lags
-            if lag.lost_records
-        )
+    """A sink: what its group has not consumed must not have been deleted from the topics, nor the topics end before it."""
+    lags = tuple(lags)
+    deleted = (
+        f"{lag.topic}/{lag.partition}: {lag.lost_records:,} records were deleted before it read them."
+        for lag in lags
+        if lag.lost_records
     )
+    cut = (_cut(lag.topic, lag.partition, lag.log_end, lag.committed or 0) for lag in lags if lag.beyond_end)
+    return Retention((*deleted, *cut))
 
 
 def of_sink_at(offsets: Iterable[Offset], lags: Iterable[PartitionLag]) -> Retention:
-    """The same for positions that a sink does not have now; `lags` says where each partition's log begins."""
-    begins = {(lag.topic, lag.partition): lag.log_start for lag in lags}
+    """The same for positions that a sink does not have now; `lags` says where each partition's log begins and ends."""
+    logs = {(lag.topic, lag.partition): lag for lag in lags}
     passed = []
     for one in offsets:
         topic, partition = str(one["partition"]["kafka_topic"]), int(one["partition"]["kafka_partition"])
         read = int(one["offset"]["kafka_offset"])
-        if (topic, partition) not in begins:
+        log = logs.get((topic, partition))
+        if log is None:
             passed.append(f"{topic}/{partition} is gone.")
-        elif read < begins[topic, partition]:
-            passed.append(f"{topic}/{partition} begins at {begins[topic, partition]:,}, and it had read to {read:,}.")
+        elif read < log.log_start:
+            passed.append(f"{topic}/{partition} begins at {log.log_start:,}, and it had read to {read:,}.")
+        elif read > log.log_end:
+            passed.append(_cut(topic, partition, log.log_end, read))
     return Retention(tuple(passed))
+
+
+def _cut(topic: str, partition: int, end: int, read: int) -> str:
+    return (
+        f"{topic}/{partition} ends at {end:,}, and it had read to {read:,}: the topic was made anew, or has lost its end. "
+        "What is written there next may be passed over."
+    )
 
 
 def _lsn(position: int) -> str:

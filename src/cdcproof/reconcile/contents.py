@@ -15,6 +15,7 @@ from cdcproof.reconcile.checksums.table import summed
 from cdcproof.reconcile.comparison import Comparison, Side
 from cdcproof.reconcile.concurrency import both
 from cdcproof.reconcile.differences import Key
+from cdcproof.reconcile.in_flight.fence import SeenAtTarget
 from cdcproof.reconcile.in_flight.settle import Seen, Settled, settle
 from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.plan.planning import planned
@@ -108,7 +109,7 @@ def look_again(
         plan.source.key_width,
         lambda some: source.rows.rows_by_key(plan.source, some, as_written=as_written),
         lambda some: target.rows.rows_by_key(plan.target, some, as_written=as_written),
-        fence=comparison.fence,
+        fence=SeenAtTarget(comparison.fence, target.log),
         progress=lambda what: comparison.progress(what, 0, 0),
         seen=seen,
     )

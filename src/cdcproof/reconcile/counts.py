@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.concurrency import both
-from cdcproof.reconcile.in_flight.fence import Crossing, Fence, weakest
+from cdcproof.reconcile.in_flight.fence import Crossing, Fence, SeenAtTarget, weakest
 from cdcproof.reconcile.plan.filters import demand_steady
 from cdcproof.reconcile.plan.plan import hidden_rows, may_lack_rows, policies_of
 from cdcproof.reconcile.report.result import TableResult, TableStatus
@@ -85,9 +85,8 @@ def compare_counts(comparison: Comparison) -> TableResult:
     demand_steady(table, source, target, comparison.stop)
     comparison.progress("counting", 0, 0)
     first = Counts(*both(comparison.stop, count_source, count_target))
-    settled = settle_counts(
-        first, count_source, count_target, comparison.fence, lambda what: comparison.progress(what, 0, 0)
-    )
+    fence = SeenAtTarget(comparison.fence, target.log)
+    settled = settle_counts(first, count_source, count_target, fence, lambda what: comparison.progress(what, 0, 0))
     policies = source.catalogue.row_policies(table.source), target.catalogue.row_policies(table.target)
     same = TableStatus.INCOMPLETE if may_lack_rows(table, policies_of(*policies)) else TableStatus.MATCH
     return TableResult(

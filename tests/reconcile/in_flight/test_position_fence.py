@@ -305,6 +305,26 @@ def test_a_connector_that_will_not_go_on_is_an_error_at_once(
     assert world.clock.slept == []
 
 
+def test_a_sink_that_has_committed_what_its_topic_does_not_have_proves_nothing(world: World) -> None:
+    """A topic that was made anew: what is in it now lies before the sink, which may pass over it."""
+    world.committed, world.ends[ORDERS] = 100, 3
+    with pytest.raises(CouldNotLookError) as raised:
+        _cross(world)
+    assert raised.value.message == "sink has committed 7 in wh.public.orders/0, which ends at 3"
+    assert raised.value.remedy.startswith("The topic was made anew, or has lost its end. Stop the sink")
+    assert world.clock.slept == []
+
+
+def test_a_sink_that_goes_on_while_it_is_looked_at_has_passed_the_ends(world: World) -> None:
+    def more_comes(group: str) -> Positions:
+        world.ends[ORDERS] = 12
+        return Positions({ORDERS: 12}, frozenset(TOPICS))
+
+    world.committed = 100
+    world.positions = more_comes  # type: ignore[method-assign]
+    assert _cross(world) == Crossing("position", "0/100", 0.0)
+
+
 def test_a_paused_connector_that_has_done_its_part_does_not_matter(world: World) -> None:
     world.committed = 100
     world.connectors = {name: connector(name, "PAUSED") for name in world.connectors}

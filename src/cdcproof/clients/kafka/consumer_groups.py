@@ -69,6 +69,14 @@ class PartitionLag:
         return 0 if self.committed is None else max(0, self.log_start - self.committed)
 
     @property
+    def beyond_end(self) -> int:
+        """Offsets that the group has read and that the log no longer has: the topic was made anew, or has lost its end.
+
+        A group that goes on there passes over as many records that come.
+        """
+        return 0 if self.committed is None else max(0, self.committed - self.log_end)
+
+    @property
     def next_offset(self) -> int:
         """Where the group goes on reading."""
         return self.log_start if self.committed is None else max(self.committed, self.log_start)

@@ -31,6 +31,10 @@ class Log(Protocol):
         """Where the log is now: every change that can be seen lies before it."""
         ...
 
+    def copy_of_another(self) -> str:
+        """Why what this session reads may be older than what was written, for people: it reads a standby. Empty for a server that is written to."""
+        ...
+
     def read_by(self, position: LogPosition, offset: Mapping[str, Any], tables: Sequence[TableName] = ()) -> bool:
         """Whether the source connector, whose committed offset this is, has read all changes before `position`.
 

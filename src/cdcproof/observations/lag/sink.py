@@ -50,11 +50,11 @@ class SinkLag:
         return {group.name: _word(group) for group in self.seen}
 
     def no_lost_records(self) -> dict[str, str]:
-        """No partition may have dropped records before the sink read them."""
+        """No partition may have dropped records before the sink read them, or end before where the sink is."""
         return dict.fromkeys(self.partitions, "nothing lost")
 
     def lost_records(self) -> dict[str, str]:
-        """Group to how many records its topics' retention deleted before they were read."""
+        """Group to how many records its topics' retention deleted before they were read, and where a topic ends before the sink."""
         return {group: _lost(partitions) for group, partitions in self.partitions.items()}
 
     def records(self) -> dict[str, float]:
@@ -116,7 +116,13 @@ def _lost(partitions: tuple[PartitionLag, ...]) -> str:
     if not partitions:
         return "no topic to read"
     count = sum(p.lost_records for p in partitions)
-    return f"{count:,} records deleted unread" if count else "nothing lost"
+    deleted = [f"{count:,} records deleted unread"] if count else []
+    cut = [
+        f"{p.topic}/{p.partition} ends at {p.log_end:,}, before {p.committed:,}, to which it was read"
+        for p in partitions
+        if p.beyond_end
+    ]
+    return "; ".join([*deleted, *cut]) or "nothing lost"
 
 
 def _word(group: Group) -> str:

@@ -8,6 +8,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.databases.contracts.log import Log
+
 Method = Literal["position", "timer"]
 
 
@@ -44,6 +47,34 @@ class Fence(Protocol):
         before the deadline, or cannot be seen.
         """
         ...
+
+
+@dataclass(frozen=True)
+class SeenAtTarget:
+    """A fence behind which `target`, the session that reads again, sees what was applied. A standby may not have it yet."""
+
+    fence: Fence
+    target: Log
+
+    @property
+    def method(self) -> Method:
+        """That of the fence."""
+        return self.fence.method
+
+    @property
+    def takes_time(self) -> bool:
+        """As the fence."""
+        return self.fence.takes_time
+
+    def cross(self, progress: Callable[[str], None]) -> Crossing:
+        """As the fence. Raises `CouldNotLookError` for a fence by position where the target is read from a standby."""
+        copy = self.target.copy_of_another() if self.method == "position" else ""
+        if copy:
+            raise UnexpectedAnswerError(
+                f"{copy}: whether what differs is lost, or was not replayed there yet, cannot be seen.",
+                "Name the primary under [target]: the sink writes to it.",
+            )
+        return self.fence.cross(progress)
 
 
 def weakest(crossings: Sequence[Crossing]) -> str:

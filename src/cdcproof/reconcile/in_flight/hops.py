@@ -21,6 +21,10 @@ from cdcproof.databases.table_read import LogPosition
 from cdcproof.reconcile.in_flight.dead_letters import in_dead_letter_topics
 
 QUIET_SECONDS = 10.0
+_MADE_ANEW = (
+    "The topic was made anew, or has lost its end. Stop the sink and set its position back, or it passes over what comes; "
+    "then let Debezium send the rows once more."
+)
 _MARKS_SECONDS = 2.0
 _MOST_SHOWN = 3
 
@@ -150,6 +154,8 @@ class SinkHop:
     def look(self) -> Sight:
         """Look at what the sinks have committed."""
         readers = {sink: self.kafka.positions(group) for sink, group in self.sinks.items()}
+        if cut := self._cut(readers):
+            return Sight(False, cut, CouldNotLookError(cut, _MADE_ANEW))
         behind = list(self._behind(readers))
         if behind and self._marks.passed:
             self._pass_over_marks(behind)
@@ -175,6 +181,24 @@ class SinkHop:
                 committed = readers[sink].committed.get(place)
                 if (committed or 0) < end and (sink, place) not in self._done:
                     yield _Behind(sink, place, committed, end)
+
+    def _cut(self, readers: Mapping[str, Positions]) -> str:
+        """Where a sink has committed what its topic does not have: that proves nothing of the records that the topic has now.
+
+        A sink that goes on while it is looked at has committed more than `ends`, but no more than where its topic ends now.
+        """
+        beyond = [
+            (sink, place, committed)
+            for sink, positions in readers.items()
+            for place, committed in positions.committed.items()
+            if place in self.ends and committed > self.ends[place]
+        ]
+        now = self.kafka.end_offsets({topic for _, (topic, _), _ in beyond}) if beyond else {}
+        return "; ".join(
+            f"{sink} has committed {committed:,} in {place[0]}/{place[1]}, which ends at {now[place]:,}"
+            for sink, place, committed in beyond
+            if place in now and committed > now[place]
+        )
 
     def _pass_over_marks(self, behind: Sequence[_Behind]) -> None:
         for sink, positions in _by_sink(behind).items():

@@ -11,7 +11,7 @@ from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.database import SQLServer
 from cdcproof.databases.sqlserver.log import lsn
-from cdcproof.databases.sqlserver.queries import catalogue
+from cdcproof.databases.sqlserver.queries import catalogue, deployment
 from cdcproof.databases.table_read import LogPosition
 from tests import tsql_values
 from tests.databases.sqlserver.test_database import _session
@@ -71,12 +71,42 @@ def test_the_position_is_the_end_of_the_log() -> None:
     assert sql_server().log.position() == LogPosition(lsn.of_text(F), F)
 
 
-def test_at_a_secondary_it_is_what_was_redone() -> None:
-    secondary = sql_server(**{catalogue.LOG_END: [(None,)], catalogue.LAST_REDONE: [(26000001014900001,)]})
-    assert secondary.log.position().text == "0000001a:000027a5:0001"
+REDONE, SENT = 26000001014900001, 26000001014900009
+
+
+@pytest.mark.parametrize(("redone", "sent"), [(REDONE, SENT), (SENT, SENT), (SENT, REDONE), (SENT, None)])
+def test_at_a_secondary_it_is_what_it_was_sent(redone: int, sent: int | None) -> None:
+    secondary = sql_server(**{catalogue.LOG_END: [(None,)], catalogue.LAST_REDONE: [(redone, sent, 0)]})
+    assert secondary.log.position().text == "0000001a:000027a5:0009"
+
+
+@pytest.mark.parametrize(
+    ("redone", "waiting", "expected"), [(REDONE, 1, False), (SENT, 1, True), (REDONE, 0, True), (REDONE, None, False)]
+)
+def test_a_secondary_must_show_what_the_connector_has_read(redone: int, waiting: int | None, expected: bool) -> None:
+    """Else the target may be ahead of the source, as it is read, and a row that stands still there is called changed."""
+    state: list[tuple[int | None, ...]] = [(REDONE, SENT, 3)]
+    secondary = sql_server(**{catalogue.LOG_END: [(None,)], catalogue.LAST_REDONE: state})
+    position = secondary.log.position()
+    state[:] = [(redone, SENT, waiting)]
+    far = {"commit_lsn": "0000001b:00000001:0001", "change_lsn": "0000001b:00000001:0001", "event_serial_no": 1}
+    assert secondary.log.read_by(position, far) is expected
+
+
+def test_a_secondary_that_does_not_show_its_log_has_no_position() -> None:
     with pytest.raises(UnexpectedAnswerError, match="does not show where its log ends") as raised:
         sql_server(**{catalogue.LOG_END: [(None,)], catalogue.LAST_REDONE: []}).log.position()
     assert "GRANT VIEW SERVER STATE TO [reader];" in raised.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("takes", "in_group", "found"), [("READ_WRITE", 1, ""), ("READ_ONLY", 0, ""), ("READ_ONLY", 1, "is a secondary")]
+)
+def test_a_secondary_reads_a_copy(takes: str, in_group: int, found: str) -> None:
+    """What is read-only without a group was set so, and has nobody ahead of it."""
+    copy = sql_server(in_group=in_group, **{deployment.UPDATEABILITY: [(takes,)]}).log.copy_of_another()
+    assert found in copy
+    assert bool(copy) is bool(found)
 
 
 def test_without_change_data_capture_there_is_none() -> None:

@@ -424,7 +424,8 @@ _VIEWS = {
         "sys.security_policies": "name object_id schema_id is_enabled",
         "sys.security_predicates": "object_id security_predicate_id target_object_id predicate_definition predicate_type",
         "sys.dm_db_log_stats": "database_id recovery_model log_min_lsn log_end_lsn",
-        "sys.dm_hadr_database_replica_states": "database_id group_id replica_id is_local last_hardened_lsn last_redone_lsn",
+        "sys.dm_hadr_database_replica_states": "database_id group_id replica_id is_local last_hardened_lsn last_redone_lsn "
+        "redo_queue_size",
         "sys.dm_cdc_log_scan_sessions": "session_id start_time end_time duration scan_phase error_count start_lsn current_lsn end_lsn "
         "tran_count last_commit_lsn last_commit_time log_record_count command_count latency empty_scan_count failed_sessions_count",
         "sys.dm_server_services": "servicename startup_type status status_desc process_id",

@@ -43,6 +43,10 @@ class Log:
         end = wal.end_of_log(insert, block_bytes, segment_bytes)
         return LogPosition(end, f"{end >> 32:X}/{end & 0xFFFFFFFF:X}")
 
+    def copy_of_another(self) -> str:
+        """A server in recovery: what it has not replayed, it does not know of."""
+        return f"{self._session.place} is a standby" if self._session.query(catalogue.IS_STANDBY)[0][0] else ""
+
     def read_by(
         self,
         position: LogPosition,

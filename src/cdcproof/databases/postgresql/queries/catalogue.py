@@ -19,6 +19,7 @@ IDENTITY: LiteralString = """
 TABLE_IDENTITY: LiteralString = """
     SELECT concat_ws(' ', c.oid, pg_relation_filenode(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %s AND c.relname = %s"""
+IS_STANDBY: LiteralString = "SELECT pg_is_in_recovery()"
 SYSTEM_IDENTIFIER: LiteralString = "SELECT system_identifier::text FROM pg_control_system()"
 STANDBY_TIMELINE: LiteralString = "SELECT lpad(upper(to_hex(timeline_id)), 8, '0') FROM pg_control_checkpoint()"
 

@@ -10,7 +10,7 @@ from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import TableName
 from cdcproof.databases.sqlserver.log import capture_job, lsn
-from cdcproof.databases.sqlserver.queries import catalogue
+from cdcproof.databases.sqlserver.queries import catalogue, deployment
 from cdcproof.databases.sqlserver.session import Session
 from cdcproof.databases.table_read import LogPosition
 
@@ -39,17 +39,32 @@ class Log:
         self._scans_when_asked: tuple[int, tuple[capture_job.LogScan, ...]] | None = None
 
     def position(self) -> LogPosition:
-        """The end of the log; on a secondary of an availability group what it has redone, which is what can be seen there."""
+        """The end of the log; on a secondary of an availability group the end of what it has been sent.
+
+        What it has redone, and shows, is older. The capture job reads no further than every secondary has hardened, so that the target
+        has nothing of what comes later.
+        """
         if not self._session.database_state()[0]:
             raise UnexpectedAnswerError(
                 f"{self._session.place}: change data capture is off.", "EXEC sys.sp_cdc_enable_db;"
             )
-        position = self.log_end()
+        position = max(self.log_end(), self._sent())
         self._scans_when_asked = position, self._log_scans()
         return LogPosition(position, lsn.text(position))
 
+    def copy_of_another(self) -> str:
+        """A secondary of an availability group: it takes no writes."""
+        is_read_only = self._session.query(deployment.UPDATEABILITY)[0][0] != "READ_WRITE"
+        is_copy = is_read_only and self._session.query(catalogue.IS_IN_GROUP)[0][0]
+        return f"{self._session.place} is a secondary of its availability group" if is_copy else ""
+
     def read_by(self, position: LogPosition, offset: Mapping[str, Any], tables: Sequence[TableName] = ()) -> bool:
-        """Whether the capture job has passed the position, and the connector all that was captured of `tables` up to it."""
+        """Whether the capture job has passed the position, and the connector all that was captured of `tables` up to it.
+
+        A secondary of an availability group must show it, too: else the target may have what the source, as it is read, has not.
+        """
+        if not self._is_redone(position.value):
+            return False
         read = self.number(capture_job.read_of, offset)
         if read is None:
             return False
@@ -68,12 +83,30 @@ class Log:
         (end,) = self._session.query(catalogue.LOG_END, grant=self._session.grant_of_state)[0]
         if end:
             return self.number(lsn.of_text, str(end))
-        redone = self._session.query(catalogue.LAST_REDONE, grant=self._session.grant_of_state)
-        if redone and redone[0][0]:
-            return self.number(lsn.of_decimal, int(redone[0][0]))
+        for redone, _, _ in self._redone():
+            return redone
         raise UnexpectedAnswerError(
             f"{self._session.place} does not show where its log ends.", self._session.grant_of_state()
         )
+
+    def _sent(self) -> int:
+        """To where a secondary has hardened the log; 0 on a primary."""
+        return max((sent for _, sent, _ in self._redone()), default=0)
+
+    def _is_redone(self, position: int) -> bool:
+        """Whether a secondary has redone its log so far, or all that it was sent. Its last hardened block is named by its beginning."""
+        return all(redone >= position or waiting == 0 for redone, _, waiting in self._redone())
+
+    def _redone(self) -> list[tuple[int, int, int | None]]:
+        """How far a secondary has redone its log, how far it has hardened it, and how much waits between; nothing on a primary."""
+        if self._session.query(catalogue.LOG_END, grant=self._session.grant_of_state)[0][0]:
+            return []
+        rows = self._session.query(catalogue.LAST_REDONE, grant=self._session.grant_of_state)
+        return [
+            (self.number(lsn.of_decimal, int(redone)), self.number(lsn.of_decimal, int(sent or 0)), waiting)
+            for redone, sent, waiting in rows
+            if redone
+        ]
 
     def _is_captured_to(self, position: int) -> bool:
         (captured,) = self._session.query(catalogue.CAPTURED_TO)[0]

@@ -82,7 +82,8 @@ CHANGE_TABLES = """
 # NULL on a secondary of an availability group, which has read what it has redone.
 LOG_END = "SELECT log_end_lsn FROM sys.dm_db_log_stats(DB_ID())"
 LAST_REDONE = """
-    SELECT last_redone_lsn FROM sys.dm_hadr_database_replica_states WHERE database_id = DB_ID() AND is_local = 1"""
+    SELECT last_redone_lsn, last_hardened_lsn, redo_queue_size
+    FROM sys.dm_hadr_database_replica_states WHERE database_id = DB_ID() AND is_local = 1"""
 LOG_SCANS = """
     SELECT session_id, CASE WHEN end_time IS NULL THEN 0 ELSE 1 END, error_count, last_commit_lsn, empty_scan_count
     FROM sys.dm_cdc_log_scan_sessions WHERE session_id > 0 ORDER BY session_id"""

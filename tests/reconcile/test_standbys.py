@@ -1,0 +1,59 @@
+"""A target that is read from a standby: what is not replayed there yet is no loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from cdcproof.core.waiting import wait_until
+from cdcproof.reconcile.engine import Options
+from cdcproof.reconcile.report.result import TableStatus
+from tests.postgres_server import Server, Servers, standby_of
+from tests.reconcile.sides import FenceThen, Sides
+
+pytest_plugins = ["tests.postgres_server"]
+
+
+@pytest.fixture(scope="module")
+def standby(sides: Sides) -> Iterator[Server]:
+    with standby_of(sides.target) as server:
+        yield server
+
+
+def _replayed(sides: Sides, standby: Server) -> None:
+    with sides.target.connect() as primary, standby.connect() as connection:
+        [(end,)] = primary.execute("SELECT pg_current_wal_insert_lsn()").fetchall()
+        wait_until(
+            lambda: connection.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [end]).fetchall()[0][0],
+            bool,
+            what="the standby to replay",
+            deadline_seconds=20,
+        )
+
+
+@pytest.mark.parametrize("contents", [True, False])
+def test_what_a_standby_has_not_replayed_is_not_called_lost(sides: Sides, standby: Server, contents: bool) -> None:
+    sides.table("t", "id int PRIMARY KEY, v text", [(1, "a")], [(1, "a")])
+    _replayed(sides, standby)
+    ends = replace(sides, servers=Servers(sides.source, standby))
+    asked = Options(validate_checksums=contents)
+    assert ends.result("t", options=asked).status is TableStatus.MATCH
+
+    standby.execute("SELECT pg_wal_replay_pause()")
+    try:
+        sides.both(f"INSERT INTO {sides.name('t')} VALUES (2, 'b')")
+        behind = ends.result("t", options=asked)
+        by_timer = ends.result("t", options=asked, fence=FenceThen(method="timer"))
+    finally:
+        standby.execute("SELECT pg_wal_replay_resume()")
+    assert behind.status is TableStatus.ERROR
+    assert behind.error.splitlines() == [
+        f"PostgreSQL database postgres at 127.0.0.1:{standby.port} is a standby: "
+        "whether what differs is lost, or was not replayed there yet, cannot be seen.",
+        "Name the primary under [target]: the sink writes to it.",
+    ]
+    assert by_timer.status is TableStatus.MISMATCH  # a timer proves nothing, and the report says so
+    _replayed(sides, standby)
+    assert ends.result("t", options=asked).status is TableStatus.MATCH
