@@ -19,6 +19,10 @@ class Canned:
         self.requests: list[str] = []
         self.bodies: list[Any] = []
         self.authorizations: list[str | None] = []
+        self.headers: dict[str, str] = {}
+        """Sent with every answer."""
+        self.received: list[dict[str, str]] = []
+        """The headers of each request."""
 
     def next(self, request: str) -> tuple[int, bytes] | None:
         """Status and body; None closes the connection without an answer."""
@@ -40,6 +44,7 @@ def serving(answers: dict[str, Any]) -> Iterator[Canned]:
             request = f"{self.command} {self.path}"
             canned.requests.append(request)
             canned.authorizations.append(self.headers.get("Authorization"))
+            canned.received.append(dict(self.headers.items()))
             length = int(self.headers.get("Content-Length") or 0)
             canned.bodies.append(json.loads(self.rfile.read(length)) if length else None)
             answer = canned.next(request)
@@ -47,6 +52,8 @@ def serving(answers: dict[str, Any]) -> Iterator[Canned]:
                 return
             self.send_response(answer[0])
             self.send_header("Content-Length", str(len(answer[1])))
+            for header in canned.headers.items():
+                self.send_header(*header)
             self.end_headers()
             self.wfile.write(answer[1])
 

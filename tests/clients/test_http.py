@@ -110,6 +110,31 @@ def test_an_answer_without_a_body_is_none() -> None:
         assert server.bodies == [{"k": 1}, None]
 
 
+@pytest.mark.parametrize(("age", "is_copy"), [("0", False), ("5", False), ("6", True), ("86400", True), ("soon", False)])
+def test_a_copy_that_a_cache_kept_is_no_answer_of_the_service(age: str, is_copy: bool) -> None:
+    """It would say RUNNING of a Connect that is gone. Every cache says by Age how old its copy is."""
+    with serving({"GET /connectors": (200, {})}) as server:
+        server.headers["Age"] = age
+        if not is_copy:
+            assert Http("Kafka Connect", server.url).get_json("/connectors") == {}
+        else:
+            with pytest.raises(UnexpectedAnswerError) as raised:
+                Http("Kafka Connect", server.url).get_json("/connectors")
+            assert raised.value.message == (
+                f"Kafka Connect at {server.url}/connectors was not asked: a cache before it sent a copy that is {age} s old."
+            )
+            assert "url" in raised.value.remedy
+        assert server.received[-1]["Cache-Control"] == "no-cache"
+
+
+def test_of_what_may_be_cached_a_copy_is_as_good() -> None:
+    """Image tags, and ranges of metrics that are over."""
+    with serving({"GET /v2": (200, {})}) as server:
+        server.headers["Age"] = "86400"
+        assert Http("Registry", server.url, may_be_cached=True).get_json("/v2") == {}
+        assert "Cache-Control" not in server.received[-1]
+
+
 @pytest.mark.parametrize("body", [b"<html>404", b""])
 def test_a_404_that_is_not_json_is_not_the_services_own(body: bytes) -> None:
     with serving({"PATCH /x": (404, body)}) as server, pytest.raises(NotServedError):

@@ -49,10 +49,12 @@ def speaking(answer: bytes | None):
 
 
 @contextmanager
-def answering(status: int):
+def answering(status: int, **headers: str):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(status)
+            for header in headers.items():
+                self.send_header(*header)
             self.end_headers()
 
         def log_message(self, *args):
@@ -131,6 +133,14 @@ def test_an_http_answer_below_500_is_healthy(status, verdict):
 
     assert found.verdict == verdict
     assert str(status) in found.detail
+
+
+def test_a_copy_that_a_cache_kept_says_nothing_of_the_service():
+    with answering(200, Age="90") as port:
+        (found,) = look({"name": "connect", "endpoint": f"http://127.0.0.1:{port}/"})
+
+    assert found.verdict == "up, unhealthy"
+    assert found.detail == f"http://127.0.0.1:{port}/ was not asked: a cache before it sent a copy that is 90 s old"
 
 
 def test_a_service_that_accepts_and_never_answers_is_down():

@@ -34,6 +34,8 @@ _LONGEST_QUOTE = 300
 _MOST_BYTES = 16 * 2**20
 """No answer that a check can use is longer: a Connect with a thousand connectors sends some 8 MiB."""
 _CHUNK_BYTES = 65_536
+_OLDEST_COPY_SECONDS = 5
+"""What a proxy may keep to answer many at once."""
 
 
 class NotFoundError(UnexpectedAnswerError):
@@ -115,6 +117,7 @@ class Http:
 
     `timeout_seconds` is (to connect, between two bytes of the answer). The whole answer may take the first and twice the
     second, and have 16 MiB: a service that sends a byte a second, or without end, counts as one that does not answer.
+    What a cache kept is no answer of the service, and raises `UnexpectedAnswerError`, unless `may_be_cached`: of things that do not change.
     After an answer that did not come in time, nothing is asked for `silence_seconds`: every request fails as that one did.
     Every request raises `UnreachableError`, `RefusedError` (401, 403, TLS), `NotFoundError` (404), `ConflictError`
     (409), `ServiceFailedError` (5xx) or `UnexpectedAnswerError` (another status, or an answer that is not what was
@@ -130,6 +133,7 @@ class Http:
         silence_seconds: float = 0.0,
         *,
         ca_file: Path | None = None,
+        may_be_cached: bool = False,
     ) -> None:
         if ca_file:
             tls.context(ca_file, "ca_file")  # which requests would read later, and call an OSError
@@ -146,6 +150,9 @@ class Http:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, self._adapter)
         self._session.headers["User-Agent"] = "cdcproof"
+        self._may_be_cached = may_be_cached
+        if not may_be_cached:
+            self._session.headers["Cache-Control"] = "no-cache"
 
     @classmethod
     def to(
@@ -154,12 +161,22 @@ class Http:
         service: HttpService,
         timeout_seconds: tuple[float, float] = (3.0, 10.0),
         silence_seconds: float = 0.0,
+        *,
+        may_be_cached: bool = False,
     ) -> Http:
         """The client of a service of the pipeline file; reads its password from the environment when it has a user."""
         auth = None
         if service.user and service.password_env:
             auth = (service.user, from_environment(service.password_env, service_name))
-        return cls(service_name, service.url, auth, timeout_seconds, silence_seconds, ca_file=service.ca_file)
+        return cls(
+            service_name,
+            service.url,
+            auth,
+            timeout_seconds,
+            silence_seconds,
+            ca_file=service.ca_file,
+            may_be_cached=may_be_cached,
+        )
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """GET and decode JSON."""
@@ -237,6 +254,7 @@ class Http:
             raise UnexpectedAnswerError(f"{self._place(url)}: {scrub(str(error))}") from None
         if answer.status not in accept:
             self._raise_for_status(method, answer)
+        self._demand_own(answer)
         return answer
 
     def _exchange(
@@ -273,6 +291,13 @@ class Http:
                     )
             encoding = response.encoding or "utf-8"
             return Answer(response.url, response.status_code, response.headers, bytes(received), encoding)
+
+    def _demand_own(self, answer: Answer) -> None:
+        if not self._may_be_cached and (kept := copy_of(answer.headers.get("Age", ""))):
+            raise UnexpectedAnswerError(
+                f"{self._place(answer.url)} {kept}.",
+                f"Name the address of {self.service_name} itself as its url, or let the proxy keep none of its answers.",
+            )
 
     def _raise_for_status(self, method: str, answer: Answer) -> None:
         status = answer.status
@@ -366,6 +391,15 @@ class _Bearer(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+def copy_of(age: str) -> str:
+    """Why an answer with this header Age is none of the service's, for people; empty where it may be.
+
+    A cache says by it how old its copy is (RFC 9111): that of a Connect that is gone still says RUNNING.
+    """
+    is_copy = age.isdecimal() and int(age[:9]) > _OLDEST_COPY_SECONDS
+    return f"was not asked: a cache before it sent a copy that is {age[:9]} s old" if is_copy else ""
 
 
 def shown(url: str) -> str:

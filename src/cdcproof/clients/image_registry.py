@@ -59,7 +59,7 @@ class ImageRegistry:
         self._reference = reference
         self._timeout_seconds = timeout_seconds
         self._service = f"The registry of {reference.repository}"
-        self._http = Http(self._service, reference.address, timeout_seconds=timeout_seconds)
+        self._http = Http(self._service, reference.address, timeout_seconds=timeout_seconds, may_be_cached=True)
         self._token = ""
 
     def tags(self) -> frozenset[str]:
@@ -99,7 +99,7 @@ class ImageRegistry:
         if realm.scheme not in ("http", "https") or not realm.hostname:
             raise self._wants_login()
         service = Http(f"Who gives out tokens for {self._reference.repository}", f"{realm.scheme}://{realm.netloc}",
-                       timeout_seconds=self._timeout_seconds)  # fmt: skip
+                       timeout_seconds=self._timeout_seconds, may_be_cached=True)  # fmt: skip
         wanted = urlencode({name: said[name] for name in ("service", "scope") if name in said})
         query = "&".join(filter(None, (realm.query, wanted)))
         answer = service.get_answer(f"{realm.path}?{query}", accept=(_UNAUTHORISED, _LIMITED))

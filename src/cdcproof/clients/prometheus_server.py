@@ -15,7 +15,7 @@ class PrometheusServer:
 
     def __init__(self, service: HttpService, timeout_seconds: tuple[float, float] = (3.0, 10.0)) -> None:
         self.url = service.url
-        self._http = Http.to("Prometheus", service, timeout_seconds)
+        self._http = Http.to("Prometheus", service, timeout_seconds, may_be_cached=True)
 
     def retention(self) -> str:
         """How long it keeps data, in its own words: ``30d``, ``30d or 5GiB``."""

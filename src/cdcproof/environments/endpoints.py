@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from cdcproof.clients.http import copy_of
 from cdcproof.core import tls
 from cdcproof.core.patience import stretched
 
@@ -60,8 +61,12 @@ def _ask(address: SplitResult, greeting: bytes, ca_file: Path | None) -> Answer:
         else http.client.HTTPConnection(host, address.port, timeout=seconds)
     )
     with closing(opened) as connection:
-        connection.request("GET", f"{address.path or '/'}{'?' + address.query if address.query else ''}")
-        status = connection.getresponse().status
+        path = f"{address.path or '/'}{'?' + address.query if address.query else ''}"
+        connection.request("GET", path, headers={"Cache-Control": "no-cache"})
+        response = connection.getresponse()
+    status = response.status
+    if kept := copy_of(response.getheader("Age", "")):
+        return Answer(up=True, healthy=False, detail=f"{address.geturl()} {kept}")
     return Answer(up=True, healthy=status < _SERVER_ERROR, detail=f"{address.geturl()} answers {status}")
 
 
