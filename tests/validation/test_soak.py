@@ -132,6 +132,33 @@ def test_a_counter_that_grows(values: list[dict[str, float]], reported: dict[str
     assert unexpected(part) == reported
 
 
+NO_NUMBER = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ((NO_NUMBER, 1.0), ""),
+        ((NO_NUMBER, NO_NUMBER, 1.0), "sink: s behind: no number at 2 of 3 looks"),
+        ((NO_NUMBER,), "sink: s behind: no number at 1 of 1 looks"),
+    ],
+)
+def test_a_level_that_could_mostly_not_be_measured_is_not_checked(levels: tuple[float, ...], said: str) -> None:
+    """By a clock that runs ahead the sink's records are of the future: how long it has stood still nobody knows."""
+    looks = tuple((float(at), Seen(levels={"sink: s behind": level})) for at, level in enumerate(levels))
+    part = Part("sinks", looks, limits={"s behind": 10.0})
+
+    assert part.unseen() == said
+    assert part.found() == part.must_be() == {}
+    assert bool(Soak((part,), 5).unknown()) is bool(said)
+
+
+def test_a_level_is_judged_by_the_looks_that_measured_it() -> None:
+    looks = tuple((float(at), Seen(levels={"sink: s behind": level})) for at, level in enumerate((NO_NUMBER, 11.0)))
+
+    assert Part("sinks", looks, limits={"s behind": 10.0}).found() == {"sink: s behind": "up to 11"}
+
+
 def test_a_part_that_was_not_watched_is_no_finding_and_not_forgotten() -> None:
     soak = Soak((connectors(RUNNING), Part("alerts", (), not_watched="no [prometheus]")), seconds=5)
 

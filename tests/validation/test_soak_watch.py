@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 
 import pytest
 
+from cdcproof.clients.kafka.consumer_groups import Group, PartitionLag
 from cdcproof.core.errors import CouldNotLookError, UnreachableError
 from cdcproof.findings import require
+from cdcproof.observations.lag.sink import SinkLag
 from cdcproof.pipeline.model import HttpService
 from cdcproof.validation.soak import watch as soak
 from cdcproof.validation.soak.samples import Seen
@@ -97,6 +100,30 @@ def test_an_interrupted_soak_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(KeyboardInterrupt):
         watch([part(scripted("RUNNING"))], 3600, interrupt)
+
+
+@pytest.mark.parametrize(
+    ("partition", "word", "behind"),
+    [
+        (PartitionLag("t", 0, 5, 4, 9, 3.0), "nothing lost", 3.0),
+        (PartitionLag("t", 0, 1, 4, 9, 3.0), "3 records deleted unread", 3.0),
+        (PartitionLag("t", 0, 12, 4, 9, 0.0), "t/0 ends at 9, before 12, to which it was read", 0.0),
+        (PartitionLag("t", 0, 5, 4, 9, -900.0), "nothing lost", None),
+    ],
+)
+def test_sinks_are_watched_for_what_they_lose_and_for_an_age_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, partition: PartitionLag, word: str, behind: float | None
+) -> None:
+    group = Group("connect-sink", "STABLE", 1)
+    lag = SinkLag((group,), {group.name: (partition,)})
+    monkeypatch.setattr("cdcproof.observations.readings.sink_lag", lambda *_: lag)
+    watched = soak._sinks(pipeline_of("orders"))
+    seen = watched.look()
+
+    assert seen.words == {"connect-sink": "stable", "connect-sink: topics": word}
+    assert watched.expected == {"connect-sink": "stable", "connect-sink: topics": "nothing lost"}
+    measured = seen.levels["connect-sink: s behind"]
+    assert math.isnan(measured) if behind is None else measured == behind
 
 
 def test_connectors_are_watched_by_connectors_own_words() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,7 +18,8 @@ _ANSWERS = "answers"
 class Seen:
     """One look at one part. Every value is by its subject; a subject has the same name in every look.
 
-    `words` must be what is expected, `levels` stay at or below their limits, `counters` never grow, `uptimes` never fall.
+    `words` must be what is expected, `levels` stay at or below their limits, `counters` never grow, `uptimes` never fall. A level that
+    could not be measured is NaN.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -60,9 +62,21 @@ class Part:
         }
 
     def unseen(self) -> str:
-        """When it did not answer; empty where it did throughout."""
+        """When it did not answer, and which levels could mostly not be measured; empty where all was seen throughout."""
+        if self.not_watched:
+            return ""
         story = self._story(self.name, _ANSWERS)
-        return "" if self.not_watched or story == f"{_ANSWERS} throughout" else story
+        silent = [] if story == f"{_ANSWERS} throughout" else [story]
+        return "; ".join([*silent, *self._unmeasured()])
+
+    def _unmeasured(self) -> list[str]:
+        """One look in two may fail on a busy machine; a clock that is wrong makes all of them fail."""
+        looks: dict[str, list[float]] = {}
+        for look in self._made():
+            for subject, level in look.levels.items():
+                looks.setdefault(subject, []).append(level)
+        counts = {subject: (sum(map(math.isnan, levels)), len(levels)) for subject, levels in looks.items()}
+        return [f"{s}: no number at {no} of {of} looks" for s, (no, of) in counts.items() if no > of / 2]
 
     def row(self) -> dict[str, object]:
         """One row for the report."""
@@ -118,7 +132,8 @@ class Part:
         peaks: dict[str, float] = {}
         for look in self._made():
             for subject, level in look.levels.items():
-                peaks[subject] = max(level, peaks.get(subject, level))
+                if not math.isnan(level):
+                    peaks[subject] = max(level, peaks.get(subject, level))
         return peaks
 
     def _too_high(self) -> dict[str, str]:
@@ -171,7 +186,7 @@ class Soak:
         return {part.name: part.not_watched for part in self.parts if part.not_watched}
 
     def unknown(self) -> dict[str, str]:
-        """Whether a part did not answer meanwhile: what it was then nobody knows."""
+        """Whether a part did not answer meanwhile, or could not be measured: what it was then nobody knows."""
         unseen = "; ".join(f"{part.name}: {part.unseen()}" for part in self.parts if part.unseen())
         remedy = "See what stopped it (pytest -m morning looks at each service), then watch again."
         return {f"Not everything could be watched throughout. {unseen}.": remedy} if unseen else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -132,12 +131,14 @@ def _sinks(pipeline: Pipeline) -> Watched:
 
     def look() -> Seen:
         found = readings.sink_lag(kafka, pipeline)
-        ages = {group: age for group, age in found.seconds().items() if not math.isnan(age)}
         return Seen(
-            words={group.name: group.state.lower() for group in found.seen},
+            words={
+                **{group.name: group.state.lower() for group in found.seen},
+                **{f"{group}: topics": lost for group, lost in found.lost_records().items()},
+            },
             levels={
                 **{f"{group}: records behind": records for group, records in found.records().items()},
-                **{f"{group}: s behind": age for group, age in ages.items()},
+                **{f"{group}: s behind": age for group, age in found.seconds().items()},
             },
         )
 
@@ -146,7 +147,10 @@ def _sinks(pipeline: Pipeline) -> Watched:
         "sinks' consumer groups",
         look,
         _SELDOM_SECONDS,
-        expected={sink.consumer_group: "stable" for sink in pipeline.sinks},
+        expected={
+            **{sink.consumer_group: "stable" for sink in pipeline.sinks},
+            **{f"{sink.consumer_group}: topics": "nothing lost" for sink in pipeline.sinks},
+        },
         limits={"records behind": limits.lag_records, "s behind": limits.lag_seconds},
     )
 
