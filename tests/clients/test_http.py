@@ -110,7 +110,9 @@ def test_an_answer_without_a_body_is_none() -> None:
         assert server.bodies == [{"k": 1}, None]
 
 
-@pytest.mark.parametrize(("age", "is_copy"), [("0", False), ("5", False), ("6", True), ("86400", True), ("soon", False)])
+@pytest.mark.parametrize(
+    ("age", "is_copy"), [("0", False), ("5", False), ("6", True), ("86400", True), ("soon", False)]
+)
 def test_a_copy_that_a_cache_kept_is_no_answer_of_the_service(age: str, is_copy: bool) -> None:
     """It would say RUNNING of a Connect that is gone. Every cache says by Age how old its copy is."""
     with serving({"GET /connectors": (200, {})}) as server:

@@ -292,6 +292,25 @@ def test_a_topic_that_was_given_up_is_no_lag_though_the_group_has_committed_to_i
     assert (found.records(), found.seconds()) == ({"connect-sink": 2.0}, {"connect-sink": 900.0})
 
 
+@pytest.mark.parametrize(("given_up", "of_the_first"), [(True, {}), (False, {"connect-first": 90.0})])
+def test_a_topic_that_another_sink_has_taken_over_is_the_lag_of_that_one(
+    given_up: bool, of_the_first: dict[str, float]
+) -> None:
+    """What the first one has committed lingers for days after its table was given to the other."""
+    sinks = [{"name": name, "kind": "sink"} for name in ("first", "second")]
+    lags = {
+        "connect-first": PartitionLag("t.orders", 0, 10, 0, 100, 9e9, given_up=given_up),
+        "connect-second": PartitionLag("t.orders", 0, 100, 0, 100, 0.0),
+    }
+
+    class Two(Broker):
+        def lag(self, group: str, topics: object = ()) -> tuple[PartitionLag, ...]:
+            return (lags[group],)
+
+    found = readings.sink_lag(Two(), pipeline_of("orders", connectors=sinks))  # type: ignore[arg-type]
+    assert found.records() == {**of_the_first, "connect-second": 0.0}
+
+
 class Tables:
     """A database with these tables; all of them are captured."""
 

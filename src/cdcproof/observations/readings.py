@@ -91,7 +91,7 @@ def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -
 
 
 def group_lags(kafka: Kafka, pipeline: Pipeline) -> dict[str, tuple[PartitionLag, ...]]:
-    """The group of each sink to its lag in the topics of the pipeline."""
+    """The group of each sink to its lag in the topics of the pipeline. A topic that another sink has taken over counts as that one's."""
     groups = [sink.consumer_group for sink in pipeline.sinks]
     lag = {group: kafka.lag(group) for group in groups}
     read = {partition.topic for partitions in lag.values() for partition in partitions}
@@ -100,7 +100,11 @@ def group_lags(kafka: Kafka, pipeline: Pipeline) -> dict[str, tuple[PartitionLag
     if unread:  # each sink may be the one that should: they count as the lag of all
         lag = {group: kafka.lag(group, unread) for group in groups}
     topics = {table.topic for table in pipeline.tables}  # what a group has committed to, it keeps
-    return {group: tuple(p for p in partitions if p.topic in topics) for group, partitions in lag.items()}
+    taken = {p.topic for partitions in lag.values() for p in partitions if not p.given_up}
+    return {
+        group: tuple(p for p in partitions if p.topic in topics and not (p.given_up and p.topic in taken))
+        for group, partitions in lag.items()
+    }
 
 
 def mark_passed_over(

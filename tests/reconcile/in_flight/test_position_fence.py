@@ -315,6 +315,37 @@ def test_a_sink_that_has_committed_what_its_topic_does_not_have_proves_nothing(w
     assert world.clock.slept == []
 
 
+@pytest.mark.parametrize(
+    ("earlier", "is_waited_for"),
+    [
+        # its table was given to another sink: what it committed lingers for days, and stands still
+        (Positions({ORDERS: 6}, frozenset({ITEMS[0]}), is_settled=True), False),
+        (Positions({ORDERS: 9_000}, frozenset({ITEMS[0]}), is_settled=True), False),
+        # it reads the topic as well, or may: its members are given topics only now, or it has none and was stopped
+        (Positions({ORDERS: 6}, TOPICS, is_settled=True), True),
+        (Positions({ORDERS: 6}, frozenset({ITEMS[0]})), True),
+        (Positions({ORDERS: 6}, frozenset(), is_settled=True), True),
+    ],
+)
+def test_a_topic_that_another_sink_has_taken_over(world: World, earlier: Positions, is_waited_for: bool) -> None:
+    world.committed = 100
+    world.groups["connect-earlier"] = earlier
+    world.connectors["earlier"] = connector("earlier")
+    known = (*(Expected(name=n, kind="sink") for n in ("sink", "earlier")), Expected(name="source", kind="source"))
+    if is_waited_for:
+        with pytest.raises(DeadlineError, match="earlier has committed 6 of 7"):
+            _cross(world, *known)
+    else:
+        assert _cross(world, *known) == Crossing("position", "0/100", 0.0)
+
+
+def test_a_topic_that_its_only_reader_has_given_up_is_waited_for(world: World) -> None:
+    world.committed = 100
+    world.groups["connect-sink"] = Positions({ORDERS: 6}, frozenset({ITEMS[0]}), is_settled=True)
+    with pytest.raises(DeadlineError, match="sink has committed 6 of 7"):
+        _cross(world)
+
+
 def test_a_sink_that_goes_on_while_it_is_looked_at_has_passed_the_ends(world: World) -> None:
     def more_comes(group: str) -> Positions:
         world.ends[ORDERS] = 12

@@ -233,7 +233,14 @@ class Kafka(Session):
         starts = self._offsets(partitions, OffsetSpec.earliest(), deadline)
         ends = self._offsets(partitions, OffsetSpec.latest(), deadline)
         found = [
-            PartitionLag(topic, partition, reader.committed.get((topic, partition)), start, ends[topic, partition])
+            PartitionLag(
+                topic,
+                partition,
+                reader.committed.get((topic, partition)),
+                start,
+                ends[topic, partition],
+                given_up=reader.has_given_up(topic),
+            )
             for (topic, partition), start in starts.items()
         ]
         return tuple(self._with_ages(found, deadline))
@@ -243,7 +250,8 @@ class Kafka(Session):
         committed = {(p.topic, p.partition): p.offset for p in answer.topic_partitions if p.offset >= 0}
         described = self._of_group(lambda time: self._describe(group, time), deadline)
         assigned = [m.assignment.topic_partitions or () for m in described.members if m.assignment] if described else []
-        return Positions(committed, frozenset(partition.topic for member in assigned for partition in member))
+        topics = frozenset(partition.topic for member in assigned for partition in member)
+        return Positions(committed, topics, is_settled=bool(described and described.state.name == "STABLE"))
 
     def _committed(self, group: str, deadline: Deadline) -> Any:
         asked = [ConsumerGroupTopicPartitions(group)]

@@ -31,11 +31,17 @@ class Positions:
 
     committed: Mapping[Place, int]
     assigned: frozenset[str]
+    is_settled: bool = False
+    """Whether every member has its assignment: none is under way."""
 
     @property
     def topics(self) -> frozenset[str]:
         """Every topic that the group reads, or has read."""
         return self.assigned | {topic for topic, _ in self.committed}
+
+    def has_given_up(self, topic: str) -> bool:
+        """Whether the group reads other topics now: what it has committed here lingers for days."""
+        return self.is_settled and bool(self.assigned) and topic not in self.assigned
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class PartitionLag:
     lag_seconds: float | None = None
     passed_over: bool = False
     """The sink writes nothing of what is not committed: it is in the dead letter topic, or tombstones that its transforms drop."""
+    given_up: bool = False
+    """The group reads other topics now: `Positions.has_given_up`."""
 
     @property
     def lag_records(self) -> int:

@@ -174,7 +174,7 @@ class SinkHop:
 
     def _behind(self, readers: Mapping[str, Positions]) -> Iterator[_Behind]:
         for place, end in self.ends.items():
-            mine = [sink for sink, positions in readers.items() if place[0] in positions.topics]
+            mine = _readers(place, readers)
             if end and not mine:
                 yield _Behind("", place, None, end)
             for sink in mine:
@@ -189,9 +189,9 @@ class SinkHop:
         """
         beyond = [
             (sink, place, committed)
-            for sink, positions in readers.items()
-            for place, committed in positions.committed.items()
-            if place in self.ends and committed > self.ends[place]
+            for place, end in self.ends.items()
+            for sink in _readers(place, readers)
+            if (committed := readers[sink].committed.get(place, 0)) > end
         ]
         now = self.kafka.end_offsets({topic for _, (topic, _), _ in beyond}) if beyond else {}
         return "; ".join(
@@ -223,6 +223,12 @@ class SinkHop:
         texts = [*in_dead_letter_topics(states, self.kafka, topics).values()]
         texts += [f"{sink} may have skipped records: its errors.tolerance is all" for sink in _skipping(states, sinks)]
         self._aside = "".join(f"; {text}" for text in texts)
+
+
+def _readers(place: Place, readers: Mapping[str, Positions]) -> list[str]:
+    """The sinks that read a partition, or have read it; without those that read other topics now, where another one goes on."""
+    known = [sink for sink, positions in readers.items() if place[0] in positions.topics]
+    return [sink for sink in known if not readers[sink].has_given_up(place[0])] or known
 
 
 def _by_sink(behind: Sequence[_Behind]) -> dict[str, dict[Place, int]]:
