@@ -228,7 +228,7 @@ def test_when_a_page_was_made_is_read_from_it(page: Metrics) -> None:
     assert math.isnan(made_at(changed(page, RENDERED, None)))
 
 
-@pytest.mark.parametrize("shown", [0.0, NOW.timestamp() - 30 * HOUR])
+@pytest.mark.parametrize("shown", [0.0, NOW.timestamp() - 30 * HOUR], ids=["never", "long ago"])
 def test_a_match_that_was_not_counted_is_missed_where_no_mismatch_was(
     page: Metrics, pipeline: Pipeline, shown: float
 ) -> None:
