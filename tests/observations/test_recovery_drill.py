@@ -120,4 +120,5 @@ def test_a_record_that_may_not_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.json").mkdir()
     with pytest.raises(CouldNotLookError) as raised:
         read(tmp_path, "w")
-    assert raised.value.message == f"The records of drills in {tmp_path} cannot be read: Is a directory."
+    assert raised.value.message == f"The record of a drill {tmp_path}/a.json cannot be read: it is no file."
+    assert raised.value.remedy == "Let this account read it, or move it away."
