@@ -425,6 +425,7 @@ def test_an_identity_outlives_a_failover_only_as_the_same_database(database: Dat
         ("VACUUM contract.renewed", False),
         ("TRUNCATE contract.renewed", True),
         ("ALTER TABLE contract.renewed ALTER v TYPE int USING v + 1", True),
+        ("ALTER TABLE contract.renewed DROP v; ALTER TABLE contract.renewed ADD v int DEFAULT 5", True),
         ("DROP TABLE contract.renewed; CREATE TABLE contract.renewed (v int)", True),
     ],
 )

@@ -135,7 +135,7 @@ def groups(steps: Collection[Step]) -> dict[str, str]:
 
 def _is_about(subject: str, wanted: str) -> bool:
     """Whether a difference's subject, ``name`` or ``name (role)``, is the wanted name or role."""
-    name, _, role = subject.partition(" (")
+    name, _, role = subject.rpartition(" (")
     return wanted in (subject, name, role.removesuffix(")"))
 
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 import pytest
 
 from cdcproof.clients.connect.client import Connector, ConnectorStates, Task
+from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.consumer_groups import Place, Positions
 from cdcproof.clients.kafka.topic_states import PartitionState, TopicState
 from cdcproof.core import waiting
@@ -19,6 +20,7 @@ from cdcproof.core.errors import CouldNotLookError, DeadlineError, UnexpectedAns
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import LogPosition
 from cdcproof.pipeline.model import Connector as Expected
+from cdcproof.reconcile.in_flight import position_fence
 from cdcproof.reconcile.in_flight.fence import Crossing
 from cdcproof.reconcile.in_flight.position_fence import PositionFence, SourceFence, fences
 from tests.core.test_waiting import Clock
@@ -134,18 +136,22 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def _cross(world: World, *connectors: Expected, seconds: float = 30) -> Crossing:
-    known = connectors or (Expected(name="source", kind="source"), Expected(name="sink", kind="sink"))
-    source = SourceFence(
+def _source_fence(world: World, connectors: tuple[str, ...], seconds: float) -> SourceFence:
+    return SourceFence(
         open_source=lambda: world,  # type: ignore[arg-type,return-value]
         connect=world,  # type: ignore[arg-type]
         kafka=world,  # type: ignore[arg-type]
-        connectors=tuple(one.name for one in known if one.kind == "source"),
+        connectors=connectors,
         database="shop",
         tables=(TableName("public", "orders"),),
         topics=TOPICS,
         hop_seconds=seconds,
     )
+
+
+def _cross(world: World, *connectors: Expected, seconds: float = 30) -> Crossing:
+    known = connectors or (Expected(name="source", kind="source"), Expected(name="sink", kind="sink"))
+    source = _source_fence(world, tuple(one.name for one in known if one.kind == "source"), seconds)
     sinks = tuple(one for one in known if one.kind == "sink")
     return PositionFence(source, world, world, sinks, ORDERS[0], seconds).cross(world.tell)  # type: ignore[arg-type]
 
@@ -444,8 +450,9 @@ def test_every_sink_that_reads_a_topic_must_have_come_to_its_end_and_no_other(wo
 @pytest.mark.parametrize("kind", ["source", "sink"])
 def test_a_pipeline_without_such_a_connector_cannot_be_looked_at(world: World, kind: str) -> None:
     other = Expected(name="x", kind="sink" if kind == "source" else "source")
-    with pytest.raises(CouldNotLookError, match=f"lists no {kind} connector"):
+    with pytest.raises(CouldNotLookError, match=f"lists no {kind} connector") as raised:
         _cross(world, other)
+    assert raised.value.remedy == f'Add it: [[connectors]] with name = "…" and kind = "{kind}".'
 
 
 def test_an_address_that_does_not_answer_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,3 +487,51 @@ def test_the_fences_of_a_run_share_the_first_hop_and_have_a_topic_each() -> None
     assert (orders.topic, shipments.topic) == ("t.orders", "t.shipments")
     assert [sink.name for sink in orders.sinks] == ["sink"]
     assert orders.hop_seconds == known.thresholds.fence_seconds
+    assert orders.connect.url == "http://connect:8083"
+
+
+def test_the_first_hop_of_a_run_is_of_all_its_tables_and_of_the_sources_connectors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared: list[SourceFence] = []
+    monkeypatch.setattr(position_fence, "SharedFence", lambda fence: shared.append(fence) or fence)
+    known = pipeline_of("customers", "orders", "shipments")
+
+    def opened() -> None: ...
+
+    made = fences(known, ["orders", "shipments"], opened)  # type: ignore[arg-type]
+    orders = made["orders"]
+    assert isinstance(orders, PositionFence)
+    assert shared == [
+        SourceFence(
+            open_source=opened,  # type: ignore[arg-type]
+            connect=orders.connect,
+            kafka=orders.kafka,
+            connectors=("source",),
+            database="warehouse_source",
+            tables=(TableName("dbo", "orders"), TableName("dbo", "shipments")),
+            topics=frozenset({"t.orders", "t.shipments"}),
+            hop_seconds=known.thresholds.fence_seconds,
+        )
+    ]
+    assert orders.source is shared[0]
+    assert (orders.connect.url, orders.kafka) == ("http://connect:8083", made["shipments"].kafka)  # type: ignore[attr-defined]
+    assert isinstance(orders.kafka, Kafka)
+
+
+def test_a_crossing_says_how_long_it_took_in_milliseconds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.committed = 100
+
+    def position() -> LogPosition:
+        world.clock.now += 2.34567
+        return LogPosition(100, "0/100")
+
+    monkeypatch.setattr(world, "position", position)
+    assert _cross(world).seconds == 2.346
+    assert _source_fence(world, ("source",), 30).cross(world.tell) == Crossing("position", "0/100", 2.346)
+
+
+def test_connect_is_asked_twice_a_second(world: World) -> None:
+    world.each_second = iter([lambda w: None, lambda w: setattr(w, "committed", 100)])
+    _cross(world)
+    assert world.clock.slept == [0.5] * 4

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,90 @@ def test_what_was_proven_stays_so_when_a_table_grows() -> None:
 
     assert len(grown.slices) > 30
     assert grown.oldest_at == MORNING
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rows", "cuts"),
+    [
+        (1, 100, SLICE_ROWS, []),
+        (1, 100, 0, []),
+        (1, 100, 3 * SLICE_ROWS - 1, []),  # what is not much too large is left as it is
+        (1, 100, 3 * SLICE_ROWS, [35, 69]),
+        (1, 4, 4 * SLICE_ROWS, [2, 3, 4]),
+        (1, 3, 4 * SLICE_ROWS, [2, 3]),
+        (1, 2, 4 * SLICE_ROWS, []),
+        (-2, 1, 4 * SLICE_ROWS, [-1, 0, 1]),
+        (7, 7, 9 * SLICE_ROWS, []),
+        (0, 99, 4 * SLICE_ROWS, [25, 50, 75]),
+    ],
+)
+def test_where_a_table_is_cut(low: int, high: int, rows: int, cuts: list[int]) -> None:
+    kept = Proofs(ABOUT).divided(low, high, rows)
+
+    assert [one.slice.high for one in kept.slices[:-1]] == cuts
+    assert [one.slice.low for one in kept.slices[1:]] == cuts
+
+
+@pytest.mark.parametrize(
+    ("bound", "cuts"),
+    [
+        (400, [400]),  # 400 values a slice are no more than two steps of 200
+        (401, [134, 268, 401]),
+        (399, [399, 533, 667]),
+        (500, [167, 334, 500]),
+        (1_000, [200, 400, 600, 1_000]),  # of the second one no value is there
+        (-5, [-5, 200, 400, 600]),
+    ],
+)
+def test_a_slice_that_is_much_too_large_is_divided_by_the_values_that_it_may_hold(bound: int, cuts: list[int]) -> None:
+    begun = Proofs(ABOUT, (_proven(None, bound, MORNING), _proven(bound, None, NOON)))
+    kept = begun.divided(0, 799, 4 * SLICE_ROWS)
+
+    assert [one.slice.high for one in kept.slices[:-1]] == cuts
+    assert [one.at for one in kept.slices] == [
+        MORNING if one.slice.high is not None and one.slice.high <= bound else NOON for one in kept.slices
+    ]
+
+
+def test_a_slice_is_proven_or_lost_for_itself_alone() -> None:
+    kept = Proofs(ABOUT, (Proven(Slice(None, 5)), Proven(Slice(5, 9)), _proven(9, None, NOON)))
+
+    proven = kept.proven(Slice(5, 9), _result(MORNING))
+    assert proven.slices == (Proven(Slice(None, 5)), _proven(5, 9, MORNING), _proven(9, None, NOON))
+    assert proven.without([9, 20]).slices == (*proven.slices[:2], Proven(Slice(9, None)))
+    assert proven.without([]).slices == proven.slices
+
+
+def test_of_distrusted_proofs_only_the_slices_are_left() -> None:
+    kept = Proofs(
+        ABOUT, (_proven(None, 5, NOON), _proven(5, None, MORNING)), (Latest(NOON, "3"),), 7, NOON, 3, Logs(9, 9)
+    )
+
+    assert kept.unproven() == replace(kept, slices=(Proven(Slice(None, 5)), Proven(Slice(5, None))))
+
+
+def test_it_is_a_slices_turn_when_it_is_not_proven_and_then_by_age() -> None:
+    slices = [_proven(None, 5, NOON), Proven(Slice(5, 9)), _proven(9, 12, MORNING), Proven(Slice(12, None))]
+
+    assert [one.slice.low for one in sorted(slices, key=lambda one: one.turn)] == [5, 12, 9, None]
+    assert Proven(WHOLE_TABLE).turn == (False, 0)
+
+
+def test_a_pipeline_has_a_folder_of_its_own_whatever_it_is_called(tmp_path: Path) -> None:
+    assert proofs.folder_of(tmp_path, "shop/eu", ("a", "b")) == tmp_path / "shop%2Feu"
+    assert proofs.folder_of(tmp_path, "", ("pg://a:1/x", "b")) == tmp_path / "pg%3A%2F%2Fa%3A1%2Fx%20b"
+    assert proofs.path_of(tmp_path, "a/X") == tmp_path / "a%2FX.json"
+
+
+def test_a_place_where_nothing_can_be_kept_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "t.json"
+    for keep in (lambda: proofs.write(Proofs(ABOUT), path), lambda: proofs.alone(path.parent).__enter__()):
+        with pytest.raises(CouldNotLookError, match="cannot be kept in") as raised:
+            keep()
+        assert str(tmp_path / "file") in raised.value.message
+        assert raised.value.message.endswith(("File exists", "Not a directory"))
+        assert raised.value.remedy == "Make room there."
 
 
 def test_the_oldest_is_by_time_and_not_by_text() -> None:
@@ -155,7 +240,8 @@ def test_a_position_is_needed_while_proofs_that_are_not_too_old_go_on_from_it(
     kept = Proofs({proofs.SOURCE: "here"}, (_proven(None, None, MORNING),), (), 17, MORNING)
     proofs.write(replace(kept, **change), tmp_path / "a.json")
     proofs.write(replace(kept, position=3), tmp_path / "mine.json")
-    (tmp_path / "broken.json").write_text("{")
+    for name in ("0.json", "broken.json", "zz.json"):  # a folder is read in any order
+        (tmp_path / name).write_text("{")
     now = datetime.fromisoformat(MORNING)
 
     assert proofs.needed(tmp_path, [tmp_path / "mine.json"], "here", now, 1.0) == ([17] if is_needed else [])
@@ -163,12 +249,30 @@ def test_a_position_is_needed_while_proofs_that_are_not_too_old_go_on_from_it(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", f'{{"version": {VERSION}}}', f'{{"version": {VERSION}, "about": {{}}, "slices": 1, "latest": []}}'],
+    [
+        "",
+        "{",
+        f'{{"version": {VERSION}}}',
+        json.dumps(
+            {
+                "version": VERSION,
+                "about": {},
+                "latest": [],
+                "position": 1,
+                "followed_at": None,
+                "dropped": None,
+                "logs": {},
+                "slices": [[None, None, {**asdict(_result("soon"))}]],
+            }
+        ),
+        f'{{"version": {VERSION}, "about": {{}}, "slices": 1, "latest": []}}',
+    ],
 )
 def test_a_file_that_is_none_is_named_with_the_way_out(tmp_path: Path, text: str) -> None:
     path = tmp_path / "orders.json"
     path.write_text(text)
 
-    with pytest.raises(CouldNotLookError, match=r"orders\.json") as raised:
+    with pytest.raises(CouldNotLookError) as raised:
         proofs.read(path, ABOUT)
-    assert "rm '" in str(raised.value)
+    assert re.fullmatch(rf"The proofs in {re.escape(str(path))} cannot be read: \w+Error .+", raised.value.message)
+    assert raised.value.remedy == f"rm '{path}'   (every row of the table is then proven anew)"

@@ -59,7 +59,8 @@ def test_another_database_under_the_same_name_is_not_read(held: FakeDatabase) ->
 def test_a_table_that_was_made_anew_meanwhile_is_not_read(held: FakeDatabase) -> None:
     held.tables_held["t"].number = 2
     with pytest.raises(
-        UnexpectedAnswerError, match=r"s\.t was made anew, truncated or rewritten since the run was planned"
+        UnexpectedAnswerError,
+        match=r"s\.t was made anew, truncated, rewritten or given a column since the run was planned",
     ):
         read_slice(_read())
 

@@ -252,7 +252,7 @@ def test_a_table_that_was_made_anew_is_an_error(
         _share(tmp_path, source, target, index)
     target.tables_held["t"].number = 2
     if when == "while it is read":
-        assert "made anew, truncated or rewritten" in _share(tmp_path, source, target, 3)[0].error
+        assert "made anew, truncated, rewritten or given a column" in _share(tmp_path, source, target, 3)[0].error
     assert _merged(tmp_path, source, target).status is TableStatus.ERROR
 
 

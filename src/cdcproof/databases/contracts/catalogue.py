@@ -13,7 +13,7 @@ class Catalogue(Protocol):
     """Tables and columns. Errors as `contracts.database.Database`."""
 
     def table_identity(self, table: TableName) -> str:
-        """A text that changes when the table is made anew, or all its rows are written anew without a change being logged for each."""
+        """A text that changes when the table is made anew, gets a column, or has all its rows written without a change being logged for each."""
         ...
 
     def tables(self, schema: str) -> frozenset[TableName]:

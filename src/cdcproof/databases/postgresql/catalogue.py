@@ -24,7 +24,7 @@ class Catalogue:
         self._storages: dict[TableName, catalogue.Storage] = {}
 
     def table_identity(self, table: TableName) -> str:
-        """Its oid and its file's number."""
+        """Its oid, its file's number, and how many columns it ever had."""
         rows = self._session.query(catalogue.TABLE_IDENTITY, (table.schema, table.table))
         if not rows:
             raise self._session.no_such_table(table)

@@ -31,7 +31,7 @@ class Catalogue:
         self._session = session
 
     def table_identity(self, table: TableName) -> str:
-        """Its number and when it was made."""
+        """Its number, when it was made, and the greatest number that a column of it ever had."""
         rows = self._session.query(catalogue.TABLE_IDENTITY, table.schema, table.table)
         if not rows:
             raise self._session.errors.no_such_table(table)

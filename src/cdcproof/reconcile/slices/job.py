@@ -112,7 +112,7 @@ class _Job:
 def _demand_readable(agreed: ResumePoint, ours: ResumePoint, way: Way) -> None:
     if (agreed.source_mark, agreed.target_mark) != (ours.source_mark, ours.target_mark):
         raise UnexpectedAnswerError(
-            f"{way.plan.source.table} or {way.plan.target.table} was made anew, truncated or rewritten since it was planned.",
+            f"{way.plan.source.table} or {way.plan.target.table} was made anew, truncated, rewritten or given a column since it was planned.",
             "Begin again with an empty folder.",
         )
     if agreed.strategy is not way.choice.strategy:

@@ -149,7 +149,8 @@ def _opened(place: Place, table: TableName, statement_timeout_seconds: float) ->
             )
         if session.catalogue.table_identity(table) != place.table:
             raise UnexpectedAnswerError(
-                f"{table} was made anew, truncated or rewritten since the run was planned.", "Run again."
+                f"{table} was made anew, truncated, rewritten or given a column since the run was planned.",
+                "Run again.",
             )
         yield session
 

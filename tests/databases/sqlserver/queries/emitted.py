@@ -404,7 +404,7 @@ def known() -> Known:
 _VIEWS = {
     name: columns.split()
     for name, columns in {
-        "sys.tables": "name object_id schema_id is_ms_shipped is_tracked_by_cdc is_memory_optimized",
+        "sys.tables": "name object_id schema_id is_ms_shipped is_tracked_by_cdc is_memory_optimized max_column_id_used",
         "sys.objects": "name object_id principal_id schema_id parent_object_id type create_date modify_date is_ms_shipped",
         "sys.schemas": "name schema_id principal_id",
         "sys.views": "name object_id schema_id parent_object_id type create_date modify_date is_ms_shipped with_check_option",

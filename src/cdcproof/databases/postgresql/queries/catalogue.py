@@ -16,8 +16,9 @@ IDENTITY: LiteralString = """
            pg_is_in_recovery() AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')
     FROM pg_database WHERE datname = current_database()"""
 # Its files change with TRUNCATE and whatever rewrites it. A partitioned table has none itself, and its partitions come and go.
+# A column that is added gives every row a value without a write. relnatts counts those that were dropped, too.
 TABLE_IDENTITY: LiteralString = """
-    SELECT concat_ws(' ', c.oid, pg_relation_filenode(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    SELECT concat_ws(' ', c.oid, pg_relation_filenode(c.oid), c.relnatts) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %s AND c.relname = %s"""
 IS_STANDBY: LiteralString = "SELECT pg_is_in_recovery()"
 SYSTEM_IDENTIFIER: LiteralString = "SELECT system_identifier::text FROM pg_control_system()"

@@ -97,10 +97,11 @@ IDENTITY = """
     FROM sys.databases AS d WHERE d.name = DB_NAME()"""
 RECOVERY_FORK = """
     SELECT CONVERT(nvarchar(36), r.recovery_fork_guid) FROM sys.database_recovery_status AS r WHERE r.database_id = DB_ID()"""
-# TRUNCATE is refused for a table that is captured.
+# TRUNCATE is refused for a table that is captured. A column that is added gives every row a value without a write.
 TABLE_IDENTITY = f"""
     SELECT CONVERT(varchar(11), o.object_id) + ' ' + CONVERT(varchar(23), o.create_date, 126)
-    FROM sys.objects AS o WHERE o.object_id = {OBJECT}"""  # noqa: S608  a constant
+           + ' ' + CONVERT(varchar(11), COALESCE(t.max_column_id_used, 0))
+    FROM sys.objects AS o LEFT JOIN sys.tables AS t ON t.object_id = o.object_id WHERE o.object_id = {OBJECT}"""  # noqa: S608  a constant
 # What is no object is a method of a column's value. Of a synonym SQL Server does not say what its function is.
 IS_DETERMINISTIC = """
     SELECT CASE WHEN OBJECT_ID(?) IS NULL THEN 1 ELSE COALESCE(OBJECTPROPERTY(OBJECT_ID(?), N'IsDeterministic'), 0) END"""
