@@ -6,12 +6,12 @@ import socket
 import threading
 import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException
-from confluent_kafka.admin import ClusterMetadata
+from confluent_kafka.admin import ClusterMetadata, ConsumerGroupListing, ListConsumerGroupsResult
 
 from cdcproof.clients.kafka import session as kafka_session
 from cdcproof.clients.kafka.client import Kafka
@@ -90,9 +90,10 @@ class Client:
 
 @dataclass
 class Coordinator:
-    """A broker that coordinates every group, and may restart without anybody noticing."""
+    """A broker that coordinates every group, and may restart without anybody noticing; `busy`: what it answers before it can."""
 
     starts: int = 1
+    busy: list[int] = field(default_factory=list)
 
 
 class ClientOfGroups:
@@ -110,13 +111,23 @@ class ClientOfGroups:
     ) -> dict[str, Future[object]]:
         return {group.group_id: self._answer(SimpleNamespace(topic_partitions=[])) for group in groups}
 
+    def list_consumer_groups(self, request_timeout: float) -> Future[object]:
+        """What one broker says; of another, which is busy, there is an error beside it."""
+        errors = [KafkaException(KafkaError(self._coordinator.busy.pop()))] if self._coordinator.busy else []
+        listed = ConsumerGroupListing("g", is_simple_consumer_group=False, state=ConsumerGroupState.STABLE)
+        future: Future[object] = Future()
+        future.set_result(ListConsumerGroupsResult([listed], errors))
+        return future
+
     def list_topics(self, timeout: float) -> ClusterMetadata:
         return ClusterMetadata()
 
     def _answer(self, value: object) -> Future[object]:
         self._found = self._found or self._coordinator.starts
         future: Future[object] = Future()
-        if self._found == self._coordinator.starts:
+        if self._coordinator.busy:
+            future.set_exception(KafkaException(KafkaError(self._coordinator.busy.pop())))
+        elif self._found == self._coordinator.starts:
             future.set_result(value)
         else:
             future.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
@@ -134,6 +145,29 @@ def test_a_question_about_a_group_is_answered_after_a_restart_that_nobody_notice
             before = question()
             coordinator.starts += 1
             assert question() == before
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR],
+)
+def test_a_coordinator_that_is_busy_after_a_start_is_asked_again_until_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, answer: int
+) -> None:
+    coordinator = Coordinator()
+    monkeypatch.setattr(kafka_session, "AdminClient", lambda _: ClientOfGroups(coordinator))
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as server:
+        kafka = kafka_at(f"127.0.0.1:{server.getsockname()[1]}")
+        for question in (lambda: kafka.group("g"), kafka.groups, lambda: kafka.positions("g"), lambda: kafka.lag("g")):
+            before = question()
+            coordinator.busy = [answer] * 2
+            assert question() == before
+            assert coordinator.busy == []
+
+        monkeypatch.setattr(kafka_session, "DEADLINE_SECONDS", 0.2)
+        coordinator.busy = [answer] * 100
+        with pytest.raises(UnexpectedAnswerError, match="oordinator"):
+            kafka.groups()
 
 
 def test_a_port_of_another_service_is_no_broker_and_the_clients_own_log_goes_nowhere(
@@ -178,7 +212,9 @@ class SlowClient:
     def list_consumer_groups(self, request_timeout: float) -> Future[object]:
         future: Future[object] = Future()
         asked = weakref.ref(self)
-        threading.Timer(0.1, lambda: asked() is not None and future.set_result(SimpleNamespace(valid=[]))).start()
+        threading.Timer(
+            0.1, lambda: asked() is not None and future.set_result(ListConsumerGroupsResult([], []))
+        ).start()
         return future
 
 

@@ -72,10 +72,8 @@ class Kafka(Session):
         """Every consumer group that the brokers know, by name, with its state."""
         deadline = self._deadline()
         self._probe(deadline)
-        listed = self._result(
-            self._call(lambda: self._client().list_consumer_groups(request_timeout=left(deadline))), deadline
-        )
-        return {group.group_id: group.state.name for group in sorted(listed.valid, key=lambda group: group.group_id)}
+        listed = self._of_group(self._listed, deadline)
+        return {group.group_id: group.state.name for group in sorted(listed, key=lambda group: group.group_id)}
 
     def end_offsets(self, topics: Collection[str]) -> dict[Place, int]:
         """The offset after the last record of each partition. Raises `UnexpectedAnswerError` naming a missing topic."""
@@ -257,6 +255,14 @@ class Kafka(Session):
         asked = [ConsumerGroupTopicPartitions(group)]
         futures = self._call(lambda: self._client().list_consumer_group_offsets(asked, request_timeout=left(deadline)))
         return self._result(futures[group], deadline)
+
+    def _listed(self, deadline: Deadline) -> Any:
+        """The groups of all brokers: those of a broker that did not answer would be missed."""
+        future = self._call(lambda: self._client().list_consumer_groups(request_timeout=left(deadline)))
+        listed = self._result(future, deadline)
+        if listed.errors:
+            raise self._ours(listed.errors[0])
+        return listed.valid
 
     def _describe(self, group: str, deadline: Deadline) -> Any:
         """The client's description of the group; None when there is no such group."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -30,6 +31,7 @@ T = TypeVar("T")
 DEADLINE_SECONDS = 5.0
 _PROBE_SECONDS = 1.5
 _SHARE_OF_KEPT_CLIENT = 0.4
+_BETWEEN_QUESTIONS_SECONDS = 0.1
 _READ_ONE_RECORD = {
     "group.id": "cdcproof",
     "enable.auto.commit": False,
@@ -53,6 +55,10 @@ _silent.propagate = False
 
 class NoSuchGroupError(UnexpectedAnswerError):
     """The brokers know no consumer group of this name."""
+
+
+class CoordinatorBusyError(UnexpectedAnswerError):
+    """The group's coordinator is being elected, or reads what its groups have committed: seconds after a broker has started."""
 
 
 class Session:
@@ -190,11 +196,17 @@ class Session:
         return client
 
     def _of_group(self, question: Callable[[Deadline], T], deadline: Deadline) -> T:
-        """The answer to a question about a group, of a new client where the one that is kept has none."""
-        try:
-            return question(Deadline(deadline.remaining_seconds * _SHARE_OF_KEPT_CLIENT))
-        except UnreachableError:
-            return question(deadline)
+        """The answer to a question about a group, of a new client where the one that is kept has none; asked again of a busy coordinator."""
+        while True:
+            try:
+                try:
+                    return question(Deadline(deadline.remaining_seconds * _SHARE_OF_KEPT_CLIENT))
+                except UnreachableError:
+                    return question(deadline)
+            except CoordinatorBusyError:
+                if deadline.remaining_seconds < _BETWEEN_QUESTIONS_SECONDS:
+                    raise
+            time.sleep(_BETWEEN_QUESTIONS_SECONDS)
 
     def _probe(self, deadline: Deadline) -> None:
         """Fail at once when no broker accepts a connection: the client itself would try until its time is up."""
@@ -261,6 +273,12 @@ class Session:
                 )
             case KafkaError.GROUP_ID_NOT_FOUND:
                 return NoSuchGroupError(message)
+            case (
+                KafkaError.COORDINATOR_LOAD_IN_PROGRESS
+                | KafkaError.COORDINATOR_NOT_AVAILABLE
+                | KafkaError.NOT_COORDINATOR
+            ):
+                return CoordinatorBusyError(message, "Wait until the broker has started, then look again.")
         return UnexpectedAnswerError(message)
 
     def _no_answer(self) -> UnreachableError:
