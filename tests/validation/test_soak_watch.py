@@ -46,7 +46,7 @@ def test_every_part_is_looked_at_from_the_start_to_the_end() -> None:
 
     assert found.found() == found.must_be()
     times = [at for at, _ in found.parts[0].looks]
-    assert times[0] < 0.15
+    assert times[0] < 0.3
     assert times[-1] >= 0.3
     assert len(times) >= 4
 
