@@ -126,6 +126,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-really-a-secret-key")
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("moto.s3.models.utcnow", lambda: datetime.fromtimestamp(NOW, UTC).replace(tzinfo=None))
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
         client.create_bucket(Bucket="cdc-backups")

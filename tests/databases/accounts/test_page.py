@@ -48,6 +48,7 @@ def server(postgres_servers: Servers) -> Iterator[Server]:
     """A server with the page's databases, and their two tables, closed to PUBLIC."""
     target = postgres_servers.target
     for database in page.DATABASES.values():
+        target.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")  # other tests leave theirs of this name
         target.execute(f"CREATE DATABASE {database}", f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
         target.execute(
             "REVOKE ALL ON SCHEMA public FROM PUBLIC",

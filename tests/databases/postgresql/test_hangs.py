@@ -55,13 +55,22 @@ def stopped(server: Server, *, whole: bool = False) -> Iterator[list[int]]:
         if whole:
             [(folder,)] = other.execute("SHOW data_directory").fetchall()
             found.append((int((Path(folder) / "postmaster.pid").read_text().split()[0]),))
-    for (process,) in found:
-        os.kill(process, signal.SIGSTOP)
+    standing = [process for (process,) in found if sent(process, signal.SIGSTOP)]
+    assert standing
     try:
-        yield [process for (process,) in found]
+        yield standing
     finally:
-        for (process,) in found:
+        for process in standing:
             os.kill(process, signal.SIGCONT)
+
+
+def sent(process: int, what: signal.Signals) -> bool:
+    """False: it has ended meanwhile, as the process of a session that was closed just before does."""
+    try:
+        os.kill(process, what)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def in_a_snapshot(database: Database) -> None:
