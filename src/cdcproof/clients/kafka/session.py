@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -23,7 +22,7 @@ from cdcproof.clients.kafka.dead_letters import Record
 from cdcproof.clients.kafka.login import Login
 from cdcproof.core.errors import CouldNotLookError, RefusedError, UnexpectedAnswerError, UnreachableError
 from cdcproof.core.patience import stretched
-from cdcproof.core.waiting import Deadline
+from cdcproof.core.waiting import Deadline, pause
 from cdcproof.pipeline.model import Kafka as Cluster
 
 T = TypeVar("T")
@@ -196,17 +195,21 @@ class Session:
         return client
 
     def _of_group(self, question: Callable[[Deadline], T], deadline: Deadline) -> T:
-        """The answer to a question about a group, of a new client where the one that is kept has none; asked again of a busy coordinator."""
+        """The answer to a question about groups; a coordinator that is busy is asked again."""
         while True:
             try:
-                try:
-                    return question(Deadline(deadline.remaining_seconds * _SHARE_OF_KEPT_CLIENT))
-                except UnreachableError:
-                    return question(deadline)
+                return self._of_kept_client(question, deadline)
             except CoordinatorBusyError:
                 if deadline.remaining_seconds < _BETWEEN_QUESTIONS_SECONDS:
                     raise
-            time.sleep(_BETWEEN_QUESTIONS_SECONDS)
+            pause(_BETWEEN_QUESTIONS_SECONDS)
+
+    def _of_kept_client(self, question: Callable[[Deadline], T], deadline: Deadline) -> T:
+        """The answer, of a new client where the one that is kept has none."""
+        try:
+            return question(Deadline(deadline.remaining_seconds * _SHARE_OF_KEPT_CLIENT))
+        except UnreachableError:
+            return question(deadline)
 
     def _probe(self, deadline: Deadline) -> None:
         """Fail at once when no broker accepts a connection: the client itself would try until its time is up."""
