@@ -1,8 +1,5 @@
 """What the reconciliation exporter's series of mismatches say."""
 
-import time
-from collections.abc import Iterator
-
 import pytest
 
 from cdcproof.findings import Concern, Finding, Observation, require_equal, warn_if_any
@@ -12,14 +9,6 @@ from cdcproof.observations.reconciliation.metrics import MismatchMetrics
 class TestMismatchMetrics:
     NOW = 1_800_000_000.0
     """2027-01-15 08:00:00 in UTC."""
-
-    @pytest.fixture
-    def utc(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        with monkeypatch.context() as patched:
-            patched.setenv("TZ", "UTC")
-            time.tzset()
-            yield
-        time.tzset()
 
     def metrics(self, total, last_mismatch=0.0, last_match=0.0, contents=None, runs=None):
         contents = dict.fromkeys(total, 0.0) if contents is None else contents

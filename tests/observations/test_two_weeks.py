@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
-
-import pytest
 
 from cdcproof.observations.weeks.two_weeks import Gap, Increase, gaps_in, is_whole, weeks
 
@@ -14,15 +10,6 @@ NOW = 2_000_000_000.0 // 300 * 300
 WEEK = 7 * 86_400
 THIS, LAST = weeks(NOW)
 REMEDY = "See in Prometheus' targets whether the exporter is scraped (up), and since when; Prometheus' retention must be 14 days or more."
-
-
-@pytest.fixture
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patched:
-        patched.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
 
 
 def every_step(start: float, end: float, value: float = 1.0) -> tuple[tuple[float, float], ...]:

@@ -145,7 +145,7 @@ def _is_of(file: BackupFile, pipelines: Iterable[str]) -> bool:
 
 def _place(directory: Path, file: BackupFile) -> str:
     folder = file.path.rpartition("/")[0].split("/")[0]
-    return str(directory / folder) if folder else str(directory)
+    return str(directory / folder)
 
 
 def _newest_by(files: Iterable[BackupFile], key: Callable[[BackupFile], str]) -> dict[str, BackupFile]:
