@@ -35,6 +35,8 @@ from tests.reconcile.slices.in_memory import ADDRESSES, COLUMNS, PAIR, compared,
 
 ROWS = [(key, 0) for key in range(60)]
 ID = COLUMNS[0]
+READINGS_OF_A_TABLE = 2
+"""In which all other mutants are planted, once."""
 Reads = Callable[[FakeDatabase, FakeDatabase, Path], TableResult]
 
 
@@ -97,13 +99,13 @@ def _sides(kind: type[FakeDatabase], which: str, **more: object) -> tuple[FakeDa
 
 
 @EVERY_WAY
-def test_equal_tables_match_where_each_slice_proves_its_ends(way: Reads, tmp_path: Path) -> None:
+def test_equal_tables_match_where_each_slice_proves_its_ends_by_one_reading(way: Reads, tmp_path: Path) -> None:
     asked: list[str] = []
     source, target = (FakeDatabase(side(*ROWS).tables_held, before=asked.append) for _ in range(2))
     assert way(source, target, tmp_path).status is TableStatus.MATCH
     slices = asked.count("chunk_sums") // 2
     assert slices >= 3
-    assert asked.count("planted chunk_sums") >= 2 * 3 * slices
+    assert asked.count("planted chunk_sums") == 2 * (slices + READINGS_OF_A_TABLE)
 
 
 @EVERY_WAY
@@ -149,15 +151,25 @@ class Distinct(FakeDatabase):
             seen.add(row.forms)
 
 
+@dataclass
+class HashedByKey(FakeDatabase):
+    """Adds the same for rows of one key, whatever their values are."""
+
+    def chunk_sums(self, scan: TableRead, segment: Segment) -> Iterator[ChunkSum]:
+        for found in super().chunk_sums(scan, segment):
+            yield found if scan.slice is None else found._replace(sum=7 * found.rows)
+
+
 @EVERY_WAY
 @pytest.mark.parametrize(
     ("kind", "more", "said"),
     [
         (WithoutOneEnd, {"is_last": False}, "a stale update was not seen in its first and last row"),
         (WithoutOneEnd, {"is_last": True}, "a stale update was not seen in its first and last row"),
-        (Distinct, {}, "rows were read of 3 and 3 that were planted at its ends"),
+        (Distinct, {}, "4 and 4 rows were read of 6 and 6 that were planted at its ends"),
+        (HashedByKey, {}, "a stale update was not seen in its first and last row"),
     ],
-    ids=["first", "last", "doubled"],
+    ids=["first", "last", "doubled", "by key"],
 )
 def test_what_is_lost_in_the_first_or_last_row_of_a_slice_is_not_checked(
     way: Reads, kind: type[FakeDatabase], more: dict[str, object], said: str, tmp_path: Path
@@ -222,42 +234,59 @@ def test_slices_with_a_gap_between_them_are_not_checked(
     assert result.error.startswith("Not checked: ")
 
 
-def _plantings(part: Slice, *columns: Column, width: int = 3) -> list[Planting]:
+def _planted(part: Slice, *columns: Column, several: bool) -> Planting:
     held = FakeDatabase({"t": FakeTable(columns or COLUMNS, ("id",), [])})
     end = held.endpoint().side(held)
     plan, _ = planned(PAIR, end, end, Stop())
-    chunking = Chunking(width=width)
+    chunking = Chunking(width=3)
     plan = replace(plan, source=replace(plan.source, chunking=chunking), target=replace(plan.target, chunking=chunking))
-    return list(at_ends(plan, columns_of(plan, "postgresql", "postgresql"), part))
+    planting = at_ends(plan, columns_of(plan, "postgresql", "postgresql"), part, several=several)
+    assert planting
+    assert (planting.plan.source.slice, planting.plan.target.slice) == (part, part)
+    return planting
 
 
-def _keys(plan: Plan) -> tuple[list[int], list[int]]:
-    return tuple(sorted(int(row[0] or 0) for row in scan.planted or ()) for scan in (plan.source, plan.target))  # type: ignore[return-value]
+def _rows(plan: Plan) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    return tuple(
+        sorted(tuple(int(text or 0) for text in row) for row in scan.planted or ())
+        for scan in (plan.source, plan.target)
+    )  # type: ignore[return-value]
 
 
-def test_mutants_are_in_the_first_and_the_last_row_and_others_right_beside_the_slice() -> None:
-    found = {one.seeded[0].specimen.mutant: one for one in _plantings(Slice(10, 20))}
-    assert {mutant: _keys(one.plan) for mutant, one in found.items()} == {
-        Mutant.DROPPED: ([9, 10, 20], [9, 19, 20]),
-        Mutant.DOUBLED: ([9, 10, 19, 19, 20], [9, 10, 10, 19, 20]),
-        Mutant.STALE: ([9, 10, 19, 20], [9, 10, 19, 20]),
-    }
-    assert {(one.plan.source.slice, one.plan.target.slice) for one in found.values()} == {(Slice(10, 20),) * 2}
-    assert [(one.source_rows, one.target_rows) for one in found.values()] == [(1, 1), (3, 3), (2, 2)]
+def test_changes_are_in_the_first_and_the_last_row_and_others_right_beside_the_slice() -> None:
+    planting = _planted(Slice(10, 20), several=False)
+    assert _rows(planting.plan) == (
+        [(9, 1), (10, 1), (19, 2), (20, 1)],
+        [(9, 1), (10, 2), (19, 1), (20, 1)],
+    )
+    assert (planting.source_rows, planting.target_rows) == (2, 2)
 
 
-def test_a_slice_of_one_key_has_its_mutants_in_the_one_row() -> None:
-    keys = [_keys(one.plan) for one in _plantings(Slice(7, 8))]
-    assert keys == [([6, 7, 8], [6, 8]), ([6, 7, 8], [6, 7, 7, 8]), ([6, 7, 8], [6, 7, 8])]
+def test_sums_are_proven_by_several_rows_of_either_end_some_of_them_alike() -> None:
+    planting = _planted(Slice(10, 20), several=True)
+    assert _rows(planting.plan) == (
+        [(9, 1), (10, 1), (10, 1), (10, 2), (19, 1), (19, 2), (19, 2), (20, 1)],
+        [(9, 1), (10, 1), (10, 2), (10, 2), (19, 1), (19, 1), (19, 2), (20, 1)],
+    )
+    assert (planting.source_rows, planting.target_rows) == (6, 6)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_slice_of_one_key_is_changed_in_its_one_row(several: bool) -> None:
+    source, target = _rows(_planted(Slice(7, 8), several=several).plan)
+    assert [key for key, _ in source] == [key for key, _ in target] == [6, *[7] * (3 if several else 1), 8]
+    assert source != target
 
 
 def test_a_slice_without_a_bound_ends_where_both_types_do() -> None:
     small = replace(ID, type="smallint")
-    (dropped, *_) = _plantings(Slice(None, 5), small, COLUMNS[1])
-    assert _keys(dropped.plan) == ([-32768, 5], [4, 5])
-    (dropped, *_) = _plantings(Slice(5, None), small, COLUMNS[1])
-    assert _keys(dropped.plan) == ([4, 5], [4, 32767])
+    for part, keys in ((Slice(None, 5), [-32768, 4, 5]), (Slice(5, None), [4, 5, 32767])):
+        source, _ = _rows(_planted(part, small, COLUMNS[1], several=False).plan)
+        assert [key for key, _ in source] == keys
 
 
-def test_a_table_of_nothing_but_its_key_has_no_value_to_change() -> None:
-    assert [one.seeded[0].specimen.mutant for one in _plantings(Slice(1, 9), ID)] == [Mutant.DROPPED, Mutant.DOUBLED]
+def test_where_nothing_but_the_key_can_be_changed_a_row_is_missing_on_either_side() -> None:
+    assert _rows(_planted(Slice(1, 9), ID, several=False).plan) == ([(0,), (1,), (9,)], [(0,), (8,), (9,)])
+    several = _planted(Slice(1, 9), ID, several=True)
+    assert _rows(several.plan) == ([(0,), (1,), (1,), (8,), (9,)], [(0,), (1,), (8,), (8,), (9,)])
+    assert several.seeded[0].specimen.mutant is Mutant.DROPPED

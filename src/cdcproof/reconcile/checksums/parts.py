@@ -91,12 +91,13 @@ def sum_up(
     progress: Callable[[int], None] = lambda _: None,
     scanned: Scanned | None = None,
     sessions: Sessions | None = None,
+    first: Callable[[], None] = lambda: None,
     hold: Callable[[], None] = lambda: None,
     keep: Callable[[Scanned], None] = lambda _: None,
 ) -> Balance:
     """Each part read once, of one snapshot a side, by these two sessions and by as many more as are free in `sessions`.
 
-    `progress` receives how many rows of the source are read. `hold` is called before each part but the first, and may take its
+    `progress` receives how many rows of the source are read. `first` is called before all parts, within the snapshots. `hold` is called before each part but the first, and may take its
     time; `keep` after each part, one at a time. `scanned` is where an earlier run stopped. Raises `CouldNotLookError` when a
     side cannot be read, `StoppedError` when `stop` is set: the statements that run are ended then.
     """
@@ -109,6 +110,7 @@ def sum_up(
             lambda: snapshots.enter_context(source.snapshot()),
             lambda: snapshots.enter_context(target.snapshot()),
         )
+        first()
         work.read(source, target, held=False)
     return state.balance
 

@@ -62,9 +62,9 @@ class Prover:
         return SelfProof(rows, control, _matrix(planted, survived), reason)
 
     def demand_ends_seen(self, way: Way, part: Slice) -> None:
-        """Raise `UnexpectedAnswerError` where mutants at the ends of a slice are not found by value and by key. Raises as `sum_up`."""
+        """Raise `UnexpectedAnswerError` where a change of the ends of a slice is not found by value and by key. Raises as `sum_up`."""
         columns = columns_of(way.plan, self.source.engine, self.target.engine)
-        for planting in at_ends(way.plan, columns, part):
+        if planting := at_ends(way.plan, columns, part, several=False):
             seen = _Seen(planting, *self._found(planting, way, (Part(),)))
             if wrong := seen.control:
                 raise not_checked(part, wrong[1])

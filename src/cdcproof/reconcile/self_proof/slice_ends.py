@@ -1,34 +1,47 @@
-"""The self-proof of one slice: mutants in its first and its last row, and rows on both sides of it that are not to be read.
+"""The self-proof of one slice: its first and its last row are changed, and rows on both sides of it are not to be read.
 
 They go the way of the slice itself: by its bounds, its sessions and its strategy. So each slice proves itself where it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from cdcproof.core.errors import UnexpectedAnswerError
-from cdcproof.databases.table_read import Chunking, Slice
+from cdcproof.databases.table_read import WHOLE, Chunking, Slice
 from cdcproof.reconcile.checksums.balance import Balance
-from cdcproof.reconcile.checksums.parts import Part, sum_up
 from cdcproof.reconcile.checksums.sums import Summing
-from cdcproof.reconcile.concurrency import Stop
+from cdcproof.reconcile.concurrency import Stop, both_scans
 from cdcproof.reconcile.plan.edge_values import INTEGERS
 from cdcproof.reconcile.plan.plan import Plan
-from cdcproof.reconcile.self_proof.cells import Columns, values
+from cdcproof.reconcile.self_proof.cells import Cell, Columns, values
 from cdcproof.reconcile.self_proof.mutants import Mutant, Planted, Specimen
 from cdcproof.reconcile.self_proof.planting import Bed, Planting, Tag, apart, base_of, tags_of
 
 _FIRST, _LAST = 0, 1
+_Cells = tuple[Mapping[int, Cell], ...]
+"""Rows of one key, by what is not the plainest in each."""
 
 
 def demand_seen(plan: Plan, columns: Sequence[Columns], part: Slice, source: Summing, target: Summing) -> None:
-    """Raise `UnexpectedAnswerError` where the sums of a slice do not show what is planted at its ends. Raises as `sum_up`."""
-    for planting in at_ends(plan, columns, part):
-        if why := not_seen(planting, sum_up(planting.plan, source, target, [Part()], Stop())):
-            raise not_checked(part, why)
+    """Raise `UnexpectedAnswerError` where the sums of a slice do not show what is planted at its ends.
+
+    Both sides are within their snapshots. Raises as `sum_up`.
+    """
+    planting = at_ends(plan, columns, part, several=True)
+    if not planting:
+        return
+    ours, theirs = planting.plan.source, planting.plan.target
+    at_source, at_target = both_scans(
+        Stop(), lambda: list(source.chunk_sums(ours, WHOLE)), lambda: list(target.chunk_sums(theirs, WHOLE))
+    )
+    balance = Balance()
+    balance.add_source(at_source)
+    balance.add_target(at_target)
+    if why := not_seen(planting, balance):
+        raise not_checked(part, why)
 
 
 def not_checked(part: Slice, why: str) -> UnexpectedAnswerError:
@@ -46,30 +59,34 @@ def not_seen(planting: Planting, balance: Balance) -> str:
     read, planted = (balance.source_rows, balance.target_rows), (planting.source_rows, planting.target_rows)
     if read != planted:
         return f"{read[0]} and {read[1]} rows were read of {planted[0]} and {planted[1]} that were planted at its ends"
-    chunks = set(balance.extent().chunks)
+    hashes = {chunk: rest for chunk, _, rest, _ in balance.left()}
     ends = {int.from_bytes(key[0] or b"", signed=True) for key in seeded.keys}
-    is_seen = chunks == ends if planting.plan.source.chunking.width else len(chunks) >= len(ends)
-    return "" if is_seen else f"{seeded.specimen.mutant} was not seen in its first and last row"
+    is_seen = hashes.keys() == ends if planting.plan.source.chunking.width else len(hashes) >= len(ends)
+    return (
+        "" if is_seen and all(hashes.values()) else f"{seeded.specimen.mutant} was not seen in its first and last row"
+    )
 
 
-def at_ends(plan: Plan, columns: Sequence[Columns], part: Slice) -> Iterator[Planting]:
-    """Each mutant in both rows, which then differ in opposite directions. Nothing where both sides hold no such rows."""
+def at_ends(plan: Plan, columns: Sequence[Columns], part: Slice, *, several: bool) -> Planting | None:
+    """A change of the first and of the last row, in opposite directions; None where both sides hold no such rows.
+
+    With `several` rows of each, some of them alike, so that the sums alone prove that every row counts. Without, to be read by value.
+    """
     base, rows = base_of(columns), _ends(plan, columns, part)
     if not base or not rows:
-        return
-    for specimen in _specimens(plan, columns, is_one_row=rows[_FIRST] == rows[_LAST]):
-        bed = Bed(plan, base, [rows])
-        if not bed.take(specimen):
-            continue
-        source_rows, target_rows = len(bed.source), len(bed.target)
-        for tag in _beside(columns, part):
-            others = bed.rows([Planted(_FIRST, {})], (tag, tag))
-            bed.source += others
-            bed.target += others
-        made = bed.planting(Chunking(width=1) if plan.source.chunking.width else apart(plan))
-        source, target = (replace(scan, slice=part) for scan in (made.plan.source, made.plan.target))
-        limited = replace(made.plan, source=source, target=target)
-        yield replace(made, plan=limited, source_rows=source_rows, target_rows=target_rows)
+        return None
+    bed = Bed(plan, base, [rows])
+    if not bed.take(_specimen(plan, columns, several=several, is_one_row=rows[_FIRST] == rows[_LAST])):
+        return None
+    source_rows, target_rows = len(bed.source), len(bed.target)
+    for tag in _beside(columns, part):
+        others = bed.rows([Planted(_FIRST, {})], (tag, tag))
+        bed.source += others
+        bed.target += others
+    made = bed.planting(Chunking(width=1) if plan.source.chunking.width else apart(plan))
+    source, target = (replace(scan, slice=part) for scan in (made.plan.source, made.plan.target))
+    limited = replace(made.plan, source=source, target=target)
+    return replace(made, plan=limited, source_rows=source_rows, target_rows=target_rows)
 
 
 def _ends(plan: Plan, columns: Sequence[Columns], part: Slice) -> tuple[Tag, Tag] | None:
@@ -91,26 +108,25 @@ def _beside(columns: Sequence[Columns], part: Slice) -> Iterator[Tag]:
             yield {0: cell}
 
 
-def _specimens(plan: Plan, columns: Sequence[Columns], *, is_one_row: bool) -> Iterator[Specimen]:
-    first, last = Planted(_FIRST, {}), Planted(_LAST, {})
-    mutants = [
-        (Mutant.DROPPED, (), (first,), (last,)),
-        (Mutant.DOUBLED, (), (first, last, last), (first, first, last)),
-        *_changed(plan, columns),
-    ]
-    for mutant, places, *rows in mutants:
-        source, target = (tuple(one for one in side if one.place == _FIRST or not is_one_row) for side in rows)
-        yield Specimen(mutant, places, source, target, by_sums=mutant is Mutant.DOUBLED and not plan.multiset)
+def _specimen(plan: Plan, columns: Sequence[Columns], *, several: bool, is_one_row: bool) -> Specimen:
+    """What the first row is at the source, the last one is at the target, and the other way round."""
+    mutant, places, one, other = _change(plan, columns)
+    if several:  # as many on both sides: who adds rows that are alike once counts too few
+        one, other = (*one, *one, *other), (*one, *other, *other)
+
+    def side(first: _Cells, last: _Cells) -> tuple[Planted, ...]:
+        return (
+            *(Planted(_FIRST, cells) for cells in first),
+            *(Planted(_LAST, cells) for cells in last if not is_one_row),
+        )
+
+    return Specimen(mutant, places, side(one, other), side(other, one))
 
 
-_Rows = tuple[Planted, ...]
-
-
-def _changed(plan: Plan, columns: Sequence[Columns]) -> Iterator[tuple[Mutant, tuple[int, ...], _Rows, _Rows]]:
-    """One value for another in the first column behind the key that has two."""
+def _change(plan: Plan, columns: Sequence[Columns]) -> tuple[Mutant, tuple[int, ...], _Cells, _Cells]:
+    """One value for another in the first column behind the key that has two; in a table without such a column, no row for one."""
     for place in range(1 if plan.multiset else plan.source.key_width, len(columns)):
         two = [{place: cell} for cell in islice(values(columns[place]), 2)]
         if len(two) == 2:
-            source, target = ((Planted(_FIRST, one), Planted(_LAST, other)) for one, other in (two, reversed(two)))
-            yield Mutant.STALE, (place,), source, target
-            return
+            return Mutant.STALE, (place,), (two[0],), (two[1],)
+    return Mutant.DROPPED, (), ({},), ()

@@ -93,9 +93,13 @@ def sums_of(plan: Plan, part: Slice, strategy: Strategy, ends: Ends) -> SliceSum
     """
     with ExitStack() as stack:
         ours, theirs = (_summing(strategy, side, stack) for side in (ends.source, ends.target))
-        demand_seen(plan, columns_of(plan, ends.source_engine, ends.target_engine), part, ours, theirs)
+        columns = columns_of(plan, ends.source_engine, ends.target_engine)
         began, position = now(), log_end(ends.source)
-        balance = sum_up(within(plan, part), ours, theirs, [Part()], Stop())
+        balance = sum_up(
+            within(plan, part),
+            *(ours, theirs, [Part()], Stop()),
+            first=lambda: demand_seen(plan, columns, part, ours, theirs),
+        )
     left = tuple(sorted(balance.left()))
     return SliceSums(left, balance.source_rows, balance.target_rows, began, now(), position, worker())
 
