@@ -30,6 +30,22 @@ class TestColumnSets:
         sets = self.sets(source, target, **table)
         assert sets.found() == sets.expected()
 
+    @pytest.mark.parametrize(
+        ("source", "target", "missing"),
+        [
+            (["id", "note", "Note"], ["id", "note"], "Note"),
+            (["id", "note", "Note"], ["id", "Note"], "note"),
+            (["id", "note", "Note"], ["id", "NOTE"], "Note"),
+            (["id", "note", "Note"], ["id", "note", "Note"], ""),
+            (["id", "NOTE"], ["id", "note", "Note"], "NOTE"),
+        ],
+    )
+    def test_a_column_of_the_target_stands_for_one_of_the_source(self, source, target, missing):
+        """PostgreSQL's quoted names, and SQL Server's under a collation that knows case, may differ by case alone."""
+        assert self.sets(source, target).found() == {
+            "orders": f"not at the target: {missing}" if missing else "every column at the target"
+        }
+
     def test_columns_that_the_target_lacks_are_named_with_the_line_that_accepts_them(self):
         sets = self.sets(["id", "note", "loyalty", "no"], ["id", "no"], exclude=("note",), rename={"no": "number"})
         assert sets.found() == {"orders": "not at the target: loyalty, no"}

@@ -2,8 +2,10 @@
 
 import pytest
 
-from cdcproof.findings import Finding, Observation, require_equal
-from cdcproof.observations.dead_letters import DeadLetters
+from cdcproof.clients.kafka.topic_states import PartitionState, TopicState
+from cdcproof.core.errors import CouldNotLookError
+from cdcproof.findings import Finding, Observation, require, require_equal
+from cdcproof.observations.dead_letters import DeadLetters, Expired, expired
 
 
 class TestDeadLetters:
@@ -48,3 +50,42 @@ class TestDeadLetters:
             "dlq-b of b": "no records",
             "c": "no dead letter topic",
         }
+
+    def test_records_that_retention_took_before_anybody_handled_them_are_not_checked(self):
+        """An empty topic looks as if all had been handled."""
+        found = DeadLetters({"a": "dlq-a"}, {"dlq-a": 0}, expired={"dlq-a": Expired(3, "retention.ms=604800000")})
+
+        with pytest.raises(CouldNotLookError) as raised:
+            require(found.observation())
+        assert raised.value.message == (
+            "It is not known whether anybody handled 3 records that are no longer in dlq-a (retention.ms=604800000) of a."
+        )
+        assert "`cdcproof connectors dlq a --clear`" in raised.value.remedy
+        assert Expired(1, "retention.ms=1").words("dlq") == "1 record that is no longer in dlq (retention.ms=1)"
+
+
+WEEK = {"retention.ms": "604800000", "retention.bytes": "-1"}
+
+
+@pytest.mark.parametrize(
+    ("starts", "settings", "handled", "ends", "records"),
+    [
+        ((0, 0), WEEK, {}, (0, 0), 0),
+        ((0, 0), WEEK, {}, (4, 4), 0),
+        ((4, 3), WEEK, {}, (4, 4), 7),
+        ((4, 3), WEEK, {("dlq", 0): 4}, (4, 4), 3),
+        ((4, 3), WEEK, {("dlq", 0): 4, ("dlq", 1): 4}, (4, 4), 0),
+        # the topic was made anew since
+        ((2, 0), WEEK, {("dlq", 0): 9}, (4, 0), 2),
+        # nothing but a person deletes there
+        ((4, 3), {"retention.ms": "-1", "retention.bytes": "-1"}, {}, (4, 4), 0),
+        ((4, 3), {"retention.ms": "-1", "retention.bytes": "1000"}, {}, (4, 4), 7),
+        ((4, 3), {}, {}, (4, 4), 0),
+    ],
+)
+def test_what_retention_may_have_taken_is_what_the_log_no_longer_has_and_nobody_handled(
+    starts, settings, handled, ends, records
+):
+    partitions = tuple(PartitionState(number, True, 1, 1, start) for number, start in enumerate(starts))
+    found = expired(TopicState("dlq", partitions, settings), handled, {("dlq", n): end for n, end in enumerate(ends)})
+    assert (found.records if found else 0) == records

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.kafka.consumer_groups import Group, PartitionLag, Place
 from cdcproof.clients.kafka.topic_states import PartitionState, TopicState
+from cdcproof.connectors import handled_dead_letters
 from cdcproof.core.errors import CouldNotLookError, UnreachableError
 from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
 from cdcproof.databases.contracts.log import Slot
@@ -41,8 +43,14 @@ class Broker:
     """Kafka with one topic of ten records, of which the sink has committed eight."""
 
     def __init__(
-        self, dead_letters: int = 0, copied: bool = False, is_up: bool = True, tombstones: bool = False
+        self,
+        dead_letters: int = 0,
+        copied: bool = False,
+        is_up: bool = True,
+        tombstones: bool = False,
+        expired: int = 0,
     ) -> None:
+        self.expired = expired
         self.is_up = is_up
         self.dead_letters = dead_letters
         self.copied = copied
@@ -65,6 +73,18 @@ class Broker:
     def kept_records(self, topics: Collection[str]) -> dict[str, int]:
         assert set(topics) == {"dlq"}
         return {"dlq": self.dead_letters}
+
+    def kept_offsets(self, topics: Collection[str]) -> dict[Place, range]:
+        assert set(topics) == {"dlq"}
+        return {("dlq", 0): range(self.expired, self.expired + self.dead_letters)}
+
+    def topic_states(self, topics: Collection[str]) -> tuple[TopicState, ...]:
+        assert set(topics) == {"dlq"}
+        kept = {"retention.ms": "604800000", "retention.bytes": "-1"}
+        return (TopicState("dlq", (PartitionState(0, True, 1, 1, self.expired),), kept),)
+
+    def cluster_id(self) -> str:
+        return "cluster"
 
     def put_aside(self, positions: Mapping[Place, int], ends: Mapping[Place, int], topic: str) -> frozenset[Place]:
         assert (positions, ends, topic) == ({("t.orders", 0): 8}, {("t.orders", 0): 10}, "dlq")
@@ -487,3 +507,16 @@ def test_where_a_sink_puts_records_aside_must_be_known_for_each(topic: str | Non
     assert found.found() == found.expected() == {"dlq of other": "no records"}
     with pytest.raises(CouldNotLookError, match=re.escape(words)):
         require(found.observation())
+
+
+def test_what_retention_took_from_a_dead_letter_topic_is_not_handled_until_it_is_noted(tmp_path: Path) -> None:
+    pipeline = pipeline_of("orders", paths={"reconciliation_reports": str(tmp_path / "reconciliation_reports")})
+    told = {"sink": connector("sink", {"name": "sink", "errors.deadletterqueue.topic.name": "dlq"})}
+    with serving({EXPANDED: (200, told)}) as server:
+        connect = Connect(HttpService(url=server.url))
+        before = readings.dead_letters(connect, Broker(expired=4), pipeline)  # type: ignore[arg-type]
+        handled_dead_letters.note(pipeline.paths.reports, "cluster", {("dlq", 0): 4})
+        after = readings.dead_letters(connect, Broker(expired=4), pipeline)  # type: ignore[arg-type]
+    with pytest.raises(CouldNotLookError, match="anybody handled 4 records that are no longer in dlq"):
+        require(before.observation())
+    require(after.observation())

@@ -30,6 +30,11 @@ class TestSinkLag:
             (Group("g", "EMPTY", 0), "empty, 0 members"),
             (Group("g", "STABLE", 0), "stable, 0 members"),
             (Group("g", "PREPARING_REBALANCING", 1), "consuming"),
+            # states of KIP-848, as a client names them that knows them, and one that does not
+            (Group("g", "ASSIGNING", 1), "consuming"),
+            (Group("g", "RECONCILING", 2), "consuming"),
+            (Group("g", "UNKNOWN", 1), "consuming"),
+            (Group("g", "UNKNOWN", 0), "unknown, 0 members"),
         ],
     )
     def test_the_word_for_a_group(self, group, word):

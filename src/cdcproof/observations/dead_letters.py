@@ -5,9 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cdcproof.clients.kafka.consumer_groups import Place
+from cdcproof.clients.kafka.topic_states import TopicState
 from cdcproof.findings import Observation
 
 _NONE = "no records"
+_LIMITS = ("retention.ms", "retention.bytes")
+_HANDLE = (
+    "Reconcile with --validate-checksums and repair what it names. Then `cdcproof connectors dlq {} --clear` notes that they were handled. "
+    "retention.ms=-1 and retention.bytes=-1 of the topic keep the next ones."
+)
+
+
+@dataclass(frozen=True)
+class Expired:
+    """Records that a topic had and no longer has, and the settings that delete records."""
+
+    records: int
+    limits: str
+
+    def words(self, topic: str) -> str:
+        """``3 records that are no longer in dlq (retention.ms=604800000)``."""
+        one = self.records == 1
+        return f"{self.records:,} record{' that is' if one else 's that are'} no longer in {topic} ({self.limits})"
+
+
+def expired(state: TopicState, handled: Mapping[Place, int], ends: Mapping[Place, int]) -> Expired | None:
+    """What retention may have deleted of a topic before anybody handled it; None where it has deleted nothing, or keeps all.
+
+    Where more was handled than the topic has, it was made anew since: that counts for nothing.
+    """
+    records = 0
+    for partition in state.partitions:
+        place = state.name, partition.id
+        known = handled.get(place, 0)
+        records += max(0, partition.log_start - (known if known <= ends.get(place, 0) else 0))
+    limits = [f"{key}={value}" for key in _LIMITS if (value := state.settings.get(key, "-1")) != "-1"]
+    return Expired(records, ", ".join(limits)) if records and limits else None
 
 
 @dataclass(frozen=True)
@@ -21,9 +55,11 @@ class DeadLetters:
     kept: Mapping[str, int]
     """A topic that is not there yet keeps none: Connect makes it with its first record."""
     unnamed: Mapping[str, str] = field(default_factory=dict)
+    expired: Mapping[str, Expired] = field(default_factory=dict)
+    """Topic to the records that it no longer has, though nobody is known to have handled them."""
 
     def observation(self) -> Observation:
-        """No topic has a record, and the topic of every sink is known."""
+        """No topic has a record, none lost one that nobody handled, and the topic of every sink is known."""
         return Observation(self.found(), self.expected(), unknown=self.unknown())
 
     def expected(self) -> dict[str, str]:
@@ -35,9 +71,13 @@ class DeadLetters:
         return {subject: words for subject, (_, words) in self._words().items()}
 
     def unknown(self) -> dict[str, str]:
-        """Whether it is not known in which topic a sink puts records aside."""
-        why = "; ".join(f"{sink}: {words}" for sink, words in self.unnamed.items())
-        return {f"It is not known where every sink puts records aside. {why}.": ""} if why else {}
+        """Whether it is not known in which topic a sink puts records aside, or whether those that are gone were handled."""
+        unnamed = "; ".join(f"{sink}: {words}" for sink, words in self.unnamed.items())
+        found = {f"It is not known where every sink puts records aside. {unnamed}.": ""} if unnamed else {}
+        for sink, topic in self.topics.items():
+            if gone := self.expired.get(topic):
+                found[f"It is not known whether anybody handled {gone.words(topic)} of {sink}."] = _HANDLE.format(sink)
+        return found
 
     def sinks(self) -> tuple[str, ...]:
         """Sinks whose topic has records."""

@@ -11,6 +11,7 @@ from cdcproof.clients.connect.transforms import drops_tombstones
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.consumer_groups import PartitionLag, Place
 from cdcproof.clients.schema_registry import Registry
+from cdcproof.connectors import handled_dead_letters
 from cdcproof.connectors.settings import accounts, capture, travelling
 from cdcproof.connectors.settings import config as connector_config
 from cdcproof.core.errors import CdcproofError, CouldNotLookError, UnexpectedAnswerError
@@ -22,7 +23,7 @@ from cdcproof.databases.names import TableName
 from cdcproof.environments.base import Environment
 from cdcproof.observations.databases.own_rights import OwnRights
 from cdcproof.observations.databases.slots import Slots
-from cdcproof.observations.dead_letters import DeadLetters
+from cdcproof.observations.dead_letters import DeadLetters, expired
 from cdcproof.observations.lag.sink import SinkLag
 from cdcproof.observations.schema.columns import ColumnSets
 from cdcproof.observations.schema.next_schema import NO_SUBJECT, NextSchemas, Subject, with_another_column
@@ -184,7 +185,14 @@ def dead_letters(connect: Connect, kafka: Kafka, pipeline: Pipeline) -> DeadLett
     unnamed |= {sink: "it is not at Connect" for sink in sinks if states.get(sink) is None}
     named = {sink: topics.get(sink, "") for sink in sinks if sink not in unnamed}
     wanted = [topic for topic in named.values() if topic]
-    return DeadLetters(named, kafka.kept_records(wanted) if wanted else {}, unnamed)
+    if not wanted:
+        return DeadLetters(named, {}, unnamed)
+    offsets = kafka.kept_offsets(wanted)
+    ends = {place: one.stop for place, one in offsets.items()}
+    handled = handled_dead_letters.noted(pipeline.paths.reports, kafka.cluster_id())
+    gone = {state.name: expired(state, handled, ends) for state in kafka.topic_states(wanted)}
+    kept = {topic: sum(len(one) for (name, _), one in offsets.items() if name == topic) for topic in wanted}
+    return DeadLetters(named, kept, unnamed, {topic: one for topic, one in gone.items() if one})
 
 
 def slots(source: Database, connect: Connect, kafka: Kafka, pipeline: Pipeline) -> Slots:

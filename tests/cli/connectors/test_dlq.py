@@ -12,6 +12,7 @@ from cdcproof.cli.connectors import dlq
 from cdcproof.cli.main import main
 from cdcproof.clients.kafka.consumer_groups import Place
 from cdcproof.clients.kafka.dead_letters import Record
+from cdcproof.connectors import handled_dead_letters
 from cdcproof.onboarding.pipeline_file import text_of
 from cdcproof.pipeline.model import Kafka as Cluster
 from tests.canned import EXPANDED, connector, serving
@@ -25,20 +26,25 @@ class Broker:
     """One dead letter topic."""
 
     records: tuple[Record, ...] = ()
+    start = 0
 
     def __init__(self, cluster: Cluster) -> None:
         assert cluster.bootstrap_servers == "kafka:9092"
 
     def kept_offsets(self, topics: Collection[str]) -> dict[Place, range]:
         assert list(topics) == ["dlq"]
-        return {PLACE: range(len(Broker.records))}
+        return {PLACE: range(Broker.start, Broker.start + len(Broker.records))}
+
+    def cluster_id(self) -> str:
+        return "cluster"
 
     def newest_records(self, topic: str, limit: int) -> tuple[Record, ...]:
         assert topic == "dlq"
         return Broker.records[-limit:]
 
     def delete_records(self, ends: Mapping[Place, int]) -> None:
-        Broker.records = Broker.records[ends[PLACE] :]
+        Broker.records = Broker.records[ends[PLACE] - Broker.start :]
+        Broker.start = ends[PLACE]
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +55,7 @@ def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     headers = dict(
         zip((f"__connect.errors.{n}" for n in names), ("t.orders", "0", "7", "x.DataException", "no int"), strict=True)
     )
+    Broker.start = 0
     Broker.records = (Record(PLACE, 0, b"key-1", b"value-1", headers), Record(PLACE, 1, b"key-2", b"value-2", {}))
 
 
@@ -80,9 +87,19 @@ def test_it_forgets_them_where_it_may_and_writes_that_down(capsys: pytest.Captur
     assert Broker.records == ()
     assert "delete the 2 records of dlq that are there: deleted" in Path("reports/acts.log").read_text()
 
-    assert call("--clear", **DLQ) == 0
     assert call(**DLQ) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "sink: 0 records are in dlq"
+
+
+def test_what_was_cleared_is_noted_as_handled_and_what_retention_took_before_it() -> None:
+    Broker.start = 5
+    assert call("--clear", "--allow-acts", **DLQ) == 0
+    assert handled_dead_letters.noted(Path("reports"), "cluster") == {PLACE: 7}
+    assert handled_dead_letters.noted(Path("reports"), "another") == {}
+
+    Broker.start = 9  # retention took two more
+    assert call("--clear", "--allow-acts", **DLQ) == 0
+    assert handled_dead_letters.noted(Path("reports"), "cluster") == {PLACE: 9}
 
 
 def test_what_is_put_aside_after_the_count_stays(

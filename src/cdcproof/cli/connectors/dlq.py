@@ -8,6 +8,7 @@ from cdcproof.cli.connectors.options import acting, add_acting, add_common, name
 from cdcproof.cli.tables import as_json, print_hanging
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.clients.kafka.dead_letters import TOPIC_KEY, counted
+from cdcproof.connectors.handled_dead_letters import note
 from cdcproof.core.acts import written_down
 from cdcproof.core.errors import UsageError
 from cdcproof.core.secrets import scrub
@@ -19,8 +20,9 @@ def add_dlq(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `dlq`."""
     parser.description = (
         "Show the records in a sink's dead letter topic: where each came from and why it\n"
-        "was put aside, never its values. With --clear they are deleted: what was put\n"
-        "aside since they were counted stays.\n"
+        "was put aside, never its values. With --clear they are deleted and noted as\n"
+        "handled, as are those that retention has deleted: what was put aside since they\n"
+        "were counted stays.\n"
         "Exit status: 0 none, or all deleted; 1 there are some; 2 the sink has no dead\n"
         "letter topic, 3 could not look."
     )
@@ -41,10 +43,13 @@ def run_dlq(arguments: argparse.Namespace) -> int:
     kafka = Kafka(here.pipeline.kafka)
     offsets = kafka.kept_offsets([topic])
     kept = sum(map(len, offsets.values()))
-    if arguments.clear and kept:
+    if arguments.clear and any(one.stop for one in offsets.values()):
         act = f"delete the {kept:,} records of {topic} that are there"
+        ends = {place: one.stop for place, one in offsets.items()}
         with acting(arguments, here) as control, written_down(control.write_down, act, ended="deleted"):
-            kafka.delete_records({place: one.stop for place, one in offsets.items()})
+            if kept:
+                kafka.delete_records(ends)
+            note(here.pipeline.paths.reports, kafka.cluster_id(), ends)
         if arguments.json:
             print(as_json({"connector": arguments.name, "topic": topic, "deleted": kept}))
         else:

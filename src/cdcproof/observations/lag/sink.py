@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cdcproof.clients.kafka.consumer_groups import Group, PartitionLag
+from cdcproof.clients.kafka.consumer_groups import ABSENT_STATE, Group, PartitionLag
 from cdcproof.findings import Observation, at_most
 from cdcproof.pipeline.model import Thresholds
 
-_CONSUMING = ("STABLE", "PREPARING_REBALANCING", "COMPLETING_REBALANCING")
+_NOT_CONSUMING = (ABSENT_STATE, "EMPTY")
+"""A group that has members is in any other state while it reads, or gets its partitions: of those of KIP-848 (ASSIGNING, RECONCILING) the client knows none."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,6 @@ def _word(group: Group) -> str:
         return "absent"
     return (
         "consuming"
-        if group.members and group.state in _CONSUMING
+        if group.members and group.state not in _NOT_CONSUMING
         else f"{group.state.lower()}, {group.members} members"
     )

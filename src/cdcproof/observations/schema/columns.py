@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cdcproof.databases.names import Column
 from cdcproof.findings import Observation
 from cdcproof.pipeline.model import Table
+from cdcproof.reconcile.plan.columns import counterparts_of
 
 Sides = tuple[Sequence[Column], Sequence[Column]]
 """The columns at source and target."""
@@ -65,11 +66,9 @@ class ColumnSets:
 
 
 def _missing(table: Table, source: Sequence[Column], target: Sequence[Column]) -> tuple[Column, ...]:
-    there = {column.name.lower() for column in target}
+    there = counterparts_of(table.rename, source, target)
     return tuple(
         column
         for column in source
-        if not column.computed
-        and column.name not in table.exclude
-        and table.rename.get(column.name, column.name).lower() not in there
+        if not column.computed and column.name not in table.exclude and column.name not in there
     )

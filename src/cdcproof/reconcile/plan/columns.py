@@ -127,14 +127,9 @@ def match(table: TablePair, source: Structure, target: Structure) -> tuple[list[
     pairs: list[Pair] = []
     left_out: list[LeftOut] = []
     absent: list[str] = []
-    remaining = {column.name: column for column in target.columns}
-    renamed = {name: remaining.pop(name) for name in table.rename.values()}
-    unrenamed = [column for column in source.columns if column.name not in table.rename]
+    counterparts = counterparts_of(table.rename, source.columns, target.columns)
     for column in source.columns:
-        if column.name in table.rename:
-            counterpart: Column | None = renamed[table.rename[column.name]]
-        else:
-            counterpart = remaining.pop(_counterpart(column, unrenamed, remaining), None)
+        counterpart = counterparts.get(column.name)
         if column.name in table.exclude:
             left_out.append(LeftOut(column.name, table.excluded, at_target=counterpart.name if counterpart else ""))
         elif column.computed and (counterpart is None or counterpart.computed):
@@ -152,14 +147,30 @@ def match(table: TablePair, source: Structure, target: Structure) -> tuple[list[
             said = "".join(f'; {column.name} = "{way.written_as}" in written_as would compare it' for way in found)
             reason = f"{column.type} at the source, {counterpart.type} at the target{said}"
             left_out.append(LeftOut(column.name, reason, column, counterpart))
-    left_out += [LeftOut(name, table.excluded if name in table.exclude else ONLY_AT_TARGET) for name in remaining]
+    taken = {counterpart.name for counterpart in counterparts.values()}
+    left_out += [
+        LeftOut(column.name, table.excluded if column.name in table.exclude else ONLY_AT_TARGET)
+        for column in target.columns
+        if column.name not in taken
+    ]
     return pairs, left_out, absent
 
 
-def _counterpart(column: Column, columns: Sequence[Column], candidates: Mapping[str, Column]) -> str:
-    """As `name_of`; one that bears another column's name to the letter is that one's."""
-    others = {other.name for other in columns} - {column.name}
-    return name_of(column.name, {name: one for name, one in candidates.items() if name not in others})
+def counterparts_of(rename: Mapping[str, str], source: Sequence[Column], target: Sequence[Column]) -> dict[str, Column]:
+    """Column of the source to the column that stands for it at the target, of those that have one; none stands for two.
+
+    What is not renamed bears its name, or the only one that is it but for case; one that bears another column's name to the
+    letter is that one's.
+    """
+    remaining = {column.name: column for column in target}
+    found = {name: remaining.pop(renamed) for name, renamed in rename.items() if renamed in remaining}
+    names = [column.name for column in source if column.name not in rename]
+    for name in names:
+        others = {other for other in names if other != name}
+        candidates = {candidate: one for candidate, one in remaining.items() if candidate not in others}
+        if (counterpart := remaining.pop(name_of(name, candidates), None)) is not None:
+            found[name] = counterpart
+    return found
 
 
 def _possible(table: TablePair, column: Column, ways: Sequence[Meeting]) -> tuple[Meeting, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -281,6 +282,13 @@ def test_the_oldest_change_that_was_not_read_has_an_age(
     assert found.unread_seconds == (0.0 if oldest is None else 400.0)
     assert asked == ([] if oldest is None else [at(oldest).data])
     assert (found.end, found.stored) == (lsn.of_text(F), lsn.of_text(F) + 2)
+
+
+@pytest.mark.parametrize(("age", "known"), [(400, 400.0), (0, 0.0), (-1, math.nan), (-3000, math.nan), (None, None)])
+def test_an_age_below_zero_is_not_known(monkeypatch: pytest.MonkeyPatch, age: int | None, known: float | None) -> None:
+    """The server keeps local time, which is set back by an hour when daylight saving ends."""
+    found = sql_server(monkeypatch, {deployment.CAPTURED_AGE: [(age,)]}).age_seconds(deployment.CAPTURED_AGE)
+    assert found is known or found == known or (math.isnan(found) and math.isnan(known))
 
 
 def test_a_connector_that_has_not_begun_to_stream_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,12 @@ def test_the_age_is_that_of_the_oldest_and_takes_from_the_retention() -> None:
     assert (cleaned.records, cleaned.seconds, cleaned.headroom_seconds) == (1, None, None)
 
 
+def test_a_change_that_is_dated_into_the_future_has_no_age() -> None:
+    """Daylight saving has ended since: the server keeps local time, so the age is not known, and it is not 0."""
+    found = unread(sql_server([(9, 1, INSERT)], age=-2400), offset(8, 7))
+    assert (found.records, found.seconds, found.headroom_seconds) == (1, None, None)
+
+
 def test_tables_that_the_connector_does_not_capture_do_not_count() -> None:
     found = sql_server([(9, 1, INSERT)], other=[(9, 2, INSERT), (9, 3, INSERT)])
     assert unread(found, offset(8, 7)).records == 3

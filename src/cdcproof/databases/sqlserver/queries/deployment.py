@@ -48,7 +48,7 @@ LOGIN = """
     SELECT CAST(LOGINPROPERTY(?, N'IsExpired') AS int), CAST(LOGINPROPERTY(?, N'IsLocked') AS int),
            CAST(LOGINPROPERTY(?, N'IsMustChange') AS int)"""
 UPDATEABILITY = "SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS nvarchar(128))"
-# Both clocks are the server's own. NULL where the change has been cleaned up.
+# Both clocks are the server's own, in its local time, which is all that it keeps. NULL where the change has been cleaned up.
 AGE = "SELECT DATEDIFF(second, sys.fn_cdc_map_lsn_to_time(?), GETDATE())"
 
 

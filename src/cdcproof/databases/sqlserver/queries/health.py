@@ -21,9 +21,9 @@ LONGEST_TRANSACTION = """
     FROM sys.dm_tran_session_transactions AS t
     JOIN sys.dm_tran_active_transactions AS a ON a.transaction_id = t.transaction_id
     WHERE t.is_user_transaction = 1 AND t.session_id <> @@SPID"""
-# The capture job is one request that runs for days.
+# The capture job is one request that runs for days. What has elapsed is no difference of clocks, which are local and may be set.
 REQUESTS = """
-    SELECT COALESCE(MAX(CASE WHEN s.program_name LIKE N'SQLAgent%' THEN 0 ELSE DATEDIFF(second, r.start_time, GETDATE()) END), 0),
+    SELECT COALESCE(MAX(CASE WHEN s.program_name LIKE N'SQLAgent%' THEN 0 ELSE r.total_elapsed_time / 1000 END), 0),
            COALESCE(SUM(CASE WHEN r.blocking_session_id <> 0 THEN 1 ELSE 0 END), 0)
     FROM sys.dm_exec_requests AS r JOIN sys.dm_exec_sessions AS s ON s.session_id = r.session_id
     WHERE s.is_user_process = 1 AND r.session_id <> @@SPID"""

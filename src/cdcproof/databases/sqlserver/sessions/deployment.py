@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -93,9 +93,17 @@ class SQLServerDeployment(Session):
         if read is None:
             raise UnexpectedAnswerError(f"{self.place}: the connector has not begun to stream; its snapshot may go on.")
         unread = self._oldest_unread(tables, read)
-        seconds = None if unread is None else self.query(deployment.AGE, lsn.binary(unread))[0][0]
-        age = 0.0 if unread is None else math.nan if seconds is None else float(seconds)
+        seconds = None if unread is None else self.age_seconds(deployment.AGE, lsn.binary(unread))
+        age = 0.0 if unread is None else math.nan if seconds is None else seconds
         return LogReading(self.log.log_end(), read.commit, read.commit, (read.commit, read.change), unread_seconds=age)
+
+    def age_seconds(self, statement: str, *values: Any, grant: Callable[[], str] = str) -> float | None:
+        """The age that the statement reads; None where there is none, NaN where the server's clock was set back since.
+
+        The server keeps local time: in the hour in which daylight saving ends, a change may be dated into the future.
+        """
+        seconds = self.query(statement, *values, grant=grant)[0][0]
+        return None if seconds is None else math.nan if seconds < 0 else float(seconds)
 
     def _oldest_unread(self, tables: Collection[TableName], read: capture_job.Read) -> int | None:
         """Of the tables that are captured: that another one is not, is for another check to say."""
@@ -133,13 +141,13 @@ class SQLServerDeployment(Session):
         jobs = self.query(deployment.JOBS, grant=self._grant_of_jobs)
         scans = self.query(deployment.SCANS, grant=self.grant_of_state)
         errors = self.query(deployment.ERRORS, grant=self.grant_of_state)
-        age = self.query(deployment.CAPTURED_AGE, grant=self.grant_of_cdc)[0][0]
+        age = self.age_seconds(deployment.CAPTURED_AGE, grant=self.grant_of_cdc)
         wait, percent = self.query(deployment.LOG_SPACE, grant=self.grant_of_state)[0]
         good = max((session for session, ended, wrong, *_ in scans if ended and not wrong), default=-1)
         return CaptureHealth(
             str(agents[0][0]) if agents else "",
             tuple(_job(row) for row in jobs),
-            None if age is None else float(age),
+            age,
             next((float(latency) for *_, transactions, latency in reversed(scans) if transactions), None),
             tuple(f"{number}: {message}" for session, number, message in errors if session > good),
             str(wait),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -36,7 +37,7 @@ class SQLServerHealth(SQLServerDeployment):
         return Health(
             connections=dict(zip(_STATES, self.query(health.SESSIONS)[0], strict=True)),
             connections_limit=limit,
-            longest_transaction_seconds=float(self.query(health.LONGEST_TRANSACTION)[0][0]),
+            longest_transaction_seconds=max(0.0, float(self.query(health.LONGEST_TRANSACTION)[0][0])),
             longest_query_seconds=float(query),
             blocked_sessions=blocked,
             deadlocks=counters.get(health.DEADLOCKS),
@@ -99,12 +100,12 @@ class SQLServerHealth(SQLServerDeployment):
         return int(beyond) + max(0, int(there) - read.events)
 
     def _age_of_oldest(self, captured: Sequence[ChangeTable], read: capture_job.Read) -> float | None:
-        """Of the oldest change in a later transaction or at a later place; None where its time has been cleaned up."""
+        """Of the oldest change in a later transaction or at a later place; None where that is not known (`age_seconds`)."""
         oldest = self._oldest_unread([one.of for one in captured], read)
         if oldest is None:
             return None
-        seconds = self.query(deployment.AGE, lsn.binary(oldest))[0][0]
-        return None if seconds is None else max(0.0, float(seconds))
+        seconds = self.age_seconds(deployment.AGE, lsn.binary(oldest))
+        return None if seconds is None or math.isnan(seconds) else seconds
 
     def _retention_seconds(self) -> tuple[float | None, str, str]:
         """How long the cleanup job leaves a change; None where there is no job, or msdb may not be read, with the reason."""
