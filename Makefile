@@ -48,7 +48,7 @@ drills: $(INSTALLED) ## every fault of docs/DRILLS.md injected and timed, pairs 
 	@$(BIN)/python scripts/drills.py
 	@$(BIN)/pytest tests/drills -m drill
 
-mutants: $(INSTALLED) ## change the judging code, place by place, and show what its tests miss: an hour; MODULES="findings.py …" for some
+mutants: $(INSTALLED) ## change the judging code, place by place, and show what its tests miss: what has changed; MODULES="findings.py …" for some, all for an hour
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.lock
 	@$(BIN)/python scripts/mutants.py $(MODULES)
 

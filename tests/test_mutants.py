@@ -1,14 +1,16 @@
-"""What `make mutants` runs by: each module and each of its tests is there."""
+"""What `make mutants` runs by: each module and each of its tests is there. What it found: docs/MUTANTS.md has it."""
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from tests.mutants import record
+from tests.mutants.record import Result, Survivor
+
 ROOT = Path(__file__).parents[1]
-MODULES: dict[str, list[str]] = tomllib.loads((ROOT / "tests/mutants/modules.toml").read_text(encoding="utf-8"))
+MODULES = record.modules()
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -18,5 +20,42 @@ def test_a_module_and_its_tests_are_there(module: str) -> None:
 
 
 def test_survivors_are_argued_for_modules_that_are_run() -> None:
-    argued = tomllib.loads((ROOT / "tests/mutants/argued.toml").read_text(encoding="utf-8"))
-    assert argued.keys() <= MODULES.keys()
+    assert record.argued().keys() <= MODULES.keys()
+
+
+def test_results_are_of_modules_that_are_run() -> None:
+    assert {path.relative_to(record.RESULTS) for path in record.RESULTS.rglob("*.json")} <= {
+        record.path_of(module).relative_to(record.RESULTS) for module in MODULES
+    }
+
+
+def test_the_document_has_what_was_measured() -> None:
+    for path, content in record.document().items():
+        assert path.read_text(encoding="utf-8") == content, "make generate"
+
+
+def test_a_row_and_its_survivors() -> None:
+    survivors = (Survivor("judge", "a < b", "a <= b"), Survivor("judge", "a < b", "a <= b"), Survivor("f", "x = 1", ""))
+    results = {"findings.py": Result(40, 37, 0, "2026-11-29", "0123", survivors)}
+    named = {"findings.py": ["tests/test_findings.py"], "other.py": []}
+    page = record.text(named, results, {"findings.py": {"judge: a < b → a <= b": "They are never equal."}}).splitlines()
+    assert "| `findings.py` | 40 | 37 | 92.5 | 3 | 2 | 2026-11-29 |" in page
+    assert "| `other.py` | not run | | | | | |" in page
+    assert "- `judge`: `a < b` becomes `a <= b` (2 times). They are never equal." in page
+    assert "- `f`: `x = 1` becomes `(the line is gone)`. not argued: a gap in the tests" in page
+
+
+def test_a_result_is_older_than_a_change_of_the_module_or_of_its_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    module, tests = tmp_path / record.SOURCE / "a.py", tmp_path / "tests/a"
+    for path in (module, tests / "test_a.py", tests / "test_b.py"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x = 1\n")
+    states = [record.state_of("a.py", ["tests/a"])]
+    assert record.state_of("a.py", ["tests/a"]) == states[0]
+    for path in (module, tests / "test_b.py"):
+        path.write_text("x = 2\n")
+        states.append(record.state_of("a.py", ["tests/a"]))
+    assert len(set(states)) == 3
