@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _place(item.path))
 
 
+@cache  # of each file once, not of each test
 def _place(path: Path) -> int:
     return next((n for n, place in enumerate(LONGEST_FIRST) if path.is_relative_to(_TESTS / place)), len(LONGEST_FIRST))
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests import yaml_files
 
 FOLDER = Path(__file__).parents[1] / "docs" / "ci"
-GITHUB = yaml.safe_load((FOLDER / "github-actions.yml").read_text())
-GITLAB = yaml.safe_load((FOLDER / "gitlab-ci.yml").read_text())
+GITHUB = yaml_files.read(FOLDER / "github-actions.yml")
+GITLAB = yaml_files.read(FOLDER / "gitlab-ci.yml")
 STEPS: dict[str, dict[str, Any]] = {step["name"]: step for step in GITHUB["jobs"]["gate"]["steps"]}
 JOB = GITLAB["cdc-staging-gate"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cdcproof.connectors.deployment import definition
 from cdcproof.pipeline.model import load
+from tests import yaml_files
 
 ROOT = Path(__file__).parents[1]
-PRODUCTION = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-STAGING = yaml.safe_load((ROOT / "docker-compose.staging.yml").read_text())["services"]
+PRODUCTION = yaml_files.read(ROOT / "docker-compose.yml")["services"]
+STAGING = yaml_files.read(ROOT / "docker-compose.staging.yml")["services"]
 MONITORING = {name for name, service in PRODUCTION.items() if "profiles" in service}
 
 

@@ -12,20 +12,20 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import yaml
 
 from cdcproof.environments.embedded import connectors
 from cdcproof.findings import Verdict
 from cdcproof.pipeline.choice import VARIABLE
 from cdcproof.reporting.record import Run
+from tests import yaml_files
 from tests.drills.detections import DETECTIONS
 from tests.integration.conftest import ROOT, Pipelines
 
 pytestmark = pytest.mark.integration
 
 SINK, SOURCE = connectors.SINK, connectors.SOURCE
-GITHUB = yaml.safe_load((ROOT / "docs/ci/github-actions.yml").read_text())
-GITLAB = yaml.safe_load((ROOT / "docs/ci/gitlab-ci.yml").read_text())
+GITHUB = yaml_files.read(ROOT / "docs/ci/github-actions.yml")
+GITLAB = yaml_files.read(ROOT / "docs/ci/gitlab-ci.yml")
 AFTER_CONNECTORS = ("validate.3-round-trip", "validate.4-reconciliation", "validate.6-soak")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import promql_parser
-import yaml
 
 from cdcproof.monitoring.dashboards.model import filled
+from tests import yaml_files
 
 RULES = Path(__file__).parents[2] / "monitoring" / "prometheus" / "rules"
 LIBRARY = Path(__file__).parents[2] / "src" / "cdcproof"
@@ -45,7 +45,7 @@ def recorded_names() -> set[str]:
     return {
         rule["record"]
         for path in RULES.glob("*.yml")
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for group in yaml_files.read(path)["groups"]
         for rule in group["rules"]
         if "record" in rule
     }

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests import yaml_files
 from tests.programs import program
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def test_where_an_alert_goes(checked: Path, labels: str, receivers: str) -> None
 
 
 def test_channels_and_secrets() -> None:
-    config = yaml.safe_load(FILE.read_text())
+    config = yaml_files.read(FILE)
     slack = {r["name"]: r["slack_configs"][0]["channel"] for r in config["receivers"] if "slack_configs" in r}
 
     assert slack == {"slack-database-ops": "#database-ops", "slack-infrastructure": "#infrastructure"}
@@ -63,7 +63,7 @@ def test_channels_and_secrets() -> None:
 
 
 def test_every_inhibition_stays_within_a_pipeline() -> None:
-    rules = yaml.safe_load(FILE.read_text())["inhibit_rules"]
+    rules = yaml_files.read(FILE)["inhibit_rules"]
 
     assert len(rules) > 20
     assert all("pipeline" in rule["equal"] for rule in rules)

@@ -14,6 +14,7 @@ import yaml
 from cdcproof.monitoring.catalogue import BY_STEP, CHECKS
 from cdcproof.monitoring.rules.alerts import ALERTS, Alert, causes, every_alert, step_behind
 from cdcproof.monitoring.rules.check_rules import SCHEDULED, severity_of
+from tests import yaml_files
 from tests.programs import program
 
 ROOT = Path(__file__).parents[2]
@@ -52,14 +53,14 @@ def _rules() -> list[dict[str, Any]]:
     return [
         rule
         for path in RULES
-        for group in yaml.safe_load(path.read_text())["groups"]
+        for group in yaml_files.read(path)["groups"]
         for rule in group["rules"]
         if "alert" in rule
     ]
 
 
 ALERT_RULES = _rules()
-TESTED = [group for path in TESTS for group in yaml.safe_load(path.read_text())["tests"]]
+TESTED = [group for path in TESTS for group in yaml_files.read(path)["tests"]]
 
 
 def test_the_runbooks_rules_are_letter_for_letter() -> None:

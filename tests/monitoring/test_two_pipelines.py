@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from cdcproof.monitoring.rules.alerts import ALERTS
+from tests import yaml_files
 from tests.monitoring.test_rules import ALERT_RULES, CASES, ROOT, TESTS
 from tests.programs import program
 
@@ -23,7 +24,7 @@ PIPELINES = ("falling", "healthy", "mending", "silent")
 """A name for each of the four tests."""
 OF_THE_WHOLE = ("Watchdog",)
 """Alerts that are of no pipeline."""
-FILES = [yaml.safe_load(path.read_text()) | {"path": path} for path in TESTS if path.name != "checks.yml"]
+FILES = [yaml_files.read(path) | {"path": path} for path in TESTS if path.name != "checks.yml"]
 WITH_ALERTS = [file["path"] for file in FILES if any(group["name"].endswith(" fires") for group in file["tests"])]
 
 
@@ -87,7 +88,7 @@ def test_no_pipeline_disturbs_another(path: Path, tmp_path: Path) -> None:
 
 
 def test_the_alerts_on_checks_are_tested_with_several_pipelines_already() -> None:
-    groups = yaml.safe_load((ROOT / "monitoring/prometheus/tests/checks.yml").read_text())["tests"]
+    groups = yaml_files.read(ROOT / "monitoring/prometheus/tests/checks.yml")["tests"]
 
     assert all(
         len({re.search(r'pipeline="([^"]+)"', one["series"])[1] for one in group["input_series"][:-1]}) >= 6  # type: ignore[index]

@@ -8,20 +8,20 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cdcproof.cli import oncall
 from cdcproof.clients import alert_rules
 from cdcproof.core.errors import UsageError
 from cdcproof.monitoring.rules.alerts import every_alert
 from cdcproof.oncall.alert import find, labels_of
+from tests import yaml_files
 
 ROOT = Path(__file__).parents[2]
 RULES = alert_rules.read(ROOT)
 OFFERED = [
     rule["annotations"]["oncall"]
     for path in sorted((ROOT / alert_rules.FOLDER).glob("*.yml"))
-    for group in yaml.safe_load(path.read_text())["groups"]
+    for group in yaml_files.read(path)["groups"]
     for rule in group["rules"]
     if "oncall" in rule.get("annotations", {})
 ]

@@ -6,8 +6,6 @@ import json
 from importlib import resources
 from typing import Any
 
-import jsonschema
-
 SCHEMA: dict[str, Any] = json.loads(
     resources.files("cdcproof.reconcile").joinpath("report.schema.json").read_text(encoding="utf-8")
 )
@@ -15,6 +13,8 @@ SCHEMA: dict[str, Any] = json.loads(
 
 def validate(data: Any) -> None:
     """Raise `ValidationError` for what is no report."""
+    import jsonschema  # takes two seconds to import: only a worker that validates pays for them
+
     validator = jsonschema.Draft202012Validator
     validator.check_schema(SCHEMA)
     validator(SCHEMA, format_checker=validator.FORMAT_CHECKER).validate(data)

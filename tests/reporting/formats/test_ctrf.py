@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from cdcproof.core.secrets import Secret
@@ -24,6 +23,8 @@ EVERY_VERDICT = [record_of(f"morning.{verdict.name.lower()}", verdict, "sink/0")
 
 
 def valid(text: str) -> dict[str, Any]:
+    import jsonschema  # takes two seconds to import: only a worker that validates pays for them
+
     report: dict[str, Any] = json.loads(text)
     jsonschema.Draft7Validator(SCHEMA, format_checker=jsonschema.FormatChecker()).validate(report)
     return report["results"]  # type: ignore[no-any-return]

@@ -114,7 +114,7 @@ def test_a_port_that_somebody_else_took_is_named_and_not_believed(
     monkeypatch.setattr(supervision, "START_SECONDS", 20.0)
     taken = supervised.instance.ports[ZOOKEEPER]
     with socketserver.ThreadingTCPServer(("127.0.0.1", taken), Other) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with pytest.raises(OperationError, match=f"Something else listens on port {taken}"):
             supervised.start()
         server.shutdown()

@@ -31,7 +31,7 @@ class Anything(socketserver.BaseRequestHandler):
 def port() -> Iterator[int]:
     """The port of a server in this process."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Anything) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
 
