@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from cdcproof.core.errors import CouldNotLookError
+from cdcproof.observations.backups import cleanup
 from cdcproof.observations.backups.cleanup import delete, files_of
 
 
@@ -95,7 +97,7 @@ def test_a_folder_that_became_a_link_leads_nowhere(directory: Path) -> None:
     done = delete(directory, files, lambda _: None)
 
     assert [file.path for file in done.files] == ["b.gz"]
-    assert set(done.left) == {"pg/a.gz", "pg/precious.gz"}
+    assert done.left == dict.fromkeys(("pg/a.gz", "pg/precious.gz"), os.strerror(errno.ENOTDIR))
     assert (directory.parent / "moved" / "precious.gz").exists()
 
 
@@ -127,3 +129,66 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(directory: Path, mon
 def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CouldNotLookError):
         files_of(tmp_path / "nowhere")
+
+
+def test_a_file_is_known_by_its_inode_and_its_sizes(directory: Path) -> None:
+    (directory / "b.gz").write_bytes(b"x" * 10_000)
+    seen = (directory / "b.gz").stat()
+
+    file = files_of(directory)[0]
+
+    assert (file.inode, file.changed_ns, file.size_bytes) == (seen.st_ino, seen.st_mtime_ns, 10_000)
+    assert (file.disk_bytes, type(file.disk_bytes)) == (seen.st_blocks * 512, int)
+
+
+def test_a_file_that_became_a_link_to_itself_elsewhere_stays(directory: Path) -> None:
+    files = files_of(directory)
+    moved = (directory / "b.gz").rename(directory.parent / "moved.gz")
+    (directory / "b.gz").symlink_to(moved)
+
+    assert delete(directory, files[:1], lambda _: None).left == {"b.gz": "it was changed meanwhile"}
+    assert (directory / "b.gz").is_symlink()
+
+
+def test_folders_go_from_the_innermost_to_the_outermost_and_those_that_hold_something_stay(directory: Path) -> None:
+    make(directory / "a/b/c/d/e/f/old.gz")
+    make(directory / "z/y/x/w/v/u/old.gz")
+    make(directory / "z/y/x/w/v/u/new.gz")
+    old = [file for file in files_of(directory) if file.path.endswith("old.gz")]
+
+    delete(directory, old, lambda _: None)
+
+    assert names(directory) == ["b.gz", "pg/a.gz", "z/y/x/w/v/u/new.gz"]
+    assert not (directory / "a").exists()
+
+
+def test_another_file_system_is_left_alone(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = cleanup._seen
+
+    def mounted(name: str, folder: int) -> os.stat_result | None:
+        found = seen(name, folder)
+        return os.stat_result((*found[:2], found.st_dev + 1, *found[3:10])) if found and name == "pg" else found
+
+    monkeypatch.setattr(cleanup, "_seen", mounted)
+
+    assert names(directory) == ["b.gz"]
+
+
+@pytest.mark.parametrize("kind", [FileNotFoundError, PermissionError])
+def test_a_folder_that_is_gone_holds_nothing_and_one_that_cannot_be_opened_is_an_error(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, kind: type[OSError]
+) -> None:
+    opened = os.open
+
+    def refuse(path: str, *how: int, **more: int) -> int:
+        if path == "pg":
+            raise kind(errno.EACCES, "Permission denied", "pg")
+        return opened(path, *how, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    if kind is FileNotFoundError:
+        assert names(directory) == ["b.gz"]
+        return
+    with pytest.raises(CouldNotLookError, match=f"^The files below {directory} cannot be listed: Permission") as caught:
+        files_of(directory)
+    assert caught.value.remedy == "Let this account read it, or correct [paths] in the pipeline file."

@@ -32,7 +32,13 @@ def envelope(row: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize("wrap", [envelope, lambda row: row], ids=["as Debezium writes it", "flattened"])
+def only_after(row: dict[str, Any]) -> dict[str, Any]:
+    return record({"name": "op", "type": "string"}, {"name": "after", "type": row}, name="Envelope")
+
+
+@pytest.mark.parametrize(
+    "wrap", [envelope, only_after, lambda row: row], ids=["as Debezium writes it", "without before", "flattened"]
+)
 def test_a_nullable_column_is_added_to_the_row(wrap: Any) -> None:
     changed = with_another_column(Schema(json.dumps(wrap(record(ID))), references=["r"]))
     assert changed
@@ -45,6 +51,8 @@ def test_a_nullable_column_is_added_to_the_row(wrap: Any) -> None:
         Schema("{}", "JSON"),
         Schema("not json"),
         Schema('"string"'),
+        Schema(json.dumps({**record(ID), "type": "error"})),
+        Schema(json.dumps({"type": "record", "fields": {"name": "id"}})),
         Schema(json.dumps(record({"name": "before", "type": ["null", "elsewhere.Value"]}))),
     ],
 )
@@ -73,6 +81,23 @@ def test_tables_that_do_not_use_the_registry_are_not_tried_and_no_risk() -> None
     found = NextSchemas({name: Subject("READWRITE", None, "no such subject") for name in ("a", "b")}, "BACKWARD")
     assert found.found() == found.expected() == {"a": "not tried", "b": "not tried"}
     assert found.untried() == {}
+
+
+def test_what_is_observed_and_its_rows() -> None:
+    subjects = {
+        "a": Subject("READWRITE", True),
+        "b": Subject("READONLY", False, "closed"),
+        "c": Subject("", None, "no Avro"),
+    }
+    found = NextSchemas(subjects, "BACKWARD")
+    seen = found.observation()
+    assert (seen.found, seen.expected) == (found.found(), found.expected())
+    assert (seen.concerns, seen.no_concern) == ({"c": "no Avro"}, "tried")
+    assert found.rows() == [
+        {"subject": "a", "mode": "READWRITE", "takes another column": "yes", "why": None},
+        {"subject": "b", "mode": "READONLY", "takes another column": "NO", "why": "closed"},
+        {"subject": "c", "mode": None, "takes another column": "not tried", "why": "no Avro"},
+    ]
 
 
 def ask(takes: tuple[int, Any], **modes: tuple[int, Any]) -> tuple[NextSchemas, dict[str, Any]]:

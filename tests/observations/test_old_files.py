@@ -223,3 +223,78 @@ def test_a_copy_of_an_old_backup_takes_the_place_of_no_newer_one() -> None:
 
     assert {file.path.partition("/")[0] for file in found.removable} == {"w_20261105_020000"}
     assert found.kept.keys() == {f"w_2026110{day}_020000" for day in (6, 7, 8)}
+
+
+def test_an_age_that_is_just_the_limit_is_within_it() -> None:
+    reports = {"r89.json": report(89, result("a", "match")), "r90.json": report(90, result("a", "match"))}
+    assert judged(reports) == (set(), set())
+    assert backups(file("a_1.gz", 7), file("a_2.gz", 1)) == ([], {})
+    assert backups(file("a_1.gz", 8), file("a_2.gz", 1)) == (["a_1.gz"], {})
+
+
+def test_each_report_that_stays_says_why() -> None:
+    reports = {
+        "r200.json": report(200, result("a", "counted")),
+        "r250.json": report(250, result("a", "match"), result("b", "match")),
+        "r300.json": report(300, result("b", "match")),
+        "r400.json": report(400, result("a", "mismatch"), result("c", "counted")),
+        "r500.json": report(500, result("c", "mismatch")),
+    }
+    files = [*(file(name, (NOW - finished(r)) / DAY) for name, r in reports.items()), file("r200.html", 200)]
+
+    found = old_reports(files, reports, NOW.timestamp(), 90)
+
+    assert found.kept == {
+        "r200.html": "the newest report of a",
+        "r200.json": "the newest report of a",
+        "r250.json": "the newest comparison of contents of a",
+        "r400.json": "the newest report of c",
+        "r500.json": "the newest comparison of contents of c",
+    }
+    assert found.freed_bytes == 4096
+
+
+def test_a_difference_that_stands_says_so() -> None:
+    """Parts were proven since, but their oldest proof is older than the difference."""
+    reports = {
+        "r1.json": report(1, result("a", "scrub", 250)),
+        "r200.json": report(200, result("a", "mismatch")),
+    }
+    files = [file(name, (NOW - finished(r)) / DAY) for name, r in reports.items()]
+
+    assert old_reports(files, reports, NOW.timestamp(), 90).kept == {"r200.json": "the difference that stands of a"}
+
+
+def test_a_difference_that_is_not_kept_keeps_no_report() -> None:
+    reports = {
+        "r1.json": report(1, result("a", "match")),
+        "r200.json": report(200, result("a", "match")),
+        "r300.json": report(300, result("a", "mismatch")),
+    }
+
+    assert judged(reports) == ({"r200.json", "r300.json"}, set())
+
+
+def test_what_resolved_a_difference_up_to_its_very_moment_stays_with_it() -> None:
+    """r200's oldest proof is of the moment of the difference, so that it resolved it; r300 stays for b."""
+    reports = {
+        "r1.json": report(1, result("a", "error")),
+        "r100.json": report(100, result("a", "match")),
+        "r200.json": report(200, result("a", "scrub", 300)),
+        "r300.json": report(300, result("a", "mismatch"), result("b", "match")),
+    }
+
+    assert judged(reports) == (set(), {"r100.json", "r200.json", "r300.json"})
+
+
+def test_a_report_is_as_old_as_its_run_where_its_file_looks_older() -> None:
+    reports = {
+        "r1.json": report(1, result("a", "match")),
+        "r2.json": report(2, result("a", "match")),
+        "r3.x/r3.json": report(300, result("b", "match")),
+    }
+
+    assert judged(reports, file("r3.x/r3.html", 300), ages={"r2.json": 300}) == (
+        set(),
+        {"r3.x/r3.html", "r3.x/r3.json"},
+    )

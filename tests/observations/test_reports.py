@@ -568,3 +568,158 @@ def test_a_name_with_an_impossible_date_is_judged_by_what_is_in_it(pipeline):
     path.rename(path.with_name("reconciliation_report_20261399_055500.json"))
 
     assert is_green(pipeline)
+
+
+def test_what_is_observed_is_what_was_found_with_its_details_and_concerns(pipeline):
+    store(pipeline, report(ago(hours=27)))
+    keys = ("missing 1", "missing 2", "missing 3", "missing 4")
+    differs = TableResult("orders", TableStatus.MISMATCH, 1010, 1008, False, missing_at_target=2, extra_at_target=1)
+    store(pipeline, report(ago(minutes=5), counted("customers"), replace(differs, example_keys=keys)))
+
+    seen = reports.look(pipeline, NOW).newest().observation()
+
+    assert seen.found == {"report": "of this pipeline, fresh and whole", "customers": "MATCH", "orders": "MISMATCH"}
+    assert seen.details == {
+        "orders": "1,010 rows at the source, 1,008 at the target; 2 missing at the target; 1 extra at the target; "
+        "missing 1; missing 2; missing 3"
+    }
+    assert seen.concerns == {"customers": "contents last compared 2026-03-09 03:00:00, 27.0 h ago, limit 26 h"}
+    assert seen.no_concern == "contents compared lately"
+
+
+def test_an_age_that_is_just_the_limit_is_within_it(pipeline):
+    store(pipeline, report(ago(hours=26)))
+    store(pipeline, report(ago(hours=2), *(counted(t) for t in TABLES)))
+
+    newest = reports.look(pipeline, NOW).newest()
+
+    assert newest.found() == newest.expected()
+    assert newest.concerns() == {}
+
+
+def test_where_all_reports_are_too_old_that_is_said_once(pipeline):
+    store(pipeline, report(ago(hours=3), compared("customers"), compared("orders", TableStatus.ERROR)))
+
+    found = reports.look(pipeline, NOW).newest().found()
+
+    assert (found["customers"], found["orders"]) == ("MATCH", "ERROR")
+
+
+def test_the_details_name_the_report_that_proves_nothing(pipeline):
+    path = store(pipeline, report(ago(minutes=5)))
+    path.write_text("{")
+
+    newest = reports.look(pipeline, NOW).newest()
+
+    assert newest.expected() == {"report": "of this pipeline, fresh and whole"}
+    assert newest.details() == {"report": str(path)}
+    assert newest.rows() == [
+        {"table": "none", "problem": newest.found()["report"]},
+    ]
+
+
+def test_a_foreign_report_of_another_server_hides_no_report_of_this_pipeline(pipeline):
+    here, elsewhere = (Identity(server, "warehouse_target", "16384", "1") for server in ("71", "72"))
+    store(pipeline, replace(report(ago(minutes=30)), target_identity=here))
+    store(pipeline, replace(report(ago(minutes=5)), target_identity=elsewhere, pipeline="other"))
+
+    assert is_green(pipeline)
+
+
+def test_a_row_for_each_table(pipeline):
+    store(pipeline, report(ago(minutes=50), compared("orders", TableStatus.MISMATCH)))
+    store(pipeline, report(ago(minutes=5), counted("orders")))
+    assert reports.look(pipeline, NOW).newest().rows() == [
+        {
+            "table": "customers",
+            "status": "no report",
+            "contents": None,
+            "source rows": None,
+            "target rows": None,
+            "reported": None,
+        },
+        {
+            "table": "orders",
+            "status": "MISMATCH",
+            "contents": "differ, compared 2026-03-10 05:10:00",
+            "source rows": 10,
+            "target rows": 10,
+            "reported": "2026-03-10 05:55:00",
+        },
+    ]
+    store(pipeline, report(ago(minutes=4), counted("customers"), compared("orders")))
+    contents = {row["table"]: row["contents"] for row in reports.look(pipeline, NOW).newest().rows()}
+    assert contents == {"customers": "counted only; never compared", "orders": "equal"}
+
+
+@pytest.mark.parametrize(
+    ("later", "words"),
+    [
+        (TableResult("orders", TableStatus.ERROR, error="no answer"), "ERROR"),
+        (counted("orders"), "MATCH, counted only"),
+        (compared("orders", TableStatus.INCOMPLETE, unseen=("doc",)), "INCOMPLETE"),
+    ],
+)
+def test_what_came_after_a_difference_that_stands(pipeline, later, words):
+    store(pipeline, report(ago(minutes=50), compared("orders", TableStatus.MISMATCH, changed=3)))
+    store(pipeline, report(ago(minutes=5), later))
+
+    assert reports.look(pipeline, NOW).newest().details()["orders"] == (
+        "contents differed at 2026-03-10 05:10:00 and were not found equal since; "
+        f"2026-03-10 05:55:00: {words}; 10 rows at the source, 10 at the target; 3 changed"
+    )
+
+
+def test_the_line_that_accepts_columns_left_out_keeps_those_that_are_excluded_already(pipeline):
+    excluded = {"customers": ("a",), "orders": ("b",)}
+    tables = tuple(table.model_copy(update={"exclude": excluded[table.name]}) for table in pipeline.tables)
+    left_out = [TableResult(t, TableStatus.INCOMPLETE, None, None, True, unseen=("doc",)) for t in TABLES]
+    store(pipeline, report(ago(minutes=5), *left_out))
+
+    details = reports.look(pipeline.model_copy(update={"tables": tables}), NOW).newest().details()
+
+    assert details == {
+        name: "1 column holds data and was not compared: doc. To accept that, in the pipeline file: "
+        f'exclude = ["{own}", "doc"]'
+        for name, (own,) in excluded.items()
+    }
+
+
+def test_a_difference_is_not_put_down_to_a_policy(pipeline):
+    differs = compared("orders", TableStatus.MISMATCH, changed=3, row_policies=("dbo.by_tenant",))
+    store(pipeline, report(ago(minutes=5), differs))
+
+    details = reports.look(pipeline, NOW).newest().details()
+
+    assert details["orders"] == "10 rows at the source, 10 at the target; 3 changed"
+
+
+def test_the_report_of_one_run_alone(pipeline):
+    store(pipeline, replace(report(ago(minutes=50), compared("orders", TableStatus.MISMATCH)), run_id="first"))
+    store(pipeline, replace(report(ago(minutes=20), compared("customers")), run_id="second"))
+    store(pipeline, report(ago(minutes=5))).write_text("{")
+    found = reports.look(pipeline, NOW)
+
+    first, second = found.of_run("first"), found.of_run("second")
+
+    assert first.found() == {"report": first.expected()["report"], "orders": "MISMATCH"}
+    assert second.found() == {"report": first.expected()["report"], "customers": "MATCH"}
+    assert found.of_run("third").found() == {
+        "report": f"no report in {pipeline.paths.reconciliation_reports}",
+    }
+
+
+def test_the_newest_ten_reports_are_listed(pipeline):
+    assert reports.look(pipeline, NOW).rows() == [
+        {"report": "none", "summary": str(pipeline.paths.reconciliation_reports)}
+    ]
+    store(pipeline, report(ago(hours=12), compared("customers"), compared("orders", TableStatus.MISMATCH)))
+    assert [row["summary"] for row in reports.look(pipeline, NOW).rows()] == ["1 MATCH, 1 MISMATCH"]
+    for hours in range(11):
+        store(pipeline, report(ago(hours=hours, minutes=1), *(counted(t, TableStatus.ERROR) for t in TABLES)))
+    newest = store(pipeline, replace(report(ago(seconds=1)), tables=()))
+
+    rows = reports.look(pipeline, NOW).rows()
+
+    assert len(rows) == 10
+    assert rows[0] == {"report": newest.name, "summary": "no tables"}

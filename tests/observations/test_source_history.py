@@ -105,3 +105,40 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
         (SOURCE, [file(replace(SOURCE, history="0", made="9"))]),  # dropped and made again: not what is compared here
     ):
         assert SourceHistory(now, reports, TABLES).expected() == {}
+
+
+def test_what_is_observed_names_the_last_sight_of_the_old_history() -> None:
+    older = replace(SOURCE, history="0")
+    files = [
+        file(RESTORED, compared("customers"), hours=1),
+        file(SOURCE, counted("orders"), hours=2),
+        file(older, hours=30),
+    ]
+    seen = SourceHistory(RESTORED, files, pipeline_of("orders", "customers", "returns").tables).observation()
+    when = (NOW - timedelta(hours=2)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    assert seen.found == {"source": f"another history than at {when}"}
+    assert seen.expected == {"source": "the history that was reconciled"}
+    assert seen.details == {
+        "source": "then 1, now 2: restored, or failed over; contents not compared since: orders",
+    }
+    same = SourceHistory(SOURCE, [file(SOURCE)], TABLES).observation()
+    assert (same.found, same.expected, same.details) == (seen.expected, seen.expected, {})
+    unknown = SourceHistory(SOURCE, [], TABLES).observation()
+    assert unknown.found == unknown.expected == {"source": "no history is known"}
+
+
+def test_of_two_old_histories_the_last_one_is_named() -> None:
+    older = replace(SOURCE, history="0")
+    files = [file(SOURCE, counted("customers"), hours=2), file(older, counted("orders"), hours=3)]
+    seen = SourceHistory(RESTORED, files, TABLES)
+    when = (NOW - timedelta(hours=2)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    assert seen.found() == {"source": f"another history than at {when}"}
+    assert seen.details() == {
+        "source": "then 1, now 2: restored, or failed over; contents not compared since: customers, orders"
+    }
+
+
+def test_a_file_that_is_no_report_is_passed_over() -> None:
+    broken = ReportFile(Path("r.json"), NOW, None, "not a whole report")
+    assert is_red(RESTORED, broken, file(SOURCE))
+    assert not is_red(RESTORED, broken, file(RESTORED), file(SOURCE, hours=2))

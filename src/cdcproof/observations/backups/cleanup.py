@@ -109,5 +109,5 @@ def _seen(name: str, folder: int) -> os.stat_result | None:
 
 
 def _raise(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError) or error.filename is None:  # a folder that was deleted since
+    if not isinstance(error, FileNotFoundError):  # a folder that was deleted since
         raise error
