@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import mutants
 from tests.mutants import record
 from tests.mutants.record import Result, Survivor
 
@@ -59,3 +60,47 @@ def test_a_result_is_older_than_a_change_of_the_module_or_of_its_tests(
         path.write_text("x = 2\n")
         states.append(record.state_of("a.py", ["tests/a"]))
     assert len(set(states)) == 3
+
+
+def test_what_has_changed_is_measured_or_what_is_named_or_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    named = {"findings.py": ["tests/test_findings.py"], "reporting/judge.py": ["tests/reporting/test_judge.py"]}
+    assert mutants.chosen([], named) == ["findings.py", "reporting/judge.py"]
+    record.keep("findings.py", Result(1, 1, 0, "2026-11-29", record.state_of("findings.py", named["findings.py"]), ()))
+    record.keep("reporting/judge.py", Result(1, 1, 0, "2026-11-29", "of older code", ()))
+    assert mutants.chosen([], named) == ["reporting/judge.py"]
+    assert mutants.chosen(["findings.py"], named) == ["findings.py"]
+    assert mutants.chosen(["all"], named) == list(named)
+    with pytest.raises(SystemExit, match=r"does not name a\.py; it names findings\.py, reporting/judge\.py"):
+        mutants.chosen(["findings.py", "a.py"], named)
+
+
+def test_a_property_is_a_method_in_the_copy_that_is_mutated_and_behaves_as_before() -> None:
+    text = """
+from functools import cached_property
+class A:
+    @property
+    def one(self):
+        return [1]
+    @cached_property
+    def two(self):
+        return [2]
+    @staticmethod
+    def three():
+        return 3
+"""
+    changed = mutants.without_properties(text)
+    assert "@property" not in changed
+    assert "@cached_property" not in changed
+    names: dict[str, type] = {}
+    exec(changed, names)
+    a = names["A"]()
+    assert (a.one, a.two, a.three()) == ([1], [2], 3)
+    assert a.two is a.two
+    assert a.one is not a.one
+
+
+def test_a_mutant_is_named_by_its_function_and_its_change() -> None:
+    diff = "--- a.py\n+++ a.py\n@@ -1,2 +1,2 @@\n def read_one(self):\n-    return a < b\n+    return a <= b"
+    assert mutants.changed("cdcproof.a.xǁAǁread_one__mutmut_3", diff).text == "A.one: return a < b → return a <= b"
+    assert mutants.changed("cdcproof.a.x_f__mutmut_1", diff).function == "f"

@@ -45,6 +45,15 @@ def test_a_nullable_column_is_added_to_the_row(wrap: Any) -> None:
     assert (json.loads(changed.text), changed.references) == (wrap(record(ID, ADDED)), ["r"])
 
 
+def test_columns_named_as_the_halves_of_debeziums_record_are_columns() -> None:
+    """Of an audit table, flattened: its row is the record itself."""
+    before = {"name": "before", "type": ["null", "string"], "default": None}
+    after = {"name": "after", "type": {"type": "long", "connect.name": "io.debezium.time.Timestamp"}}
+    changed = with_another_column(Schema(json.dumps(record(ID, before, after))))
+    assert changed
+    assert json.loads(changed.text) == record(ID, before, after, ADDED)
+
+
 @pytest.mark.parametrize(
     "schema",
     [
