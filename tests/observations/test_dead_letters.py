@@ -81,6 +81,8 @@ WEEK = {"retention.ms": "604800000", "retention.bytes": "-1"}
         ((4, 3), {"retention.ms": "-1", "retention.bytes": "-1"}, {}, (4, 4), 0),
         ((4, 3), {"retention.ms": "-1", "retention.bytes": "1000"}, {}, (4, 4), 7),
         ((4, 3), {}, {}, (4, 4), 0),
+        # of a partition whose end is not known nothing counts as handled
+        ((4, 3), WEEK, {("dlq", 0): 4, ("dlq", 1): 1}, (4,), 3),
     ],
 )
 def test_what_retention_may_have_taken_is_what_the_log_no_longer_has_and_nobody_handled(
@@ -89,3 +91,8 @@ def test_what_retention_may_have_taken_is_what_the_log_no_longer_has_and_nobody_
     partitions = tuple(PartitionState(number, True, 1, 1, start) for number, start in enumerate(starts))
     found = expired(TopicState("dlq", partitions, settings), handled, {("dlq", n): end for n, end in enumerate(ends)})
     assert (found.records if found else 0) == records
+
+
+def test_both_limits_are_named_where_both_delete():
+    state = TopicState("dlq", (PartitionState(0, True, 1, 1, 4),), {"retention.ms": "1", "retention.bytes": "2"})
+    assert expired(state, {}, {}) == Expired(4, "retention.ms=1, retention.bytes=2")
