@@ -145,6 +145,16 @@ def test_a_count_that_took_long_and_came_to_nothing_is_not_tried_at_each_scrape(
     assert not kept.of("a")
 
 
+def test_a_machine_that_hung_for_an_hour_does_not_hide_the_lag_for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("cdcproof.core.waiting.time.monotonic", lambda: now)
+    rests = Rests()
+    rests.counted("source", Unread(why="no answer"), 3600.0)
+    assert rests.of("source")
+    now += 81
+    assert not rests.of("source")
+
+
 def test_a_connector_that_rests_is_not_counted() -> None:
     rests = Rests()
     rests.counted("source", Unread(why="cancelled"), 2.0)

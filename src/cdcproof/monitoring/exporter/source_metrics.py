@@ -16,6 +16,7 @@ from cdcproof.core.errors import CdcproofError
 from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.health import Health, HealthDatabase, Reader, SlotRoom, Unread
 from cdcproof.databases.names import TableName
+from cdcproof.monitoring.exporter.probe import SCRAPE_SECONDS
 from cdcproof.monitoring.exporter.series import Metric, gauge
 from cdcproof.pipeline import model
 
@@ -25,7 +26,7 @@ BOUND = 50_000
 _LONG_SECONDS = 1.5
 _REST_FACTOR = 20.0
 """A count that took so long and came to nothing, as of one huge transaction, is tried again after so many times as long: it then
-takes a twentieth of a processor at most."""
+takes a twentieth of a processor at most. What a machine or server that hung adds to it took no processor, and does not count."""
 
 Offsets = Callable[[str, str | None, Config], Mapping[str, Any]]
 """A connector and its database to the committed offset in it."""
@@ -58,7 +59,7 @@ class Rests:
     def counted(self, name: str, found: Unread, seconds: float) -> None:
         """Take note of how long a count took."""
         if found.records is None and seconds >= _LONG_SECONDS:
-            self._until[name] = Deadline(_REST_FACTOR * seconds)
+            self._until[name] = Deadline(_REST_FACTOR * min(seconds, SCRAPE_SECONDS))
 
 
 def read(database: HealthDatabase, readers: Mapping[str, Callable[[], Reader]], rests: Rests) -> SourceReading:
