@@ -52,8 +52,8 @@ mutants: $(INSTALLED) ## change the judging code, place by place, and show what 
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.lock
 	@$(BIN)/python scripts/mutants.py $(MODULES)
 
-alerts: $(INSTALLED) ## alerts from faults of a running pipeline to their receivers: two minutes; not in `make test`
-	@CDCPROOF_ALERTS=1 $(BIN)/pytest tests/integration/test_alerts.py
+alerts: $(INSTALLED) ## alerts from faults of a running pipeline to their receivers: five minutes; not in `make test`
+	@CDCPROOF_ALERTS=1 $(BIN)/pytest tests/integration/test_alerts.py tests/integration/test_alerts_room.py
 
 audit: $(INSTALLED) ## known vulnerabilities of every package that a lock file pins, but those of audit-ignored.toml
 	@$(BIN)/python scripts/audit.py requirements*.lock

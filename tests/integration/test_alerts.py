@@ -21,11 +21,12 @@ from cdcproof.environments.embedded import connectors, lifecycle
 from cdcproof.environments.embedded.data import databases
 from cdcproof.findings import Verdict
 from cdcproof.monitoring.catalogue import CHECKS
+from tests.integration.alerting import OURS, alerting
 from tests.integration.conftest import INSTANCE, ROOT, Pipelines, eventually
 from tests.integration.test_dashboards import DEAD_LETTERS, TOPIC, put_aside
 from tests.integration.test_morning_faults import locked
 from tests.monitoring.alert_proofs import BROKEN, LOADED
-from tests.monitoring.alerted import Alerted, Message, messages, receivers, receiving
+from tests.monitoring.alerted import Alerted, Message, messages, receivers
 from tests.monitoring.test_alerts_reach import (
     CONNECTORS,
     CRITICAL,
@@ -33,7 +34,6 @@ from tests.monitoring.test_alerts_reach import (
     OPS,
     PUSHED_BY,
     WARNING,
-    push_schedule,
 )
 from tests.monitoring.test_rules import ALERT_RULES
 
@@ -41,12 +41,11 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(
         not os.environ.get("CDCPROOF_ALERTS"),
-        reason="takes two minutes: run by `make alerts`, which sets $CDCPROOF_ALERTS",
+        reason="takes minutes: run by `make alerts`, which sets $CDCPROOF_ALERTS",
     ),
 ]
 
 SINK, SOURCE = connectors.SINK, connectors.SOURCE
-OURS = "embedded"
 SERVICES = {
     "KafkaConnectDown": ("kafka-connect", "connect", INFRASTRUCTURE),
     "KafkaDown": ("kafka", "kafka", INFRASTRUCTURE),
@@ -231,16 +230,9 @@ MAY_FOLLOW = BURNS | {"DatabaseConnectionFailures"}
 def seen(pipelines: Pipelines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """What came of all faults, one after the other, with a green morning before the last."""
     folder = tmp_path_factory.mktemp("alerted")
-    pipelines.forget_reports()
-    pipelines.report()
-    exporters = pipelines.located().exporters
-    addresses = {"reconciliation": exporters.reconciliation_url, "connectors": exporters.connect_url}
-    with receiving() as receiver:
-        alerted = Alerted(folder, receiver).start(exporters={job: _address(url) for job, url in addresses.items()})
+    with alerting(pipelines, folder) as (alerted, receiver):
         faults = Faults(pipelines, alerted, folder)
         try:
-            eventually(lambda: alerted.names(""), lambda found: "Watchdog" in found, what="the watchdog")
-            push_schedule(alerted, OURS, folder / "schedule")
             faults.differ()
             faults.dead_letters()
             faults.task_failed()
@@ -252,14 +244,7 @@ def seen(pipelines: Pipelines, tmp_path_factory: pytest.TempPathFactory) -> Iter
             faults.exporter_down()
             yield Seen(messages(receiver), faults.muted, faults.states, faults.red)
         finally:
-            alerted.close()
             faults.sink_runs()
-            pipelines.heal()
-            pipelines.count_afresh()
-
-
-def _address(url: str) -> str:
-    return url.removeprefix("http://").removesuffix("/metrics")
 
 
 def test_every_message_is_of_a_fault_that_was_there(seen: Seen) -> None:

@@ -131,6 +131,15 @@ BROKEN = {
 }
 """Of these also a fault of a running pipeline: tests/integration/test_alerts.py."""
 
+SCARCE = {
+    "DiskFilling": "the backups' file system, of 16 MiB, is 85 % full",
+    "DiskNearlyFull": "the same at 95 %",
+    "SinkLagging": "the sink waits for a lock with a record that is dated twenty minutes back",
+    "SlotRetainsLog": "a slot that nobody reads holds back more than a gibibyte",
+    "SlotNearInvalidation": "the same, with a limit that is a tenth above what it holds back",
+}
+"""And of these: tests/integration/test_alerts_room.py."""
+
 PUSHED = tuple(check.alert for check in CHECKS)
 """The alert on each check: what the code of a run pushes is pushed."""
 
@@ -138,13 +147,14 @@ PUSHED = tuple(check.alert for check in CHECKS)
 def table() -> str:
     """The table of docs/MONITORING.md."""
     lines = ["| alert | is shown by | and by a fault of a running pipeline |", "|---|---|---|"]
+    by_faults = BROKEN | SCARCE
     for alert in ALERTS:
         shown = HERE.get(alert.name, "")
         if alert.name in MADE:
             shown = "a page that serves its series on both sides of the limit"
         elif alert.name in LOADED:
             shown = "minutes of freshness that are loaded into Prometheus"
-        lines.append(f"| {alert.name} | {shown} | {BROKEN.get(alert.name, '-')} |")
+        lines.append(f"| {alert.name} | {shown} | {by_faults.get(alert.name, '-')} |")
     lines.append(
         "| the alert on each check | the verdict of a run, red and green, as the code of a run pushes it | real red runs of `pytest -m morning` |"
     )
