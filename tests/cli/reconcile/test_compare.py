@@ -461,6 +461,7 @@ def test_a_budget_proves_what_was_written_and_a_part_of_the_rest(
     path = _pipeline(servers, tmp_path)
     path.write_text(path.read_text().replace("[source]", '[source]\npublication = "scrubbed"\nscrub_slot = "scrubbed"'))
     arguments = ["reconcile", "--pipeline", str(path), "--env", "live", "--validate-checksums", "--budget", "60s"]
+    arguments += ["--settle-seconds", "0"]
     assert main(arguments) == 3
     assert "pg_create_logical_replication_slot('scrubbed', 'pgoutput')" in capsys.readouterr().out
     servers.source.execute(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -18,18 +18,24 @@ from cdcproof.databases.contracts.change_feed import Changes, Followed, Followin
 from cdcproof.databases.contracts.identity import Identity
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import ChunkSum, Segment, TableRead
+from cdcproof.reconcile import concurrency, contents, engine
+from cdcproof.reconcile.checksums import parts
+from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.engine import Options, Run
 from cdcproof.reconcile.in_flight import settle
 from cdcproof.reconcile.in_flight.fence import Crossing, Method
+from cdcproof.reconcile.plan import filters, planning
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.reconcile.scrub import changes, proofs, scrub
+from cdcproof.reconcile.scrub import table as scrub_table
 from cdcproof.reconcile.scrub.scrub import Budget
+from cdcproof.reconcile.slices import reading, store
 from tests.reconcile.fake import FakeDatabase, FakeTable
 from tests.reconcile.sides import FenceThen, Unwatched
 
 NAMES = ("a", "b")
-KEYS = range(8)
+KEYS = range(6)
 COLUMNS = (Column("id", "bigint", nullable=False), Column("v", "bigint", nullable=True))
 ADDED = Column("w", "bigint", nullable=True)
 ALL_SLICES = 1_000
@@ -67,6 +73,20 @@ def fail() -> None:
 
 
 @dataclass
+class Restless:
+    """A row of the target that somebody writes again, past the pipeline, before each reading of the target."""
+
+    world: World
+    name: str
+    key: int
+    values: Iterator[int] = field(default_factory=lambda: itertools.count(10))
+
+    def come_by(self, place: str) -> None:
+        if place == "target":
+            self.world.change_target(self.name, self.key, next(self.values))
+
+
+@dataclass
 class Reading(FakeDatabase):
     """A database that takes down when each key's slice was read."""
 
@@ -84,7 +104,9 @@ class Reading(FakeDatabase):
         yield from sums
 
 
+S = TypeVar("S")
 T = TypeVar("T", bound=Reading)
+U = TypeVar("U")
 
 
 @dataclass
@@ -95,6 +117,7 @@ class Source(Reading):
     slot: int = 1
     starts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 1))
     unpublished: tuple[str, ...] = ()
+    followed_since: int = 0
 
 
 @dataclass
@@ -118,7 +141,7 @@ class Slot:
         return {
             table: Following(why_not=f"{table} is not published.")
             if table.table in self.source.unpublished
-            else Following("the slot")
+            else Following(f"the slot, since {self.source.followed_since}")
             for table in keys
         }
 
@@ -198,7 +221,7 @@ class World:
     ticks: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     on_the_way: deque[tuple[str, int, int | None]] = field(default_factory=deque)
     unshown: Lost = field(default_factory=lambda: {name: {} for name in NAMES})
-    """Keys that were changed at one side alone, so that no feed shows it, and when: these are found when their slice is read."""
+    """Keys that differ by what no feed shows, and since when: these are found when their slice is read after that."""
     read_at: Lost = field(default_factory=lambda: {name: dict.fromkeys(KEYS, 0) for name in NAMES})
     """When each key's slice was last read whole, at both sides, by a scrub of which the result was kept."""
     during: Lost = field(default_factory=lambda: {name: {} for name in NAMES})
@@ -211,21 +234,32 @@ class World:
     def __post_init__(self) -> None:
         self.source: Source = self.server(Source)
         self.target: Reading = self.server(Reading)
-        self.spare_target = self.target
-        self.spare_source: Source | None = None
-        self.backups = [deepcopy(self.tables(self.target))]
 
     def server(self, kind: type[T]) -> T:
-        self.identities += 1
         made = kind({name: FakeTable(COLUMNS, ("id",)) for name in NAMES}, ticks=self.ticks)
-        made.is_of = Identity(f"server {self.identities}", "shop", "1", "1")
+        made.is_of = self.identity()
         return made
 
-    def twin(self, of: T) -> T:
-        """Another server with the same rows, whose log is longer."""
-        made = self.server(type(of))
-        made.tables_held, made.log_end = deepcopy(of.tables_held), of.log_end + 1_000
-        return made
+    def replaced(self, side: str, how: str) -> Reading:
+        """The server of a side after all of it, or its tables, became another one: no proof speaks for it, nor for what was there before."""
+        self.arrive()
+        self.unshown = {name: {} for name in NAMES}
+        server: Reading = getattr(self, side)
+        if how == "another server":
+            other = replace(server, is_of=self.identity(), tables_held=deepcopy(server.tables_held))
+            other.log_end += 1_000
+            setattr(self, side, other)
+            return other
+        if how == "another history":
+            server.is_of = replace(server.is_of, history=f"{server.is_of.history}+")
+        else:
+            for table in server.tables_held.values():
+                table.number += 1
+        return server
+
+    def identity(self) -> Identity:
+        self.identities += 1
+        return Identity(f"server {self.identities}", "shop", "1", "1")
 
     def tables(self, of: FakeDatabase) -> Rows:
         return {name: sorted(table.rows) for name, table in of.tables_held.items()}  # type: ignore[misc,type-var]
@@ -238,14 +272,14 @@ class World:
     def write(self, name: str, key: int, value: int | None, *, arrives: bool = True, late: bool = False) -> None:
         """Write a row at the source, or delete it; at the target too, at once or late, unless the change is lost."""
         self.unshown[name].pop(key, None)
-        self._set(self.source, name, key, value)
+        self.set(self.source, name, key, value)
         self.source.changes.append((self.source.log_end, name, key))
         if arrives and late:
             self.on_the_way.append((name, key, value))
         elif arrives:
             self.arrive()
-            self._set(self.target, name, key, value)
-        self._look()
+            self.set(self.target, name, key, value)
+        self.look()
 
     def move(self, name: str, key: int, to: int, *, arrives: bool) -> None:
         """Another key for a row: it is deleted under one and written under the other, in one change."""
@@ -258,11 +292,11 @@ class World:
     def change_target(self, name: str, key: int, value: int | None) -> None:
         """Somebody writes to the target, past the pipeline."""
         with self.unseen():
-            self._set(self.target, name, key, value)
+            self.set(self.target, name, key, value)
 
     def arrive(self) -> None:
         while self.on_the_way:
-            self._set(self.target, *self.on_the_way.popleft())
+            self.set(self.target, *self.on_the_way.popleft())
 
     @contextmanager
     def unseen(self) -> Iterator[None]:
@@ -273,11 +307,9 @@ class World:
         after = self.tables(self.source), self.tables(self.target)
         for name, tick in itertools.product(NAMES, [next(self.ticks)]):
             was, now = (_by_key(*(side[name] for side in sides)) for sides in (before, after))
-            new = {
-                key: tick for key in now if was.get(key) != now[key] and (key not in was or key in self.unshown[name])
-            }
+            new = {key: tick for key in now if key not in was}
             self.unshown[name] = {key: at for key, at in self.unshown[name].items() if key in now} | new
-        self._look()
+        self.look()
 
     def alter(self, columns: tuple[Column, ...], *, filled: bool = True) -> None:
         """A column comes or goes, at both sides, with a default that no log shows; the target has none where it is not `filled`."""
@@ -288,11 +320,6 @@ class World:
                 table.number += len(columns) > len(table.columns)
             _fit(side, columns, default)
 
-    def fit(self) -> None:
-        """Give what comes from before, or from elsewhere, today's columns."""
-        _fit(self.source, self.columns, 1)
-        _fit(self.target, self.columns, 1)
-
     def scrub(
         self,
         *names: str,
@@ -300,7 +327,7 @@ class World:
         stuck: str = "",
         unreadable: str = "",
         update_column: str = "",
-        surprise: Surprise | None = None,
+        surprise: Surprise | Restless | None = None,
     ) -> list[TableResult]:
         """Scrub the tables; `stuck` are those whose differences cannot be judged, `unreadable` those that are locked."""
         self.now += timedelta(minutes=10)
@@ -334,14 +361,14 @@ class World:
             if surprise:
                 side.before = lambda method, place=place: come_by(place) if method in _READS else None  # type: ignore[misc]
         self.during, self.differed = {name: {} for name in NAMES}, {name: set() for name in NAMES}
-        self._look(during=False)
+        self.look(during=False)
         with patch.object(proofs, "write", writing), patch.object(scrub, "Deadline", Slices):
             try:
                 results = list(scrub.scrub(run, pairs, budget))
             finally:
                 if surprise:
                     self.source.before = self.target.before = lambda _: None
-        self._look()
+        self.look()
         return results
 
     def judged(self, results: list[TableResult], *, failed: bool = False) -> list[TableResult]:
@@ -379,7 +406,7 @@ class World:
         self.read_at[name] |= {key: tick for key, tick in read.items() if tick}
         self.logs[name] = ends
 
-    def _look(self, *, during: bool = True) -> None:
+    def look(self, *, during: bool = True) -> None:
         """Take down what differs."""
         tick = next(self.ticks)
         for name, keys in self.differing().items():
@@ -387,7 +414,7 @@ class World:
                 self.during[name] |= dict.fromkeys(set(keys) - self.differed.get(name, set()), tick)
             self.differed.setdefault(name, set()).update(keys)
 
-    def _set(self, side: Reading, name: str, key: int, value: int | None) -> None:
+    def set(self, side: Reading, name: str, key: int, value: int | None) -> None:
         table = side.tables_held[name]
         table.rows = _with(table.rows, key, value, len(self.columns))  # type: ignore[assignment,arg-type]
         for row in table.rows:
@@ -421,4 +448,34 @@ def small() -> Iterator[None]:
         patch.object(changes, "CHANGES_PER_READING", 3),
         patch.object(settle, "_APART_SECONDS", 0),
     ):
+        yield
+
+
+class Unproven:
+    """No self-proof, which has tests of its own, and takes most of the time of so small a scrub."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def prove(self, *_: object) -> None:
+        return None
+
+    demand_ends_seen = prove
+
+
+def _in_turn(stop: Stop, first: Callable[[], S], second: Callable[[], U]) -> tuple[S, U]:
+    return first(), second()
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """One side after the other, so that an example is the same at every run; without self-proof, nor waiting for the disk."""
+    with ExitStack() as patches:
+        for module in (concurrency, contents, engine, filters, parts, planning):
+            patches.enter_context(patch.object(module, "both", _in_turn))
+        for module in (scrub, scrub_table):
+            patches.enter_context(patch.object(module, "Prover", Unproven))
+        patches.enter_context(patch.object(changes, "all_at_once", lambda works: [work() for work in works]))
+        patches.enter_context(patch.object(parts, "ended_by", lambda *_: nullcontext()))
+        patches.enter_context(patch.object(reading, "demand_seen", lambda *_: None))
+        patches.enter_context(patch.object(store, "write_whole", lambda path, text, _: path.write_text(text)))
         yield

@@ -68,13 +68,17 @@ class SeenAtTarget:
 
     def cross(self, progress: Callable[[str], None]) -> Crossing:
         """As the fence. Raises `CouldNotLookError` for a fence by position where the target is read from a standby."""
+        self.demand_seen("what differs is lost, or")
+        return self.fence.cross(progress)
+
+    def demand_seen(self, what: str) -> None:
+        """Raise `CouldNotLookError` where the target is read from a standby. `what` names what cannot be seen there."""
         copy = self.target.copy_of_another() if self.method == "position" else ""
         if copy:
             raise UnexpectedAnswerError(
-                f"{copy}: whether what differs is lost, or was not replayed there yet, cannot be seen.",
+                f"{copy}: whether {what} was not replayed there yet, cannot be seen.",
                 "Name the primary under [target]: the sink writes to it.",
             )
-        return self.fence.cross(progress)
 
 
 def weakest(crossings: Sequence[Crossing]) -> str:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from cdcproof.databases.contracts.change_feed import ChangeFeed, Changes, Followed
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import Since
+from cdcproof.reconcile.concurrency import all_at_once
 from cdcproof.reconcile.scrub.proofs import OVERLAP, is_waited_for
 from cdcproof.reconcile.scrub.table import Work
+from cdcproof.reconcile.slices.reading import log_end
 
 CHANGES_PER_READING = 50_000
+_FENCES_AT_ONCE = 16
+"""Each asks Kafka and Kafka Connect again and again."""
 _EVERY_CHUNK = (-2, -1, 0, 1, 2)
 _WIDEST = 1 << 62  # with chunks as wide as this, those are all there are
 _OVERLAP_HOURS = OVERLAP.total_seconds() / 3600
@@ -53,9 +58,11 @@ def prove_followed(works: Sequence[Work], feed: ChangeFeed, needed: Sequence[int
     followed = [work for work in works if work.is_followed]
     while going := [work for work in followed if not work.error]:
         changes = feed.read(_asked(going), CHANGES_PER_READING)
+        _let_arrive(going, changes)
         for work in going:
-            with work.failing():
-                _prove(work, changes)
+            if not work.error:
+                with work.failing():
+                    _prove(work, changes)
         waited = [work.proofs.position or 0 for work in followed if is_waited_for(work.proofs, work.now(), most_hours)]
         dropped = feed.release(min([changes.until, *waited, *needed]))
         for work in going:
@@ -76,6 +83,31 @@ def _asked(works: Sequence[Work]) -> Mapping[TableName, Followed]:
         if other is None or (one.behind is not None and (other.behind is None or one.behind < other.behind)):
             asked[table] = one
     return asked
+
+
+def _let_arrive(works: Sequence[Work], changes: Changes) -> None:
+    """Cross a fence for each table that has something to prove, all of them at once: each waits for the same commits.
+
+    A row that was A, became B and is A again is equal while B is on its way. Where the change back was lost, B arrives after the
+    look, and no later change shows it. So nothing is looked at that may still be changed by what the feed has shown.
+    """
+    waiting = []
+    for work in works:
+        if _is_news(work, changes) and (work.arrived is None or work.arrived < changes.until):
+            with work.failing():
+                work.fence.demand_seen("what is equal stays so, or a change of it")
+                waiting.append(work)
+    for start in range(0, len(waiting), _FENCES_AT_ONCE):
+        some = waiting[start : start + _FENCES_AT_ONCE]
+        end = log_end(some[0].comparison.source.database)
+        until = max(changes.until, end or 0)
+        all_at_once(partial(work.let_arrive, until) for work in some)
+
+
+def _is_news(work: Work, changes: Changes) -> bool:
+    """Whether rows are to be proven: all of them, where nothing is known of what was written before."""
+    table = work.plan.source.table
+    return work.proofs.position is None or table in changes.unknown or bool(changes.keys.get(table))
 
 
 def _prove(work: Work, changes: Changes) -> None:

@@ -62,10 +62,10 @@ class Budget:
 def method(budget: Budget, fence: str) -> str:
     """What a scrub does, as its report says it. `fence` names how it knows that all changes have arrived."""
     return (
-        "scrub: rows written since the last scrub are compared byte by byte. Then the slices of all tables with the oldest proof "
+        f"scrub: rows written since the last scrub are compared byte by byte, behind a fence ({fence}). Then the slices of all tables with the oldest proof "
         f"are proven, for {budget.seconds:g} s. Each row has a hash of 64 bits: PostgreSQL's own where both sides are PostgreSQL, MD5 "
         "elsewhere. Hashes are added up by chunks of the key, and chunks that differ again by smaller ones. "
-        f"Keys that differ are read again behind a fence ({fence}), and in every scrub until they are equal. A MATCH says that every "
+        "Keys that differ are read again behind another, and in every scrub until they are equal. A MATCH says that every "
         "row was equal when its slice was proven, and again after each later change that the source showed (changes_by). Rows "
         "that were changed at the target alone are found when their slice has its turn"
     )

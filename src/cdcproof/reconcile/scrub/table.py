@@ -19,7 +19,7 @@ from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.contents import canonical_keys, look_again
 from cdcproof.reconcile.differences import Differences, Key
-from cdcproof.reconcile.in_flight.fence import Crossing
+from cdcproof.reconcile.in_flight.fence import Crossing, SeenAtTarget
 from cdcproof.reconcile.in_flight.settle import Settled
 from cdcproof.reconcile.plan.plan import Plan
 from cdcproof.reconcile.plan.representation import Ends
@@ -69,6 +69,8 @@ class Work:
     not_used: list[str] = field(default_factory=list)
     """Why earlier proofs are not used."""
     crossings: list[Crossing] = field(default_factory=list)
+    arrived: int | None = None
+    """Up to where in the source's log all changes are known to be at the target."""
     clock: Deadline = field(default_factory=lambda: Deadline(0))
 
     @contextmanager
@@ -111,6 +113,20 @@ class Work:
         """Write the proofs down, with where the logs are now. Raises `CouldNotLookError`."""
         self.proofs = replace(self.proofs, logs=self._logs())
         proofs_file.write(self.proofs, self.path)
+
+    @property
+    def fence(self) -> SeenAtTarget:
+        """Behind which all that the source had written is at the target."""
+        return SeenAtTarget(self.comparison.fence, self.comparison.target.database.log)
+
+    def let_arrive(self, until: int) -> None:
+        """Wait until what the source had written up to that position, where its log ends, is at the target.
+
+        What cannot be waited for is the table's error.
+        """
+        with self.failing():
+            self.crossings.append(self.comparison.fence.cross(lambda what: self.comparison.progress(what, 0, 0)))
+            self.arrived = until
 
     def prove_written(self, keys: Sequence[tuple[str | None, ...]]) -> None:
         """Prove the rows of these keys, as the source writes them."""
