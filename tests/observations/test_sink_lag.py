@@ -51,6 +51,10 @@ class TestSinkLag:
 
         assert lag.records() == {"connect-sink": 0}
         assert lag.lost_records() == {"connect-sink": "t/0 ends at 4, before 10, to which it was read"}
+        both = self.lag(PartitionLag("t", 0, 10, 25, 40, 1.0), PartitionLag("t", 1, 1_010, 0, 1_004, 0.0))
+        assert both.lost_records() == {
+            "connect-sink": "15 records deleted unread; t/1 ends at 1,004, before 1,010, to which it was read"
+        }
 
     def test_an_age_that_could_not_be_read_is_over_any_limit(self):
         for order in (1, -1):
