@@ -9,7 +9,7 @@ import pytest
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.environments.base import BackupFile
 from cdcproof.findings import Finding, Observation, require
-from cdcproof.observations.backups.logs import last_run, read
+from cdcproof.observations.backups.logs import last_run, read, stamp_of
 from cdcproof.observations.backups.runs import COMPLETE, FRESH, BackupRuns, GoodBackups, Run
 
 NOW = datetime(2026, 11, 29, 6, tzinfo=UTC).timestamp()
@@ -77,9 +77,15 @@ def test_the_last_run_of_one_log_is_that_of_the_last_date() -> None:
     old = "2026-11-28 02:00:00 ✗ target\n2026-11-28 02:01:00 ✓ source\n"
 
     assert last_run(old + LOG).bad == ()
-    assert len(last_run(old + LOG).good) == 2
+    assert last_run(old + LOG) == read("", LOG)
+    assert len(read("", LOG).good) == 2
     assert last_run(LOG + old).bad == ("2026-11-28 02:00:00 ✗ target",)
     assert last_run("[20261128_020000] ✗ a\n[20261129_020000] ✓ b\n").bad == ()
+
+
+def test_the_stamp_is_the_time_in_a_name() -> None:
+    assert stamp_of("w_20261129_020000.sql.gz") == "20261129_020000"
+    assert stamp_of("w_120261129_020000") == stamp_of("w_20261129_0200001") == ""
 
 
 def test_without_dates_the_last_lines_count_as_in_the_runbook() -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cdcproof.core.errors import DeadlineError
-from cdcproof.reconcile.in_flight.fence import Crossing, Method, SharedFence, weakest
+from cdcproof.core.errors import DeadlineError, UnexpectedAnswerError
+from cdcproof.databases.contracts.log import Log
+from cdcproof.reconcile.in_flight.fence import Crossing, Method, SeenAtTarget, SharedFence, weakest
 
 THREADS = 8
 
@@ -108,3 +109,39 @@ def test_all_who_share_a_crossing_that_is_stuck_get_its_error() -> None:
 def test_it_takes_time_as_the_fence_does() -> None:
     for takes_time in (True, False):
         assert SharedFence(Numbered(takes_time=takes_time)).takes_time is takes_time
+
+
+@dataclass
+class Target:
+    """The session at the target: of a primary, which is no copy, or of a standby."""
+
+    copy: str
+
+    def copy_of_another(self) -> str:
+        return self.copy
+
+
+def seen(copy: str, method: Method = "position") -> tuple[SeenAtTarget, Numbered]:
+    fence = Numbered(method=method, takes_time=method == "position")
+    target: Log = Target(copy)  # type: ignore[assignment]
+    return SeenAtTarget(fence, target), fence
+
+
+def test_behind_a_position_nothing_is_seen_at_a_standby_that_may_not_have_it_yet() -> None:
+    at_standby, fence = seen("The target is a standby")
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        at_standby.cross(lambda _: None)
+    assert raised.value.message == (
+        "The target is a standby: whether what differs is lost, or was not replayed there yet, cannot be seen."
+    )
+    assert raised.value.remedy == "Name the primary under [target]: the sink writes to it."
+    assert fence.begun == 0
+
+
+@pytest.mark.parametrize(("copy", "method"), [("", "position"), ("", "timer"), ("The target is a standby", "timer")])
+def test_a_primary_and_a_timer_are_crossed_as_the_fence_is(copy: str, method: Method) -> None:
+    at_target, _ = seen(copy, method)
+    heard: list[str] = []
+    assert at_target.cross(heard.append) == Crossing(method, "1", 0.0)
+    assert heard == ["crossing 1"]
+    assert (at_target.method, at_target.takes_time) == (method, method == "position")
