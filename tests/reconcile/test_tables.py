@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -111,6 +112,12 @@ def test_a_case_insensitive_key_that_is_two_rows_at_the_target(sides: Sides) -> 
 def test_a_uuid_key(sides: Sides) -> None:
     result = _equal_but(sides, "id uuid PRIMARY KEY, v text", lambda i: UUID(int=i << 100))
     assert set(result.example_keys) == _named(*(str(UUID(int=i << 100)) for i in (10, 20, 300)))
+
+
+def test_a_key_of_money(sides: Sides) -> None:
+    """Which has no operator for numbers."""
+    result = _equal_but(sides, "id money PRIMARY KEY, v text", Decimal)
+    assert set(result.example_keys) == _named("10", "20", "300")
 
 
 def test_a_declared_key_may_hold_null(sides: Sides) -> None:

@@ -223,6 +223,21 @@ class TestCauses:
             "character varying(20) at the target",
         )
 
+    @pytest.mark.parametrize("long", [False, True])
+    def test_a_placeholder_of_debezium_is_named_with_what_ends_it(self, long: bool) -> None:
+        text = Column("name", "text", True)
+        form = Form(Kind.TEXT, long=long)
+        plan = replace(_plan(), source=_scan("orders", text, form), target=_scan("orders", text, form))
+        held, other, source = (
+            Row(b"", (_id(1), encode(form, value))) for value in ("__debezium_unavailable_value", "b", "a large text")
+        )
+        differences = [Difference((_id(n),), (source,), (row,)) for n, row in enumerate((held, held, other, other))]
+        assert _judged(plan, *differences).causes == (
+            "name holds __debezium_unavailable_value at the target in 2 rows: the log does not have a large value that an UPDATE "
+            "leaves alone. Give s.orders REPLICA IDENTITY FULL at the source, then repair the rows (cdcproof reconcile repair)",
+        )
+        assert _judged(plan, differences[2]).causes == ()
+
     def test_a_change_that_nobody_knows_the_cause_of_has_none(self) -> None:
         assert _judged(_plan(), _changed(1, "a", "b")).causes == ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import nsmallest
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from cdcproof.reconcile.differences import Difference, Differences, Key
 from cdcproof.reconcile.in_flight.fence import weakest
 from cdcproof.reconcile.in_flight.settle import Settled
 from cdcproof.reconcile.plan.plan import Plan
-from cdcproof.reconcile.report import spelling
+from cdcproof.reconcile.report import spelling, unavailable
 from cdcproof.reconcile.report.result import EXAMPLES, KeyDifference, TableResult, TableStatus
 
 _STATUS = {True: TableStatus.MATCH, False: TableStatus.MISMATCH, None: TableStatus.ERROR}
@@ -129,7 +129,21 @@ def _of_columns(plan: Plan, differences: Sequence[Difference]) -> tuple[str, ...
         for name, said in plan.narrower.items()
         if name not in spelled and _is_cut(plan, name, by_column.get(name, ()))
     )
-    return (*spelled.values(), *cut, *(said for name, said in plan.suspects.items() if name in by_column))
+    return (
+        *_unavailable(plan, by_column),
+        *spelled.values(),
+        *cut,
+        *(said for name, said in plan.suspects.items() if name in by_column),
+    )
+
+
+def _unavailable(plan: Plan, by_column: Mapping[str, Sequence[Difference]]) -> Iterator[str]:
+    """Columns that hold Debezium's placeholder at the target, and what ends that."""
+    for name, differences in by_column.items():
+        place = plan.names.index(name)
+        values = (row.forms[place] for one in differences for row in one.target)
+        if said := unavailable.of_column(plan.source, plan.target.columns[place], values):
+            yield said
 
 
 def _spelled(plan: Plan, name: str, differences: Sequence[Difference]) -> str:

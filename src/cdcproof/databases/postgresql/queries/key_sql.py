@@ -47,7 +47,7 @@ def one_of(
     if len(key) == 1 and not key[0].column.reading:
         array = _array(key[0], [parts[0] for parts in keys], server)
         if array:
-            return sql.SQL("{} = ANY ($1::{}[])").format(sql.Identifier(key[0].column.name), _array_of(key[0])), [array]
+            return sql.SQL("{} = ANY ($1::{}[])").format(_compared(key[0]), _array_of(key[0])), [array]
     bound: list[Bound] = []
     conditions = []
     for parts in keys:
@@ -61,6 +61,11 @@ def one_of(
 def integers(values: Iterable[int]) -> str:
     """An array as PostgreSQL writes it: psycopg looks at each element of a list for what has to be quoted, which takes its time."""
     return f"{{{','.join(map(str, values))}}}"
+
+
+def _compared(field: ColumnRead) -> sql.Composable:
+    """The column itself, which an index needs. Money has no operator for numbers, and a number may be too large for money."""
+    return sql.SQL("{}::numeric" if field.column.type == "money" else "{}").format(sql.Identifier(field.column.name))
 
 
 def _array_of(field: ColumnRead) -> sql.SQL:
@@ -122,7 +127,7 @@ def _is(
         bound.append(part)
         return sql.SQL("{} = {}").format(sent(field, server), _last(bound))
     bound.append(value)
-    return sql.SQL("{} = {}{}").format(name, _last(bound), sql.SQL(_CASTS[field.form.kind]))
+    return sql.SQL("{} = {}{}").format(_compared(field), _last(bound), sql.SQL(_CASTS[field.form.kind]))
 
 
 def _is_integer(name: sql.Identifier, number: Decimal, bound: list[Bound]) -> sql.Composable:
