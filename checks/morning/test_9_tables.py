@@ -10,7 +10,11 @@ def test_every_table_is_captured_and_delivered(table_sets, evidence, remedies):
     """Expected tables = captured tables = topics = target tables."""
     evidence.saw("Tables along the pipeline", table_sets.rows())
 
-    require(table_sets.observation(), action=remedies.databases.look_at_tables(table_sets))
+    require(
+        table_sets.observation(),
+        action=remedies.databases.look_at_tables(table_sets),
+        concern_action=remedies.databases.log_tables(table_sets),
+    )
 
 
 @pytest.mark.runbook("morning.9-capture")

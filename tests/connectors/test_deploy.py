@@ -188,16 +188,16 @@ def test_connect_that_is_gone_at_the_end_is_unknown(journal: Journal, monkeypatc
     assert exit_status(results) == 3
 
 
-def test_validation_asks_of_what_differs_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validation_names_what_is_wrong_and_what_nothing_reads() -> None:
     worker = Worker()
-    worker.add("same", a="1")
     definitions = [
-        Definition("same", {"a": "1"}, Path("s")),
         Definition("bad", {"a": "1"}, Path("b")),
+        Definition("slip", {"topics": "t", "tpics": "t"}, Path("s")),
         defined("good"),
     ]
-    errors = deploy.validate(plan(definitions, worker.states()), control(worker))
-    assert {name: [e.field for e in found] for name, found in errors.items()} == {"bad": ["topics"]}
+    validated = deploy.validate(plan(definitions, worker.states()), control(worker))
+    assert {name: [e.field for e in found] for name, found in validated.errors.items()} == {"bad": ["topics"]}
+    assert validated.warnings() == {"slip": ("tpics: is it topics?",)}
 
 
 def test_validation_that_cannot_be_done_is_not_valid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +206,6 @@ def test_validation_that_cannot_be_done_is_not_valid(monkeypatch: pytest.MonkeyP
     def gone(_: object) -> None:
         raise UnreachableError("connection refused")
 
-    monkeypatch.setattr(worker, "validate", gone)
+    monkeypatch.setattr(worker, "validated", gone)
     with pytest.raises(DeadlineError, match="connection refused"):
         deploy.validate(plan([defined("new")], worker.states()), control(worker, 0.3))

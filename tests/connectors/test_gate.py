@@ -19,17 +19,17 @@ CLASS = "io.debezium.connector.jdbc.JdbcSinkConnector"
 VALIDATED = f"PUT /connector-plugins/{CLASS}/config/validate"
 
 
-def answer(*errors: str) -> dict[str, object]:
-    field = {"definition": {"name": "tasks.max"}, "value": {"name": "tasks.max", "value": "x", "errors": list(errors)}}
+def answer(*errors: str, reads: str = "tasks.max") -> dict[str, object]:
+    field = {"definition": {"name": reads}, "value": {"name": reads, "value": "x", "errors": list(errors)}}
     return {"name": CLASS, "error_count": len(errors), "configs": [field]}
 
 
-def looked(folder: Path, *errors: str, **running: str) -> ConnectorFiles:
+def looked(folder: Path, *errors: str, reads: str = "tasks.max", **running: str) -> ConnectorFiles:
     """The gate's look at one file, `sink.json`, at a Connect that runs it with `running` and answers with `errors`."""
     config = {"connector.class": CLASS, "tasks.max": "1"}
     (folder / "sink.json").write_text(json.dumps({"name": "sink", "config": config}))
     runs = {"sink": connector("sink", {"name": "sink", **config, **running})}
-    with serving({EXPANDED: (200, runs), VALIDATED: (200, answer(*errors))}) as server:
+    with serving({EXPANDED: (200, runs), VALIDATED: (200, answer(*errors, reads=reads))}) as server:
         connect = Connect(HttpService(url=server.url), patience_seconds=0)
         control = Control(connect, Deadline(5), print, print)
         return gate.look(pipeline_of("orders", paths={"connectors": str(folder)}), control)
@@ -49,6 +49,14 @@ def test_a_file_that_is_accepted(tmp_path: Path) -> None:
     assert files.found() == files.expected() == {"sink": "accepted"}
     assert files.changes().splitlines() == ["sink", "- tasks.max = 4", "+ tasks.max = 1"]
     assert files.rows() == [{"connector": "sink", "file": "sink.json", "would be": "update", "keys": 1}]
+
+
+def test_a_key_that_nothing_reads_is_a_concern(tmp_path: Path) -> None:
+    files = looked(tmp_path, **{"tasks.max": "4"})
+    assert files.observation().concerns == {}
+    slip = looked(tmp_path, reads="task.max")
+    assert slip.found() == slip.expected()
+    assert slip.observation().concerns == {"sink": "tasks.max: the plug-in does not read this key; is it task.max?"}
 
 
 @pytest.mark.parametrize(

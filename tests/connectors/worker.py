@@ -35,8 +35,9 @@ class Worker:
     def states(self, sure_of: object = ()) -> ConnectorStates:
         return ConnectorStates(tuple(self._connector(name) for name in sorted(self.configs)))
 
-    def validate(self, config: Mapping[str, str]) -> tuple[FieldError, ...]:
-        return (FieldError("topics", "must be set"),) if "topics" not in config else ()
+    def validated(self, config: Mapping[str, str]) -> tuple[tuple[FieldError, ...], tuple[FieldError, ...]]:
+        unread = (FieldError("tpics", "is it topics?"),) if "tpics" in config else ()
+        return (FieldError("topics", "must be set"),) if "topics" not in config else (), unread
 
     def offsets(self, name: str) -> tuple[Offset, ...]:
         if not self.stops:

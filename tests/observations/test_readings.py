@@ -334,8 +334,9 @@ def test_a_topic_that_another_sink_has_taken_over_is_the_lag_of_that_one(
 class Tables:
     """A database with these tables; all of them are captured."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, unlogged: Collection[str] = ()) -> None:
         self.names = frozenset(map(TableName.parse, names))
+        self.unlogged = unlogged
 
     @property
     def catalogue(self) -> Self:
@@ -351,6 +352,9 @@ class Tables:
 
     def tables(self, schema: str) -> frozenset[TableName]:
         return frozenset(name for name in self.names if name.schema == schema)
+
+    def emptied_by_a_crash(self, tables: Collection[TableName]) -> dict[TableName, tuple[TableName, ...]]:
+        return {table: (table,) for table in tables if table.table in self.unlogged}
 
     def captured_tables(self) -> frozenset[TableName]:
         return self.names
@@ -400,6 +404,13 @@ def test_without_connect_no_table_is_called_unexpected(pipeline: Pipeline) -> No
     found = readings.table_sets(Dead(), source, target, ["t.orders"], pipeline)  # type: ignore[arg-type]
     assert found.found() == found.expected()
     assert found.passed_over == {TableName("dbo", "other")}
+
+
+def test_what_a_crash_of_the_target_would_empty_is_a_concern_by_the_tables_own_name(pipeline: Pipeline) -> None:
+    source, target = Tables("dbo.orders"), Tables("public.orders", unlogged={"orders"})
+    found = readings.table_sets(Dead(), source, target, ["t.orders"], pipeline)  # type: ignore[arg-type]
+    with pytest.raises(Concern, match=r"public\.orders UNLOGGED, which a crash of the server empties"):
+        require(found.observation())
 
 
 def test_columns_are_asked_only_of_tables_that_are_on_both_sides() -> None:

@@ -45,6 +45,16 @@ class TestTableSets:
         assert {k for k, v in found.found().items() if v != "present"} == {place}
         assert found.missing() == ("orders",)
 
+    def test_a_table_that_a_crash_empties_is_a_concern_and_no_other(self, sets):
+        part = TableName("parts", "orders_2026")
+        found = replace(sets(), unlogged={"orders": (part,)})
+
+        assert found.observation().concerns == {
+            "orders: target table": "parts.orders_2026 UNLOGGED, which a crash of the server empties"
+        }
+        assert found.found() == found.expected()
+        assert sets().observation().concerns == {}
+
     def test_captured_but_not_expected(self, sets):
         found = sets(captured=("dbo.customers", "dbo.orders", "dbo.secrets"))
 
@@ -91,6 +101,7 @@ class TestTableSets:
                 "dbo.spare: captured at the source": "present",
             },
             {f"{table}: {place}": "present" for table in ("customers", "orders") for place in places},
+            no_concern="logged",
         )
 
     def test_the_report_has_a_row_for_each_table_and_each_that_does_not_count(self, sets):

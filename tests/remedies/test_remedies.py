@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cdcproof.databases.contracts.log import Slot
-from cdcproof.databases.names import Column
+from cdcproof.databases.names import Column, TableName
 from cdcproof.environments.disk import files_below
 from cdcproof.findings import Observation
 from cdcproof.observations.backups.morning import Backups
@@ -242,6 +242,7 @@ def test_every_command_is_one_that_a_shell_can_read(remedies):
         remedies.look_at_sink({"connect-sink": "empty"}),
         remedies.databases.look_at_slots(slots_of(remedies, Slot("it's", False, "lost", 0), readers={})),
         remedies.databases.look_at_tables(TABLES),
+        remedies.databases.log_tables(replace(TABLES, unlogged={"it's": (TableName("public", "it's"),)})),
         remedies.back_up(Path("/a b/c'd")),
         remedies.back_up(Path("/a b/c'd"), ours_is_missing=True),
     ]

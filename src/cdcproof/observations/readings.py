@@ -249,7 +249,10 @@ def table_sets(
 
     Without a source connector that answers and is understood, that is not known of any other one.
     """
-    at_target = tables_beside(target.catalogue, [TableName.parse(table.target) for table in pipeline.tables])
+    targets = {table.name: TableName.parse(table.target) for table in pipeline.tables}
+    at_target = tables_beside(target.catalogue, targets.values())
+    emptied = target.catalogue.emptied_by_a_crash(targets.values())
+    unlogged = {name: emptied[table] for name, table in targets.items() if table in emptied}
     names = {TableName.parse(table.source) for table in pipeline.tables}
     try:
         running, _ = accounts.own(connect, pipeline)
@@ -258,7 +261,7 @@ def table_sets(
     readers = [account for account in running if account.side == "source"]
     if not readers:
         everything = source.log.captured_tables()
-        return TableSets(pipeline, everything & names, topics, at_target, everything - names)
+        return TableSets(pipeline, everything & names, topics, at_target, everything - names, unlogged)
     captured: set[TableName] = set()
     others: set[TableName] = set()
     for reader in readers:
@@ -269,7 +272,7 @@ def table_sets(
             name for name in state.travelling() - inner if travelling.let_through(reader, [name])
         }
         others |= state.travelling() - inner
-    return TableSets(pipeline, captured, topics, at_target, others - captured)
+    return TableSets(pipeline, captured, topics, at_target, others - captured, unlogged)
 
 
 def column_sets(source: Database, target: Database, pipeline: Pipeline) -> ColumnSets:

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from cdcproof.databases.administration import sqlcmd
 from cdcproof.databases.names import TableName
-from cdcproof.databases.postgresql.sessions.deployment import add_to_publication, drop_slot, tables_named_like
+from cdcproof.databases.postgresql.sessions.deployment import (
+    add_to_publication,
+    drop_slot,
+    set_logged,
+    tables_named_like,
+)
 from cdcproof.databases.sqlserver.queries.catalogue import constant, enable_table
 from cdcproof.findings import ABSENT
 from cdcproof.observations.databases.capture_job import CaptureJobs
@@ -125,6 +130,13 @@ class DatabaseRemedies:
                 f"Where nobody needs it, end it by its pid: {end}"
             )
         return tuple(dict.fromkeys(commands))
+
+    def log_tables(self, tables: TableSets) -> Commands:
+        """Let the target's log have the tables that a crash of its server would empty."""
+        target = self.line.pipeline.target
+        return tuple(
+            self.line.administer(target, set_logged(part)) for parts in tables.unlogged.values() for part in parts
+        )
 
     def look_at_tables(self, tables: TableSets) -> Commands:
         """What the source captures and each connector carries, whole; then what adds a table where it is absent."""

@@ -78,6 +78,16 @@ def test_it_shows_the_difference_deploys_and_tells_what_runs(capsys: pytest.Capt
     assert (kept.command, kept.changes[0].before.config) == ("apply", OLD)
 
 
+def test_a_key_that_nothing_reads_is_a_warning_of_the_connector(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("files/c.json").write_text(json.dumps({"name": "c", "config": {**NEW, "topics.regx": "u"}}))
+    reads = [{"value": {"name": "topics.regex", "errors": []}}, {"value": {"name": "topics", "errors": ["none"]}}]
+    with serving({EXPANDED: seen(OLD), VALIDATE: (200, {"error_count": 1, "configs": reads})}) as server:
+        assert call(server, "apply", "files", *ACT) == 1
+    assert "warning: c: topics.regx: the plug-in does not read this key; is it topics.regex?" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
 def test_what_connect_refuses_is_told_by_field_and_nothing_is_changed(capsys: pytest.CaptureFixture[str]) -> None:
     refused = (200, {"error_count": 1, "configs": [{"value": {"name": "topics", "errors": ["no file-secret-8"]}}]})
     with serving({EXPANDED: seen(OLD), VALIDATE: refused}) as server:

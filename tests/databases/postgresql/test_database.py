@@ -13,6 +13,7 @@ from cdcproof.core.secrets import Secret
 from cdcproof.databases.connections import connect
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import Column, TableName
+from cdcproof.databases.postgresql.sessions.deployment import set_logged
 from cdcproof.databases.table_read import ColumnRead
 from cdcproof.databases.values.types import form_of
 from cdcproof.reconcile.plan.calibration import Calibration
@@ -139,6 +140,23 @@ def test_tables_are_base_tables_and_partitions(database: Database) -> None:
     assert database.catalogue.tables(SCHEMA) == {
         _table(name) for name in ("kinds", "rare", "parts", "parts_1", "nullable", "policed")
     }
+
+
+def test_what_a_crash_empties_is_the_unlogged_table_or_its_unlogged_partitions(
+    server: Server, database: Database
+) -> None:
+    server.execute(
+        f"CREATE UNLOGGED TABLE {SCHEMA}.unlogged (a int)",
+        f"CREATE UNLOGGED TABLE {SCHEMA}.parts_2 PARTITION OF {SCHEMA}.parts FOR VALUES FROM (10) TO (20)",
+    )
+    tables = [_table(name) for name in ("unlogged", "parts", "parts_1", "kinds")]
+    emptied = {_table("unlogged"): (_table("unlogged"),), _table("parts"): (_table("parts_2"),)}
+    try:
+        assert database.catalogue.emptied_by_a_crash(tables) == emptied
+        server.execute(*(set_logged(part) for [part] in emptied.values()))
+        assert database.catalogue.emptied_by_a_crash(tables) == {}
+    finally:
+        server.execute(f"DROP TABLE {SCHEMA}.unlogged, {SCHEMA}.parts_2")
 
 
 def test_estimates_and_ranges_are_there_before_anything_was_analyzed(server: Server, database: Database) -> None:

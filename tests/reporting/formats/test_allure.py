@@ -31,7 +31,8 @@ def test_a_result_has_our_status_text_evidence_and_differences(project: Project)
     assert "trace" not in failed["statusDetails"]
     assert [step["name"] for step in failed["steps"]] == ["kafka-connect (connect): expected up, found down"]
     assert failed["steps"][0]["status"] == "failed"
-    assert failed["links"][0]["url"] == "docs/RUNBOOK.md#morning-1-services"
+    assert failed.get("links", []) == []  # a report is read where there is no checkout
+    assert "docs/RUNBOOK.md#morning-1-services" in failed["description"]
     labels = {(label["name"], label["value"]) for label in failed["labels"]}
     assert {("severity", "critical"), ("as_id", "morning.1-services"), ("suite", "morning")} <= labels
     (attachment,) = failed["attachments"]

@@ -122,9 +122,11 @@ def _deploy(arguments: argparse.Namespace, here: Opened, definitions: Sequence[D
         warn([warning for one in definitions for warning in one.warnings])
         if not arguments.json:
             print_plan([step for step in steps if step.changes])
-        errors = deploy.validate(steps, control)
-        if errors:
-            return _refused(arguments, [(name, e.field, e.text) for name, found in errors.items() for e in found])
+        validated = deploy.validate([step for step in steps if step.changes], control)
+        warn([f"{name}: {warning}" for name, warnings in validated.warnings().items() for warning in warnings])
+        if validated.errors:
+            errors = [(name, e.field, e.text) for name, found in validated.errors.items() for e in found]
+            return _refused(arguments, errors)
         results = deploy.apply(
             steps,
             control,

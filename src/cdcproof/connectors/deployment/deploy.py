@@ -40,17 +40,31 @@ def exit_status(results: Sequence[Result]) -> int:
     return 3 if any(result.status != "success" for result in results) else 0
 
 
-def validate(steps: Sequence[Step], control: Control) -> dict[str, tuple[FieldError, ...]]:
-    """Connector to what Connect says is wrong with its new configuration, of those where something is."""
+@dataclass(frozen=True)
+class Validated:
+    """Connector to what Connect says is wrong with its configuration, and to keys that its plug-in does not read; without those of which there is nothing."""
+
+    errors: Mapping[str, tuple[FieldError, ...]]
+    unread: Mapping[str, tuple[FieldError, ...]]
+
+    def warnings(self) -> dict[str, tuple[str, ...]]:
+        """Connector to its keys that nothing reads."""
+        return {name: tuple(f"{key.field}: {key.text}" for key in keys) for name, keys in self.unread.items()}
+
+
+def validate(steps: Sequence[Step], control: Control) -> Validated:
+    """What Connect says of the configuration of each step's file."""
     found = {
         step.name: control.ask(
             f"the validation of {step.name}",
-            lambda step=step: control.connect.validate({"name": step.name, **step.definition.config}),  # type: ignore[misc]
+            lambda step=step: control.connect.validated({"name": step.name, **step.definition.config}),  # type: ignore[misc]
         )
         for step in steps
-        if step.changes
     }
-    return {name: errors for name, errors in found.items() if errors}
+    return Validated(
+        {name: errors for name, (errors, _) in found.items() if errors},
+        {name: unread for name, (_, unread) in found.items() if unread},
+    )
 
 
 def apply(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cdcproof.clients.connect.validation import FieldError
 from cdcproof.connectors.control import Control
@@ -25,6 +25,8 @@ class ConnectorFiles:
 
     steps: tuple[Step, ...]
     errors: Mapping[str, tuple[FieldError, ...]]
+    unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Connector to sentences about its keys that nothing reads."""
 
     def observation(self) -> Observation:
         """Connect accepts every file; what works but should not be is a concern."""
@@ -32,7 +34,7 @@ class ConnectorFiles:
             self.found(),
             self.expected(),
             concerns=self.warnings(),
-            no_concern="secrets through the environment or a ConfigProvider",
+            no_concern="secrets through the environment or a ConfigProvider, and no key that nothing reads",
         )
 
     def pages(self) -> dict[str, str]:
@@ -66,7 +68,8 @@ class ConnectorFiles:
 
     def warnings(self) -> dict[str, str]:
         """Connector to what works, but should not be."""
-        return {step.name: "; ".join(step.definition.warnings) for step in self.steps if step.definition.warnings}
+        found = {step.name: (*step.definition.warnings, *self.unread.get(step.name, ())) for step in self.steps}
+        return {name: "; ".join(warnings) for name, warnings in found.items() if warnings}
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,8 @@ class Applied:
 def look(pipeline: Pipeline, control: Control) -> ConnectorFiles:
     """Read every file and let Connect validate it, changed or not. Raises `ConfigError` for one that cannot be used."""
     steps = plan(definition.read_all(definition.place(None, pipeline.paths.connectors)), control.states())
-    errors = {
-        step.name: control.ask(
-            f"the validation of {step.name}",
-            lambda step=step: control.connect.validate({"name": step.name, **step.definition.config}),  # type: ignore[misc]
-        )
-        for step in steps
-    }
-    return ConnectorFiles(steps, {name: found for name, found in errors.items() if found})
+    validated = deploy.validate(steps, control)
+    return ConnectorFiles(steps, validated.errors, validated.warnings())
 
 
 def apply(files: ConnectorFiles, pipeline: Pipeline, control: Control) -> Applied:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from cdcproof.databases.contracts.condition import Unsteady
@@ -18,6 +18,10 @@ class Catalogue(Protocol):
 
     def tables(self, schema: str) -> frozenset[TableName]:
         """Base tables of a schema, and partitions: each may be replicated under its own name."""
+        ...
+
+    def emptied_by_a_crash(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[TableName, ...]]:
+        """Those of these tables that a crash of the server empties, because no log has their rows: itself, or its partitions of which that is so."""
         ...
 
     def columns(self, table: TableName) -> tuple[Column, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from psycopg import sql
 
@@ -33,6 +33,14 @@ class Catalogue:
     def tables(self, schema: str) -> frozenset[TableName]:
         """Tables of a schema: partitioned ones, and their partitions as well."""
         return frozenset(TableName(*row) for row in self._session.query(catalogue.TABLES, (schema,)))
+
+    def emptied_by_a_crash(self, tables: Collection[TableName]) -> dict[TableName, tuple[TableName, ...]]:
+        """Those that are UNLOGGED, or have such a partition."""
+        found: dict[TableName, tuple[TableName, ...]] = {}
+        for schema, table, *part in self._session.query(catalogue.UNLOGGED, ([str(table) for table in tables],)):
+            named = TableName(schema, table)
+            found[named] = (*found.get(named, ()), TableName(*part))
+        return found
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
         """Columns in order. `scale` is a numeric's, or a time's digits after the second. Raises where a table has none."""

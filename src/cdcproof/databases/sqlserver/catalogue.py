@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +40,10 @@ class Catalogue:
     def tables(self, schema: str) -> frozenset[TableName]:
         """User tables of a schema."""
         return frozenset(TableName(*row) for row in self._session.query(catalogue.TABLES, schema))
+
+    def emptied_by_a_crash(self, tables: Collection[TableName]) -> dict[TableName, tuple[TableName, ...]]:  # noqa: ARG002  of the contract
+        """None is looked for: only memory-optimized tables can be so, which no sink makes."""
+        return {}
 
     def columns(self, table: TableName) -> tuple[Column, ...]:
         """Columns in order; a column the account may not see is not among them."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from cdcproof.databases.names import TableName
@@ -26,10 +26,19 @@ class TableSets:
     topics: Collection[str]
     target_tables: Collection[TableName]
     passed_over: Collection[TableName] = ()
+    unlogged: Mapping[str, Collection[TableName]] = field(default_factory=dict)
+    """Expected table to what of it at the target a crash of its server empties: it, or partitions of it."""
 
     def observation(self) -> Observation:
-        """Every expected table is at every place, and no other is captured."""
-        return Observation(self.found(), self.expected())
+        """Every expected table is at every place, and no other is captured. One that a crash empties is a concern."""
+        return Observation(self.found(), self.expected(), concerns=self.risks(), no_concern="logged")
+
+    def risks(self) -> dict[str, str]:
+        """Tables of the target that a crash of its server empties, or of which it empties a part."""
+        return {
+            f"{name}: {AT_TARGET}": f"{', '.join(map(str, parts))} UNLOGGED, which a crash of the server empties"
+            for name, parts in self.unlogged.items()
+        }
 
     def expected(self) -> dict[str, str]:
         """Every expected table is at every place."""

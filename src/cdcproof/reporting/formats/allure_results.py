@@ -1,4 +1,4 @@
-"""Allure results: severity, id, links, evidence and differences of a check. The only module that imports Allure.
+"""Allure results: severity, id, evidence and differences of a check. The only module that imports Allure.
 
 allure-pytest writes a result per test by itself, with the status it reads off the exception (an `AssertionError` or
 pytest's own failure is *failed*, any other *broken*); the plug-in hands it fitting ones. Here is what it cannot know.
@@ -36,8 +36,6 @@ def add(record: StepRecord) -> None:
     dynamic.label("verdict", str(record.verdict))
     dynamic.suite(record.suite)
     dynamic.severity(_SEVERITY[record.severity])
-    if record.runbook:
-        dynamic.link(record.runbook, name="Runbook")
     if record.verdict is not Verdict.PASSED or record.reason:
         dynamic.description(text.block(record))
     for difference in record.differences:

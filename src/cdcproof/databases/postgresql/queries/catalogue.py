@@ -29,6 +29,13 @@ TABLES: LiteralString = """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %s AND c.relkind IN ('r', 'p')"""
 
+UNLOGGED: LiteralString = """
+    SELECT n.nspname, c.relname, fn.nspname, f.relname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_class f ON f.oid = c.oid OR f.oid IN (SELECT relid FROM pg_partition_tree(c.oid))
+    JOIN pg_namespace fn ON fn.oid = f.relnamespace
+    WHERE n.nspname || '.' || c.relname = ANY(%s) AND f.relkind = 'r' AND f.relpersistence = 'u' ORDER BY 1, 2, 3, 4"""
+
 # A domain is read as what it is made of; format_type without a modifier gives the standard's name of a type. An extension's
 # type is named without its schema. A numeric's scale has 11 bits and a sign (since PostgreSQL 15). What says NOT NULL holds NULLs all
 # the same in tables that inherit from it, in foreign tables and partitions, and where it is NOT VALID (since 18).

@@ -51,6 +51,11 @@ def tables_named_like(name: str) -> str:
     return statement.format(sql.Literal(f"%{name}%")).as_string()
 
 
+def set_logged(table: TableName) -> str:
+    """The statement by which the log has a table's rows. It writes the table anew, under a lock."""
+    return sql.SQL("ALTER TABLE {} SET LOGGED;").format(sql.Identifier(table.schema, table.table)).as_string()
+
+
 def add_column(table: TableName, column: Column) -> str:
     """The statement that adds a column as another PostgreSQL has it; empty for a type that has to be made there first."""
     if column.type in ("array", "enum", "composite", "range", "multirange"):
