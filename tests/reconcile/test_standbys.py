@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.secrets import Secret
 from cdcproof.core.waiting import wait_until
+from cdcproof.databases.connections import connect_for_deployment
 from cdcproof.reconcile.engine import Options
 from cdcproof.reconcile.report.result import TableStatus
-from tests.postgres_server import Server, Servers, standby_of
+from tests.postgres_server import PASSWORD, Server, Servers, standby_of
 from tests.reconcile.sides import FenceThen, Sides
 
 pytest_plugins = ["tests.postgres_server"]
@@ -57,3 +60,14 @@ def test_what_a_standby_has_not_replayed_is_not_called_lost(sides: Sides, standb
     assert by_timer.status is TableStatus.MISMATCH  # a timer proves nothing, and the report says so
     _replayed(sides, standby)
     assert ends.result("t", options=asked).status is TableStatus.MATCH
+
+
+def test_a_standby_as_source_says_how_old_it_is(standby: Server) -> None:
+    """What is read there may be old, whatever the lag of its readers."""
+    with (
+        connect_for_deployment(standby.config(), Secret(PASSWORD)) as session,
+        pytest.raises(
+            UnexpectedAnswerError, match=r"a standby, which (replayed the last one \d+ s ago|has replayed no)"
+        ),
+    ):
+        session.log_reading("slot", {}, [])

@@ -124,6 +124,26 @@ def test_what_is_told_is_done_written_down_and_proven(
     assert _reconcile(pipeline) == 0
 
 
+def test_what_the_repairers_account_may_do_beyond_its_role_is_said(
+    servers: Servers, pipeline: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _differ(servers)
+    assert _reconcile(pipeline) == 1
+    monkeypatch.setenv("REPAIRER_PASSWORD", "repairs")
+    grants = 'GRANT SELECT, INSERT, UPDATE, DELETE ON "or""ders" TO repairer'
+    servers.target.execute("CREATE ROLE repairer LOGIN CREATEDB PASSWORD 'repairs'", grants, database="repairs")
+    words = ("--allow-acts", "--as-user", "repairer", "--as-password-env", "REPAIRER_PASSWORD")
+    try:
+        assert _reconcile(pipeline, "repair", *words) == 0
+        warning = "-- warning: repairer has more than it needs to repair, createdb: "
+        [statement] = [line.removeprefix(warning) for line in capsys.readouterr().err.splitlines() if warning in line]
+        servers.target.execute(statement)
+        assert _reconcile(pipeline, "repair", *words) == 0
+        assert warning not in capsys.readouterr().err
+    finally:
+        servers.target.execute("DROP OWNED BY repairer; DROP ROLE repairer", database="repairs")
+
+
 @pytest.mark.parametrize("tables", ["orders,custmers", "orders, ", "orders,orders"])
 def test_a_table_that_the_report_has_not_is_named(
     servers: Servers, pipeline: Path, capsys: pytest.CaptureFixture[str], tables: str

@@ -18,7 +18,9 @@ from cdcproof.cli.options import add_pipeline, open_pipeline, seconds_or_none
 from cdcproof.cli.reconcile.inputs import STATEMENT_TIMEOUT_SECONDS, comparing, names_of
 from cdcproof.core.acts import write_down, written_down
 from cdcproof.core.errors import CouldNotLookError, UnreachableError, UsageError
-from cdcproof.databases.connections import password_of
+from cdcproof.databases.accounts import roles
+from cdcproof.databases.connections import connect_for_deployment, password_of
+from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.sessions.repair import PostgreSQLRepairer, Repair, condition_of
 from cdcproof.reconcile.comparison import Comparison
 from cdcproof.reconcile.contents import look_again
@@ -77,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("Only a PostgreSQL target can be repaired by SQL.", "Use --signal.")
     report, results = _results(arguments, pipeline)
     print(f"-- differences of {report}, compared again", file=sys.stderr)
+    if arguments.allow_acts and arguments.as_user:
+        _print_excessive(pipeline, arguments.as_user)
     status = 0
     for result in results:
         with comparing(arguments, result.table) as asked:
@@ -94,6 +98,15 @@ def run(arguments: argparse.Namespace) -> int:
             elif (left or repairs.by_hand or unnamed) and not status:
                 status = 1
     return status
+
+
+def _print_excessive(pipeline: Pipeline, user: str) -> None:
+    """What the account that repairs may do beyond its role. The reader's session asks: PostgreSQL shows anybody the rights of all."""
+    needs = roles.source_writer(TableName.parse(table.target) for table in pipeline.tables)
+    with connect_for_deployment(pipeline.target) as session:
+        excessive = session.rights(user, needs).excessive
+    for what, statement in excessive.items():
+        print(f"-- warning: {user} has more than it needs to repair, {what}: {statement}", file=sys.stderr)
 
 
 def _results(arguments: argparse.Namespace, pipeline: Pipeline) -> tuple[Path, list[TableResult]]:

@@ -82,8 +82,7 @@ def example(role: Role, engine: Engine) -> dict[str, str]:
 
 
 def _section(role: Role) -> str:
-    judged = f"Too much is named by {role.judged}." if role.judged else "No check judges what it has beyond this."
-    text = [f"## {role.title}\n", f"Named by {role.named_by}. {role.why} {judged}\n"]
+    text = [f"## {role.title}\n", f"Named by {role.named_by}. {role.why} Too much is named by {role.judged}.\n"]
     for engine in role.engines:
         statements = "\n".join(example(role, engine).values())
         text.append(f"{NAMES[engine]}, in `{DATABASES[role.side]}`:\n\n```sql\n{statements}\n```\n")

@@ -43,7 +43,7 @@ def backup(tables: Iterable[TableName]) -> Needs:
 class Role:
     """One role. `named_by` is where a pipeline or a connector names its account; `why` is what it does with which right.
 
-    `needs` are made of tables and the heartbeat's table. `judged`: the step that looks for rights it has beyond them; empty where none does.
+    `needs` are made of tables and the heartbeat's table. `judged`: the step that looks for rights it has beyond them, or what else does.
     """
 
     title: str
@@ -102,7 +102,7 @@ ROLES = (
         "account of `[target]`, which monthly.1-accounts judges as a reader.",
         lambda tables, _: source_writer(tables),
         ("postgresql",),
-        judged="",
+        judged="the command, before it writes",
     ),
     Role(
         "Backup",

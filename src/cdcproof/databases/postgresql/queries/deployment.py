@@ -17,6 +17,8 @@ READING = """
            coalesce(s.active_pid || coalesce(' since ' || r.backend_start, ''), ''),
            s.active_pid IS NOT NULL AND r.backend_start IS NULL
     FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid WHERE s.slot_name = %s"""
+# By the primary's clock, and the standby's. An idle primary commits nothing, so that this grows.
+REPLAYED_AGE = "SELECT extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8"
 OPERATIONS = "SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication WHERE pubname = %s"
 # Filters and lists came with PostgreSQL 15. They are set where the table, or the one it is a partition of, was added. Generated columns
 # are made anew at the target.

@@ -117,8 +117,14 @@ class PostgreSQLDeployment(Session):
         stored = wal.committed(offset)
         [(insert, block_bytes, segment_bytes)] = self.query(wal.POSITION)
         if insert is None:
+            [(seconds,)] = self.query(queries.REPLAYED_AGE)
+            age = (
+                "has replayed no transaction since its start"
+                if seconds is None
+                else f"replayed the last one {seconds:,.0f} s ago"
+            )
             raise UnexpectedAnswerError(
-                f"{self.place} is a standby: where its log is does not say where the primary's is.",
+                f"{self.place} is a standby, which {age}: where its log is does not say where the primary's is.",
                 "Name the primary under [source]: the connector reads from it.",
             )
         rows = self.query(queries.READING, (slot,))
