@@ -264,6 +264,13 @@ def test_a_backup_of_ours_from_the_future_is_not_mended_by_another() -> None:
     # NOW is 2026-11-18 11:06:40 UTC
     assert backups(*own("w_20261118_110740", 40)).is_mended_by_one_of("w")
     assert not backups(*own("w_20261118_110741", 0)).is_mended_by_one_of("w")
+    just_made = replace(backups(*own("w_20261118_110740", 0)), damaged={"w_20261118_110740": "toc.dat is missing"})
+    assert just_made.found() == {"/b/w_20261118_110740": "toc.dat is missing"}
+    assert just_made.is_mended_by_one_of("w")
+
+
+def test_a_backup_of_ours_in_a_folder_of_the_directory_is_a_file_like_any_other_there() -> None:
+    assert backups(*own(f"old/{BEFORE}", 0.1)).found() == {"/b/old": "fresh"}
 
 
 def test_a_folder_that_lost_its_manifest_is_not_a_part_beside_whole_ones_of_its_pipeline_only() -> None:
