@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,17 @@ def test_a_directory_is_read_by_name_of_file(tmp_path: Path) -> None:
     written(tmp_path, "not a connector", "readme.md")
     assert [d.name for d in read_all(tmp_path)] == ["z", "a"]
     assert [d.name for d in read_all(tmp_path / "2.json")] == ["a"]
+
+
+def test_a_directory_that_may_not_be_listed_is_not_one_without_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ConfigError, match=r"The directory cannot be read: Permission denied\."):
+        read_all(tmp_path)
 
 
 def test_a_directory_without_files_or_with_two_of_one_connector_is_refused(tmp_path: Path) -> None:

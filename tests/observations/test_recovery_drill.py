@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_the_last_drill_is_judged_by_its_age_and_both_targets() -> None:
 def test_the_limits_themselves_are_kept() -> None:
     assert drills(drill(days=92, rto=4, rpo=24)).found() == RIGHT
     assert drills(drill(days=-1 / 24)).found() == RIGHT, "a clock may be an hour ahead"
-    assert drills(drill(days=-1 / 12)).found()["last drill"] == "-0 days ago"
+    assert drills(drill(days=-1 / 12)).found()["last drill"] == "from the future: a clock is wrong"
     assert drills(drill(days=1_500)).found()["last drill"] == "1,500 days ago"
 
 
@@ -111,3 +112,23 @@ def test_a_record_that_may_not_be_read_is_said(tmp_path: Path) -> None:
         read(tmp_path, "w")
     assert raised.value.message == f"The record of a drill {tmp_path}/a.json cannot be read: it is no file."
     assert raised.value.remedy == "Let this account read it, or move it away."
+
+
+def test_a_folder_that_may_not_be_listed_is_not_one_without_drills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path)
+    assert read(tmp_path / "nowhere", "w") == ()
+
+    def refuse(_: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(CouldNotLookError) as raised:
+        read(tmp_path, "w")
+    assert raised.value.message == f"The records of drills in {tmp_path} cannot be read: Permission denied."
+
+
+def test_what_is_no_record_by_its_name_is_passed_over(tmp_path: Path) -> None:
+    record(tmp_path).rename(tmp_path / "a.json.part")
+    assert read(tmp_path, "w") == ()

@@ -109,7 +109,10 @@ def read_all(path: Path) -> tuple[Definition, ...]:
     """Read a file, or every ``*.json`` of a directory, by name of the file. Raises `ConfigError` as `read`."""
     if not path.is_dir():
         return (read(path),)
-    files = sorted(path.glob("*.json"))
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix == ".json")  # `glob` hides what may not be listed
+    except OSError as error:
+        raise ConfigError(f"The directory cannot be read: {error.strerror}.", path=path) from None
     if not files:
         raise ConfigError("There is no *.json in this directory.", "Name the directory of the connectors' files.", path)
     found: dict[str, Definition] = {}

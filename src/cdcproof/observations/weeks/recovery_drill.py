@@ -57,9 +57,8 @@ class RecoveryDrill:
         if not self.drills:
             return {"last drill": "none is on record"}
         last = self.drills[0]
-        days = (self.now - last.finished_at) / _DAY_SECONDS
         return {
-            "last drill": _LATELY if days + 1 / 24 >= 0 and days <= self.age_days else f"{days:,.0f} days ago",
+            "last drill": self._age_word((self.now - last.finished_at) / _DAY_SECONDS),
             "recovery time": self._rto
             if last.rto_seconds <= self.rto_hours * _HOUR_SECONDS
             else exact(last.rto_seconds),
@@ -86,6 +85,11 @@ class RecoveryDrill:
             for one in self.drills
         ] or [{"finished": "none", "scenario": None, "RTO": None, "RPO": None, "proven": None}]
 
+    def _age_word(self, days: float) -> str:
+        if days + 1 / 24 < 0:
+            return "from the future: a clock is wrong"
+        return _LATELY if days <= self.age_days else f"{days:,.0f} days ago"
+
     @property
     def _rto(self) -> str:
         return f"at most {self.rto_hours:g} h"
@@ -101,7 +105,11 @@ def read(folder: Path, pipeline: str) -> tuple[Drill, ...]:
     Raises `CouldNotLookError` where the folder cannot be read, and `UnexpectedAnswerError` for a record that is none.
     """
     try:
-        paths = sorted(folder.glob("*.json"))
+        paths = sorted(
+            path for path in folder.iterdir() if path.suffix == ".json"
+        )  # `glob` hides what may not be listed
+    except FileNotFoundError:
+        return ()
     except OSError as error:
         raise CouldNotLookError(f"The records of drills in {folder} cannot be read: {error.strerror}.") from None
     drills = []
