@@ -41,9 +41,9 @@ HASTY = """#!/bin/sh
 case "$1 $2" in
 "connectors resume" | "connectors restart" | "connectors apply" | "connectors undo") set -- "$@" --settle-seconds 2 ;;
 esac
-exec "{}" "$@"
+exec "{python}" -I -S "{pasted}" "{address}" cdcproof "$@"
 """
-"""Our program as commands find it that are pasted: ten seconds of RUNNING are believed after two."""
+"""Our program as commands find it that are pasted: ten seconds of RUNNING are believed after two, and a fork runs it."""
 THE_GATE = "test_what_runs_passes_the_staging_gate"
 
 
@@ -86,11 +86,13 @@ class Pipelines:
         # its plug-in loads all of hypothesis at the end of a run, which is a third of a morning's processor time
         self.environment["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
         self.healthy: dict[str, Verdict] = {}
-        self.forking = Forking(ROOT)
+        address = folder / "forking"
+        self.forking = Forking(ROOT, address)
         self.programs = folder / "programs"
         self.programs.mkdir()
         hasty = self.programs / "cdcproof"
-        hasty.write_text(HASTY.format(Path(sys.executable).with_name("cdcproof")))
+        pasted = Path(__file__).with_name("pasted.py")
+        hasty.write_text(HASTY.format(python=sys.executable, pasted=pasted, address=address))
         hasty.chmod(0o755)
 
     @property
