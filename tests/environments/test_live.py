@@ -9,7 +9,7 @@ import pytest
 
 from cdcproof.core.errors import ConfigError, CouldNotLookError, UnreachableError
 from cdcproof.core.secrets import known
-from cdcproof.environments import greetings
+from cdcproof.environments import endpoints, greetings
 from cdcproof.environments.endpoints import probe
 from cdcproof.environments.live import Live
 from cdcproof.pipeline.model import Pipeline
@@ -18,6 +18,12 @@ from tests.pipelines import pipeline_of
 from tests.tds_server import tds_server
 
 pytest_plugins = ["tests.postgres_server"]
+
+
+@pytest.fixture
+def a_short_wait(monkeypatch):
+    """For what never answers."""
+    monkeypatch.setattr(endpoints, "_STEP_TIMEOUT_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -84,6 +90,7 @@ def test_a_port_of_which_no_answer_is_known_is_up_and_says_nothing_about_health(
     assert (found.up, found.healthy, found.verdict) == (True, None, "up")
 
 
+@pytest.mark.usefixtures("a_short_wait")
 @pytest.mark.parametrize("role", ["kafka", "zookeeper", "source", "target", "connect", "registry"])
 def test_a_server_that_accepts_and_stands_still_is_not_healthy(role):
     with listening() as port:
@@ -143,6 +150,7 @@ def test_a_copy_that_a_cache_kept_says_nothing_of_the_service():
     assert found.detail == f"http://127.0.0.1:{port}/ was not asked: a cache before it sent a copy that is 90 s old"
 
 
+@pytest.mark.usefixtures("a_short_wait")
 def test_a_service_that_accepts_and_never_answers_is_down():
     with listening() as port:
         (found,) = look({"name": "connect", "endpoint": f"http://127.0.0.1:{port}/"})
@@ -181,6 +189,7 @@ def test_an_address_that_cannot_be_one_is_down(endpoint):
     assert "is no address" in found.detail
 
 
+@pytest.mark.usefixtures("a_short_wait")
 def test_services_are_told_in_the_order_of_the_file():
     with listening() as port:
         found = look(
@@ -213,7 +222,7 @@ def test_containers_are_asked_of_the_engine(monkeypatch):
     assert found[2].uptime_seconds is None
 
 
-@pytest.mark.usefixtures("no_engine")
+@pytest.mark.usefixtures("no_engine", "a_short_wait")
 def test_without_an_engine_the_endpoint_decides_and_says_so():
     with listening() as port:
         (found,) = look({"name": "kafka", "container": "kafka", "endpoint": f"tcp://127.0.0.1:{port}"})

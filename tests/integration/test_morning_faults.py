@@ -749,9 +749,13 @@ def test_topics_that_take_no_records_and_forget(healthy, tmp_path):
 def kafka_tool(pipelines, folder):
     """`kafka-configs`, as Kafka's packages have it: the embedded broker comes without its scripts."""
     command = psutil.Process(pipelines.instance.processes["kafka"].pid).cmdline()
+    start = [
+        word for word in command if word.startswith(("-XX:Tiered", "-XX:+Use", "-Xshare", "-XX:SharedArchive", "-Xlog"))
+    ]
+    classes = command[command.index("-cp") + 1]
     tool = folder / "kafka-configs"
     tool.write_text(
-        f'#!/bin/sh\nexec {command[0]} -Xmx128m -cp {command[command.index("-cp") + 1]} kafka.admin.ConfigCommand "$@"\n'
+        f'#!/bin/sh\nexec {command[0]} {" ".join(start)} -Xmx128m -cp {classes} kafka.admin.ConfigCommand "$@"\n'
     )
     tool.chmod(0o755)
 

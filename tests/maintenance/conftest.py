@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cdcproof.connectors import commands, undo
+from cdcproof.connectors import commands, control, undo
 from cdcproof.connectors.retention import Retention
 from cdcproof.maintenance.journal import Actor
 from cdcproof.maintenance.rollback import run as rollback
@@ -67,6 +67,7 @@ class Room:
 def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model settles at once, and keeps everything."""
     monkeypatch.setattr(rollback, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(control, "_INTERVAL_SECONDS", 0.01)  # services that are down do not answer
     monkeypatch.setattr(commands.retention, "look", lambda *_: Retention())
     monkeypatch.setattr(undo._Undoing, "_kept", lambda *_: Retention())
 

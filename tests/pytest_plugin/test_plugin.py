@@ -283,7 +283,7 @@ def test_what_is_declared_wrong_is_refused_at_once(
     assert not project.reports.exists()
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+@pytest.mark.parametrize("arguments", [(), ("-n", "1")])
 def test_a_pipeline_file_that_is_not_there_is_a_sentence(project: Project, arguments: tuple[str, ...]) -> None:
     project.checks(FINE)
 
@@ -349,7 +349,7 @@ def test_the_header_of_the_environment_reaches_the_report(project: Project) -> N
     """
     project.checks(fixture, project.check("evidence.saw('x', 'y')", fixtures="environment, evidence"))
 
-    for arguments in ((), ("-n", "2")):
+    for arguments in ((), ("-n", "1")):
         result = project.run("-m", "morning", *arguments)
         assert "The source is PostgreSQL." in result.stdout.str()
         assert project.latest().header[0] == "The source is PostgreSQL."
@@ -364,7 +364,7 @@ def test_xdist_gives_the_same_verdicts(project: Project) -> None:
 
     alone = project.run("-m", "morning")
     verdicts = project.verdicts()
-    spread = project.run("-m", "morning", "-n", "4")
+    spread = project.run("-m", "morning", "-n", "2")
 
     assert (alone.ret, spread.ret) == (1, 1)
     assert project.verdicts() == verdicts
@@ -377,7 +377,7 @@ def test_xdist_gives_the_same_verdicts(project: Project) -> None:
 def test_a_worker_that_dies_leaves_its_check_not_checked(project: Project) -> None:
     project.checks(FINE, project.check("import os; os._exit(7)", "morning.9-dies"))
 
-    result = project.run("-m", "morning", "-n", "2")
+    result = project.run("-m", "morning", "-n", "1")
 
     assert result.ret == 1
     assert project.verdicts() == {"morning.5-disk": "passed", "morning.9-dies": "not checked"}

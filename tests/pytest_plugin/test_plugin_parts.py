@@ -57,7 +57,7 @@ def after(project: Project, before: dict[str, bytes]) -> dict[str, bytes]:
         ("checks/test_morning.py",),
         ("-m", "morning", "--deselect", "checks/test_other.py::test_morning_9_other"),
         ("-m", "morning", "--ignore", "checks/test_other.py"),
-        pytest.param(("-m", "morning", "-k", "disk", "-n", "2"), marks=pytest.mark.slow),
+        pytest.param(("-m", "morning", "-k", "disk", "-n", "1"), marks=pytest.mark.slow),
     ],
 )
 def test_a_part_is_never_green_and_replaces_nothing(project: Project, part: tuple[str, ...]) -> None:

@@ -49,7 +49,7 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+@pytest.mark.parametrize("arguments", [(), ("-n", "1")])
 def test_no_secret_is_written_or_printed(project: Project, arguments: tuple[str, ...]) -> None:
     project.checks(CHECKS, *(project.check(body, step, fixtures=f) for step, (body, f) in BODIES.items()))
 

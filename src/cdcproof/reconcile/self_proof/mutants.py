@@ -102,15 +102,15 @@ def specimens(plan: Plan, columns: Sequence[Columns]) -> Iterator[Specimen]:
 
 
 def by_column(plan: Plan, admitted: Sequence[Specimen]) -> tuple[list[Specimen], list[Specimen]]:
-    """Of a wide table with a key: a change of each column, which needs no look by its key, and all others, with one row that has all these changes.
+    """Of a wide table: a change of each column, which its sum is to show, and all others, with one row that has all these changes.
 
-    By the key of that row each column shows. Of other tables nothing is taken apart.
+    In that row, read by value and by key, each column shows. Of other tables nothing is taken apart.
     """
-    if len(plan.names) <= _MOST_COLUMNS or plan.multiset:
+    if len(plan.names) <= _MOST_COLUMNS:
         return [], list(admitted)
     each: dict[int, Specimen] = {}
     for one in admitted:
-        if one.mutant is Mutant.STALE and len(one.columns) == 1 and one.columns[0] >= plan.source.key_width:
+        if one.mutant is Mutant.STALE and len(one.columns) == 1 and one.columns[0] in _places_of_data(plan):
             each.setdefault(one.columns[0], one)
     apart = list(each.values())
     if not apart:

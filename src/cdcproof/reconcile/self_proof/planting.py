@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
 
-from cdcproof.databases.table_read import Chunking, Segment, TableRead
+from cdcproof.databases.postgresql.queries import row_hash as native_hash
+from cdcproof.databases.table_read import Chunking, RowHash, Segment, TableRead
+from cdcproof.databases.values import canonical
 from cdcproof.pipeline.engines import Engine
 from cdcproof.reconcile.checksums.parts import Part, segments_of
 from cdcproof.reconcile.differences import Key
@@ -19,6 +21,8 @@ from cdcproof.reconcile.self_proof.mutants import Planted, Specimen
 _MOST_BUCKETS = 2**31 - 1
 """So many that two of a few rows hardly ever share one."""
 _BYTES_AT_ONCE = 12 << 20
+_CELLS_AT_ONCE = 1 << 20
+"""Of rows that are only summed up: none of them comes back."""
 CONTROL = (Planted(0, {}), Planted(1, {}))
 """Rows that both sides have: they must be seen as equal."""
 Tag = Mapping[int, Cell]
@@ -46,8 +50,23 @@ class Planting:
     by_key: bool = True
     """Whether what differs by value is read again by key."""
 
+    def chunks(self, seeded: Seeded) -> frozenset[int]:
+        """Those that a mutant is in."""
+        return frozenset(chunk_of(self.plan.source, key) for key in seeded.keys)
 
-def plantings(plan: Plan, columns: Sequence[Columns], specimens: Sequence[Specimen]) -> list[Planting]:
+
+def summed_up(plan: Plan, columns: Sequence[Columns], specimens: Sequence[Specimen]) -> list[Planting]:
+    """As `plantings`, many more at once, to be seen by their sums alone; by value where two of them share a chunk."""
+    made = []
+    for one in plantings(plan, columns, specimens, _CELLS_AT_ONCE // len(plan.names)):
+        chunks = [chunk for seeded in one.seeded for chunk in one.chunks(seeded)]
+        made.append(replace(one, by_sums=len(chunks) == len(set(chunks)), by_key=False))
+    return made
+
+
+def plantings(
+    plan: Plan, columns: Sequence[Columns], specimens: Sequence[Specimen], most_at_once: int = 0
+) -> list[Planting]:
     """All of them, in as few readings as the key's values and the chunks allow. None where the key has no two values."""
     base = base_of(columns)
     tags = tags_of(plan, columns, 2 * (len(specimens) + 2)) if base else []
@@ -58,7 +77,7 @@ def plantings(plan: Plan, columns: Sequence[Columns], specimens: Sequence[Specim
     left = [one for one in specimens if one not in alone]
     while left:
         bed = Bed(plan, base, list(tags))
-        some = left[: _most_at_once(plan)]
+        some = left[: most_at_once or _most_at_once(plan)]
         left = [one for one in some if not bed.take(one)] + left[len(some) :]  # the next may have a key for them
         if not bed.seeded:  # the key has too few values for any of these
             break
@@ -203,6 +222,15 @@ def base_of(columns: Sequence[Columns]) -> _Row | None:
             return None
         base.append(cell or NULL)
     return tuple(base)
+
+
+def chunk_of(scan: TableRead, key: Key) -> int:
+    """The chunk of a row with this key, by Python's references of what servers make."""
+    chunking, decisive = scan.chunking, slice(scan.chunking.columns)
+    if chunking.width or scan.row_hash is RowHash.MD5:
+        return canonical.chunk_of(chunking, scan.forms, key)
+    hashed = native_hash.row_hash(scan.forms[decisive], key[decisive], scan.chained_in_key)
+    return (hashed >> 32 & 2**32 - 1) % chunking.buckets
 
 
 def apart(plan: Plan) -> Chunking:

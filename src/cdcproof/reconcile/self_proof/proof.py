@@ -20,7 +20,7 @@ from cdcproof.reconcile.in_flight.settle import differing
 from cdcproof.reconcile.report.result import Control, MutantResult, SelfProof, TableResult, TableStatus
 from cdcproof.reconcile.rows.differing_chunks import ByValue
 from cdcproof.reconcile.self_proof.mutants import Mutant, Specimen, by_column, columns_of, specimens
-from cdcproof.reconcile.self_proof.planting import Planting, Seeded, in_each_part, plantings
+from cdcproof.reconcile.self_proof.planting import Planting, Seeded, in_each_part, plantings, summed_up
 from cdcproof.reconcile.self_proof.slice_ends import at_ends, not_checked
 
 _NOTHING_FITS = "the key, or a column that is never NULL, has no two values that both sides hold"
@@ -39,13 +39,12 @@ class Prover:
         columns = columns_of(way.plan, self.source.engine, self.target.engine)
         admitted = list(specimens(way.plan, columns))
         apart, others = by_column(way.plan, admitted)
-        made = [replace(one, by_key=False) for one in plantings(way.plan, columns, apart)]
-        made += plantings(way.plan, columns, others)
+        made = [*summed_up(way.plan, columns, apart), *plantings(way.plan, columns, others)]
         if not made:
             return SelfProof(0, "not planted", _matrix(admitted=(), survived={}), _NOTHING_FITS)
         seen = self._look(made, way, parts)
-        if apart and any(one.survivors for one in seen):  # one by one, which names what is lost
-            seen = self._look(plantings(way.plan, columns, admitted), way, parts)
+        if apart and any(one.survivors for one in seen):
+            seen = self._one_by_one(plantings(way.plan, columns, admitted), way, parts) or seen
         planted = [seeded.specimen for one in seen for seeded in one.planting.seeded]
         rows = sum(one.planting.target_rows for one in seen)
         spread = in_each_part(way.plan, columns, parts) if len(parts) > 1 else None
@@ -71,33 +70,38 @@ class Prover:
             for one in seen.survivors:
                 raise not_checked(part, f"{one.mutant} at its ends was not found")
 
+    def _one_by_one(self, made: Sequence[Planting], way: Way, parts: Sequence[Part]) -> list[_Seen]:
+        """All by value, which names what is lost; nothing where it is lost elsewhere. By key, too, where that is short."""
+        seen = self._look([replace(one, by_key=not way.plan.multiset) for one in made], way, parts)
+        return seen if any(one.survivors for one in seen) else []
+
     def _look(self, made: Sequence[Planting], way: Way, parts: Sequence[Part]) -> list[_Seen]:
         return [_Seen(one, *self._found(one, way, _ends(parts))) for one in made]
 
     def _found(
         self, planting: Planting, way: Way, parts: Sequence[Part]
-    ) -> tuple[bool, tuple[int, int], list[Difference]]:
-        """Whether the sums differ, how many rows were read, and what differs by value, then by key."""
+    ) -> tuple[frozenset[int], tuple[int, int], list[Difference]]:
+        """The chunks whose sums differ, how many rows were read, and what differs by value, then by key."""
         plan = planting.plan
         balance = sum_up(plan, way.source, way.target, parts, self.stop)
         read = balance.source_rows, balance.target_rows
-        differs = bool(balance.extent().chunks)
+        differing_chunks = frozenset(balance.extent().chunks)
         if planting.by_sums:
-            return differs, read, []
+            return differing_chunks, read, []
         source, target = self.source.database, self.target.database
         smaller = plan
         if way.choice.strategy is Strategy.PUSH_DOWN:
             smaller, balance = narrowed(plan, balance, source, target, self.stop)
         found = ByValue(smaller, source, target, self.stop).differences(balance, lambda _: None).found
         if not planting.by_key:
-            return differs, read, found
+            return differing_chunks, read, found
         again = differing(
             [one.key for one in found],
             plan.source.key_width,
             lambda keys: source.rows.rows_by_key(plan.source, keys),
             lambda keys: target.rows.rows_by_key(plan.target, keys),
         )
-        return differs, read, list(again)
+        return differing_chunks, read, list(again)
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class _Seen:
     """What was found of a planting."""
 
     planting: Planting
-    sums_differ: bool
+    chunks: frozenset[int]
     rows: tuple[int, int]
     found: Sequence[Difference]
 
@@ -113,7 +117,7 @@ class _Seen:
     def survivors(self) -> list[Specimen]:
         """What was not found, by each of its keys and in its columns."""
         if self.planting.by_sums:
-            return [] if self.sums_differ else [one.specimen for one in self.planting.seeded]
+            return [one.specimen for one in self.planting.seeded if not self.planting.chunks(one) <= self.chunks]
         found = {one.key: one.columns(self.planting.plan.names) for one in self.found}
         return [one.specimen for one in self.planting.seeded if not _is_found(one, found)]
 
