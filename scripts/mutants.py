@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,39 +108,53 @@ def copy(module: str, tests: list[str]) -> None:
 
 
 def measured(module: str, tests: list[str], processes: int) -> Result:
-    """Run mutmut on one module."""
+    """Run mutmut on one module. What runs into a limit of time runs again, alone: on a busy machine everything is slow."""
     state = record.state_of(module, tests)
     copy(module, tests)
+    run_mutmut(module, processes)
+    if late := [name for name, code in codes_of(module).items() if code in TIMEOUTS]:
+        run_mutmut(module, 1, late)
+    return result_of(module, state)
+
+
+def run_mutmut(module: str, processes: int, names: Sequence[str] = ()) -> None:
+    """Run its mutants, or those that are named."""
     folder = folder_of(module)
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     mutmut = str(Path(sys.executable).with_name("mutmut"))
-    log = folder / "mutmut.log"
-    with log.open("w", encoding="utf-8") as output:
+    with (folder / "mutmut.log").open("a", encoding="utf-8") as output:
         subprocess.run(
-            [mutmut, "run", "--max-children", str(processes)],
+            [mutmut, "run", "--max-children", str(processes), *names],
             cwd=folder,
-            env=environment,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
         )
-    numbers = folder / "mutants" / SOURCE / f"{module}.meta"
+
+
+def codes_of(module: str) -> dict[str, int | None]:
+    """Mutant to how its tests ended."""
+    numbers = folder_of(module) / "mutants" / SOURCE / f"{module}.meta"
     codes: dict[str, int | None] = (
         json.loads(numbers.read_text(encoding="utf-8"))["exit_code_by_key"] if numbers.is_file() else {}
     )
     if not codes or None in codes.values():
-        raise NotMeasuredError(
-            f"mutmut did not come to its end; see {log.relative_to(ROOT)}. Do its tests pass? pytest {' '.join(tests)}"
-        )
+        log = (folder_of(module) / "mutmut.log").relative_to(ROOT)
+        raise NotMeasuredError(f"mutmut did not come to its end; see {log}. Do the module's tests pass?")
+    return codes
+
+
+def result_of(module: str, state: str) -> Result:
+    """What mutmut has found."""
+    codes = codes_of(module)
     alive = [name for name, code in codes.items() if code in (SURVIVED, UNTESTED)]
-    timeouts = sum(code in TIMEOUTS for code in codes.values())
     return Result(
         mutants=len(codes),
         killed=len(codes) - len(alive),
-        timeouts=timeouts,
+        timeouts=sum(code in TIMEOUTS for code in codes.values()),
         measured=f"{datetime.now(UTC):%Y-%m-%d}",
         state=state,
-        survivors=tuple(sorted(changes(folder, alive), key=lambda one: one.text)),
+        survivors=tuple(sorted(changes(folder_of(module), alive), key=lambda one: one.text)),
     )
 
 
@@ -187,9 +202,10 @@ def run(module: str, tests: list[str], processes: int) -> bool:
     for path, text in record.document().items():
         path.write_text(text, encoding="utf-8")
     arguments = record.argued()
+    by_time = f", {result.timeouts} of them by a limit of time" if result.timeouts else ""
     gaps = [each for each in result.survivors if not record.argument(module, each, arguments)]
     print(
-        f"  {result.mutants} mutants, {result.killed} killed ({result.percent:.1f} %), {len(result.survivors)} survivors, "
+        f"  {result.mutants} mutants, {result.killed} killed ({result.percent:.1f} %){by_time}, {len(result.survivors)} survivors, "
         f"{len(gaps)} not argued; {time.monotonic() - begin:.0f} s",
         flush=True,
     )
