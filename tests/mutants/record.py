@@ -133,13 +133,6 @@ def text(named: Mapping[str, list[str]], results: Mapping[str, Result], argument
             )
         else:
             lines.append(f"| `{module}` | not run | | | | | |")
-    run = [results[module] for module in named if module in results]
-    if run:
-        all_mutants, all_killed = sum(each.mutants for each in run), sum(each.killed for each in run)
-        alive = sum(len(each.survivors) for each in run)
-        lines.append(
-            f"| all that ran | {all_mutants} | {all_killed} | {100 * all_killed / all_mutants:.1f} | {alive} | | |"
-        )
     lines += ["", "## Survivors", ""]
     for module in named:
         survivors = results[module].survivors if module in results else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -91,6 +92,20 @@ def test_a_manifest_in_the_directory_itself_is_a_file_like_any_other() -> None:
 def test_the_name_of_ours_has_pipeline_and_time() -> None:
     assert own_name("w_20261118_020000") == ("w", TAKEN)
     assert own_name("a_b_20261118_020000") == ("a_b", TAKEN)
+
+
+def test_a_file_named_as_a_folder_of_ours_is_a_file() -> None:
+    assert [(one.pipeline, one.made_at) for one in found("pg/w_20261118_020000").values()] == [("", COPIED)]
+
+
+def test_the_time_in_a_name_is_of_utc_whatever_the_clock_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    try:
+        assert own_name("w_20261118_020000") == ("w", TAKEN)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_names_of_a_kind_differ_in_numbers_only() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from cdcproof.clients.object_store.client import StoredObject
 from cdcproof.findings import Observation
@@ -200,12 +203,33 @@ def test_an_upload_is_of_last_night_for_as_long_as_a_backup() -> None:
 
     assert newest(26) == {}
     assert newest(26.1) == {"newest upload": "26.1 h old"}
+    assert newest(26.005) == {"newest upload": "26.0 h old"}
+
+
+def test_a_day_is_one_of_utc_whatever_the_clock_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")  # where it is the evening before
+    time.tzset()
+    try:
+        assert next(iter(prefixes(NOW.timestamp()).values())) == "2026/11/30/"
+        assert list(two_weeks().expected())[1] == "2026-11-29"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_of_several_backups_of_a_day_the_largest_counts() -> None:
+    smaller = [
+        StoredObject(o.key.replace("_020000", "_030000"), o.size_bytes // 10, o.changed_at) for o in whole(3, 1000)
+    ]
+    for several in ([*whole(3), *smaller], [*smaller, *whole(3)]):
+        assert two_weeks(_3=several).details()["2026-11-27"] == "1020 B, the week before 1020 B"
 
 
 def test_a_key_may_have_more_parts_and_the_mark_of_a_folder_is_no_backup() -> None:
     deep = [StoredObject(o.key.replace("t.dat", "pg/w/t.dat"), o.size_bytes, o.changed_at) for o in whole(3)]
     marks = [StoredObject(f"{day(3)}/", 0, NOW.timestamp()), stored(3, "w_20261127_020000/pg/", 0)]
     assert wrong(two_weeks(_3=[*marks, *deep])) == {}
+    assert two_weeks(_3=[*marks, *deep]).concerns() == {}, "it is of the kind of the other days"
     assert wrong(two_weeks(_3=marks)) == {"2026-11-27": "nothing"}
 
 
