@@ -76,6 +76,8 @@ class Rows:
 
 
 def _rows_at_once(scan: TableRead) -> int:
-    """As many as take no more than `_BYTES_AT_ONCE`, if every value were as long as it may be."""
+    """As many as take no more than `_BYTES_AT_ONCE`, if every value were as long as it may be. Planted rows are short."""
+    if scan.planted is not None:
+        return _ROWS_PER_FETCH
     longest = sum(FORM_BYTES if field.form.long else (field.column.length or 8) * 4 for field in scan.columns)
     return max(1, min(_ROWS_PER_FETCH, _BYTES_AT_ONCE // longest))

@@ -5,6 +5,7 @@ A row that was lost differs in both sums; one that was in flight at the first ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isqrt
 
 from cdcproof.databases.contracts.database import Database
@@ -24,15 +25,23 @@ def narrowed(plan: Plan, balance: Balance, source: Database, target: Database, s
     smaller = max(1, width // _parts(extent))
     if smaller >= width:  # buckets have none: to find their rows takes a scan of the table
         return plan, balance
+    return summed_again(plan, extent.chunks, smaller, (source, target), stop)
+
+
+def summed_again(
+    plan: Plan, chunks: Sequence[int], width: int, sides: tuple[Database, Database], stop: Stop
+) -> tuple[Plan, Balance]:
+    """The plan with chunks of this smaller width, and which of these differ within the chunks."""
+    source, target = sides
     at_source, at_target = both_scans(
         stop,
-        lambda: list(stop.until_set(source.checksums.sums_of_chunks(plan.source, extent.chunks, smaller))),
-        lambda: list(stop.until_set(target.checksums.sums_of_chunks(plan.target, extent.chunks, smaller))),
+        lambda: list(stop.until_set(source.checksums.sums_of_chunks(plan.source, chunks, width))),
+        lambda: list(stop.until_set(target.checksums.sums_of_chunks(plan.target, chunks, width))),
     )
     left = Balance()
     left.add_source(at_source)
     left.add_target(at_target)
-    return rechunked(plan, Chunking(width=smaller)), left
+    return rechunked(plan, Chunking(width=width)), left
 
 
 def _parts(extent: Extent) -> int:

@@ -256,13 +256,16 @@ def tags_of(plan: Plan, columns: Sequence[Columns], number: int) -> list[tuple[T
 
 
 def _ends(first: Columns, number: int) -> Iterator[tuple[Cell, Cell]]:
-    """Pairs of one chunk of two, in turn from the low and the high end of what both integers hold: a scan's first and last part."""
+    """Pairs of one chunk of two, in turn from the low and the high end of what both integers hold: a scan's first and last part.
+
+    No chunk is next to another, so that none is within the bounds of its neighbour.
+    """
     limits = [INTEGERS[one.column.type] for one in (first.source, first.target)]
     low, high = max(limit[0] for limit in limits), min(limit[1] for limit in limits)
     lowest = -(-low // 2) + 1 if low < 0 else 1
     highest = high // 2 - 1
-    for turn in range(min(number, highest - lowest)):
-        chunk = highest - turn // 2 if turn % 2 else lowest + turn // 2
+    for turn in range(min(number, (highest - lowest) // 2)):
+        chunk = highest - turn // 2 * 2 if turn % 2 else lowest + turn // 2 * 2
         one, other = (first.cell(chunk * 2 + (at if chunk > 0 else -at)) for at in (0, 1))
         if one and other and chunk:
             yield one, other

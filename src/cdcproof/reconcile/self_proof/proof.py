@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from cdcproof.databases.table_read import Slice
-from cdcproof.reconcile.checksums.narrowing import narrowed
+from cdcproof.reconcile.checksums.narrowing import summed_again
 from cdcproof.reconcile.checksums.parts import Part, divided, gap, segments_of, sum_up
 from cdcproof.reconcile.checksums.strategy import Strategy, Way
 from cdcproof.reconcile.comparison import Side
@@ -80,8 +81,8 @@ class Prover:
 
     def _found(
         self, planting: Planting, way: Way, parts: Sequence[Part]
-    ) -> tuple[frozenset[int], tuple[int, int], list[Difference]]:
-        """The chunks whose sums differ, how many rows were read, and what differs by value, then by key."""
+    ) -> tuple[frozenset[int], tuple[int, int], list[Sequence[Difference]]]:
+        """The chunks whose sums differ, how many rows were read, and what differs by value and what by key, as far as either is asked for."""
         plan = planting.plan
         balance = sum_up(plan, way.source, way.target, parts, self.stop)
         read = balance.source_rows, balance.target_rows
@@ -90,18 +91,18 @@ class Prover:
             return differing_chunks, read, []
         source, target = self.source.database, self.target.database
         smaller = plan
-        if way.choice.strategy is Strategy.PUSH_DOWN:
-            smaller, balance = narrowed(plan, balance, source, target, self.stop)
+        if way.choice.strategy is Strategy.PUSH_DOWN and plan.source.chunking.width > 1:  # however few rows they are
+            smaller, balance = summed_again(plan, balance.extent().chunks, 1, (source, target), self.stop)
         found = ByValue(smaller, source, target, self.stop).differences(balance, lambda _: None).found
         if not planting.by_key:
-            return differing_chunks, read, found
+            return differing_chunks, read, [found]
         again = differing(
             [one.key for one in found],
             plan.source.key_width,
             lambda keys: source.rows.rows_by_key(plan.source, keys),
             lambda keys: target.rows.rows_by_key(plan.target, keys),
         )
-        return differing_chunks, read, list(again)
+        return differing_chunks, read, [found, again]
 
 
 @dataclass(frozen=True)
@@ -111,15 +112,16 @@ class _Seen:
     planting: Planting
     chunks: frozenset[int]
     rows: tuple[int, int]
-    found: Sequence[Difference]
+    looks: Sequence[Sequence[Difference]]
+    """What was found by value, then by key."""
 
     @property
     def survivors(self) -> list[Specimen]:
-        """What was not found, by each of its keys and in its columns."""
+        """What was not found at every look, by each of its keys and in its columns."""
         if self.planting.by_sums:
             return [one.specimen for one in self.planting.seeded if not self.planting.chunks(one) <= self.chunks]
-        found = {one.key: one.columns(self.planting.plan.names) for one in self.found}
-        return [one.specimen for one in self.planting.seeded if not _is_found(one, found)]
+        looks = [{one.key: one.columns(self.planting.plan.names) for one in look} for look in self.looks]
+        return [one.specimen for one in self.planting.seeded if not all(_is_found(one, found) for found in looks)]
 
     @property
     def control(self) -> tuple[Control, str] | None:
@@ -131,7 +133,7 @@ class _Seen:
                 f"{self.rows[0]} and {self.rows[1]} rows were read of {planned[0]} and {planned[1]}",
             )
         meant = {key: columns for one in self.planting.seeded for key, columns in one.keys.items()}
-        for one in self.found:
+        for one in chain.from_iterable(self.looks):
             columns = one.columns(self.planting.plan.names)
             if one.key not in meant:
                 return "different", "a row that both sides have was seen as different"

@@ -83,7 +83,7 @@ def at_ends(plan: Plan, columns: Sequence[Columns], part: Slice, *, several: boo
         others = bed.rows([Planted(_FIRST, {})], (tag, tag))
         bed.source += others
         bed.target += others
-    made = bed.planting(Chunking(width=1) if plan.source.chunking.width else apart(plan))
+    made = bed.planting(Chunking(width=1) if several and plan.source.chunking.width else apart(plan))
     source, target = (replace(scan, slice=part) for scan in (made.plan.source, made.plan.target))
     limited = replace(made.plan, source=source, target=target)
     return replace(made, plan=limited, source_rows=source_rows, target_rows=target_rows)

@@ -412,3 +412,20 @@ def test_keys_that_the_server_takes_for_equal_find_their_row_once() -> None:
     rows = [{"id": tsql.Int(1, 64), "varchar": tsql.Text("Ab", wide=False)}]
     statement = statements.rows_by_value(scan(SORTS["varchar"].told, ID), 3, COLLATIONS, "")
     assert len(asked(statement, rows, *map(tsql.Text, ("ab", "AB", "ab ")))) == 1
+
+
+def test_of_rows_that_are_planted_those_of_the_slice_are_summed_up_and_read() -> None:
+    """Its first and its last key, not those right beside it; narrowed within the slice, too."""
+    planted = (("9", "a"), ("10", "a"), ("10", None), ("19", "a"), ("20", "a"))
+    columns = replace(scan(ID, NOTHING, chunking=Chunking(width=2)), planted=planted, slice=Slice(10, 20))
+    made = {key: [canonical.encode(ID.form, key), canonical.encode(NOTHING.form, "a")] for key in (10, 19)}
+    null = [made[10][0], None]
+    sums = {key: canonical.row_hash(canonical.frame(columns.forms, row)) for key, row in made.items()}
+    of_null = canonical.row_hash(canonical.frame(columns.forms, null))
+    expected = {(5, 2, sums[10] + of_null), (9, 1, sums[19])}
+    assert {(c.value, n.value, int(s)) for c, n, s in asked(statements.chunk_sums(columns, WHOLE), [])} == expected
+    narrowed = asked(statements.sums_of_chunks(columns, [4, 5, 9, 10], 1), [])
+    assert {(c.value, n.value) for c, n, _ in narrowed} == {(10, 2), (19, 1)}
+    rows = asked(statements.rows_of_chunks(columns, [4, 5, 9, 10], "version"), [])
+    assert sorted(parts(row[1:]) for row in rows if row[2]) == [made[10], made[19]]
+    assert [parts(row[1:]) for row in rows if not row[2]] == [null]
