@@ -178,3 +178,54 @@ def test_a_path_that_cannot_be_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "file/history.sqlite3", tmp_path / "folder/history.sqlite3"):
         with pytest.raises(CouldNotLookError, match=r"history\.sqlite3"):
             database.add(path, entry(1.0), 400)
+
+
+def _filled(path: Path, runs: int, most_bytes: int) -> list[str]:
+    results = tuple(CheckResult(f"morning.{number}-it", Verdict.PASSED, 0.5, 0) for number in range(LOOKS))
+    return [database.add(path, entry(float(at), results=results), 400, most_bytes) for at in range(runs)]
+
+
+def test_beyond_its_bound_the_oldest_runs_are_forgotten_and_the_file_stays_as_large(path: Path) -> None:
+    said = _filled(path, 60, 200_000)
+    assert path.stat().st_size < 300_000
+    kept = [one.started_at for one in database.read(path, "p")]
+    assert kept == [float(at) for at in range(60 - len(kept), 60)]
+    assert 5 < len(kept) < 40
+    assert said[0] == ""
+    forgotten = next(filter(None, said))
+    assert forgotten.startswith(f"The history {path} has no room for more than 0.19")
+    assert forgotten.endswith(" oldest runs are forgotten.")
+
+
+def test_one_run_is_kept_however_large_it_is(path: Path) -> None:
+    _filled(path, 2, 1)
+    assert [one.started_at for one in database.read(path, "p")] == [1.0]
+
+
+def test_a_file_that_is_too_large_to_be_ours_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.add(path, entry(1.0), 400)
+    monkeypatch.setattr(database, "_MOST_READ_BYTES", 10_000)
+    for use in (lambda: database.read(path, "p"), lambda: database.pipelines(path), lambda: _filled(path, 1, 1)):
+        with pytest.raises(CouldNotLookError, match=r"none of cdcproof's has more than") as caught:
+            use()
+        assert "Move the file away" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE looks SET duration_seconds = 'soon'",
+        "UPDATE looks SET differences = 'many'",
+        "UPDATE looks SET verdict = 'PERHAPS'",
+        "UPDATE measures SET value = 'high'",
+        "UPDATE runs SET duration_seconds = 'long'",
+    ],
+)
+def test_a_value_that_is_none_is_an_error_and_no_traceback(path: Path, statement: str) -> None:
+    results = (CheckResult("morning.1-it", Verdict.PASSED, 0.25, 0),)
+    database.add(path, entry(1.0, results=results, measures=(Measure("lag_seconds", "s", 1.5),)), 400)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+    with pytest.raises(CouldNotLookError, match="cannot be used") as caught:
+        database.read(path, "p")
+    assert "Move the file away" in caught.value.remedy

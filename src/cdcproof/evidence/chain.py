@@ -6,6 +6,7 @@ every run prints it, and its reports hold it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -23,6 +24,12 @@ _FIRST = "0" * 64
 _END = "end"
 MOST_BYTES = 128 * 2**20
 """Of a file: a recorded morning over 5,000 tables has some 20 MiB."""
+_END_BYTES = 1_000
+"""Kept for the last line."""
+
+
+class FullError(OSError):
+    """A line for which the file has no room, and which is not in it."""
 
 
 class Chain:
@@ -33,12 +40,16 @@ class Chain:
         self.path = path
         self.last_hash = _FIRST
         self._lines = 0
+        self._bytes = 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
 
-    def add(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Append a line: it is in the file, whole, when this returns."""
+    def add(self, kind: str, content: Mapping[str, Any], most_bytes: int = MOST_BYTES - _END_BYTES) -> None:
+        """Append a line: it is in the file, whole, when this returns. Raises `FullError` where the file would have more bytes then."""
         line = _as_line({"line": self._lines + 1, "before": self.last_hash, "kind": kind, **content})
         left = line + b"\n"
+        if self._bytes + len(left) > most_bytes:
+            raise FullError(errno.EFBIG, f"a line of {len(left):,} bytes goes beyond {most_bytes / 2**20:g} MiB")
+        self._bytes += len(left)
         while left:
             left = left[os.write(self._file, left) :]
         self._lines += 1
@@ -46,7 +57,7 @@ class Chain:
 
     def end(self) -> None:
         """Append the last line, and have all of it on the disk."""
-        self.add(_END, {"lines": self._lines + 1})
+        self.add(_END, {"lines": self._lines + 1}, MOST_BYTES)
         os.fsync(self._file)
         self.close()
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from cdcproof import __version__
 from cdcproof.evidence import recording
-from cdcproof.evidence.chain import Chain
+from cdcproof.evidence.chain import MOST_BYTES, Chain, FullError
 from cdcproof.reporting.journal import KEPT_RUNS
 
 _UNFINISHED = "unfinished"
+MOST_OBSERVED_BYTES = MOST_BYTES * 3 // 4
+"""Up to there what checks were given is recorded whole. The rest of the file is for verdicts, and for what was left out."""
 
 
 class Journal:
@@ -21,6 +23,7 @@ class Journal:
 
     def __init__(self, reports: Path, started_at: float) -> None:
         self.problem = ""
+        self._left_out: list[str] = []
         self._folder = reports / "evidence"
         self._stamp = datetime.fromtimestamp(started_at, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self._chain: Chain | None = None
@@ -36,9 +39,25 @@ class Journal:
         try:
             for kind, content in lines:
                 if self._chain:
-                    self._chain.add(kind, content)
+                    self._add(self._chain, kind, content)
         except OSError as error:
             self._give_up(error)
+
+    def _add(self, chain: Chain, kind: str, content: Mapping[str, Any]) -> None:
+        """The line; of a value for which there is no room, that it was left out: its check is not judged again."""
+        if "value" not in content:
+            chain.add(kind, content)
+            return
+        try:
+            chain.add(kind, content, MOST_OBSERVED_BYTES)
+        except FullError:
+            most = f"what does not fit into the {MOST_OBSERVED_BYTES / 2**20:g} MiB of a recording's observations"
+            chain.add(kind, {"step": content["step"], "fixture": content["fixture"], "unwritten": most})
+            self._left_out.append(f"{content['fixture']} of {content['step']}")
+            self.problem = (
+                f"The evidence is not whole: it has no more than {MOST_OBSERVED_BYTES / 2**20:g} MiB of observations, "
+                f"and is without {', '.join(self._left_out)}. A replay calls these checks not checked."
+            )
 
     def end(self, suites: str) -> str:
         """End the recording, give it its name, and forget the oldest ones of these suites. Returns what to say of it."""

@@ -16,6 +16,10 @@ from cdcproof.findings import Verdict
 from cdcproof.history.entries import CheckResult, Entry, Measure
 
 FILE = "history.sqlite3"
+MOST_BYTES = 64 * 2**20
+"""Of what is kept: 40 checks, eight runs a day, take 8 MiB in 400 days. Beyond, the oldest runs of all pipelines are forgotten."""
+_MOST_READ_BYTES = 4 * MOST_BYTES
+"""What has more is none of ours, and is not read: it is held in memory several times over."""
 _FORMAT = 1
 _LOCK_SECONDS = 5.0
 _DAY_SECONDS = 86_400.0
@@ -36,8 +40,11 @@ CREATE INDEX runs_by_time ON runs (pipeline, started_at);
 """
 
 
-def add(path: Path, entry: Entry, keep_days: float) -> None:
-    """Keep a run, and forget those that are older than `keep_days` before it. Raises `CouldNotLookError`."""
+def add(path: Path, entry: Entry, keep_days: float, most_bytes: int = MOST_BYTES) -> str:
+    """Keep a run, and forget those that are older than `keep_days` before it, and the oldest where all take more than `most_bytes`.
+
+    Returns what was forgotten for want of room, empty where nothing was. Raises `CouldNotLookError`.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -64,7 +71,11 @@ def add(path: Path, entry: Entry, keep_days: float) -> None:
             "INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?)",
             [(run, one.name, one.subject, one.value) for one in entry.measures],
         )
+        forgotten = _forget_oldest(connection, most_bytes)
         connection.execute("COMMIT")
+    if not forgotten:
+        return ""
+    return f"The history {path} has no room for more than {most_bytes / 2**20:g} MiB: its {forgotten} oldest runs are forgotten."
 
 
 def pipelines(path: Path) -> tuple[str, ...]:
@@ -84,20 +95,25 @@ def read(path: Path, pipeline: str, since: float = 0.0) -> tuple[Entry, ...]:
             f"SELECT run, step, looks.verdict, looks.duration_seconds, differences {of_these.format('looks')}",
             (pipeline, since),
         ):
-            results.setdefault(run, []).append(CheckResult(step, Verdict(verdict), duration_seconds, differences))
+            result = CheckResult(str(step), Verdict(verdict), float(duration_seconds), int(differences))
+            results.setdefault(run, []).append(result)
         measures: dict[int, list[Measure]] = {}
         for run, name, subject, value in connection.execute(
             f"SELECT run, name, subject, value {of_these.format('measures')}",
             (pipeline, since),
         ):
-            measures.setdefault(run, []).append(Measure(name, subject, value))
+            measures.setdefault(run, []).append(Measure(str(name), str(subject), float(value)))
         runs = connection.execute(
             "SELECT id, kind, what, verdict, started_at, duration_seconds FROM runs "
             "WHERE pipeline = ? AND started_at >= ? ORDER BY started_at, id",
             (pipeline, since),
         )
         return tuple(
-            Entry(pipeline, kind, what, verdict, at, seconds, tuple(results.get(run, ())), tuple(measures.get(run, ())))
+            Entry(
+                *(pipeline, str(kind), str(what), str(verdict), float(at), float(seconds)),
+                tuple(results.get(run, ())),
+                tuple(measures.get(run, ())),
+            )
             for run, kind, what, verdict, at, seconds in runs
         )
 
@@ -110,6 +126,7 @@ def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
         connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_SECONDS, isolation_level=None)
         connection.execute("PRAGMA foreign_keys = ON")
+        _demand_small(connection, path)
         if mode != "ro":
             with suppress(
                 sqlite3.OperationalError
@@ -118,7 +135,7 @@ def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
         if mode == "ro":
             _demand_format(connection, path)
         yield connection
-    except (sqlite3.Error, ValueError) as error:
+    except (sqlite3.Error, ValueError, TypeError) as error:
         if mode == "ro" and not path.exists():
             raise CouldNotLookError(
                 f"There is no history {path} yet.", "Run the checks or a reconciliation first, or name --reports-dir."
@@ -149,6 +166,35 @@ def _demand_format(connection: sqlite3.Connection, path: Path) -> None:
         raise CouldNotLookError(
             f"The history {path} has the format {found}, and this version of cdcproof reads {_FORMAT}.",
             "Use the version that made it, or move the file away.",
+        )
+
+
+def _forget_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
+    """A tenth of all runs at a time, until the rest has room; the newest stays. Their pages are used again: the file does not shrink."""
+    forgotten = 0
+    while _used_bytes(connection) > most_bytes:
+        runs = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
+        if runs < 2:
+            break
+        few = max(1, runs // 10)
+        connection.execute("DELETE FROM runs WHERE id IN (SELECT id FROM runs ORDER BY started_at, id LIMIT ?)", (few,))
+        forgotten += few
+    return forgotten
+
+
+def _used_bytes(connection: sqlite3.Connection) -> int:
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _demand_small(connection: sqlite3.Connection, path: Path) -> None:
+    used = _used_bytes(connection)
+    if used > _MOST_READ_BYTES:
+        raise CouldNotLookError(
+            f"The history {path} has {used:,} bytes, and none of cdcproof's has more than {_MOST_READ_BYTES / 2**20:g} MiB.",
+            "Move the file away: a new history is then begun.",
         )
 
 

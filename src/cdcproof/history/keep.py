@@ -19,24 +19,28 @@ _FIRST = ("differences", "freshness_seconds", "sink_lag_seconds", "source_lag_me
 
 
 def keep(path: Path, entry: Entry, keep_days: float) -> str:
-    """Keep a run. Returns why that was not possible, empty where it was."""
+    """Keep a run. Returns why that was not possible, or what had to be forgotten for it; empty where neither."""
     try:
-        database.add(path, entry, keep_days)
+        return database.add(path, entry, keep_days)
     except CdcproofError as error:
-        return scrub(f"The history does not have this run: {error.message} {error.remedy}".strip())
-    return ""
+        return _not_kept(error)
 
 
 def remember(path: Path, run: Run, measures: Sequence[Measure], keep_days: float) -> Recalled:
     """Keep a run of checks, and return what is known of the ones before it."""
-    problem = keep(path, of_checks(run, measures), keep_days)
-    if problem:
-        return Recalled(problem=problem)
+    try:
+        forgotten = database.add(path, of_checks(run, measures), keep_days)
+    except CdcproofError as error:
+        return Recalled(problem=_not_kept(error))
     try:
         entries = database.read(path, run.pipeline)
     except CdcproofError as error:
         return Recalled(problem=scrub(f"The history cannot be shown: {error.message}"))
-    return Recalled(_charts(entries, run), tuple(_notes(entries, run)))
+    return Recalled(_charts(entries, run), (*filter(None, [forgotten]), *_notes(entries, run)))
+
+
+def _not_kept(error: CdcproofError) -> str:
+    return scrub(f"The history does not have this run: {error.message} {error.remedy}".strip())
 
 
 def _charts(entries: Sequence[Entry], run: Run) -> tuple[Chart, ...]:
