@@ -37,7 +37,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, returncode: int, stdout: str = "", s
         asked.append(command)
         return subprocess.CompletedProcess(command, returncode, stdout, stderr)
 
-    monkeypatch.setattr("cdcproof.validation.reconciliation.subprocess.run", run)
+    monkeypatch.setattr("cdcproof.validation.reconciliation.bounded_program.run", run)
     return asked
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cdcproof.connectors import commands as acts
 from cdcproof.connectors.control import Control
+from cdcproof.core import bounded_program
 from cdcproof.core.errors import OperationError
 from cdcproof.core.secrets import scrub
 from cdcproof.core.waiting import Deadline, wait_until
@@ -235,19 +236,16 @@ class Drill:
 
     def _call(self, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         try:
-            return subprocess.run(
+            return bounded_program.run(
                 [sys.executable, "-m", "cdcproof", *command],
                 cwd=self.root,
                 env={**os.environ, INSTANCE_VARIABLE: self.instance.name},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=_STEP_SECONDS,
+                seconds=_STEP_SECONDS,
             )
         except subprocess.TimeoutExpired:
             raise OperationError(f"`{_line(command)}` did not end within {_STEP_SECONDS:g} s.") from None
+        except bounded_program.TooMuchOutputError as error:
+            raise OperationError(f"`{_line(command)}` is not used: {error.strerror}.") from None
 
 
 def _line(command: tuple[str, ...]) -> str:

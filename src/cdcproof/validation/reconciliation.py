@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from datetime import datetime
 
+from cdcproof.core import bounded_program
 from cdcproof.core.errors import CouldNotLookError
 from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import scrub
@@ -34,18 +34,17 @@ def reconcile_now(pipeline: Pipeline, pipeline_name: str, environment_name: str)
     terminal where there is one. Raises `CouldNotLookError` when a table could not be compared at all.
     """
     has_terminal = sys.stderr.isatty()
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "cdcproof", "reconcile", "--validate-checksums", "--json"),
-            *(f"--pipeline={pipeline_name}", f"--env={environment_name}"),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=None if has_terminal else subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        check=False,  # it has no deadline: whole tables are read, and each statement has one
-    )
+    try:
+        done = bounded_program.run(
+            [
+                *(sys.executable, "-m", "cdcproof", "reconcile", "--validate-checksums", "--json"),
+                *(f"--pipeline={pipeline_name}", f"--env={environment_name}"),
+            ],
+            seconds=None,  # whole tables are read, and each statement has a deadline
+            has_terminal=has_terminal,
+        )
+    except bounded_program.TooMuchOutputError as error:
+        raise CouldNotLookError(f"The reconciliation could not be read: {error.strerror}.") from None
     if done.returncode not in (0, _DIFFERENT) and not _is_incomplete(done.stdout):
         errors = (done.stderr or "see what it said above").strip().splitlines()[-_MOST_LINES:]
         raise CouldNotLookError("The reconciliation could not look at every table:\n" + scrub("\n".join(errors)))

@@ -27,6 +27,8 @@ _PING_SECONDS = 15.0
 _END_SECONDS = 10
 _MOST_WORDS_BYTES = 1 << 20
 """Of what a program printed, its beginning: the first error is the one that says why."""
+MOST_SAID_BYTES = 64 * 2**20
+"""Of what a program prints: one that prints more is ended, before it fills the disk with it."""
 _DEBIAN = "/usr/lib/postgresql"
 
 
@@ -83,6 +85,10 @@ def run(
             while program.poll() is None:
                 pause(_LOOK_SECONDS)
                 waited += _LOOK_SECONDS
+                if os.fstat(said.fileno()).st_size > MOST_SAID_BYTES:
+                    raise OperationError(
+                        f"{Path(argv[0]).name} printed more than {MOST_SAID_BYTES / 2**20:g} MiB, and was ended."
+                    )
                 if waited >= _PING_SECONDS:
                     ping()
                     waited = 0.0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cdcproof.clients.containers.compose_config import tool
 from cdcproof.clients.containers.engine import ComposeProject
+from cdcproof.core import bounded_program
 from cdcproof.core.errors import OperationError, UnreachableError
 from cdcproof.core.secrets import scrub
 
@@ -25,9 +26,7 @@ def run(project: ComposeProject, *command: str) -> None:
     """Run it in the project's folder. Raises `OperationError` with its last words."""
     line: Sequence[str] = words(project, *command)
     try:
-        done = subprocess.run(
-            line, cwd=project.folder, capture_output=True, text=True, check=False, timeout=_SECONDS, errors="replace"
-        )
+        done = bounded_program.run(line, cwd=project.folder, seconds=_SECONDS)
     except subprocess.TimeoutExpired:
         raise OperationError(f"`{' '.join(line)}` did not end within {_SECONDS:g} s.") from None
     except OSError as error:

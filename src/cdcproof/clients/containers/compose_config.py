@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from cdcproof.core import bounded
+from cdcproof.core import bounded, bounded_program
 from cdcproof.core.errors import ConfigError, UnexpectedAnswerError, UnreachableError
 from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import scrub
@@ -89,7 +89,7 @@ def _run(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[
     # services behind a profile are part of the file: without this, they would be taken for gone
     environment = {"COMPOSE_PROFILES": "*", **os.environ}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds, env=environment)
+        return bounded_program.run(command, seconds=seconds, env=environment)
     except subprocess.TimeoutExpired:
         raise UnreachableError(f"{' '.join(command[:2])} does not answer within {seconds:g} s.") from None
     except OSError as error:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sysconfig
 
+from cdcproof.core import bounded_program
 from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError
 from cdcproof.core.json_text import parsed
 from cdcproof.core.secrets import scrub
@@ -26,7 +27,7 @@ def audit() -> Advisories:
     places = dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
     command = [program, "--format=json", "--progress-spinner=off", *(f"--path={place}" for place in places)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+        done = bounded_program.run(command, seconds=_SECONDS)
     except subprocess.TimeoutExpired:
         raise CouldNotLookError(
             f"pip-audit did not end within {_SECONDS:g} s.", "Let this machine reach the package index."
