@@ -7,19 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from cdcproof.reconcile.concurrency import Stop, StoppedError, all_at_once, both
+from cdcproof.reconcile.concurrency import Stop, StoppedError, both
 
 
 def test_both_results_come_back_from_work_done_at_once() -> None:
     meeting = threading.Barrier(2, timeout=10)
     assert both(Stop(), lambda: (meeting.wait(), 1)[1], lambda: (meeting.wait(), "x")[1]) == (1, "x")
-
-
-def test_all_is_done_at_once_and_a_failure_is_raised() -> None:
-    meeting = threading.Barrier(3, timeout=10)
-    assert all_at_once([lambda at=at: (meeting.wait(), at)[1] for at in range(3)]) == [0, 1, 2]  # type: ignore[misc]
-    with pytest.raises(ValueError, match="the cause"):
-        all_at_once([lambda: None, _fails])
 
 
 def _until(stop: Stop) -> None:

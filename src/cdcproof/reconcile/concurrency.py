@@ -77,24 +77,6 @@ def both(stop: Stop, first: Callable[[], S], second: Callable[[], T]) -> tuple[S
         raise _cause(failures) from None
 
 
-def all_at_once(works: Iterable[Callable[[], T]]) -> list[T]:
-    """Do things at once, each in a thread. The first failure is raised, and nothing that still runs keeps the process alive."""
-
-    def outcome_of(work: Callable[[], T]) -> Future[T]:
-        outcome: Future[T] = Future()
-
-        def do() -> None:
-            try:
-                outcome.set_result(work())
-            except BaseException as error:  # noqa: BLE001  handed over to the caller's thread
-                outcome.set_exception(error)
-
-        threading.Thread(target=do, daemon=True).start()
-        return outcome
-
-    return [outcome.result() for outcome in [outcome_of(work) for work in works]]
-
-
 def _cause(failures: Sequence[BaseException]) -> BaseException:
     """The failure that came first, not one that it caused."""
     return next((failure for failure in failures if not isinstance(failure, StoppedError)), failures[0])

@@ -15,7 +15,9 @@ from cdcproof.reconcile.report import result
 from cdcproof.reconcile.report.result import (
     KeyDifference,
     MutantResult,
+    NotReadError,
     Report,
+    Scrubbed,
     SelfProof,
     TableResult,
     TableStatus,
@@ -252,3 +254,136 @@ def test_a_damaged_report_is_refused(tmp_path: Path, damage) -> None:  # type: i
     path.write_text(damage(path.read_text()))
     with pytest.raises(UnexpectedAnswerError, match=path.name):
         read(path)
+
+
+NAME = "reconciliation_report_20260102_030405"
+
+
+def test_a_reports_name_is_the_time_when_it_began_where_it_was_made(tmp_path: Path) -> None:
+    made = replace(FULL, started_at="2026-01-02T03:04:05+11:00", run_id="0123456789")
+    paths = [write(made, tmp_path) for _ in range(3)]
+    assert [path.name for path in paths] == [f"{NAME}.json", f"{NAME}_2.json", f"{NAME}_3.json"]
+    write_partial(made, tmp_path / "of a run")
+    assert [path.name for path in (tmp_path / "of a run").iterdir()] == [f"{NAME}_01234567.partial"]
+
+
+def test_a_report_is_laid_out_for_people_and_a_partial_one_for_speed(tmp_path: Path) -> None:
+    made = _report(_table("straße", TableStatus.MATCH))
+    text = write(made, tmp_path).read_text(encoding="utf-8")
+    assert text.startswith('{\n  "run_id": "run",\n')
+    assert text.endswith("}\n")
+    assert '"table": "straße"' in text
+    write_partial(made, tmp_path)
+    (partial,) = tmp_path.glob("*.partial")
+    assert partial.read_text(encoding="utf-8").count("\n") == 1
+
+
+@pytest.mark.parametrize("limit", ["bytes", "a quarter of them"])
+def test_a_report_that_can_be_read_back_names_all_its_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """A character takes up to four bytes: whether it does is looked at only where it matters."""
+    keys = tuple(KeyDifference("missing", {"id": "\u20ac" * 50}) for _ in range(30))
+    made = replace(_report(TableResult("t", TableStatus.MISMATCH, 30, 0, differences=keys)), key_limit=7)
+    path = write(made, tmp_path)
+    size = len(path.read_bytes()) if limit == "bytes" else 4 * len(path.read_text(encoding="utf-8"))
+    monkeypatch.setattr(result, "MOST_REPORT_BYTES", size)
+    assert read(write(made, tmp_path)) == made
+
+    monkeypatch.setattr(result, "MOST_REPORT_BYTES", len(path.read_bytes()) - 1)
+    fewer = write(made, tmp_path)
+    assert len(json.loads(fewer.read_text(encoding="utf-8"))["tables"][0]["differences"]) == 20
+    assert json.loads(fewer.read_text(encoding="utf-8"))["key_limit"] == 7
+    assert fewer.read_text(encoding="utf-8").startswith('{\n  "run_id"')
+
+
+def test_a_report_that_cannot_be_read_says_neither_good_nor_bad(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.mkdir()
+    with pytest.raises(NotReadError) as raised:
+        read(path)
+    assert raised.value.message == f"{path} cannot be read: it is no file."
+    assert raised.value.remedy == "Let this account read the file, or move it away if it is no report of yours."
+
+
+def _changed(path: Path, **more: object) -> str:
+    """Why the report of this file is refused with these parts in place of its own."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        read(path)
+    assert not isinstance(raised.value, NotReadError)
+    return raised.value.message.removeprefix(f"{path} is not a ")
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ({"version": 4}, "reconciliation report: format version 4, this program reads 1 to 3"),
+        ({"version": 0}, "reconciliation report: format version 0, this program reads 1 to 3"),
+        ({"started_at": "2026-01-02T03:04:05"}, "reconciliation report: started_at has no offset from UTC"),
+        ({"finished_at": "2026-01-02T03:04:05"}, "reconciliation report: finished_at has no offset from UTC"),
+        (
+            {"summary": {"a": "MISMATCH"}},
+            "reconciliation report: the summary {'a': 'MISMATCH'} disagrees with the tables {'a': 'MATCH'}",
+        ),
+    ],
+)
+def test_a_report_that_contradicts_itself_is_refused_with_the_reason(
+    tmp_path: Path, parts: dict[str, object], why: str
+) -> None:
+    assert _changed(write(_report(_table("a", TableStatus.MATCH)), tmp_path), **parts) == why
+
+
+def test_half_a_report_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text('{"version": 3')
+    with pytest.raises(UnexpectedAnswerError, match="is not a whole report: ") as raised:
+        read(path)
+    assert not isinstance(raised.value, NotReadError)
+
+
+@pytest.mark.parametrize("oldest", [None, "2026-01-02T03:04:05+00:00", "2026-01-02T03:04:05"])
+def test_the_oldest_proof_of_a_scrub_has_an_offset_or_is_none(tmp_path: Path, oldest: str | None) -> None:
+    proven = Scrubbed(1, "the slot", 2, 3, 0, oldest, ("they were old",))
+    path = write(_report(_table("a", TableStatus.MATCH, scrubbed=proven)), tmp_path)
+    if oldest and not oldest.endswith("+00:00"):
+        assert _changed(path) == "reconciliation report: oldest_proof_at of a has no offset from UTC"
+    else:
+        assert read(path).tables[0].scrubbed == proven
+
+
+@pytest.mark.parametrize(
+    ("control", "fates", "holds", "survivors"),
+    [
+        ("equal", ["caught", "not applicable"], True, ()),
+        ("not planted", [], True, ()),
+        ("different", ["caught"], False, ()),
+        ("not read whole", ["caught"], False, ()),
+        ("equal", ["caught", "survived"], False, ("mutant 1 (name, email)",)),
+    ],
+)
+def test_a_self_proof_holds_where_every_mutant_was_caught_and_nothing_else(
+    control: str, fates: list[str], holds: bool, survivors: tuple[str, ...]
+) -> None:
+    mutants = tuple(MutantResult(f"mutant {n}", fate, ("name", "email")) for n, fate in enumerate(fates))  # type: ignore[arg-type]
+    proof = SelfProof(9, control, mutants)  # type: ignore[arg-type]
+    assert (proof.holds, proof.survivors) == (holds, survivors)
+    bare = SelfProof(9, "equal", (MutantResult("a row dropped", "survived"),))
+    assert bare.survivors == ("a row dropped",)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "complete", "everything"),
+    [
+        (["MATCH", "MISMATCH"], True, True),
+        (["MATCH", "MISMATCH"], False, False),
+        (["MATCH", "ERROR"], True, False),
+        (["MATCH", "INCOMPLETE"], True, False),
+        ([], True, False),
+    ],
+)
+def test_a_report_looked_at_everything_where_each_table_is_known(
+    statuses: list[str], complete: bool, everything: bool
+) -> None:
+    tables = [_table(f"t{n}", TableStatus(status)) for n, status in enumerate(statuses)]
+    assert replace(_report(*tables), complete=complete).looked_at_everything is everything

@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 from unittest.mock import patch
 
@@ -30,7 +31,7 @@ from cdcproof.reconcile.report.result import TableResult, TableStatus
 from cdcproof.reconcile.scrub import changes, proofs, scrub
 from cdcproof.reconcile.scrub import table as scrub_table
 from cdcproof.reconcile.scrub.scrub import Budget
-from cdcproof.reconcile.slices import reading, store
+from cdcproof.reconcile.slices import reading
 from tests.reconcile.fake import FakeDatabase, FakeTable
 from tests.reconcile.sides import FenceThen, Unwatched
 
@@ -441,6 +442,14 @@ def _fit(side: Reading, columns: tuple[Column, ...], default: int | None) -> Non
 
 
 @contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """A folder that no disk is waited for, where there is such a one."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def small() -> Iterator[None]:
     """Slices of two rows, changes by three at a time, and no pause between two looks."""
     with (
@@ -468,14 +477,13 @@ def _in_turn(stop: Stop, first: Callable[[], S], second: Callable[[], U]) -> tup
 
 @contextmanager
 def in_one_thread() -> Iterator[None]:
-    """One side after the other, so that an example is the same at every run; without self-proof, nor waiting for the disk."""
+    """One side after the other, so that an example is the same at every run, and without self-proof."""
     with ExitStack() as patches:
         for module in (concurrency, contents, engine, filters, parts, planning):
             patches.enter_context(patch.object(module, "both", _in_turn))
         for module in (scrub, scrub_table):
             patches.enter_context(patch.object(module, "Prover", Unproven))
-        patches.enter_context(patch.object(changes, "all_at_once", lambda works: [work() for work in works]))
+        patches.enter_context(patch.object(changes, "side_by_side", lambda jobs: [job() for job in jobs.values()]))
         patches.enter_context(patch.object(parts, "ended_by", lambda *_: nullcontext()))
         patches.enter_context(patch.object(reading, "demand_seen", lambda *_: None))
-        patches.enter_context(patch.object(store, "write_whole", lambda path, text, _: path.write_text(text)))
         yield

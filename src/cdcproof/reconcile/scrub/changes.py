@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from cdcproof.core.waiting import side_by_side
 from cdcproof.databases.contracts.change_feed import ChangeFeed, Changes, Followed
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import Since
-from cdcproof.reconcile.concurrency import all_at_once
 from cdcproof.reconcile.scrub.proofs import OVERLAP, is_waited_for
 from cdcproof.reconcile.scrub.table import Work
 from cdcproof.reconcile.slices.reading import log_end
@@ -101,7 +101,7 @@ def _let_arrive(works: Sequence[Work], changes: Changes) -> None:
         some = waiting[start : start + _FENCES_AT_ONCE]
         end = log_end(some[0].comparison.source.database)
         until = max(changes.until, end or 0)
-        all_at_once(partial(work.let_arrive, until) for work in some)
+        side_by_side({work.comparison.table.name: partial(work.let_arrive, until) for work in some})
 
 
 def _is_news(work: Work, changes: Changes) -> bool:
