@@ -10,6 +10,7 @@ from cdcproof.core.errors import UnexpectedAnswerError, UsageError
 from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.change_feed import Followed
 from cdcproof.databases.names import TableName
+from cdcproof.databases.postgresql.log import change_feed
 from cdcproof.databases.postgresql.log.change_feed import PostgreSQLChanges
 from cdcproof.databases.postgresql.log.pgoutput import KeyCollector
 from tests.postgres_server import PASSWORD, Server, Servers
@@ -171,6 +172,23 @@ def test_only_what_is_published_whole_is_followed(server: Server) -> None:
     assert "does not publish every kind of write" in inserts[LINES].why_not
 
 
+def test_a_change_that_is_too_large_is_not_read_and_its_table_is_changed_as_a_whole(
+    server: Server, start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_feed, "MOST_MESSAGE_BYTES", 1_000)
+    server.execute(
+        "INSERT INTO \"changed \"\"orders\"\"\" VALUES (1, 'a'), (2, repeat('x', 2000)), (3, 'c')",
+        "INSERT INTO changed_lines VALUES ('x', 1, 1)",
+    )
+    with feed_of(server) as feed:
+        changes = feed.read(behind(start), 1000)
+    assert changes.keys == {LINES: {("1", "x")}}
+    (why,) = changes.unknown.values()
+    assert why.startswith("a change of a row of it has 2,0")
+    assert why.endswith(" bytes, which is not read")
+    assert ORDERS in changes.unknown
+
+
 def test_a_truncated_table_is_changed_as_a_whole(server: Server, start: int) -> None:
     server.execute("INSERT INTO changed_lines VALUES ('x', 1, 1)", "TRUNCATE changed_lines, changed_others")
     with feed_of(server) as feed:
@@ -210,3 +228,5 @@ def test_a_publication_is_needed(server: Server) -> None:
 def test_bytes_that_are_no_message(message: bytes) -> None:
     with pytest.raises(UnexpectedAnswerError, match="cannot be read"):
         KeyCollector(KEYS).read(message)
+    with pytest.raises(UnexpectedAnswerError, match="cannot be read"):
+        KeyCollector(KEYS).pass_over(message, "it is too large")

@@ -17,7 +17,7 @@ from cdcproof.core.secrets import Secret
 from cdcproof.databases.contracts.change_feed import MOST_KEYS, TOO_MANY_KEYS, Changes, Followed, Following
 from cdcproof.databases.names import TableName
 from cdcproof.databases.postgresql.database import PostgreSQL
-from cdcproof.databases.postgresql.log.pgoutput import KeyCollector
+from cdcproof.databases.postgresql.log.pgoutput import BEGINNING_BYTES, KeyCollector
 from cdcproof.databases.postgresql.queries.statements import table_name
 from cdcproof.pipeline.engines import DatabaseAddress
 
@@ -27,9 +27,12 @@ _MESSAGES_PER_FETCH = 5_000
 _END: LiteralString = "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint"
 _SLOT: LiteralString = "SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots WHERE slot_name = %s"
 _ADVANCE: LiteralString = "SELECT (end_lsn - '0/0')::bigint FROM pg_replication_slot_advance(%s, %s::pg_lsn)"
+# A message has all values of a row, of a gigabyte each. Of one that is too large its beginning is sent, which says of which table it is.
 _READ: LiteralString = """
-    SELECT (lsn - '0/0')::bigint, data FROM pg_logical_slot_peek_binary_changes(
-        %s, %s::pg_lsn, %s, 'proto_version', '1', 'publication_names', %s)"""
+    SELECT (lsn - '0/0')::bigint, substring(data FOR CASE WHEN octet_length(data) > %s THEN %s ELSE octet_length(data) END),
+           octet_length(data)
+    FROM pg_logical_slot_peek_binary_changes(%s, %s::pg_lsn, %s, 'proto_version', '1', 'publication_names', %s)"""
+MOST_MESSAGE_BYTES = 4 * 2**20
 # Columns and filters of a publication's tables exist since PostgreSQL 15. A row of a catalogue that was altered has another xmin.
 _PUBLISHED: LiteralString = """
     SELECT t.schemaname, t.tablename, {columns}, p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate,
@@ -122,10 +125,14 @@ class PostgreSQLChanges(PostgreSQL):
             self.driver.cursor("cdcproof_changes", binary=True) as cursor,
         ):
             cursor.itersize = _MESSAGES_PER_FETCH
-            cursor.execute(_READ, (self._slot, _lsn(end), most, self._publication))
-            for lsn, message in cursor:
+            bounds = MOST_MESSAGE_BYTES, BEGINNING_BYTES
+            cursor.execute(_READ, (*bounds, self._slot, _lsn(end), most, self._publication))
+            for lsn, message, length in cursor:
                 until, number = lsn, number + 1
-                collector.read(message)
+                if length > MOST_MESSAGE_BYTES:
+                    collector.pass_over(message, f"a change of a row of it has {length:,} bytes, which is not read")
+                else:
+                    collector.read(message)
                 for table in [table for table, found in collector.found.items() if len(found) > MOST_KEYS]:
                     collector.forget(table, TOO_MANY_KEYS)
         is_last = number < most

@@ -13,6 +13,8 @@ from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.names import TableName
 
 Values = tuple[str | None, ...]
+BEGINNING_BYTES = 5
+"""Of a message about rows: its kind, and the number of the table."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ class KeyCollector:
                     for table in [self._relations[reader.integer("I")].table for _ in range(count)]:
                         self.forget(table, "it was truncated")
         except (IndexError, KeyError, struct.error, UnicodeDecodeError) as error:
+            raise UnexpectedAnswerError(
+                f"A logical replication message cannot be read: {type(error).__name__} {error}."
+            ) from None
+
+    def pass_over(self, beginning: bytes, why: str) -> None:
+        """Take in the beginning of a message whose rest is not read: all rows of its table may have changed. Raises as `read`."""
+        try:
+            kind, (number,) = chr(beginning[0]), struct.unpack_from(">I", beginning, 1)
+            if kind not in "IUD":
+                raise UnexpectedAnswerError(f"A logical replication message of kind {kind} cannot be read: {why}.")
+            self.forget(self._relations[number].table, why)
+        except (IndexError, KeyError, struct.error) as error:
             raise UnexpectedAnswerError(
                 f"A logical replication message cannot be read: {type(error).__name__} {error}."
             ) from None
