@@ -103,6 +103,7 @@ def follow(
     """What was seen at the end, and what was told on the way."""
     monkeypatch.setattr(snapshot, "open_database", lambda *_, **__: target)
     monkeypatch.setattr(snapshot, "_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(snapshot, "_COUNTING_SHARE", float("inf"))  # at each look, however busy the machine is
     pipeline = pipeline_of("orders", "customers")
     following = Following(cast(Connect, source), "c", pipeline, tables_of(RUNS, pipeline), stalled_seconds)
     told: list[Seen] = []

@@ -337,7 +337,7 @@ def test_a_report_that_proves_nothing(healthy, fault):
     step = healthy.assert_only(outcome, "morning.3-reconciliation", blocked=("morning.4-metrics-reconciliation",))
     follow(healthy, step)
     after = healthy.morning()
-    healthy.count_afresh()
+    healthy.forget_the_past()
 
     assert after.verdicts()["morning.3-reconciliation"] is Verdict.PASSED, after.output
 
