@@ -174,7 +174,7 @@ def changed(name: str, diff: str) -> Survivor:
         for sign in "-+"
     )
     function = name.rpartition(".")[2].rpartition("__mutmut_")[0].removeprefix("x_").removeprefix("xǁ")
-    return Survivor(function.replace("ǁ", ".").replace("read_", ""), before, after)
+    return Survivor(function.replace("ǁread_", "ǁ").replace("ǁ", "."), before, after)
 
 
 def chosen(wanted: list[str], modules: dict[str, list[str]]) -> list[str]:

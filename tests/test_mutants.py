@@ -104,3 +104,4 @@ def test_a_mutant_is_named_by_its_function_and_its_change() -> None:
     diff = "--- a.py\n+++ a.py\n@@ -1,2 +1,2 @@\n def read_one(self):\n-    return a < b\n+    return a <= b"
     assert mutants.changed("cdcproof.a.xǁAǁread_one__mutmut_3", diff).text == "A.one: return a < b → return a <= b"
     assert mutants.changed("cdcproof.a.x_f__mutmut_1", diff).function == "f"
+    assert mutants.changed("cdcproof.a.x__read_back__mutmut_1", diff).function == "_read_back"

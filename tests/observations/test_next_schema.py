@@ -45,6 +45,14 @@ def test_a_nullable_column_is_added_to_the_row(wrap: Any) -> None:
     assert (json.loads(changed.text), changed.references) == (wrap(record(ID, ADDED)), ["r"])
 
 
+def test_a_column_that_is_a_record_itself_is_not_the_row() -> None:
+    place = {"name": "place", "type": record({"name": "x", "type": "double"}, name="Point")}
+    other = {"name": "other", "type": "elsewhere.Point"}
+    changed = with_another_column(Schema(json.dumps(record(ID, other, place))))
+    assert changed
+    assert json.loads(changed.text) == record(ID, other, place, ADDED)
+
+
 def test_columns_named_as_the_halves_of_debeziums_record_are_columns() -> None:
     """Of an audit table, flattened: its row is the record itself."""
     before = {"name": "before", "type": ["null", "string"], "default": None}
