@@ -205,8 +205,8 @@ def run(module: str, tests: list[str], processes: int) -> bool:
     by_time = f", {result.timeouts} of them by a limit of time" if result.timeouts else ""
     gaps = [each for each in result.survivors if not record.argument(module, each, arguments)]
     print(
-        f"  {result.mutants} mutants, {result.killed} killed ({result.percent:.1f} %){by_time}, {len(result.survivors)} survivors, "
-        f"{len(gaps)} not argued; {time.monotonic() - begin:.0f} s",
+        f"  {result.mutants} mutants, {result.killed} killed ({result.percent:.1f} %){by_time}; survivors: {len(result.survivors)}, "
+        f"not argued: {len(gaps)}; {time.monotonic() - begin:.0f} s",
         flush=True,
     )
     for each in gaps:
