@@ -95,6 +95,12 @@ class FakeDatabase:
         self.before("identity")
         return self.is_of
 
+    def demand_current(self) -> None:
+        pass
+
+    def started(self) -> str:
+        return f"start of {id(self)}"
+
     def table_identity(self, table: TableName) -> str:
         return str(self._table(table, "table_identity").number)
 

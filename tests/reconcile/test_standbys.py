@@ -11,8 +11,9 @@ from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.core.secrets import Secret
 from cdcproof.core.waiting import wait_until
 from cdcproof.databases.connections import connect_for_deployment
+from cdcproof.databases.postgresql import database
 from cdcproof.reconcile.engine import Options
-from cdcproof.reconcile.report.result import TableStatus
+from cdcproof.reconcile.report.result import TableResult, TableStatus
 from tests.postgres_server import PASSWORD, Server, Servers, standby_of
 from tests.reconcile.sides import FenceThen, Sides
 
@@ -60,6 +61,37 @@ def test_what_a_standby_has_not_replayed_is_not_called_lost(sides: Sides, standb
     assert by_timer.status is TableStatus.MISMATCH  # a timer proves nothing, and the report says so
     _replayed(sides, standby)
     assert ends.result("t", options=asked).status is TableStatus.MATCH
+
+
+def test_a_source_that_is_a_standby_and_behind_is_no_match(
+    sides: Sides, standby: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the primary wrote since and the pipeline lost would be lacking on both sides."""
+    monkeypatch.setattr(database, "_MOST_BEHIND_SECONDS", 0.0)
+    sides.both(f"DROP TABLE IF EXISTS {sides.name('s')}")
+    sides.table("s", "id int PRIMARY KEY, v text", [(1, "a")], [(1, "a")])
+    _replayed(sides, standby)
+    ends = replace(sides, servers=Servers(standby, sides.source))
+    current = eventually_level(ends)
+    standby.execute("SELECT pg_wal_replay_pause()")
+    try:
+        sides.target.execute(f"INSERT INTO {sides.name('s')} VALUES (2, 'b')")
+        behind = ends.result("s")
+    finally:
+        standby.execute("SELECT pg_wal_replay_resume()")
+    assert current.status is TableStatus.MATCH
+    assert behind.status is TableStatus.ERROR
+    assert "is a standby that replayed its last transaction" in behind.error
+
+
+def eventually_level(ends: Sides) -> TableResult:
+    """The result once the primary has said that its log has no more."""
+    return wait_until(
+        lambda: ends.result("s"),
+        lambda result: "is a standby that" not in result.error,
+        what="the standby to hear its primary",
+        deadline_seconds=20,
+    )
 
 
 def test_a_standby_as_source_says_how_old_it_is(standby: Server) -> None:

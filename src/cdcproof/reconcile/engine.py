@@ -25,6 +25,7 @@ from cdcproof.reconcile.concurrency import Stop, both, ended_by
 from cdcproof.reconcile.contents import compare_contents
 from cdcproof.reconcile.counts import compare_counts
 from cdcproof.reconcile.in_flight.fence import Fence
+from cdcproof.reconcile.one_table import demand_two
 from cdcproof.reconcile.plan.calibration import Calibration
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.recognised import Recognised
@@ -185,6 +186,7 @@ def opened_ends(source: Endpoint, target: Endpoint) -> Sides:
             return session
 
         ours, theirs = both(Stop(), lambda: open_one(source), lambda: open_one(target))
+        ours.demand_current()
         return Sides(ours, theirs, stack.pop_all().close)
 
 
@@ -203,6 +205,7 @@ def _compared(run: Run, table: TablePair, means: Means, stop: Stop, tried: queue
         except queue.Empty:
             sides = opened(run)
         with closing(sides), ended_by(stop, sides.source, sides.target):
+            demand_two(table, sides.source, sides.target)
             about = _about(run, table, sides)
             if run.unfinished and (known := run.unfinished.result(table.name, about)):
                 run.watch.finished(table.name)

@@ -117,11 +117,13 @@ def test_libpqs_own_variable_names_the_authority(
     assert in_use(encrypted.target.config(host="localhost")) is True
 
 
-def test_a_server_without_tls(postgres_servers: Servers, authority: Authority) -> None:
+def test_a_server_without_tls(postgres_servers: Servers, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_use(postgres_servers.target.config()) is False, "as before, where nobody demands it"
     assert in_use(postgres_servers.target.config(encrypt=False)) is False
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")  # another server than is named
     programs = postgresql_programs.environment(postgres_servers.target.config(), Secret(PASSWORD))
     assert programs["PGSSLMODE"] == "disable"
+    assert "PGHOSTADDR" not in programs
     for demanded in ({"encrypt": True}, {"ca_file": authority.file}):
         with pytest.raises(RefusedError, match="it has no TLS") as caught:
             in_use(postgres_servers.target.config(**demanded))

@@ -106,11 +106,15 @@ def by_name(database: str) -> str:
     return "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+_NOT_PASSED_ON = ("PGOPTIONS", "PGHOSTADDR", "PGSERVICE")
+"""What would change the session, or lead it to another server than the file names."""
+
+
 def environment(database: DatabaseAddress, password: Secret) -> dict[str, str]:
     """The program's environment: where, who and the password, none of which is then in a list of processes."""
     offered = tls.is_demanded(database) or tls.offers(database.host, database.port)
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PGOPTIONS")},
+        **{name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON},
         "PGHOST": database.host,
         "PGPORT": str(database.port),
         "PGUSER": database.user,

@@ -71,6 +71,14 @@ class Database(Protocol):
         """Which database this is, as far as the account may read it."""
         ...
 
+    def started(self) -> str:
+        """When the server was started, which a copy with its identity does not share; empty at a standby, and where that is not asked."""
+        ...
+
+    def demand_current(self) -> None:
+        """Raise `UnexpectedAnswerError` at a standby that is behind, or may be: equal rows there say nothing of what its primary has."""
+        ...
+
     def snapshot(self) -> AbstractContextManager[None]:
         """All reading inside is of one moment, where the database allows it: always in PostgreSQL, by ALLOW_SNAPSHOT_ISOLATION in SQL Server."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.databases.contracts.database import Isolation
 from cdcproof.databases.contracts.identity import Identity
 from cdcproof.databases.postgresql.catalogue import Catalogue
@@ -13,6 +14,8 @@ from cdcproof.databases.postgresql.permissions import Permissions
 from cdcproof.databases.postgresql.queries import catalogue as queries
 from cdcproof.databases.postgresql.rows import Rows
 from cdcproof.databases.postgresql.session import Session
+
+_MOST_BEHIND_SECONDS = 60.0
 
 
 class PostgreSQL(Session):
@@ -46,6 +49,20 @@ class PostgreSQL(Session):
     def version(self) -> str:
         """One line: product and version."""
         return f"PostgreSQL {self.query('SHOW server_version')[0][0]}"
+
+    def started(self) -> str:
+        """To the microsecond."""
+        return str(self.query(queries.STARTED)[0][0])
+
+    def demand_current(self) -> None:
+        """A standby is as its primary where it replayed a transaction of the last minute, or all of what the primary, who is heard, has."""
+        [(is_standby, seconds, is_level)] = self.query(queries.CURRENT)
+        if is_standby and not is_level and (seconds is None or seconds > _MOST_BEHIND_SECONDS):
+            age = "never" if seconds is None else f"{seconds:,.0f} s ago"
+            raise UnexpectedAnswerError(
+                f"{self.place} is a standby that replayed its last transaction {age}: what its primary has written since is not seen there.",
+                "Name the primary, or bring the standby up to date (its account needs pg_monitor, which shows whether it hears its primary).",
+            )
 
     def isolation(self) -> Isolation:
         """Always the same."""

@@ -59,6 +59,7 @@ class Session:
         return Secret(
             make_conninfo(
                 host=self.database.host,
+                hostaddr="",  # else $PGHOSTADDR leads every session to one server, whatever its host is
                 port=self.database.port,
                 dbname=self.database.database,
                 user=self.database.user,

@@ -67,6 +67,13 @@ class SQLServer(Session):
         unknown = f"{self.database.user} may not see the recovery fork, which changes with a restore"
         return Identity(str(server), str(database), str(made), "", unknown)
 
+    def started(self) -> str:
+        """Not asked: all replicas of an availability group share an identity, and no copy has it."""
+        return ""
+
+    def demand_current(self) -> None:
+        """Not asked: how far a readable secondary is behind is known to its primary alone."""
+
     def beside(self) -> Callable[[], AbstractContextManager[Self]]:
         """What it returns opens a session with a snapshot of its own: segments are ranges of the key, which a row does not leave."""
 

@@ -25,6 +25,7 @@ from cdcproof.reconcile.contents import unseen
 from cdcproof.reconcile.differences import Differences
 from cdcproof.reconcile.engine import Endpoint, Run, opened
 from cdcproof.reconcile.in_flight.settle import Settled
+from cdcproof.reconcile.one_table import demand_two
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.plan.plan import described, pushed_down
 from cdcproof.reconcile.plan.planning import planned
@@ -171,6 +172,7 @@ class _Scrub:
             )
 
     def _planned(self, table: TablePair) -> Work:
+        demand_two(table, self.source.database, self.target.database)
         comparison = Comparison(
             table,
             self.source,

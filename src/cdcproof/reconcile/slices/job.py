@@ -12,6 +12,7 @@ from cdcproof.reconcile.checksums.parts import demand_whole
 from cdcproof.reconcile.checksums.strategy import Choice, SlicedTable, Way, chosen
 from cdcproof.reconcile.concurrency import Stop
 from cdcproof.reconcile.engine import Run, Sides, opened
+from cdcproof.reconcile.one_table import demand_two
 from cdcproof.reconcile.plan.chunking import rechunked
 from cdcproof.reconcile.plan.columns import TablePair
 from cdcproof.reconcile.plan.plan import described
@@ -71,6 +72,7 @@ class _Job:
 
     def read_table(self, table: TablePair, place: int) -> Read:
         source, target, stop = self.run.source.side(self.sides.source), self.run.target.side(self.sides.target), Stop()
+        demand_two(table, self.sides.source, self.sides.target)
         known = self.folder.plan(table.name)
         pinned = Choice(self.run.options.strategy, "asked for") if self.run.options.strategy else None
         if known:

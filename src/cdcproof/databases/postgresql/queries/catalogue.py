@@ -20,6 +20,12 @@ IDENTITY: LiteralString = """
 TABLE_IDENTITY: LiteralString = """
     SELECT concat_ws(' ', c.oid, pg_relation_filenode(c.oid), c.relnatts) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %s AND c.relname = %s"""
+# The primary says where its log ends at least every 30 s (wal_sender_timeout); without pg_monitor that is not shown. By its clock, and ours.
+CURRENT: LiteralString = """
+    SELECT pg_is_in_recovery(), extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8,
+           EXISTS (SELECT FROM pg_stat_wal_receiver w WHERE w.last_msg_receipt_time > clock_timestamp() - interval '1 minute'
+                       AND w.latest_end_lsn <= pg_last_wal_replay_lsn())"""
+STARTED: LiteralString = "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_postmaster_start_time()::text END"
 IS_STANDBY: LiteralString = "SELECT pg_is_in_recovery()"
 SYSTEM_IDENTIFIER: LiteralString = "SELECT system_identifier::text FROM pg_control_system()"
 STANDBY_TIMELINE: LiteralString = "SELECT lpad(upper(to_hex(timeline_id)), 8, '0') FROM pg_control_checkpoint()"
