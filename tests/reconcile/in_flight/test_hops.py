@@ -123,7 +123,7 @@ def test_a_heartbeat_that_stands_still_is_no_quiet(world: World) -> None:
     ("config", "topic", "seconds"),
     [
         ({}, None, 10.0),
-        ({"heartbeat__interval__ms": "0"}, None, 10.0),
+        ({"heartbeat__interval__ms": "0", "topic__prefix": "wh"}, None, 10.0),
         ({"heartbeat__interval__ms": "${env:BEAT}"}, None, 10.0),
         ({"heartbeat__interval__ms": "6006", "topic__prefix": "wh"}, "__debezium-heartbeat.wh", 12.012),
         ({"heartbeat__interval__ms": "6000"}, "__debezium-heartbeat.", 12.0),
@@ -142,6 +142,8 @@ def test_a_heartbeats_topic_and_how_long_it_is_watched(
     _configured(world, **config)
     monkeypatch.setattr(world, "offsets", lambda _: ({"partition": {"server": "wh"}, "offset": {"read": 0}},))
     world.received = 100
+    if not topic:
+        world.ends["__debezium-heartbeat.wh", 0] = 4  # left over from when it had one
     hop = _source(world)
     if topic:
         hop.look()
@@ -255,6 +257,16 @@ def test_what_is_passed_over_stays_so_whatever_it_is_passed_over_for(world: Worl
     world.clock.now += 2
     assert hop.look() == Sight(True, "")
     assert asked == [world.ends, world.ends]
+
+
+def test_what_was_passed_over_is_not_waited_for_again(world: World) -> None:
+    world.groups["connect-sink"] = Positions({ORDERS: 6, MORE_ORDERS: 6}, TOPICS)
+    world.marks = frozenset({ORDERS})
+    hop = _sinks(world, ends={ORDERS: 7, MORE_ORDERS: 7})
+    hop.look()
+    for _ in range(2):
+        world.clock.now += 2
+        assert hop.look().text == "sink has committed 6 of 7 in wh.public.orders/1"
 
 
 def test_where_a_sink_is_behind_is_what_kafka_is_asked_from(world: World) -> None:

@@ -99,6 +99,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_difference_is_told_for_people() -> None:
     assert str(CHANGED) == "changed 1, NULL (name)"
     assert str(MISSING) == f"missing row {'0' * 32}"
+    assert str(replace(CHANGED, columns=("name", "email"))) == "changed 1, NULL (name, email)"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_difference_is_told_for_people() -> None:
         (("x", "y, z"), 'x, "y, z"'),
         (("",), '""'),
         (("  ",), '"  "'),
-        (('"x"',), '"\\"x\\""'),
+        (('"ß"',), '"\\"ß\\""'),
         (("a\nb",), '"a\\nb"'),
         (("\x1b[31mred\x7f",), '"\\u001b[31mred\\u007f"'),
         (("\u202eevil",), '"\\u202eevil"'),
@@ -304,6 +305,13 @@ def test_a_report_that_cannot_be_read_says_neither_good_nor_bad(tmp_path: Path) 
         read(path)
     assert raised.value.message == f"{path} cannot be read: it is no file."
     assert raised.value.remedy == "Let this account read the file, or move it away if it is no report of yours."
+
+
+def test_a_report_that_is_larger_than_any_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(FULL, tmp_path)
+    monkeypatch.setattr(result, "MOST_REPORT_BYTES", 100)
+    with pytest.raises(UnexpectedAnswerError, match=path.name):
+        read(path)
 
 
 def _changed(path: Path, **more: object) -> str:

@@ -115,10 +115,12 @@ class Scrubs(RuleBasedStateMachine):
         self.world.write(*row, late=late)
         self.go_on(then)
 
-    @rule(lost=rows, then=thens)
-    def lose_a_change(self, lost: Row, then: Then) -> None:
-        """A row is missing at the target, stale or left over."""
+    @rule(lost=rows, names=some_tables, then=thens)
+    def lose_a_change(self, lost: Row, names: tuple[str, ...], then: Then) -> None:
+        """A row is missing at the target, stale or left over. It is found by the feed once, and has to be found until it is equal."""
+        self.prove()
         self.lose(lost)
+        self.scrub((names, 1), (names, 1))
         self.go_on(then)
 
     @rule(row=rows, then=thens)
