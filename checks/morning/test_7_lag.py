@@ -10,7 +10,8 @@ def test_the_sink_keeps_up(sink_lag, pipeline, evidence, remedies):
     """Every sink that runs consumes, and the lag of each in records and in time is below the limit."""
     evidence.saw("Consumer groups and their lag", sink_lag.rows())
 
-    require(sink_lag.observation(pipeline.thresholds), action=remedies.look_at_sink(sink_lag.groups()))
+    lag = sink_lag.observation(pipeline.thresholds)
+    require(lag, action=lag.action or remedies.look_at_sink(sink_lag.groups()))
 
 
 @pytest.mark.runbook("morning.7-source-lag")

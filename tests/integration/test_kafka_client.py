@@ -11,6 +11,10 @@ from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.kafka.client import Kafka
 from cdcproof.core.errors import UnexpectedAnswerError
 from cdcproof.environments.embedded.data import databases
+from cdcproof.onboarding import access
+from cdcproof.onboarding.access import Outcome
+from cdcproof.pipeline.model import HttpService
+from tests.canned import serving
 from tests.integration.conftest import Pipelines, eventually
 
 pytestmark = pytest.mark.integration
@@ -53,6 +57,14 @@ def test_the_cluster_is_told(kafka: Kafka, pipelines: Pipelines) -> None:
     assert kafka.cluster_id() == Connect(pipeline.connect).version().kafka_cluster_id
     topics = kafka.topics()
     assert [table.topic for table in pipeline.tables if topics.get(table.topic, 0) < 1] == []
+
+
+def test_another_cluster_than_that_of_kafka_connect_is_a_wrong_file(kafka: Kafka, pipelines: Pipelines) -> None:
+    with serving({"GET /": (200, {"version": "3.9.2", "kafka_cluster_id": "another"})}) as server:
+        mixed = pipelines.located().model_copy(update={"connect": HttpService(url=server.url)})
+        seen = {item.text: item for item in access._kafka(mixed)}
+    item = seen[f"the cluster {kafka.cluster_id()}, and Kafka Connect works with the cluster another"]
+    assert (item.outcome, item.remedy) == (Outcome.WRONG, "Correct kafka.bootstrap_servers or connect.url.")
 
 
 def test_a_running_sink_has_a_stable_group_and_a_stranger_none(kafka: Kafka, pipelines: Pipelines) -> None:

@@ -127,6 +127,32 @@ def test_a_sink_that_does_not_run_is_known_with_its_reason(
     assert (found.records(), found.seconds()) == ({"connect-sink": 2.0}, {"connect-sink": 900.0})
 
 
+@pytest.mark.parametrize(
+    ("of_connect", "settings", "found"),
+    [
+        (
+            {"version": "3.9.2", "kafka_cluster_id": "staging"},
+            {},
+            {"connect-sink": "read by its sink in the cluster staging"},
+        ),
+        ({"version": "3.9.2", "kafka_cluster_id": "cluster"}, {}, {}),
+        ({"version": "3.9.2", "kafka_cluster_id": "staging"}, {"consumer.override.bootstrap.servers": "k:9092"}, {}),
+        ({"version": "3.9.2"}, {}, {}),
+        (None, {}, {}),
+    ],
+    ids=["another", "the same", "the sink names its own", "Connect names none", "Connect's address / is closed"],
+)
+def test_a_group_of_the_same_name_in_another_kafka_is_not_the_sinks(
+    pipeline: Pipeline, of_connect: dict[str, str] | None, settings: dict[str, str], found: dict[str, str]
+) -> None:
+    root = {} if of_connect is None else {"GET /": (200, of_connect)}
+    sink = connector("sink", {"name": "sink"} | settings, tasks=("RUNNING",))
+    with serving({EXPANDED: (200, {"sink": sink}), **root}) as server:
+        lag = readings.sink_lag(Broker(), pipeline, Connect(HttpService(url=server.url)))  # type: ignore[arg-type]
+    assert lag.elsewhere() == found
+    assert lag.idle == {}
+
+
 class Restarting(Broker):
     """Connect has said that the sink runs; its group is asked a moment later, while it restarts."""
 

@@ -40,6 +40,26 @@ class TestSinkLag:
     def test_the_word_for_a_group(self, group, word):
         assert self.lag(group=group).groups() == {"g": word}
 
+    def test_a_group_that_was_looked_at_in_another_cluster_than_its_sinks(self):
+        """All else that was seen is of the wrong Kafka: also where it is right, nothing is behind, and the sink does not run."""
+        right = self.lag(PartitionLag("t", 0, 10, 0, 10, 0.0))
+        wrong = replace(right, cluster="A", clusters={"connect-sink": "B"}, idle={"connect-sink": "sink is PAUSED"})
+
+        with pytest.raises(Finding) as raised:
+            require(wrong.observation(Thresholds()))
+
+        [difference] = raised.value.differences
+        assert (difference.subject, difference.found, difference.expected) == (
+            "connect-sink",
+            "looked at in the cluster A",
+            "read by its sink in the cluster B",
+        )
+        assert difference.detail == "the pipeline file names another Kafka than that of Kafka Connect"
+        [action] = raised.value.action
+        assert action.startswith("# correct kafka.bootstrap_servers or connect.url in the pipeline file")
+        for same in (replace(wrong, cluster="B", idle={}), replace(wrong, cluster="", idle={}), right):
+            require(same.observation(Thresholds()))
+
     def test_records_that_retention_deleted_unread(self):
         lag = self.lag(PartitionLag("t", 0, 10, 25, 40, 1.0))
 

@@ -13,6 +13,9 @@ from cdcproof.pipeline.model import Thresholds
 _NOT_CONSUMING = (ABSENT_STATE, "EMPTY")
 """A group that has members is in any other state while it reads, or gets its partitions: of those of KIP-848 (ASSIGNING, RECONCILING) the client knows none."""
 
+_TWO_CLUSTERS = "the pipeline file names another Kafka than that of Kafka Connect"
+_CORRECT = "# correct kafka.bootstrap_servers or connect.url in the pipeline file: they lead to two clusters"
+
 
 @dataclass(frozen=True)
 class SinkLag:
@@ -28,9 +31,16 @@ class SinkLag:
     """Group to what its sink put aside: ``10 records are in dlq``."""
     clock_skew_seconds: float = 60.0
     """How much the clocks may differ."""
+    cluster: str = ""
+    """The id of the Kafka cluster that was looked at; empty where its brokers do not return it."""
+    clusters: Mapping[str, str] = field(default_factory=dict)
+    """Group to the id of the cluster that its sink reads from, where that is known."""
 
     def observation(self, limits: Thresholds) -> Observation:
-        """Every sink that runs consumes, nothing was lost to it, and its lag is within the limits."""
+        """Every sink reads from the cluster that was looked at; if it runs it consumes; nothing was lost to it, and its lag is within the limits."""
+        if elsewhere := self.elsewhere():
+            seen = dict.fromkeys(elsewhere, f"looked at in the cluster {self.cluster}")
+            return Observation(seen, elsewhere, dict.fromkeys(elsewhere, _TWO_CLUSTERS), action=(_CORRECT,))
         details = self.details()
         return Observation(
             self.groups(),
@@ -41,6 +51,14 @@ class SinkLag:
                 Observation(self.seconds(), at_most(limits.lag_seconds, "s behind"), details),
             ),
         )
+
+    def elsewhere(self) -> dict[str, str]:
+        """Group to where its sink reads, if that is another cluster: one of the same names is there in staging and in production."""
+        return {
+            group: f"read by its sink in the cluster {cluster}"
+            for group, cluster in self.clusters.items()
+            if self.cluster not in ("", cluster)
+        }
 
     def expected_groups(self) -> dict[str, str]:
         """Every group whose connector runs must be there and have members."""
