@@ -228,6 +228,7 @@ def drill(**more: Any) -> DrillReport:
         ({"backup": ""}, False),
         ({"pipeline": "another"}, False),
         ({"finished_at": (datetime.now(UTC) - timedelta(days=100)).isoformat()}, False),
+        ({"finished_at": (datetime.now(UTC) + timedelta(days=3)).isoformat()}, False),
     ],
 )
 def test_a_proven_drill_of_this_pipeline_is_a_proof(tmp_path: Path, more: dict[str, Any], counts: bool) -> None:

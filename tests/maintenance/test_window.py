@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -444,3 +445,16 @@ def test_the_positions_that_are_kept_are_those_of_the_drained_sink(room: Room) -
     room.site.control().connect.resume("sink")
     room.start()
     assert saved.read(room.window.folder).connectors["sink"].offsets == (at(3),)
+
+
+def test_a_folder_that_may_not_be_listed_is_not_one_without_windows(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert room.windows.current() is not None
+
+    def refuse(_: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ConfigError, match=r"The maintenance windows cannot be listed: Permission denied\."):
+        room.windows.current()

@@ -15,6 +15,8 @@ from cdcproof.core.json_text import parsed
 
 _PROOF_HOLDS = timedelta(days=92)
 """A quarter: as often as the runbook wants a drill."""
+_CLOCKS_DIFFER = timedelta(hours=1)
+"""By how much the clock of the machine of the drill may be ahead."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,13 @@ def write(report: DrillReport, reports: Path) -> Path:
 def proofs(reports: Path, pipeline: str) -> tuple[str, ...]:
     """Sentences about drills of this pipeline that restored a backup and were proven within a quarter, newest first."""
     found = []
-    limit = datetime.now(UTC) - _PROOF_HOLDS
+    now = datetime.now(UTC)
     for path in sorted((reports / "drills").glob("*.json"), reverse=True):
         try:
             stored: dict[str, Any] = parsed(bounded.read_text(path))
             at = datetime.fromisoformat(stored["finished_at"])
-            if stored["pipeline"] == pipeline and stored["proven"] is True and stored["backup"] and at >= limit:
+            is_of_quarter = now - _PROOF_HOLDS <= at <= now + _CLOCKS_DIFFER
+            if stored["pipeline"] == pipeline and stored["proven"] is True and stored["backup"] and is_of_quarter:
                 found.append(f"drill {stored['scenario']} of {stored['finished_at']} restored {stored['backup']}")
         except (OSError, ValueError, KeyError, TypeError):
             continue

@@ -155,10 +155,18 @@ class Windows:
         return cls(pipeline.paths.reports / "maintenance" / pipeline.name, actor)
 
     def all(self) -> tuple[Window, ...]:
-        """Every window, oldest first. Raises `ConfigError` for a plan that cannot be read."""
-        if not self.folder.is_dir():
+        """Every window, oldest first. Raises `ConfigError` for a plan or a folder that cannot be read."""
+        try:
+            plans = [
+                folder / "plan.json" for folder in sorted(self.folder.iterdir())
+            ]  # `glob` hides what may not be listed
+        except FileNotFoundError:
             return ()
-        return tuple(self._read(path) for path in sorted(self.folder.glob("*/plan.json")))
+        except OSError as error:
+            raise ConfigError(
+                f"The maintenance windows cannot be listed: {error.strerror}.", path=self.folder
+            ) from None
+        return tuple(self._read(path) for path in plans if path.exists())
 
     def current(self) -> Window | None:
         """The newest one that is not over; None where there is none."""
