@@ -41,7 +41,7 @@ status: $(INSTALLED) ## list what runs
 test: $(INSTALLED) ## all tests; three workers, each with a pipeline of its own
 	@$(BIN)/pytest tests $(SIDE_BY_SIDE) --durations 12
 
-test-unit: $(INSTALLED) ## the tests that need no pipeline, engine, server or other program: about three minutes
+test-unit: $(INSTALLED) ## the tests that need no pipeline, engine, server or other program: two and a half minutes
 	@$(BIN)/pytest tests -m "not integration and not docker and not server and not judges" $(SIDE_BY_SIDE)
 
 drills: $(INSTALLED) ## every fault of docs/DRILLS.md injected and timed, pairs of faults, disaster recovery: fifteen minutes
