@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from cdcproof.core.errors import DeadlineError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.table_read import Row
 from cdcproof.reconcile.differences import Key
 from cdcproof.reconcile.in_flight.fence import Crossing, Method
@@ -85,7 +86,7 @@ class SimulatedFence:
     takes_time: bool = True
     crossings: int = 0
 
-    def cross(self, tell: Callable[[str], None]) -> Crossing:
+    def cross(self, tell: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
         """Cross it."""
         self.crossings += 1
         if self.is_stuck:

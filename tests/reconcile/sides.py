@@ -12,6 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from cdcproof.core.secrets import Secret
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.connections import connect
 from cdcproof.databases.duckdb.stream import Columnar
 from cdcproof.databases.names import TableName
@@ -31,7 +32,7 @@ class FenceThen:
     method: Method = "position"
     takes_time: bool = True
 
-    def cross(self, tell: Callable[[str], None]) -> Crossing:
+    def cross(self, tell: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
         self.then()
         return Crossing(self.method, "0/1", 0.0)
 

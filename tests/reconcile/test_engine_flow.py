@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from cdcproof.core.errors import DeadlineError, RefusedError, UnexpectedAnswerError, UnreachableError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.names import Column, TableName
 from cdcproof.databases.table_read import ChunkSum
 from cdcproof.databases.values import canonical
@@ -38,7 +39,7 @@ class FakeFence:
     takes_time: bool = True
     crossed: int = 0
 
-    def cross(self, tell: Callable[[str], None]) -> Crossing:
+    def cross(self, tell: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
         self.then()
         self.crossed += 1
         return Crossing("position", f"0/{self.crossed}", 0.1)

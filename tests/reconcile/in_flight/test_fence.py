@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from cdcproof.core.errors import DeadlineError, UnexpectedAnswerError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.log import Log
+from cdcproof.reconcile.in_flight import fence as fence_module
 from cdcproof.reconcile.in_flight.fence import Crossing, Method, SeenAtTarget, SharedFence, weakest
+from tests.reconcile.sides import FenceThen
 
 THREADS = 8
 
@@ -27,7 +30,7 @@ class Numbered:
     method: Method = "position"
     takes_time: bool = True
 
-    def cross(self, tell: Callable[[str], None]) -> Crossing:
+    def cross(self, tell: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
         self.begun += 1
         number = self.begun
         if number == 1:
@@ -38,25 +41,25 @@ class Numbered:
         return Crossing(self.method, str(number), 0.0)
 
 
-@dataclass
-class ToldLock:
-    """A lock that says when it was left."""
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Released at each question, and at the beginning of each crossing."""
+    taken = threading.Semaphore(0)
 
-    left: threading.Semaphore
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def now(seconds: float) -> Deadline:
+        deadline = Deadline(seconds)
+        taken.release()
+        return deadline
 
-    def __enter__(self) -> None:
-        self.lock.acquire()
-
-    def __exit__(self, *exc: object) -> None:
-        self.lock.release()
-        self.left.release()
+    monkeypatch.setattr(fence_module, "Deadline", now)
+    return taken
 
 
-def test_whoever_asks_gets_a_crossing_that_began_afterwards_and_shares_it() -> None:
-    fence = Numbered(waits_for=THREADS + 2)  # the first one's question, its making room for the next, and all others'
+def test_whoever_asks_gets_a_crossing_that_began_afterwards_and_shares_it(questions: threading.Semaphore) -> None:
+    fence = Numbered(
+        waits_for=THREADS + 2, asked=questions
+    )  # the first one's question, its crossing, and all others' questions
     shared = SharedFence(fence)
-    shared._asking = ToldLock(fence.asked)  # type: ignore[assignment]
 
     def ask(_: int) -> str:
         return shared.cross(lambda _: None).position
@@ -66,6 +69,26 @@ def test_whoever_asks_gets_a_crossing_that_began_afterwards_and_shares_it() -> N
     assert answers == ["1", *["2"] * THREADS]
     assert fence.begun == 2
     assert shared.method == "position"
+
+
+def test_a_crossing_answers_whoever_comes_later_and_asked_before_it_began() -> None:
+    within: list[Deadline] = []
+    shared = SharedFence(FenceThen(lambda: within.append(Deadline(0))))
+    asked = Deadline(0)
+    first = [shared.cross(lambda _: None, asked) for _ in range(3)]
+    assert (len(within), first[0] == first[1] == first[2]) == (1, True)
+
+    shared.cross(lambda _: None, within[0])  # what was written while it was crossed may have missed it
+    assert len(within) == 2
+
+
+def test_what_is_stuck_is_stuck_for_whoever_asked_before_it_began() -> None:
+    fence, asked = Numbered(stuck=True), Deadline(0)
+    shared = SharedFence(fence)
+    for _ in range(3):
+        with pytest.raises(DeadlineError, match="stuck"):
+            shared.cross(lambda _: None, asked)
+    assert fence.begun == 1
 
 
 def test_one_after_the_other_each_has_its_own() -> None:
@@ -90,10 +113,9 @@ def test_one_timer_among_fences_makes_the_answer_a_timers() -> None:
     assert weakest([]) == "none needed"
 
 
-def test_all_who_share_a_crossing_that_is_stuck_get_its_error() -> None:
-    fence = Numbered(waits_for=THREADS + 2, stuck=True)
+def test_all_who_share_a_crossing_that_is_stuck_get_its_error(questions: threading.Semaphore) -> None:
+    fence = Numbered(waits_for=THREADS + 2, stuck=True, asked=questions)
     shared = SharedFence(fence)
-    shared._asking = ToldLock(fence.asked)  # type: ignore[assignment]
 
     def ask(_: int) -> str:
         try:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdcproof.core.errors import DeadlineError
+from cdcproof.core.waiting import Deadline
 from cdcproof.reconcile.differences import Difference
 from cdcproof.reconcile.in_flight import settle as settling
 from cdcproof.reconcile.in_flight.fence import Crossing
@@ -349,7 +350,7 @@ def test_what_is_asked_for_by_key_and_what_was_seen_are_both_settled_with_the_fe
     told: list[str] = []
 
     class Reporting(SimulatedFence):
-        def cross(self, tell: Callable[[str], None]) -> Crossing:
+        def cross(self, tell: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
             tell("waiting for the sink")
             return super().cross(tell)
 

@@ -21,6 +21,16 @@ def test_it_waits_for_as_long_as_it_is_told_and_says_so(monkeypatch: pytest.Monk
     assert fence.method == "timer"
 
 
+def test_the_time_since_the_question_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    asked = waiting.Deadline(0, clock.now)
+    clock.now += 1.0
+    for _ in range(2):
+        assert TimerFence(2.5).cross(lambda _: None, asked) == Crossing("timer", "", 2.5)
+        assert clock.now == 102.5
+
+
 @pytest.mark.parametrize(("seconds", "takes_time"), [(0, False), (0.0, False), (0.5, True), (1, True), (60, True)])
 def test_where_the_data_is_at_rest_it_takes_no_time(seconds: float, takes_time: bool) -> None:
     assert TimerFence(seconds).takes_time is takes_time

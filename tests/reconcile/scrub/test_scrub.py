@@ -11,6 +11,7 @@ import pytest
 
 from cdcproof.core.errors import UnreachableError
 from cdcproof.core.secrets import Secret
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.change_feed import ChangeFeed
 from cdcproof.databases.postgresql.log.change_feed import PostgreSQLChanges
 from cdcproof.reconcile.engine import Options
@@ -201,7 +202,7 @@ class Stuck:
     method: Method = "position"
     takes_time: bool = True
 
-    def cross(self, tell: Callable[[str], None]) -> Crossing:
+    def cross(self, tell: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
         raise UnreachableError("Kafka Connect does not answer.")
 
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 from unittest.mock import patch
 
 from cdcproof.core.errors import UnreachableError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.change_feed import Changes, Followed, Following
 from cdcproof.databases.contracts.identity import Identity
 from cdcproof.databases.names import Column, TableName
@@ -194,7 +195,7 @@ class StuckFor:
     method: Method = "position"
     takes_time: bool = True
 
-    def cross(self, tell: Callable[[str], None]) -> Crossing:
+    def cross(self, tell: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
         raise UnreachableError("Kafka Connect does not answer.")
 
 

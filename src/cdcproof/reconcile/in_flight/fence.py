@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from cdcproof.core.errors import UnexpectedAnswerError
+from cdcproof.core.waiting import Deadline
 from cdcproof.databases.contracts.log import Log
 
 Method = Literal["position", "timer"]
@@ -40,8 +41,8 @@ class Fence(Protocol):
         """Whether looking again first may be worth it."""
         ...
 
-    def cross(self, progress: Callable[[str], None]) -> Crossing:
-        """Return when every change that was visible at the source at the time of the call is at the target.
+    def cross(self, progress: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
+        """Return when every change that was visible at the source when `asked` was started, else at the time of the call, is at the target.
 
         `progress` receives what the fence waits for. Raises `CouldNotLookError` saying what is stuck when that does not come
         before the deadline, or cannot be seen.
@@ -66,10 +67,10 @@ class SeenAtTarget:
         """As the fence."""
         return self.fence.takes_time
 
-    def cross(self, progress: Callable[[str], None]) -> Crossing:
+    def cross(self, progress: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
         """As the fence. Raises `CouldNotLookError` for a fence by position where the target is read from a standby."""
         self.demand_seen("what differs is lost, or")
-        return self.fence.cross(progress)
+        return self.fence.cross(progress, asked)
 
     def demand_seen(self, what: str) -> None:
         """Raise `CouldNotLookError` where the target is read from a standby. `what` names what cannot be seen there."""
@@ -88,9 +89,9 @@ def weakest(crossings: Sequence[Crossing]) -> str:
 
 
 class SharedFence:
-    """One fence for several threads: those that ask while it is crossed all get the next crossing.
+    """One fence for several threads: a crossing answers all who asked before it began, whether they wait for it or come later.
 
-    A crossing that begins after the question was asked answers it: all that was visible then is visible when it begins.
+    All that was visible when they asked is visible when it begins.
     """
 
     def __init__(self, fence: Fence) -> None:
@@ -98,20 +99,20 @@ class SharedFence:
         self.takes_time = fence.takes_time
         self._fence = fence
         self._crossing = threading.Lock()
-        self._asking = threading.Lock()
-        self._next: Future[Crossing] = Future()
+        self._last: tuple[Deadline, Future[Crossing]] | None = None
 
-    def cross(self, progress: Callable[[str], None]) -> Crossing:
-        """As the fence; what it raises, everybody gets who asked for that crossing."""
-        with self._asking:
-            mine = self._next
+    def cross(self, progress: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
+        """As the fence; what it raises, everybody gets whom that crossing answers."""
+        since = asked or Deadline(0)
         with self._crossing:
-            if not mine.done():
-                with self._asking:
-                    self._next = Future()
-                try:
-                    mine.set_result(self._fence.cross(progress))
-                except BaseException as error:
-                    mine.set_exception(error)
-                    raise
-        return mine.result()
+            if self._last is None or self._last[0].started <= since.started:
+                self._last = Deadline(0), Future()
+                self._answer(self._last[1], progress)
+            return self._last[1].result()
+
+    def _answer(self, crossing: Future[Crossing], progress: Callable[[str], None]) -> None:
+        try:
+            crossing.set_result(self._fence.cross(progress))
+        except BaseException as error:
+            crossing.set_exception(error)
+            raise

@@ -52,7 +52,7 @@ class SourceFence:
     method: Method = "position"
     takes_time: bool = True
 
-    def cross(self, progress: Progress) -> Crossing:
+    def cross(self, progress: Progress, asked: Deadline | None = None) -> Crossing:  # noqa: ARG002  one that begins now answers it
         """Cross it. A connector that failed, is paused or is not there, and has not done its part, is an error at once."""
         clock = Deadline(0)
         _demand(self.connectors, "source")
@@ -90,13 +90,13 @@ class PositionFence:
     method: Method = "position"
     takes_time: bool = True
 
-    def cross(self, progress: Progress) -> Crossing:
+    def cross(self, progress: Progress, asked: Deadline | None = None) -> Crossing:
         """Cross it. A sink that failed, is paused or is not there, and has not done its part, is an error at once."""
         clock = Deadline(0)
         groups = {sink.name: sink.consumer_group for sink in self.sinks}
         _demand(groups, "sink")
         self.kafka.end_offsets({self.topic})  # a topic that is not there fails before any wait
-        crossing = self.source.cross(progress)
+        crossing = self.source.cross(progress, asked)
         ends = self.kafka.end_offsets({self.topic})
         waited(SinkHop(self.connect, self.kafka, groups, ends), self.hop_seconds, progress)
         return replace(crossing, seconds=round(clock.elapsed_seconds, 3))

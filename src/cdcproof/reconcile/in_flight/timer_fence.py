@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cdcproof.core.waiting import pause
+from cdcproof.core.waiting import Deadline, pause
 from cdcproof.reconcile.in_flight.fence import Crossing, Method
 
 
@@ -21,7 +21,11 @@ class TimerFence:
         """Not where the data is at rest."""
         return self.seconds > 0
 
-    def cross(self, progress: Callable[[str], None]) -> Crossing:
+    def cross(self, progress: Callable[[str], None], asked: Deadline | None = None) -> Crossing:
         """Return when the time is up."""
-        pause(self.seconds, lambda left: progress(f"waiting {left:.0f} s more for what may be in flight"))
+        passed = asked.elapsed_seconds if asked else 0.0
+        pause(
+            max(0.0, self.seconds - passed),
+            lambda left: progress(f"waiting {left:.0f} s more for what may be in flight"),
+        )
         return Crossing(self.method, "", self.seconds)

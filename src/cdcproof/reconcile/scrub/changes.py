@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from cdcproof.core.waiting import side_by_side
+from cdcproof.core.waiting import Deadline, side_by_side
 from cdcproof.databases.contracts.change_feed import ChangeFeed, Changes, Followed
 from cdcproof.databases.names import TableName
 from cdcproof.databases.table_read import Since
@@ -86,7 +86,7 @@ def _asked(works: Sequence[Work]) -> Mapping[TableName, Followed]:
 
 
 def _let_arrive(works: Sequence[Work], changes: Changes) -> None:
-    """Cross a fence for each table that has something to prove, all of them at once: each waits for the same commits.
+    """Cross a fence for each table that has something to prove. All of them ask at one time, and so share the hop into the topics.
 
     A row that was A, became B and is A again is equal while B is on its way. Where the change back was lost, B arrives after the
     look, and no later change shows it. So nothing is looked at that may still be changed by what the feed has shown.
@@ -97,11 +97,12 @@ def _let_arrive(works: Sequence[Work], changes: Changes) -> None:
             with work.failing():
                 work.fence.demand_seen("what is equal stays so, or a change of it")
                 waiting.append(work)
+    if not waiting:
+        return
+    until, asked = max(changes.until, log_end(waiting[0].comparison.source.database) or 0), Deadline(0)
     for start in range(0, len(waiting), _FENCES_AT_ONCE):
         some = waiting[start : start + _FENCES_AT_ONCE]
-        end = log_end(some[0].comparison.source.database)
-        until = max(changes.until, end or 0)
-        side_by_side({work.comparison.table.name: partial(work.let_arrive, until) for work in some})
+        side_by_side({work.comparison.table.name: partial(work.let_arrive, until, asked) for work in some})
 
 
 def _is_news(work: Work, changes: Changes) -> bool:

@@ -119,13 +119,13 @@ class Work:
         """Behind which all that the source had written is at the target."""
         return SeenAtTarget(self.comparison.fence, self.comparison.target.database.log)
 
-    def let_arrive(self, until: int) -> None:
-        """Wait until what the source had written up to that position, where its log ends, is at the target.
+    def let_arrive(self, until: int, asked: Deadline) -> None:
+        """Wait until what the source had written up to that position, before `asked` was started, is at the target.
 
         What cannot be waited for is the table's error.
         """
         with self.failing():
-            self.crossings.append(self.comparison.fence.cross(lambda what: self.comparison.progress(what, 0, 0)))
+            self.crossings.append(self.comparison.fence.cross(lambda what: self.comparison.progress(what, 0, 0), asked))
             self.arrived = until
 
     def prove_written(self, keys: Sequence[tuple[str | None, ...]]) -> None:
