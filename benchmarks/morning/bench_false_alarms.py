@@ -84,7 +84,11 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, own_instance(NAME):
         databases.insert_rows(state.running(NAME), ROWS)
-        watch = Watch(Path(folder), {**os.environ, "PYTEST_ADDOPTS": "-p no:hypothesispytest"}, Forking(ROOT))
+        watch = Watch(
+            Path(folder),
+            {**os.environ, "PYTEST_ADDOPTS": "-p no:hypothesispytest"},
+            Forking(ROOT, Path(folder, "forking")),
+        )
         watch.reconciliation(0)
         quiet = watch.morning(0)
         if watch.alarms:
