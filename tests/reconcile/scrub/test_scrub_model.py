@@ -30,6 +30,7 @@ from tests.reconcile.scrub.world import (
     Killed,
     Reading,
     Restless,
+    Slices,
     Slot,
     Surprise,
     World,
@@ -335,6 +336,22 @@ def test_tables_without_changes_wait_for_no_fence(world: World) -> None:
     a, b = world.scrub("a", "b", stuck="b")
     assert (a.status, a.method) == (TableStatus.MATCH, "position")
     assert (b.status, b.method) == (TableStatus.MATCH, "none needed")
+
+
+def test_the_budget_begins_when_what_was_written_has_arrived(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a fence that takes as long as the budget leaves nothing of it for slices, run after run."""
+    order: list[str] = []
+
+    def begun(budget: float) -> Slices:
+        order.append("the budget begins")
+        return Slices(budget)
+
+    monkeypatch.setattr("tests.reconcile.scrub.world.Slices", begun)
+    monkeypatch.setattr(world, "arrive", lambda: order.append("arrived"))
+    world.write("a", 3, 9, arrives=False)
+    world.scrub("a")
+    assert order[0] == "arrived"
+    assert order.count("the budget begins") == 1
 
 
 @pytest.mark.parametrize("failing", [{"stuck": "b"}, {"unreadable": "b"}])

@@ -121,7 +121,6 @@ class _Scrub:
     feed: ChangeFeed | None
 
     def results(self, tables: Sequence[TablePair]) -> dict[str, TableResult]:
-        deadline = Deadline(self.budget.seconds)
         self._demand_one_source()
         results: dict[str, TableResult] = {}
         works: list[Work] = []
@@ -145,11 +144,15 @@ class _Scrub:
         self._prove_changes(begun)
         # proofs of a table whose changes nobody follows from here on would be lost at once
         ready = [work for work in begun if not work.is_followed or work.proofs.position is not None]
-        self._prove_oldest(ready, deadline)
+        self._prove_oldest(ready)
         return results | {work.comparison.table.name: _result(work, self.budget) for work in works}
 
-    def _prove_oldest(self, works: Sequence[Work], deadline: Deadline) -> None:
-        """The slices of all tables, those with the oldest proof first, until the budget is used; at least one."""
+    def _prove_oldest(self, works: Sequence[Work]) -> None:
+        """The slices of all tables, those with the oldest proof first, until the budget is used; at least one.
+
+        It begins here: a fence that takes as long as the budget would leave nothing of it, run after run.
+        """
+        deadline = Deadline(self.budget.seconds)
         turns = sorted(((work, one) for work in works for one in work.proofs.slices), key=lambda turn: turn[1].turn)
 
         def pending() -> Iterator[_Turn]:
