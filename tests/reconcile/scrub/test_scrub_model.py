@@ -359,6 +359,7 @@ def test_the_changes_of_a_table_that_failed_come_again(world: World, failing: di
     world.write("b", 3, 9, arrives=False)
     a, b = world.scrub("a", "b", **failing)  # type: ignore[arg-type]
     assert (a.status, b.status) == (TableStatus.MATCH, TableStatus.ERROR)
+    assert (b.checksums_match, b.source_rows, b.missing_at_target) == (None, None, None)
 
     _, b = world.scrub("a", "b")
     assert b.example_keys == ("changed 3 (v)",)

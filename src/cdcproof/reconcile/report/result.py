@@ -198,6 +198,18 @@ class TableResult:
     self_proof: SelfProof | None = None
     """Whether a difference would have been seen; None where contents were not compared, and in reports of earlier versions."""
 
+    def not_checked(self, why: str) -> TableResult:
+        """The same as an ERROR: what was seen of its contents counts for nothing."""
+        return replace(
+            self,
+            status=TableStatus.ERROR,
+            checksums_match=None,
+            missing_at_target=None,
+            extra_at_target=None,
+            changed=None,
+            error=why,
+        )
+
 
 @dataclass(frozen=True)
 class Report:

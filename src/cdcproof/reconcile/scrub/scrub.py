@@ -251,7 +251,9 @@ def _result(work: Work, budget: Budget) -> TableResult:
     )
     unknown = work.error or work.not_followed or _too_old(work.proofs, unproven, budget)
     if result.status in (TableStatus.MATCH, TableStatus.INCOMPLETE) and unknown:
-        return replace(result, status=TableStatus.ERROR, error=unknown)
+        return replace(
+            result.not_checked(unknown), source_rows=None, target_rows=None
+        )  # those of some slices say nothing
     return result
 
 

@@ -173,14 +173,8 @@ def judged_by(result: TableResult, proof: SelfProof | None) -> TableResult:
         return result
     if result.status is TableStatus.MISMATCH and proof.control == "equal":
         return replace(result, causes=(*result.causes, f"there may be more differences: {_said(proof)}"))
-    return replace(
-        result,
-        status=TableStatus.ERROR,
-        checksums_match=None,
-        missing_at_target=None,
-        extra_at_target=None,
-        changed=None,
-        error=f"Not checked: {_said(proof)}.\nThis comparison cannot be trusted. Report it, with the output of: cdcproof reconcile explain",
+    return result.not_checked(
+        f"Not checked: {_said(proof)}.\nThis comparison cannot be trusted. Report it, with the output of: cdcproof reconcile explain"
     )
 
 
