@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,20 @@ def test_what_it_started_and_left_behind_is_not_waited_for(monkeypatch: pytest.M
     monkeypatch.setattr(bounded_program, "_PATIENCE_SECONDS", 0.1)
     child = int(run(["sh", "-c", "sleep 60 & echo $!"], seconds=60).stdout)
     os.kill(child, signal.SIGTERM)  # it is still there
+
+
+def test_what_is_left_behind_may_print_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    monkeypatch.setattr(bounded_program, "_PATIENCE_SECONDS", 0.3)
+    gates = [tmp_path / name for name in ("first", "second")]
+    for gate in gates:
+        os.mkfifo(gate)
+    others = set(threading.enumerate())
+    done = run(["sh", "-c", "(read _ < first; echo late; read _ < second) & echo first"], seconds=60, cwd=tmp_path)
+    readers = set(threading.enumerate()) - others
+    for gate in gates:
+        gate.write_text("on\n", encoding="utf-8")
+    for reader in readers:
+        reader.join(20)
+    assert (done.stdout, len(readers), failed) == ("first\n", 2, [])

@@ -458,3 +458,12 @@ def test_a_folder_that_may_not_be_listed_is_not_one_without_windows(
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(ConfigError, match=r"The maintenance windows cannot be listed: Permission denied\."):
         room.windows.current()
+
+
+def test_a_window_that_may_not_be_looked_into_is_not_none(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(ConfigError, match=r"The maintenance windows cannot be listed: Permission denied\."):
+        room.windows.current()

@@ -53,14 +53,14 @@ class TestDeadLetters:
 
     def test_records_that_retention_took_before_anybody_handled_them_are_not_checked(self):
         """An empty topic looks as if all had been handled."""
-        found = DeadLetters({"a": "dlq-a"}, {"dlq-a": 0}, expired={"dlq-a": Expired(3, "retention.ms=604800000")})
+        found = DeadLetters({"to a": "dlq-a"}, {"dlq-a": 0}, expired={"dlq-a": Expired(3, "retention.ms=604800000")})
 
         with pytest.raises(CouldNotLookError) as raised:
             require(found.observation())
         assert raised.value.message == (
-            "It is not known whether anybody handled 3 records that are no longer in dlq-a (retention.ms=604800000) of a."
+            "It is not known whether anybody handled 3 records that are no longer in dlq-a (retention.ms=604800000) of to a."
         )
-        assert "`cdcproof connectors dlq a --clear`" in raised.value.remedy
+        assert "`cdcproof connectors dlq 'to a' --clear`" in raised.value.remedy
         assert Expired(1, "retention.ms=1").words("dlq") == "1 record that is no longer in dlq (retention.ms=1)"
 
 

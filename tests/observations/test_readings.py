@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.kafka.consumer_groups import Group, PartitionLag, Place
 from cdcproof.clients.kafka.topic_states import PartitionState, TopicState
 from cdcproof.connectors import handled_dead_letters
-from cdcproof.core.errors import CouldNotLookError, UnreachableError
+from cdcproof.core.errors import ConfigError, CouldNotLookError, UnreachableError
 from cdcproof.databases.contracts.deployment import CapturedTable, CaptureState
 from cdcproof.databases.contracts.log import Slot
 from cdcproof.databases.names import Column, TableName
@@ -557,3 +558,13 @@ def test_what_retention_took_from_a_dead_letter_topic_is_not_handled_until_it_is
     with pytest.raises(CouldNotLookError, match="anybody handled 4 records that are no longer in dlq"):
         require(before.observation())
     require(after.observation())
+
+
+@pytest.mark.parametrize("place", ["dlq", "dlq/first"])
+def test_a_note_of_handled_dead_letters_that_is_damaged_is_named(tmp_path: Path, place: str) -> None:
+    file = tmp_path / "handled-dead-letters.json"
+    file.write_text(json.dumps({"format": 1, "clusters": {"cluster": {place: 4}}}), encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"handled-dead-letters\.json: .* cannot be read: a place in it is no topic/partition"
+    ):
+        handled_dead_letters.noted(tmp_path, "cluster")

@@ -39,9 +39,13 @@ def note(reports: Path, cluster: str, ends: Mapping[Place, int]) -> None:
 
 def noted(reports: Path, cluster: str) -> dict[Place, int]:
     """What was kept so. Raises `ConfigError` of a damaged file."""
-    stored = _FILE.read(_path(reports)) or _Handled()
+    path = _path(reports)
+    stored = _FILE.read(path) or _Handled()
     places = ((place.rpartition("/"), offset) for place, offset in stored.clusters.get(cluster, {}).items())
-    return {(topic, int(partition)): offset for (topic, _, partition), offset in places}
+    try:
+        return {(topic, int(partition)): offset for (topic, _, partition), offset in places}
+    except ValueError:
+        _FILE.refuse(path, "a place in it is no topic/partition")
 
 
 def _path(reports: Path) -> Path:

@@ -9,6 +9,7 @@ import errno
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -73,6 +74,10 @@ class _Stream:
         self.thread = threading.Thread(target=self._read, daemon=True)
 
     def _read(self) -> None:
+        with suppress(ValueError):  # the pipe was closed: what the program left behind is not read
+            self._read_all()
+
+    def _read_all(self) -> None:
         left = self.most_bytes
         while block := self.pipe.read(_BLOCK_BYTES):
             left -= len(block)

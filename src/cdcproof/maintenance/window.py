@@ -157,16 +157,15 @@ class Windows:
     def all(self) -> tuple[Window, ...]:
         """Every window, oldest first. Raises `ConfigError` for a plan or a folder that cannot be read."""
         try:
-            plans = [
-                folder / "plan.json" for folder in sorted(self.folder.iterdir())
-            ]  # `glob` hides what may not be listed
+            # `glob` hides what may not be listed
+            plans = [plan for one in sorted(self.folder.iterdir()) if (plan := one / "plan.json").exists()]
         except FileNotFoundError:
             return ()
         except OSError as error:
             raise ConfigError(
                 f"The maintenance windows cannot be listed: {error.strerror}.", path=self.folder
             ) from None
-        return tuple(self._read(path) for path in plans if path.exists())
+        return tuple(self._read(path) for path in plans)
 
     def current(self) -> Window | None:
         """The newest one that is not over; None where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -76,7 +77,9 @@ class DeadLetters:
         found = {f"It is not known where every sink puts records aside. {unnamed}.": ""} if unnamed else {}
         for sink, topic in self.topics.items():
             if gone := self.expired.get(topic):
-                found[f"It is not known whether anybody handled {gone.words(topic)} of {sink}."] = _HANDLE.format(sink)
+                found[f"It is not known whether anybody handled {gone.words(topic)} of {sink}."] = _HANDLE.format(
+                    shlex.quote(sink)
+                )
         return found
 
     def sinks(self) -> tuple[str, ...]:
