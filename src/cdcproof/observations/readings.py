@@ -36,7 +36,6 @@ from cdcproof.reconcile.in_flight.dead_letters import in_dead_letter_topics
 
 T = TypeVar("T")
 _A_RESTART_SECONDS = 5.0
-_OWN_KAFKA = "consumer.override.bootstrap.servers"
 _HISTORY_TOPIC = ("schema.history.internal.kafka.topic", "database.history.kafka.topic")
 
 
@@ -89,21 +88,9 @@ def sink_lag(kafka: Kafka, pipeline: Pipeline, connect: Connect | None = None) -
         return SinkLag(seen, lag, dict.fromkeys(groups, error.message), clock_skew_seconds=skew)
     idle = {sink.consumer_group: why for sink in pipeline.sinks if (why := states.halted(sink.name))}
     aside = mark_passed_over(kafka, pipeline, states, lag)
-    of_connect = cluster_of(connect)
-    clusters = {
-        sink.consumer_group: of_connect
-        for sink in pipeline.sinks
-        if of_connect and (connector := states.get(sink.name)) and _OWN_KAFKA not in connector.config
-    }
+    read = states.clusters([sink.name for sink in pipeline.sinks], connect.kafka_cluster())
+    clusters = {sink.consumer_group: read[sink.name] for sink in pipeline.sinks if sink.name in read}
     return SinkLag(seen, lag, idle, aside, skew, kafka.cluster_id(), clusters)
-
-
-def cluster_of(connect: Connect) -> str:
-    """The id of the Kafka cluster that Kafka Connect works with; empty where it does not return it."""
-    try:
-        return connect.version().kafka_cluster_id
-    except CouldNotLookError:
-        return ""
 
 
 def group_lags(kafka: Kafka, pipeline: Pipeline) -> dict[str, tuple[PartitionLag, ...]]:

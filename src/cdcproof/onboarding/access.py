@@ -31,7 +31,6 @@ from cdcproof.databases.names import TableName
 from cdcproof.databases.test_rows import connect_to_write
 from cdcproof.environments.base import Environment
 from cdcproof.observations.databases.account_rights_reading import reader_needs
-from cdcproof.observations.readings import cluster_of
 from cdcproof.observations.reconciliation.exporter_page import INFO, UP, not_own
 from cdcproof.oncall.notify import addresses
 from cdcproof.pipeline import model
@@ -342,7 +341,7 @@ def _kafka(pipeline: model.Pipeline) -> Items:
     topics = kafka.topics()
     found = f"{_counted(kafka.brokers(), 'broker')}, {_counted(len(topics), 'topic')} at {kafka.bootstrap}"
     yield Item("kafka", Outcome.OK, found)
-    seen, of_connect = kafka.cluster_id(), cluster_of(Connect(pipeline.connect))
+    seen, of_connect = kafka.cluster_id(), Connect(pipeline.connect).kafka_cluster()
     if seen and of_connect and seen != of_connect:
         words = f"the cluster {seen}, and Kafka Connect works with the cluster {of_connect}"
         yield Item("kafka", Outcome.WRONG, words, "Correct kafka.bootstrap_servers or connect.url.")

@@ -54,6 +54,14 @@ class World:
     told: list[str] = field(default_factory=list)
     asked_of: list[tuple[TableName, ...]] = field(default_factory=list)
     url: str = URL
+    cluster: str = "production"
+    of_connect: str = "production"
+
+    def cluster_id(self) -> str:
+        return self.cluster
+
+    def kafka_cluster(self) -> str:
+        return self.of_connect
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +162,34 @@ def _cross(world: World, *connectors: Expected, seconds: float = 30) -> Crossing
     source = _source_fence(world, tuple(one.name for one in known if one.kind == "source"), seconds)
     sinks = tuple(one for one in known if one.kind == "sink")
     return PositionFence(source, world, world, sinks, ORDERS[0], seconds).cross(world.tell)  # type: ignore[arg-type]
+
+
+def test_what_the_group_of_the_same_name_in_another_kafka_has_committed_is_not_the_sinks(world: World) -> None:
+    """There everything has arrived, as nothing goes there."""
+    world.committed, world.of_connect = 100, "staging"
+    with pytest.raises(UnexpectedAnswerError) as caught:
+        _cross(world)
+    assert caught.value.message == (
+        "The pipeline file names the Kafka cluster production, and its sinks read from the cluster staging."
+    )
+    assert "kafka.bootstrap_servers" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("cluster", "of_connect", "settings"),
+    [
+        ("", "staging", {}),
+        ("production", "", {}),
+        ("production", "staging", {"consumer.override.bootstrap.servers": "k:1"}),
+    ],
+    ids=["the brokers return none", "Connect returns none", "the sink names its own"],
+)
+def test_without_the_ids_of_two_clusters_they_may_be_one(
+    world: World, cluster: str, of_connect: str, settings: dict[str, str]
+) -> None:
+    world.committed, world.cluster, world.of_connect = 100, cluster, of_connect
+    world.connectors["sink"] = replace(world.connectors["sink"], config=settings)
+    assert _cross(world).method == "position"
 
 
 def test_positions_that_are_passed_need_no_wait(world: World) -> None:

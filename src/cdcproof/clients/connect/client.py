@@ -17,7 +17,7 @@ from cdcproof.clients.http import (
     ServiceFailedError,
     despite_rebalance,
 )
-from cdcproof.core.errors import UnexpectedAnswerError, UnreachableError
+from cdcproof.core.errors import CouldNotLookError, UnexpectedAnswerError, UnreachableError
 from cdcproof.core.secrets import learn
 from cdcproof.pipeline.model import HttpService
 
@@ -71,6 +71,13 @@ class Connect:
         if "version" not in answer:
             raise UnexpectedAnswerError(f"{self.url} answers, but not as Kafka Connect does: no version in its answer.")
         return Version(str(answer["version"]), str(answer.get("kafka_cluster_id") or ""))
+
+    def kafka_cluster(self) -> str:
+        """The id of the Kafka cluster that the worker works with; empty where it does not return it."""
+        try:
+            return self.version().kafka_cluster_id
+        except CouldNotLookError:
+            return ""
 
     def states(self, sure_of: Iterable[str] = ()) -> ConnectorStates:
         """Every connector, its tasks and its configuration, by one request (Connect 2.3 or newer).

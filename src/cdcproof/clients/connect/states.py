@@ -18,6 +18,7 @@ _CAUSE = "Caused by: "
 _BEGINNING, _END = 200, 100
 """Characters of a long cause that are shown: Debezium prints a whole offset before it says what is wrong with it."""
 _KINDS = ("source", "sink")
+_OWN_KAFKA = "consumer.override.bootstrap.servers"
 _ON_THE_WAY = ("UNASSIGNED", "RESTARTING")
 """States that Connect leaves by itself: it assigns and starts what has them. Kafka's `AbstractStatus.State`."""
 
@@ -118,6 +119,11 @@ class ConnectorStates:
         return next((f"{part} is {state}" for part, state in parts.items() if state != "RUNNING"), "") or (
             "" if connector.tasks else f"{name} has no task"
         )
+
+    def clusters(self, sinks: Iterable[str], of_connect: str) -> dict[str, str]:
+        """Sink to the id of the Kafka cluster that it reads from, which is the worker's; without those that name brokers of their own."""
+        found = {name: self.get(name) for name in sinks if of_connect}
+        return {name: of_connect for name, one in found.items() if one and _OWN_KAFKA not in one.config}
 
     def dead_letter_topics(self, sinks: Iterable[str]) -> dict[str, str]:
         """Sink to its dead letter topic, of those that have one."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from cdcproof.clients.connect.client import Connect
 from cdcproof.clients.kafka.client import Kafka
-from cdcproof.core.errors import CouldNotLookError, DeadlineError
+from cdcproof.core.errors import CouldNotLookError, DeadlineError, UnexpectedAnswerError
 from cdcproof.core.waiting import Deadline, wait_until
 from cdcproof.databases.contracts.database import Database
 from cdcproof.databases.names import TableName
@@ -95,11 +95,22 @@ class PositionFence:
         clock = Deadline(0)
         groups = {sink.name: sink.consumer_group for sink in self.sinks}
         _demand(groups, "sink")
+        self._demand_one_cluster(groups)
         self.kafka.end_offsets({self.topic})  # a topic that is not there fails before any wait
         crossing = self.source.cross(progress, asked)
         ends = self.kafka.end_offsets({self.topic})
         waited(SinkHop(self.connect, self.kafka, groups, ends), self.hop_seconds, progress)
         return replace(crossing, seconds=round(clock.elapsed_seconds, 3))
+
+    def _demand_one_cluster(self, sinks: Collection[str]) -> None:
+        """A group of the same name may be there in staging and in production: what one has committed says nothing of the other's sink."""
+        seen = self.kafka.cluster_id()
+        read = {*self.connect.states().clusters(sinks, self.connect.kafka_cluster()).values()}
+        if seen and read - {seen}:
+            raise UnexpectedAnswerError(
+                f"The pipeline file names the Kafka cluster {seen}, and its sinks read from the cluster {read.pop()}.",
+                "Correct kafka.bootstrap_servers or connect.url.",
+            )
 
 
 def fences(pipeline: Pipeline, names: Collection[str], open_source: Callable[[], Database]) -> dict[str, Fence]:
