@@ -346,3 +346,28 @@ def test_without_a_value_of_then_or_now_no_row_is_read_by_the_update_column(
     assert work.not_used == not_used
     assert work.proofs.latest[-1].value == latest
     assert kept
+
+
+@dataclass
+class Busy:
+    """A feed of a source that writes more than a reading has, for as long as it is read."""
+
+    ends: list[int] = field(default_factory=list)
+
+    def read(self, tables: Mapping[TableName, Followed], most: int) -> Changes:
+        assert len(self.ends) < 20, "it is read for ever"
+        self.ends.append(self.ends[-1] + 9 if self.ends else 50)
+        return Changes(self.ends[-1], keys={}, unknown={}, is_last=False)
+
+    def release(self, position: int) -> int:
+        return position
+
+
+def test_what_is_written_while_changes_are_proven_is_left_to_the_next_scrub(kept: list[tuple[str, Proofs]]) -> None:
+    work, feed = work_of(TABLES[0], FenceThen(), log_end=70), Busy()
+    work.is_followed = True
+
+    changes.prove_followed([work], feed, [], 24)  # type: ignore[arg-type]
+
+    assert feed.ends == [50, 59, 68, 77]
+    assert (work.error, kept[-1][1].position) == ("", 77)

@@ -54,8 +54,10 @@ def prove_followed(works: Sequence[Work], feed: ChangeFeed, needed: Sequence[int
     """Prove what the feed shows of the tables that it follows, and let it forget what no table needs any more.
 
     `needed` are positions that tables outside of this scrub go on from. A table that fails stays where it was: its changes come again.
+    So do those that are written from now on: while a fence is crossed, a busy source writes more than a reading has.
     """
     followed = [work for work in works if work.is_followed]
+    goal = log_end(followed[0].comparison.source.database) if followed else None
     while going := [work for work in followed if not work.error]:
         changes = feed.read(_asked(going), CHANGES_PER_READING)
         _let_arrive(going, changes)
@@ -69,7 +71,7 @@ def prove_followed(works: Sequence[Work], feed: ChangeFeed, needed: Sequence[int
             if not work.error:
                 work.proofs = replace(work.proofs, dropped=dropped)
                 work.keep()
-        if changes.is_last:
+        if changes.is_last or (goal is not None and changes.until >= goal):
             return
 
 
