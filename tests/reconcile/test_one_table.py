@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -32,6 +32,15 @@ class Session:
 
     of: Identity
     start: str = ""
+    number: str = "16401 16401 2"
+
+    @property
+    def catalogue(self) -> Self:
+        return self
+
+    def table_identity(self, table: TableName) -> str:
+        assert table == ORDERS
+        return self.number
 
     def identity(self) -> Identity:
         return self.of
@@ -60,6 +69,8 @@ def one_table(source: Session, target: Session, at_target: TableName = ORDERS) -
         (Session(SHOP, "06:00:00.1"), Session(SHOP), True),
         (Session(SHOP), Session(replace(SHOP, server="9"), "06:00:00.1"), False),
         (Session(SHOP), Session(replace(SHOP, history="2")), False),
+        # a standby of a server that was made from one image with this one
+        (Session(SHOP, "06:00:00.1"), Session(SHOP, number="16388 16388 2"), False),
         # another database of the server
         (Session(SHOP, "06:00:00.1"), Session(replace(SHOP, made="16385"), "06:00:00.1"), False),
         (Session(SHOP, "06:00:00.1"), Session(replace(SHOP, database="copy"), "06:00:00.1"), False),
@@ -89,13 +100,15 @@ def test_a_table_is_an_error_beside_itself(sides: Sides, contents: bool) -> None
 
 
 def test_a_standby_beside_its_primary_is_one_table(sides: Sides) -> None:
+    sides.table("s", "id int PRIMARY KEY", [], [])
+    table = TableName("test_one_table", "s")
     with (
         standby_of(sides.source) as standby,
         connect(sides.source.config(), Secret(PASSWORD)) as source,
         connect(standby.config(), Secret(PASSWORD)) as target,
         pytest.raises(UnexpectedAnswerError, match="Source and target are one table"),
     ):
-        demand_two(TablePair("orders", ORDERS, ORDERS), source, target)
+        demand_two(TablePair("s", table, table), source, target)
 
 
 def test_a_variable_of_the_shell_leads_no_session_elsewhere(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
