@@ -17,7 +17,7 @@ from cdcproof.core.waiting import Deadline
 from cdcproof.databases.connections import connect as connect_to
 from cdcproof.pipeline.model import Pipeline
 from cdcproof.reconcile.in_flight.hops import SinkHop
-from cdcproof.reconcile.in_flight.position_fence import PositionFence, fences, waited
+from cdcproof.reconcile.in_flight.position_fence import PositionFence, demand_one_cluster, fences, waited
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ def drain(pipeline: Pipeline, seconds: float, report: Callable[[str], None]) -> 
     """Wait until it is so. Raises `CouldNotLookError` with what is stuck: a sink that failed or does not move in time."""
     connect, kafka = Connect(pipeline.connect), Kafka(pipeline.kafka)
     groups = {sink.name: sink.consumer_group for sink in pipeline.sinks}
+    demand_one_cluster(connect, kafka, groups)
     topics = {table.topic for table in pipeline.tables} & kafka.topics().keys()
     deadline = Deadline(seconds)
     while True:

@@ -95,22 +95,12 @@ class PositionFence:
         clock = Deadline(0)
         groups = {sink.name: sink.consumer_group for sink in self.sinks}
         _demand(groups, "sink")
-        self._demand_one_cluster(groups)
+        demand_one_cluster(self.connect, self.kafka, groups)
         self.kafka.end_offsets({self.topic})  # a topic that is not there fails before any wait
         crossing = self.source.cross(progress, asked)
         ends = self.kafka.end_offsets({self.topic})
         waited(SinkHop(self.connect, self.kafka, groups, ends), self.hop_seconds, progress)
         return replace(crossing, seconds=round(clock.elapsed_seconds, 3))
-
-    def _demand_one_cluster(self, sinks: Collection[str]) -> None:
-        """A group of the same name may be there in staging and in production: what one has committed says nothing of the other's sink."""
-        seen = self.kafka.cluster_id()
-        read = {*self.connect.states().clusters(sinks, self.connect.kafka_cluster()).values()}
-        if seen and read - {seen}:
-            raise UnexpectedAnswerError(
-                f"The pipeline file names the Kafka cluster {seen}, and its sinks read from the cluster {read.pop()}.",
-                "Correct kafka.bootstrap_servers or connect.url.",
-            )
 
 
 def fences(pipeline: Pipeline, names: Collection[str], open_source: Callable[[], Database]) -> dict[str, Fence]:
@@ -141,6 +131,20 @@ def _demand(connectors: Collection[str], kind: str) -> None:
         raise CouldNotLookError(
             f"The pipeline file lists no {kind} connector, so it cannot be known what is in flight and what is lost.",
             f'Add it: [[connectors]] with name = "…" and kind = "{kind}".',
+        )
+
+
+def demand_one_cluster(connect: Connect, kafka: Kafka, sinks: Collection[str]) -> None:
+    """Raise `UnexpectedAnswerError` where sinks read from another Kafka: what its group of the same name has committed says nothing of them.
+
+    One is there in staging and in production.
+    """
+    seen = kafka.cluster_id()
+    read = {*connect.states().clusters(sinks, connect.kafka_cluster()).values()}
+    if seen and read - {seen}:
+        raise UnexpectedAnswerError(
+            f"The pipeline file names the Kafka cluster {seen}, and its sinks read from the cluster {read.pop()}.",
+            "Correct kafka.bootstrap_servers or connect.url.",
         )
 
 
