@@ -178,18 +178,23 @@ def test_a_server_that_goes_in_the_middle_is_named(
     """As a restart of the server ends it: all sessions of the database, pg_dump's included, while pg_dump waits for a lock."""
     monkeypatch.setattr("cdcproof.databases.postgresql.settings.SETTINGS", {**_impatient(), "lock_timeout": "0"})
 
+    is_over = threading.Event()
+
     def end_all() -> None:
         with postgres_servers.target.connect() as session:
             count = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'warehouse_target' AND wait_event_type = 'Lock'"
-            while session.execute(count).fetchone() == (0,):  # type: ignore[arg-type]
-                pass
+            while not is_over.is_set():  # one session may begin to wait when another one has ended
+                session.execute(count)  # type: ignore[arg-type]
 
     with postgres_servers.target.connect("warehouse_target") as session, session.transaction():
         session.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
         ending = threading.Thread(target=end_all)
         ending.start()
-        outcome = runs.run(runs.of(postgres_servers), tmp_path)
-        ending.join()
+        try:
+            outcome = runs.run(runs.of(postgres_servers), tmp_path)
+        finally:
+            is_over.set()
+            ending.join()
 
     assert_nothing_left(tmp_path, outcome)
     assert "warehouse_target" in outcome.failures[0]
