@@ -14,7 +14,7 @@ from cdcproof.environments.embedded.data import databases
 from cdcproof.onboarding import access
 from cdcproof.onboarding.access import Outcome
 from cdcproof.pipeline.model import HttpService
-from tests.canned import serving
+from tests.canned import EXPANDED, connector, serving
 from tests.integration.conftest import Pipelines, eventually
 
 pytestmark = pytest.mark.integration
@@ -60,11 +60,19 @@ def test_the_cluster_is_told(kafka: Kafka, pipelines: Pipelines) -> None:
 
 
 def test_another_cluster_than_that_of_kafka_connect_is_a_wrong_file(kafka: Kafka, pipelines: Pipelines) -> None:
-    with serving({"GET /": (200, {"version": "3.9.2", "kafka_cluster_id": "another"})}) as server:
+    [sink] = pipelines.located().sinks
+    states = {sink.name: connector("sink", {"name": sink.name})}
+    another = {"version": "3.9.2", "kafka_cluster_id": "another"}
+    with serving({"GET /": (200, another), EXPANDED: (200, states)}) as server:
         mixed = pipelines.located().model_copy(update={"connect": HttpService(url=server.url)})
         seen = {item.text: item for item in access._kafka(mixed)}
     item = seen[f"the cluster {kafka.cluster_id()}, and Kafka Connect works with the cluster another"]
     assert (item.outcome, item.remedy) == (Outcome.WRONG, "Correct kafka.bootstrap_servers or connect.url.")
+
+    own = {sink.name: connector("sink", {"name": sink.name, "consumer.override.bootstrap.servers": kafka.bootstrap})}
+    with serving({"GET /": (200, another), EXPANDED: (200, own)}) as server:
+        elsewhere = pipelines.located().model_copy(update={"connect": HttpService(url=server.url)})
+        assert [one for one in access._kafka(elsewhere) if one.outcome is Outcome.WRONG] == []
 
 
 def test_a_running_sink_has_a_stable_group_and_a_stranger_none(kafka: Kafka, pipelines: Pipelines) -> None:

@@ -341,7 +341,7 @@ def _kafka(pipeline: model.Pipeline) -> Items:
     topics = kafka.topics()
     found = f"{_counted(kafka.brokers(), 'broker')}, {_counted(len(topics), 'topic')} at {kafka.bootstrap}"
     yield Item("kafka", Outcome.OK, found)
-    seen, of_connect = kafka.cluster_id(), Connect(pipeline.connect).kafka_cluster()
+    seen, of_connect = kafka.cluster_id(), _cluster_of_sinks(pipeline)
     if seen and of_connect and seen != of_connect:
         words = f"the cluster {seen}, and Kafka Connect works with the cluster {of_connect}"
         yield Item("kafka", Outcome.WRONG, words, "Correct kafka.bootstrap_servers or connect.url.")
@@ -357,6 +357,16 @@ def _kafka(pipeline: model.Pipeline) -> Items:
                 f"no consumer group {group.name}: {sink.name} never ran, or has another group",
                 "Start the connector; if its configuration has a consumer.override.group.id, write that as connectors.group.",
             )
+
+
+def _cluster_of_sinks(pipeline: model.Pipeline) -> str:
+    """The Kafka cluster that the sinks read from; empty where Kafka Connect does not say, or they name brokers of their own."""
+    connect = Connect(pipeline.connect)
+    try:
+        read = connect.states().clusters([sink.name for sink in pipeline.sinks], connect.kafka_cluster())
+    except CouldNotLookError:
+        return ""
+    return next(iter(read.values()), "")
 
 
 def _registry(service: model.HttpService | None) -> Items:
